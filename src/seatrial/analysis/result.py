@@ -1,0 +1,106 @@
+"""What one load gave: the typed form of the document ``seatrial.load/1``.
+
+Counts cover the measure window by intended send time:
+``intended = sent + unsent`` and ``sent = completed + timed_out + failed + in_flight``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a measurement may not be believed, and what to do about it."""
+
+    code: str
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """VALID, or INVALID with reasons. Decided before any number is shown."""
+
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def state(self) -> Literal["VALID", "INVALID"]:
+        """Return the word that every output shows."""
+        return "INVALID" if self.reasons else "VALID"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Percentiles of one merged histogram, in microseconds."""
+
+    min: int
+    mean: float
+    p50: int
+    p75: int
+    p90: int
+    p99: int
+    p999: int
+    p9999: int
+    max: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One interval of the time series, all workers merged; ``start_s`` is from the start of the measure window."""
+
+    start_s: float
+    sent: int
+    completed: int
+    errors: int
+    held: int
+    latency_us: Mapping[str, int]
+    lateness_us: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """One load, all workers merged. ``to_json`` in ``analysis.document`` gives ``seatrial.load/1``."""
+
+    url: str
+    loop: Literal["open", "closed"]
+    arrival: str
+    driver: str
+    resolution_us: int
+    timestamps: Literal["kernel", "program"]
+    seed: int
+    validity: Validity
+    window_s: float
+    rate_requested_per_s: float | None
+    rate_achieved_per_s: float
+    active_requested: int
+    active_established: int
+    held_requested: int
+    held_established: int
+    opened: int
+    reconnected: int
+    intended: int
+    sent: int
+    completed: int
+    unsent: int
+    in_flight: int
+    timed_out: int
+    failed: int
+    status: Mapping[str, int]
+    errors: Mapping[str, int]
+    bytes_sent: int
+    bytes_received: int
+    latency_us: Distribution
+    service_time_us: Distribution
+    lateness_us: Distribution
+    connect_us: Distribution
+    processes: int
+    cpu_user_s: float
+    cpu_system_s: float
+    cpu_us_per_request: float
+    pss_bytes: int
+    throttled_s: float
+    intervals: tuple[Interval, ...]

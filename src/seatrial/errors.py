@@ -1,0 +1,74 @@
+"""Every error that a person may see, and whose fault it is.
+
+The tree::
+
+    SeatrialError
+    ├── PlanError          the plan file, or the words on the command line     exit 2
+    ├── EnvironmentFault   this machine: limits, ports, missing programs       exit 4
+    ├── GeneratorFault     the load generator itself                           exit 4
+    ├── SystemFault        the system under test or its origin                 exit 4
+    └── RecordError        a run directory that cannot be read or written      exit 2
+
+An error says what happened (``str(error)``), the likely cause, and the next step. The command line prints all three and
+never a traceback.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells the shell."""
+
+    PASS = 0
+    OBJECTIVE_FAILED = 1
+    BAD_INPUT = 2
+    INVALID_MEASUREMENT = 3
+    ENVIRONMENT = 4
+    INTERRUPTED = 130
+
+
+class SeatrialError(Exception):
+    """The root; not raised itself."""
+
+    fault: str = "seatrial"
+    exit_code: ExitCode = ExitCode.ENVIRONMENT
+
+    def __init__(self, what: str, *, cause: str | None = None, next_step: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cause = cause
+        self.next_step = next_step
+
+
+class PlanError(SeatrialError):
+    """The plan or an argument is wrong; ``what`` may hold several located messages, one a line."""
+
+    fault = "plan"
+    exit_code = ExitCode.BAD_INPUT
+
+
+class EnvironmentFault(SeatrialError):
+    """This machine cannot do what is asked."""
+
+    fault = "environment"
+
+
+class GeneratorFault(SeatrialError):
+    """The load generator failed, not what it was testing."""
+
+    fault = "generator"
+
+
+class SystemFault(SeatrialError):
+    """The system under test, or the origin behind it, did not come up or went away."""
+
+    fault = "system under test"
+
+
+class RecordError(SeatrialError):
+    """A run directory is missing, foreign or broken."""
+
+    fault = "record"
+    exit_code = ExitCode.BAD_INPUT

@@ -1,0 +1,70 @@
+"""What a worker tells its parent: a line of JSON each interval, deltas since the line before.
+
+Adding up every frame gives the whole run exactly: counters are differences, histograms are of the interval only.
+Times are CLOCK_MONOTONIC nanoseconds of the worker's host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+PhaseName = Literal["warmup", "measure"]
+
+
+@dataclass(frozen=True, slots=True)
+class PhasePart:
+    """The requests of one phase, by their intended send time, that were accounted for in one interval.
+
+    ``sent = completed + timed_out + failed + in_flight`` holds over the sum of all frames; ``in_flight`` and ``unsent``
+    are non-zero only in the last one. Each histogram is base64 V2, in microseconds; ``latency`` has one sample for each
+    intended request (at-least samples for those that never completed), the others one for each sent request.
+    """
+
+    phase: PhaseName
+    sent: int
+    completed: int
+    timed_out: int
+    failed: int
+    unsent: int
+    in_flight: int
+    bytes_sent: int
+    bytes_received: int
+    status: Mapping[str, int]
+    latency: str
+    service_time: str
+    lateness: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One interval of one worker.
+
+    ``errors`` counts by kind (see ``docs``): of requests and of connections, held ones too. ``connect`` is a base64 V2
+    histogram of the connect times in microseconds. CPU times are cumulative, gauges are as of ``end_ns``.
+    """
+
+    worker: int
+    seq: int
+    start_ns: int
+    end_ns: int
+    held: int
+    active: int
+    in_flight: int
+    backlog: int
+    opened: int
+    reconnected: int
+    closed_by_peer: int
+    errors: Mapping[str, int]
+    connect: str
+    cpu_user_ns: int
+    cpu_system_ns: int
+    parts: tuple[PhasePart, ...]
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Frame:
+        """Read the JSON form that a worker writes (the ``type`` key is ignored)."""
+        fields = {key: value for key, value in document.items() if key != "type"}
+        fields["parts"] = tuple(PhasePart(**part) for part in document["parts"])
+        return cls(**fields)
