@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
-Role = Literal["generator", "system", "origin", "seatrial"]
+from seatrial.systems.base import ProcessRef, Role
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-@dataclass(frozen=True, slots=True)
-class ProcessRef:
-    """A process to watch. ``started_ticks`` (field 22 of /proc/PID/stat) tells it from a later one with the same id."""
-
-    role: Role
-    name: str
-    pid: int
-    started_ticks: int
+__all__ = ["HostSample", "ProcessGone", "ProcessRef", "ProcessSample", "Role", "Sample", "SystemSample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +31,18 @@ class ProcessSample:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessGone:
+    """A process that was there at the last look and is not at this one: asked to end, or not."""
+
+    at_s: float
+    role: Role
+    name: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class HostSample:
-    """One look at the machine: counters by name (``cpu_busy_s``, ``cpu_steal_s``, ``memory_available_bytes``, ...)."""
+    """One look at the machine: counters by name (``cpu_busy_s``, ``memory_available_bytes``, ...)."""
 
     at_s: float
     values: Mapping[str, float]
@@ -51,3 +55,6 @@ class SystemSample:
     at_s: float
     system: str
     values: Mapping[str, float]
+
+
+Sample = ProcessSample | ProcessGone | HostSample | SystemSample

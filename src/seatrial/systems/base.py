@@ -1,0 +1,159 @@
+"""What everything above ``systems/`` knows of a system under test and of an origin.
+
+The interface says nothing of where a system lives: one process, a fleet of them, or objects on a cluster. So
+every operation that may take time is async, and process ids appear only in ``processes()``, which may be
+empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from seatrial.systems.changes import ChangeLog, Unrecorded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Role = Literal["generator", "system", "origin", "seatrial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Return the ``http://`` URL of the root."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+    def __str__(self) -> str:
+        return self.url.removeprefix("http://").removesuffix("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything that a system or an origin needs to come up.
+
+    ``directory`` gets the rendered configuration and scratch files, ``log_directory`` the logs; both exist
+    already. ``upstreams`` is where requests go (empty for an origin), ``listen`` where they come in.
+    ``max_connections`` is the most that the trial will open at once, idle and active together.
+    """
+
+    directory: Path
+    log_directory: Path
+    upstreams: tuple[Address, ...]
+    max_connections: int
+    listen: Address
+    label: str
+    changes: ChangeLog = field(default_factory=Unrecorded)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """One reading of a system's own counters, since it started; take a baseline and subtract.
+
+    Of the ingress side only: the system's admin or status port is not counted. None is "this system cannot
+    tell", and ``missing`` says so in words. ``values`` holds everything that was read, by the system's own
+    names. ``at_s`` is CLOCK_MONOTONIC.
+    """
+
+    at_s: float
+    connections_active: int | None
+    connections_accepted: int | None
+    requests: int | None
+    upstream_requests: int | None
+    values: Mapping[str, float]
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRef:
+    """A process to watch.
+
+    ``started_ticks`` (field 22 of /proc/PID/stat) tells it from a later one with the same id.
+    """
+
+    role: Role
+    name: str
+    pid: int
+    started_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryInfo:
+    """The program that a run used: the file itself, not a wrapper script around it."""
+
+    path: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class OriginCounts:
+    """What reached the origin since it started; ``by_route`` is keyed "host path", empty where unknown."""
+
+    requests: int
+    by_route: Mapping[str, int]
+    connections_active: int | None = None
+    connections_accepted: int | None = None
+
+
+class System(Protocol):
+    """A system under test."""
+
+    async def start(self, launch: Launch) -> tuple[Address, ...]:
+        """Render, validate, start, wait until ready; return where requests may be sent.
+
+        Raises ``SystemFault`` where the system refuses or does not come up, ``EnvironmentFault`` where the
+        machine stands in its way. After either, nothing is left running.
+        """
+
+    async def counters(self, *, exact: bool = False) -> Counters:
+        """Read the system's own counters.
+
+        ``exact`` waits, at most a few seconds, until everything that has already happened is counted; without
+        it a system that counts through a buffer may lag by a second.
+        """
+
+    async def drained(self, limit_s: float) -> bool:
+        """Wait until no connection is left on the ingress side; False where ``limit_s`` passes first."""
+
+    def processes(self) -> tuple[ProcessRef, ...]:
+        """Return the local processes to sample; empty where the system runs elsewhere."""
+
+    def failure(self) -> str | None:
+        """Say how the system has failed since it started, or None. Cheap: may be asked every interval."""
+
+    def version(self) -> BinaryInfo | None:
+        """Return the program in use, or None where there is none. May be asked before the start."""
+
+    async def stop(self) -> None:
+        """End it and everything it started; harmless when it has not started or has already ended."""
+
+
+class Origin(Protocol):
+    """The target service behind the system under test."""
+
+    async def start(self, launch: Launch) -> tuple[Address, ...]:
+        """Start and wait until ready, as ``System.start`` does."""
+
+    async def counts(self) -> OriginCounts:
+        """Count exactly what has reached it, in at most a few seconds. Kept after ``stop``."""
+
+    def processes(self) -> tuple[ProcessRef, ...]:
+        """Return the local processes to sample."""
+
+    def failure(self) -> str | None:
+        """Say how the origin has failed since it started, or None."""
+
+    def version(self) -> BinaryInfo | None:
+        """Return the program in use."""
+
+    async def stop(self) -> None:
+        """End it and everything it started."""
