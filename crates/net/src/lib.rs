@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Sockets, clocks and the event-loop driver: the only crate that talks to the kernel.
+//!
+//! [`Driver`] is the seam: the load engine is written against it, [`epoll::EpollDriver`] is the reference.
+
+pub mod address;
+pub mod clock;
+pub mod driver;
+pub mod epoll;
+pub mod listener;
+pub mod process;
+pub mod socket;
+mod sys;
+
+pub use driver::{Driver, Event, Received, Wake};

@@ -1,0 +1,125 @@
+//! Non-blocking stream sockets.
+
+use std::io;
+use std::mem::MaybeUninit;
+
+use crate::address::RawAddress;
+use crate::sys::{check, check_len, close, set_option};
+
+/// Bind without choosing a port: connect() chooses it, so the same port may serve many destinations. `<linux/in.h>`.
+const IP_BIND_ADDRESS_NO_PORT: libc::c_int = 24;
+
+/// Opens a socket and starts to connect it.
+pub(crate) fn connect(target: &RawAddress, source: Option<&RawAddress>) -> io::Result<libc::c_int> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers are passed.
+    let fd = check(unsafe { libc::socket(target.family(), kind, 0) })?;
+    start_connect(fd, target, source).inspect_err(|_| close(fd))?;
+    Ok(fd)
+}
+
+fn start_connect(fd: libc::c_int, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+    if let Some(source) = source {
+        set_option(fd, libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)?;
+        // SAFETY: the pointer and length describe `source`.
+        check(unsafe { libc::bind(fd, source.as_ptr(), source.len()) })?;
+    }
+    // SAFETY: the pointer and length describe `target`.
+    match check(unsafe { libc::connect(fd, target.as_ptr(), target.len()) }) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The pending error of a socket, if any.
+pub(crate) fn take_error(fd: libc::c_int) -> io::Result<()> {
+    let mut error: libc::c_int = 0;
+    let mut size = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the pointers describe `error` and its size.
+    check(unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut error).cast(), &raw mut size)
+    })?;
+    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+/// Writes without raising SIGPIPE.
+#[inline]
+pub fn send(fd: libc::c_int, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and length describe `bytes`.
+    check_len(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) })
+}
+
+/// Writes two buffers with one system call.
+pub fn send_two(fd: libc::c_int, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    let parts = [first, second]
+        .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+    // SAFETY: all zeroes is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = parts.as_ptr().cast_mut();
+    message.msg_iovlen = parts.len();
+    // SAFETY: `message` points at `parts`, which point at the two buffers; sendmsg only reads them.
+    check_len(unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) })
+}
+
+/// Reads what is there.
+#[inline]
+pub fn receive(fd: libc::c_int, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and length describe `buffer`.
+    check_len(unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) })
+}
+
+/// Asks the kernel to stamp what arrives (`CLOCK_REALTIME`, nanoseconds).
+pub(crate) fn stamp_arrivals(fd: libc::c_int) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
+/// Reads what is there, and the kernel's stamp of the last byte of it where there is one.
+#[inline]
+pub(crate) fn receive_stamped(fd: libc::c_int, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
+    #[repr(align(8))]
+    struct Control([MaybeUninit<u8>; 64]);
+
+    let mut control = Control([MaybeUninit::uninit(); 64]);
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all zeroes is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = size_of::<Control>();
+    // SAFETY: `message` describes `buffer` and `control`, both writable for the length given.
+    let len = check_len(unsafe { libc::recvmsg(fd, &raw mut message, 0) })?;
+    // SAFETY: the kernel has filled `message`.
+    Ok((len, unsafe { stamp_of(&message) }))
+}
+
+/// # Safety
+/// `message` was filled by a successful recvmsg().
+unsafe fn stamp_of(message: &libc::msghdr) -> Option<u64> {
+    // SAFETY: CMSG_* walk the control buffer that the kernel filled; the payload of SCM_TIMESTAMPNS is a timespec.
+    unsafe {
+        let header = libc::CMSG_FIRSTHDR(message);
+        if header.is_null()
+            || (*header).cmsg_level != libc::SOL_SOCKET
+            || (*header).cmsg_type != libc::SCM_TIMESTAMPNS
+        {
+            return None;
+        }
+        let time = libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned();
+        Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    }
+}
+
+/// Closes; with `abort` the peer gets a reset and no port stays in `TIME_WAIT`.
+pub fn shut(fd: libc::c_int, abort: bool) {
+    if abort {
+        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+        let size = size_of::<libc::linger>() as libc::socklen_t;
+        // SAFETY: the pointer and size describe `linger`. A failure leaves an ordinary close.
+        unsafe {
+            libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size);
+        }
+    }
+    close(fd);
+}

@@ -1,0 +1,138 @@
+//! Where a message's body ends, RFC 9112 section 6.3.
+
+use crate::ProtocolError;
+use crate::chunked::Chunked;
+
+/// A body that is being read past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// This many bytes are still to come.
+    Length(u64),
+    /// It says itself where it ends.
+    Chunked(Chunked),
+    /// It ends with the connection.
+    UntilClose,
+}
+
+impl Body {
+    /// Reads on; returns how many bytes belong to the body and whether it is complete.
+    #[inline]
+    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
+        match self {
+            Self::Length(remaining) => {
+                let taken = (*remaining).min(bytes.len() as u64);
+                *remaining -= taken;
+                Ok((taken as usize, *remaining == 0))
+            }
+            Self::Chunked(chunked) => chunked.receive(bytes),
+            Self::UntilClose => Ok((bytes.len(), false)),
+        }
+    }
+}
+
+/// What the fields of a head say about the body and the connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Framing {
+    pub(crate) content_length: Option<u64>,
+    pub(crate) has_transfer_encoding: bool,
+    pub(crate) is_chunked: bool,
+    pub(crate) connection_close: bool,
+    pub(crate) connection_keep_alive: bool,
+}
+
+impl Framing {
+    /// Reads the fields that matter and ignores the others.
+    pub(crate) fn read(headers: &[httparse::Header<'_>]) -> Result<Self, ProtocolError> {
+        let mut framing = Self::default();
+        for header in headers {
+            // Lengths are compared first: almost every field is told apart without looking at its name.
+            match header.name.len() {
+                14 if header.name.eq_ignore_ascii_case("content-length") => {
+                    framing.add_content_length(header.value)?;
+                }
+                17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+                    framing.has_transfer_encoding = true;
+                    framing.is_chunked = last_coding_is_chunked(header.value);
+                }
+                10 if header.name.eq_ignore_ascii_case("connection") => framing.add_connection(header.value),
+                _ => {}
+            }
+        }
+        Ok(framing)
+    }
+
+    fn add_content_length(&mut self, value: &[u8]) -> Result<(), ProtocolError> {
+        // A list of equal values is allowed (RFC 9110 section 8.6).
+        for part in value.split(|&byte| byte == b',') {
+            let length = parse_length(part.trim_ascii()).ok_or(ProtocolError::ContentLength)?;
+            if self.content_length.is_some_and(|earlier| earlier != length) {
+                return Err(ProtocolError::ContentLength);
+            }
+            self.content_length = Some(length);
+        }
+        Ok(())
+    }
+
+    fn add_connection(&mut self, value: &[u8]) {
+        for option in value.split(|&byte| byte == b',') {
+            let option = option.trim_ascii();
+            self.connection_close |= option.eq_ignore_ascii_case(b"close");
+            self.connection_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    /// Whether the connection stays open after the message, RFC 9112 section 9.3.
+    pub(crate) fn keeps_alive(&self, version: u8) -> bool {
+        !self.connection_close && (version >= 1 || self.connection_keep_alive)
+    }
+}
+
+fn parse_length(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn last_coding_is_chunked(value: &[u8]) -> bool {
+    value
+        .rsplit(|&byte| byte == b',')
+        .next()
+        .is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framing(name: &str, values: &[&[u8]]) -> Result<Framing, ProtocolError> {
+        let headers: Vec<_> = values.iter().map(|value| httparse::Header { name, value }).collect();
+        Framing::read(&headers)
+    }
+
+    #[test]
+    fn equal_lengths_agree_and_others_do_not() {
+        assert_eq!(framing("Content-Length", &[b"5", b"5, 5"]).expect("equal").content_length, Some(5));
+        for wrong in [&[&b"5"[..], b"6"][..], &[b"-1"], &[b"+1"], &[b""], &[b"99999999999999999999"]] {
+            assert_eq!(
+                framing("Content-Length", wrong).err(),
+                Some(ProtocolError::ContentLength),
+                "{wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_last_chunked_coding_frames() {
+        assert!(framing("Transfer-Encoding", &[b"gzip, chunked"]).expect("valid").is_chunked);
+        assert!(!framing("Transfer-Encoding", &[b"chunked, gzip"]).expect("valid").is_chunked);
+    }
+
+    #[test]
+    fn connection_options_are_a_list() {
+        let close = framing("connection", &[b"Upgrade, CLOSE"]).expect("valid");
+        assert!(!close.keeps_alive(1));
+        assert!(framing("connection", &[b"keep-alive"]).expect("valid").keeps_alive(0));
+        assert!(!Framing::default().keeps_alive(0));
+    }
+}

@@ -1,0 +1,181 @@
+//! The server's side: requests off one connection, pipelined or not.
+
+use std::mem::MaybeUninit;
+
+use crate::body::{Body, Framing};
+use crate::head::{PartialHead, head_error};
+use crate::{HEADER_LIMIT, ProtocolError};
+
+/// The head of a request, borrowed from the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The request target without its query.
+    pub path: &'a str,
+    /// The Host field without a port, or "" where there is none.
+    pub host: &'a str,
+    /// Whether the client asks for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+    /// Whether the connection may carry another request.
+    pub keep_alive: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body(Body),
+}
+
+/// Reads requests off one connection.
+#[derive(Debug)]
+pub struct RequestParser {
+    state: State,
+    partial: PartialHead,
+}
+
+impl Default for RequestParser {
+    fn default() -> Self {
+        Self { state: State::Head, partial: PartialHead::default() }
+    }
+}
+
+impl RequestParser {
+    /// Takes a piece of input up to the end of the current request. `on_head` is called once for each head, before its
+    /// body is read. Returns how much was consumed, and whether a request is now complete.
+    pub fn receive(
+        &mut self,
+        bytes: &[u8],
+        on_head: &mut impl FnMut(&RequestHead<'_>),
+    ) -> Result<(usize, bool), ProtocolError> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let (consumed, is_complete) = match &mut self.state {
+                State::Head => self.receive_head(&bytes[at..], on_head)?,
+                State::Body(body) => body.receive(&bytes[at..])?,
+            };
+            at += consumed;
+            if is_complete {
+                self.state = State::Head;
+                return Ok((at, true));
+            }
+        }
+        Ok((at, false))
+    }
+
+    fn receive_head(
+        &mut self,
+        bytes: &[u8],
+        on_head: &mut impl FnMut(&RequestHead<'_>),
+    ) -> Result<(usize, bool), ProtocolError> {
+        if self.partial.is_empty() {
+            return match self.parse_head(bytes, on_head)? {
+                Some(parsed) => Ok(parsed),
+                None => self.partial.push(bytes).map(|_| (bytes.len(), false)),
+            };
+        }
+        let kept = self.partial.len();
+        let (pieces, is_whole) = self.partial.push(bytes)?;
+        if !is_whole {
+            return Ok((bytes.len(), false));
+        }
+        let whole = pieces.to_vec();
+        self.partial.clear();
+        let (consumed, is_complete) = self.parse_head(&whole, on_head)?.ok_or(ProtocolError::Head)?;
+        Ok((consumed - kept, is_complete))
+    }
+
+    fn parse_head(
+        &mut self,
+        bytes: &[u8],
+        on_head: &mut impl FnMut(&RequestHead<'_>),
+    ) -> Result<Option<(usize, bool)>, ProtocolError> {
+        let mut headers = [MaybeUninit::uninit(); HEADER_LIMIT];
+        let mut head = httparse::Request::new(&mut []);
+        let parsed = head.parse_with_uninit_headers(bytes, &mut headers);
+        let httparse::Status::Complete(consumed) = parsed.map_err(head_error)? else {
+            return Ok(None);
+        };
+        let framing = Framing::read(head.headers)?;
+        on_head(&RequestHead {
+            method: head.method.unwrap_or(""),
+            path: without_query(head.path.unwrap_or("/")),
+            host: host_of(head.headers),
+            expects_continue: field(head.headers, "expect")
+                .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")),
+            keep_alive: framing.keeps_alive(head.version.unwrap_or(0)),
+        });
+        Ok(Some((consumed, self.begin_body(&framing)?)))
+    }
+
+    /// Returns whether the request ends with its head.
+    fn begin_body(&mut self, framing: &Framing) -> Result<bool, ProtocolError> {
+        let body = match (framing.has_transfer_encoding, framing.content_length) {
+            (true, _) if framing.is_chunked => Body::Chunked(crate::chunked::Chunked::new()),
+            // RFC 9112 section 6.3: a request with another coding has no end that a server could find.
+            (true, _) => return Err(ProtocolError::Head),
+            (false, None | Some(0)) => return Ok(true),
+            (false, Some(length)) => Body::Length(length),
+        };
+        self.state = State::Body(body);
+        Ok(false)
+    }
+}
+
+fn without_query(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
+}
+
+fn host_of<'a>(headers: &[httparse::Header<'a>]) -> &'a str {
+    let host = field(headers, "host").and_then(|value| std::str::from_utf8(value).ok()).unwrap_or("");
+    match host.rfind(':') {
+        // The colons inside an IPv6 literal are not the port's.
+        Some(colon) if !host[colon..].contains(']') => &host[..colon],
+        _ => host,
+    }
+}
+
+fn field<'a>(headers: &[httparse::Header<'a>], name: &str) -> Option<&'a [u8]> {
+    headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heads(bytes: &[u8], piece: usize) -> Result<Vec<(String, String, bool)>, ProtocolError> {
+        let mut parser = RequestParser::default();
+        let mut heads = Vec::new();
+        for chunk in bytes.chunks(piece) {
+            let mut at = 0;
+            while at < chunk.len() {
+                let mut on_head = |head: &RequestHead<'_>| {
+                    heads.push((head.host.to_owned(), head.path.to_owned(), head.keep_alive));
+                };
+                at += parser.receive(&chunk[at..], &mut on_head)?.0;
+            }
+        }
+        Ok(heads)
+    }
+
+    #[test]
+    fn pipelined_requests_in_any_pieces() {
+        let input = b"GET /a?q=1 HTTP/1.1\r\nHost: one.example:80\r\n\r\n\
+            POST /b HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 3\r\n\r\nabc\
+            GET /c HTTP/1.1\r\nConnection: close\r\n\r\n";
+        let expected = vec![
+            ("one.example".into(), "/a".into(), true),
+            ("[::1]".into(), "/b".into(), true),
+            (String::new(), "/c".into(), false),
+        ];
+        for piece in [1, 2, 7, 50, input.len()] {
+            assert_eq!(heads(input, piece).as_ref(), Ok(&expected), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_request_with_an_unknown_coding_is_refused() {
+        let input = b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n";
+        assert_eq!(heads(input, input.len()), Err(ProtocolError::Head));
+    }
+}

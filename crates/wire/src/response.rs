@@ -1,0 +1,296 @@
+//! The client's side: one response at a time, no pipelining.
+
+use std::mem::MaybeUninit;
+
+use crate::body::{Body, Framing};
+use crate::head::{PartialHead, head_error};
+use crate::{HEADER_LIMIT, ProtocolError};
+
+/// A response that has arrived whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code, 200 to 999.
+    pub status: u16,
+    /// Whether the connection may carry another request.
+    pub keep_alive: bool,
+}
+
+/// What came of a piece of input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The response goes on.
+    NeedMore,
+    /// The response is complete.
+    Complete(Response),
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body(Body),
+}
+
+/// Reads responses off one connection. Feed it what arrives; it keeps nothing but an unfinished head.
+#[derive(Debug)]
+pub struct ResponseParser {
+    state: State,
+    partial: PartialHead,
+    response: Response,
+    answers_head_request: bool,
+}
+
+impl ResponseParser {
+    /// `answers_head_request`: the requests are HEAD, so responses have no body whatever their fields say.
+    pub fn new(answers_head_request: bool) -> Self {
+        Self {
+            state: State::Head,
+            partial: PartialHead::default(),
+            response: Response { status: 0, keep_alive: false },
+            answers_head_request,
+        }
+    }
+
+    /// Forgets what was read: for a new connection.
+    pub fn reset(&mut self) {
+        self.state = State::Head;
+        self.partial.clear();
+    }
+
+    /// Whether any byte of a response has been read.
+    pub fn has_started(&self) -> bool {
+        !(matches!(self.state, State::Head) && self.partial.is_empty())
+    }
+
+    /// Takes everything that a read gave. Bytes after the end of the response are an error: none were asked for.
+    #[inline]
+    pub fn receive(&mut self, mut bytes: &[u8]) -> Result<Outcome, ProtocolError> {
+        while !bytes.is_empty() {
+            let (consumed, outcome) = match &mut self.state {
+                State::Head => self.receive_head(bytes)?,
+                State::Body(body) => {
+                    let (consumed, is_complete) = body.receive(bytes)?;
+                    (consumed, if is_complete { self.complete() } else { Outcome::NeedMore })
+                }
+            };
+            bytes = &bytes[consumed..];
+            if let Outcome::Complete(_) = outcome {
+                return if bytes.is_empty() { Ok(outcome) } else { Err(ProtocolError::Excess) };
+            }
+        }
+        Ok(Outcome::NeedMore)
+    }
+
+    /// The peer has closed. Completes a body that ends with the connection; anything else was cut.
+    pub fn end_of_stream(&mut self) -> Result<Response, ProtocolError> {
+        match self.state {
+            State::Body(Body::UntilClose) => {
+                self.complete();
+                Ok(self.response)
+            }
+            _ => Err(ProtocolError::PrematureClose),
+        }
+    }
+
+    fn complete(&mut self) -> Outcome {
+        self.state = State::Head;
+        Outcome::Complete(self.response)
+    }
+
+    fn receive_head(&mut self, bytes: &[u8]) -> Result<(usize, Outcome), ProtocolError> {
+        if self.partial.is_empty() {
+            return match self.parse_head(bytes)? {
+                Some(parsed) => Ok(parsed),
+                None => self.partial.push(bytes).map(|_| (bytes.len(), Outcome::NeedMore)),
+            };
+        }
+        let kept = self.partial.len();
+        let (pieces, is_whole) = self.partial.push(bytes)?;
+        if !is_whole {
+            return Ok((bytes.len(), Outcome::NeedMore));
+        }
+        let whole = pieces.to_vec();
+        self.partial.clear();
+        let (consumed, outcome) = self.parse_head(&whole)?.ok_or(ProtocolError::Head)?;
+        Ok((consumed - kept, outcome))
+    }
+
+    /// Parses a head at the start of `bytes`; `None` where it is not whole yet.
+    fn parse_head(&mut self, bytes: &[u8]) -> Result<Option<(usize, Outcome)>, ProtocolError> {
+        let mut headers = [MaybeUninit::uninit(); HEADER_LIMIT];
+        let mut head = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut head,
+            bytes,
+            &mut headers,
+        );
+        let httparse::Status::Complete(consumed) = parsed.map_err(head_error)? else {
+            return Ok(None);
+        };
+        let status = head.code.ok_or(ProtocolError::Head)?;
+        if status < 200 {
+            // An interim response comes before the real one; 101 would end HTTP, and was never asked for.
+            let is_interim = (100..200).contains(&status) && status != 101;
+            return if is_interim {
+                Ok(Some((consumed, Outcome::NeedMore)))
+            } else {
+                Err(ProtocolError::Head)
+            };
+        }
+        let framing = Framing::read(head.headers)?;
+        let keep_alive = framing.keeps_alive(head.version.unwrap_or(0));
+        self.response = Response { status, keep_alive };
+        Ok(Some((consumed, self.begin_body(&framing))))
+    }
+
+    /// RFC 9112 section 6.3, in its order.
+    fn begin_body(&mut self, framing: &Framing) -> Outcome {
+        let has_no_body = self.answers_head_request || matches!(self.response.status, 204 | 304);
+        if has_no_body {
+            return self.complete();
+        }
+        let body = match (framing.has_transfer_encoding, framing.content_length) {
+            (true, _) if framing.is_chunked => Body::Chunked(crate::chunked::Chunked::new()),
+            (false, Some(0)) => return self.complete(),
+            (false, Some(length)) => Body::Length(length),
+            _ => {
+                self.response.keep_alive = false;
+                Body::UntilClose
+            }
+        };
+        self.state = State::Body(body);
+        Outcome::NeedMore
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::unnecessary_wraps, reason = "it stands where a Result is compared")]
+    fn ok(status: u16, keep_alive: bool) -> Result<Outcome, ProtocolError> {
+        Ok(Outcome::Complete(Response { status, keep_alive }))
+    }
+
+    /// Feeds the bytes whole, then split at every byte, then byte by byte: the outcome must be the same.
+    fn parse_every_way(bytes: &[u8]) -> Result<Outcome, ProtocolError> {
+        let whole = ResponseParser::new(false).receive(bytes);
+        for cut in 1..bytes.len() {
+            let mut parser = ResponseParser::new(false);
+            let split = parser.receive(&bytes[..cut]).and_then(|first| match first {
+                Outcome::NeedMore => parser.receive(&bytes[cut..]),
+                Outcome::Complete(_) => Err(ProtocolError::Excess),
+            });
+            assert_eq!(split.is_ok(), whole.is_ok(), "cut at {cut}: {split:?}, whole: {whole:?}");
+            if whole.is_ok() {
+                assert_eq!(split, whole, "cut at {cut}");
+            }
+        }
+        let mut parser = ResponseParser::new(false);
+        let mut last = Ok(Outcome::NeedMore);
+        for byte in bytes {
+            last = parser.receive(std::slice::from_ref(byte));
+            if last.is_err() {
+                break;
+            }
+        }
+        assert_eq!(last.is_ok(), whole.is_ok(), "byte by byte");
+        whole
+    }
+
+    #[test]
+    fn content_length() {
+        assert_eq!(parse_every_way(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"), ok(200, true));
+        assert_eq!(parse_every_way(b"HTTP/1.1 404 \r\ncontent-length: 0\r\n\r\n"), ok(404, true));
+    }
+
+    #[test]
+    fn chunked() {
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        assert_eq!(parse_every_way(chunked), ok(200, true));
+    }
+
+    #[test]
+    fn chunked_wins_over_a_content_length() {
+        let both = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        assert_eq!(parse_every_way(both), ok(200, true));
+    }
+
+    #[test]
+    fn interim_responses_are_passed_over() {
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
+            HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+        assert_eq!(parse_every_way(interim), ok(200, true));
+    }
+
+    #[test]
+    fn statuses_without_a_body() {
+        assert_eq!(parse_every_way(b"HTTP/1.1 204 No Content\r\n\r\n"), ok(204, true));
+        assert_eq!(parse_every_way(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"), ok(304, true));
+        let mut head = ResponseParser::new(true);
+        assert_eq!(head.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), ok(200, true));
+    }
+
+    #[test]
+    fn a_body_may_end_with_the_connection() {
+        let mut parser = ResponseParser::new(false);
+        assert_eq!(parser.receive(b"HTTP/1.1 200 OK\r\n\r\nanything"), Ok(Outcome::NeedMore));
+        assert_eq!(parser.end_of_stream(), Ok(Response { status: 200, keep_alive: false }));
+    }
+
+    #[test]
+    fn an_early_end_is_an_error() {
+        let mut parser = ResponseParser::new(false);
+        assert_eq!(parser.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), Ok(Outcome::NeedMore));
+        assert!(parser.has_started());
+        assert_eq!(parser.end_of_stream(), Err(ProtocolError::PrematureClose));
+    }
+
+    #[test]
+    fn keep_alive_follows_version_and_field() {
+        assert_eq!(
+            parse_every_way(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+            ok(200, false)
+        );
+        assert_eq!(parse_every_way(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"), ok(200, false));
+        assert_eq!(
+            parse_every_way(b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"),
+            ok(200, true)
+        );
+    }
+
+    #[test]
+    fn several_responses_follow_each_other() {
+        let mut parser = ResponseParser::new(false);
+        for _ in 0..3 {
+            assert_eq!(parser.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"), ok(200, true));
+            assert!(!parser.has_started());
+        }
+    }
+
+    #[test]
+    fn garbage_and_excess_are_refused() {
+        assert_eq!(parse_every_way(b"\x16\x03\x01 not http at all\r\n\r\n"), Err(ProtocolError::Head));
+        assert_eq!(parse_every_way(b"HTTP/1.1 101 Switching\r\n\r\n"), Err(ProtocolError::Head));
+        let excess = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy";
+        assert_eq!(ResponseParser::new(false).receive(excess), Err(ProtocolError::Excess));
+    }
+
+    #[test]
+    fn an_endless_head_is_refused() {
+        let mut parser = ResponseParser::new(false);
+        let mut outcome = parser.receive(b"HTTP/1.1 200 OK\r\n");
+        let line = [b"X-Endless: ".as_slice(), &[b'a'; 1000], b"\r\n"].concat();
+        for _ in 0..100 {
+            if outcome.is_err() {
+                break;
+            }
+            outcome = parser.receive(&line);
+        }
+        assert_eq!(outcome, Err(ProtocolError::HeadTooLarge));
+    }
+
+    #[test]
+    fn a_connection_stays_small() {
+        assert!(size_of::<ResponseParser>() <= 48, "{}", size_of::<ResponseParser>());
+    }
+}
