@@ -1,0 +1,1 @@
+"""Views of the event stream while a run goes on; they can change nothing."""

@@ -1,0 +1,1 @@
+"""One run, one directory: the writer, the readers, the event stream."""

@@ -1,0 +1,1 @@
+"""From a summary to pages and files: one exporter a file."""

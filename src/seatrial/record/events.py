@@ -1,0 +1,159 @@
+"""The event stream of a run: what happened, in order. The record writes it down and the views read along.
+
+Times named ``at_s`` are CLOCK_MONOTONIC seconds of the host that runs the program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.load.frames import Frame
+    from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
+
+Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
+RunEnd = Literal["finished", "interrupted", "failed"]
+Author = Literal["seatrial", "person"]
+
+COMPLETED = "completed"
+CUT_OFF = "cut off"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The run begins; ``trials`` is how many are planned."""
+
+    run_id: str
+    plan_name: str
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStarted:
+    """Trial ``trial`` begins: the ``repeat``-th of its case, ``order``-th of ``of``; all count from 1."""
+
+    trial: int
+    case_id: str
+    system: str
+    repeat: int
+    order: int
+    of: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStarted:
+    """A phase of a trial begins; ``expected_s`` is None where its length depends on the system."""
+
+    trial: int
+    phase: Phase
+    at_s: float
+    expected_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecorded:
+    """One interval of one worker."""
+
+    trial: int
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSampled:
+    """One look at one process."""
+
+    trial: int
+    sample: ProcessSample
+
+
+@dataclass(frozen=True, slots=True)
+class HostSampled:
+    """One look at the machine."""
+
+    trial: int
+    sample: HostSample
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSampled:
+    """One look at the system's own counters."""
+
+    trial: int
+    sample: SystemSample
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCounts:
+    """Requests over the whole trial (warm-up too), as each side counted them; None is "it cannot tell"."""
+
+    generator_completed: int | None = None
+    system_requests: int | None = None
+    system_upstream_requests: int | None = None
+    origin_requests: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFacts:
+    """What the conductor of a trial saw that no sample tells.
+
+    ``drained_before_start`` is whether connections and rate were back to zero; ``system_failure`` is how the
+    system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
+    during the trial; ``missing`` holds what this system cannot tell, and why.
+    """
+
+    drained_before_start: bool | None = None
+    system_failure: str | None = None
+    processes_lost: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnded:
+    """A trial is over; ``state`` is "completed", "cut off" or "failed: reason".
+
+    ``load`` is the document ``seatrial.load/1``. ``reasons`` are reasons to doubt the trial that are known
+    already, as mappings of ``code``, ``text`` and ``remedy``.
+    """
+
+    trial: int
+    state: str
+    at_s: float
+    load: Mapping[str, Any] | None = None
+    counts: TrialCounts = field(default_factory=TrialCounts)
+    facts: TrialFacts = field(default_factory=TrialFacts)
+    reasons: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An entry of the journal."""
+
+    author: Author
+    text: str
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run is over."""
+
+    state: RunEnd
+    exit_code: int
+
+
+Event = (
+    RunStarted
+    | TrialStarted
+    | PhaseStarted
+    | FrameRecorded
+    | ProcessSampled
+    | HostSampled
+    | SystemSampled
+    | TrialEnded
+    | Noted
+    | RunEnded
+)

@@ -1,0 +1,53 @@
+"""Frames to rows and back: counters as JSON, histograms as the bytes of their V2 encoding."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from seatrial.load.frames import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+PART_HISTOGRAMS = ("latency", "service_time", "lateness")
+# The name under which the connect times are kept: they belong to no phase.
+CONNECT = "connect"
+
+
+def split_frame(frame: Frame) -> tuple[str, tuple[tuple[str, str, bytes], ...]]:
+    """Return the counters as JSON and each histogram as (phase, kind, bytes)."""
+    document = asdict(frame)
+    histograms = [("", CONNECT, _bytes(document.pop(CONNECT)))]
+    for part in document["parts"]:
+        histograms += [(part["phase"], kind, _bytes(part.pop(kind))) for kind in PART_HISTOGRAMS]
+    return json.dumps(document, separators=(",", ":")), tuple(histograms)
+
+
+def join_frame(counters: str, histograms: Iterable[tuple[str, str, bytes]]) -> Frame:
+    """Undo :func:`split_frame`."""
+    by_key = {(phase, kind): base64.b64encode(data).decode("ascii") for phase, kind, data in histograms}
+    document: dict[str, Any] = json.loads(counters)
+    document[CONNECT] = by_key["", CONNECT]
+    for part in document["parts"]:
+        part.update({kind: by_key[part["phase"], kind] for kind in PART_HISTOGRAMS})
+    return Frame.from_json(document)
+
+
+def log_histograms(frame: Frame) -> Iterator[tuple[str, str, str]]:
+    """Yield (phase, kind, base64 V2) of the distributions that are kept as ``.hlog`` too."""
+    for part in frame.parts:
+        yield part.phase, "latency", part.latency
+        yield part.phase, "service_time", part.service_time
+
+
+def sample_json(values: Mapping[str, float]) -> str:
+    """Return a sample's counters as compact JSON."""
+    return json.dumps(dict(values), separators=(",", ":"))
+
+
+def _bytes(encoded: str) -> bytes:
+    # An interval without samples may come as an empty string; it stays empty.
+    return base64.b64decode(encoded)

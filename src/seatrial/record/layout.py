@@ -1,0 +1,82 @@
+"""Where things are in a run directory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from seatrial.errors import RecordError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Runs of one plan that start in the same second get a number; nobody starts more than this many.
+SAME_SECOND_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The paths inside one run directory."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """The plan as given."""
+        return self.path / "plan.yaml"
+
+    @property
+    def database(self) -> Path:
+        """The truth."""
+        return self.path / "record.db"
+
+    @property
+    def logs(self) -> Path:
+        """What the processes printed."""
+        return self.path / "logs"
+
+    @property
+    def configs(self) -> Path:
+        """The configurations that the systems ran with."""
+        return self.path / "configs"
+
+    @property
+    def histograms(self) -> Path:
+        """One ``.hlog`` for each trial and kind."""
+        return self.path / "histograms"
+
+
+def make_directory(parent: Path, plan_name: str) -> RunDirectory:
+    """Make ``<UTC time>-<plan name>`` with its folders under ``parent``; may raise :class:`RecordError`."""
+    directory = RunDirectory(
+        _make_unique(parent, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file_safe(plan_name)}")
+    )
+    for folder in (directory.logs, directory.configs, directory.histograms):
+        folder.mkdir()
+    return directory
+
+
+def file_safe(name: str) -> str:
+    """Return ``name`` with everything that a shell or a file system might mind replaced by a dash."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "-", name).strip("-.") or "run"
+
+
+def _make_unique(parent: Path, name: str) -> Path:
+    candidates = [name, *(f"{name}-{number}" for number in range(2, SAME_SECOND_LIMIT))]
+    for candidate in candidates:
+        try:
+            (parent / candidate).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RecordError(
+                f"cannot make a run directory under {parent}",
+                cause=error.strerror,
+                next_step="give a directory that can be written",
+            ) from error
+        return parent / candidate
+    raise RecordError(
+        f"{parent} holds {SAME_SECOND_LIMIT} runs named {name}", next_step="give another directory"
+    )

@@ -1,0 +1,106 @@
+"""What a reader gives back, typed. Times named ``_s`` are CLOCK_MONOTONIC seconds, ``_utc`` is ISO 8601."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.record.events import Phase, TrialCounts, TrialFacts
+
+RunState = Literal["running", "finished", "interrupted", "failed", "cut off"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The run itself. "cut off" is a run that nobody is writing any more and that never said it ended."""
+
+    run_id: str
+    name: str
+    version: str
+    started_utc: str
+    started_s: float
+    ended_utc: str | None
+    trials: int | None
+    state: RunState
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedObjective:
+    """What must hold: ``metric comparison threshold``, durations in microseconds."""
+
+    text: str
+    metric: str
+    comparison: str
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCase:
+    """One case of the plan, as compiled. ``held`` and ``active`` are connections asked for."""
+
+    id: str
+    system: str
+    kind: str
+    variables: tuple[tuple[str, int | float], ...]
+    held: int
+    active: int
+    rate_per_s: float | None
+    loop: Literal["open", "closed"]
+    arrival: str
+    warmup_s: float
+    measure_s: float
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTrial:
+    """One trial; ``state`` is "completed", "cut off", "failed: reason" or, in a live run, "running"."""
+
+    trial: int
+    case_id: str
+    system: str
+    repeat: int
+    order: int
+    state: str
+    started_s: float
+    started_utc: str
+    ended_s: float | None
+    load: Mapping[str, Any] | None
+    counts: TrialCounts
+    facts: TrialFacts
+    reasons: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPhase:
+    """A phase of a trial; ``end_s`` is the start of the next one or the end of the trial."""
+
+    name: Phase
+    start_s: float
+    end_s: float | None
+    expected_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """What was done when, and by whom."""
+
+    at_utc: str
+    author: str
+    trial: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that the run changed here; ``undone_utc`` is None as long as it was not put back."""
+
+    id: int
+    at_utc: str
+    kind: str
+    detail: Mapping[str, Any]
+    undone_utc: str | None

@@ -1,0 +1,90 @@
+"""The tables of ``record.db``. Times are CLOCK_MONOTONIC seconds; names in ``_utc`` are ISO 8601."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+# Written to `PRAGMA user_version`; a reader refuses a record that is newer than itself.
+SCHEMA_VERSION = 1
+
+# Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
+BUSY_TIMEOUT_MS = 10_000
+
+# Rowid tables throughout: WITHOUT ROWID stores blobs in the interior pages of the tree and was measured to be
+# three times slower and twice as large for histograms.
+TABLES = """
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY CHECK (id = 1), run_id TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
+    started_utc TEXT NOT NULL, started_s REAL NOT NULL, trials INTEGER, ended_utc TEXT, state TEXT,
+    exit_code INTEGER
+);
+CREATE TABLE plan (id INTEGER PRIMARY KEY CHECK (id = 1), given TEXT NOT NULL, compiled TEXT NOT NULL);
+CREATE TABLE environment (id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE cases (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL, system TEXT NOT NULL, kind TEXT NOT NULL,
+    variables TEXT NOT NULL, document TEXT NOT NULL
+);
+CREATE TABLE trials (
+    id INTEGER PRIMARY KEY, case_id TEXT NOT NULL, system TEXT NOT NULL, repeat INTEGER NOT NULL,
+    ord INTEGER NOT NULL, started_s REAL NOT NULL, started_utc TEXT NOT NULL, ended_s REAL, state TEXT,
+    load TEXT, facts TEXT, reasons TEXT
+);
+CREATE TABLE phases (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, name TEXT NOT NULL, at_s REAL NOT NULL, expected_s REAL
+);
+CREATE TABLE frames (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, worker INTEGER NOT NULL, seq INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, counters TEXT NOT NULL
+);
+CREATE INDEX frames_of_trial ON frames (trial);
+CREATE TABLE frame_histograms (
+    id INTEGER PRIMARY KEY, frame INTEGER NOT NULL, phase TEXT NOT NULL, kind TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE INDEX histograms_of_frame ON frame_histograms (frame);
+CREATE TABLE process_samples (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, role TEXT NOT NULL,
+    name TEXT NOT NULL, pid INTEGER NOT NULL, cpu_user_s REAL NOT NULL, cpu_system_s REAL NOT NULL,
+    rss_bytes INTEGER NOT NULL, pss_bytes INTEGER, fds INTEGER, threads INTEGER NOT NULL, throttled_s REAL
+);
+CREATE INDEX process_samples_of_trial ON process_samples (trial);
+CREATE TABLE host_samples (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, sample TEXT NOT NULL
+);
+CREATE INDEX host_samples_of_trial ON host_samples (trial);
+CREATE TABLE system_samples (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, system TEXT NOT NULL,
+    sample TEXT NOT NULL
+);
+CREATE INDEX system_samples_of_trial ON system_samples (trial);
+CREATE TABLE counts (
+    trial INTEGER PRIMARY KEY, generator_completed INTEGER, system_requests INTEGER,
+    system_upstream_requests INTEGER, origin_requests INTEGER
+);
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, author TEXT NOT NULL, trial INTEGER, text TEXT NOT NULL
+);
+CREATE TABLE changes (
+    id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL, undone_utc TEXT
+);
+"""
+
+
+def lay_out(connection: sqlite3.Connection) -> None:
+    """Make the tables in a new database and set it up for one writer and many readers."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    configure(connection)
+    connection.executescript(f"BEGIN;{TABLES}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+
+
+def configure(connection: sqlite3.Connection) -> None:
+    """Set what a connection, not the file, keeps.
+
+    NORMAL is safe against the death of this process at any moment; a power failure may take the last batches,
+    never the database (SQLite, "Write-Ahead Logging", section 2.3).
+    """
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA synchronous = NORMAL")

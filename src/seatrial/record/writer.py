@@ -1,0 +1,190 @@
+"""The one writer of a run: events in, rows out, listeners told.
+
+Rows are kept in memory for at most :data:`BATCH_LIMIT_S` and written in one short transaction, so that the
+database is never locked for longer than a batch takes and a run may be cut at any moment: what is lost is the
+last second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import seatrial
+from seatrial.record.event_rows import rows_of
+from seatrial.record.events import Event, FrameRecorded, Noted, RunEnded, RunStarted, TrialEnded, TrialStarted
+from seatrial.record.histogram_files import HistogramFiles
+from seatrial.record.layout import RunDirectory, make_directory
+from seatrial.record.lock import RunLock
+from seatrial.record.schema import lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from seatrial.record.event_rows import Row
+
+# The promise is one second; half of it leaves room for a slow disk.
+BATCH_LIMIT_S = 0.5
+
+# These mark the course of the run; a reader should see them at once.
+_WRITTEN_AT_ONCE = (RunStarted, TrialStarted, TrialEnded, Noted, RunEnded)
+
+
+class RunWriter:
+    """Writes one run directory. Safe to call from several threads; use :meth:`create`."""
+
+    def __init__(self, directory: RunDirectory, run_name: str) -> None:
+        self.directory = directory
+        self._lock = threading.Lock()
+        self._run_lock = RunLock(directory.path)
+        self._connection = sqlite3.connect(directory.database, isolation_level=None, check_same_thread=False)
+        lay_out(self._connection)
+        self._pending: list[Row] = []
+        self._frames_written = 0
+        self._listeners: list[Callable[[Event], None]] = []
+        self._files = HistogramFiles(directory.histograms, _run_row(self._connection, directory, run_name))
+        self._stopped = threading.Event()
+        self._flusher = threading.Thread(target=self._flush_until_stopped, name="record", daemon=True)
+        self._flusher.start()
+
+    @classmethod
+    def create(cls, parent: Path, plan_name: str, plan_text: str, compiled_json: str) -> Self:
+        """Make a run directory under ``parent`` and start its record.
+
+        ``compiled_json`` is what :func:`seatrial.record.compiled.compile_document` gives. Raises
+        ``RecordError``.
+        """
+        directory = make_directory(parent, plan_name)
+        directory.plan.write_text(plan_text, encoding="utf-8")
+        writer = cls(directory, plan_name)
+        writer._write_now(("INSERT INTO plan VALUES (1, ?, ?)", (plan_text, compiled_json)))
+        for position, case in enumerate(json.loads(compiled_json)["cases"]):
+            writer._write_now(_case_row(position, case))
+        return writer
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.directory.path
+
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        """Have ``listener`` called with each event after it was taken. Listeners can change nothing."""
+        self._listeners.append(listener)
+
+    def append(self, event: Event) -> None:
+        """Take one event: written within a second, or at once where it marks the course of the run."""
+        with self._lock:
+            self._take(event)
+            if isinstance(event, _WRITTEN_AT_ONCE):
+                self._flush()
+        for listener in self._listeners:
+            listener(event)
+
+    def environment(self, document: Mapping[str, Any]) -> None:
+        """Keep a description of the environment; a later one does not replace it, the last is shown."""
+        row = "INSERT INTO environment (at_utc, document) VALUES (?, ?)", (utc_now(), json.dumps(document))
+        self._write_now(row)
+
+    def will_start(self, kind: str, detail: Mapping[str, Any]) -> int:
+        """Write down a change before it is made; return its id. It is on disk when this returns."""
+        with self._lock:
+            self._flush()
+            cursor = self._connection.execute(
+                "INSERT INTO changes (at_utc, kind, detail) VALUES (?, ?, ?)",
+                (utc_now(), kind, json.dumps(dict(detail), default=str)),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def undone(self, change_id: int) -> None:
+        """Write down that a change was put back."""
+        self._write_now(("UPDATE changes SET undone_utc = ? WHERE id = ?", (utc_now(), change_id)))
+
+    def close(self) -> None:
+        """Write what is pending and let go of the directory; safe to call twice."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        self._flusher.join()
+        with self._lock:
+            self._flush()
+            self._files.close()
+            _fold_log(self._connection)
+            self._connection.close()
+            self._run_lock.release()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, FrameRecorded):
+            self._frames_written += 1
+        self._files.take(event)
+        self._pending.extend(rows_of(event, self._frames_written, utc_now()))
+
+    def _write_now(self, row: Row) -> None:
+        with self._lock:
+            self._pending.append(row)
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        for statement, values in self._pending:
+            self._connection.execute(statement, values)
+        self._connection.execute("COMMIT")
+        self._pending.clear()
+        self._files.flush()
+
+    def _flush_until_stopped(self) -> None:
+        while not self._stopped.wait(BATCH_LIMIT_S):
+            with self._lock:
+                self._flush()
+
+
+def utc_now() -> str:
+    """Return the time of day, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _run_row(connection: sqlite3.Connection, directory: RunDirectory, name: str) -> float:
+    # The same moment on both clocks, so that samples can be told in time of day. Returns the epoch second of
+    # zero.
+    monotonic_s, epoch_s = time.monotonic(), time.time()
+    connection.execute(
+        "INSERT INTO run (id, run_id, name, version, started_utc, started_s) VALUES (1, ?, ?, ?, ?, ?)",
+        (directory.path.name, name, seatrial.__version__, utc_now(), monotonic_s),
+    )
+    return epoch_s - monotonic_s
+
+
+def _case_row(position: int, case: Mapping[str, Any]) -> Row:
+    statement = "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?)"
+    values = (
+        case["id"],
+        position,
+        case["system"],
+        case["kind"],
+        json.dumps(case["variables"]),
+        json.dumps(case),
+    )
+    return statement, values
+
+
+def _fold_log(connection: sqlite3.Connection) -> None:
+    # A finished run is one plain file that can be copied and read from a read-only place. A reader that is
+    # looking right now keeps the log where it is; that is as good.
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA journal_mode = DELETE")

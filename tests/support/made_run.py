@@ -1,0 +1,378 @@
+"""Makes records for tests through the real writer: three systems with plausible frames and samples.
+
+Everything is drawn from one seed, so two runs made with the same arguments hold the same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from seatrial._engine import Histogram
+from seatrial.load.frames import Frame, PhasePart
+from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
+from seatrial.record import events
+from seatrial.record.writer import RunWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+PLAN_TEXT = """\
+name: made-run
+question: Does the proxy add more than a millisecond at the 99th percentile?
+systems: [direct, envoy, nginx]
+origin: {body: 600 B}
+vary:
+  connections: [200, 500]
+  rate: [1k/s, 2k/s]
+load: {active: 50, connect_rate: 2k/s, arrival: uniform, timeout: 2 s}
+phases: {stable_for: 1 s, warmup: 2 s, measure: 6 s}
+repeat: 2
+objectives: [p99 < 5 ms, errors == 0]
+"""
+SECOND_NS = 1_000_000_000
+ZERO_S = 5_000.0
+RAMP_S, WARMUP_S, MEASURE_S, COOL_S, TRIAL_S = 2, 2, 6, 1, 15
+WORKERS = 2
+ACTIVE = 50
+# Of each system: median service time in us, the spread of its logarithm, CPU-us per request, resident MB.
+SYSTEMS = {"direct": (110, 0.25, 0, 0), "envoy": (260, 0.35, 95, 48), "nginx": (190, 0.3, 55, 14)}
+
+
+@dataclass(frozen=True, slots=True)
+class Twist:
+    """What goes wrong in one trial."""
+
+    lateness_us: int = 3
+    died: bool = False
+    errors: Mapping[str, int] = field(default_factory=dict)
+    held_lost: int = 0
+    generator_cores: float = 0.25
+    counts_off: int = 0
+    drained: bool = True
+    lost_frame: int | None = None
+    slow: float = 1.0
+
+
+def make_run(
+    parent: Path,
+    *,
+    twists: Mapping[int, Twist] | None = None,
+    trials: int | None = None,
+    end: bool = True,
+    systems: tuple[str, ...] = tuple(SYSTEMS),
+) -> Path:
+    """Write a run, or its first ``trials``; return its directory. ``end`` False leaves it cut off."""
+    compiled = compiled_plan(systems)
+    order = list(product(range(1, 3), compiled["cases"]))
+    with RunWriter.create(parent, "made-run", PLAN_TEXT, json.dumps(compiled)) as writer:
+        writer.append(events.RunStarted(writer.path.name, "made-run", len(order)))
+        writer.environment(ENVIRONMENT)
+        change = writer.will_start("process", {"pid": 4242, "name": "envoy"})
+        for number, (repeat, case) in enumerate(order[:trials], start=1):
+            for event in trial_events(number, repeat, case, len(order), (twists or {}).get(number, Twist())):
+                writer.append(event)
+        if end:
+            writer.undone(change)
+            writer.append(events.Noted("person", "The machine was quiet; nothing else ran."))
+            writer.append(events.RunEnded("finished", 0))
+    return writer.path
+
+
+def compiled_plan(systems: tuple[str, ...] = tuple(SYSTEMS)) -> dict[str, Any]:
+    """Return what ``compile_document`` gives for :data:`PLAN_TEXT`."""
+    objectives = [
+        {"text": "p99 < 5 ms", "metric": "p99", "comparison": "<", "threshold": 5_000},
+        {"text": "errors == 0", "metric": "errors", "comparison": "==", "threshold": 0},
+    ]
+    plan = {
+        "name": "made-run",
+        "question": "Does the proxy add more than a millisecond at the 99th percentile?",
+        "repeat": 2,
+        "objectives": objectives,
+    }
+    cases = [_case(*parts) for parts in product(systems, (200, 500), (1_000, 2_000))]
+    return {"plan": plan, "cases": cases, "order": []}
+
+
+def _case(system: str, connections: int, rate: int) -> dict[str, Any]:
+    load = {
+        "connections": connections,
+        "active": ACTIVE,
+        "rate_per_s": rate,
+        "loop": "open",
+        "arrival": "uniform",
+    }
+    return {
+        "id": f"{system}-connections={connections}-rate={rate}",
+        "system": system,
+        "kind": system,
+        "variables": [["connections", connections], ["rate", rate]],
+        "load": load,
+        "phases": {"stable_for_s": 1, "warmup_s": WARMUP_S, "measure_s": MEASURE_S, "cooldown_s": COOL_S},
+    }
+
+
+def trial_events(
+    number: int, repeat: int, case: dict[str, Any], of: int, twist: Twist
+) -> Iterator[events.Event]:
+    """Yield everything that happens in one trial."""
+    start_s = ZERO_S + number * TRIAL_S
+    system = case["system"]
+    yield events.TrialStarted(number, case["id"], system, repeat, number, of, start_s)
+    for phase, at_s in _phases(start_s):
+        yield events.PhaseStarted(number, phase, at_s)
+    frames = list(made_frames(number, case, twist))
+    for frame in frames:
+        yield events.FrameRecorded(number, frame)
+    yield from _samples(number, case, twist)
+    yield _end(number, case, twist, frames)
+
+
+def _phases(start_s: float) -> Iterator[tuple[events.Phase, float]]:
+    yield "set up", start_s
+    yield "ramp", start_s + 1
+    yield "warm up", start_s + 1 + RAMP_S
+    yield "measure", measure_start_s(start_s)
+    yield "cool down", measure_start_s(start_s) + MEASURE_S
+
+
+def measure_start_s(start_s: float) -> float:
+    return start_s + 1 + RAMP_S + WARMUP_S
+
+
+def made_frames(number: int, case: dict[str, Any], twist: Twist) -> Iterator[Frame]:
+    """Yield the frames of both workers: one a second from the start of the ramp."""
+    random_source = random.Random(number)
+    for second, worker in product(range(RAMP_S + WARMUP_S + MEASURE_S), range(WORKERS)):
+        frame = _frame(random_source, number, case, twist, (second, worker))
+        if twist.lost_frame != second or worker != 0:
+            yield frame
+
+
+def _frame(
+    source: random.Random, number: int, case: dict[str, Any], twist: Twist, at: tuple[int, int]
+) -> Frame:
+    second, worker = at
+    start_ns = int((ZERO_S + number * TRIAL_S + 1 + second) * SECOND_NS)
+    measuring = second >= RAMP_S + WARMUP_S
+    ramped = min(1.0, (second + 1) / RAMP_S)
+    held = int(case["load"]["connections"] / WORKERS * ramped) - (twist.held_lost if measuring else 0)
+    parts = (
+        () if second < RAMP_S else (_part(source, case, twist, phase="measure" if measuring else "warmup"),)
+    )
+    connects = Histogram()
+    opened = (case["load"]["connections"] + ACTIVE) // WORKERS // RAMP_S if second < RAMP_S else 0
+    for _ in range(opened):
+        connects.record(int(source.lognormvariate(3.8, 0.3)) + 1)
+    cpu_ns = int((second + 1) * twist.generator_cores * SECOND_NS)
+    return Frame(
+        worker=worker,
+        seq=second,
+        start_ns=start_ns,
+        end_ns=start_ns + SECOND_NS,
+        held=held,
+        active=int(ACTIVE / WORKERS * ramped),
+        in_flight=0,
+        backlog=0,
+        opened=opened,
+        reconnected=0,
+        closed_by_peer=0,
+        errors=dict(twist.errors) if measuring else {},
+        connect=connects.encode(),
+        cpu_user_ns=cpu_ns // 3,
+        cpu_system_ns=cpu_ns - cpu_ns // 3,
+        parts=parts,
+    )
+
+
+def _part(source: random.Random, case: dict[str, Any], twist: Twist, *, phase: str) -> PhasePart:
+    sent = case["load"]["rate_per_s"] // WORKERS
+    median_us, sigma, *_ = SYSTEMS[case["system"]]
+    failed = sum(twist.errors.values()) if phase == "measure" else 0
+    latency, service, lateness = Histogram(), Histogram(), Histogram()
+    busy = (1 + case["load"]["rate_per_s"] / 10_000) * twist.slow
+    for _ in range(sent):
+        late_us = max(1, int(source.expovariate(1 / twist.lateness_us)))
+        service_us = int(median_us * busy * source.lognormvariate(0, sigma))
+        lateness.record(late_us)
+        service.record(max(1, service_us))
+        latency.record(service_us + late_us)
+    return PhasePart(
+        phase="measure" if phase == "measure" else "warmup",
+        sent=sent,
+        completed=sent - failed,
+        timed_out=0,
+        failed=failed,
+        unsent=0,
+        in_flight=0,
+        bytes_sent=sent * 80,
+        bytes_received=sent * 760,
+        status={"200": sent - failed},
+        latency=latency.encode(),
+        service_time=service.encode(),
+        lateness=lateness.encode(),
+    )
+
+
+def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events.Event]:
+    _, _, cpu_us, resident_mb = SYSTEMS[case["system"]]
+    start_s = ZERO_S + number * TRIAL_S
+    rate, held = case["load"]["rate_per_s"], case["load"]["connections"]
+    for second in range(1 + RAMP_S + WARMUP_S + MEASURE_S + 1):
+        at_s = start_s + second + 0.3
+        requests = rate * max(0.0, min(WARMUP_S + MEASURE_S, second + 0.3 - 1 - RAMP_S))
+        connections = held * max(0.0, min(1.0, (second + 0.3 - 1) / RAMP_S))
+        roles: list[tuple[Any, str, int, float, int]] = [
+            ("generator", "worker-0", 11, requests * 6e-5, 9_000_000),
+            ("generator", "worker-1", 12, requests * 6e-5, 9_000_000),
+            ("origin", "origin", 13, requests * 3e-5, 12_000_000),
+        ]
+        if resident_mb:
+            memory = int(resident_mb * 1e6 + connections * 21_000)
+            roles.append(("system", case["system"], 14, requests * cpu_us * 1e-6, memory))
+        for role, name, pid, cpu_s, memory in roles:
+            pss = int(memory * 0.9)
+            process = ProcessSample(
+                at_s, role, name, pid, cpu_s * 0.4, cpu_s * 0.6, memory, pss, 40 + held, 2, 0.0
+            )
+            yield events.ProcessSampled(number, process)
+        yield events.HostSampled(number, HostSample(at_s, {"cpu_busy_s": at_s * 0.8, "cpu_steal_s": 0.0}))
+        counters = {"connections_active": connections, "requests": requests}
+        yield events.SystemSampled(number, SystemSample(at_s, case["system"], counters))
+
+
+def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -> events.TrialEnded:
+    completed = sum(part.completed for frame in frames for part in frame.parts)
+    proxied = None if case["kind"] == "direct" else completed + twist.counts_off
+    failure = "envoy (process 14) was killed by signal 9" if twist.died else None
+    return events.TrialEnded(
+        trial=number,
+        state="completed" if failure is None else f"failed: {failure}",
+        at_s=ZERO_S + number * TRIAL_S + 13,
+        load=load_document(case, frames),
+        counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
+        facts=events.TrialFacts(
+            drained_before_start=twist.drained,
+            system_failure=failure,
+            processes_lost=("envoy (process 14)",) if failure else (),
+            missing=("it has no counters of its own",) if case["kind"] == "direct" else (),
+        ),
+    )
+
+
+def load_document(case: dict[str, Any], frames: list[Frame]) -> dict[str, Any]:
+    """Return ``seatrial.load/1`` for made frames."""
+    parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
+    sent, completed = sum(part.sent for part in parts), sum(part.completed for part in parts)
+    last = {frame.worker: frame for frame in frames}
+    user_s = sum(frame.cpu_user_ns for frame in last.values()) / SECOND_NS
+    system_s = sum(frame.cpu_system_ns for frame in last.values()) / SECOND_NS
+    errors: dict[str, int] = {}
+    for frame in frames:
+        for kind, count in frame.errors.items():
+            errors[kind] = errors.get(kind, 0) + count
+    held, rate = case["load"]["connections"], case["load"]["rate_per_s"]
+    return {
+        "schema": "seatrial.load/1",
+        "url": "http://127.0.0.1:18080/",
+        "loop": "open",
+        "arrival": "uniform",
+        "driver": "epoll",
+        "resolution_us": 50,
+        "timestamps": "program",
+        "seed": 7,
+        "validity": {"state": "VALID", "reasons": []},
+        "window_s": MEASURE_S,
+        "rate_per_s": {"requested": rate, "achieved": completed / MEASURE_S},
+        "connections": {
+            "active": {"requested": ACTIVE, "established": ACTIVE},
+            "held": {"requested": held, "established": sum(frame.held for frame in last.values())},
+            "opened": sum(frame.opened for frame in frames),
+            "reconnected": 0,
+        },
+        "requests": {
+            "intended": sent,
+            "sent": sent,
+            "completed": completed,
+            "unsent": 0,
+            "in_flight": 0,
+            "timed_out": 0,
+            "failed": sent - completed,
+        },
+        "status": {"200": completed},
+        "errors": errors,
+        "bytes": {"sent": sent * 80, "received": sent * 760},
+        "latency_us": distribution([part.latency for part in parts]),
+        "service_time_us": distribution([part.service_time for part in parts]),
+        "lateness_us": distribution([part.lateness for part in parts]),
+        "connect_us": distribution([frame.connect for frame in frames]),
+        "tls_handshake_us": None,
+        "generator": {
+            "processes": WORKERS,
+            "cpu_user_s": user_s,
+            "cpu_system_s": system_s,
+            "cpu_us_per_request": (user_s + system_s) * 1e6 / max(1, completed),
+            "pss_bytes": 16_200_000,
+            "throttled_s": 0.0,
+        },
+        "intervals": _intervals(frames),
+    }
+
+
+def _intervals(frames: list[Frame]) -> list[dict[str, Any]]:
+    found = []
+    for second in range(RAMP_S + WARMUP_S, RAMP_S + WARMUP_S + MEASURE_S):
+        now = [frame for frame in frames if frame.seq == second]
+        parts = [part for frame in now for part in frame.parts]
+        latency, lateness = (
+            distribution([getattr(part, kind) for part in parts]) for kind in ("latency", "lateness")
+        )
+        found.append(
+            {
+                "start_s": second - RAMP_S - WARMUP_S,
+                "sent": sum(part.sent for part in parts),
+                "completed": sum(part.completed for part in parts),
+                "errors": sum(part.failed for part in parts),
+                "held": sum(frame.held for frame in now),
+                "latency_us": {"p50": latency["p50"], "p99": latency["p99"], "max": latency["max"]},
+                "lateness_us": {"p99": lateness["p99"], "max": lateness["max"]},
+            }
+        )
+    return found
+
+
+def distribution(encoded: list[str]) -> dict[str, float]:
+    merged = Histogram()
+    for text in encoded:
+        merged.add_encoded(text)
+    quantiles = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "p999": 0.999, "p9999": 0.9999}
+    named = {name: merged.quantile_us(quantile) for name, quantile in quantiles.items()}
+    return {
+        "min": merged.min_us,
+        "mean": merged.mean_us,
+        **named,
+        "max": merged.max_us,
+        "count": merged.count,
+    }
+
+
+ENVIRONMENT = {
+    "host": "bench-1",
+    "kernel": "Linux 6.1.0",
+    "machine": "x86_64",
+    "distribution": "Debian GNU/Linux 12 (bookworm)",
+    "virtualisation": None,
+    "clocksource": "tsc",
+    "cpu": {"model": "Example CPU", "online": 2, "usable": 2, "governor": None, "mitigations": None},
+    "memory": {"total_bytes": 8_000_000_000, "available_bytes": 6_000_000_000, "swap_bytes": 0},
+    "limits": {"open_files": {"soft": 20_000, "hard": 20_000}},
+    "cgroup": {"cpu.max": None},
+    "sysctls": {"net.core.somaxconn": "4096", "net.ipv4.ip_local_port_range": "32768 60999"},
+    "seatrial": {"version": "0.1.0", "engine_sha256": "ab" * 32, "python": "3.11.2"},
+    "binaries": {"envoy": {"path": "/opt/envoy", "version": "1.36.0", "sha256": "cd" * 32}},
+}

@@ -1,0 +1,147 @@
+"""The record: what goes in comes out, also while it is live, and a foreign directory is refused."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, made_frames, make_run
+
+from seatrial.errors import RecordError
+from seatrial.record import events
+from seatrial.record.journal import add_note
+from seatrial.record.lock import RunLock, is_live
+from seatrial.record.reader import RunReader
+from seatrial.record.writer import RunWriter
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs"), trials=3)
+
+
+def test_run_and_plan_come_back(made):
+    with RunReader.open(made) as reader:
+        run = reader.run()
+        assert (run.state, run.exit_code, run.trials, run.name) == ("finished", 0, 24, "made-run")
+        assert reader.plan_text() == PLAN_TEXT == (made / "plan.yaml").read_text()
+        assert reader.question() == compiled_plan()["plan"]["question"]
+        assert [objective.text for objective in reader.objectives()] == ["p99 < 5 ms", "errors == 0"]
+        assert reader.environment()["host"] == "bench-1"
+        case = reader.cases()[0]
+        assert (case.id, case.held, case.rate_per_s) == ("direct-connections=200-rate=1000", 200, 1000)
+        assert len(reader.cases()) == 12
+
+
+def test_frames_come_back_bit_for_bit(made):
+    case = compiled_plan()["cases"][1]
+    with RunReader.open(made) as reader:
+        assert reader.frames(2) == tuple(made_frames(2, case, Twist()))
+
+
+def test_trials_and_samples_come_back(made):
+    with RunReader.open(made) as reader:
+        trials = reader.trials()
+        assert [trial.state for trial in trials] == ["completed"] * 3
+        assert trials[0].counts.generator_completed == trials[0].counts.origin_requests == 8_000
+        assert trials[0].counts.system_requests is None
+        assert trials[0].facts.drained_before_start is True
+        assert trials[0].load is not None
+        assert trials[0].load["schema"] == "seatrial.load/1"
+        samples = reader.process_samples(1)
+        assert {sample.role for sample in samples} == {"generator", "origin"}
+        assert len(reader.host_samples(1)) == len(reader.system_samples(1)) == 12
+        assert reader.changes()[0].undone_utc is not None
+
+
+def test_phases_end_where_the_next_begins(made):
+    with RunReader.open(made) as reader:
+        phases = reader.phases(1)
+    assert [phase.name for phase in phases] == ["set up", "ramp", "warm up", "measure", "cool down"]
+    assert [phase.end_s for phase in phases[:-1]] == [phase.start_s for phase in phases[1:]]
+    assert phases[3].end_s is not None
+    assert phases[3].end_s - phases[3].start_s == 6
+
+
+def test_listeners_hear_every_event_in_order(tmp_path):
+    heard: list[events.Event] = []
+    sent = [events.RunStarted("r", "p", 0), events.Noted("seatrial", "hello"), events.RunEnded("finished", 0)]
+    with RunWriter.create(tmp_path, "p", "", json.dumps(compiled_plan())) as writer:
+        writer.subscribe(heard.append)
+        for event in sent:
+            writer.append(event)
+    assert heard == sent
+
+
+def test_a_live_run_is_readable_and_takes_notes(tmp_path):
+    with RunWriter.create(tmp_path, "live", "", json.dumps(compiled_plan())) as writer:
+        writer.append(events.RunStarted("r", "live", 1))
+        writer.append(events.TrialStarted(1, "direct-connections=200-rate=1000", "direct", 1, 1, 1, 10.0))
+        add_note(writer.path, "turned the heating off")
+        writer.append(events.Noted("seatrial", "went on"))
+        with RunReader.open(writer.path) as reader:
+            assert reader.run().state == "running"
+            assert reader.trials()[0].state == "running"
+            assert [entry.text for entry in reader.journal()] == ["turned the heating off", "went on"]
+    add_note(writer.path, "afterwards")
+    with RunReader.open(writer.path) as reader:
+        assert reader.run().state == "cut off"
+        assert reader.journal()[-1].author == "person"
+
+
+def test_a_change_is_on_disk_before_it_is_made(tmp_path):
+    with RunWriter.create(tmp_path, "p", "", json.dumps(compiled_plan())) as writer:
+        change = writer.will_start("sysctl", {"name": "net.core.somaxconn", "from": 128})
+        with RunReader.open(writer.path) as reader:
+            assert [(item.id, item.undone_utc) for item in reader.changes()] == [(change, None)]
+        writer.undone(change)
+        with RunReader.open(writer.path) as reader:
+            assert reader.changes()[0].undone_utc is not None
+
+
+def test_two_runs_of_a_plan_in_one_second_get_two_directories(tmp_path):
+    compiled = json.dumps(compiled_plan())
+    paths = set()
+    for _ in range(3):
+        with RunWriter.create(tmp_path, "same name / twice", "", compiled) as writer:
+            paths.add(writer.path)
+    assert len(paths) == 3
+    assert all(path.name.endswith(("same-name-twice", "-2", "-3")) for path in paths)
+
+
+def test_the_lock_tells_who_is_alive(tmp_path):
+    assert not is_live(tmp_path)
+    lock = RunLock(tmp_path)
+    assert is_live(tmp_path)
+    with pytest.raises(RecordError, match="being written"):
+        RunLock(tmp_path)
+    lock.release()
+    lock.release()
+    assert not is_live(tmp_path)
+
+
+def test_a_finished_run_is_one_plain_file(made):
+    assert not list(made.glob("record.db-*"))
+    with sqlite3.connect(made / "record.db") as connection:
+        tables = {row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
+    connection.close()
+    assert all("WITHOUT ROWID" not in sql for sql in tables)
+
+
+def test_what_is_no_record_is_refused_with_a_next_step(tmp_path):
+    with pytest.raises(RecordError, match="not a run directory") as caught:
+        RunReader.open(tmp_path)
+    assert caught.value.next_step
+    (tmp_path / "record.db").write_bytes(b"garbage" * 1_000)
+    with pytest.raises(RecordError, match="cannot be read"):
+        RunReader.open(tmp_path)
+
+
+def test_a_record_of_a_later_version_is_refused(tmp_path):
+    with sqlite3.connect(tmp_path / "record.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+        connection.execute("CREATE TABLE run (id)")
+    connection.close()
+    with pytest.raises(RecordError, match="version 99"):
+        RunReader.open(tmp_path)
