@@ -87,7 +87,10 @@ impl Histogram {
 
     /// Every occupied bucket as (highest value in it, samples in it), in ascending order.
     pub fn buckets(&self) -> Vec<(u64, u64)> {
-        self.hdr.iter_recorded().map(|step| (step.value_iterated_to(), step.count_since_last_iteration())).collect()
+        self.hdr
+            .iter_recorded()
+            .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
+            .collect()
     }
 
     /// The V2 encoding, deflated, in base64: what a `.hlog` line holds.
@@ -99,8 +102,21 @@ impl Histogram {
         STANDARD.encode(&self.encoder_scratch)
     }
 
-    /// Reads the encoding back; the text says what was wrong with it.
+    /// The encoding of what was recorded since the last call, "" for nothing; then forgets it.
+    pub fn take_encoded(&mut self) -> String {
+        if self.hdr.is_empty() {
+            return String::new();
+        }
+        let encoded = self.encode();
+        self.clear();
+        encoded
+    }
+
+    /// Reads the encoding back, "" being nothing; the text says what was wrong with it.
     pub fn decode(encoded: &str) -> Result<Self, String> {
+        if encoded.is_empty() {
+            return Ok(Self::new());
+        }
         let bytes = STANDARD.decode(encoded).map_err(|error| format!("not base64: {error}"))?;
         let decoded: Hdr<u64> = Deserializer::new()
             .deserialize(&mut bytes.as_slice())

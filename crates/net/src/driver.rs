@@ -40,6 +40,9 @@ pub trait Driver {
     /// Now, in nanoseconds on the scale of every other time here.
     fn now_ns(&self) -> u64;
 
+    /// How often the wall clock was stepped, as far as the driver can tell.
+    fn clock_steps(&self) -> u64;
+
     /// Starts to connect; an event with `writable` or `closed` tells the outcome.
     fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32>;
 

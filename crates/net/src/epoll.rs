@@ -12,6 +12,9 @@ use crate::sys::check;
 /// Events taken in one look; more are told at the next.
 const EVENTS_PER_LOOK: usize = 512;
 
+/// How many bytes are sent, a millisecond apart, to see whether the kernel stamps them.
+const STAMP_ATTEMPTS: u32 = 20;
+
 /// An epoll instance.
 pub struct Poller {
     epoll: OwnedFd,
@@ -127,17 +130,37 @@ impl EpollDriver {
     pub fn watch(&self, fd: i32, token: u64) -> io::Result<()> {
         self.poller.add(fd, token, false)
     }
+}
 
-    /// How often the wall clock was stepped.
-    pub fn clock_steps(&self) -> u64 {
-        self.realtime.steps()
-    }
+/// Whether the kernel stamps what arrives: tried with one byte over loopback, because a socket option may be accepted
+/// and do nothing.
+pub fn arrival_stamps_work() -> bool {
+    let attempt = || -> io::Result<bool> {
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+        let mut sender = std::net::TcpStream::connect(listener.local_addr()?)?;
+        let (receiver, _) = listener.accept()?;
+        socket::stamp_arrivals(receiver.as_raw_fd())?;
+        // The kernel turns its stamping on a moment after the first socket asks for it.
+        for _ in 0..STAMP_ATTEMPTS {
+            std::io::Write::write_all(&mut sender, b"?")?;
+            if socket::receive_stamped(receiver.as_raw_fd(), &mut [0; 8])?.1.is_some() {
+                return Ok(true);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Ok(false)
+    };
+    attempt().unwrap_or(false)
 }
 
 impl Driver for EpollDriver {
     #[inline]
     fn now_ns(&self) -> u64 {
         now_ns()
+    }
+
+    fn clock_steps(&self) -> u64 {
+        self.realtime.steps()
     }
 
     fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32> {

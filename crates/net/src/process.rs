@@ -50,11 +50,12 @@ pub fn die_with_parent() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
 }
 
-/// Puts a descriptor into non-blocking mode.
-pub fn set_nonblocking(fd: i32) -> io::Result<()> {
+/// Sets whether reading and writing a descriptor waits.
+pub fn set_blocking(fd: i32, waits: bool) -> io::Result<()> {
     // SAFETY: no pointers are passed.
     unsafe {
-        let flags = check(libc::fcntl(fd, libc::F_GETFL))?;
-        check(libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK)).map(|_| ())
+        let flags = check(libc::fcntl(fd, libc::F_GETFL))? & !libc::O_NONBLOCK;
+        let flags = if waits { flags } else { flags | libc::O_NONBLOCK };
+        check(libc::fcntl(fd, libc::F_SETFL, flags)).map(|_| ())
     }
 }

@@ -1,0 +1,434 @@
+//! Connections that carry requests: one request at a time each, any free one takes the next.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+
+use seatrial_net::address::RawAddress;
+use seatrial_net::{Driver, Event};
+use seatrial_wire::{Outcome, ProtocolError, Response, ResponseParser};
+
+use crate::failure::Failure;
+use crate::links::{Link, Linked, List};
+use crate::opener::rest_ns;
+use crate::recorder::{Ending, Recorder, Sent};
+use crate::schedule::{Phase, Slot};
+use crate::token::Token;
+
+const CLOSED: i32 = -1;
+/// One read takes at most this much; a longer answer takes several.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Never opened, or resting after a failure.
+    Closed,
+    Connecting,
+    /// In the free list.
+    Free,
+    /// In the busy list.
+    Busy,
+}
+
+struct Connection {
+    socket: i32,
+    generation: u32,
+    link: Link,
+    /// When the state began: the connect() of a connecting one, the send of a busy one.
+    since_ns: u64,
+    slot: Slot,
+    /// Bytes of the request that the kernel has taken.
+    written: u32,
+    /// Failures in a row.
+    failures: u32,
+    state: State,
+    was_open: bool,
+    parser: ResponseParser,
+}
+
+impl Linked for Connection {
+    fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+/// What a peer's answer, or its absence, means for the request.
+enum Verdict {
+    Complete(Response, u64),
+    Continues,
+    Failed(Failure),
+    /// The peer closed a connection on which nothing had been asked.
+    ClosedIdle,
+}
+
+/// The active connections of one worker, and their requests.
+pub(crate) struct Active {
+    connections: Vec<Connection>,
+    /// Least recently used first, so that all are used alike.
+    free: List,
+    /// In order of sending, which with one timeout for all is the order of expiry.
+    busy: List,
+    connecting: List,
+    /// Connections to be opened again, by when.
+    resting: BinaryHeap<Reverse<(u64, u32)>>,
+    never_opened: Vec<u32>,
+    targets: Vec<RawAddress>,
+    sources: Vec<RawAddress>,
+    request: Vec<u8>,
+    is_open_loop: bool,
+    buffer: Box<[u8]>,
+}
+
+impl Active {
+    pub(crate) fn new(
+        count: u32,
+        (targets, sources): (Vec<RawAddress>, Vec<RawAddress>),
+        request: Vec<u8>,
+        answers_head_request: bool,
+        is_open_loop: bool,
+    ) -> Self {
+        let blank = |_| Connection {
+            socket: CLOSED,
+            generation: 0,
+            link: Link::default(),
+            since_ns: 0,
+            slot: Slot { intended_ns: 0, phase: Phase::WarmUp },
+            written: 0,
+            failures: 0,
+            state: State::Closed,
+            was_open: false,
+            parser: ResponseParser::new(answers_head_request),
+        };
+        Self {
+            connections: (0..count).map(blank).collect(),
+            free: List::default(),
+            busy: List::default(),
+            connecting: List::default(),
+            resting: BinaryHeap::with_capacity(count as usize),
+            never_opened: (0..count).rev().collect(),
+            targets,
+            sources,
+            request,
+            is_open_loop,
+            buffer: vec![0; READ_BUFFER_BYTES].into(),
+        }
+    }
+
+    pub(crate) fn established(&self) -> u32 {
+        self.free.len() + self.busy.len()
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.established() as usize == self.connections.len()
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.busy.len()
+    }
+
+    pub(crate) fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
+    pub(crate) fn is_connecting(&self) -> bool {
+        !self.connecting.is_empty()
+    }
+
+    pub(crate) fn wants_to_open(&self) -> bool {
+        !self.never_opened.is_empty()
+    }
+
+    /// When the first request or connection attempt under way began: both have the same timeout.
+    pub(crate) fn oldest_ns(&self) -> Option<u64> {
+        let since = |list: &List| list.first().map(|index| self.connections[index as usize].since_ns);
+        since(&self.busy).into_iter().chain(since(&self.connecting)).min()
+    }
+
+    /// When the next resting connection is to be opened again.
+    pub(crate) fn next_reopening_ns(&self) -> Option<u64> {
+        self.resting.peek().map(|Reverse((at_ns, _))| *at_ns)
+    }
+
+    /// Opens one connection for the first time. The caller has the opener's permission.
+    pub(crate) fn open_one<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
+        if let Some(index) = self.never_opened.pop() {
+            self.connect(driver, recorder, index);
+        }
+    }
+
+    /// Opens again what has rested long enough.
+    pub(crate) fn reopen_due<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, now_ns: u64) {
+        while self.next_reopening_ns().is_some_and(|at_ns| at_ns <= now_ns) {
+            if let Some(Reverse((_, index))) = self.resting.pop() {
+                self.connect(driver, recorder, index);
+            }
+        }
+    }
+
+    fn connect<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
+        let target = self.targets[index as usize % self.targets.len()];
+        let source = (!self.sources.is_empty()).then(|| self.sources[index as usize % self.sources.len()]);
+        let connection = &mut self.connections[index as usize];
+        connection.generation = Token::next_generation(connection.generation);
+        connection.since_ns = driver.now_ns();
+        connection.parser.reset();
+        let token = Token::active(index, connection.generation);
+        match driver.connect(token.into(), &target, source.as_ref()) {
+            Ok(socket) => {
+                connection.socket = socket;
+                connection.state = State::Connecting;
+                self.connecting.push(&mut self.connections, index);
+            }
+            Err(error) => {
+                recorder.failure(Failure::of_connect(&error));
+                self.rest(driver.now_ns(), index);
+            }
+        }
+    }
+
+    /// Sends the request on the least recently used free connection. Returns false where none could take it.
+    #[inline]
+    pub(crate) fn send<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, slot: Slot) -> bool {
+        while let Some(index) = self.free.pop(&mut self.connections) {
+            let connection = &mut self.connections[index as usize];
+            let sent_ns = driver.now_ns();
+            if let Ok(written) = nothing_if_full(driver.send(connection.socket, &self.request)) {
+                let intended_ns = if self.is_open_loop { slot.intended_ns } else { sent_ns };
+                connection.slot = Slot { intended_ns, phase: slot.phase };
+                connection.since_ns = sent_ns;
+                connection.written = written as u32;
+                connection.state = State::Busy;
+                self.busy.push(&mut self.connections, index);
+                recorder.sent(&self.sent(index), self.request.len(), self.is_open_loop);
+                return true;
+            }
+            // The peer closed it while it was free. Nothing was sent, so the request may take another.
+            recorder.closed_by_peer();
+            self.reconnect(driver, recorder, index, true);
+        }
+        false
+    }
+
+    fn sent(&self, index: u32) -> Sent {
+        let connection = &self.connections[index as usize];
+        Sent { slot: connection.slot, sent_ns: connection.since_ns }
+    }
+
+    /// Takes an event.
+    #[inline]
+    pub(crate) fn on_event<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        token: Token,
+        event: &Event,
+    ) {
+        let index = token.index();
+        let connection = &self.connections[index as usize];
+        if connection.generation != token.generation() || connection.state == State::Closed {
+            return;
+        }
+        if self.connections[index as usize].state == State::Connecting
+            && !self.on_connected(driver, recorder, index)
+        {
+            return;
+        }
+        let connection = &self.connections[index as usize];
+        if event.writable && connection.state == State::Busy && self.is_half_written(index) {
+            self.write_on(driver, recorder, index);
+        }
+        if event.readable || event.closed {
+            self.read(driver, recorder, index, event.closed);
+        }
+    }
+
+    fn is_half_written(&self, index: u32) -> bool {
+        (self.connections[index as usize].written as usize) < self.request.len()
+    }
+
+    fn on_connected<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) -> bool {
+        self.connecting.remove(&mut self.connections, index);
+        let connection = &mut self.connections[index as usize];
+        let now_ns = driver.now_ns();
+        if let Err(error) = driver.connected(connection.socket) {
+            recorder.failure(Failure::of_connect(&error));
+            self.close(driver, index);
+            self.rest(now_ns, index);
+            return false;
+        }
+        recorder.opened(now_ns.saturating_sub(connection.since_ns));
+        if std::mem::replace(&mut connection.was_open, true) {
+            recorder.reconnected();
+        }
+        connection.state = State::Free;
+        self.free.push(&mut self.connections, index);
+        true
+    }
+
+    fn write_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        match nothing_if_full(driver.send(connection.socket, &self.request[connection.written as usize..])) {
+            Ok(written) => connection.written += written as u32,
+            Err(_) => self.fail(driver, recorder, index, Failure::WriteFailed),
+        }
+    }
+
+    /// Reads until nothing is left. A read that does not fill the buffer has emptied the socket (epoll(7)), so almost
+    /// every answer takes one; only where the stream may have ended is one more needed to see the end.
+    #[inline]
+    fn read<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32, has_closed: bool) {
+        loop {
+            let connection = &mut self.connections[index as usize];
+            let (verdict, may_have_more) = match driver.receive(connection.socket, &mut self.buffer) {
+                Ok(received) if received.len == 0 => (end_of_stream(connection, driver.now_ns()), false),
+                Ok(received) => {
+                    recorder.received(connection.slot.phase, received.len);
+                    let may_have_more = received.len == self.buffer.len() || has_closed;
+                    (interpret(connection, &self.buffer[..received.len], received.at_ns), may_have_more)
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) if connection.state == State::Free => (Verdict::ClosedIdle, false),
+                Err(error) => (Verdict::Failed(Failure::of_read(&error)), false),
+            };
+            self.apply(driver, recorder, index, &verdict);
+            let is_open = self.connections[index as usize].socket != CLOSED
+                && matches!(self.connections[index as usize].state, State::Free | State::Busy);
+            if !may_have_more || !is_open {
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn apply<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32, verdict: &Verdict) {
+        match *verdict {
+            Verdict::Continues => {}
+            Verdict::Complete(response, at_ns) => {
+                recorder.completed(&self.sent(index), response.status, at_ns);
+                self.busy.remove(&mut self.connections, index);
+                let connection = &mut self.connections[index as usize];
+                connection.failures = 0;
+                if response.keep_alive {
+                    connection.state = State::Free;
+                    self.free.push(&mut self.connections, index);
+                } else {
+                    self.reconnect(driver, recorder, index, false);
+                }
+            }
+            Verdict::Failed(failure) => self.fail(driver, recorder, index, failure),
+            Verdict::ClosedIdle => {
+                recorder.closed_by_peer();
+                self.free.remove(&mut self.connections, index);
+                self.reconnect(driver, recorder, index, true);
+            }
+        }
+    }
+
+    /// The connection failed, under a request or while it was free.
+    fn fail<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32, failure: Failure) {
+        let now_ns = driver.now_ns();
+        recorder.failure(failure);
+        if self.connections[index as usize].state == State::Busy {
+            let ending = if failure == Failure::Timeout { Ending::TimedOut } else { Ending::Failed };
+            recorder.ended(&self.sent(index), ending, now_ns);
+            self.busy.remove(&mut self.connections, index);
+        } else {
+            self.free.remove(&mut self.connections, index);
+        }
+        self.reconnect(driver, recorder, index, true);
+    }
+
+    /// Closes and opens again; after a failure with a growing rest, so that a peer that is down is not hammered.
+    fn reconnect<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        index: u32,
+        has_failed: bool,
+    ) {
+        self.close(driver, index);
+        if has_failed && self.connections[index as usize].failures > 0 {
+            self.rest(driver.now_ns(), index);
+        } else {
+            self.connections[index as usize].failures += u32::from(has_failed);
+            self.connect(driver, recorder, index);
+        }
+    }
+
+    fn rest(&mut self, now_ns: u64, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        connection.state = State::Closed;
+        self.resting.push(Reverse((now_ns + rest_ns(connection.failures), index)));
+        connection.failures = connection.failures.saturating_add(1);
+    }
+
+    fn close<D: Driver>(&mut self, driver: &mut D, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        driver.close(connection.socket, false);
+        connection.socket = CLOSED;
+        connection.state = State::Closed;
+    }
+
+    /// Ends requests and attempts that began before `before_ns`.
+    pub(crate) fn expire<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, before_ns: u64) {
+        while let Some(index) = self.first_before(&self.busy, before_ns) {
+            self.fail(driver, recorder, index, Failure::Timeout);
+        }
+        while let Some(index) = self.first_before(&self.connecting, before_ns) {
+            recorder.failure(Failure::ConnectTimeout);
+            self.connecting.remove(&mut self.connections, index);
+            self.close(driver, index);
+            self.rest(driver.now_ns(), index);
+        }
+    }
+
+    fn first_before(&self, list: &List, before_ns: u64) -> Option<u32> {
+        list.first().filter(|&index| self.connections[index as usize].since_ns < before_ns)
+    }
+
+    /// The load is over: what is still under way has taken at least this long.
+    pub(crate) fn finish<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
+        let now_ns = driver.now_ns();
+        while let Some(index) = self.busy.pop(&mut self.connections) {
+            recorder.ended(&self.sent(index), Ending::InFlight, now_ns);
+        }
+        for index in 0..self.connections.len() as u32 {
+            if self.connections[index as usize].socket != CLOSED {
+                self.close(driver, index);
+            }
+        }
+        (self.free, self.connecting) = (List::default(), List::default());
+    }
+}
+
+/// A full socket takes nothing now and tells when it takes more.
+#[inline]
+fn nothing_if_full(written: io::Result<usize>) -> io::Result<usize> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
+    }
+}
+
+#[inline]
+fn interpret(connection: &mut Connection, bytes: &[u8], at_ns: u64) -> Verdict {
+    if connection.state != State::Busy {
+        return Verdict::Failed(Failure::ProtocolExcess);
+    }
+    match connection.parser.receive(bytes) {
+        Ok(Outcome::NeedMore) => Verdict::Continues,
+        Ok(Outcome::Complete(response)) => Verdict::Complete(response, at_ns),
+        Err(error) => Verdict::Failed(Failure::of_protocol(error)),
+    }
+}
+
+fn end_of_stream(connection: &mut Connection, now_ns: u64) -> Verdict {
+    if connection.state != State::Busy {
+        return Verdict::ClosedIdle;
+    }
+    match connection.parser.end_of_stream() {
+        Ok(response) => Verdict::Complete(response, now_ns),
+        Err(ProtocolError::PrematureClose) => Verdict::Failed(Failure::PrematureClose),
+        Err(error) => Verdict::Failed(Failure::of_protocol(error)),
+    }
+}

@@ -1,0 +1,108 @@
+//! Everything that can go wrong between a worker and its target, by kind.
+
+use std::io;
+
+use seatrial_wire::ProtocolError;
+
+macro_rules! failures {
+    ($($variant:ident => $name:literal, $doc:literal;)*) => {
+        /// A kind of failure; its name is what results show.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Failure { $(#[doc = $doc] $variant,)* }
+
+        impl Failure {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name that results show.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+failures! {
+    ConnectRefused => "connect_refused", "Nothing listens there.";
+    ConnectTimeout => "connect_timeout", "No answer to the connection request in time.";
+    ConnectReset => "connect_reset", "The connection was reset while it was being established.";
+    ConnectUnreachable => "connect_unreachable", "No route to the target.";
+    ConnectFailed => "connect_failed", "Any other failure to connect.";
+    DescriptorsExhausted => "descriptors_exhausted", "This process, or the machine, has no descriptor left.";
+    PortsExhausted => "ports_exhausted", "No local port is left towards the target.";
+    WriteFailed => "write_failed", "Sending broke off.";
+    ReadReset => "read_reset", "The peer reset the connection during a request.";
+    ReadFailed => "read_failed", "Receiving broke off in another way.";
+    PrematureClose => "premature_close", "The peer closed the connection before its answer was whole.";
+    ProtocolHead => "protocol_head", "The answer's head is not HTTP/1.1.";
+    ProtocolHeadTooLarge => "protocol_head_too_large", "The answer's head has no end within the limit.";
+    ProtocolContentLength => "protocol_content_length", "The answer's Content-Length is not one number.";
+    ProtocolChunk => "protocol_chunk", "The answer's chunked framing is broken.";
+    ProtocolExcess => "protocol_excess", "Bytes came that nobody asked for.";
+    Timeout => "timeout", "The answer was not whole in time.";
+}
+
+impl Failure {
+    /// How many kinds there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// Classifies a failure to connect.
+    pub fn of_connect(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::ECONNREFUSED) => Self::ConnectRefused,
+            Some(libc::ETIMEDOUT) => Self::ConnectTimeout,
+            Some(libc::ECONNRESET | libc::EPIPE) => Self::ConnectReset,
+            Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => Self::ConnectUnreachable,
+            Some(libc::EMFILE | libc::ENFILE) => Self::DescriptorsExhausted,
+            Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE) => Self::PortsExhausted,
+            _ => Self::ConnectFailed,
+        }
+    }
+
+    /// Classifies a failure to receive.
+    pub fn of_read(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::ECONNRESET | libc::EPIPE) => Self::ReadReset,
+            _ => Self::ReadFailed,
+        }
+    }
+
+    /// Classifies bytes that are no answer.
+    pub fn of_protocol(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::Head => Self::ProtocolHead,
+            ProtocolError::HeadTooLarge => Self::ProtocolHeadTooLarge,
+            ProtocolError::ContentLength => Self::ProtocolContentLength,
+            ProtocolError::Chunk => Self::ProtocolChunk,
+            ProtocolError::Excess => Self::ProtocolExcess,
+            ProtocolError::PrematureClose => Self::PrematureClose,
+        }
+    }
+}
+
+/// A count for each kind.
+#[derive(Clone, Debug)]
+pub struct FailureCounts([u64; Failure::COUNT]);
+
+impl Default for FailureCounts {
+    fn default() -> Self {
+        Self([0; Failure::COUNT])
+    }
+}
+
+impl FailureCounts {
+    /// One more.
+    pub fn add(&mut self, failure: Failure) {
+        self.0[failure as usize] += 1;
+    }
+
+    /// The kinds that happened, with their names; the counts start again from 0.
+    pub fn take(&mut self) -> Vec<(&'static str, u64)> {
+        let counts = std::mem::take(self);
+        Failure::ALL
+            .iter()
+            .map(|kind| (kind.name(), counts.0[*kind as usize]))
+            .filter(|entry| entry.1 > 0)
+            .collect()
+    }
+}

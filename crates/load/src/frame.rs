@@ -1,0 +1,95 @@
+//! What a worker tells its parent, a line of JSON each.
+
+use serde::{Serialize, Serializer};
+
+/// A worker's message.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Message {
+    /// The worker has read its spec.
+    Hello(Hello),
+    /// An interval is over.
+    Frame(Frame),
+    /// Every connection is established.
+    Ready {
+        /// The worker's number.
+        worker: u32,
+    },
+    /// The load is over; nothing follows.
+    Done(Done),
+}
+
+/// Who is there and how it will measure.
+#[derive(Debug, Serialize)]
+pub struct Hello {
+    /// The worker's number.
+    pub worker: u32,
+    /// Its process.
+    pub pid: u32,
+    /// What moves its bytes.
+    pub driver: &'static str,
+    /// Who says when an answer arrived: `kernel` or `program`.
+    pub timestamps: &'static str,
+    /// The grid of the intended send times; 0 is none.
+    pub resolution_ns: u64,
+    /// How many descriptors the process may have.
+    pub descriptor_limit: u64,
+}
+
+/// How the load ended.
+#[derive(Debug, Serialize)]
+pub struct Done {
+    /// The worker's number.
+    pub worker: u32,
+    /// The length of the measure window, shorter than asked for after an early stop.
+    pub measured_ns: u64,
+    /// How often somebody stepped the wall clock.
+    pub clock_steps: u64,
+}
+
+/// The requests of one phase that were accounted for in one interval.
+#[derive(Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "described field by field in the Python module load/frames.py")]
+pub struct PhasePart {
+    pub phase: &'static str,
+    pub sent: u64,
+    pub completed: u64,
+    pub timed_out: u64,
+    pub failed: u64,
+    pub unsent: u64,
+    pub in_flight: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    #[serde(serialize_with = "as_map")]
+    pub status: Vec<(u16, u64)>,
+    pub latency: String,
+    pub service_time: String,
+    pub lateness: String,
+}
+
+/// One interval: counters are of the interval, gauges of its end.
+#[derive(Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "described field by field in the Python module load/frames.py")]
+pub struct Frame {
+    pub worker: u32,
+    pub seq: u64,
+    pub start_ns: u64,
+    pub end_ns: u64,
+    pub held: u32,
+    pub active: u32,
+    pub in_flight: u32,
+    pub backlog: u64,
+    pub opened: u64,
+    pub reconnected: u64,
+    pub closed_by_peer: u64,
+    #[serde(serialize_with = "as_map")]
+    pub errors: Vec<(&'static str, u64)>,
+    pub connect: String,
+    pub cpu_user_ns: u64,
+    pub cpu_system_ns: u64,
+    pub parts: Vec<PhasePart>,
+}
+
+fn as_map<K: Serialize, S: Serializer>(entries: &[(K, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(entries.iter().map(|(key, count)| (key, count)))
+}

@@ -1,0 +1,362 @@
+//! One worker: its loop, and when it wakes.
+//!
+//! Waking costs more than sending, so with a resolution the loop sleeps through answers and gathers them at the next
+//! tick; the kernel's stamps keep the latencies true. It wakes for every answer only where it must: no free connection
+//! is left, a connection is being opened, or no resolution was asked for.
+
+use std::io;
+
+use seatrial_net::address::RawAddress;
+use seatrial_net::{Driver, Event, Wake, process};
+
+use crate::active::Active;
+use crate::control::{Command, Control};
+use crate::frame::{Done, Frame, Message};
+use crate::held::Held;
+use crate::opener::Opener;
+use crate::recorder::Recorder;
+use crate::schedule::{Schedule, Slot};
+use crate::spec::{LoopKind, WorkerSpec};
+use crate::token::{CONTROL, Token};
+
+/// However little there is to do, the loop looks for commands this often.
+const LONGEST_WAIT_NS: u64 = 100_000_000;
+
+/// Where the load is.
+enum Stage {
+    /// Connections are being opened; the schedule has not begun.
+    Ramp { is_ready: bool },
+    /// The schedule runs.
+    Run(Schedule),
+    /// The schedule is over, answers are awaited until this moment.
+    Drain(Schedule, u64),
+    /// Nothing is left to do.
+    Done,
+}
+
+/// One worker's state.
+pub struct Worker<D: Driver> {
+    spec: WorkerSpec,
+    driver: D,
+    targets: Vec<RawAddress>,
+    sources: Vec<RawAddress>,
+    active: Active,
+    held: Held,
+    opener: Opener,
+    recorder: Recorder,
+    stage: Stage,
+    seq: u64,
+    frame_start_ns: u64,
+    next_frame_ns: u64,
+    held_opened: usize,
+}
+
+impl<D: Driver> Worker<D> {
+    /// A worker that has not opened anything yet.
+    pub fn new(spec: WorkerSpec, driver: D) -> Self {
+        let now_ns = driver.now_ns();
+        let targets: Vec<_> = spec.targets.iter().copied().map(RawAddress::new).collect();
+        let sources: Vec<_> = spec.sources.iter().copied().map(RawAddress::any_port).collect();
+        let active = Active::new(
+            spec.active,
+            (targets.clone(), sources.clone()),
+            spec.request.encode(),
+            spec.request.method == "HEAD",
+            spec.loop_kind == LoopKind::Open,
+        );
+        Self {
+            held: Held::new(spec.held),
+            opener: Opener::new(spec.connect_rate_per_s, now_ns),
+            recorder: Recorder::new(),
+            stage: Stage::Ramp { is_ready: false },
+            seq: 0,
+            frame_start_ns: now_ns,
+            next_frame_ns: now_ns + spec.interval_ns,
+            held_opened: 0,
+            active,
+            targets,
+            sources,
+            spec,
+            driver,
+        }
+    }
+
+    /// The driver, for what only it knows.
+    pub fn driver(&self) -> &D {
+        &self.driver
+    }
+
+    /// Runs the load to its end. Returns early only when the parent is gone.
+    pub fn run(&mut self, control: &mut Control) -> io::Result<()> {
+        let mut events = Vec::with_capacity(1024);
+        loop {
+            if !self.obey(control) {
+                return Ok(());
+            }
+            self.step(control);
+            if matches!(self.stage, Stage::Done) {
+                return Ok(());
+            }
+            let (deadline_ns, wake) = self.next_wake(self.driver.now_ns());
+            self.driver.wait(&mut events, Some(deadline_ns), wake)?;
+            for event in &events {
+                self.on_event(event);
+            }
+            control.flush();
+        }
+    }
+
+    /// Takes the parent's commands; returns whether it is still there.
+    fn obey(&mut self, control: &mut Control) -> bool {
+        while let Some(command) = control.command() {
+            match command {
+                Command::Go { at_ns } => {
+                    self.stage = Stage::Run(Schedule::new(&self.spec, at_ns));
+                    // From here on the frames of all workers end at the same moments.
+                    self.next_frame_ns = at_ns;
+                }
+                Command::Stop => self.stop(),
+                Command::Gone => return false,
+            }
+        }
+        true
+    }
+
+    fn stop(&mut self) {
+        let now_ns = self.driver.now_ns();
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Run(mut schedule) => {
+                schedule.cut(now_ns);
+                self.stage = Stage::Drain(schedule, now_ns + self.spec.drain_ns);
+            }
+            Stage::Drain(schedule, until_ns) => self.stage = Stage::Drain(schedule, until_ns.min(now_ns)),
+            Stage::Ramp { .. } | Stage::Done => {
+                let mut schedule = Schedule::new(&self.spec, now_ns);
+                schedule.cut(now_ns);
+                self.stage = Stage::Drain(schedule, now_ns);
+            }
+        }
+    }
+
+    /// Does everything that is due.
+    fn step(&mut self, control: &mut Control) {
+        let now_ns = self.driver.now_ns();
+        self.open_due(now_ns);
+        if let Some(before_ns) = now_ns.checked_sub(self.spec.timeout_ns) {
+            self.active.expire(&mut self.driver, &mut self.recorder, before_ns);
+            self.held.expire(&mut self.driver, before_ns, &mut self.opener, &mut self.recorder);
+        }
+        self.advance_stage(control, now_ns);
+        if now_ns >= self.next_frame_ns {
+            self.send_frame(control, now_ns);
+            let passed = (now_ns - self.next_frame_ns) / self.spec.interval_ns + 1;
+            self.next_frame_ns += passed * self.spec.interval_ns;
+        }
+    }
+
+    fn open_due(&mut self, now_ns: u64) {
+        if matches!(self.stage, Stage::Drain(..)) {
+            return;
+        }
+        self.active.reopen_due(&mut self.driver, &mut self.recorder, now_ns);
+        while (self.held.wants_to_open() || self.active.wants_to_open()) && self.opener.take(now_ns) {
+            // Idle connections first: requests are measured beside all of them.
+            if self.held.wants_to_open() {
+                let target = &self.targets[self.held_opened % self.targets.len()];
+                let source = self.sources.get(self.held_opened % self.sources.len().max(1));
+                self.held_opened += 1;
+                let route = (target, source);
+                self.held.open_one(&mut self.driver, route, &mut self.opener, &mut self.recorder);
+            } else {
+                self.active.open_one(&mut self.driver, &mut self.recorder);
+            }
+        }
+    }
+
+    fn advance_stage(&mut self, control: &mut Control, now_ns: u64) {
+        match &mut self.stage {
+            Stage::Ramp { is_ready } => {
+                if !*is_ready && self.held.is_complete() && self.active.is_complete() {
+                    *is_ready = true;
+                    self.send_frame(control, now_ns);
+                    control.send(&Message::Ready { worker: self.spec.worker });
+                }
+            }
+            Stage::Run(schedule) => {
+                let end_ns = schedule.end_ns();
+                let is_over = match self.spec.loop_kind {
+                    LoopKind::Open => {
+                        Self::send_due(
+                            schedule,
+                            &mut self.active,
+                            &mut self.driver,
+                            &mut self.recorder,
+                            now_ns,
+                        );
+                        schedule.next().is_none()
+                    }
+                    LoopKind::Closed => {
+                        self.send_on_all_free(now_ns);
+                        now_ns >= end_ns
+                    }
+                };
+                if is_over {
+                    self.end_schedule(now_ns.max(end_ns));
+                }
+            }
+            Stage::Drain(schedule, until_ns) => {
+                let until_ns = *until_ns;
+                let is_open_loop = self.spec.loop_kind == LoopKind::Open;
+                if is_open_loop {
+                    Self::send_due(schedule, &mut self.active, &mut self.driver, &mut self.recorder, now_ns);
+                }
+                let is_empty = self.active.in_flight() == 0 && (!is_open_loop || schedule.next().is_none());
+                if is_empty || now_ns >= until_ns {
+                    self.finish(control);
+                }
+            }
+            Stage::Done => {}
+        }
+    }
+
+    #[inline]
+    fn send_due(
+        schedule: &mut Schedule,
+        active: &mut Active,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        now_ns: u64,
+    ) {
+        while let Some(slot) = schedule.next() {
+            if slot.intended_ns > now_ns || !active.send(driver, recorder, slot) {
+                return;
+            }
+            schedule.advance();
+        }
+    }
+
+    fn send_on_all_free(&mut self, now_ns: u64) {
+        let Stage::Run(schedule) = &self.stage else { return };
+        if now_ns < schedule.start_ns() || now_ns >= schedule.end_ns() {
+            return;
+        }
+        let slot = Slot { intended_ns: now_ns, phase: schedule.phase_at(now_ns) };
+        while self.active.has_free() {
+            self.active.send(&mut self.driver, &mut self.recorder, slot);
+        }
+    }
+
+    fn end_schedule(&mut self, now_ns: u64) {
+        if let Stage::Run(schedule) = std::mem::replace(&mut self.stage, Stage::Done) {
+            self.stage = Stage::Drain(schedule, now_ns + self.spec.drain_ns);
+        }
+    }
+
+    /// Accounts for everything that was intended, and says goodbye.
+    fn finish(&mut self, control: &mut Control) {
+        let Stage::Drain(mut schedule, _) = std::mem::replace(&mut self.stage, Stage::Done) else { return };
+        let now_ns = self.driver.now_ns();
+        let (held, active) = (self.held.established(), self.active.established());
+        self.active.finish(&mut self.driver, &mut self.recorder);
+        while self.spec.loop_kind == LoopKind::Open
+            && let Some(slot) = schedule.next()
+        {
+            self.recorder.unsent(slot, now_ns);
+            schedule.advance();
+        }
+        self.held.close_all(&mut self.driver);
+        let mut frame = self.frame(now_ns);
+        (frame.held, frame.active) = (held, active);
+        control.send(&Message::Frame(frame));
+        control.send(&Message::Done(Done {
+            worker: self.spec.worker,
+            measured_ns: schedule.measured_ns(),
+            clock_steps: self.driver.clock_steps(),
+        }));
+    }
+
+    fn send_frame(&mut self, control: &mut Control, now_ns: u64) {
+        let frame = self.frame(now_ns);
+        control.send(&Message::Frame(frame));
+    }
+
+    fn frame(&mut self, now_ns: u64) -> Frame {
+        let cpu = process::cpu_time();
+        let mut frame = Frame {
+            worker: self.spec.worker,
+            seq: self.seq,
+            start_ns: self.frame_start_ns,
+            end_ns: now_ns,
+            held: self.held.established(),
+            active: self.active.established(),
+            in_flight: self.active.in_flight(),
+            backlog: self.backlog(now_ns),
+            cpu_user_ns: cpu.user_ns,
+            cpu_system_ns: cpu.system_ns,
+            ..Frame::default()
+        };
+        self.recorder.drain_into(&mut frame);
+        self.seq += 1;
+        self.frame_start_ns = now_ns;
+        frame
+    }
+
+    /// Requests whose time has come and that found no free connection.
+    fn backlog(&self, now_ns: u64) -> u64 {
+        match &self.stage {
+            Stage::Run(schedule) | Stage::Drain(schedule, _) if self.spec.loop_kind == LoopKind::Open => {
+                schedule.due(now_ns)
+            }
+            _ => 0,
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        if event.token == CONTROL {
+            return;
+        }
+        let token = Token::from(event.token);
+        if token.is_held() {
+            self.held.on_event(&mut self.driver, token, event, &mut self.opener, &mut self.recorder);
+        } else {
+            self.active.on_event(&mut self.driver, &mut self.recorder, token, event);
+        }
+    }
+
+    /// When to wake, and whether for events before that.
+    fn next_wake(&self, now_ns: u64) -> (u64, Wake) {
+        let timeout_ns = self.spec.timeout_ns;
+        let mut deadline_ns = (now_ns + LONGEST_WAIT_NS).min(self.next_frame_ns);
+        let expiries = [self.active.oldest_ns(), self.held.oldest_attempt_ns()];
+        for since_ns in expiries.into_iter().flatten() {
+            deadline_ns = deadline_ns.min(since_ns + timeout_ns + 1);
+        }
+        if let Some(at_ns) = self.active.next_reopening_ns() {
+            deadline_ns = deadline_ns.min(at_ns);
+        }
+        if self.held.wants_to_open() || self.active.wants_to_open() {
+            deadline_ns = deadline_ns.min(self.opener.next_ns());
+        }
+        let (stage_deadline_ns, wake) = self.stage_wake(now_ns);
+        (deadline_ns.min(stage_deadline_ns), wake)
+    }
+
+    fn stage_wake(&self, now_ns: u64) -> (u64, Wake) {
+        let is_opening = self.active.is_connecting() || self.held.oldest_attempt_ns().is_some();
+        match &self.stage {
+            Stage::Run(schedule) if self.spec.loop_kind == LoopKind::Open => {
+                let next_ns = schedule.next().map_or(schedule.end_ns(), |slot| slot.intended_ns);
+                if !self.active.has_free() {
+                    // The next answer, not the next slot, is what can be acted upon.
+                    return (u64::MAX, Wake::OnEvent);
+                }
+                let may_gather = self.spec.resolution_ns > 0 && !is_opening;
+                (next_ns, if may_gather { Wake::AtDeadline } else { Wake::OnEvent })
+            }
+            Stage::Run(schedule) if now_ns < schedule.start_ns() => (schedule.start_ns(), Wake::OnEvent),
+            Stage::Run(schedule) => (schedule.end_ns(), Wake::OnEvent),
+            Stage::Drain(_, until_ns) => (*until_ns, Wake::OnEvent),
+            Stage::Ramp { .. } | Stage::Done => (u64::MAX, Wake::OnEvent),
+        }
+    }
+}
