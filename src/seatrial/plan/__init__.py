@@ -1,0 +1,1 @@
+"""From a plan file to frozen models, cases and trials. The only place where a plan is text."""

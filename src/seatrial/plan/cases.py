@@ -1,0 +1,99 @@
+"""From a plan to its cases and the order of its trials."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.plan.variables import VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from seatrial.plan.model import LoadPlan, OriginPlan, PhasePlan, Plan, SystemPlan
+    from seatrial.plan.variables import VariableName
+
+Value = int | float
+
+# What a trial takes beside its phases: starting the proxy and the workers, and an orderly end.
+SET_UP_S = 3.0
+TEAR_DOWN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One combination of the plan's variables on one system; ``load`` and ``origin`` have them filled in."""
+
+    id: str
+    system: SystemPlan
+    variables: tuple[tuple[VariableName, Value], ...]
+    load: LoadPlan
+    origin: OriginPlan
+    phases: PhasePlan
+
+    @property
+    def ramp_s(self) -> float:
+        """Seconds that opening every connection takes at the planned connect rate."""
+        return (self.load.connections + self.load.active) / self.load.connect_rate_per_s
+
+    @property
+    def measuring_s(self) -> float:
+        """Seconds from the first connection to the end of the measure window."""
+        phases = self.phases
+        return self.ramp_s + phases.stable_for_s + phases.warmup_s + phases.measure_s
+
+    @property
+    def expected_s(self) -> float:
+        """Seconds that one trial takes if nothing has to be waited for; the cool down may take longer."""
+        return SET_UP_S + self.measuring_s + TEAR_DOWN_S
+
+
+def compile_cases(plan: Plan) -> tuple[Case, ...]:
+    """Return the product of the systems and the variables' values, in the order of the plan."""
+    names = [variable.name for variable in plan.vary]
+    combinations = itertools.product(*(variable.values for variable in plan.vary))
+    products = itertools.product(
+        plan.systems, [tuple(zip(names, values, strict=True)) for values in combinations]
+    )
+    return tuple(_case(plan, system, variables) for system, variables in products)
+
+
+def trial_order(plan: Plan, cases: tuple[Case, ...]) -> tuple[tuple[Case, int], ...]:
+    """Return the trials as ``(case, repeat)``, repeats counting from 1.
+
+    Every case is run once before any is run again, in an order drawn anew for each round from the plan's
+    seed: so a slow drift of the machine spreads over all cases instead of favouring one.
+    """
+    chance = random.Random(plan.seed)
+    order: list[tuple[Case, int]] = []
+    for repeat in range(1, plan.repeat + 1):
+        round_of_cases = list(cases)
+        chance.shuffle(round_of_cases)
+        order.extend((case, repeat) for case in round_of_cases)
+    return tuple(order)
+
+
+def expected_run_s(plan: Plan, cases: Iterable[Case]) -> float:
+    """Return the seconds that the whole plan takes if nothing has to be waited for."""
+    return plan.repeat * sum(case.expected_s for case in cases)
+
+
+def _case(plan: Plan, system: SystemPlan, variables: tuple[tuple[VariableName, Value], ...]) -> Case:
+    changes: dict[str, dict[str, Value]] = {"load": {}, "origin": {}}
+    for name, value in variables:
+        kind = VARIABLES[name]
+        changes[kind.section][kind.field] = value
+    return Case(
+        id="-".join([system.label, *(f"{name}={_id_value(value)}" for name, value in variables)]),
+        system=system,
+        variables=variables,
+        load=plan.load.model_copy(update=changes["load"]),
+        origin=plan.origin.model_copy(update=changes["origin"]),
+        phases=plan.phases,
+    )
+
+
+def _id_value(value: Value) -> str:
+    return f"{value:d}" if isinstance(value, int) else repr(value)

@@ -1,0 +1,39 @@
+"""A limit on everything that a plan may ask for; the compiled plan prints them all."""
+
+from __future__ import annotations
+
+# The file. A plan is a page of text: these only keep hostile or generated files from costing much.
+MAX_FILE_BYTES = 1 << 20
+MAX_NODES = 10_000
+MAX_DEPTH = 16
+MAX_SCALAR_CHARACTERS = 4_096
+MAX_PROBLEMS_SHOWN = 100
+
+# The shape. 1000 cases of one minute are most of a day; whoever wants more wants several plans.
+MAX_SYSTEMS = 16
+MAX_VALUES_PER_VARIABLE = 64
+MAX_CASES = 1_000
+MAX_REPEAT = 100
+MAX_TRIALS = 10_000
+MAX_OBJECTIVES = 32
+MAX_HEADERS = 64
+MAX_SOURCES = 256
+
+# The values. At 10 million connections and requests per second the design's arithmetic for a cluster ends.
+MAX_CONNECTIONS = 10_000_000
+MAX_RATE_PER_S = 10_000_000.0
+MIN_RATE_PER_S = 0.01
+MAX_WORKERS = 4_096
+MAX_PROCESSES = 1_024
+MAX_BODY_BYTES = 64 << 20
+MAX_DURATION_S = 86_400.0
+MIN_MEASURE_S = 0.5
+MAX_TIMEOUT_S = 3_600.0
+# Finer than 10 us, the kernel's wake-up is the coarser clock; coarser than 10 ms, the schedule is bursts.
+MIN_RESOLUTION_S = 10e-6
+MAX_RESOLUTION_S = 10e-3
+
+
+def named_limits() -> dict[str, int | float]:
+    """Return every limit by its name in lower case, as the compiled plan shows it."""
+    return {name.lower(): value for name, value in globals().items() if name.isupper()}

@@ -1,0 +1,112 @@
+"""What an objective may be about, and how one is read: ``p99 < 30 ms``, ``errors == 0``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from seatrial import units
+from seatrial.plan.problems import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Comparison = Literal["<", "<=", "==", ">", ">="]
+COMPARISONS: tuple[Comparison, ...] = ("<", "<=", "==", ">", ">=")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One thing that an objective may be about; ``unit`` is that of the threshold in the models."""
+
+    unit: str
+    read: Callable[[str], float]
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedObjective:
+    """An objective's three parts."""
+
+    metric: str
+    comparison: Comparison
+    threshold: float
+
+
+class ObjectiveMistake(ValueError):  # noqa: N818 (it is one, in a plan; the error is made of it)
+    """An objective that cannot be read; ``word`` is the part at fault, if it is one word."""
+
+    def __init__(self, text: str, allowed: str, word: str | None = None) -> None:
+        super().__init__(text)
+        self.allowed = allowed
+        self.word = word
+
+
+def _read_us(text: str) -> float:
+    return round(units.parse_duration_s(text) * 1e6, 3)
+
+
+def _read_fraction(text: str) -> float:
+    number, percent, rest = text.partition("%")
+    if rest.strip():
+        raise ValueError(f"`{text}` cannot be read: a fraction is a number, such as `0.99` or `99 %`")
+    value = _read_number(number)
+    return value / 100 if percent else value
+
+
+def _read_number(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?", text.strip(), re.ASCII):
+        raise ValueError(f"`{text.strip()}` cannot be read: a number has digits only, such as `2` or `0.5`")
+    return float(text)
+
+
+def _latency(what: str) -> Metric:
+    return Metric(
+        "us", _read_us, f"{what} of the latency, from the intended send time, over the measure window"
+    )
+
+
+METRICS: Mapping[str, Metric] = {
+    "p50": _latency("median"),
+    "p75": _latency("75th percentile"),
+    "p90": _latency("90th percentile"),
+    "p99": _latency("99th percentile"),
+    "p999": _latency("99.9th percentile"),
+    "p9999": _latency("99.99th percentile"),
+    "mean": _latency("mean"),
+    "max": _latency("maximum"),
+    "errors": Metric(
+        "",
+        units.parse_count,
+        "requests that failed, timed out or had another status than 2xx, and lost connections",
+    ),
+    "achieved": Metric(
+        "", _read_fraction, "achieved rate as a fraction of the requested one, such as `99 %`"
+    ),
+    "proxy_cpu_cores": Metric("cores", _read_number, "mean CPU of the proxy over the measure window"),
+    "proxy_memory": Metric("bytes", units.parse_size_bytes, "largest memory of the proxy over the trial"),
+}
+
+_OBJECTIVE = re.compile(r"\s*(\S+?)\s*(<=|>=|==|<|>|=|!=)\s*(.*?)\s*")
+
+
+def parse_objective(text: str) -> ParsedObjective:
+    """Read ``METRIC COMPARISON VALUE``; raises ObjectiveMistake with the part at fault."""
+    match = _OBJECTIVE.fullmatch(text)
+    if match is None:
+        raise ObjectiveMistake(f"`{text}` is not an objective", _SHAPE)
+    metric, comparison, value = match.groups()
+    if metric not in METRICS:
+        raise ObjectiveMistake(f"`{metric}` is not a metric", listed(METRICS), word=metric)
+    if comparison not in COMPARISONS:
+        raise ObjectiveMistake(f"`{comparison}` is not a comparison", listed(COMPARISONS), word=comparison)
+    try:
+        threshold = METRICS[metric].read(value)
+    except ValueError as error:
+        text, _, allowed = str(error).rpartition(": ")
+        raise ObjectiveMistake(f"the value of `{metric}`: {text}", allowed) from None
+    return ParsedObjective(metric, comparison, threshold)
+
+
+_SHAPE = "a metric, a comparison and a value, such as `p99 < 30 ms` or `errors == 0`"

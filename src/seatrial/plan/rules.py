@@ -1,0 +1,95 @@
+"""What must hold between the parts of a plan, read from the nodes: said together with every other mistake."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from seatrial import units
+from seatrial.plan.limits import MAX_CASES, MAX_TRIALS
+from seatrial.plan.problems import Problem
+from seatrial.plan.variables import VARIABLES
+from seatrial.plan.yaml12 import List, Map, Node, Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seatrial.plan.problems import Span
+
+
+def broken_rules(root: Map) -> Iterator[Problem]:
+    """Yield what does not fit together in a plan as it was written (before its short forms were reshaped)."""
+    vary = root.get("vary")
+    varied = vary if isinstance(vary, Map) else Map(root.span, {})
+    yield from _given_twice(root, varied)
+    yield from _rate_and_loop(root, varied)
+    yield from _too_many(root, varied)
+
+
+def _given_twice(root: Map, varied: Map) -> Iterator[Problem]:
+    for name, kind in VARIABLES.items():
+        section = root.get(kind.section)
+        if name in varied.entries and isinstance(section, Map) and name in section.entries:
+            text = f"`{name}` is given in `{kind.section}` as well as in `vary`"
+            yield Problem(
+                section.entries[name].key, text, "one of the two: `vary` moves it, or it stands still"
+            )
+
+
+def _rate_and_loop(root: Map, varied: Map) -> Iterator[Problem]:
+    load = root.get("load")
+    section = load if isinstance(load, Map) else Map(root.span, {})
+    rate = _where("rate", varied, section)
+    silent = _is_zero(section.get("active")) and "active" not in varied.entries
+    loop = section.get("loop")
+    if isinstance(loop, Scalar) and loop.text == "closed":
+        if rate:
+            text = "a closed loop has no `rate`: it sends when the answer before has come"
+            yield Problem(rate, text, "`loop: open`, or no `rate`")
+    elif rate and silent:
+        yield Problem(
+            rate, "a `rate` needs connections that carry it, but `active` is 0", "`active` of 1 or more"
+        )
+    elif not rate and not silent:
+        where = root.entries["load"].key if "load" in root.entries else root.span
+        yield Problem(
+            where, "no `rate`: an open loop sends by a schedule, and this plan has none", _RATE_ALLOWED
+        )
+
+
+_RATE_ALLOWED = "`rate` in `load` or in `vary`; `active: 0` to hold idle connections only; `loop: closed`"
+
+
+def _where(name: str, varied: Map, section: Map) -> Span | None:
+    entry = varied.entries.get(name) or section.entries.get(name)
+    return entry.key if entry else None
+
+
+def _is_zero(node: Node | None) -> bool:
+    try:
+        return isinstance(node, Scalar) and units.parse_count(node.value) == 0  # type: ignore[arg-type]
+    except ValueError:
+        return False
+
+
+def _too_many(root: Map, varied: Map) -> Iterator[Problem]:
+    systems = root.get("systems")
+    lists = [entry.node for entry in varied.entries.values() if isinstance(entry.node, List)]
+    counts = [len(systems.items) if isinstance(systems, List) else 1, *(len(node.items) for node in lists)]
+    cases = math.prod(counts)
+    where = root.entries["vary"].key if "vary" in root.entries else root.span
+    sum_text = " x ".join(str(count) for count in counts)
+    if cases > MAX_CASES:
+        yield Problem(where, f"{sum_text} = {cases} cases are too many", f"at most {MAX_CASES} in one plan")
+    elif (trials := cases * _repeat(root)) > MAX_TRIALS:
+        yield Problem(
+            where, f"{sum_text} cases, repeated, are {trials} trials", f"at most {MAX_TRIALS} in one plan"
+        )
+
+
+def _repeat(root: Map) -> int:
+    node = root.get("repeat")
+    try:
+        return units.parse_count(node.value) if isinstance(node, Scalar) else 3  # type: ignore[arg-type]
+    except ValueError:
+        return 1
