@@ -1,0 +1,59 @@
+"""No proxy: the load goes straight to the origin. The baseline that the others are compared with."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from seatrial.systems import sockets
+from seatrial.systems.base import Counters
+from seatrial.systems.ready import within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seatrial.systems.base import Address, Launch, ProcessRef
+
+_MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
+
+
+class DirectSystem:
+    """Hands the origin's own addresses on."""
+
+    def __init__(self) -> None:
+        self._upstreams: tuple[Address, ...] = ()
+
+    async def start(self, launch: Launch) -> tuple[Address, ...]:
+        """Return the origin's addresses."""
+        self._upstreams = launch.upstreams
+        return launch.upstreams
+
+    async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
+        """Count the connections that the origin's ports hold; the kernel knows."""
+        active = await asyncio.to_thread(self._sum, sockets.count_established)
+        return Counters(time.monotonic(), active, None, None, None, {"active": active}, _MISSING)
+
+    async def drained(self, limit_s: float) -> bool:
+        """Wait until no connection to the origin is open."""
+        return await within(limit_s, self._is_empty)
+
+    def processes(self) -> tuple[ProcessRef, ...]:
+        """Return nothing: there is no proxy."""
+        return ()
+
+    def failure(self) -> str | None:
+        """Return None: what is not there cannot fail."""
+        return None
+
+    def version(self) -> None:
+        """Return None: there is no program."""
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
+    async def _is_empty(self) -> bool:
+        return await asyncio.to_thread(self._sum, sockets.count_open) == 0
+
+    def _sum(self, count: Callable[[int], int]) -> int:
+        return sum(count(port) for port in {upstream.port for upstream in self._upstreams})

@@ -1,0 +1,283 @@
+"""Real Envoy, real nginx and no proxy at all, in front of a small standard-library server."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import http.server
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seatrial.errors import EnvironmentFault, SystemFault
+from seatrial.systems import proc, sockets
+from seatrial.systems.base import Address, Launch, System
+from seatrial.systems.direct import DirectSystem
+from seatrial.systems.envoy import EnvoySystem
+from seatrial.systems.nginx import NginxSystem
+
+PROXIES = {"envoy": EnvoySystem, "nginx": NginxSystem}
+SYSTEMS = {**PROXIES, "direct": DirectSystem}
+
+
+class Upstream(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    requests = 0
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Head and body in one packet: in two, each answer would wait 40 ms for a delayed acknowledgement.
+    wbufsize = -1
+    lock = threading.Lock()
+
+    def do_GET(self) -> None:
+        with self.lock:
+            Upstream.requests += 1
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def upstream() -> Iterator[Address]:
+    Upstream.requests = 0
+    with Upstream() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield Address("127.0.0.1", server.server_address[1])
+        server.shutdown()
+        thread.join()
+
+
+def launch_in(tmp_path: Path, upstream: Address, label: str, listen: Address | None = None) -> Launch:
+    return Launch(tmp_path, tmp_path, (upstream,), 1000, listen or sockets.free_address(), label)
+
+
+def send(address: Address, connections: int, each: int) -> None:
+    for _ in range(connections):
+        client = http.client.HTTPConnection(address.host, address.port, timeout=30)
+        for _ in range(each):
+            client.request("GET", "/some/path")
+            response = client.getresponse()
+            assert (response.status, response.read()) == (200, b"hello")
+        client.close()
+
+
+async def until(condition, limit_s: float = 20.0):
+    for _ in range(int(limit_s / 0.05)):
+        if found := condition():
+            return found
+        await asyncio.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_requests_are_counted_exactly(tmp_path: Path, upstream: Address, kind: str) -> None:
+    async def trial() -> None:
+        system: System = PROXIES[kind]()
+        (address,) = await system.start(launch_in(tmp_path, upstream, kind))
+        try:
+            baseline = await system.counters(exact=True)
+            assert baseline.requests == 0
+            assert baseline.connections_active == 0
+            await asyncio.to_thread(send, address, 7, 30)
+            assert await system.drained(20.0)
+            after = await system.counters()
+            assert after.requests == 210 == Upstream.requests
+            assert after.connections_active == 0
+            if kind == "envoy":
+                assert after.upstream_requests == 210
+                assert after.connections_accepted == 7
+                assert after.values["http.ingress.downstream_rq_2xx"] == 210
+            else:
+                assert any("upstream requests" in text for text in after.missing)
+            assert system.failure() is None
+        finally:
+            await system.stop()
+
+    asyncio.run(trial())
+
+
+def test_envoy_counts_are_current_at_once(tmp_path: Path, upstream: Address) -> None:
+    async def trial() -> None:
+        system = EnvoySystem(concurrency=2)
+        (address,) = await system.start(launch_in(tmp_path, upstream, "envoy"))
+        try:
+            for expected in (3, 6, 9):
+                await asyncio.to_thread(send, address, 1, 3)
+                assert (await system.counters()).requests == expected
+        finally:
+            await system.stop()
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize("kind", SYSTEMS)
+def test_held_connections_are_seen_and_drain(tmp_path: Path, upstream: Address, kind: str) -> None:
+    async def trial() -> None:
+        system: System = SYSTEMS[kind]()
+        (address,) = await system.start(launch_in(tmp_path, upstream, kind))
+        try:
+            held = [socket.create_connection((address.host, address.port)) for _ in range(40)]
+            for _ in range(200):
+                if (await system.counters()).connections_active == 40:
+                    break
+                await asyncio.sleep(0.05)
+            assert (await system.counters()).connections_active == 40
+            assert not await system.drained(0.3)
+            for connection in held:
+                connection.close()
+            assert await system.drained(20.0)
+            assert (await system.counters()).connections_active == 0
+        finally:
+            await system.stop()
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_stop_leaves_nothing(tmp_path: Path, upstream: Address, kind: str) -> None:
+    async def trial() -> None:
+        system: System = PROXIES[kind]()
+        (address,) = await system.start(launch_in(tmp_path, upstream, kind))
+        processes = system.processes()
+        assert len(processes) == {"envoy": 1, "nginx": 2}[kind]
+        assert all(ref.role == "system" for ref in processes)
+        assert all(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes)
+        await system.stop()
+        assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes)
+        assert not sockets.is_listening(address.port)
+        assert system.failure() is None
+        assert system.processes() == ()
+        await system.stop()
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_a_killed_proxy_is_noticed(tmp_path: Path, upstream: Address, kind: str) -> None:
+    async def trial() -> None:
+        system: System = PROXIES[kind]()
+        await system.start(launch_in(tmp_path, upstream, kind))
+        processes = system.processes()
+        os.kill(processes[0].pid, signal.SIGKILL)
+        failure = await until(system.failure)
+        assert failure is not None
+        assert str(processes[0].pid) in failure
+        # The guard takes nginx's workers down after their master.
+        alive = [ref for ref in processes if proc.is_alive(ref.pid, ref.started_ticks)]
+        assert await until(lambda: not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in alive))
+        await system.stop()
+
+    asyncio.run(trial())
+
+
+def test_a_killed_nginx_worker_is_noticed_though_the_master_replaces_it(
+    tmp_path: Path, upstream: Address
+) -> None:
+    async def trial() -> None:
+        system = NginxSystem(worker_processes=2)
+        await system.start(launch_in(tmp_path, upstream, "nginx"))
+        try:
+            worker = system.processes()[2]
+            os.kill(worker.pid, signal.SIGKILL)
+            assert await until(system.failure) == f"nginx worker (process {worker.pid}) of nginx went away"
+        finally:
+            await system.stop()
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_a_taken_port_is_reported_before_anything_starts(
+    tmp_path: Path, upstream: Address, kind: str
+) -> None:
+    async def trial() -> None:
+        system: System = PROXIES[kind]()
+        with pytest.raises(EnvironmentFault, match="Address already in use") as raised:
+            await system.start(launch_in(tmp_path, upstream, kind, listen=upstream))
+        assert f"process {os.getpid()} " in (raised.value.cause or "")
+        assert system.processes() == ()
+        await system.stop()
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize(
+    ("kind", "system", "words"),
+    [
+        ("envoy", EnvoySystem(), "malformed IP address: not-an-address"),
+        ("nginx", NginxSystem(keepalive_upstream=-1), 'invalid value "-1" in "keepalive" directive'),
+    ],
+)
+def test_the_validators_own_words_reach_the_user(
+    tmp_path: Path, kind: str, system: System, words: str
+) -> None:
+    async def trial() -> None:
+        bad = Address("not-an-address" if kind == "envoy" else "127.0.0.1", 80)
+        with pytest.raises(SystemFault, match="refuses its configuration") as raised:
+            await system.start(launch_in(tmp_path, bad, kind))
+        assert words in (raised.value.cause or "")
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_version_names_the_program_itself(kind: str) -> None:
+    info = PROXIES[kind]().version()
+    assert info.version[0].isdigit()
+    assert len(info.sha256) == 64
+    with Path(info.path).open("rb") as file:
+        assert file.read(4) == b"\x7fELF"
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from seatrial.systems import sockets
+from seatrial.systems.base import Address, Launch
+from seatrial.systems.envoy import EnvoySystem
+from seatrial.systems.nginx import NginxSystem
+
+async def main():
+    directory = Path(sys.argv[1])
+    for system, label in ((EnvoySystem(), "envoy"), (NginxSystem(worker_processes=2), "nginx")):
+        upstream = Address("127.0.0.1", 9)
+        await system.start(Launch(directory, directory, (upstream,), 100, sockets.free_address(), label))
+        print(*(ref.pid for ref in system.processes()), end=" ")
+    print(flush=True)
+    await asyncio.sleep(300)
+
+asyncio.run(main())
+"""
+
+
+def test_kill_9_of_the_parent_leaves_no_proxy(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", PARENT, str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pids = [(int(word), proc.started_ticks(int(word)) or 0) for word in parent.stdout.readline().split()]
+        assert len(pids) == 4
+        assert all(proc.is_alive(*pid) for pid in pids)
+        parent.kill()
+    deadline_s = time.monotonic() + 5
+    while any(proc.is_alive(*pid) for pid in pids) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert not [pid for pid in pids if proc.is_alive(*pid)]
