@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seatrial.systems.base import Address, BinaryInfo, Launch, ProcessRef
 
 STRING_BYTES_MAX = 3_500
-"""nginx takes no string beyond 4,096 bytes in its configuration; a longer body is a file in the page cache."""
+"""nginx takes no string beyond 4,096 bytes in its configuration; a longer body is a cached file."""
 
 
 class NginxOrigin:

@@ -1,0 +1,251 @@
+"""Seatrial's own origin: processes of the engine that share one port and answer as the plan says.
+
+Each reads one line of JSON, its specification, then commands, a line each; it answers in lines of JSON. It is
+our own program and ends at once when its stdin does, so it needs no guard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from seatrial.errors import SystemFault
+from seatrial.systems import proc, programs, sockets
+from seatrial.systems.base import OriginCounts, ProcessRef
+from seatrial.systems.guard import describe_exit, last_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seatrial.plan.model import OriginPlan
+    from seatrial.systems.base import Address, BinaryInfo, Launch
+
+READY_LIMIT_S = 60.0
+ANSWER_LIMIT_S = 10.0
+STOP_LIMIT_S = 10.0
+"""For requests that are still being answered; the longest delay of a plan is well below it in practice."""
+_LINE_BYTES_MAX = 1 << 26
+
+
+class SeatrialOrigin:
+    """``plan.processes`` processes behind one port. ``argv`` is for tests; the engine's own by default."""
+
+    def __init__(self, plan: OriginPlan, seed: int = 1, argv: tuple[str, ...] | None = None) -> None:
+        self._plan = plan
+        self._seed = seed
+        self._argv = argv
+        self._members: list[_Member] = []
+
+    async def start(self, launch: Launch) -> tuple[Address, ...]:
+        """Start every process and wait until each listens; see ``Origin.start``."""
+        sockets.require_free(launch.listen)
+        try:
+            for index in range(self._plan.processes):
+                name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
+                self._members.append(await _Member.start(name, self._command(), launch))
+                await self._members[-1].send(self._specification(launch, index))
+            await asyncio.gather(*(member.ready() for member in self._members))
+        except BaseException:
+            await self.stop()
+            raise
+        return (launch.listen,)
+
+    async def counts(self) -> OriginCounts:
+        """Add up what the processes count; exact, and kept after ``stop``."""
+        answers = await asyncio.gather(*(member.counts() for member in self._members))
+        by_route: Counter[str] = Counter()
+        for answer in answers:
+            by_route.update(answer["routes"])
+        return OriginCounts(
+            requests=sum(answer["requests"] for answer in answers),
+            by_route=dict(by_route),
+            connections_active=sum(answer["connections_active"] for answer in answers),
+            connections_accepted=sum(answer["connections_accepted"] for answer in answers),
+        )
+
+    def processes(self) -> tuple[ProcessRef, ...]:
+        """Return every process that still runs."""
+        return tuple(member.ref for member in self._members if member.exit_status is None)
+
+    def failure(self) -> str | None:
+        """Say how the first process that has ended has ended, unless it was asked to."""
+        return next((failed for member in self._members if (failed := member.failure())), None)
+
+    def version(self) -> BinaryInfo:
+        """Return the engine that serves."""
+        from importlib.metadata import version
+        from pathlib import Path
+
+        from seatrial import _engine
+
+        return programs.describe(Path(_engine.__file__), version("seatrial"))
+
+    async def stop(self) -> None:
+        """Let every process finish what it is answering, and end it."""
+        await asyncio.gather(*(member.stop() for member in self._members))
+
+    def _command(self) -> tuple[str, ...]:
+        if self._argv is not None:
+            return self._argv
+        from seatrial import _boot
+
+        return tuple(_boot.argv("origin"))
+
+    def _specification(self, launch: Launch, index: int) -> dict[str, Any]:
+        delay = self._plan.delay
+        return {
+            "listen": [{"host": launch.listen.host, "port": launch.listen.port}],
+            "body_bytes": self._plan.body_bytes,
+            "status": self._plan.status,
+            "delay": {
+                "kind": delay.kind,
+                "mean_us": _microseconds(delay.mean_s),
+                "low_us": _microseconds(delay.low_s),
+                "high_us": _microseconds(delay.high_s),
+            },
+            "capacity_per_s": self._share_of_capacity(),
+            "routes": [],
+            "seed": self._seed + index,
+            "reuse_port": True,
+        }
+
+    def _share_of_capacity(self) -> float | None:
+        capacity_per_s = self._plan.capacity_per_s
+        return None if capacity_per_s is None else capacity_per_s / self._plan.processes
+
+
+class _Member:
+    """One process of the origin, and what it has said."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, launch: Launch, log: Path) -> None:
+        self.name = name
+        self.ref = ProcessRef("origin", name, process.pid, proc.started_ticks(process.pid) or 0)
+        self.exit_status: int | None = None
+        self._process = process
+        self._changes = launch.changes
+        self._change_id: int | None = None
+        self._log = log
+        self._stopping = False
+        self._asking = asyncio.Lock()
+        self._answers: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._ready = asyncio.Event()
+        self._final: dict[str, Any] | None = None
+        self._listener = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def start(cls, name: str, argv: tuple[str, ...], launch: Launch) -> _Member:
+        log = launch.log_directory / f"{name}.log"
+        detail = {"name": name, "argv": list(argv), "log": str(log), "boot_id": proc.boot_id()}
+        intent = launch.changes.will_start("process", detail)
+        with log.open("ab") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+                limit=_LINE_BYTES_MAX,
+            )
+        member = cls(name, process, launch, log)
+        found = {"pid": process.pid, "started_ticks": member.ref.started_ticks}
+        member._change_id = launch.changes.will_start("process", {**detail, **found})
+        launch.changes.undone(intent)
+        return member
+
+    async def send(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            await self._process.stdin.drain()
+
+    async def ready(self) -> None:
+        try:
+            async with asyncio.timeout(READY_LIMIT_S):
+                await self._ready.wait()
+        except TimeoutError:
+            raise self._fault(f"was not ready after {READY_LIMIT_S:g} s") from None
+        if self.exit_status is not None:
+            raise self._fault(describe_exit(self.exit_status))
+
+    async def counts(self) -> dict[str, Any]:
+        """Ask for counts, or return the last ones where the process has ended after giving them."""
+        async with self._asking:
+            if self._final is not None:
+                return self._final
+            # An answer that came after its question had been given up is not the answer to this one.
+            while not self._answers.empty():
+                self._answers.get_nowait()
+            if self.exit_status is None:
+                await self.send({"cmd": "counts"})
+                return await self._answer()
+            raise self._fault("has ended and taken its counts with it")
+
+    def failure(self) -> str | None:
+        if self._stopping or self.exit_status is None:
+            return None
+        return f"{self.name} (process {self.ref.pid}) {describe_exit(self.exit_status)}"
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self.exit_status is None:
+            await self.send({"cmd": "stop"})
+            await self._wait_or_kill()
+        await self._listener
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        if self._change_id is not None:
+            self._changes.undone(self._change_id)
+            self._change_id = None
+
+    async def _answer(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                answer = await self._answers.get()
+        except TimeoutError:
+            raise self._fault(f"did not answer within {ANSWER_LIMIT_S:g} s") from None
+        if answer is None:
+            raise self._fault("has ended and taken its counts with it")
+        return answer
+
+    async def _wait_or_kill(self) -> None:
+        for ask in (self._process.terminate, self._process.kill):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_LIMIT_S):
+                    await self._process.wait()
+                return
+            with suppress(ProcessLookupError):
+                ask()
+
+    async def _listen(self) -> None:
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            with suppress(ValueError):
+                self._heard(json.loads(line))
+        self.exit_status = await self._process.wait()
+        self._ready.set()
+        self._answers.put_nowait(None)
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        if message["type"] == "ready":
+            self._ready.set()
+        elif message["type"] == "counts" and message.get("final"):
+            self._final = message
+            self._answers.put_nowait(message)
+        elif message["type"] == "counts":
+            self._answers.put_nowait(message)
+
+    def _fault(self, what: str) -> SystemFault:
+        stopped = self.exit_status in {-signal.SIGTERM, -signal.SIGKILL}
+        return SystemFault(
+            f"the origin {self.name} (process {self.ref.pid}) {what}",
+            cause=last_lines(self._log) or ("something else ended it" if stopped else None),
+            next_step=f"read {self._log}",
+        )
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * 1e6)
