@@ -93,10 +93,12 @@ def compiled_plan(systems: tuple[str, ...] = tuple(SYSTEMS)) -> dict[str, Any]:
         "name": "made-run",
         "question": "Does the proxy add more than a millisecond at the 99th percentile?",
         "repeat": 2,
+        "systems": [{"kind": system, "label": system} for system in systems],
+        "phases": {"stable_for_s": 1, "warmup_s": WARMUP_S, "measure_s": MEASURE_S, "cooldown_s": COOL_S},
         "objectives": objectives,
     }
     cases = [_case(*parts) for parts in product(systems, (200, 500), (1_000, 2_000))]
-    return {"plan": plan, "cases": cases, "order": []}
+    return {"schema": "seatrial.plan/1", "plan": plan, "cases": cases}
 
 
 def _case(system: str, connections: int, rate: int) -> dict[str, Any]:
@@ -110,10 +112,8 @@ def _case(system: str, connections: int, rate: int) -> dict[str, Any]:
     return {
         "id": f"{system}-connections={connections}-rate={rate}",
         "system": system,
-        "kind": system,
-        "variables": [["connections", connections], ["rate", rate]],
+        "variables": {"connections": connections, "rate": rate},
         "load": load,
-        "phases": {"stable_for_s": 1, "warmup_s": WARMUP_S, "measure_s": MEASURE_S, "cooldown_s": COOL_S},
     }
 
 
@@ -247,8 +247,9 @@ def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events
 
 
 def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -> events.TrialEnded:
+    system = case["system"]
     completed = sum(part.completed for frame in frames for part in frame.parts)
-    proxied = None if case["kind"] == "direct" else completed + twist.counts_off
+    proxied = None if system == "direct" else completed + twist.counts_off
     failure = "envoy (process 14) was killed by signal 9" if twist.died else None
     return events.TrialEnded(
         trial=number,
@@ -260,7 +261,7 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
             drained_before_start=twist.drained,
             system_failure=failure,
             processes_lost=("envoy (process 14)",) if failure else (),
-            missing=("it has no counters of its own",) if case["kind"] == "direct" else (),
+            missing=("it has no counters of its own",) if system == "direct" else (),
         ),
     )
 

@@ -11,9 +11,19 @@ from seatrial.record import events
 from seatrial.record.frame_rows import sample_json, split_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Row = tuple[str, tuple[Any, ...]]
+
+
+def case_rows(compiled: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield a row for each case of a compiled plan, with what the plan says of every case filled in."""
+    kinds = {system["label"]: system["kind"] for system in compiled["plan"]["systems"]}
+    for position, case in enumerate(compiled["cases"]):
+        kind = kinds[case["system"]]
+        document = {**case, "kind": kind, "phases": compiled["plan"]["phases"]}
+        values = (case["id"], position, case["system"], kind, json.dumps(document))
+        yield "INSERT INTO cases VALUES (?, ?, ?, ?, ?)", values
 
 
 def rows_of(event: events.Event, frame_id: int, now_utc: str) -> Iterator[Row]:

@@ -78,7 +78,7 @@ class RunReader:
         return str(self._one("SELECT given FROM plan")["given"])
 
     def plan(self) -> Mapping[str, Any]:
-        """Return the compiled plan: ``plan``, ``cases``, ``order``."""
+        """Return the compiled plan, ``seatrial.plan/1``."""
         document: Mapping[str, Any] = json.loads(self._one("SELECT compiled FROM plan")["compiled"])
         return document
 
@@ -230,7 +230,7 @@ def _case(document: Mapping[str, Any]) -> rows.RecordedCase:
         id=document["id"],
         system=document["system"],
         kind=document["kind"],
-        variables=tuple((name, value) for name, value in document["variables"]),
+        variables=tuple((name, value) for name, value in document["variables"].items()),
         held=load["connections"],
         active=load["active"],
         rate_per_s=load["rate_per_s"],

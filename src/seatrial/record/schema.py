@@ -25,7 +25,7 @@ CREATE TABLE plan (id INTEGER PRIMARY KEY CHECK (id = 1), given TEXT NOT NULL, c
 CREATE TABLE environment (id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, document TEXT NOT NULL);
 CREATE TABLE cases (
     id TEXT PRIMARY KEY, position INTEGER NOT NULL, system TEXT NOT NULL, kind TEXT NOT NULL,
-    variables TEXT NOT NULL, document TEXT NOT NULL
+    document TEXT NOT NULL
 );
 CREATE TABLE trials (
     id INTEGER PRIMARY KEY, case_id TEXT NOT NULL, system TEXT NOT NULL, repeat INTEGER NOT NULL,

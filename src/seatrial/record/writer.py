@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import seatrial
-from seatrial.record.event_rows import rows_of
+from seatrial.record.event_rows import case_rows, rows_of
 from seatrial.record.events import Event, FrameRecorded, Noted, RunEnded, RunStarted, TrialEnded, TrialStarted
 from seatrial.record.histogram_files import HistogramFiles
 from seatrial.record.layout import RunDirectory, make_directory
@@ -57,15 +57,15 @@ class RunWriter:
     def create(cls, parent: Path, plan_name: str, plan_text: str, compiled_json: str) -> Self:
         """Make a run directory under ``parent`` and start its record.
 
-        ``compiled_json`` is what :func:`seatrial.record.compiled.compile_document` gives. Raises
+        ``compiled_json`` is :func:`seatrial.plan.compiled.compiled_document` as JSON. Raises
         ``RecordError``.
         """
         directory = make_directory(parent, plan_name)
         directory.plan.write_text(plan_text, encoding="utf-8")
         writer = cls(directory, plan_name)
         writer._write_now(("INSERT INTO plan VALUES (1, ?, ?)", (plan_text, compiled_json)))
-        for position, case in enumerate(json.loads(compiled_json)["cases"]):
-            writer._write_now(_case_row(position, case))
+        for row in case_rows(json.loads(compiled_json)):
+            writer._write_now(row)
         return writer
 
     @property
@@ -167,19 +167,6 @@ def _run_row(connection: sqlite3.Connection, directory: RunDirectory, name: str)
         (directory.path.name, name, seatrial.__version__, utc_now(), monotonic_s),
     )
     return epoch_s - monotonic_s
-
-
-def _case_row(position: int, case: Mapping[str, Any]) -> Row:
-    statement = "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?)"
-    values = (
-        case["id"],
-        position,
-        case["system"],
-        case["kind"],
-        json.dumps(case["variables"]),
-        json.dumps(case),
-    )
-    return statement, values
 
 
 def _fold_log(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,85 @@
+"""From the trials of a case to what is said of it: merged percentiles, spread of the repeats, verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial._engine import Histogram
+from seatrial.analysis.histograms import distribution_of, merged, spectrum
+from seatrial.analysis.model import CaseSummary, TrialSummary
+from seatrial.analysis.objectives import Measured, judge_case
+from seatrial.analysis.result import Validity
+from seatrial.analysis.spread import Spread, spread_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from seatrial.load.frames import Frame
+    from seatrial.record.rows import RecordedCase, RecordedObjective
+
+
+def case_summary(
+    case: RecordedCase,
+    trials: Sequence[TrialSummary],
+    frames: Iterable[Sequence[Frame]],
+    objectives: Sequence[RecordedObjective],
+) -> CaseSummary:
+    """Put a case together; its percentiles are merged from ``frames``, those of each of its trials."""
+    latency, service_time = Histogram(), Histogram()
+    for of_trial in frames:
+        latency.add(merged(of_trial, "latency"))
+        service_time.add(merged(of_trial, "service_time"))
+    # Reasons of several trials with one code are one kind of reason; the trials tell each.
+    reasons = {reason.code: reason for trial in trials for reason in trial.validity.reasons}
+    measured = [Measured(trial.load, trial.resources) for trial in trials if trial.load is not None]
+    valid = bool(trials) and not reasons
+    return CaseSummary(
+        case=case,
+        validity=Validity(tuple(reasons.values())),
+        verdict=judge_case(objectives, measured, valid=valid),
+        trials=tuple(trials),
+        latency_us=distribution_of(latency),
+        service_time_us=distribution_of(service_time),
+        spectrum=spectrum(latency),
+        spreads=_spreads(trials),
+    )
+
+
+def _spreads(trials: Sequence[TrialSummary]) -> dict[str, Spread]:
+    found = {name: spread_of(read(trial) for trial in trials) for name, read in _READ.items()}
+    return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def _latency(name: str) -> Callable[[TrialSummary], float | None]:
+    def read(trial: TrialSummary) -> float | None:
+        if trial.load is None or not trial.load.latency_us.count:
+            return None
+        value: float = getattr(trial.load.latency_us, name)
+        return value
+
+    return read
+
+
+def _cpu(role: str) -> Callable[[TrialSummary], float | None]:
+    def read(trial: TrialSummary) -> float | None:
+        found = trial.resources.role(role)
+        return None if found is None else found.cpu_cores_mean
+
+    return read
+
+
+def _memory(trial: TrialSummary) -> float | None:
+    found = trial.resources.role("system")
+    return None if found is None else found.memory_bytes_max
+
+
+_READ: dict[str, Callable[[TrialSummary], float | None]] = {
+    **{name: _latency(name) for name in ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")},
+    "achieved_per_s": lambda trial: None if trial.load is None else trial.load.rate_achieved_per_s,
+    "system_cpu_cores": _cpu("system"),
+    "generator_cpu_cores": _cpu("generator"),
+    "origin_cpu_cores": _cpu("origin"),
+    "system_memory_bytes": _memory,
+    "system_cpu_cores_per_1000_per_s": lambda trial: trial.resources.system_cpu_cores_per_1000_per_s,
+    "system_memory_bytes_per_connection": lambda trial: trial.resources.system_memory_bytes_per_connection,
+}

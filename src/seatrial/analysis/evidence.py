@@ -1,0 +1,173 @@
+"""What the judgement of a trial rests on, gathered from the record into one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.stored import reason
+from seatrial.record.events import TrialCounts, TrialFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from seatrial.analysis.result import LoadResult, Reason
+    from seatrial.load.frames import Frame
+    from seatrial.record.reader import RunReader
+    from seatrial.record.rows import RecordedCase, RecordedPhase, RecordedTrial
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEvidence:
+    """One worker: mean CPU in the measure phase, lost frames, the longest hole between two frames."""
+
+    worker: int
+    cpu_cores: float = 0.0
+    missing_frames: int = 0
+    longest_gap_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Connections: asked for, and established when the measure phase began and ended; None is unknown."""
+
+    requested: int = 0
+    at_start: int | None = None
+    at_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEvidence:
+    """All that the rules look at. ``unfinished`` is requests of the whole trial sent and never completed."""
+
+    state: str
+    load: LoadResult | None
+    held: Gauge = field(default_factory=Gauge)
+    active: Gauge = field(default_factory=Gauge)
+    counts: TrialCounts = field(default_factory=TrialCounts)
+    unfinished: int = 0
+    facts: TrialFacts = field(default_factory=TrialFacts)
+    workers: tuple[WorkerEvidence, ...] = ()
+    steal_fraction: float | None = None
+    known_reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The measure phase in CLOCK_MONOTONIC nanoseconds."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def length_s(self) -> float:
+        """Its length in seconds."""
+        return (self.end_ns - self.start_ns) / NANOSECONDS
+
+
+def evidence_of(
+    reader: RunReader,
+    case: RecordedCase,
+    trial: RecordedTrial,
+    load: LoadResult | None,
+    frames: Sequence[Frame],
+) -> TrialEvidence:
+    """Gather the evidence of one trial of a record."""
+    window = measure_window(reader.phases(trial.trial), frames)
+    return TrialEvidence(
+        state=trial.state,
+        load=load,
+        held=_gauge(frames, window, "held", case.held),
+        active=_gauge(
+            frames, window, "active", case.active if case.rate_per_s or case.loop == "closed" else 0
+        ),
+        counts=_counts(trial.counts, frames),
+        unfinished=sum(part.sent - part.completed for frame in frames for part in frame.parts),
+        facts=trial.facts,
+        workers=tuple(_worker(worker, own, window) for worker, own in by_worker(frames).items()),
+        steal_fraction=_steal_fraction(reader, trial.trial, window),
+        known_reasons=tuple(reason(item) for item in trial.reasons),
+    )
+
+
+def measure_window(phases: Iterable[RecordedPhase], frames: Iterable[Frame]) -> Window | None:
+    """Return when requests of the measure phase were sent; None where it never began.
+
+    The frames decide: they come from the clock that paced the load. The recorded phases only trim the last
+    interval, in which connections are already closed.
+    """
+    measuring = [frame for frame in frames if any(part.phase == "measure" for part in frame.parts)]
+    recorded = next((phase for phase in phases if phase.name == "measure"), None)
+    if recorded is not None and recorded.end_s is not None:
+        return Window(int(recorded.start_s * NANOSECONDS), int(recorded.end_s * NANOSECONDS))
+    if not measuring:
+        return None
+    return Window(min(frame.start_ns for frame in measuring), max(frame.end_ns for frame in measuring))
+
+
+def by_worker(frames: Iterable[Frame]) -> dict[int, list[Frame]]:
+    """Return the frames of each worker, in order of their numbers."""
+    found: dict[int, list[Frame]] = {}
+    for frame in sorted(frames, key=lambda frame: (frame.worker, frame.seq)):
+        found.setdefault(frame.worker, []).append(frame)
+    return found
+
+
+def _gauge(frames: Iterable[Frame], window: Window | None, name: str, requested: int) -> Gauge:
+    if window is None:
+        return Gauge(requested)
+    at_start = at_end = 0
+    for own in by_worker(frames).values():
+        before = [frame for frame in own if frame.end_ns <= window.start_ns]
+        inside = [frame for frame in own if window.start_ns < frame.end_ns <= window.end_ns]
+        at_start += getattr((before[-1:] or inside[:1] or own[:1])[0], name)
+        at_end += getattr((inside[-1:] or own[-1:])[0], name)
+    return Gauge(requested, at_start, at_end)
+
+
+def _counts(counts: TrialCounts, frames: Sequence[Frame]) -> TrialCounts:
+    # The conductor may leave the generator's own count to the frames, which hold it exactly.
+    if counts.generator_completed is not None or not frames:
+        return counts
+    completed = sum(part.completed for frame in frames for part in frame.parts)
+    return TrialCounts(
+        completed, counts.system_requests, counts.system_upstream_requests, counts.origin_requests
+    )
+
+
+def _worker(worker: int, frames: Sequence[Frame], window: Window | None) -> WorkerEvidence:
+    expected = frames[-1].seq - frames[0].seq + 1
+    gaps = [later.start_ns - earlier.end_ns for earlier, later in pairwise(frames)]
+    return WorkerEvidence(
+        worker=worker,
+        cpu_cores=_cpu_cores(frames, window),
+        missing_frames=expected - len(frames),
+        longest_gap_s=max(gaps, default=0) / NANOSECONDS,
+    )
+
+
+def _cpu_cores(frames: Sequence[Frame], window: Window | None) -> float:
+    if window is None:
+        return 0.0
+    inside = [frame for frame in frames if window.start_ns <= frame.end_ns <= window.end_ns]
+    if len(inside) < 2:
+        return 0.0
+    used_ns = (inside[-1].cpu_user_ns + inside[-1].cpu_system_ns) - (
+        inside[0].cpu_user_ns + inside[0].cpu_system_ns
+    )
+    return used_ns / max(1, inside[-1].end_ns - inside[0].end_ns)
+
+
+def _steal_fraction(reader: RunReader, trial: int, window: Window | None) -> float | None:
+    if window is None:
+        return None
+    start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
+    seen = [sample for sample in reader.host_samples(trial) if start_s <= sample.at_s <= end_s]
+    if len(seen) < 2 or "cpu_steal_s" not in seen[0].values:
+        return None
+    stolen_s = seen[-1].values["cpu_steal_s"] - seen[0].values["cpu_steal_s"]
+    cores = seen[-1].values.get("cpu_count", 1) or 1
+    return stolen_s / (seen[-1].at_s - seen[0].at_s) / cores

@@ -1,0 +1,140 @@
+"""Everything that the reports show, as frozen values: a run, its systems, its cases, their trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seatrial.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.analysis.objectives import Verdict
+    from seatrial.analysis.resources import RoleCurve, TrialResources
+    from seatrial.analysis.result import Distribution, LoadResult, Validity
+    from seatrial.analysis.spread import Spread
+    from seatrial.record.events import TrialCounts
+    from seatrial.record.rows import (
+        Change,
+        JournalEntry,
+        RecordedCase,
+        RecordedObjective,
+        RecordedPhase,
+        RunInfo,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """One interval of a trial, all workers merged; ``at_s`` counts from the start of the trial."""
+
+    at_s: float
+    phase: str
+    requested_per_s: float | None
+    sent_per_s: float
+    completed_per_s: float
+    latency_us_p50: int | None
+    latency_us_p99: int | None
+    latency_us_max: int | None
+    errors: int
+    held: int
+    active: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSeries:
+    """A trial over time: the load's points and each role's curve (times from the start of the trial too)."""
+
+    points: tuple[SeriesPoint, ...]
+    roles: tuple[RoleCurve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSummary:
+    """One trial; ``phases`` count from its start. ``load`` is None where nothing was recorded."""
+
+    trial: int
+    repeat: int
+    order: int
+    state: str
+    started_utc: str
+    validity: Validity
+    remarks: tuple[str, ...]
+    load: LoadResult | None
+    counts: TrialCounts
+    resources: TrialResources
+    phases: tuple[RecordedPhase, ...]
+    series: TrialSeries
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSummary:
+    """One case: its merged percentiles (None where nothing was measured) and how far its repeats lie apart.
+
+    ``spreads`` has the keys of ``latency_us``, ``achieved_per_s`` and the resources; see ``analysis.cases``.
+    """
+
+    case: RecordedCase
+    validity: Validity
+    verdict: Verdict
+    trials: tuple[TrialSummary, ...]
+    latency_us: Distribution | None
+    service_time_us: Distribution | None
+    spectrum: tuple[tuple[float, int], ...]
+    spreads: Mapping[str, Spread]
+
+    @property
+    def label(self) -> str:
+        """The variables of the case, such as ``connections=200 rate=1000``."""
+        return " ".join(f"{name}={value:g}" for name, value in self.case.variables) or "single case"
+
+    @property
+    def state(self) -> str:
+        """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID or "not run"."""
+        if not self.trials:
+            return "not run"
+        return "INVALID" if self.validity.reasons else (self.verdict.state or "VALID")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSummary:
+    """One system over all its cases; ``state`` is the worst of theirs, ``sentence`` says it with figures."""
+
+    label: str
+    kind: str
+    state: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A whole run."""
+
+    run: RunInfo
+    question: str | None
+    plan_text: str
+    objectives: tuple[RecordedObjective, ...]
+    systems: tuple[SystemSummary, ...]
+    cases: tuple[CaseSummary, ...]
+    environment: Mapping[str, Any]
+    journal: tuple[JournalEntry, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def invalid(self) -> tuple[tuple[CaseSummary, TrialSummary], ...]:
+        """Every trial that may not be believed, with its case."""
+        return tuple((case, trial) for case in self.cases for trial in case.trials if trial.validity.reasons)
+
+    @property
+    def trials(self) -> int:
+        """How many trials began."""
+        return sum(len(case.trials) for case in self.cases)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """3 where a trial may not be believed or is missing, 1 where an objective does not hold, else 0."""
+        if self.invalid or not self.trials or self.trials < (self.run.trials or 0):
+            return ExitCode.INVALID_MEASUREMENT
+        failed = any(case.verdict.state == "FAIL" for case in self.cases)
+        return ExitCode.OBJECTIVE_FAILED if failed else ExitCode.PASS

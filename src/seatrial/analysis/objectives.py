@@ -1,0 +1,95 @@
+"""PASS or FAIL: what the plan asks of a case, held against each of its trials."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from seatrial.analysis.resources import TrialResources
+    from seatrial.analysis.result import LoadResult
+    from seatrial.record.rows import RecordedObjective
+
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_LATENCIES = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The numbers of one trial that an objective may be about."""
+
+    load: LoadResult
+    resources: TrialResources
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One objective of one case: the value in each repeat; ``held`` None is "does not apply" (no proxy)."""
+
+    objective: RecordedObjective
+    values: tuple[float | None, ...]
+    held: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """PASS, FAIL, or None where the plan asks nothing of this case or the case may not be believed."""
+
+    state: Literal["PASS", "FAIL"] | None
+    outcomes: tuple[Outcome, ...]
+
+
+def judge_case(
+    objectives: Sequence[RecordedObjective], trials: Sequence[Measured], *, valid: bool
+) -> Verdict:
+    """Judge a case: each objective must hold in every repeat. Only a VALID case gets a verdict."""
+    outcomes = tuple(_outcome(objective, trials) for objective in objectives)
+    judged = [outcome.held for outcome in outcomes if outcome.held is not None]
+    if not valid or not judged:
+        return Verdict(None, outcomes)
+    return Verdict("PASS" if all(judged) else "FAIL", outcomes)
+
+
+def metric_value(metric: str, trial: Measured) -> float | None:
+    """Return a metric of one trial: latencies in us, memory in bytes; None where it does not apply."""
+    if metric in _LATENCIES:
+        value: float = getattr(trial.load.latency_us, metric)
+        return value if trial.load.latency_us.count else None
+    if metric == "errors":
+        return error_count(trial.load)
+    if metric == "achieved":
+        requested = trial.load.rate_requested_per_s
+        return trial.load.rate_achieved_per_s / requested if requested else None
+    system = trial.resources.role("system")
+    if metric == "proxy_cpu_cores":
+        return system.cpu_cores_mean if system is not None else None
+    if metric == "proxy_memory":
+        return system.memory_bytes_max if system is not None else None
+    return None
+
+
+def error_count(load: LoadResult) -> int:
+    """Return requests that failed, timed out or had another status than 2xx, and connections that broke.
+
+    A failed request is in ``errors`` under its kind too, so the larger of the two counts holds both without
+    counting any of them twice.
+    """
+    other_status = sum(count for status, count in load.status.items() if not status.startswith("2"))
+    return other_status + max(load.failed + load.timed_out, sum(load.errors.values()))
+
+
+def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
+    values = tuple(metric_value(objective.metric, trial) for trial in trials)
+    known = [value for value in values if value is not None]
+    compare = _COMPARISONS[objective.comparison]
+    held = all(compare(value, objective.threshold) for value in known) if known else None
+    return Outcome(objective, values, held)

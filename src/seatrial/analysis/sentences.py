@@ -1,0 +1,113 @@
+"""One sentence of verdict for each system, with the figures that bear it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.objectives import error_count
+from seatrial.units import format_us
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.analysis.model import CaseSummary
+    from seatrial.analysis.objectives import Outcome
+    from seatrial.analysis.result import LoadResult
+
+# The worst state first: a system is what its worst case is.
+STATES = ("INVALID", "FAIL", "not run", "VALID", "PASS")
+_DURATIONS = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
+CASES_NAMED_LIMIT = 3
+
+
+def state_of(cases: Sequence[CaseSummary]) -> str:
+    """Return the worst state of the cases; "PASS" needs every case to pass."""
+    return min((case.state for case in cases), key=STATES.index, default="not run")
+
+
+def sentence_of(label: str, cases: Sequence[CaseSummary]) -> str:
+    """Return the verdict of one system as a sentence without a full stop."""
+    state = state_of(cases)
+    if state == "INVALID":
+        return f"{label}: INVALID, {_doubts(cases)}"
+    if state == "FAIL":
+        return f"{label}: FAIL, {_failures(cases)}; {_figures(cases)}"
+    if state == "not run":
+        ran = sum(1 for case in cases if case.trials)
+        return f"{label}: not finished, {ran} of {_plural(len(cases), 'case')} ran"
+    return f"{label}: {state}, {_figures(cases)}"
+
+
+def range_us(least: float, greatest: float) -> str:
+    """Return "404 us" or "0.41 to 0.62 ms" style text: the unit once where both have it."""
+    low, high = format_us(least), format_us(greatest)
+    if low == high:
+        return low
+    low_number, _, low_unit = low.partition(" ")
+    return f"{low_number if low_unit == high.partition(' ')[2] else low} to {high}"
+
+
+def _doubts(cases: Sequence[CaseSummary]) -> str:
+    doubted = [trial for case in cases for trial in case.trials if trial.validity.reasons]
+    trials = sum(len(case.trials) for case in cases)
+    reasons = dict.fromkeys(reason.text for trial in doubted for reason in trial.validity.reasons[:1])
+    first, more = next(iter(reasons)), len(reasons) - 1
+    others = f" (and {_plural(more, 'other reason')})" if more else ""
+    return f"{len(doubted)} of {_plural(trials, 'trial')} cannot be believed: {first}{others}"
+
+
+def _failures(cases: Sequence[CaseSummary]) -> str:
+    broken: dict[str, list[str]] = {}
+    for case in cases:
+        for outcome in case.verdict.outcomes:
+            if outcome.held is False and case.verdict.state == "FAIL":
+                broken.setdefault(outcome.objective.text, []).append(f"{case.label}: {_values(outcome)}")
+    return "; ".join(
+        f"{text} does not hold in {len(where)} of {_plural(len(cases), 'case')} ({_some(where)})"
+        for text, where in broken.items()
+    )
+
+
+def _values(outcome: Outcome) -> str:
+    known = [value for value in outcome.values if value is not None]
+    if outcome.objective.metric in _DURATIONS:
+        return range_us(min(known), max(known))
+    low, high = f"{min(known):,.4g}", f"{max(known):,.4g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _some(where: Sequence[str]) -> str:
+    shown = ", ".join(where[:CASES_NAMED_LIMIT])
+    return shown if len(where) <= CASES_NAMED_LIMIT else f"{shown} and {len(where) - CASES_NAMED_LIMIT} more"
+
+
+def _figures(cases: Sequence[CaseSummary]) -> str:
+    loads = [trial.load for case in cases for trial in case.trials if trial.load is not None]
+    latencies = [load.latency_us.p99 for load in loads if load.latency_us.count]
+    parts = []
+    if latencies:
+        parts.append(f"p99 {range_us(min(latencies), max(latencies))} over {_extent(cases)}")
+    parts += [_plural(sum(error_count(load) for load in loads), "error"), *_achieved(loads)]
+    return ", ".join(parts)
+
+
+def _extent(cases: Sequence[CaseSummary]) -> str:
+    repeats = max((len(case.trials) for case in cases), default=0)
+    return f"{_plural(len(cases), 'case')} x {_plural(repeats, 'repeat')}"
+
+
+def _achieved(loads: Sequence[LoadResult]) -> list[str]:
+    asked = sorted({load.rate_requested_per_s for load in loads if load.rate_requested_per_s})
+    if not asked:
+        return []
+    if len(asked) == 1:
+        lowest = min(load.rate_achieved_per_s for load in loads)
+        return [f"{lowest:,.0f} requests/s achieved of {asked[0]:,.0f}"]
+    share = min(
+        load.rate_achieved_per_s / load.rate_requested_per_s for load in loads if load.rate_requested_per_s
+    )
+    return [f"{asked[0]:,.0f} to {asked[-1]:,.0f} requests/s asked for, at least {share:.1%} achieved"]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,87 @@
+"""A record in, everything that the reports show out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.cases import case_summary
+from seatrial.analysis.evidence import evidence_of, measure_window
+from seatrial.analysis.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
+from seatrial.analysis.partial import load_from_frames
+from seatrial.analysis.resources import trial_resources
+from seatrial.analysis.sentences import sentence_of, state_of
+from seatrial.analysis.series import from_start, trial_series
+from seatrial.analysis.stored import load_result
+from seatrial.analysis.validity import judge_trial, remarks_on
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.analysis.result import LoadResult
+    from seatrial.load.frames import Frame
+    from seatrial.record.reader import RunReader
+    from seatrial.record.rows import RecordedCase, RecordedTrial
+
+
+def summarise_run(reader: RunReader) -> RunSummary:
+    """Return what is to be said of a run, finished, cut off or live; raises ``RecordError``."""
+    cases = tuple(_case(reader, case) for case in reader.cases())
+    return RunSummary(
+        run=reader.run(),
+        question=reader.question(),
+        plan_text=reader.plan_text(),
+        objectives=reader.objectives(),
+        systems=_systems(cases),
+        cases=cases,
+        environment=reader.environment(),
+        journal=reader.journal(),
+        changes=reader.changes(),
+    )
+
+
+def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
+    by_label: dict[str, list[CaseSummary]] = {}
+    for case in cases:
+        by_label.setdefault(case.case.system, []).append(case)
+    return tuple(
+        SystemSummary(label, own[0].case.kind, state_of(own), sentence_of(label, own))
+        for label, own in by_label.items()
+    )
+
+
+def _case(reader: RunReader, case: RecordedCase) -> CaseSummary:
+    # A trial that is running now has nothing to be judged yet.
+    recorded = [trial for trial in reader.trials() if trial.case_id == case.id and trial.state != "running"]
+    frames = [reader.frames(trial.trial) for trial in recorded]
+    trials = [_trial(reader, case, trial, own) for trial, own in zip(recorded, frames, strict=True)]
+    return case_summary(case, trials, frames, reader.objectives())
+
+
+def _trial(
+    reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
+) -> TrialSummary:
+    load = _load(case, trial, frames)
+    evidence = evidence_of(reader, case, trial, load, frames)
+    phases, samples = reader.phases(trial.trial), reader.process_samples(trial.trial)
+    achieved_per_s = None if load is None else load.rate_achieved_per_s
+    window = measure_window(phases, frames)
+    return TrialSummary(
+        trial=trial.trial,
+        repeat=trial.repeat,
+        order=trial.order,
+        state=trial.state,
+        started_utc=trial.started_utc,
+        validity=judge_trial(evidence),
+        remarks=remarks_on(evidence),
+        load=load,
+        counts=evidence.counts,
+        resources=trial_resources(samples, frames, phases, window, achieved_per_s),
+        phases=from_start(phases, trial.started_s),
+        series=trial_series(case, trial, phases, frames, samples),
+    )
+
+
+def _load(case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]) -> LoadResult | None:
+    if trial.load is not None:
+        return load_result(trial.load)
+    return load_from_frames(case, frames)

@@ -1,0 +1,131 @@
+"""Objectives, spread and resources on values that a person can check."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.test_analysis_validity import LOAD
+
+from seatrial.analysis.evidence import Window
+from seatrial.analysis.objectives import Measured, error_count, judge_case, metric_value
+from seatrial.analysis.resources import RoleResources, TrialResources, role_curves, trial_resources
+from seatrial.analysis.spread import spread_of
+from seatrial.observe.samples import ProcessSample
+from seatrial.record.rows import RecordedObjective
+
+PROXY = RoleResources("system", 1, 0.5, 0.7, 50_000_000, 40_000_000, 300, 0.0)
+
+
+def measured(p99_us=1_000, **changes):
+    load = replace(LOAD, latency_us=replace(LOAD.latency_us, p99=p99_us), **changes)
+    return Measured(load, TrialResources((PROXY,)))
+
+
+def objective(metric, comparison, threshold):
+    return RecordedObjective(f"{metric} {comparison} {threshold}", metric, comparison, threshold)
+
+
+def test_an_objective_must_hold_in_every_repeat():
+    asked = [objective("p99", "<", 1_500)]
+    assert judge_case(asked, [measured(1_000), measured(1_499)], valid=True).state == "PASS"
+    failed = judge_case(asked, [measured(1_000), measured(1_500)], valid=True)
+    assert failed.state == "FAIL"
+    assert failed.outcomes[0].values == (1_000, 1_500)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "held"), [("<", False), ("<=", True), ("==", True), (">", False), (">=", True)]
+)
+def test_every_comparison(comparison, held):
+    verdict = judge_case([objective("p99", comparison, 1_000)], [measured(1_000)], valid=True)
+    assert verdict.outcomes[0].held is held
+
+
+def test_an_invalid_case_has_no_verdict_but_shows_its_values():
+    verdict = judge_case([objective("p99", "<", 1)], [measured(1_000)], valid=False)
+    assert verdict.state is None
+    assert verdict.outcomes[0].values == (1_000,)
+
+
+def test_a_plan_that_asks_nothing_gets_no_verdict():
+    assert judge_case([], [measured()], valid=True).state is None
+
+
+def test_what_does_not_apply_is_not_held_against_a_case():
+    direct = Measured(LOAD, TrialResources(()))
+    verdict = judge_case(
+        [objective("proxy_cpu_cores", "<", 1), objective("errors", "==", 0)], [direct], valid=True
+    )
+    assert [outcome.held for outcome in verdict.outcomes] == [None, True]
+    assert verdict.state == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [("proxy_cpu_cores", 0.5), ("proxy_memory", 40_000_000), ("achieved", 1.0), ("errors", 0), ("p50", 278)],
+)
+def test_metrics(metric, value):
+    found = metric_value(metric, measured())
+    assert found == pytest.approx(value, rel=0.05)
+
+
+def test_every_metric_of_a_plan_is_known():
+    from seatrial.plan.metrics import METRICS
+
+    assert all(metric_value(metric, measured()) is not None for metric in METRICS)
+
+
+def test_an_error_is_counted_once():
+    load = replace(
+        LOAD, failed=2, timed_out=1, errors={"read_reset": 2, "timeout": 1}, status={"200": 5, "503": 4}
+    )
+    assert error_count(load) == 7
+    assert error_count(replace(LOAD, errors={"connect_refused": 3})) == 3
+
+
+def test_spread():
+    spread = spread_of([3.0, 1.0, None, 2.0])
+    assert spread is not None
+    assert (spread.median, spread.min, spread.max, spread.repeats) == (2.0, 1.0, 3.0, 3)
+    assert spread.variation == pytest.approx(0.5)
+    assert spread_of([None]) is None
+    single = spread_of([4.0])
+    assert single is not None
+    assert single.variation is None
+
+
+def sample(at_s, pid, cpu_s, memory, pss=None, role="system"):
+    return ProcessSample(at_s, role, "p", pid, cpu_s, 0.0, memory, pss, 10, 1, 0.0)
+
+
+def test_cpu_of_a_role_is_the_sum_of_its_processes_in_the_window():
+    samples = [
+        sample(second, pid, second * cores, 1_000)
+        for second in range(11)
+        for pid, cores in ((1, 0.25), (2, 0.5))
+    ]
+    found = trial_resources(samples, (), (), Window(2 * 10**9, 8 * 10**9), 1_500)
+    system = found.role("system")
+    assert system is not None
+    assert system.cpu_cores_mean == pytest.approx(0.75)
+    assert system.cpu_cores_max == pytest.approx(0.75)
+    assert system.rss_bytes_max == 2_000
+    assert system.processes == 2
+    assert found.system_cpu_cores_per_1000_per_s == pytest.approx(0.5)
+
+
+def test_a_process_that_ended_keeps_its_cpu_and_gives_back_its_memory():
+    samples = [sample(second, 1, second * 1.0, 100) for second in range(4)]
+    samples += [sample(second, 2, 0.0, 7) for second in range(11)]
+    (curve,) = role_curves(samples)
+    assert curve.memory_bytes[2] == 107
+    assert curve.memory_bytes[9] == 7
+    assert curve.cpu_cores[9] == pytest.approx(0.0)
+
+
+def test_pss_is_preferred_to_rss():
+    found = trial_resources([sample(0, 1, 0, 900, 300), sample(1, 1, 0, 950, 310)], (), (), None, None)
+    system = found.role("system")
+    assert system is not None
+    assert (system.memory_bytes_max, system.rss_bytes_max, system.cpu_cores_mean) == (310, 950, None)

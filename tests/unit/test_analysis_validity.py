@@ -1,0 +1,127 @@
+"""Every rule of validity, made to speak and made to keep silent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.made_run import Twist, compiled_plan, load_document, made_frames
+
+from seatrial.analysis.evidence import Gauge, TrialEvidence, WorkerEvidence
+from seatrial.analysis.result import Reason, Validity
+from seatrial.analysis.stored import load_result
+from seatrial.analysis.validity import RULES, fault_of, judge_trial, remarks_on
+from seatrial.record.events import TrialCounts, TrialFacts
+
+CASE = compiled_plan(("envoy",))["cases"][0]
+LOAD = load_result(load_document(CASE, list(made_frames(1, CASE, Twist()))))
+GOOD = TrialEvidence(
+    state="completed",
+    load=LOAD,
+    held=Gauge(200, 200, 200),
+    active=Gauge(50, 50, 50),
+    counts=TrialCounts(8_000, 8_000, 8_000, 8_000),
+    facts=TrialFacts(drained_before_start=True),
+    workers=(WorkerEvidence(0, 0.3), WorkerEvidence(1, 0.3)),
+    steal_fraction=0.0,
+)
+
+
+def load(**changes):
+    return replace(GOOD, load=replace(LOAD, **changes))
+
+
+def late(p99_us, **changes):
+    return load(lateness_us=replace(LOAD.lateness_us, p99=p99_us), **changes)
+
+
+BAD = {
+    "system.died": replace(GOOD, facts=TrialFacts(system_failure="envoy was killed by signal 9")),
+    "system.restarted": replace(GOOD, facts=TrialFacts(processes_lost=("nginx worker 7",))),
+    "environment.failed": replace(GOOD, state="failed: no port was free"),
+    "environment.cut_off": replace(GOOD, state="cut off"),
+    "generator.no_data": replace(GOOD, load=None),
+    "system.no_answers": load(completed=0),
+    "system.not_drained": replace(GOOD, facts=TrialFacts(drained_before_start=False)),
+    "environment.exhausted": load(errors={"ports_exhausted": 1}),
+    "system.held_connections": replace(GOOD, held=Gauge(200, 200, 199)),
+    "system.active_connections": load(active_established=49),
+    "system.errors": load(errors={"connect_refused": 61}),
+    "generator.late": late(1_001),
+    "generator.rate": load(intended=5_939),
+    "generator.cpu": replace(GOOD, workers=(WorkerEvidence(0, 0.91), WorkerEvidence(1, 0.1))),
+    "environment.throttled": load(throttled_s=0.07),
+    "environment.steal": replace(GOOD, steal_fraction=0.06),
+    "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
+    "generator.frames": replace(GOOD, workers=(WorkerEvidence(0, 0.3, missing_frames=1),)),
+}
+
+
+def test_a_good_trial_is_valid():
+    assert judge_trial(GOOD) == Validity()
+    assert judge_trial(GOOD).state == "VALID"
+
+
+@pytest.mark.parametrize("code", BAD)
+def test_each_rule_can_speak(code):
+    validity = judge_trial(BAD[code])
+    assert validity.state == "INVALID"
+    assert code in [reason.code for reason in validity.reasons]
+    for reason in validity.reasons:
+        assert reason.text
+        assert reason.remedy
+        assert fault_of(reason) in {"generator", "environment", "system", "plan"}
+
+
+def test_no_rule_is_without_a_case_here():
+    spoken = {rule.__name__ for rule in RULES for evidence in BAD.values() if rule(evidence) is not None}
+    assert spoken == {rule.__name__ for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        pytest.param(late(1_000), id="late by the bound"),
+        pytest.param(late(1_900, resolution_us=1_000), id="late by less than two steps of a coarse grid"),
+        pytest.param(late(90_000, loop="closed"), id="a closed loop has no schedule"),
+        pytest.param(load(intended=5_941), id="within one percent of the rate"),
+        pytest.param(load(intended=6_300, arrival="poisson"), id="a Poisson count scatters"),
+        pytest.param(load(sent=1_000, unsent=5_000, completed=1_000), id="a system that cannot keep up"),
+        pytest.param(load(errors={"timeout": 6_000}), id="time-outs are an answer of the system"),
+        pytest.param(load(errors={"read_reset": 60}), id="errors at the bound"),
+        pytest.param(replace(GOOD, counts=TrialCounts(8_000)), id="a system that cannot count"),
+        pytest.param(
+            replace(GOOD, counts=TrialCounts(8_000, 8_003, 8_003, 8_003), unfinished=3),
+            id="unfinished requests",
+        ),
+        pytest.param(replace(GOOD, steal_fraction=None), id="a machine that does not tell steal"),
+        pytest.param(replace(GOOD, facts=TrialFacts()), id="draining was not looked at"),
+    ],
+)
+def test_a_true_result_is_not_doubted(evidence):
+    assert judge_trial(evidence).reasons == ()
+
+
+def test_missing_connections_for_want_of_ports_are_the_environments_fault():
+    evidence = replace(load(errors={"ports_exhausted": 100}), held=Gauge(200, 100, 100))
+    codes = [reason.code for reason in judge_trial(evidence).reasons]
+    assert "environment.held_connections" in codes
+    assert not any(code.startswith("system.held") for code in codes)
+
+
+def test_a_dead_system_is_not_also_blamed_for_its_counts():
+    evidence = replace(BAD["system.died"], counts=TrialCounts(8_000, 5, 5, 5))
+    assert [reason.code for reason in judge_trial(evidence).reasons] == ["system.died"]
+
+
+def test_reasons_that_were_known_before_are_kept_once():
+    known = Reason("generator.slow_disk", "the disk was slow", "get another")
+    evidence = replace(GOOD, known_reasons=(known, known), load=replace(LOAD, validity=Validity((known,))))
+    assert judge_trial(evidence).reasons == (known,)
+    assert fault_of(Reason("worker_died", "", "")) == "generator"
+
+
+def test_backlog_is_a_remark_and_says_whose_it_is():
+    (remark,) = remarks_on(load(unsent=1_234))
+    assert "1,234 of 6,000" in remark
+    assert "system" in remark
