@@ -1,11 +1,9 @@
-//! The pipe to and from the parent: lines of JSON. Neither direction ever blocks the load.
+//! What the parent may say to a worker.
 
-use std::io;
-use std::os::fd::RawFd;
+use seatrial_net::pipe::{LinePipe, PipeClosed};
+use serde::Deserialize;
 
-use serde::{Deserialize, Serialize};
-
-/// What the parent may say after the spec.
+/// A command; the spec comes before all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "cmd", rename_all = "lowercase")]
 pub enum Command {
@@ -21,105 +19,17 @@ pub enum Command {
     Gone,
 }
 
-/// Both directions of the pipe.
-pub struct Control {
-    input: RawFd,
-    output: RawFd,
-    received: Vec<u8>,
-    unsent: Vec<u8>,
-}
-
-impl Control {
-    /// Takes over two descriptors, which the caller has put into non-blocking mode.
-    pub fn new(input: RawFd, output: RawFd) -> Self {
-        Self { input, output, received: Vec::new(), unsent: Vec::new() }
-    }
-
-    /// The descriptor that commands arrive on.
-    pub fn input(&self) -> RawFd {
-        self.input
-    }
-
-    /// The first line, waited for: the pipe must still block.
-    pub fn read_first_line(&mut self) -> Result<String, PipeClosed> {
-        loop {
-            if let Some(line) = self.take_line() {
-                return Ok(line);
-            }
-            let mut chunk = [0; 4096];
-            // SAFETY: the pointer and length describe `chunk`.
-            let len = unsafe { libc::read(self.input, chunk.as_mut_ptr().cast(), chunk.len()) };
-            match usize::try_from(len) {
-                Ok(len) if len > 0 => self.received.extend_from_slice(&chunk[..len]),
-                _ => return Err(PipeClosed),
-            }
-        }
-    }
-
-    /// The next whole line, if one has arrived. `Err` where the pipe is closed.
-    pub fn read_line(&mut self) -> Result<Option<String>, PipeClosed> {
-        if let Some(line) = self.take_line() {
-            return Ok(Some(line));
-        }
-        let mut chunk = [0; 4096];
-        loop {
-            // SAFETY: the pointer and length describe `chunk`.
-            let len = unsafe { libc::read(self.input, chunk.as_mut_ptr().cast(), chunk.len()) };
-            match usize::try_from(len) {
-                Ok(0) => return Err(PipeClosed),
-                Ok(len) => self.received.extend_from_slice(&chunk[..len]),
-                Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => return Err(PipeClosed),
-            }
-        }
-        Ok(self.take_line())
-    }
-
-    fn take_line(&mut self) -> Option<String> {
-        let end = self.received.iter().position(|&byte| byte == b'\n')?;
-        let line: Vec<u8> = self.received.drain(..=end).collect();
-        Some(String::from_utf8_lossy(&line).trim().to_owned())
-    }
-
-    /// The next command, if one has arrived. What cannot be read is passed over.
-    pub fn command(&mut self) -> Option<Command> {
-        loop {
-            match self.read_line() {
-                Err(PipeClosed) => return Some(Command::Gone),
-                Ok(None) => return None,
-                Ok(Some(line)) => {
-                    if let Ok(command) = serde_json::from_str(&line) {
-                        return Some(command);
-                    }
+/// The next command, if one has arrived. What cannot be read is passed over.
+pub fn next_command(pipe: &mut LinePipe) -> Option<Command> {
+    loop {
+        match pipe.read_line() {
+            Err(PipeClosed) => return Some(Command::Gone),
+            Ok(None) => return None,
+            Ok(Some(line)) => {
+                if let Ok(command) = serde_json::from_str(&line) {
+                    return Some(command);
                 }
             }
         }
     }
-
-    /// Queues a message and writes what the pipe takes.
-    pub fn send(&mut self, message: &impl Serialize) {
-        if serde_json::to_writer(&mut self.unsent, message).is_ok() {
-            self.unsent.push(b'\n');
-        }
-        self.flush();
-    }
-
-    /// Writes what the pipe takes; returns whether everything is out.
-    pub fn flush(&mut self) -> bool {
-        while !self.unsent.is_empty() {
-            // SAFETY: the pointer and length describe `unsent`.
-            let len = unsafe { libc::write(self.output, self.unsent.as_ptr().cast(), self.unsent.len()) };
-            match usize::try_from(len) {
-                Ok(len) => {
-                    self.unsent.drain(..len);
-                }
-                Err(_) => return false,
-            }
-        }
-        true
-    }
 }
-
-/// Nobody is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PipeClosed;

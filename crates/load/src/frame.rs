@@ -19,6 +19,13 @@ pub enum Message {
     Done(Done),
 }
 
+impl Message {
+    /// The line that goes to the parent.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("numbers, texts and maps of them always serialize")
+    }
+}
+
 /// Who is there and how it will measure.
 #[derive(Debug, Serialize)]
 pub struct Hello {

@@ -3,9 +3,9 @@
 use std::io;
 
 use seatrial_net::epoll::{EpollDriver, arrival_stamps_work};
+use seatrial_net::pipe::{LinePipe, PipeClosed};
 use seatrial_net::process;
 
-use crate::control::{Control, PipeClosed};
 use crate::frame::{Hello, Message};
 use crate::spec::WorkerSpec;
 use crate::token::CONTROL;
@@ -16,31 +16,34 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     process::die_with_parent();
     process::precise_timers();
     let descriptor_limit = process::raise_descriptor_limit().map_err(|error| error.to_string())?;
-    let mut control = Control::new(input, output);
-    let spec = WorkerSpec::parse(&control.read_first_line().map_err(no_spec)?)?;
+    let mut pipe = LinePipe::new(input, output);
+    let spec = WorkerSpec::parse(&pipe.read_first_line().map_err(no_spec)?)?;
     for fd in [input, output] {
         process::set_blocking(fd, false).map_err(|error| error.to_string())?;
     }
     // Without a resolution the loop reads each answer as it comes, and its own clock is as good as the kernel's.
     let stamp_arrivals = spec.resolution_ns > 0 && arrival_stamps_work();
-    control.send(&Message::Hello(Hello {
-        worker: spec.worker,
-        pid: std::process::id(),
-        driver: "epoll",
-        timestamps: if stamp_arrivals { "kernel" } else { "program" },
-        resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 },
-        descriptor_limit,
-    }));
+    pipe.send_line(
+        &Message::Hello(Hello {
+            worker: spec.worker,
+            pid: std::process::id(),
+            driver: "epoll",
+            timestamps: if stamp_arrivals { "kernel" } else { "program" },
+            resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 },
+            descriptor_limit,
+        })
+        .to_json(),
+    );
     let run = || -> io::Result<()> {
         let driver = EpollDriver::new(stamp_arrivals)?;
-        driver.watch(control.input(), CONTROL)?;
+        driver.watch(pipe.input(), CONTROL)?;
         // A loop that gathers answers would measure its own sleep without the kernel's stamps.
         let spec = WorkerSpec { resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 }, ..spec };
-        Worker::new(spec, driver).run(&mut control)
+        Worker::new(spec, driver).run(&mut pipe)
     };
     run().map_err(|error| format!("the event loop failed: {error}"))?;
     process::set_blocking(output, true).map_err(|error| error.to_string())?;
-    control.flush();
+    pipe.flush();
     Ok(())
 }
 

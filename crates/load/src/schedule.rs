@@ -61,6 +61,8 @@ impl Schedule {
             random: Xoshiro256PlusPlus::seed_from_u64(spec.seed.wrapping_add(u64::from(spec.worker))),
         };
         schedule.nominal_ns = match spec.arrival {
+            // A worker that only holds idle connections owns no slot.
+            _ if spec.active == 0 => f64::INFINITY,
             Arrival::Uniform => schedule.uniform_ns(),
             Arrival::Poisson => schedule.exponential_gap_ns(),
         };

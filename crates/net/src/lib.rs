@@ -7,6 +7,7 @@ pub mod clock;
 pub mod driver;
 pub mod epoll;
 pub mod listener;
+pub mod pipe;
 pub mod process;
 pub mod socket;
 mod sys;

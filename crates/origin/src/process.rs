@@ -1,0 +1,95 @@
+//! The origin as a process: spec in on one pipe, counts out on the other.
+
+use seatrial_net::clock::now_ns;
+use seatrial_net::pipe::{LinePipe, PipeClosed};
+use seatrial_net::process;
+use serde::{Deserialize, Serialize};
+
+use crate::server::Server;
+use crate::spec::OriginSpec;
+
+/// However quiet it is, the loop looks for commands this often.
+const LONGEST_TURN_NS: u64 = 100_000_000;
+/// How long a graceful stop waits for answers that are under way.
+const STOP_LIMIT_NS: u64 = 5_000_000_000;
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(tag = "cmd", rename_all = "lowercase")]
+enum Command {
+    Counts,
+    Stop,
+}
+
+#[derive(Serialize)]
+struct Ready {
+    r#type: &'static str,
+    pid: u32,
+    addresses: Vec<Address>,
+}
+
+#[derive(Serialize)]
+struct Address {
+    host: String,
+    port: u16,
+}
+
+/// Reads one spec from `input` and serves until it is told to stop or the parent is gone. The text of an error is for a
+/// person.
+pub fn run(input: i32, output: i32) -> Result<(), String> {
+    process::die_with_parent();
+    process::precise_timers();
+    process::raise_descriptor_limit().map_err(|error| error.to_string())?;
+    let mut pipe = LinePipe::new(input, output);
+    let line = pipe
+        .read_first_line()
+        .map_err(|PipeClosed| "the parent closed the pipe before it sent a spec".to_owned())?;
+    let spec = OriginSpec::parse(&line)?;
+    for fd in [input, output] {
+        process::set_blocking(fd, false).map_err(|error| error.to_string())?;
+    }
+    let mut server = Server::new(&spec).map_err(|error| format!("cannot listen: {error}"))?;
+    server.watch(input).map_err(|error| error.to_string())?;
+    say(&mut pipe, &ready(&server));
+    serve(&mut server, &mut pipe).map_err(|error| format!("the event loop failed: {error}"))?;
+    process::set_blocking(output, true).map_err(|error| error.to_string())?;
+    say(&mut pipe, &server.counts(true));
+    Ok(())
+}
+
+fn ready(server: &Server) -> Ready {
+    let address =
+        |address: std::net::SocketAddr| Address { host: address.ip().to_string(), port: address.port() };
+    Ready { r#type: "ready", pid: std::process::id(), addresses: server.addresses().map(address).collect() }
+}
+
+fn say(pipe: &mut LinePipe, message: &impl Serialize) {
+    if let Ok(line) = serde_json::to_string(message) {
+        pipe.send_line(&line);
+    }
+}
+
+fn serve(server: &mut Server, pipe: &mut LinePipe) -> std::io::Result<()> {
+    let mut events = Vec::with_capacity(1024);
+    let mut stop_at_ns = None;
+    loop {
+        loop {
+            match pipe.read_line() {
+                Err(PipeClosed) => return Ok(()),
+                Ok(None) => break,
+                Ok(Some(line)) => match serde_json::from_str(&line) {
+                    Ok(Command::Counts) => say(pipe, &server.counts(false)),
+                    Ok(Command::Stop) => {
+                        server.stop_listening();
+                        stop_at_ns = Some(now_ns() + STOP_LIMIT_NS);
+                    }
+                    Err(_) => {}
+                },
+            }
+        }
+        if stop_at_ns.is_some_and(|at_ns| !server.is_answering() || now_ns() >= at_ns) {
+            return Ok(());
+        }
+        server.turn(&mut events, LONGEST_TURN_NS)?;
+        pipe.flush();
+    }
+}

@@ -1,0 +1,341 @@
+//! The origin's event loop.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io;
+
+use seatrial_net::Event;
+use seatrial_net::clock::now_ns;
+use seatrial_net::epoll::Poller;
+use seatrial_net::listener::Listener;
+use seatrial_net::socket;
+use seatrial_wire::{RequestHead, RequestParser};
+use serde::Serialize;
+
+use crate::answers::Answers;
+use crate::delay::Pace;
+use crate::spec::OriginSpec;
+
+const LISTENER_BIT: u64 = 1 << 63;
+/// The number of the pipe from the parent.
+pub(crate) const CONTROL: u64 = u64::MAX;
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// How long to rest when descriptors run out, before accepting again.
+const ACCEPT_REST_NS: u64 = 10_000_000;
+const CLOSED: i32 = -1;
+
+/// An answer that is held back or half written.
+#[derive(Clone, Copy)]
+struct Pending {
+    answer: usize,
+    written: usize,
+    keep_alive: bool,
+    is_head: bool,
+    is_due: bool,
+}
+
+struct Connection {
+    socket: i32,
+    generation: u32,
+    parser: RequestParser,
+    /// A request whose body is still arriving.
+    asked: Option<Pending>,
+    /// A request whose answer is on its way.
+    pending: Option<Pending>,
+    /// What a pipelining client sent behind the request that is being answered.
+    unread: Vec<u8>,
+}
+
+/// What the origin has seen.
+#[derive(Debug, Serialize)]
+pub(crate) struct Counts<'a> {
+    r#type: &'static str,
+    requests: u64,
+    connections_accepted: u64,
+    connections_active: u64,
+    routes: BTreeMap<&'a str, u64>,
+    errors: &'a BTreeMap<&'static str, u64>,
+    r#final: bool,
+}
+
+/// One process of an origin.
+pub(crate) struct Server {
+    poller: Poller,
+    listeners: Vec<Listener>,
+    connections: Vec<Connection>,
+    vacant: Vec<u32>,
+    held_back: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    answers: Answers,
+    pace: Pace,
+    buffer: Vec<u8>,
+    requests: u64,
+    accepted: u64,
+    errors: BTreeMap<&'static str, u64>,
+    accept_again_ns: Option<u64>,
+}
+
+impl Server {
+    pub(crate) fn new(spec: &OriginSpec) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let mut listeners = Vec::new();
+        for (index, listen) in spec.listen.iter().enumerate() {
+            let listener = Listener::bind(listen.address(), spec.reuse_port)?;
+            poller.add(listener.fd(), LISTENER_BIT | index as u64, false)?;
+            listeners.push(listener);
+        }
+        Ok(Self {
+            poller,
+            listeners,
+            connections: Vec::new(),
+            vacant: Vec::new(),
+            held_back: BinaryHeap::new(),
+            answers: Answers::new(spec),
+            pace: Pace::new(spec.capacity_per_s, spec.seed),
+            buffer: vec![0; READ_BUFFER_BYTES],
+            requests: 0,
+            accepted: 0,
+            errors: BTreeMap::new(),
+            accept_again_ns: None,
+        })
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = std::net::SocketAddr> {
+        self.listeners.iter().map(Listener::address)
+    }
+
+    pub(crate) fn watch(&self, fd: i32) -> io::Result<()> {
+        self.poller.add(fd, CONTROL, false)
+    }
+
+    /// Accepts no more; what is being answered goes on.
+    pub(crate) fn stop_listening(&mut self) {
+        self.listeners.clear();
+        self.accept_again_ns = None;
+    }
+
+    pub(crate) fn is_answering(&self) -> bool {
+        self.connections.iter().any(|connection| connection.pending.is_some())
+    }
+
+    pub(crate) fn counts(&self, is_final: bool) -> Counts<'_> {
+        Counts {
+            r#type: "counts",
+            requests: self.requests,
+            connections_accepted: self.accepted,
+            connections_active: (self.connections.len() - self.vacant.len()) as u64,
+            routes: self.answers.counts().collect(),
+            errors: &self.errors,
+            r#final: is_final,
+        }
+    }
+
+    /// One turn of the loop, of at most `limit_ns`.
+    pub(crate) fn turn(&mut self, events: &mut Vec<Event>, limit_ns: u64) -> io::Result<()> {
+        let now_ns = now_ns();
+        let held_back_ns = self.held_back.peek().map(|Reverse((due_ns, _, _))| *due_ns);
+        let next_ns = [held_back_ns, self.accept_again_ns].into_iter().flatten().min();
+        let timeout_ns = next_ns.map_or(limit_ns, |at_ns| at_ns.saturating_sub(now_ns).min(limit_ns));
+        self.poller.wait(events, Some(timeout_ns))?;
+        for event in events.iter() {
+            self.on_event(event);
+        }
+        self.release_due();
+        Ok(())
+    }
+
+    fn release_due(&mut self) {
+        let now_ns = now_ns();
+        while let Some(&Reverse((due_ns, index, generation))) = self.held_back.peek()
+            && due_ns <= now_ns
+        {
+            self.held_back.pop();
+            let connection = &mut self.connections[index as usize];
+            if connection.generation == generation
+                && let Some(pending) = &mut connection.pending
+            {
+                pending.is_due = true;
+                if self.write(index) {
+                    self.resume(index);
+                }
+            }
+        }
+        if self.accept_again_ns.is_some_and(|at_ns| at_ns <= now_ns) {
+            self.accept_again_ns = None;
+            (0..self.listeners.len()).for_each(|listener| self.accept(listener));
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        if event.token == CONTROL {
+            return;
+        }
+        if event.token & LISTENER_BIT != 0 {
+            return self.accept((event.token & !LISTENER_BIT) as usize);
+        }
+        let (index, generation) = (event.token as u32, (event.token >> 32) as u32);
+        let connection = &self.connections[index as usize];
+        if connection.generation != generation || connection.socket == CLOSED {
+            return;
+        }
+        let pending = connection.pending;
+        match pending {
+            None if event.readable || event.closed => self.read(index),
+            Some(pending) if event.writable && pending.is_due && self.write(index) => self.resume(index),
+            _ => {}
+        }
+    }
+
+    fn accept(&mut self, listener: usize) {
+        loop {
+            let Some(accepted) = self.listeners.get(listener).map(Listener::accept) else { return };
+            match accepted {
+                Ok(fd) => self.admit(fd),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+                    *self.errors.entry("descriptors_exhausted").or_default() += 1;
+                    // Edge-triggered: the listener will not tell of those that already wait.
+                    self.accept_again_ns = Some(now_ns() + ACCEPT_REST_NS);
+                    return;
+                }
+                // The connection was reset while it waited; the next may be well.
+                Err(_) => *self.errors.entry("accept_failed").or_default() += 1,
+            }
+        }
+    }
+
+    fn admit(&mut self, fd: i32) {
+        let index = self.vacant.pop().unwrap_or_else(|| {
+            self.connections.push(Connection {
+                socket: CLOSED,
+                generation: 0,
+                parser: RequestParser::default(),
+                asked: None,
+                pending: None,
+                unread: Vec::new(),
+            });
+            self.connections.len() as u32 - 1
+        });
+        let connection = &mut self.connections[index as usize];
+        connection.socket = fd;
+        connection.generation = (connection.generation + 1) & 0x3fff_ffff;
+        connection.parser = RequestParser::default();
+        let token = u64::from(connection.generation) << 32 | u64::from(index);
+        self.accepted += 1;
+        if self.poller.add(fd, token, true).is_err() {
+            self.close(index);
+        }
+    }
+
+    /// Reads until nothing is left or an answer is held back.
+    fn read(&mut self, index: u32) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        loop {
+            let received = socket::receive(self.connections[index as usize].socket, &mut buffer);
+            match received {
+                Ok(0) => self.close(index),
+                Ok(len) => {
+                    if self.take(index, &buffer[..len]) && len == buffer.len() {
+                        continue;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => self.close(index),
+            }
+            break;
+        }
+        self.buffer = buffer;
+    }
+
+    /// Takes input; returns whether the connection is ready for more.
+    fn take(&mut self, index: u32, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            let connection = &mut self.connections[index as usize];
+            let mut on_head = |head: &RequestHead<'_>| {
+                if head.expects_continue {
+                    // Twenty-five bytes always fit into an idle socket's buffer.
+                    let _ = socket::send(connection.socket, b"HTTP/1.1 100 Continue\r\n\r\n");
+                }
+                self.requests += 1;
+                connection.asked = Some(Pending {
+                    answer: self.answers.count(head),
+                    written: 0,
+                    keep_alive: head.keep_alive,
+                    is_head: head.method == "HEAD",
+                    is_due: false,
+                });
+            };
+            let Ok((consumed, is_complete)) = connection.parser.receive(bytes, &mut on_head) else {
+                *self.errors.entry("protocol").or_default() += 1;
+                self.close(index);
+                return false;
+            };
+            bytes = &bytes[consumed..];
+            if is_complete {
+                connection.pending = connection.asked.take();
+            }
+            if is_complete && !self.answer(index) {
+                let connection = &mut self.connections[index as usize];
+                connection.unread.extend_from_slice(bytes);
+                return false;
+            }
+        }
+        self.connections[index as usize].socket != CLOSED
+    }
+
+    /// Answers now or holds back; returns whether the answer is out and the connection open.
+    fn answer(&mut self, index: u32) -> bool {
+        let connection = &mut self.connections[index as usize];
+        let Some(pending) = &mut connection.pending else { return true };
+        let now_ns = now_ns();
+        let due_ns = self.pace.answer_at_ns(self.answers.answer(pending.answer).delay, now_ns);
+        if due_ns > now_ns {
+            self.held_back.push(Reverse((due_ns, index, connection.generation)));
+            return false;
+        }
+        pending.is_due = true;
+        self.write(index)
+    }
+
+    /// Writes what the kernel takes; returns whether the answer is out and the connection open.
+    fn write(&mut self, index: u32) -> bool {
+        let connection = &mut self.connections[index as usize];
+        let Some(pending) = &mut connection.pending else { return true };
+        let bytes = self.answers.answer(pending.answer).bytes(pending.keep_alive, pending.is_head);
+        match socket::send(connection.socket, &bytes[pending.written..]) {
+            Ok(written) => pending.written += written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => {
+                self.close(index);
+                return false;
+            }
+        }
+        if pending.written < bytes.len() {
+            return false;
+        }
+        let keep_alive = pending.keep_alive;
+        connection.pending = None;
+        if !keep_alive {
+            self.close(index);
+        }
+        keep_alive
+    }
+
+    /// An answer that was held back is out: goes on with what came meanwhile.
+    fn resume(&mut self, index: u32) {
+        let unread = std::mem::take(&mut self.connections[index as usize].unread);
+        if self.take(index, &unread) {
+            self.read(index);
+        }
+    }
+
+    fn close(&mut self, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        if connection.socket != CLOSED {
+            socket::shut(connection.socket, false);
+            connection.socket = CLOSED;
+            (connection.asked, connection.pending) = (None, None);
+            connection.unread = Vec::new();
+            self.vacant.push(index);
+        }
+    }
+}

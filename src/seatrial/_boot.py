@@ -1,0 +1,38 @@
+"""Starts the engine in a process of its own, in milliseconds.
+
+Run as a script it loads the native module and nothing else of the package: no site directory, no other import. A worker
+holds thousands of connections in the memory that a full start would take.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ != "__main__":
+    from typing import Literal
+
+    ProcessRole = Literal["worker", "origin"]
+
+
+def argv(role: ProcessRole) -> list[str]:
+    """Return the command of a worker or an origin; it takes its spec on stdin and reports on stdout."""
+    return [sys.executable, "-I", "-S", __file__, role]
+
+
+def _main() -> None:
+    from importlib.machinery import ExtensionFileLoader, ModuleSpec
+
+    path = __file__.rpartition("/")[0] + "/_engine.abi3.so"
+    loader = ExtensionFileLoader("_engine", path)
+    engine = loader.create_module(ModuleSpec("_engine", loader, origin=path))
+    loader.exec_module(engine)
+    run = {"worker": engine.run_worker, "origin": engine.run_origin}[sys.argv[1]]
+    try:
+        run(0, 1)
+    except RuntimeError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    _main()
