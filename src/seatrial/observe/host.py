@@ -1,0 +1,85 @@
+"""Samples of the machine: CPU by kind, memory, and the TCP counters that tell of a test gone wrong.
+
+Cumulative since boot, but for the gauges: ``memory_available_bytes``, ``sockets_used``, ``tcp_in_use``,
+``tcp_time_wait``, ``tcp_orphans``, ``tcp_memory_bytes``, ``tcp_established``. ``cpu_busy_s`` is all but idle,
+waiting for disks, and stolen by the hypervisor; over all CPUs, as all ``cpu_`` values.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from seatrial.observe.samples import HostSample
+
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_CPU_KINDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+_BUSY_KINDS = ("user", "nice", "system", "irq", "softirq")
+_SNMP = {
+    ("Tcp", "CurrEstab"): "tcp_established",
+    ("Tcp", "ActiveOpens"): "tcp_active_opens",
+    ("Tcp", "PassiveOpens"): "tcp_passive_opens",
+    ("Tcp", "RetransSegs"): "tcp_retransmitted_segments",
+    ("Tcp", "OutSegs"): "tcp_sent_segments",
+    ("Tcp", "OutRsts"): "tcp_sent_resets",
+    ("Tcp", "EstabResets"): "tcp_connection_resets",
+    ("TcpExt", "ListenOverflows"): "tcp_listen_overflows",
+    ("TcpExt", "ListenDrops"): "tcp_listen_drops",
+    ("TcpExt", "SyncookiesSent"): "tcp_syncookies_sent",
+    ("TcpExt", "TCPTimeouts"): "tcp_timeouts",
+    ("TcpExt", "TCPSynRetrans"): "tcp_syn_retransmits",
+}
+
+
+def sample(at_s: float) -> HostSample:
+    """Look once. What this kernel does not tell is absent."""
+    return HostSample(at_s, {**_cpu(), **_memory(), **_sockets(), **_tcp("snmp"), **_tcp("netstat")})
+
+
+def _cpu() -> dict[str, float]:
+    ticks = [int(word) for word in _read("/proc/stat").split("\n", 1)[0].split()[1:]]
+    by_kind = {kind: count * _TICK_S for kind, count in zip(_CPU_KINDS, ticks, strict=False)}
+    values = {f"cpu_{kind}_s": spent_s for kind, spent_s in by_kind.items()}
+    return {**values, "cpu_busy_s": sum(by_kind.get(kind, 0.0) for kind in _BUSY_KINDS)}
+
+
+def _memory() -> dict[str, float]:
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return {"memory_available_bytes": float(line.split()[1]) * 1024}
+    return {}
+
+
+def _sockets() -> dict[str, float]:
+    values: dict[str, float] = {}
+    for line in _read("/proc/net/sockstat").splitlines():
+        protocol, *words = line.split()
+        fields = dict(zip(words[::2], map(float, words[1::2]), strict=False))
+        if protocol == "sockets:":
+            values["sockets_used"] = fields["used"]
+        elif protocol == "TCP:":
+            values["tcp_in_use"] = fields["inuse"]
+            values["tcp_orphans"] = fields["orphan"]
+            values["tcp_time_wait"] = fields["tw"]
+            values["tcp_memory_bytes"] = fields["mem"] * _PAGE_BYTES
+    return values
+
+
+def _tcp(name: str) -> dict[str, float]:
+    """Read /proc/net/snmp or netstat: lines in pairs, names and then values."""
+    values: dict[str, float] = {}
+    lines = _read(f"/proc/net/{name}").splitlines()
+    for titles, numbers in zip(lines[::2], lines[1::2], strict=False):
+        group, *names = titles.split()
+        for title, number in zip(names, numbers.split()[1:], strict=False):
+            if known := _SNMP.get((group.rstrip(":"), title)):
+                values[known] = float(number)
+    return values
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,89 @@
+"""The sampler: looks at everything once an interval, beside the load."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.observe import host, system
+from seatrial.observe.processes import ProcessSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from seatrial.observe.samples import ProcessRef, Sample
+    from seatrial.systems.base import System
+
+INTERVAL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerCost:
+    """What the looking itself has cost. ``late_s_max`` is how far a look came after its time at worst."""
+
+    looks: int
+    cpu_s: float
+    elapsed_s: float
+    late_s_max: float
+
+    @property
+    def cores(self) -> float:
+        """Return the mean use of a CPU, 1.0 for a whole one."""
+        return self.cpu_s / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+
+class Sampler:
+    """Looks at processes, machine and systems every ``interval_s`` until it is cancelled or stopped.
+
+    ``processes`` and ``systems`` are asked at each look, since both change within a trial. Every sample goes
+    to ``emit``, in the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[Sample], None],
+        processes: Callable[[], Iterable[ProcessRef]],
+        systems: Callable[[], Mapping[str, System]] = dict,
+        *,
+        interval_s: float = INTERVAL_S,
+    ) -> None:
+        self._emit = emit
+        self._processes = processes
+        self._systems = systems
+        self._interval_s = interval_s
+        self._sampler = ProcessSampler()
+        self._looks = 0
+        self._cpu_s = 0.0
+        self._late_s_max = 0.0
+        self._started_s = time.monotonic()
+
+    async def run(self) -> None:
+        """Look at once, and then every interval; a look that is missed is skipped, not made up for."""
+        self._started_s = due_s = time.monotonic()
+        while True:
+            await self.look()
+            now_s = time.monotonic()
+            due_s += self._interval_s * max(1, -(-(now_s - due_s) // self._interval_s))
+            await asyncio.sleep(due_s - now_s)
+            self._late_s_max = max(self._late_s_max, time.monotonic() - due_s)
+
+    async def look(self) -> None:
+        """Look once at everything, also between the intervals: before the ramp and after the hold."""
+        cpu_s = time.thread_time()
+        at_s = time.monotonic()
+        for sample in self._sampler.sample(self._processes(), at_s):
+            self._emit(sample)
+        self._emit(host.sample(at_s))
+        self._cpu_s += time.thread_time() - cpu_s
+        self._looks += 1
+        for label, its in self._systems().items():
+            seen = await system.sample(label, its)
+            if seen is not None:
+                self._emit(seen)
+
+    def cost(self) -> SamplerCost:
+        """Return what looking has cost so far: CPU of the processes' and the machine's part."""
+        elapsed_s = time.monotonic() - self._started_s
+        return SamplerCost(self._looks, self._cpu_s, elapsed_s, self._late_s_max)

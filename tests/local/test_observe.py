@@ -1,0 +1,189 @@
+"""The samplers against real processes and the real /proc."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from seatrial.observe import cgroup, host, processes
+from seatrial.observe.sampler import Sampler
+from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
+from seatrial.systems.base import Address, Launch, ProcessRef
+from seatrial.systems.direct import DirectSystem
+from seatrial.systems.envoy import EnvoySystem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BURN = """
+import time
+ballast = bytearray(32 << 20)
+files = [open("/dev/null") for _ in range(50)]
+end = time.process_time() + 0.5
+while time.process_time() < end: pass
+print("done", flush=True)
+time.sleep(300)
+"""
+
+
+def ref(pid: int, role="system", name="it") -> ProcessRef:
+    found = processes.reference(role, name, pid)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def burner():
+    with subprocess.Popen([sys.executable, "-c", BURN], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "done\n"
+        yield process
+        process.kill()
+
+
+def test_a_process_is_measured_as_psutil_measures_it(burner) -> None:
+    (sample,) = processes.ProcessSampler().sample([ref(burner.pid)], 1.0)
+    assert isinstance(sample, ProcessSample)
+    oracle = psutil.Process(burner.pid)
+    times = oracle.cpu_times()
+    assert sample.cpu_user_s + sample.cpu_system_s >= 0.45
+    assert sample.cpu_user_s == pytest.approx(times.user, abs=0.03)
+    assert sample.cpu_system_s == pytest.approx(times.system, abs=0.03)
+    assert sample.rss_bytes == pytest.approx(oracle.memory_info().rss, rel=0.05)
+    assert sample.pss_bytes == pytest.approx(oracle.memory_full_info().pss, rel=0.05)
+    assert sample.fds == oracle.num_fds()
+    assert sample.fds >= 53
+    assert sample.threads == 1
+
+
+def test_a_process_that_goes_away_is_told_once(burner) -> None:
+    sampler = processes.ProcessSampler()
+    refs = [ref(burner.pid), ref(os.getpid(), "seatrial", "seatrial")]
+    assert len(sampler.sample(refs, 1.0)) == 2
+    burner.kill()
+    burner.wait()
+    second = sampler.sample(refs, 2.0)
+    assert [sample for sample in second if isinstance(sample, ProcessGone)] == [
+        ProcessGone(2.0, "system", "it", burner.pid)
+    ]
+    assert len(second) == 2
+    assert len(sampler.sample(refs, 3.0)) == 1
+
+
+def test_a_process_whose_owner_has_dropped_it_is_told_too(burner) -> None:
+    sampler = processes.ProcessSampler()
+    sampler.sample([ref(burner.pid)], 1.0)
+    burner.kill()
+    burner.wait()
+    assert sampler.sample([], 2.0) == [ProcessGone(2.0, "system", "it", burner.pid)]
+
+
+def test_a_live_process_that_is_no_longer_asked_for_is_forgotten(burner) -> None:
+    sampler = processes.ProcessSampler()
+    sampler.sample([ref(burner.pid)], 1.0)
+    assert sampler.sample([], 2.0) == []
+
+
+def test_another_process_with_the_same_id_is_not_taken_for_it(burner) -> None:
+    real = ref(burner.pid)
+    earlier = ProcessRef(real.role, real.name, real.pid, real.started_ticks - 1)
+    assert processes.ProcessSampler().sample([earlier], 1.0) == []
+
+
+def test_the_pss_of_a_large_process_is_taken_seldom(burner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "PSS_LARGE_BYTES", 1 << 20)
+    sampler = processes.ProcessSampler()
+    seen = [sampler.sample([ref(burner.pid)], float(look))[0] for look in range(21)]
+    taken = [
+        look for look, sample in enumerate(seen) if isinstance(sample, ProcessSample) and sample.pss_bytes
+    ]
+    assert taken == [0, 10, 20]
+
+
+def test_the_machine_is_measured_as_psutil_measures_it() -> None:
+    values = host.sample(1.0).values
+    assert values["cpu_idle_s"] == pytest.approx(psutil.cpu_times().idle, abs=2.0)
+    assert values["cpu_busy_s"] > 0
+    assert values["memory_available_bytes"] == pytest.approx(psutil.virtual_memory().available, rel=0.1)
+    expected = {"cpu_steal_s", "cpu_softirq_s", "tcp_in_use", "tcp_time_wait", "tcp_retransmitted_segments"}
+    expected |= {"tcp_listen_overflows", "tcp_listen_drops", "tcp_timeouts", "tcp_syn_retransmits"}
+    assert expected <= values.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected_s"),
+    [
+        ("usage_usec 5\nnr_periods 3\nthrottled_usec 2500000\n", 2.5),
+        ("nr_periods 3\nnr_throttled 1\nthrottled_time 1500000000\n", 1.5),
+        ("usage_usec 5\n", None),
+        ("nonsense", None),
+    ],
+)
+def test_throttling_is_read_from_both_versions(tmp_path: Path, text: str, expected_s: float | None) -> None:
+    file = tmp_path / "cpu.stat"
+    file.write_text(text)
+    assert cgroup.throttled_s(file) == expected_s
+
+
+def test_throttling_of_this_process_is_told_where_the_kernel_does() -> None:
+    file = cgroup.cpu_stat_file(os.getpid())
+    assert file is None or (cgroup.throttled_s(file) or 0.0) >= 0.0
+
+
+async def run_for(sampler: Sampler, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await sampler.run()
+
+
+def test_the_sampler_looks_at_everything_every_interval(tmp_path: Path) -> None:
+    seen: list[Sample] = []
+
+    async def trial() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            upstream = Address("127.0.0.1", listener.getsockname()[1])
+            system = DirectSystem()
+            await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, upstream, "direct"))
+            with socket.create_connection((upstream.host, upstream.port)):
+                sampler = Sampler(
+                    seen.append, lambda: [ref(os.getpid())], lambda: {"direct": system}, interval_s=0.05
+                )
+                await run_for(sampler, 1.0)
+                assert sampler.cost().looks == len([s for s in seen if isinstance(s, HostSample)])
+
+    asyncio.run(trial())
+    for kind in (ProcessSample, HostSample, SystemSample):
+        assert 3 <= len([sample for sample in seen if isinstance(sample, kind)]) <= 21
+    systems = [sample for sample in seen if isinstance(sample, SystemSample)]
+    assert systems[0].system == "direct"
+    assert systems[0].values == {"active": 1.0, "connections_active": 1.0}
+
+
+def test_a_system_that_does_not_answer_does_not_stop_the_sampler() -> None:
+    seen: list[Sample] = []
+    never_started = EnvoySystem()
+    sampler = Sampler(seen.append, list, lambda: {"envoy": never_started}, interval_s=0.05)
+    asyncio.run(run_for(sampler, 0.5))
+    assert len([sample for sample in seen if isinstance(sample, HostSample)]) >= 2
+    assert not [sample for sample in seen if isinstance(sample, SystemSample)]
+
+
+def test_looking_costs_little() -> None:
+    refs = [ref(os.getpid(), name=f"process {number}") for number in range(20)]
+    sampler = Sampler(lambda _: None, lambda: refs)
+
+    async def look() -> None:
+        for _ in range(20):
+            await sampler.look()
+
+    asyncio.run(look())
+    # Once a second: the CPU seconds of a look are the fraction of a core. The bound is for loaded machines.
+    assert sampler.cost().cpu_s / 20 < 0.05
