@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_TEXT_CHARACTERS = 40
 
 Ratio = tuple[int, int]
+# What a refused text is not, and what would be one.
+Kind = tuple[str, str]
 
 _DURATIONS: Mapping[str, Ratio] = {
     "ns": (1, 1_000_000_000),
@@ -49,36 +51,34 @@ _SIZES: Mapping[str, Ratio] = {
     "GiB": (1 << 30, 1),
 }
 
-_DURATION_ALLOWED = (
-    "a duration is a number and a unit of ns, us, ms, s, min or h, such as `30 s` or `1 h 30 min`"
-)
-_RATE_ALLOWED = "a rate is a number, k or M if need be, and /s, /min or /h, such as `500/s` or `10k/s`"
-_COUNT_ALLOWED = "a count is a whole number with k or M if need be, such as `300` or `100k`"
-_SIZE_ALLOWED = "a size is a number and a unit of B, KB, MB, GB, KiB, MiB or GiB, such as `600 B` or `22 KiB`"
+_DURATION = ("a duration", "a number and a unit of ns, us, ms, s, min or h, such as `30 s` or `1 h 30 min`")
+_RATE = ("a rate", "a number, k or M if need be, and /s, /min or /h, such as `500/s` or `10k/s`")
+_COUNT = ("a count", "a whole number with k or M if need be, such as `300` or `100k`")
+_SIZE = ("a size", "a number and a unit of B, KB, MB, GB, KiB, MiB or GiB, such as `600 B` or `22 KiB`")
 
 _QUANTITY = re.compile(r"([0-9]+)(?:\.([0-9]+))?\s*([A-Za-zµμ/]*)\s*", re.ASCII)
 
 
 def parse_duration_s(text: str | float) -> float:
     """Return seconds. Parts add up, as in ``1 h 30 min``; ``m`` is minutes, as wrk has it."""
-    parts = _quantities(text, _DURATIONS, _DURATION_ALLOWED)
+    parts = _quantities(text, _DURATIONS, _DURATION)
     common = math.lcm(*(denominator for _, denominator in parts))
     return _divide(sum(numerator * (common // denominator) for numerator, denominator in parts), common)
 
 
 def parse_rate_per_s(text: str | float) -> float:
     """Return events per second; a bare number is per second."""
-    return _divide(*_one_quantity(text, _RATES, _RATE_ALLOWED))
+    return _divide(*_one_quantity(text, _RATES, _RATE))
 
 
 def parse_count(text: str | float) -> int:
     """Return a whole number of things."""
-    return _whole(text, _one_quantity(text, _COUNTS, _COUNT_ALLOWED), _COUNT_ALLOWED)
+    return _whole(text, _one_quantity(text, _COUNTS, _COUNT), _COUNT)
 
 
 def parse_size_bytes(text: str | float) -> int:
     """Return a whole number of bytes."""
-    return _whole(text, _one_quantity(text, _SIZES, _SIZE_ALLOWED), _SIZE_ALLOWED)
+    return _whole(text, _one_quantity(text, _SIZES, _SIZE), _SIZE)
 
 
 def format_duration(seconds: float) -> str:
@@ -128,31 +128,31 @@ def format_size(size_bytes: int) -> str:
     return f"{size_bytes} B"
 
 
-def _quantities(value: str | float, units: Mapping[str, Ratio], allowed: str) -> list[Ratio]:
-    text = _as_text(value, allowed)
+def _quantities(value: str | float, units: Mapping[str, Ratio], kind: Kind) -> list[Ratio]:
+    text = _as_text(value, kind)
     quantities: list[Ratio] = []
     at = 0
     while at < len(text):
         match = _QUANTITY.match(text, at)
         if match is None:
-            raise ValueError(_refusal(value, allowed))
-        quantities.append(_scaled(value, match, units, allowed))
+            raise ValueError(_refusal(value, kind))
+        quantities.append(_scaled(value, match, units, kind))
         at = match.end()
     if not quantities:
-        raise ValueError(_refusal(value, allowed))
+        raise ValueError(_refusal(value, kind))
     return quantities
 
 
-def _one_quantity(value: str | float, units: Mapping[str, Ratio], allowed: str) -> Ratio:
-    quantities = _quantities(value, units, allowed)
+def _one_quantity(value: str | float, units: Mapping[str, Ratio], kind: Kind) -> Ratio:
+    quantities = _quantities(value, units, kind)
     if len(quantities) != 1:
-        raise ValueError(_refusal(value, allowed))
+        raise ValueError(_refusal(value, kind))
     return quantities[0]
 
 
-def _as_text(value: object, allowed: str) -> str:
+def _as_text(value: object, kind: Kind) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(_refusal(value, allowed))  # noqa: TRY004 (one kind of error for whatever a plan may hold)
+        raise ValueError(_refusal(value, kind))  # noqa: TRY004 (one kind of error for whatever a plan may hold)
     text = (
         repr(value)
         if isinstance(value, float)
@@ -161,7 +161,7 @@ def _as_text(value: object, allowed: str) -> str:
         else _int_text(value)
     )
     if len(text) > MAX_TEXT_CHARACTERS:
-        raise ValueError(_refusal(text[:MAX_TEXT_CHARACTERS] + "...", allowed))
+        raise ValueError(_refusal(text[:MAX_TEXT_CHARACTERS] + "...", kind))
     return text.removesuffix(".0") if isinstance(value, float) else text
 
 
@@ -170,20 +170,20 @@ def _int_text(value: int) -> str:
     return str(value) if abs(value) < 10**MAX_TEXT_CHARACTERS else "9" * (MAX_TEXT_CHARACTERS + 1)
 
 
-def _scaled(value: object, match: re.Match[str], units: Mapping[str, Ratio], allowed: str) -> Ratio:
+def _scaled(value: object, match: re.Match[str], units: Mapping[str, Ratio], kind: Kind) -> Ratio:
     whole, fraction, unit = match[1], match[2] or "", match[3]
     digits = int(whole + fraction)
     if unit not in units and not (unit == "" and digits == 0):
-        raise ValueError(_refusal(value, allowed))
+        raise ValueError(_refusal(value, kind))
     numerator, denominator = units.get(unit, (1, 1))
     return digits * numerator, 10 ** len(fraction) * denominator
 
 
-def _whole(value: object, quantity: Ratio, allowed: str) -> int:
+def _whole(value: object, quantity: Ratio, kind: Kind) -> int:
     numerator, denominator = quantity
     whole, rest = divmod(numerator, denominator)
     if rest:
-        raise ValueError(_refusal(value, allowed))
+        raise ValueError(_refusal(value, kind))
     return whole
 
 
@@ -192,8 +192,9 @@ def _divide(numerator: int, denominator: int) -> float:
     return numerator / denominator
 
 
-def _refusal(value: object, allowed: str) -> str:
-    return f"`{value}` cannot be read: {allowed}"
+def _refusal(value: object, kind: Kind) -> str:
+    what, allowed = kind
+    return f"`{value}` is not {what}: {allowed}"
 
 
 def _format_long_duration(seconds: int) -> str:

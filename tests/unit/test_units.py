@@ -83,25 +83,25 @@ def test_sizes(text, size):
     ],
 )
 def test_what_is_no_duration(text):
-    with pytest.raises(ValueError, match="a duration is a number and a unit"):
+    with pytest.raises(ValueError, match="is not a duration: a number and a unit"):
         units.parse_duration_s(text)
 
 
 @pytest.mark.parametrize("text", ["600", 600, "5m", "10Gi", "0.5 B", "1 B 2 B", "22 kib"])
 def test_what_is_no_size(text):
-    with pytest.raises(ValueError, match="a size is a number and a unit"):
+    with pytest.raises(ValueError, match="is not a size: a number and a unit"):
         units.parse_size_bytes(text)
 
 
 @pytest.mark.parametrize("text", ["1.5", 0.5, "10 s", "-3", "k", "1e3", float("nan"), float("inf")])
 def test_what_is_no_count(text):
-    with pytest.raises(ValueError, match="a count is a whole number"):
+    with pytest.raises(ValueError, match="is not a count: a whole number"):
         units.parse_count(text)
 
 
 @pytest.mark.parametrize("text", ["fast", "10 s", "10/d", "k/s", "10k/s/s"])
 def test_what_is_no_rate(text):
-    with pytest.raises(ValueError, match="a rate is a number"):
+    with pytest.raises(ValueError, match="is not a rate: a number"):
         units.parse_rate_per_s(text)
 
 

@@ -64,19 +64,28 @@ def _plain(node: Node) -> Any:  # noqa: ANN401 (what pydantic reads is what YAML
 
 
 def _problem(root: Map, detail: ErrorDetails) -> Problem:
-    location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
+    location, kind = detail["loc"], detail["type"]
     node, span = _find(root, location)
     if kind == "missing":
         return _missing(location, span)
     if kind == "extra_forbidden":
         return _unknown_key(root, location)
     if kind == "literal_error":
-        return _wrong_word(node, span, str(context["expected"]))
+        return _wrong_word(node, span, str(detail["ctx"]["expected"]))
+    return _wrong_value(node, span, detail)
+
+
+def _wrong_value(node: Node, span: Span, detail: ErrorDetails) -> Problem:
+    kind, context, prefix = detail["type"], detail.get("ctx", {}), _named(detail["loc"])
     if kind == "value_error":
-        return refusal(span, context["error"], _named(location))
+        return refusal(span, context["error"], prefix)
+    if kind == "too_long":
+        return Problem(
+            span, f"{prefix}{context['actual_length']} are too many", f"at most {context['max_length']}"
+        )
     if kind in _KINDS:
-        return Problem(span, f"{_named(location)}{describe(node)} is not {_KINDS[kind]}")
-    return Problem(span, _named(location) + detail["msg"])
+        return Problem(span, f"{prefix}{describe(node)} is not {_KINDS[kind]}")
+    return Problem(span, prefix + detail["msg"])
 
 
 def _find(root: Map, location: Location) -> tuple[Node, Span]:
@@ -92,11 +101,19 @@ def _find(root: Map, location: Location) -> tuple[Node, Span]:
 
 def _missing(location: Location, span: Span) -> Problem:
     key, section = str(location[-1]), _section(location[:-1])
-    field = model_fields(SECTIONS[section])[key] if section in SECTIONS else None
-    example = f", such as `{key}: {field.examples[0]}`" if field and field.examples else ""
-    what = (field and field.description) or "see `seatrial plan schema`"
     where = f" in `{section[-1]}`" if section else ""
-    return Problem(Span(span.line, span.column), f"missing key `{key}`{where}{example}", what)
+    text, field = (
+        f"missing key `{key}`{where}",
+        model_fields(SECTIONS[section])[key] if section in SECTIONS else None,
+    )
+    if field and field.description and field.examples:
+        meaning = field.description[0].lower() + field.description[1:].rstrip(".")
+        return Problem(_start(span), f"{text}: {meaning}", f"for example `{key}: {field.examples[0]}`")
+    return Problem(_start(span), text)
+
+
+def _start(span: Span) -> Span:
+    return Span(span.line, span.column)
 
 
 def _unknown_key(root: Map, location: Location) -> Problem:

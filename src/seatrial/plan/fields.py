@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from seatrial.plan import limits
 from seatrial.plan.quantities import COUNT, DURATION, RATE, Quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
 
 Time: TypeAlias = Annotated[float, Quantity(DURATION, 0, limits.MAX_DURATION_S)]
 AnyRate: TypeAlias = Annotated[float, Quantity(RATE, limits.MIN_RATE_PER_S, limits.MAX_RATE_PER_S)]
@@ -25,9 +30,21 @@ class Model(BaseModel):
     )
 
 
-def model_fields(model: type[BaseModel]) -> dict[str, Any]:
+def model_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return a model's fields by their names in YAML."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def quantity_of(field: FieldInfo) -> Quantity | None:
+    """Return what a field's numbers are, if it has any; also where it may hold a word or nothing instead."""
+    candidates = [*field.metadata, *_annotations(field.annotation)]
+    return next((candidate for candidate in candidates if isinstance(candidate, Quantity)), None)
+
+
+def _annotations(annotation: object) -> Iterator[object]:
+    for part in get_args(annotation):
+        yield part
+        yield from _annotations(part)
 
 
 def file_safe_word(word: str) -> str:

@@ -46,7 +46,9 @@ def describe(node: Node) -> str:
     """Name a node's value in a message."""
     if isinstance(node, Scalar):
         return quoted(node.text) if node.text else "an empty value"
-    return "a list" if isinstance(node, List) else "a mapping"
+    if isinstance(node, List):
+        return "a list" if node.items else "an empty list"
+    return "a mapping"
 
 
 def _systems(node: Node, problems: list[Problem]) -> Node:
@@ -81,9 +83,8 @@ def _system(node: Node, problems: list[Problem]) -> Map | None:
     if isinstance(options, Scalar) and options.value is None:
         options = Map(entry.key, {})
     if not isinstance(options, Map):
-        problems.append(
-            Problem(options.span, f"the options of `{kind}` are a mapping, not {describe(options)}")
-        )
+        text = f"the options of `{kind}` are a mapping, not {describe(options)}"
+        problems.append(Problem(options.span, text, f"a mapping such as `{kind}: {{label: other-{kind}}}`"))
         options = Map(entry.key, {})
     return _system_of_kind(kind, entry.key, options, problems)
 
@@ -149,7 +150,8 @@ def _variable(name: str, entry: Entry, problems: list[Problem]) -> Map | None:
         return None
     node = entry.node
     if not isinstance(node, List) or not 1 <= len(node.items) <= MAX_VALUES_PER_VARIABLE:
-        text = f"`{name}` takes a list of 1 to {MAX_VALUES_PER_VARIABLE} values, not {describe(node)}"
+        given = f"{len(node.items)}" if isinstance(node, List) else describe(node)
+        text = f"`{name}` takes a list of 1 to {MAX_VALUES_PER_VARIABLE} values, not {given}"
         problems.append(Problem(node.span, text, _VARY_SHAPE))
         return None
     values = tuple(_values(name, node, problems))

@@ -50,14 +50,14 @@ def _read_us(text: str) -> float:
 def _read_fraction(text: str) -> float:
     number, percent, rest = text.partition("%")
     if rest.strip():
-        raise ValueError(f"`{text}` cannot be read: a fraction is a number, such as `0.99` or `99 %`")
+        raise ValueError(f"`{text}` is not a fraction: a number such as `0.99` or `99 %`")
     value = _read_number(number)
     return value / 100 if percent else value
 
 
 def _read_number(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?", text.strip(), re.ASCII):
-        raise ValueError(f"`{text.strip()}` cannot be read: a number has digits only, such as `2` or `0.5`")
+        raise ValueError(f"`{text.strip()}` is not a number: digits only, such as `2` or `0.5`")
     return float(text)
 
 

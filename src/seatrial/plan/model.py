@@ -10,7 +10,7 @@ import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from seatrial.plan import limits
 from seatrial.plan.fields import AnyRate, Model, Time, file_safe_word
@@ -25,6 +25,23 @@ __all__ = [
 ]  # fmt: skip
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}", re.ASCII)
+
+
+def _network(source: str) -> str:
+    try:
+        ipaddress.ip_network(source, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"`{source}` is not a network: an address or a CIDR, such as `127.0.1.0/28`"
+        ) from None
+    return source
+
+
+def _header(header: tuple[str, str]) -> tuple[str, str]:
+    name, value = header
+    if not _TOKEN.fullmatch(name) or not value.isascii() or not value.isprintable():
+        raise ValueError(f"`{name}: {value}` is not a header: a token, and printable ASCII on one line")
+    return header
 
 
 class Variable(Model):
@@ -97,7 +114,7 @@ class LoadPlan(Model):
         description="Grid of the intended send times: finer costs more CPU.",
         examples=["auto", "250 us"],
     )
-    sources: tuple[str, ...] = Field(
+    sources: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
         (), max_length=limits.MAX_SOURCES, examples=[["127.0.1.0/28"]],
         description="Source addresses (CIDR). If left out: chosen automatically.",
     )  # fmt: skip
@@ -106,24 +123,12 @@ class LoadPlan(Model):
     )
     path: str = Field("/", description="Request path.", examples=["/"])
     host: str | None = Field(None, description="Host header, if not the address.", examples=["shop.example"])
-    headers: tuple[tuple[str, str], ...] = Field(
+    headers: tuple[Annotated[tuple[str, str], AfterValidator(_header)], ...] = Field(
         (),
         max_length=limits.MAX_HEADERS,
         description="Further request headers.",
         examples=[{"Accept": "*/*"}],
     )
-
-    @field_validator("sources")
-    @classmethod
-    def _networks(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
-        for source in sources:
-            try:
-                ipaddress.ip_network(source, strict=False)
-            except ValueError:
-                raise ValueError(
-                    f"`{source}` is not a network: an address or a CIDR, such as `127.0.1.0/28`"
-                ) from None
-        return sources
 
     @field_validator("path")
     @classmethod
@@ -138,18 +143,8 @@ class LoadPlan(Model):
     @classmethod
     def _host_header(cls, host: str | None) -> str | None:
         if host is not None and not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]{1,253}", host, re.ASCII):
-            raise ValueError(f"`{host}` is not a host name, such as `shop.example`")
+            raise ValueError(f"`{host}` is not a host name: such as `shop.example`")
         return host
-
-    @field_validator("headers")
-    @classmethod
-    def _header_lines(cls, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        for name, value in headers:
-            if not _TOKEN.fullmatch(name) or not value.isascii() or not value.isprintable():
-                raise ValueError(
-                    f"`{name}: {value}` is not a header: a token, and printable ASCII on one line"
-                )
-        return headers
 
 
 class PhasePlan(Model):
@@ -192,7 +187,10 @@ class Plan(Model):
         None, description="What the plan is to find out; shown at the top of the report.",
         examples=["Does the use of resources grow linearly with connections and rate?"],
     )  # fmt: skip
-    systems: tuple[SystemPlan, ...] = Field(min_length=1, max_length=limits.MAX_SYSTEMS)
+    systems: tuple[SystemPlan, ...] = Field(
+        max_length=limits.MAX_SYSTEMS, description="The systems under test; each case runs on each of them.",
+        examples=["[direct, envoy, nginx]"],
+    )  # fmt: skip
     origin: OriginPlan = Field(OriginPlan(), description="The target service behind the proxy.")
     vary: tuple[Variable, ...] = ()
     load: LoadPlan = Field(LoadPlan(), description="What the workers do to the system.")
@@ -204,6 +202,13 @@ class Plan(Model):
         1, description="Of the order of trials and of Poisson arrivals.", examples=[1]
     )
     objectives: tuple[Objective, ...] = Field((), max_length=limits.MAX_OBJECTIVES)
+
+    @field_validator("systems")
+    @classmethod
+    def _distinct_labels(cls, systems: tuple[SystemPlan, ...]) -> tuple[SystemPlan, ...]:
+        if not systems or len({system.label for system in systems}) != len(systems):
+            raise ValueError("a plan has at least one system, and each label once")
+        return systems
 
     @field_validator("name")
     @classmethod

@@ -72,7 +72,7 @@ class Quantity:
         if isinstance(number, float) and self.unit in (COUNT, SIZE):
             number = units.parse_count(number)
         if not (math.isfinite(number) and self.low <= number <= self.high):
-            raise ValueError(f"{self._shown(number)} is out of range: {self.range_text()} is allowed")
+            raise ValueError(f"{self._shown(number)} is out of range: {self.range_text()}")
         return number
 
     def range_text(self) -> str:

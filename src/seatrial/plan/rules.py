@@ -37,8 +37,9 @@ def _given_twice(root: Map, varied: Map) -> Iterator[Problem]:
 
 
 def _rate_and_loop(root: Map, varied: Map) -> Iterator[Problem]:
-    load = root.get("load")
-    section = load if isinstance(load, Map) else Map(root.span, {})
+    section = root.get("load") or Map(root.span, {})
+    if not isinstance(section, Map):
+        return
     rate = _where("rate", varied, section)
     silent = _is_zero(section.get("active")) and "active" not in varied.entries
     loop = section.get("loop")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from seatrial.plan import limits, model
-from seatrial.plan.fields import Model, model_fields
+from seatrial.plan.fields import Model, model_fields, quantity_of
 from seatrial.plan.metrics import COMPARISONS, METRICS
-from seatrial.plan.quantities import Quantity
 from seatrial.plan.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _readable_defaults(properties: dict[str, Any], of: type[Model]) -> None:
         schema.pop("title", None)
         if isinstance(schema.get("default"), dict) and schema["default"]:
             del schema["default"]
-        quantities = [part for part in fields[name].metadata if isinstance(part, Quantity)]
-        if quantities and schema.get("default") is not None:
-            shown = quantities[0].unit.show(schema["default"])
+        quantity = quantity_of(fields[name])
+        if quantity and isinstance(schema.get("default"), int | float):
+            shown = quantity.unit.show(schema["default"])
             schema["default"] = int(shown) if shown.isdigit() else shown

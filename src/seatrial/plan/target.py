@@ -83,8 +83,10 @@ class DelayPlan(Model):
             if (name in wanted) != (value > 0):
                 need = "needs" if name in wanted else "does not have"
                 raise ValueError(f"a delay of kind `{self.kind}` {need} `{name}`")
+        if self.low_s > 0 and self.kind != "uniform":
+            raise ValueError(f"a delay of kind `{self.kind}` does not have `low`")
         if self.low_s > self.high_s:
-            raise ValueError("`low` must not be above `high`, and belongs to kind `uniform`")
+            raise ValueError("`low` is above `high`")
         return self
 
 
@@ -120,7 +122,5 @@ class OriginPlan(Model):
 
 def _only_one_proxy(proxies: int) -> int:
     if proxies > 1:
-        raise ValueError(
-            f"`{proxies}` proxies are a fleet, and fleets are not there yet: 1 is the only number allowed"
-        )
+        raise ValueError(f"`{proxies}` proxies are a fleet, and fleets are not there yet: 1, for now")
     return proxies

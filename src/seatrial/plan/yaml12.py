@@ -239,6 +239,8 @@ def _point(mark: Mark | CMark | None) -> Span:
 
 def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
+    if error.problem and r"'\t'" in error.problem:
+        return Problem(_point(mark), "a tab cannot indent in YAML", "spaces")
     context = f" {error.context}:" if error.context else ""
     return Problem(
         _point(mark) if mark else Span(1, 1), f"this is not YAML:{context} {error.problem or 'unreadable'}"

@@ -1,0 +1,60 @@
+"""``seatrial plan``: look at a plan before it runs."""
+
+from __future__ import annotations
+
+import click
+
+from seatrial.cli.documents import json_option, write_document
+from seatrial.cli.errors import print_error
+from seatrial.errors import ExitCode, PlanError
+
+
+@click.group()
+def plan() -> None:
+    """Show, check and describe plan files."""
+
+
+@plan.command()
+@click.argument("file", metavar="FILE")
+@json_option
+def show(file: str, json_target: str | None) -> None:
+    """Print a plan with every default filled in, its limits, its cases and how long they take."""
+    from seatrial.plan.compiled import compiled_document
+    from seatrial.plan.load import read_plan
+    from seatrial.plan.text import plan_text
+
+    the_plan = read_plan(file)
+    if json_target:
+        write_document(compiled_document(the_plan), json_target)
+    if json_target != "-":
+        click.echo(plan_text(the_plan))
+
+
+@plan.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+def lint(files: tuple[str, ...]) -> None:
+    """Say `ok`, or every mistake with its place; exits with 2 if there is one."""
+    verdicts = [_is_right(file) for file in files]
+    if not all(verdicts):
+        raise SystemExit(ExitCode.BAD_INPUT)
+
+
+@plan.command()
+@json_option
+def schema(json_target: str | None) -> None:
+    """Print the JSON Schema (draft 2020-12) of a plan file, for editors that complete and check YAML."""
+    from seatrial.plan.schema import json_schema
+
+    write_document(json_schema(), json_target or "-")
+
+
+def _is_right(file: str) -> bool:
+    from seatrial.plan.load import read_plan
+
+    try:
+        read_plan(file)
+    except PlanError as error:
+        print_error(error)
+        return False
+    click.echo(f"{file}: ok")
+    return True
