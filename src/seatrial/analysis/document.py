@@ -1,0 +1,245 @@
+"""Frames of every worker -> one :class:`LoadResult` -> the document ``seatrial.load/1``.
+
+Percentiles come from merged histograms, never from averaged percentiles (Tene, "How NOT to Measure Latency", 2015).
+Only frames are needed, so a load that was cut short is summed up by the same code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seatrial._engine import Histogram
+from seatrial.analysis.result import Distribution, Interval, LoadResult, Validity
+from seatrial.load.frames import Frame, PhasePart
+
+SCHEMA = "seatrial.load/1"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFacts:
+    """What the frames themselves do not say. Times are CLOCK_MONOTONIC nanoseconds."""
+
+    url: str
+    loop: Literal["open", "closed"]
+    arrival: str
+    driver: str
+    resolution_us: int
+    timestamps: Literal["kernel", "program"]
+    seed: int
+    rate_requested_per_s: float | None
+    active_requested: int
+    held_requested: int
+    window_start_ns: int
+    measured_s: float
+    interval_s: float
+    processes: int
+    pss_bytes: int = 0
+    throttled_s: float = 0.0
+
+
+def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
+    """Merge the frames of all workers over the measure window.
+
+    Counts are of requests whose intended send time lies in the window, wherever their answers fell.
+    """
+    parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
+    total = {name: sum(getattr(part, name) for part in parts) for name in _COUNTERS}
+    status: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    for part in parts:
+        status.update(part.status)
+    for frame in frames:
+        errors.update(frame.errors)
+    cpu_user_s, cpu_system_s = _cpu_in_window(frames, facts.window_start_ns)
+    cpu_us = (cpu_user_s + cpu_system_s) * 1e6 / total["completed"] if total["completed"] else 0.0
+    return LoadResult(
+        url=facts.url,
+        loop=facts.loop,
+        arrival=facts.arrival,
+        driver=facts.driver,
+        resolution_us=facts.resolution_us,
+        timestamps=facts.timestamps,
+        seed=facts.seed,
+        validity=validity or Validity(),
+        window_s=facts.measured_s,
+        rate_requested_per_s=facts.rate_requested_per_s,
+        rate_achieved_per_s=total["completed"] / facts.measured_s if facts.measured_s else 0.0,
+        active_requested=facts.active_requested,
+        active_established=_lowest_in_window(frames, facts, "active"),
+        held_requested=facts.held_requested,
+        held_established=_lowest_in_window(frames, facts, "held"),
+        opened=sum(frame.opened for frame in frames),
+        reconnected=sum(frame.reconnected for frame in frames),
+        intended=total["sent"] + total["unsent"],
+        status=dict(sorted(status.items())),
+        errors=dict(sorted(errors.items())),
+        **total,
+        latency_us=_distribution(part.latency for part in parts),
+        service_time_us=_distribution(part.service_time for part in parts),
+        lateness_us=_distribution(part.lateness for part in parts),
+        connect_us=_distribution(frame.connect for frame in frames),
+        processes=facts.processes,
+        cpu_user_s=cpu_user_s,
+        cpu_system_s=cpu_system_s,
+        cpu_us_per_request=cpu_us,
+        pss_bytes=facts.pss_bytes,
+        throttled_s=facts.throttled_s,
+        intervals=_intervals(facts, frames),
+    )
+
+
+_COUNTERS = (
+    "sent",
+    "completed",
+    "unsent",
+    "in_flight",
+    "timed_out",
+    "failed",
+    "bytes_sent",
+    "bytes_received",
+)
+
+
+def merge(encoded: Iterable[str]) -> Histogram:
+    """Add up base64 V2 histograms; "" is one without samples."""
+    merged = Histogram()
+    for one in encoded:
+        merged.add_encoded(one)
+    return merged
+
+
+def _distribution(encoded: Iterable[str]) -> Distribution:
+    return distribution(merge(encoded))
+
+
+def distribution(histogram: Histogram) -> Distribution:
+    """Return the percentiles that results show, in microseconds; all 0 without samples."""
+    p50, p75, p90, p99, p999, p9999 = (
+        histogram.quantile_us(quantile) for quantile in (0.5, 0.75, 0.9, 0.99, 0.999, 0.9999)
+    )
+    return Distribution(
+        min=histogram.min_us,
+        mean=round(histogram.mean_us, 3),
+        p50=p50,
+        p75=p75,
+        p90=p90,
+        p99=p99,
+        p999=p999,
+        p9999=p9999,
+        max=histogram.max_us,
+        count=histogram.count,
+    )
+
+
+def _by_worker(frames: Iterable[Frame]) -> Iterable[list[Frame]]:
+    ordered = sorted(frames, key=lambda frame: (frame.worker, frame.seq))
+    for _, own in itertools.groupby(ordered, key=lambda frame: frame.worker):
+        yield list(own)
+
+
+def _cpu_in_window(frames: Iterable[Frame], window_start_ns: int) -> tuple[float, float]:
+    """Return the CPU seconds (user, system) of all workers from the start of the window to their ends."""
+    user_ns = system_ns = 0
+    for own in _by_worker(frames):
+        before = [frame for frame in own if frame.end_ns <= window_start_ns + _EDGE_NS] or own[:1]
+        user_ns += own[-1].cpu_user_ns - before[-1].cpu_user_ns
+        system_ns += own[-1].cpu_system_ns - before[-1].cpu_system_ns
+    return user_ns / 1e9, system_ns / 1e9
+
+
+_EDGE_NS = 20_000_000
+"""A frame that ends at a boundary may end a little after it: the worker was busy sending."""
+
+
+def _lowest_in_window(frames: Iterable[Frame], facts: LoadFacts, gauge: Literal["held", "active"]) -> int:
+    """Return the fewest connections established at the end of any interval of the window, summed over workers."""
+    end_ns = facts.window_start_ns + round(facts.measured_s * 1e9) + _EDGE_NS
+    lowest = 0
+    for own in _by_worker(frames):
+        inside = [frame for frame in own if facts.window_start_ns - _EDGE_NS <= frame.end_ns <= end_ns]
+        lowest += min(getattr(frame, gauge) for frame in inside or own[-1:])
+    return lowest
+
+
+def _intervals(facts: LoadFacts, frames: Iterable[Frame]) -> tuple[Interval, ...]:
+    """Merge the frames that cover the same stretch of the window; the last one holds the drain, too."""
+    interval_ns = facts.interval_s * 1e9
+    last = max(0, round(facts.measured_s / facts.interval_s) - 1)
+    buckets: dict[int, list[tuple[Frame, PhasePart]]] = {}
+    for frame in frames:
+        index = round((frame.end_ns - facts.window_start_ns) / interval_ns) - 1
+        for part in frame.parts:
+            if part.phase == "measure":
+                buckets.setdefault(min(max(index, 0), last), []).append((frame, part))
+    return tuple(_interval(index * facts.interval_s, buckets[index]) for index in sorted(buckets))
+
+
+def _interval(start_s: float, entries: Sequence[tuple[Frame, PhasePart]]) -> Interval:
+    parts = [part for _, part in entries]
+    held = {frame.worker: frame.held for frame, _ in entries}
+    latency, lateness = merge(part.latency for part in parts), merge(part.lateness for part in parts)
+    return Interval(
+        start_s=round(start_s, 6),
+        sent=sum(part.sent for part in parts),
+        completed=sum(part.completed for part in parts),
+        errors=sum(part.failed + part.timed_out for part in parts),
+        held=sum(held.values()),
+        latency_us={"p50": latency.quantile_us(0.5), "p99": latency.quantile_us(0.99), "max": latency.max_us},
+        lateness_us={"p99": lateness.quantile_us(0.99), "max": lateness.max_us},
+    )
+
+
+def to_json(result: LoadResult) -> dict[str, Any]:
+    """Return the document ``seatrial.load/1``."""
+    as_dict = dataclasses.asdict
+    return {
+        "schema": SCHEMA,
+        "url": result.url,
+        "loop": result.loop,
+        "arrival": result.arrival,
+        "driver": result.driver,
+        "resolution_us": result.resolution_us,
+        "timestamps": result.timestamps,
+        "seed": result.seed,
+        "validity": {
+            "state": result.validity.state,
+            "reasons": [as_dict(reason) for reason in result.validity.reasons],
+        },
+        "window_s": result.window_s,
+        "rate_per_s": {
+            "requested": result.rate_requested_per_s,
+            "achieved": round(result.rate_achieved_per_s, 3),
+        },
+        "connections": {
+            "active": {"requested": result.active_requested, "established": result.active_established},
+            "held": {"requested": result.held_requested, "established": result.held_established},
+            "opened": result.opened,
+            "reconnected": result.reconnected,
+        },
+        "requests": {
+            name: getattr(result, name)
+            for name in ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed")
+        },
+        "status": dict(result.status),
+        "errors": dict(result.errors),
+        "bytes": {"sent": result.bytes_sent, "received": result.bytes_received},
+        "latency_us": as_dict(result.latency_us),
+        "service_time_us": as_dict(result.service_time_us),
+        "lateness_us": as_dict(result.lateness_us),
+        "connect_us": as_dict(result.connect_us),
+        "tls_handshake_us": None,
+        "generator": {
+            "processes": result.processes,
+            "cpu_user_s": round(result.cpu_user_s, 6),
+            "cpu_system_s": round(result.cpu_system_s, 6),
+            "cpu_us_per_request": round(result.cpu_us_per_request, 3),
+            "pss_bytes": result.pss_bytes,
+            "throttled_s": result.throttled_s,
+        },
+        "intervals": [as_dict(interval) for interval in result.intervals],
+    }

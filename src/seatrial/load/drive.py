@@ -1,0 +1,131 @@
+"""One load from its first connection to its last answer, whoever the workers are."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from seatrial.load.spec import LoadSpec
+from seatrial.load.workers import Done, Hello
+
+Result = TypeVar("Result")
+
+PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
+
+START_DELAY_NS = 50_000_000
+"""The schedule begins this long after it is announced, so that every worker has heard of it."""
+
+RAMP_SLACK_S = 10.0
+"""A ramp may take this much longer than its connect rate says, before the load goes on without what is missing."""
+
+FINISH_SLACK_S = 15.0
+"""How much longer than its longest possible drain a worker may take to say its last word."""
+
+
+class Workers(Protocol):
+    """Load generators: local processes, or pods of a Job."""
+
+    lost: list[str]
+
+    async def start(self) -> tuple[Hello, ...]:
+        """Start them; connections are being opened from here on."""
+
+    async def ready(self, limit_s: float) -> bool:
+        """Wait until every connection is established; return whether they are."""
+
+    def go(self, at_ns: int) -> None:
+        """Start the schedule at this moment."""
+
+    def stop(self) -> None:
+        """End the schedule now."""
+
+    async def finished(self, limit_s: float) -> tuple[Done, ...]:
+        """Wait for the last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """How the load went. Times are CLOCK_MONOTONIC nanoseconds; ``start_ns`` None means that it never began."""
+
+    hellos: tuple[Hello, ...]
+    dones: tuple[Done, ...]
+    start_ns: int | None
+    ramp_complete: bool
+    interrupted: bool
+    lost: tuple[str, ...]
+
+    def window_start_ns(self, load: LoadSpec) -> int | None:
+        """Return when the measure window began."""
+        return None if self.start_ns is None else self.start_ns + round(load.warmup_s * 1e9)
+
+    def measured_s(self, load: LoadSpec) -> float:
+        """Return the length of the measure window; it is shorter than planned after an early stop."""
+        if not self.dones:
+            return 0.0 if self.start_ns is None else load.measure_s
+        return max(done.measured_ns for done in self.dones) / 1e9
+
+
+async def drive(
+    load: LoadSpec,
+    workers: Workers,
+    stop: asyncio.Event,
+    on_phase: Callable[[PhaseLabel, int, float | None], None],
+) -> Driven:
+    """Ramp, hold still, warm up, measure and drain.
+
+    ``on_phase`` hears of each phase as it begins: its name, when (ns), and how long it should take (s). ``stop``
+    ends the load early; what was measured until then is reported.
+
+    Raises
+    ------
+    GeneratorFault
+        The workers could not be started.
+    """
+    hellos = await workers.start()
+    ramp_s = (load.held + load.active) / load.connect_rate_per_s
+    on_phase("ramp", time.monotonic_ns(), ramp_s)
+    ramp_complete = await _unless(stop, workers.ready(ramp_s + load.timeout_s + RAMP_SLACK_S)) or False
+    await _unless(stop, asyncio.sleep(load.stable_for_s if ramp_complete else 0.0))
+    start_ns = None if stop.is_set() else await _run_schedule(load, workers, stop, on_phase)
+    on_phase("cool down", time.monotonic_ns(), load.drain_s)
+    # The workers end their schedules, and then their drains, by themselves.
+    dones = await _unless(stop, workers.finished(load.drain_s + FINISH_SLACK_S))
+    if dones is None:
+        workers.stop()
+        dones = await workers.finished(load.drain_s + FINISH_SLACK_S)
+    return Driven(hellos, dones, start_ns, ramp_complete, stop.is_set(), tuple(workers.lost))
+
+
+async def _run_schedule(
+    load: LoadSpec,
+    workers: Workers,
+    stop: asyncio.Event,
+    on_phase: Callable[[PhaseLabel, int, float | None], None],
+) -> int:
+    start_ns = time.monotonic_ns() + START_DELAY_NS
+    measure_ns = start_ns + round(load.warmup_s * 1e9)
+    workers.go(start_ns)
+    on_phase("warm up", start_ns, load.warmup_s)
+    await _sleep_until(measure_ns, stop)
+    if not stop.is_set():
+        on_phase("measure", measure_ns, load.measure_s)
+        await _sleep_until(measure_ns + round(load.measure_s * 1e9), stop)
+    return start_ns
+
+
+async def _sleep_until(deadline_ns: int, stop: asyncio.Event) -> None:
+    await _unless(stop, asyncio.sleep(max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)))
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[object, object, Result]) -> Result | None:
+    """Await ``work``, or give it up and return None when ``stop`` is set first."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        working.cancel()
+        stopping.cancel()

@@ -1,0 +1,109 @@
+"""Splitting one load over worker processes.
+
+No process is trusted to hold every connection: each gets what its descriptor limit allows. The schedule is split by
+phase: carrier i of n takes every n-th slot of one global schedule, so the whole stays even without any talk between
+workers. Connections are shared as evenly as whole numbers allow.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from typing import Any
+
+from seatrial.errors import EnvironmentFault
+from seatrial.load.spec import LoadSpec
+
+RESERVED_DESCRIPTORS = 64
+"""What a worker needs beside its connections: pipes, the epoll instance, the probe of the kernel's stamps."""
+
+PORTS_PER_SOURCE = 20_000
+"""Connections from one source address to one target. The default range has 28,232 ports, and connect() slows down as
+the search for a free one gets longer; at 20,000 it is still fast."""
+
+WORKER_LIMIT = 1024
+"""More processes than this on one machine are a mistake in the plan."""
+
+
+def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
+    """Return one engine spec for each worker.
+
+    Raises
+    ------
+    EnvironmentFault
+        The descriptor limit is too low for the connections asked for.
+    """
+    count = worker_count(load, descriptor_limit)
+    carriers = max(1, min(count, load.active))
+    common = _common(load)
+    return tuple(
+        common
+        | {
+            "worker": index,
+            "workers": carriers if index < carriers else count,
+            "active": _share(load.active, index, carriers) if index < carriers else 0,
+            "held": _share(load.held, index, count),
+            "connect_rate_per_s": load.connect_rate_per_s / count,
+        }
+        for index in range(count)
+    )
+
+
+def worker_count(load: LoadSpec, descriptor_limit: int) -> int:
+    """Return how many processes the load needs, or what it asks for where that is more."""
+    room = descriptor_limit - RESERVED_DESCRIPTORS
+    connections = load.held + load.active
+    if room <= 0 or math.ceil(connections / room) > WORKER_LIMIT:
+        raise EnvironmentFault(
+            f"{connections:,} connections need more than {WORKER_LIMIT:,} worker processes",
+            cause=f"a process here may have {descriptor_limit:,} descriptors",
+            next_step="raise the hard limit (ulimit -Hn, or LimitNOFILE of the service) or plan fewer connections",
+        )
+    # The shares of carriers and holders differ by one connection of each kind at most.
+    return max(load.workers or 1, math.ceil(connections / (room - 2)))
+
+
+def _share(total: int, index: int, parts: int) -> int:
+    return total // parts + (1 if index < total % parts else 0)
+
+
+def _common(load: LoadSpec) -> dict[str, Any]:
+    request = load.request
+    return {
+        "targets": [str(target) for target in load.targets],
+        "sources": list(load.sources or automatic_sources(load)),
+        "request": {
+            "method": request.method,
+            "path": request.path,
+            "host": request.host,
+            "headers": [list(header) for header in request.headers],
+            "body": request.body,
+        },
+        "loop": load.loop,
+        "arrival": load.arrival,
+        "rate_per_s": load.rate_per_s or 0.0,
+        "seed": load.seed,
+        "resolution_ns": _ns(load.resolution_s if load.loop == "open" else 0.0),
+        "timeout_ns": _ns(load.timeout_s),
+        "warmup_ns": _ns(load.warmup_s),
+        "measure_ns": _ns(load.measure_s),
+        "drain_ns": _ns(load.drain_s),
+        "interval_ns": _ns(load.interval_s),
+    }
+
+
+def automatic_sources(load: LoadSpec) -> tuple[str, ...]:
+    """Return enough loopback addresses for the connections; elsewhere the machine's own address has to do.
+
+    Every address of 127.0.0.0/8 is this machine's, so more of them cost nothing.
+    """
+    needed = math.ceil((load.held + load.active) / (PORTS_PER_SOURCE * len(load.targets)))
+    hosts = [ipaddress.ip_address(target.host) for target in load.targets]
+    if needed <= 1 or not all(host.version == 4 and host.is_loopback for host in hosts):
+        return ()
+    first = ipaddress.IPv4Address("127.0.0.2")
+    return tuple(str(first + offset) for offset in range(needed))
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

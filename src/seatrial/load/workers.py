@@ -1,0 +1,202 @@
+"""Workers as processes of this machine.
+
+A worker is started with nothing but the engine, takes its spec and then commands on stdin, and answers with frames on
+stdout. The end of its stdin is the end of its life, so a parent that is killed leaves no worker behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from seatrial import _boot
+from seatrial.errors import GeneratorFault
+from seatrial.load.frames import Frame
+
+LINE_LIMIT_BYTES = 1 << 20
+"""A frame takes a few KB; a line of more than this is not one of ours."""
+
+HELLO_LIMIT_S = 20.0
+"""A worker starts in 20 ms; on a machine with as many workers as here allowed, one after another, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """How a worker measures. ``resolution_ns`` 0 is the fine mode; ``timestamps`` says whose clock stamps answers."""
+
+    worker: int
+    pid: int
+    driver: str
+    timestamps: Literal["kernel", "program"]
+    resolution_ns: int
+    descriptor_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a worker ended; ``measured_ns`` is shorter than asked for after an early stop."""
+
+    worker: int
+    measured_ns: int
+    clock_steps: int
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: asyncio.subprocess.Process
+    hello: asyncio.Future[Hello]
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    done: Done | None = None
+    reader: asyncio.Task[None] | None = None
+
+
+class LocalWorkers:
+    """One process for each spec of :func:`seatrial.load.split.split`; frames go to ``on_frame`` as they come."""
+
+    def __init__(
+        self,
+        specs: Sequence[dict[str, Any]],
+        on_frame: Callable[[Frame], None],
+        log_directory: Path | None = None,
+    ) -> None:
+        self._specs = specs
+        self._on_frame = on_frame
+        self._log_directory = log_directory
+        self._workers: list[_Worker] = []
+        self._closing = False
+        self.lost: list[str] = []
+        """A line for each worker that ended before its load did."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process ids, in the order of the specs."""
+        return tuple(worker.process.pid for worker in self._workers)
+
+    async def start(self) -> tuple[Hello, ...]:
+        """Start every process and wait until each has read its spec; connections are being opened from here on.
+
+        Raises
+        ------
+        GeneratorFault
+            A process could not be started or refused its spec.
+        """
+        for spec in self._specs:
+            self._workers.append(await self._spawn(spec))
+        try:
+            async with asyncio.timeout(HELLO_LIMIT_S):
+                return tuple([await worker.hello for worker in self._workers])
+        except TimeoutError:
+            raise GeneratorFault(
+                f"a worker did not answer within {HELLO_LIMIT_S:.0f} s",
+                cause="this machine is overloaded",
+                next_step="end what else is running, or ask for fewer workers",
+            ) from None
+
+    async def ready(self, limit_s: float) -> bool:
+        """Wait until every connection is established, at most ``limit_s``; return whether they are."""
+        everyone = asyncio.gather(*(self._first(worker.ready, worker.ended) for worker in self._workers))
+        try:
+            await asyncio.wait_for(everyone, limit_s)
+        except TimeoutError:
+            return False
+        return all(worker.ready.is_set() for worker in self._workers)
+
+    def go(self, at_ns: int) -> None:
+        """Start the schedule of every worker at this moment (CLOCK_MONOTONIC)."""
+        self._say({"cmd": "go", "at_ns": at_ns})
+
+    def stop(self) -> None:
+        """End the schedules now; answers under way are awaited and reported."""
+        self._say({"cmd": "stop"})
+
+    async def finished(self, limit_s: float) -> tuple[Done, ...]:
+        """Wait until every worker has reported everything, at most ``limit_s``; return what those that did said."""
+        everyone = asyncio.gather(*(worker.ended.wait() for worker in self._workers))
+        try:
+            await asyncio.wait_for(everyone, limit_s)
+        except TimeoutError:
+            self.lost += [f"worker {index} did not finish" for index, worker in self._unfinished()]
+        return tuple(worker.done for worker in self._workers if worker.done is not None)
+
+    async def close(self) -> None:
+        """End every process that is still there, and reap all."""
+        self._closing = True
+        for worker in self._workers:
+            if worker.process.stdin is not None:
+                worker.process.stdin.close()
+        for worker in self._workers:
+            try:
+                await asyncio.wait_for(worker.process.wait(), 2.0)
+            except TimeoutError:
+                worker.process.kill()
+                await worker.process.wait()
+            if worker.reader is not None:
+                await worker.reader
+
+    def _unfinished(self) -> list[tuple[int, _Worker]]:
+        return [(index, worker) for index, worker in enumerate(self._workers) if worker.done is None]
+
+    @staticmethod
+    async def _first(*events: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _say(self, command: dict[str, Any]) -> None:
+        line = json.dumps(command).encode() + b"\n"
+        for worker in self._workers:
+            if worker.process.stdin is not None and not worker.ended.is_set():
+                worker.process.stdin.write(line)
+
+    async def _spawn(self, spec: dict[str, Any]) -> _Worker:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *_boot.argv("worker"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                limit=LINE_LIMIT_BYTES,
+            )
+        except OSError as error:
+            raise GeneratorFault(f"a worker cannot be started: {error}") from error
+        worker = _Worker(process, asyncio.get_running_loop().create_future())
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(spec).encode() + b"\n")
+        worker.reader = asyncio.create_task(self._read(worker, spec["worker"]))
+        return worker
+
+    async def _read(self, worker: _Worker, index: int) -> None:
+        stdout, stderr = worker.process.stdout, worker.process.stderr
+        assert stdout is not None
+        assert stderr is not None
+        async for line in stdout:
+            self._take(worker, json.loads(line))
+        words = (await stderr.read()).decode(errors="replace").strip()
+        code = await worker.process.wait()
+        worker.ended.set()
+        if worker.done is None and not self._closing:
+            self.lost.append(f"worker {index} ended with {code}: {words or 'no words'}")
+        if not worker.hello.done():
+            worker.hello.set_exception(
+                GeneratorFault(f"worker {index} did not start: {words or f'exit code {code}'}")
+            )
+
+    def _take(self, worker: _Worker, message: dict[str, Any]) -> None:
+        match message.pop("type"):
+            case "frame":
+                self._on_frame(Frame.from_json(message))
+            case "hello":
+                worker.hello.set_result(Hello(**message))
+            case "ready":
+                worker.ready.set()
+            case "done":
+                worker.done = Done(**message)
