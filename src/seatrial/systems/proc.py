@@ -78,7 +78,14 @@ def descendants(pid: int) -> tuple[int, ...]:
 
 
 def group(leader: int, leader_started_ticks: int) -> tuple[int, ...]:
-    """Return the living processes of a group; the start time keeps out a later group with the same id."""
+    """Return the living processes of a group, also when its leader has died.
+
+    Empty where the id is another process's by now. The kernel does not give an id away again as long as a
+    group of that id has members.
+    """
+    now = stat(leader)
+    if now is not None and now.started_ticks != leader_started_ticks:
+        return ()
     found = ((pid, stat(pid)) for pid in all_pids())
     return tuple(
         pid
@@ -88,6 +95,14 @@ def group(leader: int, leader_started_ticks: int) -> tuple[int, ...]:
         and its.state != "Z"
         and its.started_ticks >= leader_started_ticks
     )
+
+
+def program(pid: int) -> str | None:
+    """Return the path of the program that a process runs; None where this one may not know, or it is gone."""
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return None
 
 
 def command_line(pid: int) -> tuple[str, ...]:

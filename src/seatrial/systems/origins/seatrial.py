@@ -91,9 +91,9 @@ class SeatrialOrigin:
     def _command(self) -> tuple[str, ...]:
         if self._argv is not None:
             return self._argv
-        from seatrial import _boot
+        from seatrial._boot import argv
 
-        return tuple(_boot.argv("origin"))
+        return tuple(argv("origin"))
 
     def _specification(self, launch: Launch, index: int) -> dict[str, Any]:
         delay = self._plan.delay
