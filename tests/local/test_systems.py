@@ -12,8 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +23,9 @@ from seatrial.systems.base import Address, Launch, System
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy import EnvoySystem
 from seatrial.systems.nginx import NginxSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROXIES = {"envoy": EnvoySystem, "nginx": NginxSystem}
 SYSTEMS = {**PROXIES, "direct": DirectSystem}
@@ -185,6 +188,36 @@ def test_a_killed_proxy_is_noticed(tmp_path: Path, upstream: Address, kind: str)
         alive = [ref for ref in processes if proc.is_alive(ref.pid, ref.started_ticks)]
         assert await until(lambda: not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in alive))
         await system.stop()
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_a_killed_guard_takes_its_proxy_along(tmp_path: Path, upstream: Address, kind: str) -> None:
+    async def trial() -> None:
+        system: System = PROXIES[kind]()
+        await system.start(launch_in(tmp_path, upstream, kind))
+        processes = system.processes()
+        first = proc.stat(processes[0].pid)
+        assert first is not None
+        os.kill(first.parent, signal.SIGKILL)
+        assert await until(lambda: not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes))
+        assert await until(system.failure)
+        await system.stop()
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_a_frozen_proxy_can_be_stopped(tmp_path: Path, upstream: Address, kind: str) -> None:
+    async def trial() -> None:
+        system: System = PROXIES[kind]()
+        await system.start(launch_in(tmp_path, upstream, kind))
+        processes = system.processes()
+        for ref in processes:
+            os.kill(ref.pid, signal.SIGSTOP)
+        await system.stop()
+        assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes)
 
     asyncio.run(trial())
 
