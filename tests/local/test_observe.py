@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from seatrial.observe import cgroup, host, processes
 from seatrial.observe.sampler import Sampler
 from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
+from seatrial.systems import sockets
 from seatrial.systems.base import Address, Launch, ProcessRef
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy import EnvoySystem
@@ -173,6 +175,26 @@ def test_a_system_that_does_not_answer_does_not_stop_the_sampler() -> None:
     sampler = Sampler(seen.append, list, lambda: {"envoy": never_started}, interval_s=0.05)
     asyncio.run(run_for(sampler, 0.5))
     assert len([sample for sample in seen if isinstance(sample, HostSample)]) >= 2
+    assert not [sample for sample in seen if isinstance(sample, SystemSample)]
+
+
+def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: Path) -> None:
+    seen: list[Sample] = []
+
+    async def trial() -> None:
+        system = EnvoySystem()
+        upstream = Address("127.0.0.1", 9)
+        await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, sockets.free_address(), "envoy"))
+        try:
+            os.kill(system.processes()[0].pid, signal.SIGSTOP)
+            await run_for(
+                Sampler(seen.append, system.processes, lambda: {"envoy": system}, interval_s=0.1), 1.5
+            )
+        finally:
+            await system.stop()
+
+    asyncio.run(trial())
+    assert len([sample for sample in seen if isinstance(sample, ProcessSample)]) >= 3
     assert not [sample for sample in seen if isinstance(sample, SystemSample)]
 
 

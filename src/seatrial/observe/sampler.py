@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from seatrial.observe import host, system
 from seatrial.observe.processes import ProcessSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from seatrial.observe.samples import ProcessRef, Sample
     from seatrial.systems.base import System
@@ -61,16 +62,28 @@ class Sampler:
 
     async def run(self) -> None:
         """Look at once, and then every interval; a look that is missed is skipped, not made up for."""
-        self._started_s = due_s = time.monotonic()
-        while True:
-            await self.look()
-            now_s = time.monotonic()
-            due_s += self._interval_s * max(1, -(-(now_s - due_s) // self._interval_s))
-            await asyncio.sleep(due_s - now_s)
-            self._late_s_max = max(self._late_s_max, time.monotonic() - due_s)
+        self._started_s = time.monotonic()
+        # Apart, because a frozen proxy answers no questions, and its processes are then most worth looking
+        # at.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._every_interval(self._look_here))
+            group.create_task(self._every_interval(self._look_at_systems))
 
     async def look(self) -> None:
         """Look once at everything, also between the intervals: before the ramp and after the hold."""
+        await self._look_here()
+        await self._look_at_systems()
+
+    async def _every_interval(self, look: Callable[[], Awaitable[None]]) -> None:
+        due_s = time.monotonic()
+        while True:
+            self._late_s_max = max(self._late_s_max, time.monotonic() - due_s)
+            await look()
+            now_s = time.monotonic()
+            due_s += self._interval_s * max(1, math.ceil((now_s - due_s) / self._interval_s))
+            await asyncio.sleep(due_s - now_s)
+
+    async def _look_here(self) -> None:
         cpu_s = time.thread_time()
         at_s = time.monotonic()
         for sample in self._sampler.sample(self._processes(), at_s):
@@ -78,6 +91,8 @@ class Sampler:
         self._emit(host.sample(at_s))
         self._cpu_s += time.thread_time() - cpu_s
         self._looks += 1
+
+    async def _look_at_systems(self) -> None:
         for label, its in self._systems().items():
             seen = await system.sample(label, its)
             if seen is not None:
