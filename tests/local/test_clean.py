@@ -152,3 +152,13 @@ def test_a_broken_record_does_not_keep_the_others_from_being_cleaned(tmp_path: P
     result = invoke(tmp_path)
     assert "error: " in result.output
     assert f"ended envoy (process {sleeper.pid})" in result.output
+
+
+def test_a_change_of_a_kind_that_is_not_known_here_is_said_and_kept(tmp_path: Path) -> None:
+    writer = run_with(tmp_path, close=False)
+    writer.will_start("sysctl", {"name": "net.core.somaxconn"})
+    writer.close()
+    result = invoke(tmp_path)
+    assert result.exit_code == 4
+    assert "cannot put back sysctl" in result.output
+    assert len(open_changes(writer.path)) == 1

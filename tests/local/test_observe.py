@@ -178,6 +178,14 @@ def test_a_system_that_does_not_answer_does_not_stop_the_sampler() -> None:
     assert not [sample for sample in seen if isinstance(sample, SystemSample)]
 
 
+def test_what_the_record_raises_comes_out_as_it_is() -> None:
+    def full(_: Sample) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(Sampler(full, list).run())
+
+
 def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: Path) -> None:
     seen: list[Sample] = []
 

@@ -65,9 +65,13 @@ class Sampler:
         self._started_s = time.monotonic()
         # Apart, because a frozen proxy answers no questions, and its processes are then most worth looking
         # at.
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._every_interval(self._look_here))
-            group.create_task(self._every_interval(self._look_at_systems))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._every_interval(self._look_here))
+                group.create_task(self._every_interval(self._look_at_systems))
+        except BaseExceptionGroup as failures:
+            # What ``emit`` raised, such as a full disk, as it was raised.
+            raise failures.exceptions[0] from None
 
     async def look(self) -> None:
         """Look once at everything, also between the intervals: before the ramp and after the hold."""
