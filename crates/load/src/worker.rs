@@ -194,7 +194,8 @@ impl<D: Driver> Worker<D> {
                             &mut self.recorder,
                             now_ns,
                         );
-                        schedule.next().is_none()
+                        // Without a free connection no slot is passed; the drain goes on where this left off.
+                        schedule.next().is_none() || now_ns >= end_ns
                     }
                     LoopKind::Closed => {
                         self.send_on_all_free(now_ns);

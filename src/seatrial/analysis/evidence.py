@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from seatrial.record.rows import RecordedCase, RecordedPhase, RecordedTrial
 
 NANOSECONDS = 1_000_000_000
+# A frame that ends at a boundary may end a little after it: the worker was busy sending.
+EDGE_NS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,14 @@ def evidence_of(
     return TrialEvidence(
         state=trial.state,
         load=load,
-        held=_gauge(frames, window, "held", case.held),
-        active=_gauge(
+        held=gauge_in(frames, window, "held", case.held),
+        active=gauge_in(
             frames, window, "active", case.active if case.rate_per_s or case.loop == "closed" else 0
         ),
         counts=_counts(trial.counts, frames),
         unfinished=sum(part.sent - part.completed for frame in frames for part in frame.parts),
         facts=trial.facts,
-        workers=tuple(_worker(worker, own, window) for worker, own in by_worker(frames).items()),
+        workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         steal_fraction=_steal_fraction(reader, trial.trial, window),
         known_reasons=tuple(reason(item) for item in trial.reasons),
     )
@@ -116,13 +118,14 @@ def by_worker(frames: Iterable[Frame]) -> dict[int, list[Frame]]:
     return found
 
 
-def _gauge(frames: Iterable[Frame], window: Window | None, name: str, requested: int) -> Gauge:
+def gauge_in(frames: Iterable[Frame], window: Window | None, name: str, requested: int) -> Gauge:
+    """Return the connections asked for beside those established when the window began and ended."""
     if window is None:
         return Gauge(requested)
     at_start = at_end = 0
     for own in by_worker(frames).values():
-        before = [frame for frame in own if frame.end_ns <= window.start_ns]
-        inside = [frame for frame in own if window.start_ns < frame.end_ns <= window.end_ns]
+        before = [frame for frame in own if frame.end_ns <= window.start_ns + EDGE_NS]
+        inside = [frame for frame in own if window.start_ns < frame.end_ns <= window.end_ns + EDGE_NS]
         at_start += getattr((before[-1:] or inside[:1] or own[:1])[0], name)
         at_end += getattr((inside[-1:] or own[-1:])[0], name)
     return Gauge(requested, at_start, at_end)
@@ -138,7 +141,8 @@ def _counts(counts: TrialCounts, frames: Sequence[Frame]) -> TrialCounts:
     )
 
 
-def _worker(worker: int, frames: Sequence[Frame], window: Window | None) -> WorkerEvidence:
+def worker_evidence(worker: int, frames: Sequence[Frame], window: Window | None) -> WorkerEvidence:
+    """Return what the frames of one worker say of the worker itself."""
     expected = frames[-1].seq - frames[0].seq + 1
     gaps = [later.start_ns - earlier.end_ns for earlier, later in pairwise(frames)]
     return WorkerEvidence(

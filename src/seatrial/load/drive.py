@@ -18,7 +18,7 @@ PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
 START_DELAY_NS = 50_000_000
 """The schedule begins this long after it is announced, so that every worker has heard of it."""
 
-RAMP_SLACK_S = 10.0
+RAMP_SLACK_S = 5.0
 """A ramp may take this much longer than its connect rate says, before the load goes on without what is missing."""
 
 FINISH_SLACK_S = 15.0

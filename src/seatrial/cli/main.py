@@ -1,0 +1,83 @@
+"""The command line: finds a command, and turns its errors into words and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from seatrial import __version__
+from seatrial.cli.errors import print_error
+from seatrial.errors import ExitCode, SeatrialError
+
+COMMANDS = ("run", "load", "origin", "check", "plan", "report", "note", "clean")
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is asked for: ``seatrial load`` starts without what reports need."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the commands in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the command that the module of this name exposes."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"seatrial.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="seatrial")
+def seatrial() -> None:
+    """Sea trials for the front door of a Kubernetes cluster.
+
+    One plan file in, a verdict one can trust out.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and leave with the exit code that scripts rely on; no traceback reaches a person."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = seatrial.main(arguments, prog_name="seatrial", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except SeatrialError as error:
+        print_error(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python would complain once more while closing it.
+        sys.stdout = None
+        return ExitCode.PASS
+    except Exception as error:  # noqa: BLE001 - the last net: a bug is told as one, not as a wall of text
+        print_error(_bug(error))
+        return ExitCode.ENVIRONMENT
+    return code if isinstance(code, int) else ExitCode.PASS
+
+
+def _bug(error: Exception) -> SeatrialError:
+    import traceback
+    from tempfile import NamedTemporaryFile
+
+    with NamedTemporaryFile("w", prefix="seatrial-bug-", suffix=".txt", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    return SeatrialError(
+        f"seatrial has a bug: {type(error).__name__}: {error}",
+        next_step=f"report it with the file {file.name}",
+    )
+
+
+if __name__ == "__main__":
+    main()

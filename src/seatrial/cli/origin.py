@@ -1,0 +1,163 @@
+"""``seatrial origin``: the built-in target, in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from seatrial import _boot
+from seatrial.cli.documents import json_option, write_document
+from seatrial.cli.quantities import COUNT, DURATION, RATE, SIZE
+from seatrial.errors import EnvironmentFault, PlanError
+
+STOP_LIMIT_S = 10.0
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class OriginOptions:
+    """The flags of ``seatrial origin``; times in seconds, the size in bytes."""
+
+    listen: str
+    port: int
+    anywhere: bool
+    body: float
+    status: int
+    delay: float
+    delay_kind: str
+    capacity: float | None
+    processes: float
+    seed: int
+
+    def specs(self) -> list[dict[str, Any]]:
+        """Return the engine's spec for each process; raises ``PlanError`` for what cannot be served."""
+        if not self.listen.startswith(LOOPBACK) and not self.anywhere:
+            raise PlanError(
+                f"{self.listen} is not a loopback address",
+                cause="an origin answers whoever asks, so it stays on this machine unless told otherwise",
+                next_step="add --anywhere if other machines should reach it",
+            )
+        if self.processes > 1 and not self.port:
+            raise PlanError("several processes need a port to share", next_step="give one: --port 8080")
+        spec = {
+            "listen": [
+                {"host": "127.0.0.1" if self.listen == "localhost" else self.listen, "port": self.port}
+            ],
+            "body_bytes": int(self.body),
+            "status": self.status,
+            "delay": self._delay(),
+            "capacity_per_s": self.capacity / self.processes if self.capacity else None,
+            "reuse_port": self.processes > 1,
+        }
+        return [spec | {"seed": self.seed + index} for index in range(int(self.processes))]
+
+    def _delay(self) -> dict[str, Any]:
+        if not self.delay:
+            return {"kind": "none"}
+        if self.delay_kind == "uniform":
+            return {"kind": "uniform", "low_us": 0.0, "high_us": self.delay * 2e6}
+        return {"kind": self.delay_kind, "mean_us": self.delay * 1e6}
+
+
+@click.command(short_help="Serve the built-in target until Ctrl-C.")
+@click.option("--listen", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option(
+    "-p", "--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one if not given."
+)
+@click.option("--anywhere", is_flag=True, help="Allow an address that other machines reach.")
+@click.option("--body", type=SIZE, default="600 B", show_default=True, help="Size of an answer's body.")
+@click.option(
+    "--status", type=click.IntRange(200, 599), default=200, show_default=True, help="Status of an answer."
+)
+@click.option("--delay", type=DURATION, default="0s", show_default=True, help="Mean time before an answer.")
+@click.option(
+    "--delay-kind", type=click.Choice(["fixed", "uniform", "exponential"]), default="fixed", show_default=True
+)
+@click.option("--capacity", type=RATE, help="Answers per second at most, one after another.")
+@click.option(
+    "--processes", type=COUNT, default="1", show_default=True, help="Processes that share the port."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random delays.")
+@json_option
+def origin(json_target: str | None, **options: Any) -> None:
+    """Serve answers of any size, after any delay, at any capacity, until Ctrl-C; then tell what was asked for.
+
+    The address goes to stderr as soon as it is open, the counts to stdout at the end.
+    """
+    counts = asyncio.run(_serve(OriginOptions(**options).specs()))
+    document = {
+        "schema": "seatrial.origin/1",
+        "requests": sum(one["requests"] for one in counts),
+        "connections_accepted": sum(one["connections_accepted"] for one in counts),
+        "routes": _summed(one["routes"] for one in counts),
+        "errors": _summed(one["errors"] for one in counts),
+    }
+    if json_target is not None:
+        write_document(document, json_target)
+    if json_target != "-":
+        click.echo(f"{document['requests']:,} requests over {document['connections_accepted']:,} connections")
+        for route, count in sorted(document["routes"].items()):
+            click.echo(f"  {count:>12,}  {route}")
+
+
+def _summed(counts: Any) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for one in counts:
+        for key, count in one.items():
+            total[key] = total.get(key, 0) + count
+    return total
+
+
+async def _serve(specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    processes = [await _start(spec) for spec in specs]
+    ended = [asyncio.ensure_future(process.wait()) for process in processes]
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait([stopping, *ended], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    return [await _finish(process) for process in processes]
+
+
+async def _start(spec: dict[str, Any]) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
+        *_boot.argv("origin"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        limit=1 << 26,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(json.dumps(spec).encode() + b"\n")
+    line = await process.stdout.readline()
+    if not line:
+        words = (await process.stderr.read()).decode().strip()
+        raise EnvironmentFault(
+            f"the origin did not start: {words}", next_step="choose another --port or --listen"
+        )
+    ready = json.loads(line)
+    where = ", ".join(f"http://{address['host']}:{address['port']}/" for address in ready["addresses"])
+    sys.stderr.write(f"origin {ready['pid']} listens on {where}\n")
+    return process
+
+
+async def _finish(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b'{"cmd":"stop"}\n')
+    counts: dict[str, Any] = {"requests": 0, "connections_accepted": 0, "routes": {}, "errors": {}}
+    async with asyncio.timeout(STOP_LIMIT_S):
+        async for line in process.stdout:
+            counts = json.loads(line)
+        await process.wait()
+    return counts

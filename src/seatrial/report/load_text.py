@@ -1,0 +1,107 @@
+"""One load as text, in the order that readers of wrk2 know, with its validity before any number."""
+
+from __future__ import annotations
+
+from seatrial.analysis.result import Distribution, LoadResult
+from seatrial.units import format_count, format_duration, format_rate, format_size
+
+PERCENTILES = (
+    ("50%", "p50"),
+    ("75%", "p75"),
+    ("90%", "p90"),
+    ("99%", "p99"),
+    ("99.9%", "p999"),
+    ("99.99%", "p9999"),
+    ("100%", "max"),
+)
+
+
+def load_text(result: LoadResult) -> str:
+    """Return the whole text, ready to print."""
+    sections = (_heading(result), _validity(result), _latencies(result), _counts(result), _totals(result))
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def _heading(result: LoadResult) -> list[str]:
+    pace = f"{result.loop} loop"
+    if result.rate_requested_per_s is not None:
+        pace += f", {format_rate(result.rate_requested_per_s)} {result.arrival}"
+    held = f" and {format_count(result.held_requested)} held" if result.held_requested else ""
+    grid = f"{result.resolution_us} us grid" if result.resolution_us else "no grid"
+    return [
+        f"{format_duration(result.window_s)} test @ {result.url}",
+        (
+            f"  {result.processes} worker{'s' * (result.processes != 1)}, "
+            f"{format_count(result.active_requested)} active{held} connections, {pace}"
+        ),
+        f"  {result.driver}, {grid}, answers timed by the {result.timestamps}, seed {result.seed}",
+    ]
+
+
+def _validity(result: LoadResult) -> list[str]:
+    lines: list[str] = [result.validity.state]
+    for reason in result.validity.reasons:
+        lines += [f"  {reason.code}: {reason.text}", f"    remedy: {reason.remedy}"]
+    return lines
+
+
+def _latencies(result: LoadResult) -> list[str]:
+    if not result.intended:
+        return []
+    columns = [("latency", result.latency_us), ("service", result.service_time_us)]
+    if result.loop == "open":
+        columns.append(("lateness", result.lateness_us))
+    lines = ["  " + "".join(f"{name:>12}" for name in ("", *(name for name, _ in columns)))]
+    rows = [*PERCENTILES, ("mean", "mean")]
+    for label, attribute in rows:
+        cells = (_microseconds(getattr(distribution, attribute)) for _, distribution in columns)
+        lines.append("  " + f"{label:>12}" + "".join(f"{cell:>12}" for cell in cells))
+    return [*lines, f"  {_explanation(result)}"]
+
+
+def _explanation(result: LoadResult) -> str:
+    if result.loop == "closed":
+        return "closed loop: a slow answer delays the next request, so do not compare with an open loop"
+    return "latency from the intended send time, service time from the actual one"
+
+
+def _microseconds(us: float) -> str:
+    if us < 1_000:
+        return f"{us:.0f} us"
+    return f"{us / 1_000:.2f} ms" if us < 1_000_000 else f"{us / 1_000_000:.2f} s"
+
+
+def _counts(result: LoadResult) -> list[str]:
+    lines = [
+        (
+            f"  {result.intended:,} requests intended: {result.completed:,} completed, {result.timed_out:,} timed out, "
+            f"{result.failed:,} failed, {result.in_flight:,} in flight, {result.unsent:,} unsent"
+        ),
+    ]
+    if result.status:
+        lines.append("  status " + ", ".join(f"{code}: {count:,}" for code, count in result.status.items()))
+    if result.errors:
+        lines.append("  errors " + ", ".join(f"{name}: {count:,}" for name, count in result.errors.items()))
+    if result.held_requested:
+        lines.append(
+            f"  held {result.held_established:,} of {result.held_requested:,} connections throughout"
+        )
+    if result.reconnected:
+        lines.append(f"  {result.reconnected:,} connections opened again")
+    return lines
+
+
+def _totals(result: LoadResult) -> list[str]:
+    received = result.bytes_received / result.window_s if result.window_s else 0.0
+    return [
+        f"Requests/sec: {result.rate_achieved_per_s:>12,.2f}",
+        f"Transfer/sec: {format_size(round(received)):>12}",
+        f"Generator:    {result.cpu_us_per_request:>9.1f} us of CPU per request",
+    ]
+
+
+def spectrum_text(name: str, distribution: Distribution) -> str:
+    """Return a line for a distribution: the form that ``--latency`` repeats for each."""
+    return f"{name}: " + ", ".join(
+        f"{label} {_microseconds(getattr(distribution, key))}" for label, key in PERCENTILES
+    )

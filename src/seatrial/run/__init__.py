@@ -1,0 +1,1 @@
+"""Wires the stages together, and is the only package that does: a plan, one of its trials, or a single load."""

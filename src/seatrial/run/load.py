@@ -1,0 +1,112 @@
+"""A single load: spec in, judged result out. What ``seatrial load`` runs, and the heart of every trial."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from seatrial.analysis.document import LoadFacts, summarise
+from seatrial.analysis.loaded import judge_load
+from seatrial.analysis.result import LoadResult
+from seatrial.load.drive import Driven, PhaseLabel, drive
+from seatrial.load.frames import Frame
+from seatrial.load.spec import LoadSpec
+from seatrial.load.split import split
+from seatrial.load.workers import LocalWorkers
+from seatrial.observe.processes import pss_bytes
+
+
+@dataclass(slots=True)
+class LoadRun:
+    """What a load left behind, before it is summed up."""
+
+    load: LoadSpec
+    driven: Driven
+    frames: Sequence[Frame]
+    pss_bytes: int
+
+    def facts(self) -> LoadFacts:
+        """Return what the frames do not say themselves."""
+        hello = self.driven.hellos[0]
+        load = self.load
+        started_ns = self.driven.window_start_ns(load)
+        return LoadFacts(
+            url=load.url,
+            loop=load.loop,
+            arrival=load.arrival,
+            driver=hello.driver,
+            resolution_us=hello.resolution_ns // 1000,
+            timestamps=hello.timestamps,
+            seed=load.seed,
+            rate_requested_per_s=load.rate_per_s if load.loop == "open" else None,
+            active_requested=load.active,
+            held_requested=load.held,
+            window_start_ns=started_ns if started_ns is not None else time.monotonic_ns(),
+            measured_s=self.driven.measured_s(load) if started_ns is not None else 0.0,
+            interval_s=load.interval_s,
+            processes=len(self.driven.hellos),
+            pss_bytes=self.pss_bytes,
+        )
+
+    def result(self) -> LoadResult:
+        """Merge the frames; the result is not judged yet."""
+        return summarise(self.facts(), self.frames)
+
+
+@dataclass(slots=True)
+class LoadHooks:
+    """Who wants to hear of what; each is called from the event loop and must be quick."""
+
+    on_frame: Callable[[Frame], None] = lambda _: None
+    on_phase: Callable[[PhaseLabel, int, float | None], None] = lambda *_: None
+    on_started: Callable[[tuple[int, ...]], None] = lambda _: None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
+    """Run one load on local workers.
+
+    Raises
+    ------
+    GeneratorFault
+        The workers could not be started.
+    EnvironmentFault
+        The descriptor limit does not allow the connections.
+    """
+    frames: list[Frame] = []
+
+    def on_frame(frame: Frame) -> None:
+        frames.append(frame)
+        hooks.on_frame(frame)
+
+    memory = {"pss_bytes": 0}
+    workers = LocalWorkers(split(load, descriptor_limit()), on_frame)
+
+    def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
+        if phase == "ramp":
+            hooks.on_started(workers.pids)
+        if phase == "cool down":
+            memory["pss_bytes"] = sum(pss_bytes(pid) or 0 for pid in workers.pids)
+        hooks.on_phase(phase, at_ns, expected_s)
+
+    try:
+        driven = await drive(load, workers, hooks.stop, on_phase)
+    finally:
+        await workers.close()
+    return LoadRun(load, driven, frames, memory["pss_bytes"])
+
+
+async def judged_load(load: LoadSpec, hooks: LoadHooks) -> LoadResult:
+    """Run one load and decide whether its numbers may be believed, before anyone sees them."""
+    run = await run_load(load, hooks)
+    result = run.result()
+    return dataclasses.replace(result, validity=judge_load(result, run.frames, run.facts(), run.driven.lost))
+
+
+def descriptor_limit() -> int:
+    """Return how many descriptors a worker may have: the hard limit, to which each raises its own."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
