@@ -30,10 +30,21 @@ scalars = (
     | rates.map(units.format_rate)
     | durations
 )
-keys = st.sampled_from(
-    "name question systems origin vary load phases repeat seed objectives rate body connections active envoy nginx "
-    "direct label kind delay measure headers sources".split()
-)
+SECTIONS = ["name", "question", "systems", "origin", "vary", "load", "phases", "repeat", "seed", "objectives"]
+INSIDE = [
+    "rate",
+    "body",
+    "connections",
+    "active",
+    "envoy",
+    "nginx",
+    "direct",
+    "label",
+    "kind",
+    "delay",
+    "measure",
+]
+keys = st.sampled_from([*SECTIONS, *INSIDE, "headers", "sources"])
 flow_values = st.recursive(
     scalars,
     lambda inner: (

@@ -1,0 +1,62 @@
+"""``seatrial check``: what this machine can do, and whether a plan fits on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seatrial.cli.documents import json_option, write_document
+from seatrial.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.preflight.findings import Finding
+    from seatrial.preflight.machine import Machine
+
+SCHEMA = "seatrial.check/1"
+
+
+@click.command()
+@click.argument("plan_file", metavar="[PLAN]", required=False)
+@json_option
+def check(plan_file: str | None, json_target: str | None) -> None:
+    """Check limits, ports, memory and CPU, against a plan if one is named; exits with 4 if it does not fit."""
+    from seatrial.plan.load import read_plan
+    from seatrial.preflight.checks import check_needs, check_plan
+    from seatrial.preflight.machine import probe_machine
+    from seatrial.preflight.needs import Needs
+
+    plan = read_plan(plan_file) if plan_file else None
+    machine = probe_machine()
+    findings = check_plan(plan, machine) if plan else check_needs(Needs(), machine)
+    if json_target:
+        write_document(_document(plan.name if plan else None, machine, findings), json_target)
+    if json_target != "-":
+        click.echo(findings_text(findings))
+    if any(finding.severity == "refuse" for finding in findings):
+        raise SystemExit(ExitCode.ENVIRONMENT)
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """Return the findings as a plain table, each remedy under its finding."""
+    width = max(len(finding.code) for finding in findings)
+    lines: list[str] = []
+    for finding in findings:
+        lines.append(f"{finding.severity:6}  {finding.code:{width}}  {finding.text}")
+        if finding.remedy:
+            lines.append(f"{'':6}  {'':{width}}  remedy: {finding.remedy}")
+    return "\n".join(lines)
+
+
+def _document(plan_name: str | None, machine: Machine, findings: Sequence[Finding]) -> dict[str, Any]:
+    facts = {**asdict(machine), "listening": sorted(f"{host}:{port}" for host, port in machine.listening)}
+    return {
+        "schema": SCHEMA,
+        "plan": plan_name,
+        "fits": all(finding.severity != "refuse" for finding in findings),
+        "findings": [asdict(finding) for finding in findings],
+        "machine": facts,
+    }

@@ -1,0 +1,57 @@
+"""Every check, for one load, one case, or a whole plan. Pure: the machine's facts come in, findings go out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.plan.cases import compile_cases
+from seatrial.preflight.cpu import check_cpu
+from seatrial.preflight.descriptors import check_descriptors
+from seatrial.preflight.findings import Finding
+from seatrial.preflight.memory import check_memory
+from seatrial.preflight.needs import Needs, needs_of_case
+from seatrial.preflight.network import check_network
+from seatrial.preflight.ports import check_ports
+
+if TYPE_CHECKING:
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model import Plan
+    from seatrial.preflight.machine import Machine
+
+_CHECKS = (check_descriptors, check_ports, check_memory, check_network, check_cpu)
+
+
+def check_needs(needs: Needs, machine: Machine) -> tuple[Finding, ...]:
+    """Return every check's finding about one load."""
+    return tuple(finding for check in _CHECKS for finding in check(needs, machine))
+
+
+def check_case(case: Case, machine: Machine) -> tuple[Finding, ...]:
+    """Return every check's finding about one case."""
+    return check_needs(needs_of_case(case), machine)
+
+
+def check_plan(plan: Plan, machine: Machine) -> tuple[Finding, ...]:
+    """Return one finding for each check: that of the worst case, which it names if it is no longer fine."""
+    cases = compile_cases(plan)
+    # The largest comes first and stays, among cases that are equally bad.
+    by_size = sorted(
+        cases, key=lambda case: (case.load.connections, case.load.rate_per_s or 0.0), reverse=True
+    )
+    by_case = [(case, check_case(case, machine)) for case in by_size]
+    found = [(case, finding) for case, findings in by_case for finding in findings]
+    # The case with the most checks (through a proxy) gives the order, so that related findings stay together.
+    most_first = sorted((findings for _, findings in by_case), key=len, reverse=True)
+    codes = dict.fromkeys(finding.code for findings in most_first for finding in findings)
+    return tuple(_worst([pair for pair in found if pair[1].code == code], len(cases)) for code in codes)
+
+
+def _worst(found: list[tuple[Case, Finding]], cases: int) -> Finding:
+    case, worst = max(found, key=lambda pair: pair[1].rank)
+    if len({finding.text for _, finding in found}) == 1:
+        return worst
+    as_bad = sum(finding.rank == worst.rank for _, finding in found)
+    where = (
+        f"{as_bad} of {cases} cases, the largest {case.id}: " if worst.rank else f"largest case {case.id}: "
+    )
+    return Finding(worst.code, worst.severity, where + worst.text, worst.remedy)
