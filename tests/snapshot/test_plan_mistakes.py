@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+# The installed command, beside the interpreter that runs the tests.
+SEATRIAL = str(Path(sys.executable).with_name("seatrial"))
 MALFORMED = Path(__file__).parent / "malformed"
 NAMES = sorted(path.name for path in MALFORMED.glob("*.yaml"))
 
 
 def lint(*files: str) -> subprocess.CompletedProcess[str]:
-    program = "from seatrial.cli.plan import plan; plan()"
-    command = [sys.executable, "-c", program, "lint", *files]
+    command = [SEATRIAL, "plan", "lint", *files]
     return subprocess.run(command, cwd=MALFORMED, capture_output=True, text=True, timeout=60, check=False)
 
 

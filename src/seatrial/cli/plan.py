@@ -14,7 +14,7 @@ def plan() -> None:
     """Show, check and describe plan files."""
 
 
-@plan.command()
+@plan.command(short_help="Print a compiled plan and its cases.")
 @click.argument("file", metavar="FILE")
 @json_option
 def show(file: str, json_target: str | None) -> None:
@@ -30,7 +30,7 @@ def show(file: str, json_target: str | None) -> None:
         click.echo(plan_text(the_plan))
 
 
-@plan.command()
+@plan.command(short_help="Say every mistake with its place.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 def lint(files: tuple[str, ...]) -> None:
     """Say `ok`, or every mistake with its place; exits with 2 if there is one."""
@@ -39,7 +39,7 @@ def lint(files: tuple[str, ...]) -> None:
         raise SystemExit(ExitCode.BAD_INPUT)
 
 
-@plan.command()
+@plan.command(short_help="Print the JSON Schema of a plan file.")
 @json_option
 def schema(json_target: str | None) -> None:
     """Print the JSON Schema (draft 2020-12) of a plan file, for editors that complete and check YAML."""

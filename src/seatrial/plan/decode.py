@@ -57,7 +57,7 @@ def allowed_keys(section: tuple[str, ...]) -> tuple[str, ...]:
     return (*keys, "label") if section[:1] == ("systems",) else tuple(keys)
 
 
-def _plain(node: Node) -> Any:  # noqa: ANN401 (what pydantic reads is what YAML can hold)
+def _plain(node: Node) -> Any:
     if isinstance(node, Map):
         return {key: _plain(entry.node) for key, entry in node.entries.items()}
     return tuple(_plain(item) for item in node.items) if isinstance(node, List) else node.value

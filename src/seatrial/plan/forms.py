@@ -7,19 +7,17 @@ points at the file.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from seatrial.plan.limits import MAX_VALUES_PER_VARIABLE
 from seatrial.plan.metrics import METRICS, ObjectiveMistake, parse_objective
 from seatrial.plan.problems import Problem, Span, listed, nearest_word, quoted, refusal
-from seatrial.plan.target import SystemKind
+from seatrial.plan.target import SYSTEM_KINDS
 from seatrial.plan.variables import VARIABLES
 from seatrial.plan.yaml12 import Entry, List, Map, Node, Scalar, ScalarValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-SYSTEM_KINDS: tuple[str, ...] = get_args(SystemKind)
 
 _SYSTEMS_SHAPE = "a list such as `[direct, nginx, envoy: {concurrency: 2}]`"
 _VARY_SHAPE = "a mapping of lists, such as `{connections: [1k, 2k], rate: [1k/s, 2k/s]}`"

@@ -34,7 +34,7 @@ class ParsedObjective:
     threshold: float
 
 
-class ObjectiveMistake(ValueError):  # noqa: N818 (it is one, in a plan; the error is made of it)
+class ObjectiveMistake(ValueError):
     """An objective that cannot be read; ``word`` is the part at fault, if it is one word."""
 
     def __init__(self, text: str, allowed: str, word: str | None = None) -> None:

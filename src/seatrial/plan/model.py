@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from seatrial.plan import limits
 from seatrial.plan.fields import AnyRate, Model, Time, file_safe_word
-from seatrial.plan.metrics import Comparison  # noqa: TC001 (pydantic reads it)
+from seatrial.plan.metrics import Comparison
 from seatrial.plan.quantities import COUNT, DURATION, RATE, Quantity
 from seatrial.plan.target import DelayPlan, DirectOptions, EnvoyOptions, NginxOptions, OriginPlan, SystemPlan
 from seatrial.plan.variables import VARIABLES, VariableName

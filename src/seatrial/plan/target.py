@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,13 +11,14 @@ from seatrial.plan.fields import AnyRate, Model, Processes, Time, file_safe_word
 from seatrial.plan.quantities import COUNT, SIZE, Quantity
 
 SystemKind = Literal["envoy", "nginx", "direct"]
+SYSTEM_KINDS: tuple[SystemKind, ...] = get_args(SystemKind)
 
 
 class EnvoyOptions(Model):
     """Envoy, started as a process of this machine with a static configuration."""
 
     kind: Literal["envoy"] = "envoy"
-    proxies: Processes = Field(1, description="Envoy processes side by side.", examples=[1])
+    proxies: Processes = Field(1, description="Envoy processes side by side; just 1 for now.", examples=[1])
     concurrency: Processes = Field(1, description="Worker threads of each Envoy.", examples=[1, 4])
 
     @field_validator("proxies")
@@ -30,7 +31,7 @@ class NginxOptions(Model):
     """Nginx, started as a process of this machine."""
 
     kind: Literal["nginx"] = "nginx"
-    proxies: Processes = Field(1, description="nginx masters side by side.", examples=[1])
+    proxies: Processes = Field(1, description="nginx masters side by side; just 1 for now.", examples=[1])
     worker_processes: Processes = Field(1, description="Worker processes of each nginx.", examples=[1, 4])
     keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
         512, description="Idle connections to the origin that each worker process keeps open.", examples=[512]
