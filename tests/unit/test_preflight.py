@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from seatrial.errors import EnvironmentFault, ExitCode
 from seatrial.plan.load import parse_plan, read_plan
-from seatrial.preflight.checks import check_needs, check_plan
+from seatrial.preflight.checks import check_plan
 from seatrial.preflight.descriptors import workers_needed
 from seatrial.preflight.findings import Finding, require
+from seatrial.preflight.load import check_needs
 from seatrial.preflight.machine import Machine, probe_machine
 from seatrial.preflight.needs import Needs
 from seatrial.preflight.ports import sources_needed
@@ -187,3 +190,9 @@ def test_the_facts_of_this_machine():
     assert machine.memory_available_bytes > 0
     assert 0 < machine.port_low < machine.port_high < 65_536
     assert machine.file_max > machine.files_open > 0
+
+
+def test_checking_a_load_imports_no_models():
+    program = "import sys, seatrial.preflight.load, seatrial.preflight.needs, seatrial.preflight.machine\n"
+    program += "sys.exit(bool({'pydantic', 'pydantic_core', 'yaml', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

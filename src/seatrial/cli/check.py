@@ -25,7 +25,8 @@ SCHEMA = "seatrial.check/1"
 def check(plan_file: str | None, json_target: str | None) -> None:
     """Check limits, ports, memory and CPU, against a plan if one is named; exits with 4 if it does not fit."""
     from seatrial.plan.load import read_plan
-    from seatrial.preflight.checks import check_needs, check_plan
+    from seatrial.preflight.checks import check_plan
+    from seatrial.preflight.load import check_needs
     from seatrial.preflight.machine import probe_machine
     from seatrial.preflight.needs import Needs
 

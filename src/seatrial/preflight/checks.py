@@ -1,29 +1,18 @@
-"""Every check, for one load, one case, or a whole plan. Pure: the machine's facts come in, findings go out."""
+"""Every check about one case, or about a whole plan by its worst case."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from seatrial.plan.cases import compile_cases
-from seatrial.preflight.cpu import check_cpu
-from seatrial.preflight.descriptors import check_descriptors
+from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
-from seatrial.preflight.memory import check_memory
-from seatrial.preflight.needs import Needs, needs_of_case
-from seatrial.preflight.network import check_network
-from seatrial.preflight.ports import check_ports
+from seatrial.preflight.load import check_needs
 
 if TYPE_CHECKING:
     from seatrial.plan.cases import Case
     from seatrial.plan.model import Plan
     from seatrial.preflight.machine import Machine
-
-_CHECKS = (check_descriptors, check_ports, check_memory, check_network, check_cpu)
-
-
-def check_needs(needs: Needs, machine: Machine) -> tuple[Finding, ...]:
-    """Return every check's finding about one load."""
-    return tuple(finding for check in _CHECKS for finding in check(needs, machine))
 
 
 def check_case(case: Case, machine: Machine) -> tuple[Finding, ...]:
