@@ -79,15 +79,19 @@ def load(json_target: str | None, *, quiet: bool, **options: Any) -> int:
 
 
 async def _run(spec: LoadSpec, *, quiet: bool) -> tuple[LoadResult, bool]:
-    from seatrial.live.load_progress import LoadProgress
     from seatrial.run.load import LoadHooks, judged_load
 
     hooks = LoadHooks()
-    progress = LoadProgress(spec)
-    if not quiet:
-        hooks.on_frame, hooks.on_phase = progress.on_frame, progress.on_phase
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, hooks.stop.set)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, hooks.stop.set)
-    result = await judged_load(spec, hooks)
-    progress.close()
-    return result, hooks.stop.is_set()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, hooks.stop.set)
+    if quiet:
+        return await judged_load(spec, hooks), hooks.stop.is_set()
+    from seatrial.live.terminal import TerminalView
+    from seatrial.record.events import FrameRecorded, PhaseStarted
+
+    with TerminalView() as view:
+        hooks.on_frame = lambda frame: view(FrameRecorded(1, frame))
+        hooks.on_phase = lambda phase, at_ns, expected_s: view(
+            PhaseStarted(1, phase, at_ns / 1e9, expected_s)
+        )
+        return await judged_load(spec, hooks), hooks.stop.is_set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 from dataclasses import dataclass
@@ -10,11 +9,9 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from seatrial.errors import EnvironmentFault, PlanError
+from seatrial.load.addresses import addresses_of
 from seatrial.load.spec import AUTO_RESOLUTION_S, LoadSpec, Request, Target
 from seatrial.units import parse_duration_s
-
-SOURCE_LIMIT = 65_536
-"""More source addresses than this are a typing error in the range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +125,7 @@ def _resolution_s(text: str) -> float:
 
 
 def _sources(cidrs: tuple[str, ...]) -> tuple[str, ...]:
-    addresses: list[str] = []
-    for cidr in cidrs:
-        try:
-            network = ipaddress.ip_network(cidr, strict=False)
-        except ValueError as error:
-            raise PlanError(
-                f"--source {cidr}: {error}", next_step="give a range such as 127.0.0.0/28"
-            ) from None
-        if network.num_addresses > SOURCE_LIMIT:
-            raise PlanError(f"--source {cidr} has more than {SOURCE_LIMIT:,} addresses")
-        # A network's first and last address are not a host's, but for ranges too small to have both.
-        addresses += [str(address) for address in network.hosts()]
-    return tuple(addresses)
+    try:
+        return addresses_of(cidrs)
+    except ValueError as error:
+        raise PlanError(f"--source: {error}", next_step="give a range such as 127.0.0.0/28") from None

@@ -1,0 +1,42 @@
+"""A case and where its system listens -> the spec of its load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seatrial.load.addresses import addresses_of
+from seatrial.load.spec import AUTO_RESOLUTION_S, LoadSpec, Request, Target
+from seatrial.plan.cases import Case
+from seatrial.systems.base import Address
+
+
+def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:
+    """Return the load of one trial; ``seed`` differs from trial to trial, so that repeats are independent."""
+    plan, phases = case.load, case.phases
+    return LoadSpec(
+        targets=tuple(Target(address.host, address.port) for address in addresses),
+        request=Request(
+            method=plan.method, path=plan.path, host=plan.host or str(addresses[0]), headers=plan.headers
+        ),
+        loop=plan.loop,
+        arrival=plan.arrival,
+        rate_per_s=plan.rate_per_s,
+        active=plan.active if plan.rate_per_s or plan.loop == "closed" else 0,
+        held=plan.connections,
+        connect_rate_per_s=plan.connect_rate_per_s,
+        timeout_s=plan.timeout_s,
+        stable_for_s=phases.stable_for_s,
+        warmup_s=phases.warmup_s,
+        measure_s=phases.measure_s,
+        drain_s=plan.timeout_s,
+        resolution_s=_resolution_s(plan.resolution),
+        seed=seed,
+        sources=addresses_of(plan.sources),
+        workers=plan.workers,
+    )
+
+
+def _resolution_s(resolution: str | float) -> float:
+    if isinstance(resolution, str):
+        return AUTO_RESOLUTION_S if resolution == "auto" else 0.0
+    return resolution

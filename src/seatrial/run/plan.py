@@ -1,0 +1,92 @@
+"""A whole plan: preflight, every trial in its order, the record, and what is derived from it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial import systems
+from seatrial.errors import ExitCode, SeatrialError
+from seatrial.plan.cases import Case, compile_cases, trial_order
+from seatrial.plan.compiled import compiled_document
+from seatrial.plan.load import read_plan
+from seatrial.plan.model import Plan
+from seatrial.preflight.checks import check_plan
+from seatrial.preflight.findings import Finding, require
+from seatrial.preflight.machine import probe_machine
+from seatrial.record.environment import describe
+from seatrial.record.events import Event, Noted, RunEnded, RunStarted
+from seatrial.record.writer import RunWriter
+from seatrial.run.trial import Desk, TrialPlan, run_trial
+from seatrial.systems.base import BinaryInfo
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRun:
+    """Where the run is, and whether a person ended it early."""
+
+    path: Path
+    interrupted: bool
+
+
+async def run_plan(
+    plan_file: Path, runs: Path, listeners: Sequence[Callable[[Event], None]], stop: asyncio.Event
+) -> PlanRun:
+    """Run a plan. Nothing is started before the plan is understood and the machine is found able to run it.
+
+    Raises
+    ------
+    PlanError
+        The plan is wrong.
+    EnvironmentFault
+        This machine cannot run it, or a program is missing.
+    """
+    plan = read_plan(plan_file)
+    findings = check_plan(plan, probe_machine())
+    require(findings)
+    cases = compile_cases(plan)
+    binaries = _binaries(cases)
+    compiled = json.dumps(compiled_document(plan))
+    with RunWriter.create(runs, plan.name, plan_file.read_text(encoding="utf-8"), compiled) as writer:
+        for listener in listeners:
+            writer.subscribe(listener)
+        writer.environment(describe(binaries))
+        order = trial_order(plan, cases)
+        writer.append(RunStarted(writer.path.name, plan.name, len(order)))
+        _note_preflight(writer, findings)
+        await _run_trials(plan, order, writer, stop)
+        return PlanRun(writer.path, stop.is_set())
+
+
+def _binaries(cases: Sequence[Case]) -> dict[str, BinaryInfo]:
+    """Return the program of each system and origin; a missing one is told before anything starts."""
+    found: dict[str, BinaryInfo | None] = {}
+    for case in cases:
+        found[case.system.label] = systems.create(case.system).version()
+        found["origin"] = systems.create_origin(case.origin).version()
+    return {role: binary for role, binary in found.items() if binary is not None}
+
+
+def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        if finding.severity == "warn":
+            writer.append(Noted("seatrial", f"preflight, {finding.code}: {finding.text}; {finding.remedy}"))
+
+
+async def _run_trials(
+    plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, stop: asyncio.Event
+) -> None:
+    desk = Desk(writer.append, writer, writer.directory)
+    try:
+        for number, (case, repeat) in enumerate(order, start=1):
+            if stop.is_set():
+                break
+            await run_trial(TrialPlan(case, repeat, number, len(order), plan.seed + number), desk, stop)
+    except BaseException as error:
+        code = error.exit_code if isinstance(error, SeatrialError) else ExitCode.ENVIRONMENT
+        writer.append(RunEnded("failed", int(code)))
+        raise
+    writer.append(RunEnded("interrupted" if stop.is_set() else "finished", 0))

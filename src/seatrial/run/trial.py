@@ -1,0 +1,203 @@
+"""One trial, top to bottom: set up, ramp, warm up, measure, cool down, and everything put back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from seatrial import systems
+from seatrial.analysis.document import to_json
+from seatrial.analysis.loaded import judge_load
+from seatrial.errors import SeatrialError
+from seatrial.load.drive import PhaseLabel
+from seatrial.plan.cases import Case
+from seatrial.record.events import (
+    Event,
+    FrameRecorded,
+    Noted,
+    PhaseStarted,
+    TrialCounts,
+    TrialEnded,
+    TrialFacts,
+    TrialStarted,
+)
+from seatrial.record.layout import RunDirectory
+from seatrial.run.case_load import load_spec
+from seatrial.run.load import LoadHooks, LoadRun, run_load
+from seatrial.run.watch import Watch
+from seatrial.systems.base import Address, Counters, Launch, Origin, OriginCounts, System
+from seatrial.systems.changes import ChangeLog
+from seatrial.systems.sockets import free_address
+
+SPARE_CONNECTIONS = 64
+"""What a system must take beside the planned connections: status requests and reconnections."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPlan:
+    """Which trial this is: the ``repeat``-th of ``case``, ``order``-th of ``of``; all count from 1."""
+
+    case: Case
+    repeat: int
+    order: int
+    of: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a trial writes: events, changes and files."""
+
+    record: Callable[[Event], None]
+    changes: ChangeLog
+    directory: RunDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A system in front of its origin, both ready; ``before`` is what they had counted until then."""
+
+    system: System
+    origin: Origin
+    addresses: tuple[Address, ...]
+    before: tuple[Counters, OriginCounts]
+    drained: bool
+
+
+async def run_trial(plan: TrialPlan, desk: Desk, stop: asyncio.Event) -> None:
+    """Run one trial and record it. ``stop`` ends it early; a fault of this trial is recorded, not raised."""
+    desk.record(
+        TrialStarted(
+            plan.order,
+            plan.case.id,
+            plan.case.system.label,
+            plan.repeat,
+            plan.order,
+            plan.of,
+            time.monotonic(),
+        )
+    )
+    desk.record(PhaseStarted(plan.order, "set up", time.monotonic()))
+    system = systems.create(plan.case.system)
+    origin = systems.create_origin(plan.case.origin, plan.seed)
+    try:
+        setting = await _set_up(plan, desk, system, origin)
+        ended = await _measure(plan, desk, setting, stop)
+    except SeatrialError as error:
+        desk.record(Noted("seatrial", _in_words(error), plan.order))
+        ended = TrialEnded(plan.order, f"failed: {error.what}", time.monotonic())
+    finally:
+        await system.stop()
+        await origin.stop()
+    desk.record(ended)
+
+
+def _in_words(error: SeatrialError) -> str:
+    parts = (
+        error.what,
+        error.cause and f"cause: {error.cause}",
+        error.next_step and f"next: {error.next_step}",
+    )
+    return "; ".join(part for part in parts if part)
+
+
+async def _set_up(plan: TrialPlan, desk: Desk, system: System, origin: Origin) -> Setting:
+    upstreams = await origin.start(_launch(plan, desk, "origin", ()))
+    addresses = await system.start(_launch(plan, desk, plan.case.system.label, upstreams))
+    drained = await system.drained(plan.case.phases.cooldown_s)
+    before = (await system.counters(exact=True), await origin.counts())
+    return Setting(system, origin, addresses, before, drained)
+
+
+def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Address, ...]) -> Launch:
+    name = f"{plan.order:04d}-{label}"
+    directory, logs = desk.directory.configs / name, desk.directory.logs / name
+    directory.mkdir(parents=True)
+    logs.mkdir(parents=True)
+    load = plan.case.load
+    return Launch(
+        directory=directory,
+        log_directory=logs,
+        upstreams=upstreams,
+        max_connections=load.connections + load.active + SPARE_CONNECTIONS,
+        listen=free_address(),
+        label=label,
+        changes=desk.changes,
+    )
+
+
+async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, stop: asyncio.Event) -> TrialEnded:
+    trial_stop = asyncio.Event()
+    watch = Watch(plan.order, plan.case.system.label, setting.system, setting.origin, desk.record, trial_stop)
+    relay = asyncio.create_task(_relay(stop, trial_stop))
+    watch.start()
+    try:
+        run = await _drive(plan, desk, setting, watch)
+        counts = await _counts(run, setting)
+    finally:
+        relay.cancel()
+        await watch.end()
+    return _ended(plan, setting, watch, run, counts)
+
+
+async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
+    await stop.wait()
+    trial_stop.set()
+
+
+async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) -> LoadRun:
+    def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
+        if phase == "cool down":
+            watch.load_ended()
+        desk.record(PhaseStarted(plan.order, phase, at_ns / 1e9, expected_s))
+
+    hooks = LoadHooks(
+        on_frame=lambda frame: desk.record(FrameRecorded(plan.order, frame)),
+        on_phase=on_phase,
+        on_started=watch.watch_generators,
+        stop=watch.stop,
+    )
+    return await run_load(load_spec(plan.case, setting.addresses, plan.seed), hooks)
+
+
+async def _counts(run: LoadRun, setting: Setting) -> TrialCounts:
+    """Count once more on every side; what each had counted before the load is taken off."""
+    completed = sum(part.completed for frame in run.frames for part in frame.parts)
+    counters_before, origin_before = setting.before
+    try:
+        counters, origin = await setting.system.counters(exact=True), await setting.origin.counts()
+    except SeatrialError:
+        # It has died; the watch says how.
+        return TrialCounts(generator_completed=completed)
+    return TrialCounts(
+        generator_completed=completed,
+        system_requests=_since(counters.requests, counters_before.requests),
+        system_upstream_requests=_since(counters.upstream_requests, counters_before.upstream_requests),
+        origin_requests=origin.requests - origin_before.requests,
+    )
+
+
+def _since(after: int | None, before: int | None) -> int | None:
+    return None if after is None else after - (before or 0)
+
+
+def _ended(plan: TrialPlan, setting: Setting, watch: Watch, run: LoadRun, counts: TrialCounts) -> TrialEnded:
+    result = run.result()
+    validity = judge_load(result, run.frames, run.facts(), run.driven.lost)
+    document = to_json(result) | {"validity": {"state": validity.state, "reasons": []}}
+    is_whole = not run.driven.interrupted or watch.failure is not None
+    return TrialEnded(
+        trial=plan.order,
+        state="completed" if is_whole else "cut off",
+        at_s=time.monotonic(),
+        load=document,
+        counts=counts,
+        facts=TrialFacts(
+            drained_before_start=setting.drained,
+            system_failure=watch.failure,
+            processes_lost=tuple(watch.lost),
+            missing=setting.before[0].missing,
+        ),
+    )

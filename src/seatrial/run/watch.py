@@ -1,0 +1,85 @@
+"""What runs beside a trial's load: the samplers, and an eye on whether everything is still alive."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from seatrial.observe.processes import reference
+from seatrial.observe.sampler import Sampler
+from seatrial.observe.samples import HostSample, ProcessGone, ProcessRef, ProcessSample, Sample, SystemSample
+from seatrial.record.events import Event, HostSampled, ProcessSampled, SystemSampled
+from seatrial.systems.base import Origin, System
+
+LIVENESS_EVERY_S = 0.1
+"""A proxy that dies is noticed within this; a restart by a supervisor takes longer."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Watches one trial. ``stop`` is set when the system or the origin has gone away."""
+
+    trial: int
+    label: str
+    system: System
+    origin: Origin
+    record: Callable[[Event], None]
+    stop: asyncio.Event
+    failure: str | None = None
+    lost: list[str] = field(default_factory=list)
+    _generators: tuple[ProcessRef, ...] = ()
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _ending: bool = False
+
+    def start(self) -> None:
+        """Begin to look."""
+        sampler = Sampler(self._take, self._processes, lambda: {self.label: self.system})
+        self._tasks = [asyncio.create_task(sampler.run()), asyncio.create_task(self._mind_liveness())]
+
+    def watch_generators(self, pids: Iterable[int]) -> None:
+        """Sample these workers, too."""
+        found = (reference("generator", f"worker {index}", pid) for index, pid in enumerate(pids))
+        self._generators = tuple(ref for ref in found if ref is not None)
+
+    def load_ended(self) -> None:
+        """Take no notice of workers that end from here on: they are meant to."""
+        self._ending = True
+        self._generators = ()
+
+    async def end(self) -> None:
+        """Stop looking; what went wrong with the looking itself is raised."""
+        for task in self._tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def _processes(self) -> tuple[ProcessRef, ...]:
+        own = reference("seatrial", "seatrial", os.getpid())
+        return (
+            *self.system.processes(),
+            *self.origin.processes(),
+            *self._generators,
+            *((own,) if own is not None else ()),
+        )
+
+    def _take(self, sample: Sample) -> None:
+        match sample:
+            case ProcessSample():
+                self.record(ProcessSampled(self.trial, sample))
+            case HostSample():
+                self.record(HostSampled(self.trial, sample))
+            case SystemSample():
+                self.record(SystemSampled(self.trial, sample))
+            case ProcessGone() if not (self._ending and sample.role == "generator"):
+                self.lost.append(f"{sample.role} {sample.name} ({sample.pid})")
+
+    async def _mind_liveness(self) -> None:
+        while self.failure is None:
+            failure = self.system.failure() or self.origin.failure()
+            if failure is not None:
+                self.failure = failure
+                self.stop.set()
+            await asyncio.sleep(LIVENESS_EVERY_S)
