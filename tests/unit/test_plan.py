@@ -162,6 +162,12 @@ def test_aliases_cannot_grow_without_end():
         parse_plan("\n".join(lines), "a.yaml")
 
 
+@pytest.mark.parametrize("text", ["a: b\n" * 200_000, "- a\n" * 200_000, "[a, " * 3 + "x, " * 300_000])
+def test_size_is_bounded_before_the_whole_file_is_read(text):
+    with pytest.raises(PlanError, match="more than 10000 values"):
+        parse_plan(text, "a.yaml")
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 5000, "&a [*a]", "- " * 3000])
 def test_nesting_is_bounded(text):
     with pytest.raises(PlanError, match="nested more than 16 levels"):

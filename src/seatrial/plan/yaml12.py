@@ -114,15 +114,18 @@ class _RefusedError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML up to its composer, with the depth bounded and no opinion on what a scalar means."""
+    """PyYAML up to its composer, with depth and size bounded and no opinion on what a scalar means."""
 
     depth = 0
+    composed = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
-        if self.depth > MAX_DEPTH:
+        self.composed += 1
+        if self.depth > MAX_DEPTH or self.composed > MAX_NODES:
             event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise _RefusedError(_too_deep(_point(event.start_mark)))
+            span = _point(event.start_mark)
+            raise _RefusedError(_too_deep(span) if self.depth > MAX_DEPTH else _too_many(span))
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -145,7 +148,7 @@ class _Converter:
         span = _span(node)
         self.visited += 1
         if self.visited > MAX_NODES:
-            raise _RefusedError(Problem(span, f"the file has more than {MAX_NODES} values, aliases expanded"))
+            raise _RefusedError(_too_many(span))
         if depth > MAX_DEPTH:
             raise _RefusedError(_too_deep(span))
         if node.tag not in {"plain", "quoted", "collection"}:
@@ -222,6 +225,10 @@ def _duplicate(key: str, span: Span, first: Span) -> Problem:
 
 def _too_deep(span: Span) -> Problem:
     return Problem(span, f"the file is nested more than {MAX_DEPTH} levels deep")
+
+
+def _too_many(span: Span) -> Problem:
+    return Problem(span, f"the file has more than {MAX_NODES} values, aliases expanded")
 
 
 def _span(node: yaml.Node) -> Span:
