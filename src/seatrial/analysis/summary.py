@@ -17,7 +17,6 @@ from seatrial.analysis.validity import judge_trial, remarks_on
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.analysis.result import LoadResult
     from seatrial.load.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.rows import RecordedCase, RecordedTrial
@@ -60,11 +59,11 @@ def _case(reader: RunReader, case: RecordedCase) -> CaseSummary:
 def _trial(
     reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
 ) -> TrialSummary:
-    load = _load(case, trial, frames)
-    evidence = evidence_of(reader, case, trial, load, frames)
     phases, samples = reader.phases(trial.trial), reader.process_samples(trial.trial)
-    achieved_per_s = None if load is None else load.rate_achieved_per_s
     window = measure_window(phases, frames)
+    load = load_result(trial.load) if trial.load is not None else load_from_frames(case, window, frames)
+    evidence = evidence_of(reader, case, trial, load, frames)
+    achieved_per_s = None if load is None else load.rate_achieved_per_s
     return TrialSummary(
         trial=trial.trial,
         repeat=trial.repeat,
@@ -79,9 +78,3 @@ def _trial(
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, samples),
     )
-
-
-def _load(case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]) -> LoadResult | None:
-    if trial.load is not None:
-        return load_result(trial.load)
-    return load_from_frames(case, frames)

@@ -39,6 +39,9 @@ STEAL_FRACTION_LIMIT = 0.05
 # process.
 FRAME_GAP_S_LIMIT = 0.1
 
+# Of the connections that a system closes and we open again, this many may be on their way at one moment.
+RECONNECTING_FRACTION = 0.05
+
 OWN_LIMITS = ("descriptors_exhausted", "ports_exhausted")
 
 
@@ -180,10 +183,13 @@ def _held_missing(evidence: TrialEvidence) -> Reason | None:
 
 
 def _active_missing(evidence: TrialEvidence) -> Reason | None:
-    # Connections that carry requests may be closed and opened again by the system at any time, so the load's
-    # own count of what was established when the rate began decides.
+    # The lowest count of the window decides. A system that closes connections as a matter of course
+    # always has a few that are being opened again.
     load = evidence.load
-    if load is None or load.active_established >= load.active_requested:
+    if load is None:
+        return None
+    allowed = load.active_requested * RECONNECTING_FRACTION if load.reconnected else 0
+    if load.active_requested - load.active_established <= allowed:
         return None
     return _missing(evidence, f"{load.active_established:,} of {load.active_requested:,} active", "active")
 

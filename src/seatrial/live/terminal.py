@@ -1,0 +1,104 @@
+"""Progress on stderr: phase, time left, rate and p99 of the last interval, held connections. Changes nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self, TextIO
+
+from seatrial.live.state import LiveState, progress_line
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from seatrial.record.events import Event
+
+# Often enough to see that it lives, seldom enough for a log file.
+PLAIN_LINE_EVERY_S = 10.0
+
+
+class TerminalView:
+    """A listener for ``RunWriter.subscribe``: one live line in a terminal, plain lines elsewhere.
+
+    Use as a context manager, so that the terminal is left as it was found.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._state = LiveState()
+        self._output: _LiveLine | _PlainLines = (
+            _LiveLine(self._stream) if self._stream.isatty() else _PlainLines(self._stream)
+        )
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        heading = self._state.take(event)
+        self._output.show(heading, self._state)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was found."""
+        self._output.close()
+
+
+@dataclass(slots=True)
+class _PlainLines:
+    """One line for each heading, and one every ten seconds in between."""
+
+    stream: TextIO
+    last_s: float = field(default_factory=time.monotonic)
+
+    def show(self, heading: str | None, state: LiveState) -> None:
+        now_s = time.monotonic()
+        if heading is not None:
+            self._write(heading, now_s)
+        elif now_s - self.last_s >= PLAIN_LINE_EVERY_S and state.phase is not None:
+            self._write(f"  {progress_line(state, now_s)}", now_s)
+
+    def close(self) -> None:
+        self.stream.flush()
+
+    def _write(self, text: str, now_s: float) -> None:
+        self.stream.write(f"{text}\n")
+        self.stream.flush()
+        self.last_s = now_s
+
+
+class _LiveLine:
+    """A line that is redrawn four times a second below the headings."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        self._console = Console(file=stream, highlight=False, markup=False)
+        self._live: Live | None = None
+        self._state: LiveState | None = None
+
+    def show(self, heading: str | None, state: LiveState) -> None:
+        self._state = state
+        if self._live is None:
+            self._live = self._start()
+        if heading is not None and not heading.startswith(" "):
+            self._live.console.print(heading)
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _start(self) -> Live:
+        from rich.live import Live
+
+        live = Live(
+            console=self._console, refresh_per_second=4, transient=True, get_renderable=self._line,
+            redirect_stdout=False, redirect_stderr=False,
+        )  # fmt: skip
+        live.start()
+        return live
+
+    def _line(self) -> str:
+        return "" if self._state is None else progress_line(self._state, time.monotonic())

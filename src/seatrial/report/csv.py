@@ -1,0 +1,81 @@
+"""One row for each trial, for spreadsheets. Every header has its unit; an empty cell is "not known"."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from seatrial.analysis.objectives import error_count
+from seatrial.report.table import trials_in_order
+
+if TYPE_CHECKING:
+    from seatrial.analysis.model import CaseSummary, RunSummary, TrialSummary
+    from seatrial.analysis.result import LoadResult
+
+ROLES = ("generator", "system", "origin")
+_PERCENTILES = ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max")
+
+
+def results_csv(summary: RunSummary) -> str:
+    """Return the text of the file; trials are in the order of execution."""
+    rows = [_row(case, trial) for case, trial in trials_in_order(summary)]
+    headers = list(dict.fromkeys(header for row in rows for header in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, headers, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _row(case: CaseSummary, trial: TrialSummary) -> dict[str, Any]:
+    return {
+        "case": case.case.id,
+        "system": case.case.system,
+        **{f"variable_{name}": value for name, value in case.case.variables},
+        "repeat": trial.repeat,
+        "order": trial.order,
+        "state": trial.state,
+        "validity": trial.validity.state,
+        "validity_reasons": "; ".join(reason.code for reason in trial.validity.reasons),
+        "case_verdict": case.verdict.state or "",
+        **(_load(trial.load) if trial.load is not None else {}),
+        **_resources(trial),
+    }
+
+
+def _load(load: LoadResult) -> dict[str, Any]:
+    return {
+        "window_s": load.window_s,
+        "rate_requested_per_s": load.rate_requested_per_s,
+        "rate_achieved_per_s": round(load.rate_achieved_per_s, 3),
+        "held_requested_connections": load.held_requested,
+        "held_established_connections": load.held_established,
+        "active_requested_connections": load.active_requested,
+        "active_established_connections": load.active_established,
+        "intended_requests": load.intended,
+        "sent_requests": load.sent,
+        "completed_requests": load.completed,
+        "unsent_requests": load.unsent,
+        "timed_out_requests": load.timed_out,
+        "errors_count": error_count(load),
+        **{f"latency_us_{name}": getattr(load.latency_us, name) for name in _PERCENTILES},
+        **{f"service_time_us_{name}": getattr(load.service_time_us, name) for name in ("p50", "p99", "max")},
+        **{f"lateness_us_{name}": getattr(load.lateness_us, name) for name in ("p50", "p99", "max")},
+    }
+
+
+def _resources(trial: TrialSummary) -> dict[str, Any]:
+    counts, row = trial.counts, dict[str, Any]()
+    row["generator_completed_requests"] = counts.generator_completed
+    row["system_requests"] = counts.system_requests
+    row["system_upstream_requests"] = counts.system_upstream_requests
+    row["origin_requests"] = counts.origin_requests
+    for name in ROLES:
+        role = trial.resources.role(name)
+        row[f"{name}_cpu_cores_mean"] = None if role is None else role.cpu_cores_mean
+        row[f"{name}_memory_bytes_max"] = None if role is None else role.memory_bytes_max
+        row[f"{name}_open_files_max"] = None if role is None else role.fds_max
+    row["system_cpu_cores_per_1000_requests_per_s"] = trial.resources.system_cpu_cores_per_1000_per_s
+    row["system_memory_bytes_per_connection"] = trial.resources.system_memory_bytes_per_connection
+    return row

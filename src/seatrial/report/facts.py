@@ -1,0 +1,79 @@
+"""Texts that more than one report shows: when, on what, and what the words mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seatrial.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.analysis.model import RunSummary
+    from seatrial.record.rows import RunInfo
+
+METHOD = (
+    ("Latency", ("from the intended send time, fixed before the test, to the last byte of the response. A system that"
+     " falls behind is charged for the wait (open loop).")),
+    ("Service time", "from the actual send to the last byte; lateness is what the generator itself added."),
+    ("Percentiles", ("are read from HdrHistograms (3 significant digits) merged over workers, intervals and repeats of"
+     " the measure phase. They are never averaged. A request that never completed counts with its age.")),
+    ("Spread", "is the least and the greatest repeat. Trials ran in an order drawn anew for each round of repeats."),
+    ("Validity", ("is decided before any number is shown: did the generator send on schedule, were all connections"
+     " open, did every count agree, did each process live through the trial?")),
+    ("Verdict", "PASS needs every objective to hold in every repeat of every case. INVALID cases have none."),
+    ("CPU and memory", ("are of the processes of a role, from /proc, added up; CPU is the mean over the measure phase,"
+     " memory the peak of the trial (PSS where the kernel tells it), both the median of the repeats.")),
+)  # fmt: skip
+
+NOT_TOLD = "not told"
+
+
+def when_text(run: RunInfo) -> str:
+    """Return when the run began and how it ended."""
+    began = f"{run.started_utc[:10]} {run.started_utc[11:16]} UTC"
+    return began if run.state == "finished" else f"{began}, {run.state}"
+
+
+def repeats_text(summary: RunSummary) -> str:
+    """Return how much of the plan was run."""
+    planned = summary.run.trials
+    trials = (
+        f"{summary.trials} trials"
+        if planned in {None, summary.trials}
+        else f"{summary.trials} of {planned} trials"
+    )
+    return f"{len(summary.cases)} cases, {trials}"
+
+
+def environment_facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the environment as (name, text) pairs, the most telling first."""
+    if not document:
+        return ()
+    cpu, memory = document.get("cpu") or {}, document.get("memory") or {}
+    seatrial, limits = document.get("seatrial") or {}, document.get("limits") or {}
+    facts = [
+        ("Host", document.get("host")),
+        ("Kernel", document.get("kernel")),
+        ("Distribution", document.get("distribution")),
+        ("CPU", f"{cpu.get('model') or 'unknown model'}, {cpu.get('usable')} of {cpu.get('online')} usable"),
+        ("Memory", format_size(memory["total_bytes"]) if memory.get("total_bytes") else None),
+        ("Virtualisation", document.get("virtualisation") or "none seen"),
+        ("Clock source", document.get("clocksource")),
+        *((f"Limit: {name.replace('_', ' ')}", _limit(limit)) for name, limit in limits.items()),
+        *((f"cgroup {name}", value) for name, value in (document.get("cgroup") or {}).items() if value),
+        ("Seatrial", f"{seatrial.get('version')}, Python {seatrial.get('python')}"),
+        ("Engine", f"sha256 {seatrial.get('engine_sha256')}"),
+        *((name, _binary(binary)) for name, binary in (document.get("binaries") or {}).items()),
+        *((name, value) for name, value in (document.get("sysctls") or {}).items() if value is not None),
+    ]
+    return tuple((name, str(value) if value is not None else NOT_TOLD) for name, value in facts)
+
+
+def _limit(limit: Mapping[str, int | None]) -> str:
+    soft, hard = ("unlimited" if limit.get(kind) is None else f"{limit[kind]:,}" for kind in ("soft", "hard"))
+    return f"{soft} (hard {hard})"
+
+
+def _binary(binary: Mapping[str, str]) -> str:
+    return f"{binary.get('version')}, sha256 {binary.get('sha256')}"

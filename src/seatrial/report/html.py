@@ -1,0 +1,114 @@
+"""One HTML file, readable offline and with scripts off: charts are static SVG, made interactive where possible."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seatrial.analysis.validity import fault_of
+from seatrial.report import charts
+from seatrial.report.chart_series import typical_trial
+from seatrial.report.facts import METHOD, environment_facts, repeats_text, when_text
+from seatrial.report.table import RESOURCE_COLUMNS, RESULT_COLUMNS, count_rows, result_rows, trials_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seatrial.analysis.model import CaseSummary, RunSummary
+
+# A page with more charts over time than this takes long to make and nobody reads them all; the tables hold
+# every case.
+CHARTS_OVER_TIME_LIMIT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart as it stands in the page; ``group`` is the heading under which it is folded away, if any."""
+
+    id: str
+    title: str
+    caption: str
+    svg: str
+    spec: dict[str, Any]
+    group: str | None = None
+
+
+def render_html(summary: RunSummary) -> str:
+    """Return the page."""
+    import vl_convert
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("seatrial.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    found = list(_charts(summary))
+    return environment.get_template("report.html.j2").render(
+        summary=summary,
+        columns=RESULT_COLUMNS,
+        resource_columns=RESOURCE_COLUMNS,
+        rows=result_rows(summary),
+        count_rows=count_rows(summary),
+        trials=trials_in_order(summary),
+        invalid=[(case, trial) for case, trial in trials_in_order(summary) if trial.validity.reasons],
+        fault_of=fault_of,
+        charts=[chart for chart in found if chart.group is None],
+        folded=[chart for chart in found if chart.group is not None],
+        when=when_text(summary.run),
+        repeats=repeats_text(summary),
+        facts=environment_facts(summary.environment),
+        method=METHOD,
+        specs=_script_safe(json.dumps({chart.id: chart.spec for chart in found})),
+        bundle=_script_safe_code(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+        if found
+        else "",
+    )
+
+
+def _charts(summary: RunSummary) -> Iterator[Chart]:
+    by_case = charts.latency_by_case(summary)
+    if by_case is not None:
+        caption = "Dot: percentile of the merged histograms of all repeats. Bar: from the least to the greatest repeat."
+        yield _chart("latency", "Latency by case", caption, by_case)
+    spectrum = charts.latency_spectrum(summary)
+    if spectrum is not None:
+        caption = "Every sample of all repeats. To the right, each gridline is ten times rarer."
+        yield _chart("spectrum", "Percentile spectrum", caption, spectrum)
+    for number, case in enumerate(summary.cases[:CHARTS_OVER_TIME_LIMIT]):
+        over_time = charts.trial_over_time(case)
+        if over_time is not None:
+            title = f"{case.case.system}: {case.label}"
+            yield _chart(f"trial-{number}", title, _trial_caption(case), over_time, group=title)
+
+
+def _trial_caption(case: CaseSummary) -> str:
+    trial = typical_trial(case)
+    if trial is None:
+        return ""
+    which = "the repeat with the median p99" if len(case.trials) > 1 else "the only repeat"
+    return f"Trial {trial.order}, {which}. {trial.validity.state}. The measure phase is shaded green."
+
+
+def _chart(identity: str, title: str, caption: str, spec: dict[str, Any], group: str | None = None) -> Chart:
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(spec)
+    return Chart(identity, title, caption, _own_names(svg, identity, title), spec, group)
+
+
+def _own_names(svg: str, prefix: str, title: str) -> str:
+    # Several drawings share one page, and all of them call their clip paths alike.
+    named = re.sub(r'id="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    named = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", named)
+    label = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return named.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def _script_safe(text: str) -> str:
+    # JSON inside a script element must not be able to end it.
+    return text.replace("<", "\\u003c")
+
+
+def _script_safe_code(code: str) -> str:
+    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")

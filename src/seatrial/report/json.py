@@ -1,0 +1,105 @@
+"""``seatrial.results/1``: everything that the reports show, for programs. Units are in the names."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from seatrial.analysis.document import to_json
+from seatrial.analysis.validity import fault_of
+
+if TYPE_CHECKING:
+    from seatrial.analysis.model import CaseSummary, RunSummary, TrialSummary
+    from seatrial.analysis.objectives import Verdict
+    from seatrial.analysis.resources import RoleResources
+    from seatrial.analysis.result import Validity
+
+SCHEMA = "seatrial.results/1"
+
+
+def results_document(summary: RunSummary) -> dict[str, Any]:
+    """Return the JSON-ready document."""
+    run = summary.run
+    return {
+        "schema": SCHEMA,
+        "run": {
+            "id": run.run_id,
+            "name": run.name,
+            "question": summary.question,
+            "state": run.state,
+            "started_utc": run.started_utc,
+            "ended_utc": run.ended_utc,
+            "trials_planned": run.trials,
+            "trials_begun": summary.trials,
+            "seatrial_version": run.version,
+            "exit_code": int(summary.exit_code),
+        },
+        "systems": [asdict(system) for system in summary.systems],
+        "objectives": [asdict(objective) for objective in summary.objectives],
+        "cases": [_case(case) for case in summary.cases],
+        "environment": dict(summary.environment),
+        "journal": [asdict(entry) for entry in summary.journal],
+        "changes": [asdict(change) for change in summary.changes],
+    }
+
+
+def _case(case: CaseSummary) -> dict[str, Any]:
+    return {
+        "id": case.case.id,
+        "system": case.case.system,
+        "kind": case.case.kind,
+        "variables": dict(case.case.variables),
+        "state": case.state,
+        "validity": _validity(case.validity),
+        "verdict": _verdict(case.verdict),
+        "latency_us": None if case.latency_us is None else asdict(case.latency_us),
+        "service_time_us": None if case.service_time_us is None else asdict(case.service_time_us),
+        "spread_over_repeats": {_with_unit(name): asdict(spread) for name, spread in case.spreads.items()},
+        "trials": [_trial(trial) for trial in case.trials],
+    }
+
+
+def _trial(trial: TrialSummary) -> dict[str, Any]:
+    return {
+        "trial": trial.trial,
+        "repeat": trial.repeat,
+        "order": trial.order,
+        "state": trial.state,
+        "started_utc": trial.started_utc,
+        "validity": _validity(trial.validity),
+        "remarks": list(trial.remarks),
+        "load": None
+        if trial.load is None
+        else {**to_json(trial.load), "validity": _validity(trial.validity)},
+        "counts": asdict(trial.counts),
+        "resources": {
+            "roles": {role.role: _role(role) for role in trial.resources.roles},
+            "system_cpu_cores_per_1000_per_s": trial.resources.system_cpu_cores_per_1000_per_s,
+            "system_memory_bytes_per_connection": trial.resources.system_memory_bytes_per_connection,
+        },
+        "phases": [
+            {"name": phase.name, "start_s": phase.start_s, "end_s": phase.end_s} for phase in trial.phases
+        ],
+    }
+
+
+def _role(role: RoleResources) -> dict[str, Any]:
+    return {name: value for name, value in asdict(role).items() if name != "role"}
+
+
+def _validity(validity: Validity) -> dict[str, Any]:
+    reasons = [{**asdict(reason), "fault": fault_of(reason)} for reason in validity.reasons]
+    return {"state": validity.state, "reasons": reasons}
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    outcomes = [
+        {"objective": outcome.objective.text, "held": outcome.held, "values": list(outcome.values)}
+        for outcome in verdict.outcomes
+    ]
+    return {"state": verdict.state, "objectives": outcomes}
+
+
+def _with_unit(name: str) -> str:
+    # Percentiles have bare names inside ``latency_us``; here nothing around them says the unit.
+    return name if "_" in name else f"latency_us_{name}"

@@ -1,0 +1,77 @@
+"""The report for a pull request or a wiki: the same words and tables as the page, without the charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.validity import fault_of
+from seatrial.report.facts import METHOD, environment_facts, repeats_text, when_text
+from seatrial.report.table import RESOURCE_COLUMNS, RESULT_COLUMNS, count_rows, result_rows, trials_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from seatrial.analysis.model import RunSummary
+    from seatrial.report.table import Column, Row
+
+COUNT_HEADINGS = ("Trial", "Case", "Repeat", "Generator", "System", "System to origin", "Origin", "Agreement")
+
+
+def render_markdown(summary: RunSummary) -> str:
+    """Return the text."""
+    return "\n".join(_lines(summary)) + "\n"
+
+
+def _lines(summary: RunSummary) -> Iterator[str]:
+    yield f"# {_plain(summary.question or summary.run.name)}"
+    yield ""
+    yield f"{summary.run.name}, {when_text(summary.run)}, {repeats_text(summary)}"
+    if summary.objectives:
+        yield f"\nAsked of every case: {', '.join(f'`{objective.text}`' for objective in summary.objectives)}"
+    yield ""
+    yield from (f"- **{_plain(system.sentence)}**" for system in summary.systems)
+    yield from _doubts(summary)
+    yield "\n## Results\n"
+    rows = result_rows(summary)
+    yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
+    yield "\n## What the systems used\n"
+    yield from _table([column.heading for column in RESOURCE_COLUMNS], _cells(RESOURCE_COLUMNS, rows))
+    yield "\n## Do the counts agree?\n"
+    yield from _table(COUNT_HEADINGS, count_rows(summary))
+    yield "\n## Environment\n"
+    yield from _table(("What", "Value"), environment_facts(summary.environment))
+    yield "\n## Journal\n"
+    entries = [f"- {entry.at_utc[:19]}Z, {entry.author}: {_plain(entry.text)}" for entry in summary.journal]
+    yield from entries or ["Empty."]
+    yield "\n## The plan\n"
+    yield f"```yaml\n{summary.plan_text.rstrip()}\n```"
+    yield "\n## How to read these numbers\n"
+    yield from (f"- **{term}** {meaning}" for term, meaning in METHOD)
+
+
+def _doubts(summary: RunSummary) -> Iterator[str]:
+    if summary.run.state != "finished":
+        yield f"\n> **This run is {summary.run.state}.** What was measured until then is below."
+    if not summary.invalid:
+        return
+    yield f"\n> **{len(summary.invalid)} of {summary.trials} trials cannot be believed.** They have no verdict."
+    for case, trial in trials_in_order(summary):
+        for reason in trial.validity.reasons:
+            where = f"{case.case.id}, repeat {trial.repeat}"
+            yield f"> - {where}: {_plain(reason.text)} ({fault_of(reason)}). Remedy: {_plain(reason.remedy)}."
+
+
+def _cells(columns: Sequence[Column], rows: Sequence[Row]) -> list[list[str]]:
+    return [[row.cells[column.key] for column in columns] for row in rows]
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(headings)} |"
+    yield f"|{'---|' * len(headings)}"
+    for row in rows:
+        yield f"| {' | '.join(_plain(cell) for cell in row)} |"
+
+
+def _plain(text: str) -> str:
+    # A bar ends a cell, a line break ends a table, and angle brackets would be read as HTML.
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())

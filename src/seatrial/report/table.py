@@ -1,0 +1,175 @@
+"""The results table, the same in every output: requested beside achieved, the direct baseline beside the systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.objectives import error_count
+from seatrial.analysis.sentences import range_us
+from seatrial.units import format_us
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from seatrial.analysis.model import CaseSummary, RunSummary, TrialSummary
+    from seatrial.analysis.spread import Spread
+
+NONE = "-"
+BASELINE = "direct"
+MEGABYTE = 1_000_000
+KILOBYTE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; ``heading`` holds the unit where the cells do not."""
+
+    key: str
+    heading: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One case of one system; ``cells`` by column key. ``first_of_group`` begins a new combination of variables."""
+
+    state: str
+    cells: dict[str, str]
+    first_of_group: bool
+
+
+RESULT_COLUMNS = (
+    Column("case", "Case"),
+    Column("system", "System"),
+    Column("state", "Verdict"),
+    Column("asked", "Requests/s asked"),
+    Column("achieved", "Requests/s achieved"),
+    Column("held", "Held connections"),
+    Column("p50", "p50"),
+    Column("p99", "p99"),
+    Column("p99_repeats", "p99 of the repeats"),
+    Column("over_direct", "p99 over direct"),
+    Column("p999", "p99.9"),
+    Column("max", "max"),
+    Column("errors", "Errors"),
+)
+RESOURCE_COLUMNS = (
+    Column("case", "Case"),
+    Column("system", "System"),
+    Column("cpu", "System CPU (cores)"),
+    Column("cpu_per_1000", "Cores per 1,000 requests/s"),
+    Column("memory", "System memory (MB)"),
+    Column("memory_per_connection", "Memory per connection (kB)"),
+)
+
+
+def result_rows(summary: RunSummary) -> tuple[Row, ...]:
+    """Return the rows: combinations in plan order, the systems of each together, the baseline first."""
+    groups: dict[str, list[CaseSummary]] = {}
+    for case in summary.cases:
+        groups.setdefault(case.label, []).append(case)
+    rows = []
+    for group in groups.values():
+        ordered = sorted(group, key=lambda case: case.case.kind != BASELINE)
+        baseline = ordered[0] if ordered[0].case.kind == BASELINE else None
+        rows += [_row(case, baseline, first=case is ordered[0]) for case in ordered]
+    return tuple(rows)
+
+
+def count_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
+    """Return (trial, case, repeat, generator, system, system towards the origin, origin, agree) as texts."""
+    return tuple(_count_row(case, trial) for case, trial in trials_in_order(summary))
+
+
+def trials_in_order(summary: RunSummary) -> tuple[tuple[CaseSummary, TrialSummary], ...]:
+    """Return every trial with its case, in the order of execution."""
+    pairs = [(case, trial) for case in summary.cases for trial in case.trials]
+    return tuple(sorted(pairs, key=lambda pair: pair[1].order))
+
+
+def _row(case: CaseSummary, baseline: CaseSummary | None, *, first: bool) -> Row:
+    cells = {key: read(case) for key, read in _CELLS.items()}
+    cells["over_direct"] = _over(case, baseline)
+    return Row(case.state, cells, first)
+
+
+def _over(case: CaseSummary, baseline: CaseSummary | None) -> str:
+    if baseline is None or baseline is case or case.latency_us is None or baseline.latency_us is None:
+        return NONE
+    difference_us = case.latency_us.p99 - baseline.latency_us.p99
+    return f"{'+' if difference_us >= 0 else '-'}{format_us(abs(difference_us))}"
+
+
+def _latency(name: str) -> Callable[[CaseSummary], str]:
+    def read(case: CaseSummary) -> str:
+        return NONE if case.latency_us is None else format_us(getattr(case.latency_us, name))
+
+    return read
+
+
+def _p99_repeats(case: CaseSummary) -> str:
+    spread = case.spreads.get("p99")
+    return NONE if spread is None else range_us(spread.min, spread.max)
+
+
+def _asked(case: CaseSummary) -> str:
+    if case.case.loop == "closed":
+        return "closed loop"
+    return NONE if case.case.rate_per_s is None else f"{case.case.rate_per_s:,.0f}"
+
+
+def _held(case: CaseSummary) -> str:
+    loads = [trial.load for trial in case.trials if trial.load is not None]
+    if not loads:
+        return NONE
+    return f"{min(load.held_established for load in loads):,} of {case.case.held:,}"
+
+
+def _errors(case: CaseSummary) -> str:
+    loads = [trial.load for trial in case.trials if trial.load is not None]
+    return f"{sum(error_count(load) for load in loads):,}" if loads else NONE
+
+
+def _spread(key: str, form: str, divisor: float = 1) -> Callable[[CaseSummary], str]:
+    def read(case: CaseSummary) -> str:
+        spread: Spread | None = case.spreads.get(key)
+        return NONE if spread is None else f"{spread.median / divisor:{form}}"
+
+    return read
+
+
+_CELLS: dict[str, Callable[[CaseSummary], str]] = {
+    "case": lambda case: case.label,
+    "system": lambda case: case.case.system,
+    "state": lambda case: case.state,
+    "asked": _asked,
+    "achieved": _spread("achieved_per_s", ",.0f"),
+    "held": _held,
+    "p50": _latency("p50"),
+    "p99": _latency("p99"),
+    "p99_repeats": _p99_repeats,
+    "p999": _latency("p999"),
+    "max": _latency("max"),
+    "errors": _errors,
+    "cpu": _spread("system_cpu_cores", ".2f"),
+    "cpu_per_1000": _spread("system_cpu_cores_per_1000_per_s", ".3f"),
+    "memory": _spread("system_memory_bytes", ",.0f", MEGABYTE),
+    "memory_per_connection": _spread("system_memory_bytes_per_connection", ",.1f", KILOBYTE),
+}
+
+
+def _count_row(case: CaseSummary, trial: TrialSummary) -> tuple[str, ...]:
+    counts = trial.counts
+    numbers = (
+        counts.generator_completed, counts.system_requests, counts.system_upstream_requests,
+        counts.origin_requests
+    )  # fmt: skip
+    texts = (NONE if number is None else f"{number:,}" for number in numbers)
+    return str(trial.order), case.case.id, str(trial.repeat), *texts, _agreement(numbers)
+
+
+def _agreement(numbers: Sequence[int | None]) -> str:
+    known = {number for number in numbers if number is not None}
+    if len([number for number in numbers if number is not None]) < 2:
+        return "cannot be told"
+    return "equal" if len(known) == 1 else f"differ by {max(known) - min(known):,}"

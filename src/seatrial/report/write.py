@@ -1,0 +1,58 @@
+"""Every report of a run, written beside its record."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.errors import RecordError
+from seatrial.report.csv import results_csv
+from seatrial.report.html import render_html
+from seatrial.report.json import results_document
+from seatrial.report.markdown import render_markdown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seatrial.analysis.model import RunSummary
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPaths:
+    """Where the reports are."""
+
+    html: Path
+    markdown: Path
+    csv: Path
+    json: Path
+
+
+def write_reports(summary: RunSummary, directory: Path) -> ReportPaths:
+    """Write all four reports into a run directory, each whole or not at all; raise :class:`RecordError` if not."""
+    paths = ReportPaths(
+        directory / "report.html",
+        directory / "report.md",
+        directory / "results.csv",
+        directory / "results.json",
+    )
+    _write(paths.json, json.dumps(results_document(summary), indent=2) + "\n")
+    _write(paths.csv, results_csv(summary))
+    _write(paths.markdown, render_markdown(summary))
+    _write(paths.html, render_html(summary))
+    return paths
+
+
+def _write(path: Path, text: str) -> None:
+    # A reader never sees half a file, not even when this process is killed here.
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise RecordError(
+            f"cannot write {path}",
+            cause=error.strerror,
+            next_step="free some space, or copy the run elsewhere",
+        ) from error

@@ -1,0 +1,247 @@
+"""Every report of a made run: whole, readable without scripts and network, and of one mind with the record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+from tests.support.made_run import Twist, make_run
+
+from seatrial.analysis.summary import summarise_run
+from seatrial.cli.note import note
+from seatrial.cli.report import report
+from seatrial.record.reader import RunReader
+from seatrial.report.charts import latency_by_case, latency_spectrum, trial_over_time
+from seatrial.report.csv import results_csv
+from seatrial.report.html import render_html
+from seatrial.report.markdown import render_markdown
+from seatrial.report.terminal import WIDTH_LIMIT, print_summary
+
+SYSTEMS = ("direct", "envoy")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run of two systems in which one trial was believed to be late and one system is slow."""
+    twists = {5: Twist(slow=12), 6: Twist(lateness_us=900)}
+    return make_run(tmp_path_factory.mktemp("runs"), twists=twists, systems=SYSTEMS)
+
+
+@pytest.fixture(scope="module")
+def summary(made):
+    with RunReader.open(made) as reader:
+        return summarise_run(reader)
+
+
+@pytest.fixture(scope="module")
+def html(summary):
+    return render_html(summary)
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    parsed = Page()
+    parsed.feed(html)
+    parsed.close()
+    return parsed
+
+
+class Page(HTMLParser):
+    """What a reader with scripts off gets: text outside scripts and styles; and everything that refers outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.text, self.svgs, self.figures, self.references, self.scripts = "", 0, 0, [], []
+        self._inside: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag in {"script", "style"}:
+            self._inside.append(tag)
+            self.scripts.append((values, ""))
+        self.svgs += tag == "svg"
+        self.figures += tag == "figure"
+        self.references += [
+            value
+            for name, value in values.items()
+            if value and not name.startswith("xmlns") and re.search(r"//|url\((?!#)", value)
+        ]
+
+    def handle_endtag(self, tag):
+        if self._inside and tag == self._inside[-1]:
+            self._inside.pop()
+
+    def handle_data(self, data):
+        if not self._inside:
+            self.text += data
+        else:
+            values, before = self.scripts[-1]
+            self.scripts[-1] = (values, before + data)
+
+
+def test_the_page_refers_to_nothing_outside(page):
+    assert page.references == []
+    assert not re.search(r"https?://", page.text)
+    for values, text in page.scripts:
+        assert "src" not in values
+        # The charts' library carries addresses in its messages and namespaces; everything of ours has none.
+        assert values.get("id") == "bundle" or not re.search(r"https?://", text)
+
+
+def test_the_page_is_whole_without_scripts(page, summary):
+    assert page.figures == page.svgs == 2 + len(summary.cases)
+    for needed in (
+        "Does the proxy add more than a millisecond",
+        "1 of 16 trials cannot be believed",
+        "requests left late",
+        "give the generator a core of its own",
+        "Whose fault: generator",
+        "16,000",
+        "Debian GNU/Linux 12",
+        "The machine was quiet",
+        "repeat: 2",
+        "from the intended send time",
+        "connections=500 rate=2000",
+        "p99 < 5 ms",
+    ):
+        assert needed in page.text, needed
+    for system in summary.systems:
+        assert system.sentence in page.text
+
+
+def test_the_page_opens_with_question_verdicts_doubt_and_results(page):
+    order = [
+        "Does the proxy add",
+        "envoy: INVALID",
+        "cannot be believed",
+        "Results",
+        "Latency by case",
+        "Journal",
+    ]
+    places = [page.text.rindex(text) if text == "Journal" else page.text.index(text) for text in order]
+    places[2] = page.text.index("trials cannot be believed", places[1] + 60)
+    assert places == sorted(places)
+
+
+def test_the_page_gives_the_specs_to_its_script(page):
+    (specs,) = [json.loads(text) for values, text in page.scripts if values.get("id") == "specs"]
+    assert {"latency", "spectrum", "trial-0"} <= set(specs)
+    assert len(specs) == page.figures
+
+
+def test_drawings_in_one_page_do_not_share_names(html):
+    names = re.findall(r'<[^<>]* id="([^"]+)"', html)
+    assert names
+    assert len(names) == len(set(names))
+
+
+def test_what_a_person_wrote_cannot_become_markup(made):
+    runner = CliRunner()
+    assert runner.invoke(note, [str(made), "<script>alert(1)</script> | bar"]).exit_code == 0
+    with RunReader.open(made) as reader:
+        changed = summarise_run(reader)
+    assert "<script>alert" not in render_html(changed)
+    assert "<script>alert" not in render_markdown(changed)
+    assert r"\| bar" in render_markdown(changed)
+
+
+def test_charts_hold_the_data_and_the_phases(summary):
+    case = summary.cases[4]
+    over_time = trial_over_time(case)
+    assert over_time is not None
+    bands, curves, names = (layer["data"]["values"] for layer in over_time["vconcat"][0]["layer"])
+    assert [band["phase"] for band in bands] == ["set up", "ramp", "warm up", "measure", "cool down"]
+    assert {value["series"] for value in curves} == {"requested", "achieved"}
+    assert [name["phase"] for name in names] == [band["phase"] for band in bands]
+    spectrum = latency_spectrum(summary)
+    assert spectrum is not None
+    assert {value["system"] for value in spectrum["data"]["values"]} == set(SYSTEMS)
+    by_case = latency_by_case(summary)
+    assert by_case is not None
+    for value in by_case["data"]["values"]:
+        assert value["low_ms"] <= value["high_ms"]
+
+
+def test_a_run_in_which_nothing_was_measured_still_has_a_page(tmp_path):
+    with RunReader.open(make_run(tmp_path, trials=0, end=False)) as reader:
+        summary = summarise_run(reader)
+    html = render_html(summary)
+    assert "This run is cut off" in html
+    assert "not run" in html
+    assert latency_by_case(summary) is None
+    assert results_csv(summary).strip() == ""
+
+
+def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
+    rows = list(csv.DictReader(io.StringIO(results_csv(summary))))
+    assert len(rows) == 16
+    units = (
+        "_us",
+        "_s",
+        "_cores",
+        "bytes",
+        "requests",
+        "connections",
+        "_count",
+        "_max",
+        "_mean",
+        "files",
+        "_us_",
+    )
+    words = {"case", "system", "repeat", "order", "state", "validity", "validity_reasons", "case_verdict"}
+    for header in set(rows[0]) - words:
+        assert header.startswith("variable_") or any(unit in header for unit in units), header
+    assert rows[5]["validity"] == "INVALID"
+    assert rows[5]["validity_reasons"] == "generator.late"
+    assert rows[0]["generator_completed_requests"] == rows[0]["origin_requests"] == "8000"
+    assert rows[0]["system_requests"] == ""
+
+
+def test_terminal_fits_and_reads_without_colour(summary):
+    text = io.StringIO()
+    print_summary(summary, Console(file=text, width=WIDTH_LIMIT, color_system=None))
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= WIDTH_LIMIT
+    assert any(line.startswith("  envoy") and " FAIL " in line for line in lines)
+    assert any(
+        line.startswith("INVALID envoy-connections=200-rate=2000, repeat 1: requests left late")
+        for line in lines
+    )
+    assert "\x1b" not in text.getvalue()
+
+
+def test_markdown(summary, snapshot):
+    text = render_markdown(summary)
+    text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?Z?( UTC)?", "TIME", text)
+    assert re.sub(r"^- TIME, person: &lt;script.*\n", "", text, flags=re.MULTILINE) == snapshot
+
+
+def test_report_command_writes_everything_and_tells_the_verdict(made):
+    result = CliRunner().invoke(report, [str(made)])
+    assert result.exit_code == 3, result.output
+    for name in ("report.html", "report.md", "results.csv", "results.json"):
+        assert str(made / name) in result.stdout
+        assert (made / name).stat().st_size > 1_000
+    assert result.stderr == ""
+    document = json.loads((made / "results.json").read_text())
+    assert document["schema"] == "seatrial.results/1"
+
+
+def test_report_command_gives_json_alone_on_stdout(made, tmp_path):
+    result = CliRunner().invoke(report, [str(made), "--json", "-"])
+    assert json.loads(result.stdout)["run"]["exit_code"] == result.exit_code == 3
+    target = tmp_path / "x.json"
+    CliRunner().invoke(report, [str(made), "--json", str(target)])
+    assert json.loads(target.read_text())["schema"] == "seatrial.results/1"
+
+
+@pytest.mark.parametrize(("twists", "code"), [({}, 0), ({2: Twist(slow=40)}, 1)])
+def test_exit_codes(tmp_path, twists, code):
+    run = make_run(tmp_path, twists=twists, systems=("direct",))
+    assert CliRunner().invoke(report, [str(run), "--json", "-"]).exit_code == code

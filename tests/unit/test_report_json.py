@@ -1,0 +1,187 @@
+"""``results.json`` against a written shape: every key that is promised is there, with its type, and none besides."""
+
+from __future__ import annotations
+
+import json
+from types import NoneType
+
+import pytest
+from tests.support.made_run import Twist, make_run
+
+from seatrial.analysis.summary import summarise_run
+from seatrial.record.reader import RunReader
+from seatrial.report.json import results_document
+
+NUMBER = (int, float)
+REASON = {"code": str, "text": str, "remedy": str, "fault": str}
+VALIDITY = {"state": str, "reasons": [REASON]}
+DISTRIBUTION = dict.fromkeys(
+    ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max", "count"), NUMBER
+)
+ESTABLISHED = {"requested": int, "established": int}
+SPREAD = {"median": NUMBER, "min": NUMBER, "max": NUMBER, "variation": (*NUMBER, NoneType), "repeats": int}
+LOAD = {
+    "schema": str,
+    "url": str,
+    "loop": str,
+    "arrival": str,
+    "driver": str,
+    "resolution_us": NUMBER,
+    "timestamps": str,
+    "seed": int,
+    "validity": VALIDITY,
+    "window_s": NUMBER,
+    "rate_per_s": {"requested": NUMBER, "achieved": NUMBER},
+    "connections": {"active": ESTABLISHED, "held": ESTABLISHED, "opened": int, "reconnected": int},
+    "requests": dict.fromkeys(
+        ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed"), int
+    ),
+    "status": {str: int},
+    "errors": {str: int},
+    "bytes": {"sent": int, "received": int},
+    "latency_us": DISTRIBUTION,
+    "service_time_us": DISTRIBUTION,
+    "lateness_us": DISTRIBUTION,
+    "connect_us": DISTRIBUTION,
+    "tls_handshake_us": NoneType,
+    "generator": dict.fromkeys(
+        ("processes", "cpu_user_s", "cpu_system_s", "cpu_us_per_request", "pss_bytes", "throttled_s"), NUMBER
+    ),
+    "intervals": [
+        {
+            "start_s": NUMBER,
+            "sent": int,
+            "completed": int,
+            "errors": int,
+            "held": int,
+            "latency_us": {"p50": int, "p99": int, "max": int},
+            "lateness_us": {"p99": int, "max": int},
+        }
+    ],
+}
+MAYBE_INT = (int, NoneType)
+MAYBE = (*NUMBER, NoneType)
+ROLE = {
+    "processes": int,
+    "cpu_cores_mean": MAYBE,
+    "cpu_cores_max": MAYBE,
+    "rss_bytes_max": int,
+    "pss_bytes_max": MAYBE_INT,
+    "fds_max": MAYBE_INT,
+    "throttled_s": MAYBE,
+}
+TRIAL = {
+    "trial": int,
+    "repeat": int,
+    "order": int,
+    "state": str,
+    "started_utc": str,
+    "validity": VALIDITY,
+    "remarks": [str],
+    "load": LOAD,
+    "counts": dict.fromkeys(
+        ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests"), MAYBE_INT
+    ),
+    "resources": {
+        "roles": {str: ROLE},
+        "system_cpu_cores_per_1000_per_s": MAYBE,
+        "system_memory_bytes_per_connection": MAYBE,
+    },
+    "phases": [{"name": str, "start_s": NUMBER, "end_s": MAYBE}],
+}
+CASE = {
+    "id": str,
+    "system": str,
+    "kind": str,
+    "variables": {str: NUMBER},
+    "state": str,
+    "validity": VALIDITY,
+    "verdict": {
+        "state": (str, NoneType),
+        "objectives": [{"objective": str, "held": (bool, NoneType), "values": [MAYBE]}],
+    },
+    "latency_us": DISTRIBUTION,
+    "service_time_us": DISTRIBUTION,
+    "spread_over_repeats": {str: SPREAD},
+    "trials": [TRIAL],
+}
+DOCUMENT = {
+    "schema": str,
+    "run": {
+        "id": str,
+        "name": str,
+        "question": str,
+        "state": str,
+        "started_utc": str,
+        "ended_utc": str,
+        "trials_planned": int,
+        "trials_begun": int,
+        "seatrial_version": str,
+        "exit_code": int,
+    },
+    "systems": [{"label": str, "kind": str, "state": str, "sentence": str}],
+    "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER}],
+    "cases": [CASE],
+    "environment": dict,
+    "journal": [{"at_utc": str, "author": str, "trial": MAYBE_INT, "text": str}],
+    "changes": [{"id": int, "at_utc": str, "kind": str, "detail": dict, "undone_utc": (str, NoneType)}],
+}
+
+
+def conform(value, shape, where="document"):
+    """Compare a JSON value with a shape: a type or types, [shape of each], {key: shape} or {str: shape of each}."""
+    if isinstance(shape, list):
+        assert isinstance(value, list), where
+        for index, item in enumerate(value):
+            conform(item, shape[0], f"{where}[{index}]")
+    elif isinstance(shape, dict):
+        assert isinstance(value, dict), where
+        if set(shape) == {str}:
+            shape = dict.fromkeys(value, shape[str])
+        assert set(value) == set(shape), where
+        for key, item in value.items():
+            conform(item, shape[key], f"{where}.{key}")
+    else:
+        assert isinstance(value, shape), f"{where} is {value!r}"
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    run = make_run(tmp_path_factory.mktemp("runs"), twists={6: Twist(died=True)}, systems=("direct", "envoy"))
+    with RunReader.open(run) as reader:
+        made = results_document(summarise_run(reader))
+    return json.loads(json.dumps(made, allow_nan=False))
+
+
+def test_the_document_has_the_written_shape(document):
+    conform(document, DOCUMENT)
+
+
+def test_the_document_tells_validity_and_verdict(document):
+    states = {case["id"]: (case["state"], case["verdict"]["state"]) for case in document["cases"]}
+    assert states["envoy-connections=200-rate=2000"] == ("INVALID", None)
+    assert states["envoy-connections=200-rate=1000"] == ("PASS", "PASS")
+    (reason,) = document["cases"][5]["trials"][0]["validity"]["reasons"]
+    assert (reason["code"], reason["fault"]) == ("system.died", "system")
+    assert document["cases"][5]["trials"][0]["load"]["validity"]["state"] == "INVALID"
+
+
+def test_the_load_of_a_cut_trial_is_made_from_its_frames(tmp_path):
+    from tests.support.made_run import PLAN_TEXT, compiled_plan, trial_events
+
+    from seatrial.record import events
+    from seatrial.record.writer import RunWriter
+
+    compiled = compiled_plan(("envoy",))
+    with RunWriter.create(tmp_path, "cut", PLAN_TEXT, json.dumps(compiled)) as writer:
+        writer.append(events.RunStarted("cut", "cut", 1))
+        for event in list(trial_events(1, 1, compiled["cases"][0], 1, Twist()))[:24]:
+            writer.append(event)
+    with RunReader.open(writer.path) as reader:
+        made = results_document(summarise_run(reader))
+    (trial,) = made["cases"][0]["trials"]
+    assert trial["state"] == "cut off"
+    assert [reason["code"] for reason in trial["validity"]["reasons"]] == ["environment.cut_off"]
+    assert 0 < trial["load"]["requests"]["completed"] < 6_000
+    assert trial["load"]["latency_us"]["count"] == trial["load"]["requests"]["intended"]
+    assert trial["load"]["window_s"] == pytest.approx(trial["load"]["requests"]["intended"] / 1_000, abs=1)
