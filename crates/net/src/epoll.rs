@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use crate::address::RawAddress;
 use crate::clock::{Realtime, now_ns, sleep_until, timespec};
 use crate::driver::{Driver, Event, Received, Wake};
+use crate::ports::PortWindows;
 use crate::socket;
 use crate::sys::check;
 
@@ -110,6 +111,7 @@ fn decode(raw: &libc::epoll_event) -> Event {
 pub struct EpollDriver {
     poller: Poller,
     realtime: Realtime,
+    ports: Option<PortWindows>,
     stamp_arrivals: bool,
     /// The wall clock was stepped during the last sleep: stamps of this look cannot be mapped.
     stamps_unusable: bool,
@@ -121,6 +123,7 @@ impl EpollDriver {
         Ok(Self {
             poller: Poller::new()?,
             realtime: Realtime::default(),
+            ports: PortWindows::of_this_machine(),
             stamp_arrivals,
             stamps_unusable: false,
         })
@@ -164,7 +167,7 @@ impl Driver for EpollDriver {
     }
 
     fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32> {
-        let fd = socket::connect(target, source)?;
+        let fd = socket::connect(target, source, self.ports.as_mut())?;
         let prepare = || {
             if self.stamp_arrivals {
                 socket::stamp_arrivals(fd)?;

@@ -8,6 +8,7 @@ pub mod driver;
 pub mod epoll;
 pub mod listener;
 pub mod pipe;
+mod ports;
 pub mod process;
 pub mod socket;
 mod sys;

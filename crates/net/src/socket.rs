@@ -4,27 +4,51 @@ use std::io;
 use std::mem::MaybeUninit;
 
 use crate::address::RawAddress;
+use crate::ports::PortWindows;
 use crate::sys::{check, check_len, close, set_option};
 
 /// Bind without choosing a port: connect() chooses it, so the same port may serve many destinations. `<linux/in.h>`.
 const IP_BIND_ADDRESS_NO_PORT: libc::c_int = 24;
 
-/// Opens a socket and starts to connect it.
-pub(crate) fn connect(target: &RawAddress, source: Option<&RawAddress>) -> io::Result<libc::c_int> {
+/// Opens a socket and starts to connect it, from a port of the next window where the kernel knows windows.
+pub(crate) fn connect(
+    target: &RawAddress,
+    source: Option<&RawAddress>,
+    ports: Option<&mut PortWindows>,
+) -> io::Result<libc::c_int> {
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers are passed.
     let fd = check(unsafe { libc::socket(target.family(), kind, 0) })?;
-    start_connect(fd, target, source).inspect_err(|_| close(fd))?;
+    start_connect(fd, target, source, ports).inspect_err(|_| close(fd))?;
     Ok(fd)
 }
 
-fn start_connect(fd: libc::c_int, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<()> {
+fn start_connect(
+    fd: libc::c_int,
+    target: &RawAddress,
+    source: Option<&RawAddress>,
+    ports: Option<&mut PortWindows>,
+) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
     if let Some(source) = source {
         set_option(fd, libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)?;
         // SAFETY: the pointer and length describe `source`.
         check(unsafe { libc::bind(fd, source.as_ptr(), source.len()) })?;
     }
+    let Some(ports) = ports else { return begin(fd, target) };
+    let mut outcome = Ok(());
+    for _ in 0..ports.attempts() {
+        ports.narrow(fd)?;
+        outcome = begin(fd, target);
+        // A window without a free port towards this target; the next may have one.
+        if !outcome.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EADDRNOTAVAIL)) {
+            break;
+        }
+    }
+    outcome
+}
+
+fn begin(fd: libc::c_int, target: &RawAddress) -> io::Result<()> {
     // SAFETY: the pointer and length describe `target`.
     match check(unsafe { libc::connect(fd, target.as_ptr(), target.len()) }) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
