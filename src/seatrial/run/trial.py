@@ -132,7 +132,7 @@ async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, stop: asyncio.
     trial_stop = asyncio.Event()
     watch = Watch(plan.order, plan.case.system.label, setting.system, setting.origin, desk.record, trial_stop)
     relay = asyncio.create_task(_relay(stop, trial_stop))
-    watch.start()
+    await watch.start()
     try:
         run = await _drive(plan, desk, setting, watch)
         counts = await _counts(run, setting)
@@ -149,6 +149,8 @@ async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
 
 async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) -> LoadRun:
     def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
+        if phase == "warm up":
+            watch.look_now()
         if phase == "cool down":
             watch.load_ended()
         desk.record(PhaseStarted(plan.order, phase, at_ns / 1e9, expected_s))

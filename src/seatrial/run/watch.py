@@ -30,13 +30,22 @@ class Watch:
     failure: str | None = None
     lost: list[str] = field(default_factory=list)
     _generators: tuple[ProcessRef, ...] = ()
+    _sampler: Sampler = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _ending: bool = False
 
-    def start(self) -> None:
-        """Begin to look."""
-        sampler = Sampler(self._take, self._processes, lambda: {self.label: self.system})
-        self._tasks = [asyncio.create_task(sampler.run()), asyncio.create_task(self._mind_liveness())]
+    def __post_init__(self) -> None:
+        """Make the sampler; it looks at nothing yet."""
+        self._sampler = Sampler(self._take, self._processes, lambda: {self.label: self.system})
+
+    async def start(self) -> None:
+        """Look once at everything as it is before the first connection, and go on looking."""
+        await self._sampler.look()
+        self._tasks = [asyncio.create_task(self._sampler.run()), asyncio.create_task(self._mind_liveness())]
+
+    def look_now(self) -> None:
+        """Look once more, beside the regular looks: every idle connection is open and nothing else is going on."""
+        self._tasks.append(asyncio.create_task(self._sampler.look()))
 
     def watch_generators(self, pids: Iterable[int]) -> None:
         """Sample these workers, too."""
