@@ -26,7 +26,8 @@ def check_descriptors(needs: Needs, machine: Machine) -> Iterator[Finding]:
     yield _workers(needs, machine)
     if needs.proxied:
         yield _proxy(needs, machine)
-    yield _origin(needs, machine)
+    if needs.origin_processes is not None:
+        yield _origin(needs, needs.origin_processes, machine)
     yield _whole_machine(needs, machine)
 
 
@@ -58,11 +59,11 @@ def _proxy(needs: Needs, machine: Machine) -> Finding:
     return _shared("descriptors-proxy", "proxy", (total, parts, needs.proxy_processes, remedy), machine)
 
 
-def _origin(needs: Needs, machine: Machine) -> Finding:
+def _origin(needs: Needs, processes: int, machine: Machine) -> Finding:
     total = needs.active if needs.proxied else needs.connections
     parts = f"{needs.active} active" if needs.proxied else f"{needs.held} held + {needs.active} active"
     remedy = f"`origin: {{processes: {_processes_needed(total, machine)}}}`"
-    return _shared("descriptors-origin", "origin", (total, parts, needs.origin_processes, remedy), machine)
+    return _shared("descriptors-origin", "origin", (total, parts, processes, remedy), machine)
 
 
 def _shared(code: str, role: str, want: tuple[int, str, int, str], machine: Machine) -> Finding:

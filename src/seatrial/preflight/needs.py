@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """One load. None is "as many as it takes": for ``sources`` addresses of loopback, for ``workers`` processes."""
+    """One load. None is "as many as it takes": for ``sources`` addresses of loopback, for ``workers`` processes.
+
+    ``origin_processes`` None means that whatever serves the load is not ours to check.
+    """
 
     held: int = 0
     active: int = 0
@@ -17,7 +20,7 @@ class Needs:
     proxied: bool = False
     proxy_processes: int = 1
     proxy_bytes_per_connection: int = 0
-    origin_processes: int = 1
+    origin_processes: int | None = 1
     workers: int | None = None
     sources: int | None = None
     destinations: int = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import ipaddress
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,10 @@ from seatrial.load.spec import LoadSpec
 from seatrial.load.split import split
 from seatrial.load.workers import LocalWorkers
 from seatrial.observe.processes import pss_bytes
+from seatrial.preflight.findings import require
+from seatrial.preflight.load import check_needs
+from seatrial.preflight.machine import probe_machine
+from seatrial.preflight.needs import Needs
 
 
 @dataclass(slots=True)
@@ -101,10 +106,32 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
 
 
 async def judged_load(load: LoadSpec, hooks: LoadHooks) -> LoadResult:
-    """Run one load and decide whether its numbers may be believed, before anyone sees them."""
+    """Run one load and decide whether its numbers may be believed, before anyone sees them.
+
+    Raises
+    ------
+    EnvironmentFault
+        This machine cannot open the connections; nothing was started.
+    """
+    require(check_needs(needs_of_load(load), probe_machine()))
     run = await run_load(load, hooks)
     result = run.result()
     return dataclasses.replace(result, validity=judge_load(result, run.frames, run.facts(), run.driven.lost))
+
+
+def needs_of_load(load: LoadSpec) -> Needs:
+    """Return what the load asks of this machine; what serves it may be elsewhere and is not counted."""
+    return Needs(
+        held=load.held,
+        active=load.active,
+        rate_per_s=load.rate_per_s,
+        connect_rate_per_s=load.connect_rate_per_s,
+        origin_processes=None,
+        workers=load.workers,
+        sources=len(load.sources) or None,
+        destinations=len(load.targets),
+        loopback=all(ipaddress.ip_address(target.host).is_loopback for target in load.targets),
+    )
 
 
 def descriptor_limit() -> int:
