@@ -98,16 +98,19 @@ def evidence_of(
 def measure_window(phases: Iterable[RecordedPhase], frames: Iterable[Frame]) -> Window | None:
     """Return when requests of the measure phase were sent; None where it never began.
 
-    The frames decide: they come from the clock that paced the load. The recorded phases only trim the last
-    interval, in which connections are already closed.
+    The recorded phase says it. In a trial that was cut the phase has no end, so the last frame is it; its first
+    frame is no beginning, for an interval may straddle the border.
     """
     measuring = [frame for frame in frames if any(part.phase == "measure" for part in frame.parts)]
     recorded = next((phase for phase in phases if phase.name == "measure"), None)
-    if recorded is not None and recorded.end_s is not None:
-        return Window(int(recorded.start_s * NANOSECONDS), int(recorded.end_s * NANOSECONDS))
-    if not measuring:
+    last_ns = max((frame.end_ns for frame in measuring), default=None)
+    if recorded is not None:
+        start_ns = int(recorded.start_s * NANOSECONDS)
+        end_ns = int(recorded.end_s * NANOSECONDS) if recorded.end_s is not None else last_ns
+        return None if end_ns is None else Window(start_ns, max(start_ns, end_ns))
+    if last_ns is None:
         return None
-    return Window(min(frame.start_ns for frame in measuring), max(frame.end_ns for frame in measuring))
+    return Window(min(frame.start_ns for frame in measuring), last_ns)
 
 
 def by_worker(frames: Iterable[Frame]) -> dict[int, list[Frame]]:

@@ -67,7 +67,7 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         )
     if load is not None and load.in_flight:
         remarks.append(f"{load.in_flight:,} requests were unanswered at the end; they count with their age")
-    return (*remarks, *evidence.facts.missing)
+    return (*remarks, *(f"not known: {text}" for text in evidence.facts.missing))
 
 
 def _reasons(evidence: TrialEvidence) -> Iterator[Reason]:
@@ -152,7 +152,7 @@ def _late(evidence: TrialEvidence) -> Reason | None:
 
 def _rate_missed(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
-    if load is None or load.loop == "closed" or not load.rate_requested_per_s:
+    if load is None or load.loop == "closed" or not load.rate_requested_per_s or evidence.state == "cut off":
         return None
     wanted = load.rate_requested_per_s * load.window_s
     tolerance = max(1.0, wanted * RATE_TOLERANCE)
