@@ -56,7 +56,7 @@ def test_a_killed_writer_leaves_a_record_that_is_read(tmp_path, seed):
         assert not reader.is_live()
 
 
-def _wait_for_frames(run):
+def _wait_for_frames(run: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with RunReader.open(run) as reader:

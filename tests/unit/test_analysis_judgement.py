@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.test_analysis_validity import LOAD
@@ -17,12 +18,12 @@ from seatrial.record.rows import RecordedObjective
 PROXY = RoleResources("system", 1, 0.5, 0.7, 50_000_000, 40_000_000, 300, 0.0)
 
 
-def measured(p99_us=1_000, **changes):
+def measured(p99_us: int = 1_000, **changes: Any) -> Measured:
     load = replace(LOAD, latency_us=replace(LOAD.latency_us, p99=p99_us), **changes)
     return Measured(load, TrialResources((PROXY,)))
 
 
-def objective(metric, comparison, threshold):
+def objective(metric: str, comparison: str, threshold: float) -> RecordedObjective:
     return RecordedObjective(f"{metric} {comparison} {threshold}", metric, comparison, threshold)
 
 
@@ -95,8 +96,8 @@ def test_spread():
     assert single.variation is None
 
 
-def sample(at_s, pid, cpu_s, memory, pss=None, role="system"):
-    return ProcessSample(at_s, role, "p", pid, cpu_s, 0.0, memory, pss, 10, 1, 0.0)
+def sample(at_s: float, pid: int, cpu_s: float, memory: int, pss: int | None = None) -> ProcessSample:
+    return ProcessSample(at_s, "system", "p", pid, cpu_s, 0.0, memory, pss, 10, 1, 0.0)
 
 
 def test_cpu_of_a_role_is_the_sum_of_its_processes_in_the_window():

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from tests.support.made_run import Twist, make_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seatrial.analysis.model import RunSummary
 
 from seatrial._engine import Histogram
 from seatrial.analysis.histograms import merged, spectrum
@@ -13,7 +20,7 @@ from seatrial.errors import ExitCode
 from seatrial.record.reader import RunReader
 
 
-def summary_of(path):
+def summary_of(path: Path) -> RunSummary:
     with RunReader.open(path) as reader:
         return summarise_run(reader)
 

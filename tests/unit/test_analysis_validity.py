@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.support.made_run import Twist, compiled_plan, load_document, made_frames
@@ -27,11 +28,11 @@ GOOD = TrialEvidence(
 )
 
 
-def load(**changes):
+def load(**changes: Any) -> TrialEvidence:
     return replace(GOOD, load=replace(LOAD, **changes))
 
 
-def late(p99_us, **changes):
+def late(p99_us: int, **changes: Any) -> TrialEvidence:
     return load(lateness_us=replace(LOAD.lateness_us, p99=p99_us), **changes)
 
 

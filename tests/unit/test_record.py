@@ -66,7 +66,11 @@ def test_phases_end_where_the_next_begins(made):
 
 def test_listeners_hear_every_event_in_order(tmp_path):
     heard: list[events.Event] = []
-    sent = [events.RunStarted("r", "p", 0), events.Noted("seatrial", "hello"), events.RunEnded("finished", 0)]
+    sent: list[events.Event] = [
+        events.RunStarted("r", "p", 0),
+        events.Noted("seatrial", "hello"),
+        events.RunEnded("finished", 0),
+    ]
     with RunWriter.create(tmp_path, "p", "", json.dumps(compiled_plan())) as writer:
         writer.subscribe(heard.append)
         for event in sent:

@@ -11,7 +11,7 @@ from seatrial._engine import Histogram
 from seatrial.record.histogram_log import HistogramLogWriter, LogLine, read_histogram_log, tag_of
 
 
-def histogram(*values_us):
+def histogram(*values_us: int) -> Histogram:
     made = Histogram()
     for value_us in values_us:
         made.record(value_us)

@@ -55,9 +55,11 @@ def page(html):
 class Page(HTMLParser):
     """What a reader with scripts off gets: text outside scripts and styles; and everything that refers outside."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.text, self.svgs, self.figures, self.references, self.scripts = "", 0, 0, [], []
+        self.text, self.svgs, self.figures = "", 0, 0
+        self.references: list[str] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
         self._inside: list[str] = []
 
     def handle_starttag(self, tag, attributes):

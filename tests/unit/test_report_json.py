@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from types import NoneType
+from typing import Any
 
 import pytest
 from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
@@ -131,7 +132,7 @@ DOCUMENT = {
 }
 
 
-def conform(value, shape, where="document"):
+def conform(value: Any, shape: Any, where: str = "document") -> None:
     """Compare a JSON value with a shape: a type or types, [shape of each], {key: shape} or {str: shape of each}."""
     if isinstance(shape, list):
         assert isinstance(value, list), where
