@@ -1,7 +1,9 @@
-//! What the parent may say to a worker.
+//! What the parent may say to a worker, and how the two reach each other.
 
 use seatrial_net::pipe::{LinePipe, PipeClosed};
 use serde::Deserialize;
+
+use crate::frame::Message;
 
 /// A command; the spec comes before all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -19,17 +21,39 @@ pub enum Command {
     Gone,
 }
 
-/// The next command, if one has arrived. What cannot be read is passed over.
-pub fn next_command(pipe: &mut LinePipe) -> Option<Command> {
-    loop {
-        match pipe.read_line() {
-            Err(PipeClosed) => return Some(Command::Gone),
-            Ok(None) => return None,
-            Ok(Some(line)) => {
-                if let Ok(command) = serde_json::from_str(&line) {
-                    return Some(command);
+/// Whoever a worker works for. Neither method may block.
+pub trait Parent {
+    /// The next command, if one has arrived.
+    fn command(&mut self) -> Option<Command>;
+
+    /// Tells something.
+    fn tell(&mut self, message: Message);
+
+    /// Goes on writing what could not be written at once.
+    fn flush(&mut self) {}
+}
+
+impl Parent for LinePipe {
+    /// What cannot be read is passed over.
+    fn command(&mut self) -> Option<Command> {
+        loop {
+            match self.read_line() {
+                Err(PipeClosed) => return Some(Command::Gone),
+                Ok(None) => return None,
+                Ok(Some(line)) => {
+                    if let Ok(command) = serde_json::from_str(&line) {
+                        return Some(command);
+                    }
                 }
             }
         }
+    }
+
+    fn tell(&mut self, message: Message) {
+        self.send_line(&message.to_json());
+    }
+
+    fn flush(&mut self) {
+        Self::flush(self);
     }
 }

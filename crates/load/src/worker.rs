@@ -7,11 +7,10 @@
 use std::io;
 
 use seatrial_net::address::RawAddress;
-use seatrial_net::pipe::LinePipe;
 use seatrial_net::{Driver, Event, Wake, process};
 
 use crate::active::Active;
-use crate::control::{Command, next_command};
+use crate::control::{Command, Parent};
 use crate::frame::{Done, Frame, Message};
 use crate::held::Held;
 use crate::opener::Opener;
@@ -82,19 +81,19 @@ impl<D: Driver> Worker<D> {
         }
     }
 
-    /// The driver, for what only it knows.
-    pub fn driver(&self) -> &D {
-        &self.driver
+    /// Gives the driver back, for what only it knows.
+    pub fn into_driver(self) -> D {
+        self.driver
     }
 
     /// Runs the load to its end. Returns early only when the parent is gone.
-    pub fn run(&mut self, pipe: &mut LinePipe) -> io::Result<()> {
+    pub fn run(&mut self, parent: &mut impl Parent) -> io::Result<()> {
         let mut events = Vec::with_capacity(1024);
         loop {
-            if !self.obey(pipe) {
+            if !self.obey(parent) {
                 return Ok(());
             }
-            self.step(pipe);
+            self.step(parent);
             if matches!(self.stage, Stage::Done) {
                 return Ok(());
             }
@@ -103,13 +102,13 @@ impl<D: Driver> Worker<D> {
             for event in &events {
                 self.on_event(event);
             }
-            pipe.flush();
+            parent.flush();
         }
     }
 
     /// Takes the parent's commands; returns whether it is still there.
-    fn obey(&mut self, pipe: &mut LinePipe) -> bool {
-        while let Some(command) = next_command(pipe) {
+    fn obey(&mut self, parent: &mut impl Parent) -> bool {
+        while let Some(command) = parent.command() {
             match command {
                 Command::Go { at_ns } => {
                     self.stage = Stage::Run(Schedule::new(&self.spec, at_ns));
@@ -140,16 +139,16 @@ impl<D: Driver> Worker<D> {
     }
 
     /// Does everything that is due.
-    fn step(&mut self, pipe: &mut LinePipe) {
+    fn step(&mut self, parent: &mut impl Parent) {
         let now_ns = self.driver.now_ns();
         self.open_due(now_ns);
         if let Some(before_ns) = now_ns.checked_sub(self.spec.timeout_ns) {
             self.active.expire(&mut self.driver, &mut self.recorder, before_ns);
             self.held.expire(&mut self.driver, before_ns, &mut self.opener, &mut self.recorder);
         }
-        self.advance_stage(pipe, now_ns);
+        self.advance_stage(parent, now_ns);
         if now_ns >= self.next_frame_ns && !matches!(self.stage, Stage::Done) {
-            self.send_frame(pipe, now_ns);
+            self.send_frame(parent, now_ns);
             let passed = (now_ns - self.next_frame_ns) / self.spec.interval_ns + 1;
             self.next_frame_ns += passed * self.spec.interval_ns;
         }
@@ -174,13 +173,13 @@ impl<D: Driver> Worker<D> {
         }
     }
 
-    fn advance_stage(&mut self, pipe: &mut LinePipe, now_ns: u64) {
+    fn advance_stage(&mut self, parent: &mut impl Parent, now_ns: u64) {
         match &mut self.stage {
             Stage::Ramp { is_ready } => {
                 if !*is_ready && self.held.is_complete() && self.active.is_complete() {
                     *is_ready = true;
-                    self.send_frame(pipe, now_ns);
-                    send(pipe, &Message::Ready { worker: self.spec.worker });
+                    self.send_frame(parent, now_ns);
+                    parent.tell(Message::Ready { worker: self.spec.worker });
                 }
             }
             Stage::Run(schedule) => {
@@ -214,7 +213,7 @@ impl<D: Driver> Worker<D> {
                 }
                 let is_empty = self.active.in_flight() == 0 && (!is_open_loop || schedule.next().is_none());
                 if is_empty || now_ns >= until_ns {
-                    self.finish(pipe);
+                    self.finish(parent);
                 }
             }
             Stage::Done => {}
@@ -255,7 +254,7 @@ impl<D: Driver> Worker<D> {
     }
 
     /// Accounts for everything that was intended, and says goodbye.
-    fn finish(&mut self, pipe: &mut LinePipe) {
+    fn finish(&mut self, parent: &mut impl Parent) {
         let Stage::Drain(mut schedule, _) = std::mem::replace(&mut self.stage, Stage::Done) else { return };
         let now_ns = self.driver.now_ns();
         let active = self.active.established();
@@ -270,20 +269,17 @@ impl<D: Driver> Worker<D> {
         let mut frame = self.frame(now_ns);
         frame.active = active;
         self.held.close_all(&mut self.driver);
-        send(pipe, &Message::Frame(frame));
-        send(
-            pipe,
-            &Message::Done(Done {
-                worker: self.spec.worker,
-                measured_ns: schedule.measured_ns(),
-                clock_steps: self.driver.clock_steps(),
-            }),
-        );
+        parent.tell(Message::Frame(frame));
+        parent.tell(Message::Done(Done {
+            worker: self.spec.worker,
+            measured_ns: schedule.measured_ns(),
+            clock_steps: self.driver.clock_steps(),
+        }));
     }
 
-    fn send_frame(&mut self, pipe: &mut LinePipe, now_ns: u64) {
+    fn send_frame(&mut self, parent: &mut impl Parent, now_ns: u64) {
         let frame = self.frame(now_ns);
-        send(pipe, &Message::Frame(frame));
+        parent.tell(Message::Frame(frame));
     }
 
     fn frame(&mut self, now_ns: u64) -> Frame {
@@ -365,8 +361,4 @@ impl<D: Driver> Worker<D> {
             Stage::Ramp { .. } | Stage::Done => (u64::MAX, Wake::OnEvent),
         }
     }
-}
-
-fn send(pipe: &mut LinePipe, message: &Message) {
-    pipe.send_line(&message.to_json());
 }

@@ -10,6 +10,7 @@ pub mod listener;
 pub mod pipe;
 mod ports;
 pub mod process;
+pub mod simulated;
 pub mod socket;
 mod sys;
 

@@ -1,0 +1,340 @@
+//! Whole loads in virtual time, thousands of them, against servers that misbehave at random.
+//!
+//! A failing seed is printed; `SEATRIAL_SEED=n cargo test -p seatrial-load --test simulation` runs it alone.
+
+use std::collections::HashMap;
+
+use rand_core::{RngCore, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use seatrial_load::control::{Command, Parent};
+use seatrial_load::frame::{Frame, Message, PhasePart};
+use seatrial_load::histogram::Histogram;
+use seatrial_load::spec::{Arrival, LoopKind, RequestSpec, WorkerSpec};
+use seatrial_load::worker::Worker;
+use seatrial_net::simulated::{Server, SimulatedDriver, Step, Welcome};
+
+const MS: u64 = 1_000_000;
+const S: u64 = 1_000 * MS;
+const SEEDS: u64 = 2_000;
+const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+fn spec() -> WorkerSpec {
+    WorkerSpec {
+        worker: 0,
+        workers: 1,
+        targets: vec!["127.0.0.1:80".parse().expect("an address")],
+        sources: vec![],
+        request: RequestSpec {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            host: "x".to_owned(),
+            headers: vec![],
+            body: String::new(),
+        },
+        held: 0,
+        active: 10,
+        connect_rate_per_s: 1_000.0,
+        loop_kind: LoopKind::Open,
+        arrival: Arrival::Uniform,
+        rate_per_s: 1_000.0,
+        seed: 1,
+        resolution_ns: 0,
+        timeout_ns: 2 * S,
+        warmup_ns: 0,
+        measure_ns: S,
+        drain_ns: 2 * S,
+        interval_ns: S,
+    }
+}
+
+/// Starts the schedule as soon as the worker is ready, or after a while without.
+#[derive(Default)]
+struct Recording {
+    frames: Vec<Frame>,
+    is_ready: bool,
+    has_gone: bool,
+    is_done: bool,
+    asked: u64,
+    go_after: u64,
+    start_ns: u64,
+}
+
+impl Parent for Recording {
+    fn command(&mut self) -> Option<Command> {
+        self.asked += 1;
+        if !self.has_gone && (self.is_ready || self.asked > self.go_after) {
+            self.has_gone = true;
+            return Some(Command::Go { at_ns: self.start_ns });
+        }
+        None
+    }
+
+    fn tell(&mut self, message: Message) {
+        match message {
+            Message::Frame(frame) => self.frames.push(frame),
+            Message::Ready { .. } => self.is_ready = true,
+            Message::Done(_) => self.is_done = true,
+            Message::Hello(_) => {}
+        }
+    }
+}
+
+impl Recording {
+    fn parts(&self, phase: &str) -> Vec<&PhasePart> {
+        self.frames.iter().flat_map(|frame| &frame.parts).filter(|part| part.phase == phase).collect()
+    }
+
+    fn sum(&self, field: impl Fn(&PhasePart) -> u64) -> u64 {
+        self.parts("measure").into_iter().map(field).sum()
+    }
+
+    fn latency(&self) -> Histogram {
+        let mut merged = Histogram::new();
+        for part in self.parts("measure") {
+            merged.add(&Histogram::decode(&part.latency).expect("our own encoding"));
+        }
+        merged
+    }
+
+    fn errors(&self) -> HashMap<&'static str, u64> {
+        let mut errors = HashMap::new();
+        for &(name, count) in self.frames.iter().flat_map(|frame| &frame.errors) {
+            *errors.entry(name).or_default() += count;
+        }
+        errors
+    }
+
+    /// What must hold however the server behaved.
+    fn assert_everything_is_accounted_for(&self, spec: &WorkerSpec) {
+        assert!(self.is_done, "the worker has not said that it is done");
+        for phase in ["warmup", "measure"] {
+            let parts = self.parts(phase);
+            let sum = |field: fn(&PhasePart) -> u64| parts.iter().map(|part| field(part)).sum::<u64>();
+            let samples: u64 =
+                parts.iter().map(|part| Histogram::decode(&part.latency).expect("ours").count()).sum();
+            let served: u64 =
+                parts.iter().map(|part| Histogram::decode(&part.service_time).expect("ours").count()).sum();
+            let ended = sum(|part| part.completed + part.timed_out + part.failed + part.in_flight);
+            assert_eq!(sum(|part| part.sent), ended, "{phase}: sent requests and their ends");
+            assert_eq!(samples, sum(|part| part.sent + part.unsent), "{phase}: latency samples and intended");
+            assert_eq!(served, sum(|part| part.sent), "{phase}: service times and sent");
+            let statuses: u64 = parts.iter().flat_map(|part| &part.status).map(|(_, count)| count).sum();
+            assert_eq!(statuses, sum(|part| part.completed), "{phase}: statuses and completed");
+        }
+        if spec.loop_kind == LoopKind::Open && spec.arrival == Arrival::Uniform && spec.active > 0 {
+            let intended = self.sum(|part| part.sent + part.unsent);
+            let exact = spec.rate_per_s * spec.measure_ns as f64 / 1e9;
+            assert!((intended as f64 - exact).abs() <= 1.0, "{intended} intended of {exact}");
+        }
+    }
+}
+
+fn run<T: Server>(spec: &WorkerSpec, server: T, start_ns: u64) -> (Recording, SimulatedDriver<T>) {
+    let driver = SimulatedDriver::new(server, spec.request.encode().len(), 100);
+    let mut worker = Worker::new(spec.clone(), driver);
+    let mut parent = Recording { go_after: 300, start_ns, ..Recording::default() };
+    worker.run(&mut parent).expect("a simulated network does not fail");
+    parent.assert_everything_is_accounted_for(spec);
+    (parent, worker.into_driver())
+}
+
+/// A server with one queue: each answer takes as long, one after another.
+struct Queue {
+    service_ns: u64,
+    busy_until_ns: u64,
+}
+
+impl Server for Queue {
+    fn welcome(&mut self, _: u64) -> Welcome {
+        Welcome::Accept(10_000)
+    }
+
+    fn answer(&mut self, now_ns: u64) -> Vec<Step> {
+        self.busy_until_ns = self.busy_until_ns.max(now_ns) + self.service_ns;
+        vec![Step::Send(self.busy_until_ns - now_ns, GOOD.to_vec())]
+    }
+}
+
+#[test]
+fn a_fast_server_is_measured_to_the_microsecond() {
+    for resolution_ns in [0, 250_000] {
+        let spec = WorkerSpec { resolution_ns, warmup_ns: S / 2, ..spec() };
+        let (seen, driver) = run(&spec, Queue { service_ns: 50_000, busy_until_ns: 0 }, 2 * S);
+        assert_eq!(seen.sum(|part| part.completed), 1_000);
+        assert!((50..=52).contains(&seen.latency().quantile_us(0.5)), "{}", seen.latency().quantile_us(0.5));
+        assert!(seen.errors().is_empty());
+        assert_eq!(driver.open_sockets(), 0);
+    }
+}
+
+#[test]
+fn a_grid_wakes_once_for_many_requests() {
+    let (count, rate_per_s) = (20_000, 20_000.0);
+    let wakes = |resolution_ns| {
+        let spec = WorkerSpec { resolution_ns, rate_per_s, active: 100, ..spec() };
+        let (seen, driver) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+        assert_eq!(seen.sum(|part| part.completed), count);
+        driver.wakes()
+    };
+    assert!(wakes(250_000) < 5_000, "{}", wakes(250_000));
+    assert!(wakes(0) > count, "{}", wakes(0));
+}
+
+#[test]
+fn a_stall_shows_in_every_quantile_that_it_touches() {
+    /// Answers at once, but for one stall.
+    struct Stall;
+    impl Server for Stall {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(0)
+        }
+
+        fn answer(&mut self, now_ns: u64) -> Vec<Step> {
+            let (from_ns, to_ns) = (4 * S, 6 * S);
+            let wait_ns = if (from_ns..to_ns).contains(&now_ns) { to_ns - now_ns } else { 0 };
+            vec![Step::Send(wait_ns + 20_000, GOOD.to_vec())]
+        }
+    }
+    let spec = WorkerSpec { measure_ns: 10 * S, timeout_ns: 5 * S, drain_ns: 5 * S, ..spec() };
+    let (seen, _) = run(&spec, Stall, 2 * S);
+    let latency = seen.latency();
+    assert_eq!(latency.count(), 10_000);
+    for quantile in [0.85, 0.9, 0.99, 0.999] {
+        // S - (1 - q) W, Tene's arithmetic of coordinated omission, with an instant catch-up.
+        let truth_us = 2e6 - (1.0 - quantile) * 10e6;
+        let reported = latency.quantile_us(quantile) as f64;
+        assert!((reported / truth_us - 1.0).abs() < 0.01, "q {quantile}: {reported} us of {truth_us}");
+    }
+    assert!(latency.max_us() <= 2_003_000, "{}", latency.max_us());
+}
+
+#[test]
+fn a_server_that_is_too_slow_leaves_nothing_out() {
+    let spec = WorkerSpec { active: 5, measure_ns: 4 * S, drain_ns: S, timeout_ns: S, ..spec() };
+    let (seen, _) = run(&spec, Queue { service_ns: 2 * MS, busy_until_ns: 0 }, 2 * S);
+    assert!((2_400..=2_600).contains(&seen.sum(|part| part.completed)));
+    assert!(seen.sum(|part| part.unsent) > 1_300);
+    assert!(seen.latency().max_us() > 2_000_000);
+}
+
+#[test]
+fn silence_times_out_and_is_at_least_that_slow() {
+    struct Silent;
+    impl Server for Silent {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(0)
+        }
+
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            vec![]
+        }
+    }
+    let spec = WorkerSpec { timeout_ns: 100 * MS, drain_ns: 100 * MS, ..spec() };
+    let (seen, _) = run(&spec, Silent, 2 * S);
+    assert_eq!(seen.sum(|part| part.completed), 0);
+    assert!(seen.latency().quantile_us(0.5) >= 100_000);
+    assert!(seen.sum(|part| part.timed_out) >= 40);
+}
+
+/// Does anything that a server can do, by a seed.
+struct Chaos {
+    random: Xoshiro256PlusPlus,
+    misbehaves_in_1000: u64,
+}
+
+impl Chaos {
+    fn up_to(&mut self, limit: u64) -> u64 {
+        self.random.next_u64() % limit
+    }
+
+    fn pieces(&mut self, bytes: &[u8]) -> Vec<Step> {
+        let cut = self.up_to(bytes.len() as u64) as usize;
+        let (wait_ns, gap_ns) = (self.up_to(2 * MS), self.up_to(MS));
+        let parts = [(wait_ns, &bytes[..cut]), (gap_ns, &bytes[cut..])];
+        parts
+            .into_iter()
+            .filter(|(_, part)| !part.is_empty())
+            .map(|(at, part)| Step::Send(at, part.to_vec()))
+            .collect()
+    }
+}
+
+impl Server for Chaos {
+    fn welcome(&mut self, _: u64) -> Welcome {
+        let wait_ns = self.up_to(MS);
+        match self.up_to(1_000) {
+            roll if roll >= self.misbehaves_in_1000 => Welcome::Accept(wait_ns),
+            roll if roll % 3 == 0 => Welcome::Ignore,
+            roll if roll % 3 == 1 => Welcome::NoDescriptor,
+            _ => Welcome::Refuse(wait_ns),
+        }
+    }
+
+    fn answer(&mut self, _: u64) -> Vec<Step> {
+        let wait_ns = self.up_to(MS);
+        if self.up_to(1_000) >= self.misbehaves_in_1000 {
+            return self.pieces(GOOD);
+        }
+        let mut steps = match self.up_to(9) {
+            0 => vec![],
+            1 => vec![Step::Reset(wait_ns)],
+            2 => vec![Step::Close(wait_ns)],
+            3 => vec![Step::Send(wait_ns, b"\0garbage".to_vec())],
+            4 => self.pieces(&GOOD[..GOOD.len() - 2]),
+            5 => self.pieces(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+            6 => self.pieces(b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+            7 => self.pieces(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n\r\nuntil the end"),
+            _ => vec![Step::Send(wait_ns, [GOOD, b"excess"].concat())],
+        };
+        match self.up_to(4) {
+            0 => steps.push(Step::Close(wait_ns)),
+            1 => steps.push(Step::Reset(wait_ns)),
+            _ => {}
+        }
+        steps
+    }
+
+    fn takes(&mut self, len: usize) -> usize {
+        if self.up_to(100) < 5 { self.up_to(len as u64 + 1) as usize } else { len }
+    }
+}
+
+fn chaotic(seed: u64) {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut pick = |choices: &[u64]| choices[(random.next_u64() % choices.len() as u64) as usize];
+    let spec = WorkerSpec {
+        held: pick(&[0, 0, 7]) as u32,
+        active: pick(&[1, 3, 20]) as u32,
+        loop_kind: if pick(&[0, 0, 1]) == 0 { LoopKind::Open } else { LoopKind::Closed },
+        arrival: if pick(&[0, 1]) == 0 { Arrival::Uniform } else { Arrival::Poisson },
+        rate_per_s: pick(&[50, 500, 3_000]) as f64,
+        resolution_ns: pick(&[0, 250_000, 1_000_000]),
+        timeout_ns: pick(&[5, 50]) * MS,
+        warmup_ns: pick(&[0, 50]) * MS,
+        measure_ns: 100 * MS,
+        drain_ns: pick(&[0, 20]) * MS,
+        interval_ns: pick(&[10, 1_000]) * MS,
+        seed,
+        ..spec()
+    };
+    let misbehaves_in_1000 = pick(&[0, 20, 500]);
+    let server = Chaos { random: Xoshiro256PlusPlus::seed_from_u64(seed ^ 0xC4A0), misbehaves_in_1000 };
+    // A closed loop against an instant failure turns fast; the calls' own time bounds how often.
+    let (_, driver) = run(&spec, server, 3 * S / 2);
+    assert_eq!(driver.open_sockets(), 0, "sockets are left open");
+}
+
+#[test]
+fn whatever_a_server_does_everything_is_accounted_for() {
+    let seeds = match std::env::var("SEATRIAL_SEED") {
+        Ok(seed) => seed.parse().map(|seed: u64| seed..seed + 1).expect("SEATRIAL_SEED is a number"),
+        Err(_) => 0..SEEDS,
+    };
+    for seed in seeds {
+        let outcome = std::panic::catch_unwind(|| chaotic(seed));
+        assert!(
+            outcome.is_ok(),
+            "failed; replay with SEATRIAL_SEED={seed} cargo test -p seatrial-load --test simulation"
+        );
+    }
+}
