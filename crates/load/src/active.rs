@@ -34,7 +34,7 @@ struct Connection {
     socket: i32,
     generation: u32,
     link: Link,
-    /// When the state began: the connect() of a connecting one, the send of a busy one.
+    /// When the state began: the connect() of a connecting one, the send of a busy one, the last answer of a free one.
     since_ns: u64,
     slot: Slot,
     /// Bytes of the request that the kernel has taken.
@@ -191,6 +191,8 @@ impl Active {
     pub(crate) fn send<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, slot: Slot) -> bool {
         while let Some(index) = self.free.pop(&mut self.connections) {
             let connection = &mut self.connections[index as usize];
+            // Waiting for a free connection is the system's slowness. Only what comes after it is ours.
+            let could_ns = slot.intended_ns.max(connection.since_ns);
             let sent_ns = driver.now_ns();
             if let Ok(written) = nothing_if_full(driver.send(connection.socket, &self.request)) {
                 let intended_ns = if self.is_open_loop { slot.intended_ns } else { sent_ns };
@@ -199,7 +201,7 @@ impl Active {
                 connection.written = written as u32;
                 connection.state = State::Busy;
                 self.busy.push(&mut self.connections, index);
-                recorder.sent(&self.sent(index), self.request.len(), self.is_open_loop);
+                recorder.sent(&self.sent(index), self.request.len(), self.is_open_loop.then_some(could_ns));
                 return true;
             }
             // The peer closed it while it was free. Nothing was sent, so the request may take another.
@@ -261,6 +263,7 @@ impl Active {
             recorder.reconnected();
         }
         connection.state = State::Free;
+        connection.since_ns = now_ns;
         self.free.push(&mut self.connections, index);
         true
     }
@@ -310,6 +313,7 @@ impl Active {
                 connection.failures = 0;
                 if response.keep_alive {
                     connection.state = State::Free;
+                    connection.since_ns = at_ns;
                     self.free.push(&mut self.connections, index);
                 } else {
                     self.reconnect(driver, recorder, index, false);

@@ -124,13 +124,14 @@ impl Recorder {
         }
     }
 
+    /// `could_ns` is when the request could have left: its intended time, or later where every connection was busy then.
     #[inline]
-    pub(crate) fn sent(&mut self, sent: &Sent, bytes: usize, records_lateness: bool) {
+    pub(crate) fn sent(&mut self, sent: &Sent, bytes: usize, could_ns: Option<u64>) {
         let record = self.phase(sent.slot.phase);
         record.sent += 1;
         record.bytes_sent += bytes as u64;
-        if records_lateness {
-            record.lateness.record_ns(sent.sent_ns.saturating_sub(sent.slot.intended_ns));
+        if let Some(could_ns) = could_ns {
+            record.lateness.record_ns(sent.sent_ns.saturating_sub(could_ns));
         }
     }
 

@@ -20,6 +20,8 @@ class PhasePart:
     ``sent = completed + timed_out + failed + in_flight`` holds over the sum of all frames; ``in_flight`` and ``unsent``
     are non-zero only in the last one. Each histogram is base64 V2, in microseconds; ``latency`` has one sample for each
     intended request (at-least samples for those that never completed), the others one for each sent request.
+    ``lateness`` counts from the intended time or, where every connection was busy then, from when one was free: it is
+    what the generator adds. In closed loop it is empty.
     """
 
     phase: PhaseName
