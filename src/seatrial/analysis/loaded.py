@@ -22,12 +22,13 @@ def judge_load(
         held=gauge_in(frames, window, "held", facts.held_requested),
         active=gauge_in(frames, window, "active", facts.active_requested),
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
-        known_reasons=tuple(_lost(line) for line in workers_lost),
+        known_reasons=tuple(lost_worker(line) for line in workers_lost),
     )
     return judge_trial(evidence)
 
 
-def _lost(line: str) -> Reason:
+def lost_worker(line: str) -> Reason:
+    """Return the doubt that a worker leaves which ended before its load did."""
     return Reason(
         "generator.lost",
         f"{line}: its requests are missing from the counts",

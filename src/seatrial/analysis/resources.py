@@ -92,7 +92,7 @@ def role_curves(samples: Sequence[ProcessSample]) -> tuple[RoleCurve, ...]:
 def _role(role: str, samples: Sequence[ProcessSample], window: Window | None) -> RoleResources:
     curve = _curve(role, samples)
     mean, highest = _cpu_in(curve, window)
-    known_pss = [sample for sample in samples if sample.pss_bytes is not None]
+    known_pss = samples if all(sample.pss_bytes is not None for sample in samples) else []
     return RoleResources(
         role=role,
         processes=len({sample.pid for sample in samples}),
@@ -109,12 +109,15 @@ def _curve(role: str, samples: Sequence[ProcessSample]) -> RoleCurve:
     import numpy as np
 
     grid = _grid(samples)
+    # One measure for the whole curve: PSS of a large process is not taken at every look, and a curve that changes
+    # between PSS and RSS would show steps that never happened.
+    memory_field = "pss_bytes" if all(sample.pss_bytes is not None for sample in samples) else "rss_bytes"
     cpu_s, memory = np.zeros(len(grid)), np.zeros(len(grid))
     for own in _by_process(samples).values():
         times = [sample.at_s for sample in own]
         # A process that is gone keeps the CPU time it used, not its memory.
         cpu_s += np.interp(grid, times, [sample.cpu_user_s + sample.cpu_system_s for sample in own])
-        memory += np.interp(grid, times, [_memory(sample) for sample in own], left=0, right=0)
+        memory += np.interp(grid, times, [getattr(sample, memory_field) for sample in own], left=0, right=0)
     cores = np.diff(cpu_s) / np.diff(grid) if len(grid) > 1 else np.zeros(0)
     return RoleCurve(role, tuple(grid.tolist()), (0.0, *cores.tolist())[: len(grid)], tuple(memory.tolist()))
 
@@ -185,8 +188,6 @@ def _by_process(samples: Iterable[ProcessSample]) -> dict[int, list[ProcessSampl
     return found
 
 
-def _memory(sample: ProcessSample) -> int:
-    return sample.pss_bytes if sample.pss_bytes is not None else sample.rss_bytes
 
 
 def _peak(samples: Sequence[ProcessSample], name: str) -> int | None:

@@ -38,10 +38,12 @@ def sample(at_s: float) -> HostSample:
 
 
 def _cpu() -> dict[str, float]:
-    ticks = [int(word) for word in _read("/proc/stat").split("\n", 1)[0].split()[1:]]
+    first, *lines = _read("/proc/stat").split("\n")
+    ticks = [int(word) for word in first.split()[1:]]
+    count = sum(line.startswith("cpu") for line in lines)
     by_kind = {kind: count * _TICK_S for kind, count in zip(_CPU_KINDS, ticks, strict=False)}
     values = {f"cpu_{kind}_s": spent_s for kind, spent_s in by_kind.items()}
-    return {**values, "cpu_busy_s": sum(by_kind.get(kind, 0.0) for kind in _BUSY_KINDS)}
+    return {**values, "cpu_count": float(count), "cpu_busy_s": sum(by_kind.get(kind, 0.0) for kind in _BUSY_KINDS)}
 
 
 def _memory() -> dict[str, float]:

@@ -49,7 +49,6 @@ RESULT_COLUMNS = (
     Column("p50", "p50"),
     Column("p99", "p99"),
     Column("p99_repeats", "p99 of repeats"),
-    Column("over_direct", "over direct"),
     Column("p999", "p99.9"),
 )
 RESOURCE_COLUMNS = (
@@ -70,8 +69,7 @@ def result_rows(summary: RunSummary) -> tuple[Row, ...]:
     rows = []
     for group in groups.values():
         ordered = sorted(group, key=lambda case: case.case.kind != BASELINE)
-        baseline = ordered[0] if ordered[0].case.kind == BASELINE else None
-        rows += [_row(case, baseline, first=case is ordered[0]) for case in ordered]
+        rows += [_row(case, first=case is ordered[0]) for case in ordered]
     return tuple(rows)
 
 
@@ -86,17 +84,9 @@ def trials_in_order(summary: RunSummary) -> tuple[tuple[CaseSummary, TrialSummar
     return tuple(sorted(pairs, key=lambda pair: pair[1].order))
 
 
-def _row(case: CaseSummary, baseline: CaseSummary | None, *, first: bool) -> Row:
+def _row(case: CaseSummary, *, first: bool) -> Row:
     cells = {key: read(case) for key, read in _CELLS.items()}
-    cells["over_direct"] = _over(case, baseline)
     return Row(case.state, cells, first)
-
-
-def _over(case: CaseSummary, baseline: CaseSummary | None) -> str:
-    if baseline is None or baseline is case or case.latency_us is None or baseline.latency_us is None:
-        return NONE
-    difference_us = case.latency_us.p99 - baseline.latency_us.p99
-    return f"{'+' if difference_us >= 0 else '-'}{format_us(abs(difference_us))}"
 
 
 def _latency(name: str) -> Callable[[CaseSummary], str]:

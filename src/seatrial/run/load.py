@@ -18,6 +18,7 @@ from seatrial.load.frames import Frame
 from seatrial.load.spec import LoadSpec
 from seatrial.load.split import split
 from seatrial.load.workers import LocalWorkers
+from seatrial.observe.cgroup import cpu_stat_file, throttled_s
 from seatrial.observe.processes import pss_bytes
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
@@ -33,6 +34,7 @@ class LoadRun:
     driven: Driven
     frames: Sequence[Frame]
     pss_bytes: int
+    throttled_s: float
 
     def facts(self) -> LoadFacts:
         """Return what the frames do not say themselves."""
@@ -55,6 +57,7 @@ class LoadRun:
             interval_s=load.interval_s,
             processes=len(self.driven.hellos),
             pss_bytes=self.pss_bytes,
+            throttled_s=self.throttled_s,
         )
 
     def result(self) -> LoadResult:
@@ -88,21 +91,43 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
         frames.append(frame)
         hooks.on_frame(frame)
 
-    memory = {"pss_bytes": 0}
+    toll = Toll()
     workers = LocalWorkers(split(load, descriptor_limit()), on_frame)
 
     def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
         if phase == "ramp":
             hooks.on_started(workers.pids)
-        if phase == "cool down":
-            memory["pss_bytes"] = sum(pss_bytes(pid) or 0 for pid in workers.pids)
+        toll.on_phase(phase, workers.pids)
         hooks.on_phase(phase, at_ns, expected_s)
 
     try:
         driven = await drive(load, workers, hooks.stop, on_phase)
     finally:
         await workers.close()
-    return LoadRun(load, driven, frames, memory["pss_bytes"])
+    return LoadRun(load, driven, frames, toll.pss_bytes, toll.throttled_s)
+
+
+@dataclass(slots=True)
+class Toll:
+    """What the workers took from their machine: memory with every connection open, and time held back by a quota."""
+
+    pss_bytes: int = 0
+    throttled_s: float = 0.0
+    _throttled_before_s: float = 0.0
+
+    def on_phase(self, phase: PhaseLabel, pids: Sequence[int]) -> None:
+        """Read the counters where a window begins and where it ends."""
+        if phase == "measure":
+            self._throttled_before_s = _throttled_s(pids)
+        if phase == "cool down":
+            self.pss_bytes = sum(pss_bytes(pid) or 0 for pid in pids)
+            self.throttled_s = max(0.0, _throttled_s(pids) - self._throttled_before_s)
+
+
+def _throttled_s(pids: Sequence[int]) -> float:
+    # Workers share their parent's control group, so one of them tells for all.
+    file = cpu_stat_file(pids[0]) if pids else None
+    return (throttled_s(file) or 0.0) if file is not None else 0.0
 
 
 async def judged_load(load: LoadSpec, hooks: LoadHooks) -> LoadResult:

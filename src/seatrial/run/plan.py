@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial import systems
+from seatrial.analysis.summary import summarise_run
 from seatrial.errors import ExitCode, SeatrialError
 from seatrial.plan.cases import Case, compile_cases, trial_order
 from seatrial.plan.compiled import compiled_document
@@ -19,6 +20,7 @@ from seatrial.preflight.findings import Finding, require
 from seatrial.preflight.machine import probe_machine
 from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
+from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.trial import Desk, TrialPlan, run_trial
 from seatrial.systems.base import BinaryInfo
@@ -89,4 +91,8 @@ async def _run_trials(
         code = error.exit_code if isinstance(error, SeatrialError) else ExitCode.ENVIRONMENT
         writer.append(RunEnded("failed", int(code)))
         raise
-    writer.append(RunEnded("interrupted" if stop.is_set() else "finished", 0))
+    if stop.is_set():
+        writer.append(RunEnded("interrupted", ExitCode.INTERRUPTED))
+        return
+    with RunReader.open(writer.path) as reader:
+        writer.append(RunEnded("finished", summarise_run(reader).exit_code))

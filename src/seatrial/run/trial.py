@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from seatrial import systems
 from seatrial.analysis.document import to_json
-from seatrial.analysis.loaded import judge_load
+from seatrial.analysis.loaded import lost_worker
 from seatrial.errors import SeatrialError
 from seatrial.load.drive import PhaseLabel
 from seatrial.plan.cases import Case
@@ -187,14 +188,12 @@ def _since(after: int | None, before: int | None) -> int | None:
 
 def _ended(plan: TrialPlan, setting: Setting, watch: Watch, run: LoadRun, counts: TrialCounts) -> TrialEnded:
     result = run.result()
-    validity = judge_load(result, run.frames, run.facts(), run.driven.lost)
-    document = to_json(result) | {"validity": {"state": validity.state, "reasons": []}}
     is_whole = not run.driven.interrupted or watch.failure is not None
     return TrialEnded(
         trial=plan.order,
         state="completed" if is_whole else "cut off",
         at_s=time.monotonic(),
-        load=document,
+        load=to_json(result),
         counts=counts,
         facts=TrialFacts(
             drained_before_start=setting.drained,
@@ -202,4 +201,6 @@ def _ended(plan: TrialPlan, setting: Setting, watch: Watch, run: LoadRun, counts
             processes_lost=tuple(watch.lost),
             missing=setting.before[0].missing,
         ),
+        # Everything else that may cast doubt is judged from the record; this only the workers' parent knows.
+        reasons=tuple(dataclasses.asdict(lost_worker(line)) for line in run.driven.lost),
     )
