@@ -1,0 +1,19 @@
+"""What must hold of every ``seatrial.load/1`` document, whatever the target did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def assert_counts_add_up(document: dict[str, Any]) -> None:
+    """Every intended request is accounted for once, and has one sample in each histogram that it belongs to."""
+    requests = document["requests"]
+    ended = ("completed", "timed_out", "failed", "in_flight")
+    assert requests["intended"] == requests["sent"] + requests["unsent"]
+    assert requests["sent"] == sum(requests[name] for name in ended)
+    assert document["latency_us"]["count"] == requests["intended"]
+    assert document["service_time_us"]["count"] == requests["sent"]
+    assert document["lateness_us"]["count"] == (requests["sent"] if document["loop"] == "open" else 0)
+    assert sum(document["status"].values()) == requests["completed"]
+    assert sum(one["sent"] for one in document["intervals"]) == requests["sent"]
+    assert sum(one["completed"] for one in document["intervals"]) == requests["completed"]
