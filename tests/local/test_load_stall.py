@@ -162,7 +162,6 @@ def assert_the_formula_holds(seen: Stall) -> None:
     assert reported["p50"] / 1e6 < seen.stalled_s / 10
 
 
-@pytest.mark.slow
 def test_a_stall_longer_than_the_timeout_stays_in_the_percentiles() -> None:
     """Requests that were given up count with what they had waited, so the tail cannot look better than it was."""
 
@@ -182,7 +181,6 @@ def test_a_stall_longer_than_the_timeout_stays_in_the_percentiles() -> None:
     assert document["latency_us"]["max"] >= 1_900_000
 
 
-@pytest.mark.slow
 def test_a_server_that_never_comes_back_is_seen_at_its_age() -> None:
     """What is unanswered or unsent at the end has the latency that it had reached: it is not left out."""
 

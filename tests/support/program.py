@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,10 +44,12 @@ class Outcome:
 class Running:
     """The program under way, with a mark in its environment that all of its children inherit."""
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, prefix: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         self.mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
-            [SEATRIAL, *arguments],
+            [*prefix, SEATRIAL, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -100,9 +102,9 @@ class Running:
         return marked and found is not None and found.state not in {"Z", "X"}
 
 
-def run_seatrial(*arguments: str, limit_s: float = 60.0) -> Outcome:
-    """Run the program to its end and check that it left no process."""
-    with Running(*arguments) as running:
+def run_seatrial(*arguments: str, prefix: Sequence[str] = (), limit_s: float = 60.0) -> Outcome:
+    """Run the program to its end and check that it left no process. ``prefix`` is a command that runs it."""
+    with Running(*arguments, prefix=prefix) as running:
         outcome = running.wait(limit_s)
         running.assert_nothing_left()
     return outcome
