@@ -23,6 +23,7 @@ extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
 # Depth of headings that may be linked to as `page.md#heading`.
 myst_heading_anchors = 3
+myst_enable_extensions = ["deflist"]
 nitpicky = True
 
 html_theme = "furo"
