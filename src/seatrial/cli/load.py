@@ -12,7 +12,7 @@ from seatrial.analysis.document import to_json
 from seatrial.analysis.result import LoadResult
 from seatrial.cli.documents import json_option, write_document
 from seatrial.cli.load_options import LoadOptions
-from seatrial.cli.quantities import COUNT, DURATION, RATE
+from seatrial.cli.quantities import COUNT, DURATION, POSITIVE_COUNT, POSITIVE_DURATION, RATE
 from seatrial.errors import ExitCode
 from seatrial.load.spec import LoadSpec
 
@@ -20,13 +20,17 @@ from seatrial.load.spec import LoadSpec
 @click.command(short_help="Drive a load against a URL and judge it.")
 @click.argument("url")
 @click.option(
-    "-t", "--workers", "--threads", type=COUNT, help="Worker processes; as many as needed if not given."
+    "-t",
+    "--workers",
+    "--threads",
+    type=POSITIVE_COUNT,
+    help="Worker processes; as many as needed if not given.",
 )
 @click.option(
     "-c", "--connections", type=COUNT, default="10", show_default=True, help="Connections carrying requests."
 )
 @click.option(
-    "-d", "--duration", type=DURATION, default="10s", show_default=True, help="How long to measure."
+    "-d", "--duration", type=POSITIVE_DURATION, default="10s", show_default=True, help="How long to measure."
 )
 @click.option("-R", "--rate", type=RATE, help="Requests per second over all connections (open loop).")
 @click.option("--closed", is_flag=True, help="Closed loop: each connection sends when its last answer is in.")
@@ -44,11 +48,15 @@ from seatrial.load.spec import LoadSpec
     "--warmup", type=DURATION, default="0s", show_default=True, help="Load before measuring begins."
 )
 @click.option(
-    "--timeout", type=DURATION, default="2s", show_default=True, help="How long an answer may take."
+    "--timeout", type=POSITIVE_DURATION, default="2s", show_default=True, help="How long an answer may take."
 )
 @click.option("--source", "sources", multiple=True, metavar="CIDR", help="Local addresses to connect from.")
 @click.option(
-    "--interval", type=DURATION, default="1s", show_default=True, help="Length of the time series' steps."
+    "--interval",
+    type=POSITIVE_DURATION,
+    default="1s",
+    show_default=True,
+    help="Length of the time series' steps.",
 )
 @click.option(
     "--resolution", default="auto", show_default=True, metavar="auto|fine|TIME", help="Grid of send times."

@@ -41,6 +41,8 @@ class LoadOptions:
     def spec(self) -> LoadSpec:
         """Return the load; raises ``PlanError`` for words that make none, ``EnvironmentFault`` for an unknown host."""
         parts = _url(self.url)
+        if not self.connections + self.hold:
+            raise PlanError("no connections are asked for", next_step="give --connections, --hold or both")
         if self.closed == (self.rate is not None) and self.connections:
             raise PlanError(
                 "give either a rate (--rate 20k) or --closed",

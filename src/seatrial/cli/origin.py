@@ -13,7 +13,7 @@ import click
 
 from seatrial import _boot
 from seatrial.cli.documents import json_option, write_document
-from seatrial.cli.quantities import COUNT, DURATION, RATE, SIZE
+from seatrial.cli.quantities import DURATION, POSITIVE_COUNT, RATE, SIZE
 from seatrial.errors import EnvironmentFault, PlanError
 
 STOP_LIMIT_S = 10.0
@@ -81,7 +81,7 @@ class OriginOptions:
 )
 @click.option("--capacity", type=RATE, help="Answers per second at most, one after another.")
 @click.option(
-    "--processes", type=COUNT, default="1", show_default=True, help="Processes that share the port."
+    "--processes", type=POSITIVE_COUNT, default="1", show_default=True, help="Processes that share the port."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random delays.")
 @json_option

@@ -14,18 +14,22 @@ from seatrial.units import parse_count, parse_duration_s, parse_rate_per_s, pars
 class Quantity(click.ParamType[Any]):
     """A number with a unit, read by one of the parsers of :mod:`seatrial.units`."""
 
-    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
+    def __init__(self, name: str, parse: Callable[[str], float], *, positive: bool = False) -> None:
         self.name = name
         self._parse = parse
+        self._positive = positive
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Parse, or say what is allowed."""
         if not isinstance(value, str):
             return float(value)
         try:
-            return self._parse(value)
+            number = self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if self._positive and number <= 0:
+            self.fail(f"{value} is not more than 0", param, ctx)
+        return number
 
 
 def _duration_s(text: str) -> float:
@@ -34,6 +38,8 @@ def _duration_s(text: str) -> float:
 
 
 COUNT = Quantity("COUNT", parse_count)
-RATE = Quantity("RATE", parse_rate_per_s)
+POSITIVE_COUNT = Quantity("COUNT", parse_count, positive=True)
+RATE = Quantity("RATE", parse_rate_per_s, positive=True)
 SIZE = Quantity("SIZE", parse_size_bytes)
 DURATION = Quantity("TIME", _duration_s)
+POSITIVE_DURATION = Quantity("TIME", _duration_s, positive=True)

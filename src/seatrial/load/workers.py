@@ -99,9 +99,10 @@ class LocalWorkers:
 
     async def ready(self, limit_s: float) -> bool:
         """Wait until every connection is established, at most ``limit_s``; return whether they are."""
-        everyone = asyncio.gather(*(self._first(worker.ready, worker.ended) for worker in self._workers))
         try:
-            await asyncio.wait_for(everyone, limit_s)
+            async with asyncio.timeout(limit_s):
+                for worker in self._workers:
+                    await self._first(worker.ready, worker.ended)
         except TimeoutError:
             return False
         return all(worker.ready.is_set() for worker in self._workers)
@@ -116,9 +117,10 @@ class LocalWorkers:
 
     async def finished(self, limit_s: float) -> tuple[Done, ...]:
         """Wait until every worker has reported everything, at most ``limit_s``; return what those that did said."""
-        everyone = asyncio.gather(*(worker.ended.wait() for worker in self._workers))
         try:
-            await asyncio.wait_for(everyone, limit_s)
+            async with asyncio.timeout(limit_s):
+                for worker in self._workers:
+                    await worker.ended.wait()
         except TimeoutError:
             self.lost += [f"worker {index} did not finish" for index, worker in self._unfinished()]
         return tuple(worker.done for worker in self._workers if worker.done is not None)
