@@ -11,7 +11,11 @@ from urllib.parse import SplitResult, urlsplit
 from seatrial.errors import EnvironmentFault, PlanError
 from seatrial.load.addresses import addresses_of
 from seatrial.load.spec import AUTO_RESOLUTION_S, LoadSpec, Request, Target
+from seatrial.plan import limits
 from seatrial.units import parse_duration_s
+
+MIN_INTERVAL_S = 0.01
+"""Each frame takes the worker's time away from sending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,7 @@ class LoadOptions:
     def spec(self) -> LoadSpec:
         """Return the load; raises ``PlanError`` for words that make none, ``EnvironmentFault`` for an unknown host."""
         parts = _url(self.url)
-        if not self.connections + self.hold:
-            raise PlanError("no connections are asked for", next_step="give --connections, --hold or both")
+        self._refuse_extremes()
         if self.closed == (self.rate is not None) and self.connections:
             raise PlanError(
                 "give either a rate (--rate 20k) or --closed",
@@ -69,6 +72,29 @@ class LoadOptions:
             sources=_sources(self.sources),
             workers=int(self.workers) if self.workers else None,
         )
+
+    def _refuse_extremes(self) -> None:
+        if not self.connections + self.hold:
+            raise PlanError("no connections are asked for", next_step="give --connections, --hold or both")
+        # A plan may not ask for more either.
+        bounds = (
+            ("workers", self.workers or 1, limits.MAX_WORKERS),
+            ("connections", self.connections + self.hold, limits.MAX_CONNECTIONS),
+            ("rate", self.rate or 1, limits.MAX_RATE_PER_S),
+            ("seconds of --duration", self.duration, limits.MAX_DURATION_S),
+            ("seconds of --warmup", self.warmup, limits.MAX_DURATION_S),
+            ("seconds of --timeout", self.timeout, limits.MAX_TIMEOUT_S),
+            ("seconds of --resolution", _resolution_s(self.resolution), limits.MAX_RESOLUTION_S),
+        )
+        for name, asked, most in bounds:
+            if asked > most:
+                raise PlanError(
+                    f"{asked:g} {name} are more than a load may have", next_step=f"at most {most:g}"
+                )
+        if self.interval < MIN_INTERVAL_S:
+            raise PlanError(
+                f"--interval of {self.interval:g} s is too short", next_step=f"at least {MIN_INTERVAL_S:g} s"
+            )
 
 
 def _url(url: str) -> SplitResult:

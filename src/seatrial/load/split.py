@@ -51,7 +51,8 @@ def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
 
 def worker_count(load: LoadSpec, descriptor_limit: int) -> int:
     """Return how many processes the load needs, or what it asks for where that is more."""
-    room = descriptor_limit - RESERVED_DESCRIPTORS
+    # The shares of carriers and holders differ by one connection of each kind at most.
+    room = descriptor_limit - RESERVED_DESCRIPTORS - 2
     connections = load.held + load.active
     if room <= 0 or math.ceil(connections / room) > WORKER_LIMIT:
         raise EnvironmentFault(
@@ -59,8 +60,7 @@ def worker_count(load: LoadSpec, descriptor_limit: int) -> int:
             cause=f"a process here may have {descriptor_limit:,} descriptors",
             next_step="raise the hard limit (ulimit -Hn, or LimitNOFILE of the service) or plan fewer connections",
         )
-    # The shares of carriers and holders differ by one connection of each kind at most.
-    return max(load.workers or 1, math.ceil(connections / (room - 2)))
+    return max(load.workers or 1, math.ceil(connections / room))
 
 
 def _share(total: int, index: int, parts: int) -> int:
