@@ -346,6 +346,8 @@ def test_the_document_may_go_to_a_file_beside_the_text(origin, tmp_path: Path) -
         ("-R100", "-H", "no colon"), ("-R100", "--source", "here"), ("-R100", "--resolution", "often"),
         ("-R100", "--hold", "many"), ("-R100", "--connect-rate", "0"), ("-R100", "-t0"), ("-R100", "--interval", "0s"),
         ("-R100", "--timeout", "0s"), ("-R100", "-c0"),
+        ("-R100", "--interval", "1us"), ("-R100", "--resolution", "1h"),
+        ("-R100", "-t1M"), ("-R100", "-c100M"), ("-R100", "-d10000h"),
     ],
     ids=" ".join,
 )  # fmt: skip
