@@ -173,7 +173,7 @@ def test_one_ctrl_c_puts_everything_back_and_reports(bench, number: signal.Signa
         wait_for_phase(run, "measure")
         time.sleep(1.5)
         running.signal(number)
-        outcome = running.wait(30.0)
+        outcome = running.wait(RUN_LIMIT_S)
         assert_everything_is_gone(running, run)
     assert outcome.code == ExitCode.INTERRUPTED, outcome
     assert f"report: {run / 'report.html'}" in outcome.stdout
@@ -195,7 +195,7 @@ def test_ctrl_c_before_anything_is_measured_is_an_interrupted_run(bench) -> None
         run = bench.run_directory()
         wait_for_phase(run, "set up")
         running.signal(signal.SIGINT)
-        outcome = running.wait(30.0)
+        outcome = running.wait(RUN_LIMIT_S)
         assert_everything_is_gone(running, run)
     assert outcome.code == ExitCode.INTERRUPTED, outcome
     assert results(run)["run"]["state"] == "interrupted"
