@@ -8,11 +8,14 @@ use seatrial_net::address::RawAddress;
 use seatrial_net::{Driver, Event};
 use seatrial_wire::{Outcome, ProtocolError, Response, ResponseParser};
 
+use crate::catalog::Catalog;
+use crate::expect::{Evidence, Expectations, KeptAnswer};
 use crate::failure::Failure;
 use crate::links::{Link, Linked, List};
 use crate::opener::rest_ns;
 use crate::recorder::{Ending, Recorder, Sent};
 use crate::schedule::{Phase, Slot};
+use crate::spec::{LoopKind, Reuse, WorkerSpec};
 use crate::token::Token;
 
 const CLOSED: i32 = -1;
@@ -34,16 +37,23 @@ struct Connection {
     socket: i32,
     generation: u32,
     link: Link,
-    /// When the state began: the connect() of a connecting one, the send of a busy one, the last answer of a free one.
+    /// When the state began: the connect() of a connecting one, the send of a busy one.
     since_ns: u64,
+    opened_ns: u64,
     slot: Slot,
+    /// Which request of the catalog it carries.
+    request: u32,
     /// Bytes of the request that the kernel has taken.
     written: u32,
+    /// Answers that this connection has brought.
+    answered: u32,
     /// Failures in a row.
     failures: u32,
     state: State,
     was_open: bool,
     parser: ResponseParser,
+    /// Only where answers are looked at.
+    evidence: Option<Box<Evidence>>,
 }
 
 impl Linked for Connection {
@@ -52,18 +62,45 @@ impl Linked for Connection {
     }
 }
 
+impl Connection {
+    fn new(expectations: Option<&Expectations>) -> Self {
+        Self {
+            socket: CLOSED,
+            generation: 0,
+            link: Link::default(),
+            since_ns: 0,
+            opened_ns: 0,
+            slot: Slot { intended_ns: 0, phase: Phase::WarmUp, number: 0 },
+            request: 0,
+            written: 0,
+            answered: 0,
+            failures: 0,
+            state: State::Closed,
+            was_open: false,
+            parser: ResponseParser::default(),
+            evidence: expectations.map(|expectations| Box::new(expectations.evidence())),
+        }
+    }
+}
+
 /// What a peer's answer, or its absence, means for the request.
 enum Verdict {
     Complete(Response, u64),
     Continues,
     Failed(Failure),
-    /// The peer closed a connection on which nothing had been asked.
-    ClosedIdle,
+    /// The peer ended a connection on which nothing had been asked.
+    EndedIdle {
+        was_reset: bool,
+    },
 }
 
 /// The active connections of one worker, and their requests.
 pub(crate) struct Active {
     connections: Vec<Connection>,
+    /// When the loop last woke.
+    awake_ns: u64,
+    /// Since when some connection has been free without a break.
+    available_since_ns: u64,
     /// Least recently used first, so that all are used alike.
     free: List,
     /// In order of sending, which with one timeout for all is the order of expiry.
@@ -74,33 +111,29 @@ pub(crate) struct Active {
     never_opened: Vec<u32>,
     targets: Vec<RawAddress>,
     sources: Vec<RawAddress>,
-    request: Vec<u8>,
-    is_open_loop: bool,
+    catalog: Catalog,
+    expectations: Option<Expectations>,
+    policy: Policy,
     buffer: Box<[u8]>,
 }
 
+/// How connections are used.
+struct Policy {
+    is_open_loop: bool,
+    reuse: Reuse,
+    requests_per_connection: u32,
+    lifetime_ns: u64,
+}
+
 impl Active {
-    pub(crate) fn new(
-        count: u32,
-        (targets, sources): (Vec<RawAddress>, Vec<RawAddress>),
-        request: Vec<u8>,
-        answers_head_request: bool,
-        is_open_loop: bool,
-    ) -> Self {
-        let blank = |_| Connection {
-            socket: CLOSED,
-            generation: 0,
-            link: Link::default(),
-            since_ns: 0,
-            slot: Slot { intended_ns: 0, phase: Phase::WarmUp },
-            written: 0,
-            failures: 0,
-            state: State::Closed,
-            was_open: false,
-            parser: ResponseParser::new(answers_head_request),
-        };
+    pub(crate) fn new(spec: &WorkerSpec, targets: Vec<RawAddress>, sources: Vec<RawAddress>) -> Self {
+        let count = spec.active;
+        let expectations = spec.expect.clone().map(Expectations::new);
+        let connection = |_| Connection::new(expectations.as_ref());
         Self {
-            connections: (0..count).map(blank).collect(),
+            connections: (0..count).map(connection).collect(),
+            awake_ns: 0,
+            available_since_ns: 0,
             free: List::default(),
             busy: List::default(),
             connecting: List::default(),
@@ -108,10 +141,31 @@ impl Active {
             never_opened: (0..count).rev().collect(),
             targets,
             sources,
-            request,
-            is_open_loop,
+            catalog: Catalog::new(&spec.requests),
+            policy: Policy {
+                is_open_loop: spec.loop_kind == LoopKind::Open,
+                reuse: spec.reuse,
+                requests_per_connection: spec.requests_per_connection,
+                lifetime_ns: spec.lifetime_ns,
+            },
+            expectations,
             buffer: vec![0; READ_BUFFER_BYTES].into(),
         }
+    }
+
+    /// The loop has woken, and looks at what has come.
+    #[inline]
+    pub(crate) fn wake(&mut self, awake_ns: u64) {
+        self.awake_ns = awake_ns;
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The unexpected answers that were kept; the load is over.
+    pub(crate) fn take_kept(&mut self) -> Vec<KeptAnswer> {
+        self.expectations.take().map_or_else(Vec::new, Expectations::into_kept)
     }
 
     pub(crate) fn established(&self) -> u32 {
@@ -171,6 +225,7 @@ impl Active {
         let connection = &mut self.connections[index as usize];
         connection.generation = Token::next_generation(connection.generation);
         connection.since_ns = driver.now_ns();
+        connection.answered = 0;
         connection.parser.reset();
         let token = Token::active(index, connection.generation);
         match driver.connect(token.into(), &target, source.as_ref()) {
@@ -186,34 +241,58 @@ impl Active {
         }
     }
 
-    /// Sends the request on the least recently used free connection. Returns false where none could take it.
+    /// Sends the slot's request on a free connection. Returns false where none could take it.
     #[inline]
     pub(crate) fn send<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, slot: Slot) -> bool {
+        let request = self.catalog.pick(slot.number);
         while let Some(index) = self.free.pop(&mut self.connections) {
-            let connection = &mut self.connections[index as usize];
-            // Waiting for a free connection is the system's slowness. Only what comes after it is ours.
-            let could_ns = slot.intended_ns.max(connection.since_ns);
             let sent_ns = driver.now_ns();
-            if let Ok(written) = nothing_if_full(driver.send(connection.socket, &self.request)) {
-                let intended_ns = if self.is_open_loop { slot.intended_ns } else { sent_ns };
-                connection.slot = Slot { intended_ns, phase: slot.phase };
+            // Waiting for a free connection is the system's slowness. Only what comes after it is ours.
+            let could_ns = slot.intended_ns.max(self.available_since_ns);
+            if self.has_outlived(index, sent_ns) {
+                recorder.churned();
+                self.reconnect(driver, recorder, index, false);
+                continue;
+            }
+            let prepared = self.catalog.request(request);
+            let connection = &mut self.connections[index as usize];
+            if let Ok(written) = nothing_if_full(driver.send(connection.socket, &prepared.bytes)) {
+                let intended_ns = if self.policy.is_open_loop { slot.intended_ns } else { sent_ns };
+                connection.slot = Slot { intended_ns, ..slot };
+                connection.request = request;
                 connection.since_ns = sent_ns;
                 connection.written = written as u32;
                 connection.state = State::Busy;
+                connection.parser.expect(prepared.is_head);
+                let len = prepared.bytes.len();
                 self.busy.push(&mut self.connections, index);
-                recorder.sent(&self.sent(index), self.request.len(), self.is_open_loop.then_some(could_ns));
+                recorder.sent(&self.sent(index), len, self.policy.is_open_loop.then_some(could_ns));
                 return true;
             }
-            // The peer closed it while it was free. Nothing was sent, so the request may take another.
-            recorder.closed_by_peer();
+            // The peer ended it while it was free. Nothing was sent, so the request may take another.
+            recorder.ended_by_peer(true);
             self.reconnect(driver, recorder, index, true);
         }
         false
     }
 
+    #[inline]
+    fn has_outlived(&self, index: u32, now_ns: u64) -> bool {
+        let lifetime_ns = self.policy.lifetime_ns;
+        lifetime_ns > 0 && now_ns.saturating_sub(self.connections[index as usize].opened_ns) >= lifetime_ns
+    }
+
+    /// Whether the plan wants a connection closed after this answer.
+    #[inline]
+    fn is_worn(&self, index: u32, now_ns: u64) -> bool {
+        let limit = self.policy.requests_per_connection;
+        limit > 0 && self.connections[index as usize].answered >= limit || self.has_outlived(index, now_ns)
+    }
+
+    #[inline]
     fn sent(&self, index: u32) -> Sent {
         let connection = &self.connections[index as usize];
-        Sent { slot: connection.slot, sent_ns: connection.since_ns }
+        Sent { slot: connection.slot, at_ns: connection.since_ns, request: connection.request }
     }
 
     /// Takes an event.
@@ -245,20 +324,25 @@ impl Active {
     }
 
     fn is_half_written(&self, index: u32) -> bool {
-        (self.connections[index as usize].written as usize) < self.request.len()
+        let connection = &self.connections[index as usize];
+        (connection.written as usize) < self.catalog.request(connection.request).bytes.len()
     }
 
     fn on_connected<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) -> bool {
         self.connecting.remove(&mut self.connections, index);
         let connection = &mut self.connections[index as usize];
         let now_ns = driver.now_ns();
-        if let Err(error) = driver.connected(connection.socket) {
-            recorder.failure(Failure::of_connect(&error));
-            self.close(driver, index);
-            self.rest(now_ns, index);
-            return false;
-        }
-        recorder.opened(now_ns.saturating_sub(connection.since_ns));
+        let connected = match driver.connected(connection.socket) {
+            Ok(connected) => connected,
+            Err(error) => {
+                recorder.failure(Failure::of_connect(&error));
+                self.close(driver, index);
+                self.rest(now_ns, index);
+                return false;
+            }
+        };
+        recorder.opened(now_ns.saturating_sub(connection.since_ns), connected.retransmissions);
+        connection.opened_ns = now_ns;
         if std::mem::replace(&mut connection.was_open, true) {
             recorder.reconnected();
         }
@@ -268,9 +352,21 @@ impl Active {
         true
     }
 
+    fn set_free(&mut self, index: u32, at_ns: u64) {
+        if self.free.is_empty() {
+            self.available_since_ns = at_ns;
+        }
+        self.connections[index as usize].state = State::Free;
+        match self.policy.reuse {
+            Reuse::Lru => self.free.push(&mut self.connections, index),
+            Reuse::Mru => self.free.push_first(&mut self.connections, index),
+        }
+    }
+
     fn write_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
         let connection = &mut self.connections[index as usize];
-        match nothing_if_full(driver.send(connection.socket, &self.request[connection.written as usize..])) {
+        let request = &self.catalog.request(connection.request).bytes;
+        match nothing_if_full(driver.send(connection.socket, &request[connection.written as usize..])) {
             Ok(written) => connection.written += written as u32,
             Err(_) => self.fail(driver, recorder, index, Failure::WriteFailed),
         }
@@ -286,11 +382,12 @@ impl Active {
                 Ok(received) if received.len == 0 => (end_of_stream(connection, driver.now_ns()), false),
                 Ok(received) => {
                     recorder.received(connection.slot.phase, received.len);
+                    recorder.waited(self.awake_ns.saturating_sub(received.at_ns));
                     let may_have_more = received.len == self.buffer.len() || has_closed;
                     (interpret(connection, &self.buffer[..received.len], received.at_ns), may_have_more)
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) if connection.state == State::Free => (Verdict::ClosedIdle, false),
+                Err(_) if connection.state == State::Free => (Verdict::EndedIdle { was_reset: true }, false),
                 Err(error) => (Verdict::Failed(Failure::of_read(&error)), false),
             };
             self.apply(driver, recorder, index, &verdict);
@@ -307,24 +404,39 @@ impl Active {
         match *verdict {
             Verdict::Continues => {}
             Verdict::Complete(response, at_ns) => {
-                recorder.completed(&self.sent(index), response.status, at_ns);
+                let sent = self.sent(index);
+                recorder.completed(&sent, response.status, at_ns);
                 self.busy.remove(&mut self.connections, index);
                 let connection = &mut self.connections[index as usize];
                 connection.failures = 0;
-                if response.keep_alive {
-                    connection.state = State::Free;
-                    connection.since_ns = at_ns;
-                    self.free.push(&mut self.connections, index);
-                } else {
+                connection.answered += 1;
+                if self.expectations.is_some() {
+                    self.compare(recorder, index, &sent, response.status);
+                }
+                if !response.keep_alive {
                     self.reconnect(driver, recorder, index, false);
+                } else if self.is_worn(index, at_ns) {
+                    recorder.churned();
+                    self.reconnect(driver, recorder, index, false);
+                } else {
+                    self.set_free(index, at_ns);
                 }
             }
             Verdict::Failed(failure) => self.fail(driver, recorder, index, failure),
-            Verdict::ClosedIdle => {
-                recorder.closed_by_peer();
+            Verdict::EndedIdle { was_reset } => {
+                recorder.ended_by_peer(was_reset);
                 self.free.remove(&mut self.connections, index);
                 self.reconnect(driver, recorder, index, true);
             }
+        }
+    }
+
+    fn compare(&mut self, recorder: &mut Recorder, index: u32, sent: &Sent, status: u16) {
+        let connection = &self.connections[index as usize];
+        if let (Some(expectations), Some(evidence)) = (&mut self.expectations, &connection.evidence)
+            && let Some(how) = expectations.judge(status, evidence, &self.catalog.request(sent.request).label)
+        {
+            recorder.unexpected(sent, how);
         }
     }
 
@@ -419,7 +531,11 @@ fn interpret(connection: &mut Connection, bytes: &[u8], at_ns: u64) -> Verdict {
     if connection.state != State::Busy {
         return Verdict::Failed(Failure::ProtocolExcess);
     }
-    match connection.parser.receive(bytes) {
+    let outcome = match &mut connection.evidence {
+        None => connection.parser.receive(bytes),
+        Some(evidence) => connection.parser.receive_into(bytes, evidence.as_mut()),
+    };
+    match outcome {
         Ok(Outcome::NeedMore) => Verdict::Continues,
         Ok(Outcome::Complete(response)) => Verdict::Complete(response, at_ns),
         Err(error) => Verdict::Failed(Failure::of_protocol(error)),
@@ -428,7 +544,7 @@ fn interpret(connection: &mut Connection, bytes: &[u8], at_ns: u64) -> Verdict {
 
 fn end_of_stream(connection: &mut Connection, now_ns: u64) -> Verdict {
     if connection.state != State::Busy {
-        return Verdict::ClosedIdle;
+        return Verdict::EndedIdle { was_reset: false };
     }
     match connection.parser.end_of_stream() {
         Ok(response) => Verdict::Complete(response, now_ns),

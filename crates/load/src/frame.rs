@@ -2,6 +2,9 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::expect::KeptAnswer;
+use crate::routes::RouteReport;
+
 /// A worker's message.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -52,6 +55,10 @@ pub struct Done {
     pub measured_ns: u64,
     /// How often somebody stepped the wall clock.
     pub clock_steps: u64,
+    /// What became of each route's requests.
+    pub routes: Vec<RouteReport>,
+    /// The first few answers that were not as expected.
+    pub unexpected: Vec<KeptAnswer>,
 }
 
 /// The requests of one phase that were accounted for in one interval.
@@ -69,6 +76,8 @@ pub struct PhasePart {
     pub bytes_received: u64,
     #[serde(serialize_with = "as_map")]
     pub status: Vec<(u16, u64)>,
+    #[serde(serialize_with = "as_map")]
+    pub unexpected: Vec<(&'static str, u64)>,
     pub latency: String,
     pub service_time: String,
     pub lateness: String,
@@ -88,7 +97,13 @@ pub struct Frame {
     pub backlog: u64,
     pub opened: u64,
     pub reconnected: u64,
+    pub churned: u64,
     pub closed_by_peer: u64,
+    pub reset_by_peer: u64,
+    pub syn_retransmissions: u64,
+    pub held_requests: u64,
+    pub receive_wait_ns_max: u64,
+    pub stall_ns_max: u64,
     #[serde(serialize_with = "as_map")]
     pub errors: Vec<(&'static str, u64)>,
     pub connect: String,

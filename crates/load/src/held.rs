@@ -1,23 +1,29 @@
-//! Idle connections: open, silent, and no more than eight bytes each.
+//! Idle connections: open, almost or wholly silent, and no more than twelve bytes each.
 
 use std::collections::VecDeque;
+use std::io;
 
 use seatrial_net::address::RawAddress;
 use seatrial_net::{Driver, Event};
 
 use crate::failure::Failure;
+use crate::hold::HoldPace;
 use crate::opener::Opener;
 use crate::recorder::Recorder;
+use crate::spec::HoldTraffic;
 use crate::token::Token;
 
 const CLOSED: i32 = -1;
-/// What an idle connection is sent unasked is read past in pieces of this size.
+/// What an idle connection is sent is read past in pieces of this size.
 const SCRATCH_BYTES: usize = 4096;
 
 #[derive(Clone, Copy)]
 struct Slot {
     socket: i32,
     generation: u32,
+    /// Bytes of the current request that were sent.
+    written: u16,
+    is_established: bool,
 }
 
 struct Attempt {
@@ -34,16 +40,21 @@ pub(crate) struct Held {
     attempts: VecDeque<Attempt>,
     established: u32,
     was_complete: bool,
+    pace: HoldPace,
+    request: Vec<u8>,
 }
 
 impl Held {
-    pub(crate) fn new(count: u32) -> Self {
+    pub(crate) fn new(count: u32, traffic: HoldTraffic, request: Vec<u8>, now_ns: u64) -> Self {
+        let slot = Slot { socket: CLOSED, generation: 0, written: 0, is_established: false };
         Self {
-            slots: vec![Slot { socket: CLOSED, generation: 0 }; count as usize],
+            slots: vec![slot; count as usize],
             closed: (0..count).rev().collect(),
             attempts: VecDeque::new(),
             established: 0,
             was_complete: false,
+            pace: HoldPace::new(traffic, count, now_ns),
+            request,
         }
     }
 
@@ -60,9 +71,14 @@ impl Held {
         !self.closed.is_empty()
     }
 
-    /// When the oldest attempt under way is given up.
+    /// When the oldest attempt under way began.
     pub(crate) fn oldest_attempt_ns(&self) -> Option<u64> {
         self.attempts.front().map(|attempt| attempt.started_ns)
+    }
+
+    /// When the next connection has something to do.
+    pub(crate) fn next_action_ns(&self) -> Option<u64> {
+        self.pace.next_ns()
     }
 
     /// Starts one connection. The caller has the opener's permission.
@@ -91,7 +107,7 @@ impl Held {
         }
     }
 
-    /// Takes an event of the connection `index`.
+    /// Takes an event of an idle connection.
     pub(crate) fn on_event<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -100,38 +116,40 @@ impl Held {
         opener: &mut Opener,
         recorder: &mut Recorder,
     ) {
-        let slot = self.slots[token.index() as usize];
+        let index = token.index();
+        let slot = self.slots[index as usize];
         if slot.generation != token.generation() || slot.socket == CLOSED {
             return;
         }
-        let attempt = self.attempts.iter().position(|attempt| attempt.index == token.index());
-        if let Some(position) = attempt
-            && !self.on_connected(driver, slot.socket, position, opener, recorder)
-        {
+        if !slot.is_established && !self.on_connected(driver, index, opener, recorder) {
             return;
         }
-        if (event.readable || event.closed) && Self::has_ended(driver, slot.socket) {
-            recorder.closed_by_peer();
-            self.established -= 1;
-            self.close(driver, token.index());
+        // A slow reader takes what came when its turn comes, and the kernel's buffers hold the rest.
+        let reads_slowly = matches!(self.pace.traffic(), HoldTraffic::SlowRead { .. });
+        if event.closed || event.readable && !reads_slowly {
+            self.read_past(driver, index, recorder);
         }
     }
 
     fn on_connected<D: Driver>(
         &mut self,
         driver: &mut D,
-        socket: i32,
-        position: usize,
+        index: u32,
         opener: &mut Opener,
         recorder: &mut Recorder,
     ) -> bool {
         let now_ns = driver.now_ns();
+        let Some(position) = self.attempts.iter().position(|attempt| attempt.index == index) else {
+            return false;
+        };
         let Some(attempt) = self.attempts.remove(position) else { return false };
-        match driver.connected(socket) {
-            Ok(()) => {
+        match driver.connected(self.slots[index as usize].socket) {
+            Ok(connected) => {
+                let slot = &mut self.slots[index as usize];
+                (slot.is_established, slot.written) = (true, 0);
                 self.established += 1;
                 opener.succeeded();
-                recorder.opened(now_ns.saturating_sub(attempt.started_ns));
+                recorder.opened(now_ns.saturating_sub(attempt.started_ns), connected.retransmissions);
                 if self.was_complete {
                     recorder.reconnected();
                 }
@@ -141,21 +159,79 @@ impl Held {
             Err(error) => {
                 recorder.failure(Failure::of_connect(&error));
                 opener.failed(now_ns);
-                self.close(driver, attempt.index);
+                self.close(driver, index);
                 false
             }
         }
     }
 
-    /// Reads past what came; returns whether the stream has ended.
-    fn has_ended<D: Driver>(driver: &mut D, socket: i32) -> bool {
+    fn read_past<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {
         let mut scratch = [0; SCRATCH_BYTES];
         loop {
-            match driver.receive(socket, &mut scratch) {
+            match driver.receive(self.slots[index as usize].socket, &mut scratch) {
                 Ok(received) if received.len > 0 => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
-                Ok(_) | Err(_) => return true,
+                Ok(_) => return self.ended_by_peer(driver, index, recorder, false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => return self.ended_by_peer(driver, index, recorder, true),
             }
+        }
+    }
+
+    fn ended_by_peer<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        index: u32,
+        recorder: &mut Recorder,
+        was_reset: bool,
+    ) {
+        recorder.ended_by_peer(was_reset);
+        self.close(driver, index);
+    }
+
+    /// Lets every connection act whose turn has come.
+    pub(crate) fn act<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, now_ns: u64) {
+        while let Some(index) = self.pace.take(now_ns) {
+            if !self.slots[index as usize].is_established {
+                continue;
+            }
+            match self.pace.traffic() {
+                HoldTraffic::Silent => return,
+                HoldTraffic::Request { .. } => self.write(driver, index, usize::MAX, recorder),
+                HoldTraffic::SlowSend { .. } => self.write(driver, index, 1, recorder),
+                HoldTraffic::SlowRead { bytes, .. } => {
+                    self.read_slowly(driver, index, bytes as usize, recorder);
+                }
+            }
+        }
+    }
+
+    fn write<D: Driver>(&mut self, driver: &mut D, index: u32, most: usize, recorder: &mut Recorder) {
+        let slot = &mut self.slots[index as usize];
+        let rest = &self.request[usize::from(slot.written)..];
+        match driver.send(slot.socket, &rest[..rest.len().min(most)]) {
+            Ok(written) => {
+                let total = usize::from(slot.written) + written;
+                if total == self.request.len() {
+                    recorder.held_request();
+                }
+                slot.written = (total % self.request.len()) as u16;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.ended_by_peer(driver, index, recorder, true),
+        }
+    }
+
+    /// Asks once, then reads a little of the answer; asks again where nothing is left of it.
+    fn read_slowly<D: Driver>(&mut self, driver: &mut D, index: u32, bytes: usize, recorder: &mut Recorder) {
+        let mut scratch = [0; SCRATCH_BYTES];
+        match driver.receive(self.slots[index as usize].socket, &mut scratch[..bytes.clamp(1, SCRATCH_BYTES)])
+        {
+            Ok(received) if received.len > 0 => {}
+            Ok(_) => self.ended_by_peer(driver, index, recorder, false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.write(driver, index, usize::MAX, recorder);
+            }
+            Err(_) => self.ended_by_peer(driver, index, recorder, true),
         }
     }
 
@@ -180,7 +256,8 @@ impl Held {
     fn close<D: Driver>(&mut self, driver: &mut D, index: u32) {
         let slot = &mut self.slots[index as usize];
         driver.close(slot.socket, true);
-        slot.socket = CLOSED;
+        self.established -= u32::from(slot.is_established);
+        (slot.socket, slot.is_established) = (CLOSED, false);
         self.closed.push(index);
     }
 

@@ -1,15 +1,20 @@
 //! The load-generating worker: schedules, the connection table, errors, histograms and interval frames.
 
 mod active;
+mod catalog;
 pub mod control;
+pub mod expect;
 pub mod failure;
 pub mod frame;
 mod held;
 pub mod histogram;
+mod hold;
 mod links;
 mod opener;
 pub mod process;
+pub mod profile;
 mod recorder;
+pub mod routes;
 pub mod schedule;
 pub mod spec;
 #[cfg(test)]

@@ -59,6 +59,18 @@ impl List {
         self.len += 1;
     }
 
+    /// Puts an index at the head, so that it is the next to be taken.
+    #[inline]
+    pub(crate) fn push_first<T: Linked>(&mut self, table: &mut [T], index: u32) {
+        *table[index as usize].link() = Link { before: NONE, after: self.first };
+        match self.first {
+            NONE => self.last = index,
+            first => table[first as usize].link().before = index,
+        }
+        self.first = index;
+        self.len += 1;
+    }
+
     #[inline]
     pub(crate) fn remove<T: Linked>(&mut self, table: &mut [T], index: u32) {
         let Link { before, after } = *table[index as usize].link();
@@ -100,8 +112,9 @@ mod tests {
             list.remove(&mut table, index);
         }
         list.push(&mut table, 0);
+        list.push_first(&mut table, 4);
         let order: Vec<u32> = std::iter::from_fn(|| list.pop(&mut table)).collect();
-        assert_eq!(order, [1, 3, 0]);
+        assert_eq!(order, [4, 1, 3, 0]);
         assert!(list.is_empty());
     }
 }

@@ -1,8 +1,10 @@
 //! What a worker counts and measures between two frames. Everything is allocated before the load.
 
+use crate::expect::Unexpected;
 use crate::failure::{Failure, FailureCounts};
 use crate::frame::{Frame, PhasePart};
 use crate::histogram::Histogram;
+use crate::routes::Routes;
 use crate::schedule::{Phase, Slot};
 
 /// Status codes have three digits; what is beyond 599 is counted as 599 + 1.
@@ -19,6 +21,7 @@ struct PhaseRecord {
     bytes_sent: u64,
     bytes_received: u64,
     status: Box<[u64; STATUS_LIMIT]>,
+    unexpected: [u64; Unexpected::NAMES.len()],
     latency: Histogram,
     service_time: Histogram,
     lateness: Histogram,
@@ -36,6 +39,7 @@ impl PhaseRecord {
             bytes_sent: 0,
             bytes_received: 0,
             status: Box::new([0; STATUS_LIMIT]),
+            unexpected: [0; Unexpected::NAMES.len()],
             latency: Histogram::new(),
             service_time: Histogram::new(),
             lateness: Histogram::new(),
@@ -59,11 +63,17 @@ impl PhaseRecord {
             bytes_sent: std::mem::take(&mut self.bytes_sent),
             bytes_received: std::mem::take(&mut self.bytes_received),
             status: self.take_status(),
+            unexpected: self.take_unexpected(),
             latency: self.latency.take_encoded(),
             service_time: self.service_time.take_encoded(),
             lateness: self.lateness.take_encoded(),
         };
         Some(part)
+    }
+
+    fn take_unexpected(&mut self) -> Vec<(&'static str, u64)> {
+        let counts = std::mem::take(&mut self.unexpected);
+        Unexpected::NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
     fn take_status(&mut self) -> Vec<(u16, u64)> {
@@ -89,7 +99,8 @@ pub(crate) enum Ending {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) slot: Slot,
-    pub(crate) sent_ns: u64,
+    pub(crate) at_ns: u64,
+    pub(crate) request: u32,
 }
 
 /// The counters and histograms since the last frame.
@@ -98,21 +109,33 @@ pub(crate) struct Recorder {
     measure: PhaseRecord,
     connect: Histogram,
     errors: FailureCounts,
+    routes: Routes,
     opened: u64,
     reconnected: u64,
+    churned: u64,
     closed_by_peer: u64,
+    reset_by_peer: u64,
+    syn_retransmissions: u64,
+    held_requests: u64,
+    receive_wait_ns_max: u64,
 }
 
 impl Recorder {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(requests: usize, route_histograms: bool) -> Self {
         Self {
             warm_up: PhaseRecord::new(),
             measure: PhaseRecord::new(),
             connect: Histogram::new(),
             errors: FailureCounts::default(),
+            routes: Routes::new(requests, route_histograms),
             opened: 0,
             reconnected: 0,
+            churned: 0,
             closed_by_peer: 0,
+            reset_by_peer: 0,
+            syn_retransmissions: 0,
+            held_requests: 0,
+            receive_wait_ns_max: 0,
         }
     }
 
@@ -127,11 +150,12 @@ impl Recorder {
     /// `could_ns` is when the request could have left: its intended time, or later where every connection was busy then.
     #[inline]
     pub(crate) fn sent(&mut self, sent: &Sent, bytes: usize, could_ns: Option<u64>) {
+        self.routes.sent(sent.request, sent.slot.phase);
         let record = self.phase(sent.slot.phase);
         record.sent += 1;
         record.bytes_sent += bytes as u64;
         if let Some(could_ns) = could_ns {
-            record.lateness.record_ns(sent.sent_ns.saturating_sub(could_ns));
+            record.lateness.record_ns(sent.at_ns.saturating_sub(could_ns));
         }
     }
 
@@ -145,12 +169,23 @@ impl Recorder {
         let record = self.phase(sent.slot.phase);
         record.completed += 1;
         record.status[usize::from(status).min(STATUS_LIMIT - 1)] += 1;
-        record.latency.record_ns(at_ns.saturating_sub(sent.slot.intended_ns));
-        record.service_time.record_ns(at_ns.saturating_sub(sent.sent_ns));
+        let latency_ns = at_ns.saturating_sub(sent.slot.intended_ns);
+        record.latency.record_ns(latency_ns);
+        record.service_time.record_ns(at_ns.saturating_sub(sent.at_ns));
+        self.routes.completed(sent.request, sent.slot.phase, latency_ns / 1_000);
+    }
+
+    /// Records an answer that was not as expected; it counts as completed, too.
+    pub(crate) fn unexpected(&mut self, sent: &Sent, how: Unexpected) {
+        self.routes.unexpected(sent.request, sent.slot.phase);
+        self.phase(sent.slot.phase).unexpected[how as usize] += 1;
     }
 
     /// Records an at-least sample: nothing that was intended is left out of the histograms.
     pub(crate) fn ended(&mut self, sent: &Sent, ending: Ending, now_ns: u64) {
+        if ending != Ending::InFlight {
+            self.routes.failed(sent.request, sent.slot.phase);
+        }
         let record = self.phase(sent.slot.phase);
         match ending {
             Ending::TimedOut => record.timed_out += 1,
@@ -158,7 +193,7 @@ impl Recorder {
             Ending::InFlight => record.in_flight += 1,
         }
         record.latency.record_ns(now_ns.saturating_sub(sent.slot.intended_ns));
-        record.service_time.record_ns(now_ns.saturating_sub(sent.sent_ns));
+        record.service_time.record_ns(now_ns.saturating_sub(sent.at_ns));
     }
 
     /// Records a request that never found a free connection.
@@ -168,8 +203,10 @@ impl Recorder {
         record.latency.record_ns(now_ns.saturating_sub(slot.intended_ns));
     }
 
-    pub(crate) fn opened(&mut self, connect_ns: u64) {
+    /// `retransmissions`: segments of the connection's handshake that were sent again.
+    pub(crate) fn opened(&mut self, connect_ns: u64, retransmissions: u32) {
         self.opened += 1;
+        self.syn_retransmissions += u64::from(retransmissions);
         self.connect.record_ns(connect_ns);
     }
 
@@ -177,8 +214,33 @@ impl Recorder {
         self.reconnected += 1;
     }
 
-    pub(crate) fn closed_by_peer(&mut self) {
-        self.closed_by_peer += 1;
+    /// The load closes a connection because it has served its time.
+    pub(crate) fn churned(&mut self) {
+        self.churned += 1;
+    }
+
+    /// The peer has ended a connection on which nothing was asked, in order or by a reset.
+    pub(crate) fn ended_by_peer(&mut self, was_reset: bool) {
+        if was_reset {
+            self.reset_by_peer += 1;
+        } else {
+            self.closed_by_peer += 1;
+        }
+    }
+
+    /// An idle connection has sent a whole request.
+    pub(crate) fn held_request(&mut self) {
+        self.held_requests += 1;
+    }
+
+    /// An answer lay in the receive queue until the loop looked.
+    #[inline]
+    pub(crate) fn waited(&mut self, wait_ns: u64) {
+        self.receive_wait_ns_max = self.receive_wait_ns_max.max(wait_ns);
+    }
+
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.routes
     }
 
     pub(crate) fn failure(&mut self, failure: Failure) {
@@ -189,7 +251,12 @@ impl Recorder {
     pub(crate) fn drain_into(&mut self, frame: &mut Frame) {
         frame.opened = std::mem::take(&mut self.opened);
         frame.reconnected = std::mem::take(&mut self.reconnected);
+        frame.churned = std::mem::take(&mut self.churned);
         frame.closed_by_peer = std::mem::take(&mut self.closed_by_peer);
+        frame.reset_by_peer = std::mem::take(&mut self.reset_by_peer);
+        frame.syn_retransmissions = std::mem::take(&mut self.syn_retransmissions);
+        frame.held_requests = std::mem::take(&mut self.held_requests);
+        frame.receive_wait_ns_max = std::mem::take(&mut self.receive_wait_ns_max);
         frame.errors = self.errors.take();
         frame.connect = self.connect.take_encoded();
         frame.parts =

@@ -6,9 +6,8 @@
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::profile::Profile;
 use crate::spec::{Arrival, WorkerSpec};
-
-const NS_PER_S: f64 = 1e9;
 
 /// The phase that a request belongs to by its intended send time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +25,8 @@ pub struct Slot {
     pub intended_ns: u64,
     /// Which phase counts it.
     pub phase: Phase,
+    /// Its place in the schedule of the whole load: it says which request is sent.
+    pub number: u64,
 }
 
 /// The slots of one worker, in order.
@@ -37,9 +38,11 @@ pub struct Schedule {
     end_ns: u64,
     resolution_ns: u64,
     grid_offset_ns: u64,
-    slot_gap_ns: f64,
+    profile: Profile,
     workers: u32,
     index: u64,
+    /// The place of the next slot among all requests; a whole number in a uniform schedule.
+    place: f64,
     nominal_ns: f64,
     random: Xoshiro256PlusPlus,
 }
@@ -54,18 +57,21 @@ impl Schedule {
             end_ns: spec.warmup_ns + spec.measure_ns,
             resolution_ns: spec.resolution_ns,
             grid_offset_ns: spec.resolution_ns * u64::from(spec.worker) / u64::from(spec.workers),
-            slot_gap_ns: NS_PER_S / spec.rate_per_s,
+            profile: Profile::new(&spec.profile),
             workers: spec.workers,
             index: u64::from(spec.worker),
-            nominal_ns: 0.0,
+            place: f64::INFINITY,
+            nominal_ns: f64::INFINITY,
             random: Xoshiro256PlusPlus::seed_from_u64(spec.seed.wrapping_add(u64::from(spec.worker))),
         };
-        schedule.nominal_ns = match spec.arrival {
-            // A worker that only holds idle connections owns no slot.
-            _ if spec.active == 0 => f64::INFINITY,
-            Arrival::Uniform => schedule.uniform_ns(),
-            Arrival::Poisson => schedule.exponential_gap_ns(),
-        };
+        // A worker that only holds idle connections owns no slot, and a closed loop has none.
+        if spec.active > 0 && !spec.profile.is_empty() {
+            schedule.place = match spec.arrival {
+                Arrival::Uniform => schedule.index as f64,
+                Arrival::Poisson => schedule.exponential_gap(),
+            };
+            schedule.nominal_ns = schedule.profile.due_at_ns(schedule.place);
+        }
         schedule
     }
 
@@ -77,29 +83,30 @@ impl Schedule {
             return None;
         }
         let phase = if nominal_ns < self.warmup_ns { Phase::WarmUp } else { Phase::Measure };
-        Some(Slot { intended_ns: self.start_ns + self.on_grid(nominal_ns), phase })
+        Some(Slot { intended_ns: self.start_ns + self.on_grid(nominal_ns), phase, number: self.index })
     }
 
     /// Moves past the next slot.
     #[inline]
     pub fn advance(&mut self) {
+        self.index += u64::from(self.workers);
         match self.arrival {
-            Arrival::Uniform => {
-                self.index += u64::from(self.workers);
-                self.nominal_ns = self.uniform_ns();
-            }
-            Arrival::Poisson => self.nominal_ns += self.exponential_gap_ns(),
+            Arrival::Uniform => self.place = self.index as f64,
+            // A Poisson process of any changing rate is one of rate 1 whose time runs as the profile says.
+            Arrival::Poisson => self.place += self.exponential_gap(),
         }
+        self.nominal_ns = self.profile.due_at_ns(self.place);
     }
 
     /// About how many slots are due and not passed yet: exact for a uniform schedule, the mean for a Poisson one.
     pub fn due(&self, now_ns: u64) -> u64 {
         let Some(slot) = self.next() else { return 0 };
-        let until_ns = now_ns.min(self.end_ns());
-        match until_ns.checked_sub(slot.intended_ns) {
-            Some(overdue_ns) => (overdue_ns as f64 / (self.slot_gap_ns * f64::from(self.workers))) as u64 + 1,
-            None => 0,
+        if now_ns < slot.intended_ns {
+            return 0;
         }
+        let until_ns = now_ns.min(self.end_ns()) - self.start_ns.min(now_ns);
+        let overdue = self.profile.due_by(until_ns as f64) - self.place;
+        (overdue / f64::from(self.workers)).max(0.0) as u64 + 1
     }
 
     /// Ends the schedule early: no slot is later than `now_ns`.
@@ -127,10 +134,6 @@ impl Schedule {
         if now_ns.saturating_sub(self.start_ns) < self.warmup_ns { Phase::WarmUp } else { Phase::Measure }
     }
 
-    fn uniform_ns(&self) -> f64 {
-        self.index as f64 * self.slot_gap_ns
-    }
-
     fn on_grid(&self, nominal_ns: u64) -> u64 {
         if self.resolution_ns == 0 {
             return nominal_ns;
@@ -138,17 +141,19 @@ impl Schedule {
         nominal_ns / self.resolution_ns * self.resolution_ns + self.grid_offset_ns
     }
 
-    fn exponential_gap_ns(&mut self) -> f64 {
+    /// In places of the whole load, of which this worker has every `workers`-th.
+    fn exponential_gap(&mut self) -> f64 {
         // 53 random bits make a uniform double in [0, 1); its complement is never 0, so the logarithm is finite.
         let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        -(1.0 - uniform).ln() * self.slot_gap_ns * f64::from(self.workers)
+        -(1.0 - uniform).ln() * f64::from(self.workers)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::spec;
+    use crate::profile::Stretch;
+    use crate::testing::{constant, spec};
 
     const S: u64 = 1_000_000_000;
 
@@ -166,7 +171,7 @@ mod tests {
         let mut all: Vec<u64> = (0..3)
             .flat_map(|worker| {
                 let mut spec = spec();
-                (spec.worker, spec.workers, spec.rate_per_s) = (worker, 3, 10_000.0);
+                (spec.worker, spec.workers, spec.profile) = (worker, 3, constant(10_000.0));
                 (spec.warmup_ns, spec.measure_ns, spec.resolution_ns) = (0, S, 0);
                 slots(Schedule::new(&spec, 0)).into_iter().map(|slot| slot.intended_ns)
             })
@@ -180,7 +185,7 @@ mod tests {
     fn phases_hold_rate_times_length_slots_whatever_the_grid() {
         for resolution_ns in [0, 250_000, 1_000_000] {
             let mut spec = spec();
-            (spec.rate_per_s, spec.warmup_ns, spec.measure_ns) = (7_000.0, S / 2, 2 * S);
+            (spec.profile, spec.warmup_ns, spec.measure_ns) = (constant(7_000.0), S / 2, 2 * S);
             spec.resolution_ns = resolution_ns;
             let slots = slots(Schedule::new(&spec, 5 * S));
             let warmup = slots.iter().filter(|slot| slot.phase == Phase::WarmUp).count();
@@ -192,7 +197,7 @@ mod tests {
     #[test]
     fn poisson_gaps_have_equal_mean_and_deviation() {
         let mut spec = spec();
-        (spec.arrival, spec.rate_per_s, spec.resolution_ns) = (Arrival::Poisson, 10_000.0, 0);
+        (spec.arrival, spec.profile, spec.resolution_ns) = (Arrival::Poisson, constant(10_000.0), 0);
         (spec.warmup_ns, spec.measure_ns) = (0, 20 * S);
         let slots = slots(Schedule::new(&spec, 0));
         let gaps: Vec<f64> =
@@ -208,9 +213,25 @@ mod tests {
     }
 
     #[test]
+    fn a_ramp_is_followed_by_all_workers_together() {
+        let mut second = [0; 4];
+        for worker in 0..2 {
+            let mut spec = spec();
+            spec.profile = vec![Stretch { length_ns: 4 * S, from_per_s: 1_000.0, to_per_s: 5_000.0 }];
+            (spec.worker, spec.workers, spec.warmup_ns, spec.measure_ns) = (worker, 2, 0, 4 * S);
+            for slot in slots(Schedule::new(&spec, 0)) {
+                second[(slot.intended_ns / S) as usize] += 1;
+            }
+        }
+        for (seen, due) in second.iter().zip([1_500_i32, 2_500, 3_500, 4_500]) {
+            assert!((seen - due).abs() <= 2, "{second:?}");
+        }
+    }
+
+    #[test]
     fn a_cut_schedule_ends_at_the_cut() {
         let mut spec = spec();
-        (spec.rate_per_s, spec.warmup_ns, spec.measure_ns) = (1_000.0, S, 10 * S);
+        (spec.profile, spec.warmup_ns, spec.measure_ns) = (constant(1_000.0), S, 10 * S);
         let mut schedule = Schedule::new(&spec, 0);
         schedule.cut(3 * S);
         assert_eq!(schedule.measured_ns(), 2 * S);

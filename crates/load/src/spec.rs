@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 
+use crate::profile::Stretch;
+
 /// Open loop keeps to its schedule whatever the system does; closed loop waits for each answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,12 +40,80 @@ pub struct RequestSpec {
     pub headers: Vec<(String, String)>,
     /// The body; its length is added as Content-Length where there is one.
     pub body: String,
+    /// How often it is sent beside the others.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// What an answer must be like to be expected; what is absent is not looked at.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectSpec {
+    /// One of these status codes.
+    pub status: Vec<u16>,
+    /// A header field with this value.
+    pub header: Option<(String, String)>,
+    /// This text somewhere in the body.
+    pub body: Option<String>,
+}
+
+/// Which free connection takes the next request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reuse {
+    /// The one that has been free for longest: all are used alike.
+    #[default]
+    Lru,
+    /// The one that was used last: as few as possible are used.
+    Mru,
+}
+
+/// What idle connections do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HoldTraffic {
+    /// Nothing.
+    #[default]
+    Silent,
+    /// Each sends a request every so often, and reads the answer.
+    Request {
+        /// Time between two requests of a connection.
+        every_ns: u64,
+    },
+    /// Each sends a request, and reads its answer a few bytes at a time.
+    SlowRead {
+        /// Time between two reads of a connection.
+        every_ns: u64,
+        /// Bytes in a read.
+        bytes: u32,
+    },
+    /// Each sends a request a byte at a time, and so never finishes it soon.
+    SlowSend {
+        /// Time between two bytes of a connection.
+        every_ns: u64,
+    },
+}
+
+impl HoldTraffic {
+    /// Time between two actions of a connection.
+    pub fn every_ns(self) -> Option<u64> {
+        match self {
+            Self::Silent => None,
+            Self::Request { every_ns } | Self::SlowRead { every_ns, .. } | Self::SlowSend { every_ns } => {
+                Some(every_ns)
+            }
+        }
+    }
 }
 
 impl RequestSpec {
     /// The request as it goes onto the wire.
     pub fn encode(&self) -> Vec<u8> {
-        let Self { method, path, host, headers, body } = self;
+        let Self { method, path, host, headers, body, .. } = self;
         let mut fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         if !body.is_empty() {
             fields += &format!("Content-Length: {}\r\n", body.len());
@@ -64,8 +134,14 @@ pub struct WorkerSpec {
     pub targets: Vec<SocketAddr>,
     /// Where to connect from, in turn; empty leaves it to the kernel.
     pub sources: Vec<IpAddr>,
-    /// What to send.
-    pub request: RequestSpec,
+    /// What to send: each in turn, or by weight.
+    pub requests: Vec<RequestSpec>,
+    /// What the answers must be like.
+    #[serde(default)]
+    pub expect: Option<ExpectSpec>,
+    /// Whether latencies are kept apart for each route.
+    #[serde(default)]
+    pub route_histograms: bool,
     /// Idle connections that this worker holds.
     pub held: u32,
     /// Connections of this worker that carry requests.
@@ -77,8 +153,23 @@ pub struct WorkerSpec {
     pub loop_kind: LoopKind,
     /// Spread of the intended send times.
     pub arrival: Arrival,
-    /// Requests per second of the whole load; not used in closed loop.
-    pub rate_per_s: f64,
+    /// Requests per second of the whole load, from the warm-up on; empty in closed loop.
+    pub profile: Vec<Stretch>,
+    /// Which free connection takes the next request.
+    #[serde(default)]
+    pub reuse: Reuse,
+    /// After so many requests a connection is closed and opened anew; 0 is never.
+    #[serde(default)]
+    pub requests_per_connection: u32,
+    /// After so long a connection is closed and opened anew; 0 is never.
+    #[serde(default)]
+    pub lifetime_ns: u64,
+    /// What idle connections do.
+    #[serde(default)]
+    pub hold: HoldTraffic,
+    /// Whether the loop polls without ever sleeping: even to the microsecond, at the price of a core.
+    #[serde(default)]
+    pub spin: bool,
     /// Seed of everything random.
     pub seed: u64,
     /// The grid of the intended send times; 0 sends each at its own instant and wakes for every answer.
@@ -106,7 +197,17 @@ impl WorkerSpec {
             ("connect_rate_per_s", spec.connect_rate_per_s > 0.0),
             ("interval_ns", spec.interval_ns > 0),
             ("timeout_ns", spec.timeout_ns > 0),
-            ("rate_per_s", spec.loop_kind == LoopKind::Closed || spec.rate_per_s > 0.0 || spec.active == 0),
+            (
+                "requests",
+                !spec.requests.is_empty() && spec.requests.iter().all(|request| request.weight > 0.0),
+            ),
+            (
+                "profile",
+                spec.profile.iter().all(|stretch| stretch.from_per_s > 0.0 && stretch.to_per_s > 0.0),
+            ),
+            ("profile", spec.profile.iter().all(|stretch| stretch.length_ns > 0)),
+            ("profile", spec.loop_kind == LoopKind::Closed || !spec.profile.is_empty() || spec.active == 0),
+            ("hold", spec.hold.every_ns() != Some(0)),
         ];
         match positive.iter().find(|(_, holds)| !holds) {
             Some((name, _)) => Err(format!("the spec is not valid: {name} is out of range")),

@@ -1,6 +1,12 @@
 //! What the unit tests share.
 
-use crate::spec::{Arrival, LoopKind, RequestSpec, WorkerSpec};
+use crate::profile::Stretch;
+use crate::spec::{Arrival, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
+
+/// A profile of one rate.
+pub(crate) fn constant(rate_per_s: f64) -> Vec<Stretch> {
+    vec![Stretch { length_ns: 1_000_000_000, from_per_s: rate_per_s, to_per_s: rate_per_s }]
+}
 
 /// One worker with nothing special about it.
 pub(crate) fn spec() -> WorkerSpec {
@@ -9,19 +15,27 @@ pub(crate) fn spec() -> WorkerSpec {
         workers: 1,
         targets: vec!["127.0.0.1:80".parse().expect("an address")],
         sources: vec![],
-        request: RequestSpec {
+        requests: vec![RequestSpec {
             method: "GET".to_owned(),
             path: "/".to_owned(),
             host: "localhost".to_owned(),
             headers: vec![],
             body: String::new(),
-        },
+            weight: 1.0,
+        }],
+        expect: None,
+        route_histograms: false,
         held: 0,
         active: 1,
         connect_rate_per_s: 1_000.0,
         loop_kind: LoopKind::Open,
         arrival: Arrival::Uniform,
-        rate_per_s: 1_000.0,
+        profile: constant(1_000.0),
+        reuse: Reuse::Lru,
+        requests_per_connection: 0,
+        lifetime_ns: 0,
+        hold: HoldTraffic::Silent,
+        spin: false,
         seed: 1,
         resolution_ns: 0,
         timeout_ns: 2_000_000_000,

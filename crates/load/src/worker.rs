@@ -48,6 +48,9 @@ pub struct Worker<D: Driver> {
     seq: u64,
     frame_start_ns: u64,
     next_frame_ns: u64,
+    /// The longest that the loop was away from its work since the last frame, beyond what it had asked for.
+    stall_ns_max: u64,
+    closed_loop_slots: u64,
     held_opened: usize,
 }
 
@@ -57,21 +60,17 @@ impl<D: Driver> Worker<D> {
         let now_ns = driver.now_ns();
         let targets: Vec<_> = spec.targets.iter().copied().map(RawAddress::new).collect();
         let sources: Vec<_> = spec.sources.iter().copied().map(RawAddress::any_port).collect();
-        let active = Active::new(
-            spec.active,
-            (targets.clone(), sources.clone()),
-            spec.request.encode(),
-            spec.request.method == "HEAD",
-            spec.loop_kind == LoopKind::Open,
-        );
+        let active = Active::new(&spec, targets.clone(), sources.clone());
         Self {
-            held: Held::new(spec.held),
+            held: Held::new(spec.held, spec.hold, spec.requests[0].encode(), now_ns),
             opener: Opener::new(spec.connect_rate_per_s, now_ns),
-            recorder: Recorder::new(),
+            recorder: Recorder::new(spec.requests.len(), spec.route_histograms),
             stage: Stage::Ramp { is_ready: false },
             seq: 0,
             frame_start_ns: now_ns,
             next_frame_ns: now_ns + spec.interval_ns,
+            stall_ns_max: 0,
+            closed_loop_slots: 0,
             held_opened: 0,
             active,
             targets,
@@ -97,11 +96,16 @@ impl<D: Driver> Worker<D> {
             if matches!(self.stage, Stage::Done) {
                 return Ok(());
             }
-            let (deadline_ns, wake) = self.next_wake(self.driver.now_ns());
+            let asleep_ns = self.driver.now_ns();
+            let (deadline_ns, wake) = self.next_wake(asleep_ns);
             self.driver.wait(&mut events, Some(deadline_ns), wake)?;
+            let awake_ns = self.driver.now_ns();
+            self.active.wake(awake_ns);
+            self.note_stall(awake_ns.saturating_sub(deadline_ns.max(asleep_ns)));
             for event in &events {
                 self.on_event(event);
             }
+            self.note_stall(self.driver.now_ns().saturating_sub(awake_ns));
             parent.flush();
         }
     }
@@ -120,6 +124,10 @@ impl<D: Driver> Worker<D> {
             }
         }
         true
+    }
+
+    fn note_stall(&mut self, stall_ns: u64) {
+        self.stall_ns_max = self.stall_ns_max.max(stall_ns);
     }
 
     fn stop(&mut self) {
@@ -142,6 +150,7 @@ impl<D: Driver> Worker<D> {
     fn step(&mut self, parent: &mut impl Parent) {
         let now_ns = self.driver.now_ns();
         self.open_due(now_ns);
+        self.held.act(&mut self.driver, &mut self.recorder, now_ns);
         if let Some(before_ns) = now_ns.checked_sub(self.spec.timeout_ns) {
             self.active.expire(&mut self.driver, &mut self.recorder, before_ns);
             self.held.expire(&mut self.driver, before_ns, &mut self.opener, &mut self.recorder);
@@ -241,9 +250,12 @@ impl<D: Driver> Worker<D> {
         if now_ns < schedule.start_ns() || now_ns >= schedule.end_ns() {
             return;
         }
-        let slot = Slot { intended_ns: now_ns, phase: schedule.phase_at(now_ns) };
+        let phase = schedule.phase_at(now_ns);
+        let (worker, workers) = (u64::from(self.spec.worker), u64::from(self.spec.workers));
         while self.active.has_free() {
-            self.active.send(&mut self.driver, &mut self.recorder, slot);
+            let number = self.closed_loop_slots * workers + worker;
+            let slot = Slot { intended_ns: now_ns, phase, number };
+            self.closed_loop_slots += u64::from(self.active.send(&mut self.driver, &mut self.recorder, slot));
         }
     }
 
@@ -274,6 +286,8 @@ impl<D: Driver> Worker<D> {
             worker: self.spec.worker,
             measured_ns: schedule.measured_ns(),
             clock_steps: self.driver.clock_steps(),
+            routes: self.recorder.routes().reports(self.active.catalog()),
+            unexpected: self.active.take_kept(),
         }));
     }
 
@@ -293,6 +307,7 @@ impl<D: Driver> Worker<D> {
             active: self.active.established(),
             in_flight: self.active.in_flight(),
             backlog: self.backlog(now_ns),
+            stall_ns_max: std::mem::take(&mut self.stall_ns_max),
             cpu_user_ns: cpu.user_ns,
             cpu_system_ns: cpu.system_ns,
             ..Frame::default()
@@ -333,11 +348,14 @@ impl<D: Driver> Worker<D> {
         for since_ns in expiries.into_iter().flatten() {
             deadline_ns = deadline_ns.min(since_ns + timeout_ns + 1);
         }
-        if let Some(at_ns) = self.active.next_reopening_ns() {
+        for at_ns in [self.active.next_reopening_ns(), self.held.next_action_ns()].into_iter().flatten() {
             deadline_ns = deadline_ns.min(at_ns);
         }
         if self.held.wants_to_open() || self.active.wants_to_open() {
             deadline_ns = deadline_ns.min(self.opener.next_ns());
+        }
+        if self.spec.spin && matches!(self.stage, Stage::Run(_)) {
+            return (now_ns, Wake::OnEvent);
         }
         let (stage_deadline_ns, wake) = self.stage_wake(now_ns);
         (deadline_ns.min(stage_deadline_ns), wake)

@@ -9,7 +9,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use seatrial_load::control::{Command, Parent};
 use seatrial_load::frame::{Frame, Message, PhasePart};
 use seatrial_load::histogram::Histogram;
-use seatrial_load::spec::{Arrival, LoopKind, RequestSpec, WorkerSpec};
+use seatrial_load::profile::{Profile, Stretch};
+use seatrial_load::spec::{Arrival, ExpectSpec, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
 use seatrial_load::worker::Worker;
 use seatrial_net::simulated::{Server, SimulatedDriver, Step, Welcome};
 
@@ -18,25 +19,37 @@ const S: u64 = 1_000 * MS;
 const SEEDS: u64 = 2_000;
 const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
+fn constant(rate_per_s: f64) -> Vec<Stretch> {
+    vec![Stretch { length_ns: S, from_per_s: rate_per_s, to_per_s: rate_per_s }]
+}
+
 fn spec() -> WorkerSpec {
     WorkerSpec {
         worker: 0,
         workers: 1,
         targets: vec!["127.0.0.1:80".parse().expect("an address")],
         sources: vec![],
-        request: RequestSpec {
+        requests: vec![RequestSpec {
             method: "GET".to_owned(),
             path: "/".to_owned(),
             host: "x".to_owned(),
             headers: vec![],
             body: String::new(),
-        },
+            weight: 1.0,
+        }],
+        expect: None,
+        route_histograms: false,
         held: 0,
         active: 10,
         connect_rate_per_s: 1_000.0,
         loop_kind: LoopKind::Open,
         arrival: Arrival::Uniform,
-        rate_per_s: 1_000.0,
+        profile: constant(1_000.0),
+        reuse: Reuse::Lru,
+        requests_per_connection: 0,
+        lifetime_ns: 0,
+        hold: HoldTraffic::Silent,
+        spin: false,
         seed: 1,
         resolution_ns: 0,
         timeout_ns: 2 * S,
@@ -123,14 +136,16 @@ impl Recording {
         }
         if spec.loop_kind == LoopKind::Open && spec.arrival == Arrival::Uniform && spec.active > 0 {
             let intended = self.sum(|part| part.sent + part.unsent);
-            let exact = spec.rate_per_s * spec.measure_ns as f64 / 1e9;
+            let profile = Profile::new(&spec.profile);
+            let due_by = |ns: u64| profile.due_by(ns as f64);
+            let exact = due_by(spec.warmup_ns + spec.measure_ns) - due_by(spec.warmup_ns);
             assert!((intended as f64 - exact).abs() <= 1.0, "{intended} intended of {exact}");
         }
     }
 }
 
 fn run<T: Server>(spec: &WorkerSpec, server: T, start_ns: u64) -> (Recording, SimulatedDriver<T>) {
-    let driver = SimulatedDriver::new(server, spec.request.encode().len(), 100);
+    let driver = SimulatedDriver::new(server, spec.requests[0].encode().len(), 100);
     let mut worker = Worker::new(spec.clone(), driver);
     let mut parent = Recording { go_after: 300, start_ns, ..Recording::default() };
     worker.run(&mut parent).expect("a simulated network does not fail");
@@ -169,9 +184,9 @@ fn a_fast_server_is_measured_to_the_microsecond() {
 
 #[test]
 fn a_grid_wakes_once_for_many_requests() {
-    let (count, rate_per_s) = (20_000, 20_000.0);
+    let count = 20_000;
     let wakes = |resolution_ns| {
-        let spec = WorkerSpec { resolution_ns, rate_per_s, active: 100, ..spec() };
+        let spec = WorkerSpec { resolution_ns, profile: constant(20_000.0), active: 100, ..spec() };
         let (seen, driver) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
         assert_eq!(seen.sum(|part| part.completed), count);
         driver.wakes()
@@ -307,7 +322,29 @@ fn chaotic(seed: u64) {
         active: pick(&[1, 3, 20]) as u32,
         loop_kind: if pick(&[0, 0, 1]) == 0 { LoopKind::Open } else { LoopKind::Closed },
         arrival: if pick(&[0, 1]) == 0 { Arrival::Uniform } else { Arrival::Poisson },
-        rate_per_s: pick(&[50, 500, 3_000]) as f64,
+        profile: vec![
+            Stretch {
+                length_ns: 60 * MS,
+                from_per_s: pick(&[50, 500]) as f64,
+                to_per_s: pick(&[50, 3_000]) as f64,
+            },
+            Stretch { length_ns: S, from_per_s: 700.0, to_per_s: 700.0 },
+        ],
+        reuse: if pick(&[0, 1]) == 0 { Reuse::Lru } else { Reuse::Mru },
+        requests_per_connection: pick(&[0, 0, 1, 3]) as u32,
+        lifetime_ns: pick(&[0, 0, 10]) * MS,
+        hold: match pick(&[0, 1, 2, 3]) {
+            0 => HoldTraffic::Silent,
+            1 => HoldTraffic::Request { every_ns: 20 * MS },
+            2 => HoldTraffic::SlowRead { every_ns: 5 * MS, bytes: 3 },
+            _ => HoldTraffic::SlowSend { every_ns: 2 * MS },
+        },
+        expect: (pick(&[0, 1]) == 1).then(|| ExpectSpec {
+            status: vec![200],
+            header: None,
+            body: Some("hello".to_owned()),
+        }),
+        route_histograms: pick(&[0, 1]) == 1,
         resolution_ns: pick(&[0, 250_000, 1_000_000]),
         timeout_ns: pick(&[5, 50]) * MS,
         warmup_ns: pick(&[0, 50]) * MS,

@@ -35,6 +35,13 @@ pub struct Received {
     pub at_ns: u64,
 }
 
+/// What is known of a connection once it is established.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connected {
+    /// Segments of the handshake that had to be sent again: each cost a second or more.
+    pub retransmissions: u32,
+}
+
 /// Non-blocking stream sockets and a clock. Implementations: epoll; a simulated one for tests.
 pub trait Driver {
     /// Now, in nanoseconds on the scale of every other time here.
@@ -47,7 +54,7 @@ pub trait Driver {
     fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32>;
 
     /// The outcome of [`Driver::connect`].
-    fn connected(&mut self, socket: i32) -> io::Result<()>;
+    fn connected(&mut self, socket: i32) -> io::Result<Connected>;
 
     /// Writes what the kernel takes now; `WouldBlock` where it takes nothing.
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize>;

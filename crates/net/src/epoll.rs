@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::address::RawAddress;
 use crate::clock::{Realtime, now_ns, sleep_until, timespec};
-use crate::driver::{Driver, Event, Received, Wake};
+use crate::driver::{Connected, Driver, Event, Received, Wake};
 use crate::ports::PortWindows;
 use crate::socket;
 use crate::sys::check;
@@ -178,8 +178,9 @@ impl Driver for EpollDriver {
         Ok(fd)
     }
 
-    fn connected(&mut self, socket: i32) -> io::Result<()> {
-        socket::take_error(socket)
+    fn connected(&mut self, socket: i32) -> io::Result<Connected> {
+        socket::take_error(socket)?;
+        Ok(Connected { retransmissions: socket::retransmissions(socket) })
     }
 
     #[inline]

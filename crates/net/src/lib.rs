@@ -14,4 +14,4 @@ pub mod simulated;
 pub mod socket;
 mod sys;
 
-pub use driver::{Driver, Event, Received, Wake};
+pub use driver::{Connected, Driver, Event, Received, Wake};

@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 
 use crate::address::RawAddress;
-use crate::driver::{Driver, Event, Received, Wake};
+use crate::driver::{Connected, Driver, Event, Received, Wake};
 
 /// What becomes of a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,9 +202,9 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         Ok(index as i32)
     }
 
-    fn connected(&mut self, socket: i32) -> io::Result<()> {
+    fn connected(&mut self, socket: i32) -> io::Result<Connected> {
         let refused = self.sockets[socket as usize].refused;
-        if refused { Err(io::Error::from_raw_os_error(libc::ECONNREFUSED)) } else { Ok(()) }
+        if refused { Err(io::Error::from_raw_os_error(libc::ECONNREFUSED)) } else { Ok(Connected::default()) }
     }
 
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize> {

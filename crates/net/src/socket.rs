@@ -67,6 +67,18 @@ pub(crate) fn take_error(fd: libc::c_int) -> io::Result<()> {
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
+/// How many segments had to be sent again so far; 0 where the kernel does not say.
+pub(crate) fn retransmissions(fd: libc::c_int) -> u32 {
+    // SAFETY: all zeroes is a valid tcp_info, and the kernel fills at most `size` bytes of it.
+    unsafe {
+        let mut info: libc::tcp_info = std::mem::zeroed();
+        let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let name = libc::TCP_INFO;
+        libc::getsockopt(fd, libc::IPPROTO_TCP, name, (&raw mut info).cast(), &raw mut size);
+        info.tcpi_total_retrans
+    }
+}
+
 /// Writes without raising SIGPIPE.
 #[inline]
 pub fn send(fd: libc::c_int, bytes: &[u8]) -> io::Result<usize> {

@@ -15,17 +15,25 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// Reads on; returns how many bytes belong to the body and whether it is complete.
+    /// Reads on, giving data to `on_data`; returns how many bytes belong to the body and whether it is complete.
     #[inline]
-    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
+    pub(crate) fn receive(
+        &mut self,
+        bytes: &[u8],
+        mut on_data: impl FnMut(&[u8]),
+    ) -> Result<(usize, bool), ProtocolError> {
         match self {
             Self::Length(remaining) => {
                 let taken = (*remaining).min(bytes.len() as u64);
                 *remaining -= taken;
+                on_data(&bytes[..taken as usize]);
                 Ok((taken as usize, *remaining == 0))
             }
-            Self::Chunked(chunked) => chunked.receive(bytes),
-            Self::UntilClose => Ok((bytes.len(), false)),
+            Self::Chunked(chunked) => chunked.receive(bytes, on_data),
+            Self::UntilClose => {
+                on_data(bytes);
+                Ok((bytes.len(), false))
+            }
         }
     }
 }

@@ -33,13 +33,18 @@ impl Chunked {
         Self { remaining: 0, overhead: 0, state: State::Size, has_digit: false }
     }
 
-    /// Reads on; returns how many bytes belong to the body and whether it is complete.
-    pub(crate) fn receive(&mut self, bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
+    /// Reads on, giving data to `on_data`; returns how many bytes belong to the body and whether it is complete.
+    pub(crate) fn receive(
+        &mut self,
+        bytes: &[u8],
+        mut on_data: impl FnMut(&[u8]),
+    ) -> Result<(usize, bool), ProtocolError> {
         let mut at = 0;
         while at < bytes.len() && self.state != State::Done {
             if self.state == State::Data {
                 let taken = self.remaining.min((bytes.len() - at) as u64);
                 self.remaining -= taken;
+                on_data(&bytes[at..at + taken as usize]);
                 at += taken as usize;
                 if self.remaining == 0 {
                     self.state = State::DataEndCr;
@@ -94,7 +99,7 @@ mod tests {
     use super::*;
 
     fn whole(bytes: &[u8]) -> Result<(usize, bool), ProtocolError> {
-        Chunked::new().receive(bytes)
+        Chunked::new().receive(bytes, |_| ())
     }
 
     #[test]
@@ -108,8 +113,8 @@ mod tests {
         let body = b"3\r\nabc\r\n0\r\n\r\n";
         for cut in 0..body.len() {
             let mut chunked = Chunked::new();
-            assert_eq!(chunked.receive(&body[..cut]), Ok((cut, false)));
-            assert_eq!(chunked.receive(&body[cut..]), Ok((body.len() - cut, true)));
+            assert_eq!(chunked.receive(&body[..cut], |_| ()), Ok((cut, false)));
+            assert_eq!(chunked.receive(&body[cut..], |_| ()), Ok((body.len() - cut, true)));
         }
     }
 

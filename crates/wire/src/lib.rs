@@ -10,7 +10,7 @@ pub mod response;
 
 pub use error::ProtocolError;
 pub use request::{RequestHead, RequestParser};
-pub use response::{Outcome, Response, ResponseParser};
+pub use response::{Outcome, Response, ResponseParser, Sink};
 
 /// The longest head that is accepted, as in nginx's and Envoy's defaults (32 and 60 KiB) rounded up.
 pub const HEAD_LIMIT_BYTES: usize = 64 * 1024;

@@ -52,7 +52,7 @@ impl RequestParser {
         while at < bytes.len() {
             let (consumed, is_complete) = match &mut self.state {
                 State::Head => self.receive_head(&bytes[at..], on_head)?,
-                State::Body(body) => body.receive(&bytes[at..])?,
+                State::Body(body) => body.receive(&bytes[at..], |_| ())?,
             };
             at += consumed;
             if is_complete {

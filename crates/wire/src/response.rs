@@ -24,6 +24,17 @@ pub enum Outcome {
     Complete(Response),
 }
 
+/// Whoever wants to see more of a response than its status. The default sees nothing, and costs nothing.
+pub trait Sink {
+    /// The head of the final response has arrived; `field` finds a header field's first value, whatever its case.
+    fn head(&mut self, _status: u16, _field: &dyn Fn(&str) -> Option<Vec<u8>>) {}
+
+    /// A piece of the body has arrived, without any transfer coding.
+    fn body(&mut self, _bytes: &[u8]) {}
+}
+
+impl Sink for () {}
+
 #[derive(Debug)]
 enum State {
     Head,
@@ -39,15 +50,22 @@ pub struct ResponseParser {
     answers_head_request: bool,
 }
 
-impl ResponseParser {
-    /// `answers_head_request`: the requests are HEAD, so responses have no body whatever their fields say.
-    pub fn new(answers_head_request: bool) -> Self {
+impl Default for ResponseParser {
+    fn default() -> Self {
         Self {
             state: State::Head,
             partial: PartialHead::default(),
             response: Response { status: 0, keep_alive: false },
-            answers_head_request,
+            answers_head_request: false,
         }
+    }
+}
+
+impl ResponseParser {
+    /// Says what is answered next: a response to HEAD has no body whatever its fields say.
+    #[inline]
+    pub fn expect(&mut self, answers_head_request: bool) {
+        self.answers_head_request = answers_head_request;
     }
 
     /// Forgets what was read: for a new connection.
@@ -63,12 +81,18 @@ impl ResponseParser {
 
     /// Takes everything that a read gave. Bytes after the end of the response are an error: none were asked for.
     #[inline]
-    pub fn receive(&mut self, mut bytes: &[u8]) -> Result<Outcome, ProtocolError> {
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<Outcome, ProtocolError> {
+        self.receive_into(bytes, &mut ())
+    }
+
+    /// As [`Self::receive`], showing what arrives to a sink.
+    #[inline]
+    pub fn receive_into(&mut self, mut bytes: &[u8], sink: &mut impl Sink) -> Result<Outcome, ProtocolError> {
         while !bytes.is_empty() {
             let (consumed, outcome) = match &mut self.state {
-                State::Head => self.receive_head(bytes)?,
+                State::Head => self.receive_head(bytes, sink)?,
                 State::Body(body) => {
-                    let (consumed, is_complete) = body.receive(bytes)?;
+                    let (consumed, is_complete) = body.receive(bytes, |data| sink.body(data))?;
                     (consumed, if is_complete { self.complete() } else { Outcome::NeedMore })
                 }
             };
@@ -96,9 +120,13 @@ impl ResponseParser {
         Outcome::Complete(self.response)
     }
 
-    fn receive_head(&mut self, bytes: &[u8]) -> Result<(usize, Outcome), ProtocolError> {
+    fn receive_head(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<(usize, Outcome), ProtocolError> {
         if self.partial.is_empty() {
-            return match self.parse_head(bytes)? {
+            return match self.parse_head(bytes, sink)? {
                 Some(parsed) => Ok(parsed),
                 None => self.partial.push(bytes).map(|_| (bytes.len(), Outcome::NeedMore)),
             };
@@ -110,12 +138,16 @@ impl ResponseParser {
         }
         let whole = pieces.to_vec();
         self.partial.clear();
-        let (consumed, outcome) = self.parse_head(&whole)?.ok_or(ProtocolError::Head)?;
+        let (consumed, outcome) = self.parse_head(&whole, sink)?.ok_or(ProtocolError::Head)?;
         Ok((consumed - kept, outcome))
     }
 
     /// Parses a head at the start of `bytes`; `None` where it is not whole yet.
-    fn parse_head(&mut self, bytes: &[u8]) -> Result<Option<(usize, Outcome)>, ProtocolError> {
+    fn parse_head(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> Result<Option<(usize, Outcome)>, ProtocolError> {
         let mut headers = [MaybeUninit::uninit(); HEADER_LIMIT];
         let mut head = httparse::Response::new(&mut []);
         let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -139,6 +171,10 @@ impl ResponseParser {
         let framing = Framing::read(head.headers)?;
         let keep_alive = framing.keeps_alive(head.version.unwrap_or(0));
         self.response = Response { status, keep_alive };
+        sink.head(status, &|name| {
+            let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+            found.map(|header| header.value.to_vec())
+        });
         Ok(Some((consumed, self.begin_body(&framing))))
     }
 
@@ -173,9 +209,9 @@ mod tests {
 
     /// Feeds the bytes whole, then split at every byte, then byte by byte: the outcome must be the same.
     fn parse_every_way(bytes: &[u8]) -> Result<Outcome, ProtocolError> {
-        let whole = ResponseParser::new(false).receive(bytes);
+        let whole = ResponseParser::default().receive(bytes);
         for cut in 1..bytes.len() {
-            let mut parser = ResponseParser::new(false);
+            let mut parser = ResponseParser::default();
             let split = parser.receive(&bytes[..cut]).and_then(|first| match first {
                 Outcome::NeedMore => parser.receive(&bytes[cut..]),
                 Outcome::Complete(_) => Err(ProtocolError::Excess),
@@ -185,7 +221,7 @@ mod tests {
                 assert_eq!(split, whole, "cut at {cut}");
             }
         }
-        let mut parser = ResponseParser::new(false);
+        let mut parser = ResponseParser::default();
         let mut last = Ok(Outcome::NeedMore);
         for byte in bytes {
             last = parser.receive(std::slice::from_ref(byte));
@@ -226,20 +262,21 @@ mod tests {
     fn statuses_without_a_body() {
         assert_eq!(parse_every_way(b"HTTP/1.1 204 No Content\r\n\r\n"), ok(204, true));
         assert_eq!(parse_every_way(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"), ok(304, true));
-        let mut head = ResponseParser::new(true);
+        let mut head = ResponseParser::default();
+        head.expect(true);
         assert_eq!(head.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), ok(200, true));
     }
 
     #[test]
     fn a_body_may_end_with_the_connection() {
-        let mut parser = ResponseParser::new(false);
+        let mut parser = ResponseParser::default();
         assert_eq!(parser.receive(b"HTTP/1.1 200 OK\r\n\r\nanything"), Ok(Outcome::NeedMore));
         assert_eq!(parser.end_of_stream(), Ok(Response { status: 200, keep_alive: false }));
     }
 
     #[test]
     fn an_early_end_is_an_error() {
-        let mut parser = ResponseParser::new(false);
+        let mut parser = ResponseParser::default();
         assert_eq!(parser.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), Ok(Outcome::NeedMore));
         assert!(parser.has_started());
         assert_eq!(parser.end_of_stream(), Err(ProtocolError::PrematureClose));
@@ -260,7 +297,7 @@ mod tests {
 
     #[test]
     fn several_responses_follow_each_other() {
-        let mut parser = ResponseParser::new(false);
+        let mut parser = ResponseParser::default();
         for _ in 0..3 {
             assert_eq!(parser.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"), ok(200, true));
             assert!(!parser.has_started());
@@ -272,12 +309,12 @@ mod tests {
         assert_eq!(parse_every_way(b"\x16\x03\x01 not http at all\r\n\r\n"), Err(ProtocolError::Head));
         assert_eq!(parse_every_way(b"HTTP/1.1 101 Switching\r\n\r\n"), Err(ProtocolError::Head));
         let excess = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy";
-        assert_eq!(ResponseParser::new(false).receive(excess), Err(ProtocolError::Excess));
+        assert_eq!(ResponseParser::default().receive(excess), Err(ProtocolError::Excess));
     }
 
     #[test]
     fn an_endless_head_is_refused() {
-        let mut parser = ResponseParser::new(false);
+        let mut parser = ResponseParser::default();
         let mut outcome = parser.receive(b"HTTP/1.1 200 OK\r\n");
         let line = [b"X-Endless: ".as_slice(), &[b'a'; 1000], b"\r\n"].concat();
         for _ in 0..100 {
@@ -287,6 +324,33 @@ mod tests {
             outcome = parser.receive(&line);
         }
         assert_eq!(outcome, Err(ProtocolError::HeadTooLarge));
+    }
+
+    #[test]
+    fn a_sink_sees_fields_and_the_decoded_body() {
+        #[derive(Default)]
+        struct Seen(Option<Vec<u8>>, Vec<u8>);
+        impl Sink for Seen {
+            fn head(&mut self, _: u16, field: &dyn Fn(&str) -> Option<Vec<u8>>) {
+                self.0 = field("x-kind");
+            }
+
+            fn body(&mut self, bytes: &[u8]) {
+                self.1.extend_from_slice(bytes);
+            }
+        }
+        let chunked =
+            b"HTTP/1.1 200 OK\r\nX-Kind: tea\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+        for piece in [1, 3, chunked.len()] {
+            let (mut parser, mut seen) = (ResponseParser::default(), Seen::default());
+            for bytes in chunked.chunks(piece) {
+                parser.receive_into(bytes, &mut seen).expect("valid");
+            }
+            assert_eq!(
+                (seen.0.as_deref(), seen.1.as_slice()),
+                (Some(b"tea".as_slice()), b"abcde".as_slice())
+            );
+        }
     }
 
     #[test]

@@ -1,0 +1,117 @@
+//! What became of each request of the catalog, and its latencies apart where somebody asked for that.
+
+use hdrhistogram::Histogram as Hdr;
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use serde::Serialize;
+
+use crate::catalog::{Catalog, by_label};
+use crate::schedule::Phase;
+
+/// Two digits, and memory that grows with the range seen: thousands of routes have a histogram each.
+const ROUTE_DIGITS: u8 = 2;
+
+/// One route's part of the measure window; `completed_in_all` counts the warm-up, too, as the origin does.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RouteReport {
+    /// Host and path.
+    pub route: String,
+    /// Requests sent.
+    pub sent: u64,
+    /// Requests answered.
+    pub completed: u64,
+    /// Requests that timed out or broke.
+    pub failed: u64,
+    /// Answers that were not as expected.
+    pub unexpected: u64,
+    /// Requests answered in all phases.
+    pub completed_in_all: u64,
+    /// The latencies, base64 V2; "" where they were not kept apart.
+    pub latency: String,
+}
+
+#[derive(Clone, Default)]
+struct Counts {
+    sent: u64,
+    completed: u64,
+    failed: u64,
+    unexpected: u64,
+    completed_in_all: u64,
+    latency: Option<Hdr<u64>>,
+}
+
+/// A row for each request of the catalog.
+pub(crate) struct Routes(Vec<Counts>);
+
+impl Routes {
+    pub(crate) fn new(requests: usize, keeps_latencies: bool) -> Self {
+        let latency = || {
+            let mut histogram = Hdr::new(ROUTE_DIGITS).expect("two digits are within the limits");
+            histogram.auto(true);
+            histogram
+        };
+        let row = |_| Counts { latency: keeps_latencies.then(latency), ..Counts::default() };
+        Self((0..requests).map(row).collect())
+    }
+
+    #[inline]
+    pub(crate) fn sent(&mut self, request: u32, phase: Phase) {
+        self.0[request as usize].sent += u64::from(phase == Phase::Measure);
+    }
+
+    #[inline]
+    pub(crate) fn completed(&mut self, request: u32, phase: Phase, latency_us: u64) {
+        let row = &mut self.0[request as usize];
+        row.completed_in_all += 1;
+        if phase == Phase::Measure {
+            row.completed += 1;
+            if let Some(latency) = &mut row.latency {
+                latency.saturating_record(latency_us);
+            }
+        }
+    }
+
+    pub(crate) fn failed(&mut self, request: u32, phase: Phase) {
+        self.0[request as usize].failed += u64::from(phase == Phase::Measure);
+    }
+
+    pub(crate) fn unexpected(&mut self, request: u32, phase: Phase) {
+        self.0[request as usize].unexpected += u64::from(phase == Phase::Measure);
+    }
+
+    /// The rows by route; requests that share host and path are added up.
+    pub(crate) fn reports(&self, catalog: &Catalog) -> Vec<RouteReport> {
+        let sums = by_label(catalog.labels(), self.0.iter().cloned(), add);
+        sums.into_iter().map(|(label, row)| report(label, &row)).collect()
+    }
+}
+
+fn add(sum: &mut Counts, row: Counts) {
+    sum.sent += row.sent;
+    sum.completed += row.completed;
+    sum.failed += row.failed;
+    sum.unexpected += row.unexpected;
+    sum.completed_in_all += row.completed_in_all;
+    match (&mut sum.latency, row.latency) {
+        (Some(sum), Some(row)) => sum.add(row).expect("both resize themselves"),
+        (sum, row) => *sum = row,
+    }
+}
+
+fn report(label: &str, row: &Counts) -> RouteReport {
+    RouteReport {
+        route: label.to_owned(),
+        sent: row.sent,
+        completed: row.completed,
+        failed: row.failed,
+        unexpected: row.unexpected,
+        completed_in_all: row.completed_in_all,
+        latency: row.latency.as_ref().map_or_else(String::new, encode),
+    }
+}
+
+fn encode(histogram: &Hdr<u64>) -> String {
+    use base64::Engine as _;
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("writing to memory does not fail");
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
