@@ -60,6 +60,10 @@ impl Linked for Connection {
     fn link(&mut self) -> &mut Link {
         &mut self.link
     }
+
+    fn after(&self) -> u32 {
+        self.link.after()
+    }
 }
 
 impl Connection {
@@ -170,6 +174,13 @@ impl Active {
 
     pub(crate) fn established(&self) -> u32 {
         self.free.len() + self.busy.len()
+    }
+
+    /// Connections that are established, or being renewed after a life that ended well: what a plan asked to have.
+    pub(crate) fn present(&self) -> u32 {
+        let is_renewed = |connection: &Connection| connection.was_open && connection.failures == 0;
+        let renewed = self.connecting.iter(&self.connections).filter(|connection| is_renewed(connection));
+        self.established() + renewed.count() as u32
     }
 
     pub(crate) fn is_complete(&self) -> bool {

@@ -269,7 +269,7 @@ impl<D: Driver> Worker<D> {
     fn finish(&mut self, parent: &mut impl Parent) {
         let Stage::Drain(mut schedule, _) = std::mem::replace(&mut self.stage, Stage::Done) else { return };
         let now_ns = self.driver.now_ns();
-        let active = self.active.established();
+        let active = self.active.present();
         self.active.finish(&mut self.driver, &mut self.recorder);
         while self.spec.loop_kind == LoopKind::Open
             && let Some(slot) = schedule.next()
@@ -304,7 +304,7 @@ impl<D: Driver> Worker<D> {
             start_ns: self.frame_start_ns,
             end_ns: now_ns,
             held: self.held.established(),
-            active: self.active.established(),
+            active: self.active.present(),
             in_flight: self.active.in_flight(),
             backlog: self.backlog(now_ns),
             stall_ns_max: std::mem::take(&mut self.stall_ns_max),

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seatrial._engine import Histogram
-from seatrial.analysis.result import Distribution, Interval, LoadResult, Validity
+from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
 from seatrial.load.frames import Frame, PhasePart
+from seatrial.load.routes import KeptAnswer, Route
 
 SCHEMA = "seatrial.load/1"
 
@@ -40,6 +41,9 @@ class LoadFacts:
     processes: int
     pss_bytes: int = 0
     throttled_s: float = 0.0
+    clock_steps: int = 0
+    routes: tuple[Route, ...] = ()
+    unexpected_kept: tuple[KeptAnswer, ...] = ()
 
 
 def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
@@ -90,6 +94,34 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         pss_bytes=facts.pss_bytes,
         throttled_s=facts.throttled_s,
         intervals=_intervals(facts, frames),
+        **{name: sum(getattr(frame, name) for frame in frames) for name in _FRAME_COUNTERS},
+        unexpected=dict(sum((Counter(part.unexpected) for part in parts), Counter())),
+        unexpected_kept=facts.unexpected_kept,
+        routes=tuple(_route(route) for route in facts.routes),
+        clock_steps=facts.clock_steps,
+        stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
+        receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
+        // 1_000,
+    )
+
+
+_FRAME_COUNTERS = ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests")
+
+
+def _measuring(frames: Iterable[Frame]) -> Iterable[Frame]:
+    return (frame for frame in frames if any(part.phase == "measure" for part in frame.parts))
+
+
+def _route(route: Route) -> RouteResult:
+    latency = _distribution(route.latencies) if route.latencies else None
+    return RouteResult(
+        route.route,
+        route.sent,
+        route.completed,
+        route.failed,
+        route.unexpected,
+        route.completed_in_all,
+        latency,
     )
 
 
@@ -220,6 +252,11 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "held": {"requested": result.held_requested, "established": result.held_established},
             "opened": result.opened,
             "reconnected": result.reconnected,
+            "churned": result.churned,
+            "closed_by_peer": result.closed_by_peer,
+            "reset_by_peer": result.reset_by_peer,
+            "syn_retransmissions": result.syn_retransmissions,
+            "held_requests": result.held_requests,
         },
         "requests": {
             name: getattr(result, name)
@@ -227,6 +264,11 @@ def to_json(result: LoadResult) -> dict[str, Any]:
         },
         "status": dict(result.status),
         "errors": dict(result.errors),
+        "unexpected": {
+            "counts": dict(result.unexpected),
+            "kept": [as_dict(one) for one in result.unexpected_kept],
+        },
+        "routes": [as_dict(route) for route in result.routes],
         "bytes": {"sent": result.bytes_sent, "received": result.bytes_received},
         "latency_us": as_dict(result.latency_us),
         "service_time_us": as_dict(result.service_time_us),
@@ -240,6 +282,9 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "cpu_us_per_request": round(result.cpu_us_per_request, 3),
             "pss_bytes": result.pss_bytes,
             "throttled_s": result.throttled_s,
+            "stall_us_max": result.stall_us_max,
+            "receive_wait_us_max": result.receive_wait_us_max,
+            "clock_steps": result.clock_steps,
         },
         "intervals": [as_dict(interval) for interval in result.intervals],
     }

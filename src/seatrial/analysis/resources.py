@@ -188,8 +188,6 @@ def _by_process(samples: Iterable[ProcessSample]) -> dict[int, list[ProcessSampl
     return found
 
 
-
-
 def _peak(samples: Sequence[ProcessSample], name: str) -> int | None:
     import numpy as np
 

@@ -7,8 +7,10 @@ Counts cover the measure window by intended send time:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from seatrial.load.routes import KeptAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,19 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteResult:
+    """One host and path over the measure window; ``latency_us`` only where latencies were kept apart."""
+
+    route: str
+    sent: int
+    completed: int
+    failed: int
+    unexpected: int
+    completed_in_all: int
+    latency_us: Distribution | None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadResult:
     """One load, all workers merged. ``to_json`` in ``analysis.document`` gives ``seatrial.load/1``."""
 
@@ -104,3 +119,14 @@ class LoadResult:
     pss_bytes: int
     throttled_s: float
     intervals: tuple[Interval, ...]
+    churned: int = 0
+    closed_by_peer: int = 0
+    reset_by_peer: int = 0
+    syn_retransmissions: int = 0
+    held_requests: int = 0
+    unexpected: Mapping[str, int] = field(default_factory=dict)
+    unexpected_kept: tuple[KeptAnswer, ...] = ()
+    routes: tuple[RouteResult, ...] = ()
+    clock_steps: int = 0
+    stall_us_max: int = 0
+    receive_wait_us_max: int = 0

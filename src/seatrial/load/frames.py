@@ -7,7 +7,7 @@ Times are CLOCK_MONOTONIC nanoseconds of the worker's host.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 PhaseName = Literal["warmup", "measure"]
@@ -37,6 +37,7 @@ class PhasePart:
     latency: str
     service_time: str
     lateness: str
+    unexpected: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ class Frame:
     """One interval of one worker.
 
     ``errors`` counts by kind (see ``docs``): of requests and of connections, held ones too. ``connect`` is a base64 V2
-    histogram of the connect times in microseconds. CPU times are cumulative, gauges are as of ``end_ns``.
+    histogram of the connect times in microseconds. CPU times are cumulative, gauges are as of ``end_ns``. ``churned``
+    connections were closed because they had served their time. ``receive_wait_ns_max`` is the longest that an answer
+    lay unread, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
     """
 
     worker: int
@@ -63,6 +66,12 @@ class Frame:
     cpu_user_ns: int
     cpu_system_ns: int
     parts: tuple[PhasePart, ...]
+    churned: int = 0
+    reset_by_peer: int = 0
+    syn_retransmissions: int = 0
+    held_requests: int = 0
+    receive_wait_ns_max: int = 0
+    stall_ns_max: int = 0
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Frame:

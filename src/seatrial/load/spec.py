@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from seatrial.load.profile import Stretch, mean_rate_per_s
+from seatrial.load.requests import Expect, Request
+
 AUTO_RESOLUTION_S = 250e-6
 """What ``auto`` means: on this grid a request costs about what it costs in closed loop ("Pacing against cost")."""
 
@@ -21,32 +24,35 @@ class Target:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The request that every active connection repeats."""
+HoldKind = Literal["silent", "request", "slow_read", "slow_send"]
 
-    method: str = "GET"
-    path: str = "/"
-    host: str = "localhost"
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str = ""
+
+@dataclass(frozen=True, slots=True)
+class HoldTraffic:
+    """What idle connections do: each acts every ``every_s``; ``bytes`` is how much a slow reader reads."""
+
+    kind: HoldKind = "silent"
+    every_s: float = 1.0
+    bytes: int = 100
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
     """One load, all workers together.
 
-    ``held`` idle connections are opened first, then ``active`` ones, both at ``connect_rate_per_s``. ``rate_per_s`` is
-    None in closed loop. ``resolution_s`` is the grid of the intended send times, 0 for none (``fine``). ``sources`` are
+    ``held`` idle connections are opened first, then ``active`` ones, both at ``connect_rate_per_s``. ``profile`` is the
+    rate over the measure window: its first rate holds in the warm-up, its last beyond its end; empty in closed loop.
+    ``resolution_s`` is the grid of the intended send times, 0 for none (``fine``). ``sources`` are
     IP addresses to connect from; empty leaves the choice to :mod:`seatrial.load.split`. ``workers`` None means as many
     processes as the descriptor limit needs.
     """
 
     targets: tuple[Target, ...]
-    request: Request = field(default_factory=Request)
+    requests: tuple[Request, ...] = (Request(),)
+    expect: Expect | None = None
     loop: Literal["open", "closed"] = "open"
     arrival: Literal["uniform", "poisson"] = "uniform"
-    rate_per_s: float | None = None
+    profile: tuple[Stretch, ...] = ()
     active: int = 10
     held: int = 0
     connect_rate_per_s: float = 2000.0
@@ -60,8 +66,19 @@ class LoadSpec:
     seed: int = 1
     sources: tuple[str, ...] = ()
     workers: int | None = None
+    reuse: Literal["lru", "mru"] = "lru"
+    requests_per_connection: int | None = None
+    lifetime_s: float | None = None
+    hold: HoldTraffic = field(default_factory=HoldTraffic)
+    spin: bool = False
+    route_latencies: bool = False
 
     @property
     def url(self) -> str:
         """The URL of the first target, as results show it."""
-        return f"http://{self.targets[0]}{self.request.path}"
+        return f"http://{self.targets[0]}{self.requests[0].path}"
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """The mean rate over the measure window, None in closed loop."""
+        return mean_rate_per_s(self.profile, self.measure_s) if self.profile else None

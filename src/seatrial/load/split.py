@@ -7,12 +7,14 @@ workers. Connections are shared as evenly as whole numbers allow.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import math
 from typing import Any
 
 from seatrial.errors import EnvironmentFault
-from seatrial.load.spec import LoadSpec
+from seatrial.load.profile import Stretch
+from seatrial.load.spec import HoldTraffic, LoadSpec
 
 RESERVED_DESCRIPTORS = 64
 """What a worker needs beside its connections: pipes, the epoll instance, the probe of the kernel's stamps."""
@@ -68,20 +70,20 @@ def _share(total: int, index: int, parts: int) -> int:
 
 
 def _common(load: LoadSpec) -> dict[str, Any]:
-    request = load.request
     return {
         "targets": [str(target) for target in load.targets],
         "sources": list(load.sources or automatic_sources(load)),
-        "request": {
-            "method": request.method,
-            "path": request.path,
-            "host": request.host,
-            "headers": [list(header) for header in request.headers],
-            "body": request.body,
-        },
+        "requests": [dataclasses.asdict(request) for request in load.requests],
+        "expect": dataclasses.asdict(load.expect) if load.expect is not None else None,
+        "route_histograms": load.route_latencies,
         "loop": load.loop,
         "arrival": load.arrival,
-        "rate_per_s": load.rate_per_s or 0.0,
+        "profile": _profile(load),
+        "reuse": load.reuse,
+        "requests_per_connection": load.requests_per_connection or 0,
+        "lifetime_ns": _ns(load.lifetime_s or 0.0),
+        "hold": _hold(load.hold),
+        "spin": load.spin,
         "seed": load.seed,
         "resolution_ns": _ns(load.resolution_s if load.loop == "open" else 0.0),
         "timeout_ns": _ns(load.timeout_s),
@@ -90,6 +92,24 @@ def _common(load: LoadSpec) -> dict[str, Any]:
         "drain_ns": _ns(load.drain_s),
         "interval_ns": _ns(load.interval_s),
     }
+
+
+def _profile(load: LoadSpec) -> list[dict[str, Any]]:
+    if not load.profile:
+        return []
+    first = load.profile[0].from_per_s
+    warmup = [Stretch(load.warmup_s, first, first)] if load.warmup_s else []
+    return [
+        {"length_ns": _ns(part.length_s), "from_per_s": part.from_per_s, "to_per_s": part.to_per_s}
+        for part in (*warmup, *load.profile)
+    ]
+
+
+def _hold(hold: HoldTraffic) -> dict[str, Any]:
+    if hold.kind == "silent":
+        return {"kind": "silent"}
+    paced = {"kind": hold.kind, "every_ns": _ns(hold.every_s)}
+    return paced | {"bytes": hold.bytes} if hold.kind == "slow_read" else paced
 
 
 def automatic_sources(load: LoadSpec) -> tuple[str, ...]:

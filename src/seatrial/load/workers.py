@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +16,10 @@ from typing import Any, Literal
 from seatrial import _boot
 from seatrial.errors import GeneratorFault
 from seatrial.load.frames import Frame
+from seatrial.load.routes import KeptAnswer
 
-LINE_LIMIT_BYTES = 1 << 20
-"""A frame takes a few KB; a line of more than this is not one of ours."""
+LINE_LIMIT_BYTES = 1 << 28
+"""A frame takes a few KB, the last word of a worker with 100,000 routes and their histograms some 100 MB."""
 
 HELLO_LIMIT_S = 20.0
 """A worker starts in 20 ms; on a machine with as many workers as here allowed, one after another, in seconds."""
@@ -43,6 +44,20 @@ class Done:
     worker: int
     measured_ns: int
     clock_steps: int
+    routes: tuple[Mapping[str, Any], ...] = ()
+    unexpected: tuple[KeptAnswer, ...] = ()
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Done:
+        """Read the JSON form that a worker writes."""
+        kept = tuple(KeptAnswer(**answer) for answer in document["unexpected"])
+        return cls(
+            document["worker"],
+            document["measured_ns"],
+            document["clock_steps"],
+            tuple(document["routes"]),
+            kept,
+        )
 
 
 @dataclass(slots=True)
@@ -201,4 +216,4 @@ class LocalWorkers:
             case "ready":
                 worker.ready.set()
             case "done":
-                worker.done = Done(**message)
+                worker.done = Done.from_json(message)

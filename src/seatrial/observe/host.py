@@ -43,7 +43,11 @@ def _cpu() -> dict[str, float]:
     count = sum(line.startswith("cpu") for line in lines)
     by_kind = {kind: count * _TICK_S for kind, count in zip(_CPU_KINDS, ticks, strict=False)}
     values = {f"cpu_{kind}_s": spent_s for kind, spent_s in by_kind.items()}
-    return {**values, "cpu_count": float(count), "cpu_busy_s": sum(by_kind.get(kind, 0.0) for kind in _BUSY_KINDS)}
+    return {
+        **values,
+        "cpu_count": float(count),
+        "cpu_busy_s": sum(by_kind.get(kind, 0.0) for kind in _BUSY_KINDS),
+    }
 
 
 def _memory() -> dict[str, float]:

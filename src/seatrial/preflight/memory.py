@@ -35,7 +35,9 @@ def check_memory(needs: Needs, machine: Machine) -> Iterator[Finding]:
 
 def memory_needed_bytes(needs: Needs, machine: Machine) -> int:
     """Return the memory that the load takes on a machine that holds both ends and the proxy between them."""
-    processes = workers_needed(needs.connections, machine) + (needs.origin_processes or 0) + needs.proxy_processes
+    processes = (
+        workers_needed(needs.connections, machine) + (needs.origin_processes or 0) + needs.proxy_processes
+    )
     kernel = needs.pairs * KERNEL_BYTES_PER_PAIR
     user = needs.connections * (WORKER_BYTES_PER_CONNECTION + needs.proxy_bytes_per_connection)
     return kernel + user + processes * PROCESS_BYTES

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from seatrial.analysis.result import Distribution, LoadResult
+from collections.abc import Iterable
+
+from seatrial.analysis.document import merge
+from seatrial.analysis.result import LoadResult
+from seatrial.load.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size
 
 PERCENTILES = (
@@ -86,6 +90,21 @@ def _counts(result: LoadResult) -> list[str]:
         lines.append(
             f"  held {result.held_established:,} of {result.held_requested:,} connections throughout"
         )
+    if result.unexpected:
+        lines.append(
+            "  unexpected " + ", ".join(f"{name}: {count:,}" for name, count in result.unexpected.items())
+        )
+        lines += [
+            f"    {one.kind} of {one.route}: {one.status} {one.body[:60]!r}" for one in result.unexpected_kept
+        ]
+    if len(result.routes) > 1:
+        lines.append(f"  {len(result.routes):,} routes, each in the JSON document")
+    if result.churned:
+        lines.append(f"  {result.churned:,} connections closed as planned, {result.opened:,} opened")
+    if result.closed_by_peer or result.reset_by_peer:
+        lines.append(
+            f"  idle connections ended by the peer: {result.closed_by_peer:,} closed, {result.reset_by_peer:,} reset"
+        )
     if result.reconnected:
         lines.append(f"  {result.reconnected:,} connections opened again")
     return lines
@@ -100,8 +119,16 @@ def _totals(result: LoadResult) -> list[str]:
     ]
 
 
-def spectrum_text(name: str, distribution: Distribution) -> str:
-    """Return a line for a distribution: the form that ``--latency`` repeats for each."""
-    return f"{name}: " + ", ".join(
-        f"{label} {_microseconds(getattr(distribution, key))}" for label, key in PERCENTILES
-    )
+def spectrum_text(frames: Iterable[Frame]) -> str:
+    """Return the whole spectrum of latencies over the measure window, in the columns of HdrHistogram's plot files."""
+    latency = merge(part.latency for frame in frames for part in frame.parts if part.phase == "measure")
+    lines = ["", f"{'Value (us)':>12} {'Percentile':>14} {'TotalCount':>12} {'1/(1-Percentile)':>18}", ""]
+    seen = 0
+    for value_us, count in latency.buckets():
+        seen += count
+        quantile = seen / latency.count
+        rarity = f"{1 / (1 - quantile):18.2f}" if seen < latency.count else f"{'inf':>18}"
+        lines.append(f"{value_us:12d} {quantile:14.12f} {seen:12d} {rarity}")
+    lines.append(f"#[Mean = {latency.mean_us:.3f}, StdDeviation = {latency.stdev_us:.3f}]")
+    lines.append(f"#[Max = {latency.max_us}, Total count = {latency.count}]")
+    return "\n".join(lines)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seatrial.load.addresses import addresses_of
-from seatrial.load.spec import AUTO_RESOLUTION_S, LoadSpec, Request, Target
+from seatrial.load.profile import Stretch
+from seatrial.load.requests import Request
+from seatrial.load.spec import AUTO_RESOLUTION_S, LoadSpec, Target
 from seatrial.plan.cases import Case
 from seatrial.systems.base import Address
 
@@ -15,12 +17,14 @@ def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:
     plan, phases = case.load, case.phases
     return LoadSpec(
         targets=tuple(Target(address.host, address.port) for address in addresses),
-        request=Request(
-            method=plan.method, path=plan.path, host=plan.host or str(addresses[0]), headers=plan.headers
+        requests=(
+            Request(
+                method=plan.method, path=plan.path, host=plan.host or str(addresses[0]), headers=plan.headers
+            ),
         ),
         loop=plan.loop,
         arrival=plan.arrival,
-        rate_per_s=plan.rate_per_s,
+        profile=_profile(plan.rate_per_s, phases.measure_s),
         active=plan.active if plan.rate_per_s or plan.loop == "closed" else 0,
         held=plan.connections,
         connect_rate_per_s=plan.connect_rate_per_s,
@@ -34,6 +38,10 @@ def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:
         sources=addresses_of(plan.sources),
         workers=plan.workers,
     )
+
+
+def _profile(rate_per_s: float | None, measure_s: float) -> tuple[Stretch, ...]:
+    return (Stretch(measure_s, rate_per_s, rate_per_s),) if rate_per_s else ()
 
 
 def _resolution_s(resolution: str | float) -> float:

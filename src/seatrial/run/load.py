@@ -15,6 +15,7 @@ from seatrial.analysis.loaded import judge_load
 from seatrial.analysis.result import LoadResult
 from seatrial.load.drive import Driven, PhaseLabel, drive
 from seatrial.load.frames import Frame
+from seatrial.load.routes import merged_routes
 from seatrial.load.spec import LoadSpec
 from seatrial.load.split import split
 from seatrial.load.workers import LocalWorkers
@@ -58,6 +59,9 @@ class LoadRun:
             processes=len(self.driven.hellos),
             pss_bytes=self.pss_bytes,
             throttled_s=self.throttled_s,
+            clock_steps=sum(done.clock_steps for done in self.driven.dones),
+            routes=merged_routes(report for done in self.driven.dones for report in done.routes),
+            unexpected_kept=tuple(answer for done in self.driven.dones for answer in done.unexpected),
         )
 
     def result(self) -> LoadResult:
@@ -130,7 +134,7 @@ def _throttled_s(pids: Sequence[int]) -> float:
     return (throttled_s(file) or 0.0) if file is not None else 0.0
 
 
-async def judged_load(load: LoadSpec, hooks: LoadHooks) -> LoadResult:
+async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:
     """Run one load and decide whether its numbers may be believed, before anyone sees them.
 
     Raises
@@ -141,7 +145,8 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> LoadResult:
     require(check_needs(needs_of_load(load), probe_machine()))
     run = await run_load(load, hooks)
     result = run.result()
-    return dataclasses.replace(result, validity=judge_load(result, run.frames, run.facts(), run.driven.lost))
+    validity = judge_load(result, run.frames, run.facts(), run.driven.lost)
+    return run, dataclasses.replace(result, validity=validity)
 
 
 def needs_of_load(load: LoadSpec) -> Needs:

@@ -1,0 +1,140 @@
+"""Requests: one, or many hosts and paths from a list, a template or a file, each with its weight.
+
+A template holds ranges in braces: ``route-{0..2999}.example.com`` is 3,000 hosts, ``/shop/{1..3}/{a,b}`` six paths.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+REQUEST_LIMIT = 100_000
+"""More different requests than this would fill a worker's memory before they filled a cache."""
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that active connections send; ``weight`` is how often beside the others."""
+
+    method: str = "GET"
+    path: str = "/"
+    host: str = "localhost"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What answers must be like; None and () are not looked at."""
+
+    status: tuple[int, ...] = ()
+    header: tuple[str, str] | None = None
+    body: str | None = None
+
+
+def expand(template: str) -> tuple[str, ...]:
+    """Return every text that a template stands for, the last braces changing fastest.
+
+    Raises
+    ------
+    ValueError
+        A range runs backwards, or there are more than :data:`REQUEST_LIMIT` texts.
+    """
+    pieces = _BRACES.split(template)
+    choices = [_choices(piece) if index % 2 else (piece,) for index, piece in enumerate(pieces)]
+    count = 1
+    for choice in choices:
+        count *= len(choice)
+    if count > REQUEST_LIMIT:
+        raise ValueError(f"{template} stands for {count:,} texts; {REQUEST_LIMIT:,} is the most")
+    return tuple("".join(parts) for parts in itertools.product(*choices))
+
+
+def _choices(inside: str) -> tuple[str, ...]:
+    bounds = _RANGE.fullmatch(inside)
+    if bounds is None:
+        return tuple(inside.split(","))
+    first, last = int(bounds[1]), int(bounds[2])
+    if last < first:
+        raise ValueError(f"{{{inside}}} runs backwards")
+    if last - first >= REQUEST_LIMIT:
+        raise ValueError(f"{{{inside}}} stands for {last - first + 1:,} texts; {REQUEST_LIMIT:,} is the most")
+    width = len(bounds[1]) if bounds[1].startswith("0") and len(bounds[1]) > 1 else 0
+    return tuple(f"{number:0{width}d}" for number in range(first, last + 1))
+
+
+def many(base: Request, hosts: str | None, paths: str | None) -> tuple[Request, ...]:
+    """Return a request for each host and each path.
+
+    ``hosts`` and ``paths`` are a text, a list with commas, a template, or ``@FILE``. A line of a file of hosts is
+    ``HOST[/PATH] [WEIGHT]``, of a file of paths ``/PATH [WEIGHT]``; empty lines and those beginning with #
+    are passed over.
+
+    Raises
+    ------
+    ValueError
+        A line, a template or the number of requests is wrong.
+    OSError
+        A file cannot be read.
+    """
+    requests = [base]
+    if paths is not None:
+        requests = [replace(base, path=path, weight=weight) for path, weight in _entries(paths)]
+    if hosts is not None:
+        requests = [
+            _with_host(request, host, weight) for host, weight in _entries(hosts) for request in requests
+        ]
+    if len(requests) > REQUEST_LIMIT:
+        raise ValueError(f"{len(requests):,} different requests; {REQUEST_LIMIT:,} is the most")
+    for request in requests:
+        _check(request)
+    return tuple(requests)
+
+
+def _with_host(request: Request, entry: str, weight: float) -> Request:
+    host, slash, path = entry.partition("/")
+    return replace(
+        request, host=host, path=f"/{path}" if slash else request.path, weight=weight * request.weight
+    )
+
+
+def _entries(words: str) -> Iterator[tuple[str, float]]:
+    if words.startswith("@"):
+        yield from _lines(Path(words[1:]).read_text(encoding="utf-8").splitlines())
+        return
+    for text in _split(words):
+        yield from ((expanded, 1.0) for expanded in expand(text))
+
+
+def _split(words: str) -> list[str]:
+    # Commas inside braces belong to the template.
+    return re.split(r",(?![^{]*\})", words)
+
+
+def _lines(lines: Iterable[str]) -> Iterator[tuple[str, float]]:
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            weight = float(words[1]) if len(words) > 1 else 1.0
+        except ValueError:
+            raise ValueError(f"line {number}: {words[1]} is not a weight") from None
+        if len(words) > 2 or not 0 < weight < float("inf"):
+            raise ValueError(f"line {number}: write it as `host/path weight`, the weight above 0")
+        yield from ((expanded, weight) for expanded in expand(words[0]))
+
+
+def _check(request: Request) -> None:
+    for what, text in (("host", request.host), ("path", request.path)):
+        if not text or not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError(f"{text!r} is not a {what}: ASCII without spaces")
+    if not request.path.startswith(("/", "*")):
+        raise ValueError(f"{request.path!r} is not a path: it starts with /")

@@ -1,0 +1,73 @@
+"""What a single load leaves in files: the V2 histogram log of its latencies and its time series."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import seatrial
+from seatrial.analysis.document import LoadFacts, merge
+from seatrial.analysis.result import LoadResult
+from seatrial.errors import EnvironmentFault
+from seatrial.load.frames import Frame
+from seatrial.record.histogram_log import HistogramLogWriter, LogLine
+
+SERIES_COLUMNS = (
+    "start_s",
+    "sent",
+    "completed",
+    "errors",
+    "held",
+    "latency_us_p50",
+    "latency_us_p99",
+    "latency_us_max",
+    "lateness_us_p99",
+    "lateness_us_max",
+)
+
+
+def write_hdr_log(path: Path, facts: LoadFacts, frames: Sequence[Frame]) -> None:
+    """Write the latencies of the measure window, all workers merged, a line for each interval.
+
+    Values are microseconds. Any HdrHistogram tool reads the file. Raises ``EnvironmentFault`` if it cannot be written.
+    """
+    by_interval: dict[int, list[str]] = {}
+    for frame in frames:
+        index = max(0, round((frame.end_ns - facts.window_start_ns) / (facts.interval_s * 1e9)) - 1)
+        parts = (part.latency for part in frame.parts if part.phase == "measure")
+        by_interval.setdefault(index, []).extend(parts)
+    start_epoch_s = time.time() - (time.monotonic_ns() - facts.window_start_ns) / 1e9
+    try:
+        writer = HistogramLogWriter(path, start_epoch_s=start_epoch_s, version=seatrial.__version__)
+        for index, encoded in sorted(by_interval.items()):
+            merged = merge(encoded)
+            if merged.count:
+                writer.append(LogLine(None, index * facts.interval_s, facts.interval_s, merged.encode()))
+        writer.close()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def write_series(path: Path, result: LoadResult) -> None:
+    """Write the time series as CSV, a row for each interval; raises ``EnvironmentFault`` if that cannot be done."""
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(SERIES_COLUMNS)
+            for one in result.intervals:
+                latencies = (one.latency_us["p50"], one.latency_us["p99"], one.latency_us["max"])
+                lateness = (one.lateness_us["p99"], one.lateness_us["max"])
+                rows.writerow(
+                    (one.start_s, one.sent, one.completed, one.errors, one.held, *latencies, *lateness)
+                )
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"{path} cannot be written: {error.strerror or error}",
+        next_step="name a file in a directory that is there and may be written",
+    )
