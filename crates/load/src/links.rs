@@ -18,7 +18,7 @@ impl Default for Link {
 
 impl Link {
     /// The next in the list.
-    pub(crate) fn after(&self) -> u32 {
+    pub(crate) fn after(self) -> u32 {
         self.after
     }
 }
@@ -123,7 +123,7 @@ mod tests {
         }
 
         fn after(&self) -> u32 {
-            Link::after(self)
+            Link::after(*self)
         }
     }
 
