@@ -68,6 +68,7 @@ pub struct PhasePart {
     pub phase: &'static str,
     pub sent: u64,
     pub completed: u64,
+    pub completed_late: u64,
     pub timed_out: u64,
     pub failed: u64,
     pub unsent: u64,

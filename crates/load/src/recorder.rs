@@ -14,6 +14,7 @@ const STATUS_LIMIT: usize = 601;
 struct PhaseRecord {
     sent: u64,
     completed: u64,
+    completed_late: u64,
     timed_out: u64,
     failed: u64,
     unsent: u64,
@@ -32,6 +33,7 @@ impl PhaseRecord {
         Self {
             sent: 0,
             completed: 0,
+            completed_late: 0,
             timed_out: 0,
             failed: 0,
             unsent: 0,
@@ -56,6 +58,7 @@ impl PhaseRecord {
             phase,
             sent: std::mem::take(&mut self.sent),
             completed: std::mem::take(&mut self.completed),
+            completed_late: std::mem::take(&mut self.completed_late),
             timed_out: std::mem::take(&mut self.timed_out),
             failed: std::mem::take(&mut self.failed),
             unsent: std::mem::take(&mut self.unsent),
@@ -110,6 +113,8 @@ pub(crate) struct Recorder {
     connect: Histogram,
     errors: FailureCounts,
     routes: Routes,
+    /// When the measure window ends; an answer after it belongs to no rate that was achieved in it.
+    window_end_ns: u64,
     opened: u64,
     reconnected: u64,
     churned: u64,
@@ -128,6 +133,7 @@ impl Recorder {
             connect: Histogram::new(),
             errors: FailureCounts::default(),
             routes: Routes::new(requests, route_histograms),
+            window_end_ns: u64::MAX,
             opened: 0,
             reconnected: 0,
             churned: 0,
@@ -166,8 +172,10 @@ impl Recorder {
 
     #[inline]
     pub(crate) fn completed(&mut self, sent: &Sent, status: u16, at_ns: u64) {
+        let is_late = at_ns > self.window_end_ns;
         let record = self.phase(sent.slot.phase);
         record.completed += 1;
+        record.completed_late += u64::from(is_late);
         record.status[usize::from(status).min(STATUS_LIMIT - 1)] += 1;
         let latency_ns = at_ns.saturating_sub(sent.slot.intended_ns);
         record.latency.record_ns(latency_ns);
@@ -237,6 +245,11 @@ impl Recorder {
     #[inline]
     pub(crate) fn waited(&mut self, wait_ns: u64) {
         self.receive_wait_ns_max = self.receive_wait_ns_max.max(wait_ns);
+    }
+
+    /// Says when the measure window ends.
+    pub(crate) fn set_window_end(&mut self, window_end_ns: u64) {
+        self.window_end_ns = window_end_ns;
     }
 
     pub(crate) fn routes(&self) -> &Routes {

@@ -115,7 +115,9 @@ impl<D: Driver> Worker<D> {
         while let Some(command) = parent.command() {
             match command {
                 Command::Go { at_ns } => {
-                    self.stage = Stage::Run(Schedule::new(&self.spec, at_ns));
+                    let schedule = Schedule::new(&self.spec, at_ns);
+                    self.recorder.set_window_end(schedule.end_ns());
+                    self.stage = Stage::Run(schedule);
                     // From here on the frames of all workers end at the same moments.
                     self.next_frame_ns = at_ns;
                 }
@@ -135,6 +137,7 @@ impl<D: Driver> Worker<D> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Run(mut schedule) => {
                 schedule.cut(now_ns);
+                self.recorder.set_window_end(schedule.end_ns());
                 self.stage = Stage::Drain(schedule, now_ns + self.spec.drain_ns);
             }
             Stage::Drain(schedule, until_ns) => self.stage = Stage::Drain(schedule, until_ns.min(now_ns)),

@@ -49,10 +49,12 @@ class LoadFacts:
 def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
     """Merge the frames of all workers over the measure window.
 
-    Counts are of requests whose intended send time lies in the window, wherever their answers fell.
+    Counts are of requests whose intended send time lies in the window, wherever their answers fell; the
+    achieved rate is of the answers that came within it.
     """
     parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
     total = {name: sum(getattr(part, name) for part in parts) for name in _COUNTERS}
+    in_window = total["completed"] - sum(part.completed_late for part in parts)
     status: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     for part in parts:
@@ -72,7 +74,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         validity=validity or Validity(),
         window_s=facts.measured_s,
         rate_requested_per_s=facts.rate_requested_per_s,
-        rate_achieved_per_s=total["completed"] / facts.measured_s if facts.measured_s else 0.0,
+        rate_achieved_per_s=in_window / facts.measured_s if facts.measured_s else 0.0,
         active_requested=facts.active_requested,
         active_established=_lowest_in_window(frames, facts, "active"),
         held_requested=facts.held_requested,

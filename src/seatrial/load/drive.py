@@ -21,6 +21,9 @@ START_DELAY_NS = 50_000_000
 RAMP_SLACK_S = 5.0
 """A ramp may take this much longer than its connect rate says, before the load goes on without what is missing."""
 
+STABLE_SLACK_S = 5.0
+"""Connections that do not stay open for the time asked for get twice that and this; then the load goes on without."""
+
 FINISH_SLACK_S = 15.0
 """How much longer than its longest possible drain a worker may take to say its last word."""
 
@@ -35,6 +38,9 @@ class Workers(Protocol):
 
     async def ready(self, limit_s: float) -> bool:
         """Wait until every connection is established; return whether they are."""
+
+    async def stable(self, for_s: float, limit_s: float) -> bool:
+        """Wait until no connection has been missing for so long; return whether that came."""
 
     def go(self, at_ns: int) -> None:
         """Start the schedule at this moment."""
@@ -88,7 +94,8 @@ async def drive(
     ramp_s = (load.held + load.active) / load.connect_rate_per_s
     on_phase("ramp", time.monotonic_ns(), ramp_s)
     ramp_complete = await _unless(stop, workers.ready(ramp_s + load.timeout_s + RAMP_SLACK_S)) or False
-    await _unless(stop, asyncio.sleep(load.stable_for_s if ramp_complete else 0.0))
+    if ramp_complete:
+        await _unless(stop, workers.stable(load.stable_for_s, 2 * load.stable_for_s + STABLE_SLACK_S))
     start_ns = None if stop.is_set() else await _run_schedule(load, workers, stop, on_phase)
     on_phase("cool down", time.monotonic_ns(), load.drain_s)
     # The workers end their schedules, and then their drains, by themselves.

@@ -18,10 +18,9 @@ class PhasePart:
     """The requests of one phase, by their intended send time, that were accounted for in one interval.
 
     ``sent = completed + timed_out + failed + in_flight`` holds over the sum of all frames; ``in_flight`` and ``unsent``
-    are non-zero only in the last one. Each histogram is base64 V2, in microseconds; ``latency`` has one sample for each
-    intended request (at-least samples for those that never completed), the others one for each sent request.
-    ``lateness`` counts from the intended time or, where every connection was busy then, from when one was free: it is
-    what the generator adds. In closed loop it is empty.
+    are non-zero only in the last one. ``completed_late`` of the completed came after the window had ended. Each histogram
+    is base64 V2, in microseconds; ``latency`` has one sample for each intended request (at-least samples for those that
+    never completed), ``service_time`` one for each sent request, ``lateness`` too in open loop.
     """
 
     phase: PhaseName
@@ -38,6 +37,7 @@ class PhasePart:
     service_time: str
     lateness: str
     unexpected: Mapping[str, int] = field(default_factory=dict)
+    completed_late: int = 0
 
 
 @dataclass(frozen=True, slots=True)

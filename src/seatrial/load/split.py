@@ -15,15 +15,16 @@ from typing import Any
 from seatrial.errors import EnvironmentFault
 from seatrial.load.profile import Stretch
 from seatrial.load.spec import HoldTraffic, LoadSpec
+from seatrial.preflight.descriptors import MAX_WORKERS_HERE, RESERVE
 
-RESERVED_DESCRIPTORS = 64
-"""What a worker needs beside its connections: pipes, the epoll instance, the probe of the kernel's stamps."""
+RESERVED_DESCRIPTORS = RESERVE
+"""What a worker needs beside its connections; preflight counts with the same."""
 
 PORTS_PER_SOURCE = 20_000
 """Connections from one source address to one target. The default range has 28,232 ports, and connect() slows down as
 the search for a free one gets longer; at 20,000 it is still fast."""
 
-WORKER_LIMIT = 1024
+WORKER_LIMIT = MAX_WORKERS_HERE
 """More processes than this on one machine are a mistake in the plan."""
 
 
@@ -53,8 +54,7 @@ def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
 
 def worker_count(load: LoadSpec, descriptor_limit: int) -> int:
     """Return how many processes the load needs, or what it asks for where that is more."""
-    # The shares of carriers and holders differ by one connection of each kind at most.
-    room = descriptor_limit - RESERVED_DESCRIPTORS - 2
+    room = descriptor_limit - RESERVED_DESCRIPTORS
     connections = load.held + load.active
     if room <= 0 or math.ceil(connections / room) > WORKER_LIMIT:
         raise EnvironmentFault(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,8 @@ class _Worker:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     done: Done | None = None
+    wanted: int = 0
+    disturbed_s: float = 0.0
     reader: asyncio.Task[None] | None = None
 
 
@@ -121,6 +124,17 @@ class LocalWorkers:
         except TimeoutError:
             return False
         return all(worker.ready.is_set() for worker in self._workers)
+
+    async def stable(self, for_s: float, limit_s: float) -> bool:
+        """Wait until no connection has been missing for ``for_s``, at most ``limit_s``; return whether that came."""
+        began_s = time.monotonic()
+        while time.monotonic() - began_s < limit_s:
+            disturbed_s = max([began_s, *(worker.disturbed_s for worker in self._workers)])
+            left_s = disturbed_s + for_s - time.monotonic()
+            if left_s <= 0:
+                return True
+            await asyncio.sleep(min(left_s, limit_s))
+        return False
 
     def go(self, at_ns: int) -> None:
         """Start the schedule of every worker at this moment (CLOCK_MONOTONIC)."""
@@ -186,6 +200,7 @@ class LocalWorkers:
         except OSError as error:
             raise GeneratorFault(f"a worker cannot be started: {error}") from error
         worker = _Worker(process, asyncio.get_running_loop().create_future())
+        worker.wanted = spec["held"] + spec["active"]
         assert process.stdin is not None
         process.stdin.write(json.dumps(spec).encode() + b"\n")
         worker.reader = asyncio.create_task(self._read(worker, spec["worker"]))
@@ -210,7 +225,11 @@ class LocalWorkers:
     def _take(self, worker: _Worker, message: dict[str, Any]) -> None:
         match message.pop("type"):
             case "frame":
-                self._on_frame(Frame.from_json(message))
+                frame = Frame.from_json(message)
+                lost = frame.closed_by_peer + frame.reset_by_peer
+                if worker.ready.is_set() and (lost or frame.held + frame.active < worker.wanted):
+                    worker.disturbed_s = time.monotonic()
+                self._on_frame(frame)
             case "hello":
                 worker.hello.set_result(Hello(**message))
             case "ready":

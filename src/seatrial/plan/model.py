@@ -103,7 +103,7 @@ class LoadPlan(Model):
         examples=["2 s"],
     )
     workers: Annotated[int, Quantity(COUNT, 1, limits.MAX_WORKERS)] | None = Field(
-        None, description="Load-generating processes. If left out: from the descriptor limit and the CPUs.",
+        None, description="Load-generating processes. If left out: as few as the descriptor limit allows.",
         examples=[4],
     )  # fmt: skip
     resolution: (
@@ -153,7 +153,7 @@ class PhasePlan(Model):
     stable_for_s: Time = Field(
         10,
         alias="stable_for",
-        description="Wait with every connection open and none lost.",
+        description="Before the rate starts, no connection may have been missing for so long.",
         examples=["10 s"],
     )
     warmup_s: Time = Field(
@@ -165,7 +165,7 @@ class PhasePlan(Model):
     cooldown_s: Time = Field(
         60,
         alias="cooldown",
-        description="At most so long for answers in flight, and for connections and rate to be back at zero.",
+        description="At most so long for the system's connections to be back at zero, before a trial and after it.",
         examples=["60 s"],
     )
 

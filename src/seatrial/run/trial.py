@@ -137,6 +137,7 @@ async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, stop: asyncio.
     try:
         run = await _drive(plan, desk, setting, watch)
         counts = await _counts(run, setting)
+        await _cool_down(plan, desk, setting)
     finally:
         relay.cancel()
         await watch.end()
@@ -163,6 +164,16 @@ async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) ->
         stop=watch.stop,
     )
     return await run_load(load_spec(plan.case, setting.addresses, plan.seed), hooks)
+
+
+async def _cool_down(plan: TrialPlan, desk: Desk, setting: Setting) -> None:
+    limit_s = plan.case.phases.cooldown_s
+    if setting.system.failure() is None and not await setting.system.drained(limit_s):
+        desk.record(
+            Noted(
+                "seatrial", f"connections were left {limit_s:g} s after the load had closed them", plan.order
+            )
+        )
 
 
 async def _counts(run: LoadRun, setting: Setting) -> TrialCounts:
