@@ -47,7 +47,9 @@ class SeatrialOrigin:
             for index in range(self._plan.processes):
                 name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
                 self._members.append(await _Member.start(name, self._command(), launch))
-                await self._members[-1].send(self._specification(launch, index))
+                specification = self._specification(launch, index)
+                (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
+                await self._members[-1].send(specification)
             await asyncio.gather(*(member.ready() for member in self._members))
         except BaseException:
             await self.stop()
