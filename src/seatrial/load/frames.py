@@ -18,7 +18,7 @@ class PhasePart:
     """The requests of one phase, by their intended send time, that were accounted for in one interval.
 
     ``sent = completed + timed_out + failed + in_flight`` holds over the sum of all frames; ``in_flight`` and ``unsent``
-    are non-zero only in the last one. ``completed_late`` of the completed came after the window had ended. Each histogram
+    are non-zero only in the last one. ``completed_late`` of the completed came after the window. Each histogram
     is base64 V2, in microseconds; ``latency`` has one sample for each intended request (at-least samples for those that
     never completed), the others one for each sent request. ``lateness`` counts from the intended time or, where every
     connection was busy then, from when one was free: it is the generator's own error. It has no samples in closed loop.
