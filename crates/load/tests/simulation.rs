@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use seatrial_load::control::{Command, Parent};
-use seatrial_load::frame::{Frame, Message, PhasePart};
+use seatrial_load::frame::{Done, Frame, Message, PhasePart};
 use seatrial_load::histogram::Histogram;
 use seatrial_load::profile::{Profile, Stretch};
 use seatrial_load::spec::{Arrival, ExpectSpec, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
@@ -66,7 +66,7 @@ struct Recording {
     frames: Vec<Frame>,
     is_ready: bool,
     has_gone: bool,
-    is_done: bool,
+    done: Option<Done>,
     asked: u64,
     go_after: u64,
     start_ns: u64,
@@ -86,7 +86,7 @@ impl Parent for Recording {
         match message {
             Message::Frame(frame) => self.frames.push(frame),
             Message::Ready { .. } => self.is_ready = true,
-            Message::Done(_) => self.is_done = true,
+            Message::Done(done) => self.done = Some(done),
             Message::Hello(_) => {}
         }
     }
@@ -119,7 +119,7 @@ impl Recording {
 
     /// What must hold however the server behaved.
     fn assert_everything_is_accounted_for(&self, spec: &WorkerSpec) {
-        assert!(self.is_done, "the worker has not said that it is done");
+        assert!(self.done.is_some(), "the worker has not said that it is done");
         for phase in ["warmup", "measure"] {
             let parts = self.parts(phase);
             let sum = |field: fn(&PhasePart) -> u64| parts.iter().map(|part| field(part)).sum::<u64>();
@@ -374,4 +374,92 @@ fn whatever_a_server_does_everything_is_accounted_for() {
             "failed; replay with SEATRIAL_SEED={seed} cargo test -p seatrial-load --test simulation"
         );
     }
+}
+
+#[test]
+fn connections_are_renewed_after_their_share_of_requests() {
+    let spec = WorkerSpec { requests_per_connection: 10, ..spec() };
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    let sum = |field: fn(&Frame) -> u64| seen.frames.iter().map(field).sum::<u64>();
+    assert_eq!(seen.sum(|part| part.completed), 1_000);
+    assert_eq!(sum(|frame| frame.churned), 100);
+    assert!((100..=110).contains(&sum(|frame| frame.opened)));
+    assert!(seen.errors().is_empty());
+}
+
+#[test]
+fn connections_are_renewed_after_their_lifetime() {
+    let spec = WorkerSpec { lifetime_ns: 100 * MS, ..spec() };
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    let churned: u64 = seen.frames.iter().map(|frame| frame.churned).sum();
+    assert!((80..=110).contains(&churned), "{churned}");
+    assert_eq!(seen.sum(|part| part.completed), 1_000);
+}
+
+#[test]
+fn least_recently_used_spreads_and_most_recently_used_gathers() {
+    let renewed = |reuse| {
+        // Ten connections that each live for 150 answers: a thousand answers wear out six of them only if they gather.
+        let spec = WorkerSpec { reuse, requests_per_connection: 150, ..spec() };
+        let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+        seen.frames.iter().map(|frame| frame.churned).sum::<u64>()
+    };
+    assert_eq!(renewed(Reuse::Mru), 6);
+    assert_eq!(renewed(Reuse::Lru), 0);
+}
+
+#[test]
+fn unexpected_answers_are_counted_by_kind_and_route() {
+    let mut spec = spec();
+    let second = RequestSpec { path: "/b".to_owned(), ..spec.requests[0].clone() };
+    // The simulated server counts requests by their length, so both paths are as long.
+    spec.requests[0].path = "/a".to_owned();
+    spec.requests.push(second);
+    spec.expect = Some(ExpectSpec { status: vec![200], header: None, body: Some("bye".to_owned()) });
+    spec.route_histograms = true;
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    let unexpected: u64 =
+        seen.parts("measure").iter().flat_map(|part| &part.unexpected).map(|(_, count)| count).sum();
+    assert_eq!(unexpected, 1_000);
+    let done = seen.done.as_ref().expect("the last word");
+    assert_eq!(done.unexpected.len(), 5);
+    assert_eq!((done.unexpected[0].kind, done.unexpected[0].body.as_str()), ("body", "hello"));
+    let routes: Vec<_> =
+        done.routes.iter().map(|route| (route.route.as_str(), route.completed, route.unexpected)).collect();
+    assert_eq!(routes, [("x /a", 500, 500), ("x /b", 500, 500)]);
+    assert!(
+        done.routes
+            .iter()
+            .all(|route| Histogram::decode(&route.latency).is_ok_and(|kept| kept.count() == 500))
+    );
+}
+
+#[test]
+fn idle_connections_act_at_their_own_pace() {
+    let held_requests = |hold| {
+        let spec = WorkerSpec { held: 20, hold, measure_ns: 2 * S, ..spec() };
+        let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+        assert!(seen.errors().is_empty());
+        seen.frames.iter().map(|frame| frame.held_requests).sum::<u64>()
+    };
+    let bytes = spec().requests[0].encode().len() as u64;
+    assert_eq!(held_requests(HoldTraffic::Silent), 0);
+    // Twenty connections, one request every 100 ms each, over the ramp and the two seconds of the load.
+    let asked = held_requests(HoldTraffic::Request { every_ns: 100 * MS });
+    assert!((400..=700).contains(&asked), "{asked}");
+    // A byte every 10 ms, so a request every `bytes` times that.
+    let slow = held_requests(HoldTraffic::SlowSend { every_ns: 10 * MS });
+    assert!((20..=20 * 400 / bytes).contains(&slow), "{slow}");
+    assert!(held_requests(HoldTraffic::SlowRead { every_ns: 10 * MS, bytes: 4 }) >= 20);
+}
+
+#[test]
+fn a_rate_may_change_in_steps_and_ramps() {
+    let profile = vec![
+        Stretch { length_ns: S, from_per_s: 100.0, to_per_s: 100.0 },
+        Stretch { length_ns: 2 * S, from_per_s: 100.0, to_per_s: 900.0 },
+    ];
+    let spec = WorkerSpec { profile, measure_ns: 4 * S, ..spec() };
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    assert_eq!(seen.sum(|part| part.completed), 100 + 1_000 + 900);
 }
