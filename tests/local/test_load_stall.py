@@ -33,6 +33,7 @@ from tests.support.program import running_origin, wait_until
 from seatrial._engine import Histogram
 from seatrial.analysis.document import to_json
 from seatrial.analysis.histograms import merged
+from seatrial.load.profile import constant
 from seatrial.load.spec import LoadSpec, Target
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.systems import proc
@@ -121,7 +122,7 @@ def test_quantiles_of_a_stall_are_those_of_the_schedule(stalled_s: float, worker
     def spec(target: Target) -> LoadSpec:
         return LoadSpec(
             targets=(target,),
-            rate_per_s=RATE_PER_S,
+            profile=constant(RATE_PER_S),
             active=100 * workers,
             workers=workers,
             measure_s=10.0,
@@ -167,7 +168,12 @@ def test_a_stall_longer_than_the_timeout_stays_in_the_percentiles() -> None:
 
     def spec(target: Target) -> LoadSpec:
         return LoadSpec(
-            targets=(target,), rate_per_s=RATE_PER_S, active=100, measure_s=5.0, timeout_s=1.0, drain_s=2.0
+            targets=(target,),
+            profile=constant(RATE_PER_S),
+            active=100,
+            measure_s=5.0,
+            timeout_s=1.0,
+            drain_s=2.0,
         )
 
     seen = stall(spec, after_s=1.0, for_s=2.0)
@@ -186,7 +192,12 @@ def test_a_server_that_never_comes_back_is_seen_at_its_age() -> None:
 
     def spec(target: Target) -> LoadSpec:
         return LoadSpec(
-            targets=(target,), rate_per_s=RATE_PER_S, active=100, measure_s=3.0, timeout_s=20.0, drain_s=1.0
+            targets=(target,),
+            profile=constant(RATE_PER_S),
+            active=100,
+            measure_s=3.0,
+            timeout_s=20.0,
+            drain_s=1.0,
         )
 
     seen = stall(spec, after_s=2.5, for_s=2.0)

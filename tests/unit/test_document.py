@@ -49,7 +49,7 @@ def encoded(samples: Sequence[int]) -> str:
 def part(samples: Sequence[int], phase: PhaseName = "measure", **changes: int) -> PhasePart:
     """Requests that were all answered, after so many microseconds."""
     histogram = encoded(samples)
-    counts = dict.fromkeys(("timed_out", "failed", "unsent", "in_flight"), 0)
+    counts: dict[str, Any] = dict.fromkeys(("timed_out", "failed", "unsent", "in_flight"), 0)
     counts |= {"sent": len(samples), "completed": len(samples), **changes}
     return PhasePart(
         phase=phase, bytes_sent=40 * len(samples), bytes_received=700 * len(samples), status={"200": len(samples)},
@@ -192,3 +192,10 @@ def test_merging_nothing_is_an_empty_histogram() -> None:
 def test_what_is_no_histogram_is_refused() -> None:
     with pytest.raises(ValueError, match=r"."):
         merge(["bm8gaGlzdG9ncmFt"])
+
+
+def test_answers_of_the_drain_raise_no_rate() -> None:
+    late = dataclasses.replace(part([1000] * 100), completed_late=40)
+    result = summarise(FACTS, [frame(0, 0, part([1000] * 100)), frame(0, 1, late)])
+    assert result.completed == 200
+    assert result.rate_achieved_per_s == pytest.approx(160 / FACTS.measured_s)

@@ -44,7 +44,7 @@ def test_workers_split_by_the_descriptor_limit():
     assert workers_needed(1_000_000, SMALL) == 51
     finding = find("descriptors-workers", ENVOY, SMALL)
     assert finding.severity == "ok"
-    assert "100000 held + 600 active connections over 20000 descriptors - 256 reserved" in finding.text
+    assert "100000 held + 600 active connections over 20000 descriptors - 66 reserved" in finding.text
     assert finding.text.endswith("needed: 6")
     assert find("descriptors-workers", dataclasses.replace(ENVOY, workers=5), SMALL).severity == "refuse"
 

@@ -36,12 +36,35 @@ LOAD = {
     "validity": VALIDITY,
     "window_s": NUMBER,
     "rate_per_s": {"requested": NUMBER, "achieved": NUMBER},
-    "connections": {"active": ESTABLISHED, "held": ESTABLISHED, "opened": int, "reconnected": int},
+    "connections": {
+        "active": ESTABLISHED,
+        "held": ESTABLISHED,
+        **dict.fromkeys(
+            (
+                "opened",
+                "reconnected",
+                "churned",
+                "closed_by_peer",
+                "reset_by_peer",
+                "syn_retransmissions",
+                "held_requests",
+            ),
+            int,
+        ),
+    },
     "requests": dict.fromkeys(
         ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed"), int
     ),
     "status": {str: int},
     "errors": {str: int},
+    "unexpected": {"counts": {str: int}, "kept": [{"kind": str, "route": str, "status": int, "body": str}]},
+    "routes": [
+        {
+            "route": str,
+            **dict.fromkeys(("sent", "completed", "failed", "unexpected", "completed_in_all"), int),
+            "latency_us": (dict, NoneType),
+        }
+    ],
     "bytes": {"sent": int, "received": int},
     "latency_us": DISTRIBUTION,
     "service_time_us": DISTRIBUTION,
@@ -49,7 +72,18 @@ LOAD = {
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": NoneType,
     "generator": dict.fromkeys(
-        ("processes", "cpu_user_s", "cpu_system_s", "cpu_us_per_request", "pss_bytes", "throttled_s"), NUMBER
+        (
+            "processes",
+            "cpu_user_s",
+            "cpu_system_s",
+            "cpu_us_per_request",
+            "pss_bytes",
+            "throttled_s",
+            "stall_us_max",
+            "receive_wait_us_max",
+            "clock_steps",
+        ),
+        NUMBER,
     ),
     "intervals": [
         {

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seatrial.errors import EnvironmentFault
+from seatrial.load.profile import constant
 from seatrial.load.spec import LoadSpec, Target
 from seatrial.load.split import (
     PORTS_PER_SOURCE,
@@ -27,7 +28,7 @@ WORKERS = st.none() | st.integers(1, 64)
 
 
 def load(active: int, held: int, workers: int | None = None) -> LoadSpec:
-    return LoadSpec(targets=(TARGET,), active=active, held=held, workers=workers, rate_per_s=1000.0)
+    return LoadSpec(targets=(TARGET,), active=active, held=held, workers=workers, profile=constant(1000.0))
 
 
 @given(active=COUNTS, held=COUNTS, limit=LIMITS, workers=WORKERS)
@@ -66,7 +67,7 @@ def test_every_slot_of_the_schedule_belongs_to_one_worker_that_can_send_it(
     assert [spec["worker"] for spec in carriers] == list(range(len(carriers)))
     # The engine refuses a worker whose number is not below the number that it shares with.
     assert all(spec["worker"] < spec["workers"] for spec in specs)
-    assert all(spec["rate_per_s"] == 1000.0 for spec in specs)
+    assert all(spec["profile"][-1]["to_per_s"] == 1000.0 for spec in specs)
 
 
 @given(active=st.integers(0, 3000), held=st.integers(0, 3000), limit=st.integers(100, 2000))

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from seatrial.errors import EnvironmentFault, PlanError
 from seatrial.load.addresses import addresses_of
-from seatrial.load.profile import Stretch, length_s, parse_profile
+from seatrial.load.profile import Stretch, constant, length_s, parse_profile
 from seatrial.load.requests import Expect, Request, many
 from seatrial.load.spec import AUTO_RESOLUTION_S, HoldKind, HoldTraffic, LoadSpec, Target
 from seatrial.plan import limits
@@ -61,7 +61,7 @@ class LoadOptions:
     def spec(self) -> LoadSpec:
         """Return the load; raises ``PlanError`` for words that make none, ``EnvironmentFault`` for an unknown host."""
         parts = _url(self.url)
-        profile = _profile(self.rate, self.duration)
+        profile = _profile(self.rate)
         self._refuse_extremes(profile)
         if self.closed == (self.rate is not None) and self.connections:
             raise PlanError(
@@ -80,7 +80,8 @@ class LoadOptions:
             connect_rate_per_s=self.connect_rate,
             timeout_s=self.timeout,
             warmup_s=self.warmup,
-            measure_s=self.duration or (length_s(profile) if profile else DEFAULT_DURATION_S),
+            measure_s=self.duration
+            or (length_s(profile) if "@" in (self.rate or "") else DEFAULT_DURATION_S),
             drain_s=self.timeout,
             interval_s=self.interval,
             resolution_s=_resolution_s(self.resolution),
@@ -144,7 +145,7 @@ class LoadOptions:
         return Expect(status, header, self.expect_body)
 
 
-def _profile(rate: str | None, duration_s: float | None) -> tuple[Stretch, ...]:
+def _profile(rate: str | None) -> tuple[Stretch, ...]:
     if rate is None:
         return ()
     try:
@@ -159,7 +160,7 @@ def _profile(rate: str | None, duration_s: float | None) -> tuple[Stretch, ...]:
         raise PlanError(
             "--rate 0: a rate is above 0", next_step="use --connections 0 --hold N to hold connections only"
         )
-    return (Stretch(duration_s or DEFAULT_DURATION_S, rate_per_s, rate_per_s),)
+    return constant(rate_per_s)
 
 
 def _body(words: str) -> str:

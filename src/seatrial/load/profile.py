@@ -25,6 +25,11 @@ class Stretch:
         return f"{rates}@{format_duration(self.length_s)}"
 
 
+def constant(rate_per_s: float) -> tuple[Stretch, ...]:
+    """Return the profile of one rate from beginning to end: the last stretch goes on for as long as the load."""
+    return (Stretch(1.0, rate_per_s, rate_per_s),)
+
+
 def parse_profile(text: str) -> tuple[Stretch, ...]:
     """Read ``1k@10s,1k..5k@30s,5k@10s``: rates, or ramps between two, each with how long it lasts.
 
@@ -45,8 +50,9 @@ def _stretch(text: str) -> Stretch:
         raise ValueError(
             f"`{text}` is not a part of a profile: write RATE@TIME or RATE..RATE@TIME, such as 1k..5k@30s"
         )
-    first, _, last = rates.partition("..")
-    stretch = Stretch(parse_duration_s(length), parse_rate_per_s(first), parse_rate_per_s(last or first))
+    first, is_ramp, last = rates.partition("..")
+    from_per_s = parse_rate_per_s(first)
+    stretch = Stretch(parse_duration_s(length), from_per_s, parse_rate_per_s(last) if is_ramp else from_per_s)
     if min(stretch.length_s, stretch.from_per_s, stretch.to_per_s) <= 0:
         raise ValueError(f"`{text}`: rates and lengths are above 0")
     return stretch

@@ -15,10 +15,10 @@ from typing import Any
 from seatrial.errors import EnvironmentFault
 from seatrial.load.profile import Stretch
 from seatrial.load.spec import HoldTraffic, LoadSpec
-from seatrial.preflight.descriptors import MAX_WORKERS_HERE, RESERVE
+from seatrial.preflight.descriptors import MAX_WORKERS_HERE, WORKER_RESERVE
 
-RESERVED_DESCRIPTORS = RESERVE
-"""What a worker needs beside its connections; preflight counts with the same."""
+RESERVED_DESCRIPTORS = WORKER_RESERVE - 2
+"""What a worker needs beside its connections; preflight counts alike."""
 
 PORTS_PER_SOURCE = 20_000
 """Connections from one source address to one target. The default range has 28,232 ports, and connect() slows down as
@@ -54,7 +54,8 @@ def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
 
 def worker_count(load: LoadSpec, descriptor_limit: int) -> int:
     """Return how many processes the load needs, or what it asks for where that is more."""
-    room = descriptor_limit - RESERVED_DESCRIPTORS
+    # The shares of carriers and holders differ by one connection of each kind at most.
+    room = descriptor_limit - RESERVED_DESCRIPTORS - 2
     connections = load.held + load.active
     if room <= 0 or math.ceil(connections / room) > WORKER_LIMIT:
         raise EnvironmentFault(

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # What a process opens beside its connections: epoll, timers, pipes, logs, libraries, the proxy's admin connections.
 RESERVE = 256
+# A worker opens less: its pipes, the epoll instance, the probe of the kernel's stamps. Of each kind of connection one
+# worker may have one more than another.
+WORKER_RESERVE = 64 + 2
 # The kernel spreads connections over the processes of one port by hash or by who wakes first, never evenly.
 SPREAD = 1.25
 # More workers than this on one machine would spend their time taking turns.
@@ -33,12 +36,12 @@ def check_descriptors(needs: Needs, machine: Machine) -> Iterator[Finding]:
 
 def workers_needed(connections: int, machine: Machine) -> int:
     """Return how many worker processes it takes to hold so many connections under the descriptor limit."""
-    return max(1, math.ceil(connections / max(1, machine.nofile_hard - RESERVE)))
+    return max(1, math.ceil(connections / max(1, machine.nofile_hard - WORKER_RESERVE)))
 
 
 def _workers(needs: Needs, machine: Machine) -> Finding:
     code, needed = "descriptors-workers", workers_needed(needs.connections, machine)
-    room = f"{machine.nofile_hard} descriptors - {RESERVE} reserved"
+    room = f"{machine.nofile_hard} descriptors - {WORKER_RESERVE} reserved"
     sum_text = f"{needs.held} held + {needs.active} active connections over {room} : worker processes needed: {needed}"
     if needs.workers is not None and needs.workers < needed:
         remedy = f"`workers: {needed}` or more, or leave `workers` out"

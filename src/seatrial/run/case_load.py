@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seatrial.load.addresses import addresses_of
-from seatrial.load.profile import Stretch
+from seatrial.load.profile import constant
 from seatrial.load.requests import Request
 from seatrial.load.spec import AUTO_RESOLUTION_S, LoadSpec, Target
 from seatrial.plan.cases import Case
@@ -24,7 +24,7 @@ def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:
         ),
         loop=plan.loop,
         arrival=plan.arrival,
-        profile=_profile(plan.rate_per_s, phases.measure_s),
+        profile=constant(plan.rate_per_s) if plan.rate_per_s else (),
         active=plan.active if plan.rate_per_s or plan.loop == "closed" else 0,
         held=plan.connections,
         connect_rate_per_s=plan.connect_rate_per_s,
@@ -38,10 +38,6 @@ def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:
         sources=addresses_of(plan.sources),
         workers=plan.workers,
     )
-
-
-def _profile(rate_per_s: float | None, measure_s: float) -> tuple[Stretch, ...]:
-    return (Stretch(measure_s, rate_per_s, rate_per_s),) if rate_per_s else ()
 
 
 def _resolution_s(resolution: str | float) -> float:

@@ -108,7 +108,8 @@ async def _set_up(plan: TrialPlan, desk: Desk, system: System, origin: Origin) -
     upstreams = await origin.start(_launch(plan, desk, "origin", ()))
     addresses = await system.start(_launch(plan, desk, plan.case.system.label, upstreams))
     drained = await system.drained(plan.case.phases.cooldown_s)
-    before = (await system.counters(exact=True), await origin.counts())
+    # Once a system has drained, its plain counters are exact.
+    before = (await system.counters(exact=not drained), await origin.counts())
     return Setting(system, origin, addresses, before, drained)
 
 
