@@ -89,6 +89,7 @@ DOCUMENT = {
         "pss_bytes": int,
         "throttled_s": float,
         **dict.fromkeys(("stall_us_max", "receive_wait_us_max", "clock_steps"), int),
+        "scheduling": str,
     },
     "intervals": [INTERVAL],
 }

@@ -71,7 +71,8 @@ LOAD = {
     "lateness_us": DISTRIBUTION,
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": NoneType,
-    "generator": dict.fromkeys(
+    "generator": {"scheduling": str}
+    | dict.fromkeys(
         (
             "processes",
             "cpu_user_s",

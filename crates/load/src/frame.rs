@@ -44,6 +44,8 @@ pub struct Hello {
     pub resolution_ns: u64,
     /// How many descriptors the process may have.
     pub descriptor_limit: u64,
+    /// `first` where it runs as soon as it wakes, `shared` where it waits its turn.
+    pub scheduling: &'static str,
 }
 
 /// How the load ended.

@@ -7,7 +7,7 @@ use seatrial_net::pipe::{LinePipe, PipeClosed};
 use seatrial_net::process;
 
 use crate::frame::{Hello, Message};
-use crate::spec::WorkerSpec;
+use crate::spec::{LoopKind, WorkerSpec};
 use crate::token::CONTROL;
 use crate::worker::Worker;
 
@@ -21,6 +21,9 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     for fd in [input, output] {
         process::set_blocking(fd, false).map_err(|error| error.to_string())?;
     }
+    // A loop that never sleeps would shut everything else out, and the kernel would then stop it for its own good.
+    let sleeps = spec.loop_kind == LoopKind::Open && !spec.spin;
+    let scheduling = if sleeps && process::run_first() { "first" } else { "shared" };
     // Without a resolution the loop reads each answer as it comes, and its own clock is as good as the kernel's.
     let stamp_arrivals = spec.resolution_ns > 0 && arrival_stamps_work();
     pipe.send_line(
@@ -31,6 +34,7 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
             timestamps: if stamp_arrivals { "kernel" } else { "program" },
             resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 },
             descriptor_limit,
+            scheduling,
         })
         .to_json(),
     );

@@ -42,6 +42,7 @@ class LoadFacts:
     pss_bytes: int = 0
     throttled_s: float = 0.0
     clock_steps: int = 0
+    scheduling: Literal["first", "shared"] = "shared"
     routes: tuple[Route, ...] = ()
     unexpected_kept: tuple[KeptAnswer, ...] = ()
 
@@ -101,6 +102,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         unexpected_kept=facts.unexpected_kept,
         routes=tuple(_route(route) for route in facts.routes),
         clock_steps=facts.clock_steps,
+        scheduling=facts.scheduling,
         stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
         // 1_000,
@@ -287,6 +289,7 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "stall_us_max": result.stall_us_max,
             "receive_wait_us_max": result.receive_wait_us_max,
             "clock_steps": result.clock_steps,
+            "scheduling": result.scheduling,
         },
         "intervals": [as_dict(interval) for interval in result.intervals],
     }

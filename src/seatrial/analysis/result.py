@@ -128,5 +128,6 @@ class LoadResult:
     unexpected_kept: tuple[KeptAnswer, ...] = ()
     routes: tuple[RouteResult, ...] = ()
     clock_steps: int = 0
+    scheduling: Literal["first", "shared"] = "shared"
     stall_us_max: int = 0
     receive_wait_us_max: int = 0

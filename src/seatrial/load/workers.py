@@ -28,7 +28,10 @@ HELLO_LIMIT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """How a worker measures. ``resolution_ns`` 0 is the fine mode; ``timestamps`` says whose clock stamps answers."""
+    """How a worker measures. ``resolution_ns`` 0 is the fine mode; ``timestamps`` says whose clock stamps answers.
+
+    ``scheduling`` is "first" where the kernel runs the worker as soon as it wakes (which takes CAP_SYS_NICE).
+    """
 
     worker: int
     pid: int
@@ -36,6 +39,7 @@ class Hello:
     timestamps: Literal["kernel", "program"]
     resolution_ns: int
     descriptor_limit: int
+    scheduling: Literal["first", "shared"] = "shared"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from seatrial.analysis.result import LoadResult
 from seatrial.load.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size
 
+SCHEDULING = {"first": "run first", "shared": "run in turn"}
 PERCENTILES = (
     ("50%", "p50"),
     ("75%", "p75"),
@@ -38,7 +39,8 @@ def _heading(result: LoadResult) -> list[str]:
             f"  {result.processes} worker{'s' * (result.processes != 1)}, "
             f"{format_count(result.active_requested)} active{held} connections, {pace}"
         ),
-        f"  {result.driver}, {grid}, answers timed by the {result.timestamps}, seed {result.seed}",
+        f"  {result.driver}, {grid}, answers timed by the {result.timestamps}, "
+        f"{SCHEDULING[result.scheduling]}, seed {result.seed}",
     ]
 
 

@@ -59,6 +59,7 @@ class LoadRun:
             processes=len(self.driven.hellos),
             pss_bytes=self.pss_bytes,
             throttled_s=self.throttled_s,
+            scheduling=hello.scheduling,
             clock_steps=sum(done.clock_steps for done in self.driven.dones),
             routes=merged_routes(report for done in self.driven.dones for report in done.routes),
             unexpected_kept=tuple(answer for done in self.driven.dones for answer in done.unexpected),
