@@ -46,8 +46,12 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
         Worker::new(spec, driver).run(&mut pipe)
     };
     run().map_err(|error| format!("the event loop failed: {error}"))?;
-    process::set_blocking(output, true).map_err(|error| error.to_string())?;
+    for fd in [input, output] {
+        process::set_blocking(fd, true).map_err(|error| error.to_string())?;
+    }
     pipe.flush();
+    // The parent looks at what this process took before it lets it go.
+    while pipe.read_first_line().is_ok() {}
     Ok(())
 }
 

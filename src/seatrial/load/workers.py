@@ -240,3 +240,4 @@ class LocalWorkers:
                 worker.ready.set()
             case "done":
                 worker.done = Done.from_json(message)
+                worker.ended.set()
