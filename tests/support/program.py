@@ -45,7 +45,11 @@ class Running:
     """The program under way, with a mark in its environment that all of its children inherit."""
 
     def __init__(
-        self, *arguments: str, prefix: Sequence[str] = (), environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
     ) -> None:
         self.mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
@@ -53,6 +57,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            cwd=directory,
             env={**os.environ, **(environment or {}), MARK: self.mark},
         )
 

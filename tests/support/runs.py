@@ -53,7 +53,8 @@ class Bench:
 
     def start(self, plan: Path) -> Running:
         """Start ``seatrial run`` and go on."""
-        return Running("run", str(plan), "--runs", str(self.runs))
+        # As a person does: runs/ below where they are.
+        return Running("run", str(plan), directory=self.directory)
 
     def run_directory(self) -> Path:
         """Wait for the record of the last run to be there."""

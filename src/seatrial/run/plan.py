@@ -46,6 +46,8 @@ async def run_plan(
     EnvironmentFault
         This machine cannot run it, or a program is missing.
     """
+    # Programs are started in folders of their own, where a relative path would mean something else.
+    runs = runs.resolve()
     plan = read_plan(plan_file)
     findings = check_plan(plan, probe_machine())
     require(findings)

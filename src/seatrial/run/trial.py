@@ -88,7 +88,8 @@ async def run_trial(plan: TrialPlan, desk: Desk, stop: asyncio.Event) -> None:
         ended = await _measure(plan, desk, setting, stop)
     except SeatrialError as error:
         desk.record(Noted("seatrial", _in_words(error), plan.order))
-        ended = TrialEnded(plan.order, f"failed: {error.what}", time.monotonic())
+        because = f" ({error.cause})" if error.cause else ""
+        ended = TrialEnded(plan.order, f"failed: {error.what}{because}", time.monotonic())
     finally:
         await system.stop()
         await origin.stop()
