@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::io;
 
 use seatrial_net::address::RawAddress;
+use seatrial_net::tls::TlsFailure;
 use seatrial_net::{Driver, Event};
 use seatrial_wire::{Outcome, ProtocolError, Response, ResponseParser};
 
@@ -352,7 +353,8 @@ impl Active {
                 return false;
             }
         };
-        recorder.opened(now_ns.saturating_sub(connection.since_ns), connected.retransmissions);
+        let connect_ns = recorder.shaken(now_ns.saturating_sub(connection.since_ns), connected.tls);
+        recorder.opened(connect_ns, connected.retransmissions);
         connection.opened_ns = now_ns;
         if std::mem::replace(&mut connection.was_open, true) {
             recorder.reconnected();
@@ -398,7 +400,11 @@ impl Active {
                     (interpret(connection, &self.buffer[..received.len], received.at_ns), may_have_more)
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) if connection.state == State::Free => (Verdict::EndedIdle { was_reset: true }, false),
+                Err(error) if connection.state == State::Free && TlsFailure::of(&error).is_none() => {
+                    // A TLS stream may end without the word that it would.
+                    let was_reset = error.kind() != io::ErrorKind::UnexpectedEof;
+                    (Verdict::EndedIdle { was_reset }, false)
+                }
                 Err(error) => (Verdict::Failed(Failure::of_read(&error)), false),
             };
             self.apply(driver, recorder, index, &verdict);
@@ -502,7 +508,7 @@ impl Active {
             self.fail(driver, recorder, index, Failure::Timeout);
         }
         while let Some(index) = self.first_before(&self.connecting, before_ns) {
-            recorder.failure(Failure::ConnectTimeout);
+            recorder.failure(Failure::of_expired_connect(driver, self.connections[index as usize].socket));
             self.connecting.remove(&mut self.connections, index);
             self.close(driver, index);
             self.rest(driver.now_ns(), index);

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use seatrial_net::Driver;
+use seatrial_net::tls::{TlsFailure, TlsFailureKind};
 use seatrial_wire::ProtocolError;
 
 macro_rules! failures {
@@ -28,6 +30,10 @@ failures! {
     ConnectReset => "connect_reset", "The connection was reset while it was being established.";
     ConnectUnreachable => "connect_unreachable", "No route to the target.";
     ConnectFailed => "connect_failed", "Any other failure to connect.";
+    TlsHandshake => "tls_handshake", "The TLS handshake failed.";
+    TlsCertificate => "tls_certificate", "The certificate is not to be trusted: its issuer, its name or its date.";
+    TlsTimeout => "tls_timeout", "The TLS handshake did not end in time.";
+    TlsBroken => "tls_broken", "The TLS session broke off: an alert, or bytes that are no TLS.";
     DescriptorsExhausted => "descriptors_exhausted", "This process, or the machine, has no descriptor left.";
     PortsExhausted => "ports_exhausted", "No local port is left towards the target.";
     WriteFailed => "write_failed", "Sending broke off.";
@@ -48,6 +54,9 @@ impl Failure {
 
     /// Classifies a failure to connect.
     pub fn of_connect(error: &io::Error) -> Self {
+        if let Some(failure) = TlsFailure::of(error) {
+            return Self::of_tls(failure.kind);
+        }
         match error.raw_os_error() {
             Some(libc::ECONNREFUSED) => Self::ConnectRefused,
             Some(libc::ETIMEDOUT) => Self::ConnectTimeout,
@@ -59,9 +68,28 @@ impl Failure {
         }
     }
 
+    /// Classifies a connection that took too long, by what was still missing.
+    pub fn of_expired_connect<D: Driver>(driver: &mut D, socket: i32) -> Self {
+        driver.connected(socket).err().map_or(Self::ConnectTimeout, |error| Self::of_connect(&error))
+    }
+
+    fn of_tls(kind: TlsFailureKind) -> Self {
+        match kind {
+            TlsFailureKind::Certificate => Self::TlsCertificate,
+            TlsFailureKind::Handshake => Self::TlsHandshake,
+            TlsFailureKind::Timeout => Self::TlsTimeout,
+            TlsFailureKind::Broken => Self::TlsBroken,
+        }
+    }
+
     /// Classifies a failure to receive.
     pub fn of_read(error: &io::Error) -> Self {
+        if let Some(failure) = TlsFailure::of(error) {
+            return Self::of_tls(failure.kind);
+        }
         match error.raw_os_error() {
+            // TLS whose stream ended without the word that it would: whatever came may be cut.
+            None if error.kind() == io::ErrorKind::UnexpectedEof => Self::PrematureClose,
             Some(libc::ECONNRESET | libc::EPIPE) => Self::ReadReset,
             _ => Self::ReadFailed,
         }

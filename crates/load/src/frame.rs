@@ -110,6 +110,10 @@ pub struct Frame {
     #[serde(serialize_with = "as_map")]
     pub errors: Vec<(&'static str, u64)>,
     pub connect: String,
+    pub tls_handshake: String,
+    #[serde(serialize_with = "as_map")]
+    pub tls_versions: Vec<(&'static str, u64)>,
+    pub tls_resumed: u64,
     pub cpu_user_ns: u64,
     pub cpu_system_ns: u64,
     pub parts: Vec<PhasePart>,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use seatrial_net::address::RawAddress;
+use seatrial_net::tls::TlsFailure;
 use seatrial_net::{Driver, Event};
 
 use crate::failure::Failure;
@@ -149,7 +150,8 @@ impl Held {
                 (slot.is_established, slot.written) = (true, 0);
                 self.established += 1;
                 opener.succeeded();
-                recorder.opened(now_ns.saturating_sub(attempt.started_ns), connected.retransmissions);
+                let connect_ns = recorder.shaken(now_ns.saturating_sub(attempt.started_ns), connected.tls);
+                recorder.opened(connect_ns, connected.retransmissions);
                 if self.was_complete {
                     recorder.reconnected();
                 }
@@ -172,8 +174,20 @@ impl Held {
                 Ok(received) if received.len > 0 => {}
                 Ok(_) => return self.ended_by_peer(driver, index, recorder, false),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => return self.ended_by_peer(driver, index, recorder, true),
+                Err(error) => return self.broke(driver, index, recorder, &error),
             }
+        }
+    }
+
+    /// Only TLS has errors that are more than a reset.
+    fn broke<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder, error: &io::Error) {
+        if TlsFailure::of(error).is_some() {
+            recorder.failure(Failure::of_read(error));
+            self.close(driver, index);
+        } else {
+            // A TLS stream may end without the word that it would.
+            let was_reset = error.kind() != io::ErrorKind::UnexpectedEof;
+            self.ended_by_peer(driver, index, recorder, was_reset);
         }
     }
 
@@ -217,7 +231,7 @@ impl Held {
                 slot.written = (total % self.request.len()) as u16;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => self.ended_by_peer(driver, index, recorder, true),
+            Err(error) => self.broke(driver, index, recorder, &error),
         }
     }
 
@@ -231,7 +245,7 @@ impl Held {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.write(driver, index, usize::MAX, recorder);
             }
-            Err(_) => self.ended_by_peer(driver, index, recorder, true),
+            Err(error) => self.broke(driver, index, recorder, &error),
         }
     }
 
@@ -246,7 +260,8 @@ impl Held {
         while self.oldest_attempt_ns().is_some_and(|started_ns| started_ns < before_ns) {
             let Some(attempt) = self.attempts.pop_front() else { return };
             if self.slots[attempt.index as usize].generation == attempt.generation {
-                recorder.failure(Failure::ConnectTimeout);
+                let socket = self.slots[attempt.index as usize].socket;
+                recorder.failure(Failure::of_expired_connect(driver, socket));
                 opener.failed(driver.now_ns());
                 self.close(driver, attempt.index);
             }

@@ -16,6 +16,7 @@ pub mod profile;
 mod recorder;
 pub mod routes;
 pub mod schedule;
+mod shaken;
 pub mod spec;
 #[cfg(test)]
 mod testing;

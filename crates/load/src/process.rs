@@ -5,6 +5,8 @@ use std::io;
 use seatrial_net::epoll::{EpollDriver, arrival_stamps_work};
 use seatrial_net::pipe::{LinePipe, PipeClosed};
 use seatrial_net::process;
+use seatrial_net::tls::TlsDriver;
+use seatrial_net::tls::config::ClientTls;
 
 use crate::frame::{Hello, Message};
 use crate::spec::{LoopKind, WorkerSpec};
@@ -21,6 +23,7 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     for fd in [input, output] {
         process::set_blocking(fd, false).map_err(|error| error.to_string())?;
     }
+    let tls = spec.tls.as_ref().map(ClientTls::new).transpose()?;
     // A loop that never sleeps would shut everything else out, and the kernel would then stop it for its own good.
     let sleeps = spec.loop_kind == LoopKind::Open && !spec.spin;
     let scheduling = if sleeps && process::run_first() { "first" } else { "shared" };
@@ -43,7 +46,10 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
         driver.watch(pipe.input(), CONTROL)?;
         // A loop that gathers answers would measure its own sleep without the kernel's stamps.
         let spec = WorkerSpec { resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 }, ..spec };
-        Worker::new(spec, driver).run(&mut pipe)
+        match tls {
+            Some(tls) => Worker::new(spec, TlsDriver::new(driver, tls)).run(&mut pipe),
+            None => Worker::new(spec, driver).run(&mut pipe),
+        }
     };
     run().map_err(|error| format!("the event loop failed: {error}"))?;
     for fd in [input, output] {

@@ -1,11 +1,14 @@
 //! What a worker counts and measures between two frames. Everything is allocated before the load.
 
+use seatrial_net::tls::Handshake;
+
 use crate::expect::Unexpected;
 use crate::failure::{Failure, FailureCounts};
 use crate::frame::{Frame, PhasePart};
 use crate::histogram::Histogram;
 use crate::routes::Routes;
 use crate::schedule::{Phase, Slot};
+use crate::shaken::Shaken;
 
 /// Status codes have three digits; what is beyond 599 is counted as 599 + 1.
 const STATUS_LIMIT: usize = 601;
@@ -111,6 +114,7 @@ pub(crate) struct Recorder {
     warm_up: PhaseRecord,
     measure: PhaseRecord,
     connect: Histogram,
+    shaken: Shaken,
     errors: FailureCounts,
     routes: Routes,
     /// When the measure window ends; an answer after it belongs to no rate that was achieved in it.
@@ -131,6 +135,7 @@ impl Recorder {
             warm_up: PhaseRecord::new(),
             measure: PhaseRecord::new(),
             connect: Histogram::new(),
+            shaken: Shaken::default(),
             errors: FailureCounts::default(),
             routes: Routes::new(requests, route_histograms),
             window_end_ns: u64::MAX,
@@ -211,6 +216,13 @@ impl Recorder {
         record.latency.record_ns(now_ns.saturating_sub(slot.intended_ns));
     }
 
+    /// Records the handshake that is part of opening a connection; returns the other part, the connect time.
+    pub(crate) fn shaken(&mut self, opening_ns: u64, handshake: Option<Handshake>) -> u64 {
+        let Some(handshake) = handshake else { return opening_ns };
+        self.shaken.record(handshake);
+        opening_ns.saturating_sub(handshake.took_ns)
+    }
+
     /// `retransmissions`: segments of the connection's handshake that were sent again.
     pub(crate) fn opened(&mut self, connect_ns: u64, retransmissions: u32) {
         self.opened += 1;
@@ -272,6 +284,7 @@ impl Recorder {
         frame.receive_wait_ns_max = std::mem::take(&mut self.receive_wait_ns_max);
         frame.errors = self.errors.take();
         frame.connect = self.connect.take_encoded();
+        self.shaken.drain_into(frame);
         frame.parts =
             [self.warm_up.take("warmup"), self.measure.take("measure")].into_iter().flatten().collect();
     }

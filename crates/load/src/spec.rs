@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use seatrial_net::tls::config::ClientTlsSpec;
 use serde::Deserialize;
 
 use crate::profile::Stretch;
@@ -142,6 +143,9 @@ pub struct WorkerSpec {
     /// Whether latencies are kept apart for each route.
     #[serde(default)]
     pub route_histograms: bool,
+    /// TLS; plain connections without.
+    #[serde(default)]
+    pub tls: Option<ClientTlsSpec>,
     /// Idle connections that this worker holds.
     pub held: u32,
     /// Connections of this worker that carry requests.

@@ -25,6 +25,7 @@ pub(crate) fn spec() -> WorkerSpec {
         }],
         expect: None,
         route_histograms: false,
+        tls: None,
         held: 0,
         active: 1,
         connect_rate_per_s: 1_000.0,

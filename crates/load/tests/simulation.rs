@@ -39,6 +39,7 @@ fn spec() -> WorkerSpec {
         }],
         expect: None,
         route_histograms: false,
+        tls: None,
         held: 0,
         active: 10,
         connect_rate_per_s: 1_000.0,

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::address::RawAddress;
+use crate::tls::Handshake;
 
 /// What is known of a connection's descriptor since the last look. Edge-triggered: each is told once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Received {
 pub struct Connected {
     /// Segments of the handshake that had to be sent again: each cost a second or more.
     pub retransmissions: u32,
+    /// The TLS handshake, where there was one.
+    pub tls: Option<Handshake>,
 }
 
 /// Non-blocking stream sockets and a clock. Implementations: epoll; a simulated one for tests.

@@ -180,7 +180,7 @@ impl Driver for EpollDriver {
 
     fn connected(&mut self, socket: i32) -> io::Result<Connected> {
         socket::take_error(socket)?;
-        Ok(Connected { retransmissions: socket::retransmissions(socket) })
+        Ok(Connected { retransmissions: socket::retransmissions(socket), tls: None })
     }
 
     #[inline]

@@ -13,5 +13,6 @@ pub mod process;
 pub mod simulated;
 pub mod socket;
 mod sys;
+pub mod tls;
 
 pub use driver::{Connected, Driver, Event, Received, Wake};

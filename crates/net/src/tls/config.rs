@@ -1,0 +1,193 @@
+//! From what a plan says about TLS to what rustls needs; done once, shared by every connection.
+
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
+};
+use serde::Deserialize;
+
+use super::TlsVersion;
+
+/// Servers whose sessions are remembered; a load talks to few.
+const REMEMBERED_SERVERS: usize = 64;
+
+/// TLS as a client.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientTlsSpec {
+    /// The versions that are offered.
+    pub versions: Vec<TlsVersion>,
+    /// The name that the certificate must be for, sent as SNI unless it is an IP address.
+    pub server_name: String,
+    /// The application protocols that are offered (ALPN); none where empty.
+    pub alpn: Vec<String>,
+    /// Who may have issued the server's certificate; without it the platform's own roots.
+    #[serde(default)]
+    pub ca_pem: Option<String>,
+    /// Whether any certificate will do.
+    #[serde(default)]
+    pub insecure: bool,
+    /// Whether later connections resume the sessions of earlier ones.
+    pub resumption: bool,
+    /// The client's certificate, with the chain up to its issuer.
+    #[serde(default)]
+    pub cert_pem: Option<String>,
+    /// The key of that certificate.
+    #[serde(default)]
+    pub key_pem: Option<String>,
+}
+
+/// What every client session starts from.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) name: ServerName<'static>,
+}
+
+impl ClientTls {
+    /// The text of an error is for a person.
+    pub fn new(spec: &ClientTlsSpec) -> Result<Self, String> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let versions: Vec<_> = spec.versions.iter().copied().map(supported).collect();
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&versions)
+            .map_err(|error| format!("the TLS versions do not work: {error}"))?;
+        let builder = if spec.insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        } else {
+            builder.with_root_certificates(roots(spec.ca_pem.as_deref())?)
+        };
+        let mut config = match (&spec.cert_pem, &spec.key_pem) {
+            (Some(cert), Some(key)) => builder
+                .with_client_auth_cert(chain(cert, "the client's certificate")?, private_key(key)?)
+                .map_err(|error| format!("the client's certificate and key do not work: {error}"))?,
+            (None, None) => builder.with_no_client_auth(),
+            _ => return Err("a client's certificate and its key are given together".to_owned()),
+        };
+        config.alpn_protocols = spec.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+        config.resumption = if spec.resumption {
+            Resumption::in_memory_sessions(REMEMBERED_SERVERS)
+        } else {
+            Resumption::disabled()
+        };
+        let name = ServerName::try_from(spec.server_name.clone())
+            .map_err(|_| format!("{} is neither a host name nor an IP address", spec.server_name))?;
+        Ok(Self { config: Arc::new(config), name })
+    }
+}
+
+/// TLS as a server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerTlsSpec {
+    /// The certificate, with the chain up to its issuer.
+    pub cert_pem: String,
+    /// Its key.
+    pub key_pem: String,
+}
+
+/// What every server session starts from.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    pub(super) config: Arc<ServerConfig>,
+}
+
+impl ServerTls {
+    /// The text of an error is for a person.
+    pub fn new(spec: &ServerTlsSpec) -> Result<Self, String> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("the TLS versions do not work: {error}"))?
+            .with_no_client_auth()
+            .with_single_cert(chain(&spec.cert_pem, "the certificate")?, private_key(&spec.key_pem)?)
+            .map_err(|error| format!("the certificate and its key do not work: {error}"))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // Tickets keep the sessions at the clients, so any number of them can be resumed.
+        config.ticketer =
+            aws_lc_rs::Ticketer::new().map_err(|error| format!("no session tickets: {error}"))?;
+        Ok(Self { config: Arc::new(config) })
+    }
+}
+
+fn supported(version: TlsVersion) -> &'static SupportedProtocolVersion {
+    match version {
+        TlsVersion::Tls12 => &rustls::version::TLS12,
+        TlsVersion::Tls13 => &rustls::version::TLS13,
+    }
+}
+
+/// The platform's roots are those that its other programs trust, a company's own among them; a list compiled into the
+/// program would not know those.
+fn roots(ca_pem: Option<&str>) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    if let Some(pem) = ca_pem {
+        for certificate in chain(pem, "the CA's certificate")? {
+            store.add(certificate).map_err(|error| format!("the CA's certificate does not work: {error}"))?;
+        }
+        return Ok(store);
+    }
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = store.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+        return Err(format!("this machine has no trusted CA certificates{why}; give one (--ca FILE)"));
+    }
+    Ok(store)
+}
+
+fn chain(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{what} is not PEM: {error}"))?;
+    if certificates.is_empty() { Err(format!("{what} has no PEM section")) } else { Ok(certificates) }
+}
+
+fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("the key is not PEM: {error}"))
+}
+
+/// Trusts any certificate whose key the server proves to have: the work of a handshake stays what it is.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,259 @@
+//! A driver that speaks TLS over another driver: who uses it sees plaintext, and connections that take longer to open.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::config::ClientTls;
+use super::session::{Scratch, Session, Transport};
+use super::{Handshake, TlsFailure, TlsFailureKind};
+use crate::address::RawAddress;
+use crate::driver::{Connected, Driver, Event, Received, Wake};
+
+/// One connection.
+struct Entry {
+    token: u64,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The transport is being connected.
+    Connecting,
+    /// The handshake goes on, since this moment.
+    Shaking { session: Session, since_ns: u64, known: Connected },
+    /// Established.
+    Open { session: Session, known: Connected },
+    /// Neither was to be had; the error is told once.
+    Failed(Option<io::Error>),
+}
+
+/// TLS over the driver `D`.
+pub struct TlsDriver<D: Driver> {
+    inner: D,
+    tls: ClientTls,
+    /// By socket. An idle connection costs its session, boxed, and nothing else.
+    entries: Vec<Option<Box<Entry>>>,
+    /// Connections whose events concern this driver: those that are not established, and those with ciphertext that
+    /// the socket has not taken. By token, because that is what an event carries.
+    attended: HashMap<u64, i32>,
+    /// Events that the inner driver will not tell: what they would announce is in a session already.
+    owed: Vec<Event>,
+    scratch: Scratch,
+}
+
+/// A connection of the inner driver.
+struct Wire<'a, D: Driver> {
+    driver: &'a mut D,
+    socket: i32,
+}
+
+impl<D: Driver> Transport for Wire<'_, D> {
+    #[inline]
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.driver.send(self.socket, bytes)
+    }
+
+    #[inline]
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        self.driver.receive(self.socket, buffer)
+    }
+}
+
+impl<D: Driver> TlsDriver<D> {
+    /// Every connection of this driver is a session of `tls`.
+    pub fn new(inner: D, tls: ClientTls) -> Self {
+        Self {
+            inner,
+            tls,
+            entries: Vec::new(),
+            attended: HashMap::new(),
+            owed: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// The driver underneath, for what only it knows.
+    pub fn inner(&self) -> &D {
+        &self.inner
+    }
+
+    /// Deals with an event of a connection that is not simply established; returns whether to pass it on.
+    fn attend(&mut self, event: &mut Event) -> bool {
+        let Some(&socket) = self.attended.get(&event.token) else { return true };
+        let Some(mut entry) = self.entries[socket as usize].take() else { return true };
+        let has_news = self.proceed(&mut entry, socket, event);
+        if !entry.is_attended() {
+            self.attended.remove(&entry.token);
+        }
+        self.entries[socket as usize] = Some(entry);
+        has_news
+    }
+
+    fn proceed(&mut self, entry: &mut Entry, socket: i32, event: &mut Event) -> bool {
+        if matches!(entry.stage, Stage::Connecting) {
+            entry.stage = match self.begin(socket) {
+                Ok(stage) => stage,
+                Err(error) => Stage::Failed(Some(error)),
+            };
+        }
+        let mut wire = Wire { driver: &mut self.inner, socket };
+        match std::mem::replace(&mut entry.stage, Stage::Failed(None)) {
+            Stage::Shaking { mut session, since_ns, known } => {
+                match session.advance(&mut self.scratch, &mut wire) {
+                    Ok(false) => {
+                        entry.stage = Stage::Shaking { session, since_ns, known };
+                        return false;
+                    }
+                    Ok(true) => {
+                        let took_ns = self.inner.now_ns().saturating_sub(since_ns);
+                        let (version, is_resumed) = (session.version(), session.is_resumed());
+                        let known =
+                            Connected { tls: Some(Handshake { took_ns, version, is_resumed }), ..known };
+                        // What came with the last flight may be in the session, or still in the socket.
+                        (event.writable, event.readable) = (true, true);
+                        entry.stage = Stage::Open { session, known };
+                    }
+                    Err(failure) => {
+                        event.closed = true;
+                        entry.stage = Stage::Failed(Some(failure.into()));
+                    }
+                }
+            }
+            Stage::Open { mut session, known } => {
+                if event.writable && session.flush(&mut wire).is_err() {
+                    // Reading tells what has happened to the socket.
+                    event.closed = true;
+                }
+                entry.stage = Stage::Open { session, known };
+            }
+            failed => {
+                event.closed = true;
+                entry.stage = failed;
+            }
+        }
+        true
+    }
+
+    fn begin(&mut self, socket: i32) -> io::Result<Stage> {
+        let known = self.inner.connected(socket)?;
+        let since_ns = self.inner.now_ns();
+        Ok(Stage::Shaking { session: Session::client(&self.tls)?, since_ns, known })
+    }
+
+    /// Calls `work` with the established session of a socket, and sees to what is left behind in it.
+    #[inline]
+    fn with_session<T>(
+        &mut self,
+        socket: i32,
+        work: impl FnOnce(&mut Session, &mut Scratch, &mut Wire<'_, D>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let Some(Some(entry)) = self.entries.get_mut(socket as usize) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let Stage::Open { session, .. } = &mut entry.stage else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let mut wire = Wire { driver: &mut self.inner, socket };
+        let outcome = work(session, &mut self.scratch, &mut wire);
+        if session.has_unsent() {
+            self.attended.insert(entry.token, socket);
+        }
+        outcome
+    }
+}
+
+impl Entry {
+    fn is_attended(&self) -> bool {
+        match &self.stage {
+            Stage::Connecting | Stage::Shaking { .. } => true,
+            Stage::Open { session, .. } => session.has_unsent(),
+            Stage::Failed(_) => false,
+        }
+    }
+}
+
+impl<D: Driver> Driver for TlsDriver<D> {
+    #[inline]
+    fn now_ns(&self) -> u64 {
+        self.inner.now_ns()
+    }
+
+    fn clock_steps(&self) -> u64 {
+        self.inner.clock_steps()
+    }
+
+    fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32> {
+        let socket = self.inner.connect(token, target, source)?;
+        let index = socket as usize;
+        if index >= self.entries.len() {
+            self.entries.resize_with(index + 1, || None);
+        }
+        self.entries[index] = Some(Box::new(Entry { token, stage: Stage::Connecting }));
+        self.attended.insert(token, socket);
+        Ok(socket)
+    }
+
+    /// Before the outcome is known, what is missing: the transport (`TimedOut`) or the handshake.
+    fn connected(&mut self, socket: i32) -> io::Result<Connected> {
+        match self.entries.get_mut(socket as usize) {
+            Some(Some(entry)) => match &mut entry.stage {
+                Stage::Open { known, .. } => Ok(*known),
+                Stage::Failed(error) => {
+                    Err(error.take().unwrap_or_else(|| io::ErrorKind::NotConnected.into()))
+                }
+                Stage::Connecting => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
+                Stage::Shaking { .. } => {
+                    let text = "the TLS handshake did not end in time";
+                    Err(TlsFailure::new(TlsFailureKind::Timeout, text).into())
+                }
+            },
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    #[inline]
+    fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize> {
+        self.with_session(socket, |session, scratch, wire| session.send(scratch, wire, bytes))
+    }
+
+    #[inline]
+    fn receive(&mut self, socket: i32, buffer: &mut [u8]) -> io::Result<Received> {
+        let mut owes = None;
+        let received = self.with_session(socket, |session, scratch, wire| {
+            let received = session.receive(scratch, wire, buffer);
+            owes = Some(session.owes_a_read());
+            received
+        })?;
+        // A buffer that is full is read on from anyway; the end of the stream needs no second word.
+        if owes == Some(true)
+            && received.len > 0
+            && received.len < buffer.len()
+            && let Some(Some(entry)) = self.entries.get(socket as usize)
+        {
+            self.owed.push(Event { token: entry.token, readable: true, writable: false, closed: true });
+        }
+        Ok(received)
+    }
+
+    fn close(&mut self, socket: i32, abort: bool) {
+        if let Some(mut entry) = self.entries.get_mut(socket as usize).and_then(Option::take) {
+            self.attended.remove(&entry.token);
+            if let Stage::Open { session, .. } = &mut entry.stage
+                && !abort
+            {
+                session.close(&mut self.scratch, &mut Wire { driver: &mut self.inner, socket });
+            }
+        }
+        self.inner.close(socket, abort);
+    }
+
+    fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {
+        let (deadline_ns, wake) =
+            if self.owed.is_empty() { (deadline_ns, wake) } else { (Some(self.now_ns()), Wake::OnEvent) };
+        self.inner.wait(events, deadline_ns, wake)?;
+        if !self.attended.is_empty() {
+            events.retain_mut(|event| self.attend(event));
+        }
+        events.append(&mut self.owed);
+        Ok(())
+    }
+}

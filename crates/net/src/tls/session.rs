@@ -1,0 +1,505 @@
+//! One TLS connection over a non-blocking socket: records in and out, and little memory while nothing happens.
+//!
+//! rustls is used without its buffers: records are decrypted where they were read to, in memory that all connections of
+//! a thread share, and a connection keeps bytes only while a record is cut short by the network.
+
+use std::io;
+
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
+use rustls::{CommonState, HandshakeKind, ProtocolVersion};
+
+use super::config::{ClientTls, ServerTls};
+use super::{TlsFailure, TlsFailureKind, TlsVersion};
+use crate::clock::now_ns;
+use crate::driver::Received;
+use crate::socket;
+
+/// The most plaintext that a record holds (RFC 8446, 5.1).
+const RECORD_BYTES: usize = 16 * 1024;
+/// What a record adds to it: header, nonce, tag, type and room to spare (RFC 8446, 5.2: at most 256).
+const RECORD_EXTRA_BYTES: usize = 512;
+/// One read takes at most this much, behind what an earlier one has left: at most a handshake message of 64 KiB.
+const INPUT_BYTES: usize = 128 * 1024;
+
+/// Whatever moves ciphertext.
+pub trait Transport {
+    /// Writes what is taken now; `WouldBlock` where nothing is.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Reads what is there; `WouldBlock` where nothing is, a length of 0 at the end of the stream.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received>;
+}
+
+/// A bare socket.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketTransport(pub i32);
+
+impl Transport for SocketTransport {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        socket::send(self.0, bytes)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
+        socket::receive(self.0, buffer).map(|len| Received { len, at_ns: now_ns() })
+    }
+}
+
+/// Memory that all sessions of a thread share.
+pub struct Scratch {
+    input: Box<[u8]>,
+    sealed: Box<[u8]>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { input: vec![0; INPUT_BYTES].into(), sealed: vec![0; RECORD_BYTES + RECORD_EXTRA_BYTES].into() }
+    }
+}
+
+enum Side {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+/// Why nothing more will be read.
+enum End {
+    /// The peer said so (`close_notify`).
+    Orderly,
+    /// The stream ended without a word.
+    Cut,
+    /// Told once; a stream that was cut from then on.
+    Failed(io::Error),
+}
+
+/// Plaintext that came when nobody had room for it.
+#[derive(Default)]
+struct Plain {
+    bytes: Vec<u8>,
+    taken: usize,
+    at_ns: u64,
+}
+
+/// A connection's state. Calls take the [`Scratch`] of the thread and the connection's [`Transport`].
+pub struct Session {
+    side: Side,
+    /// The beginning of a record whose end has not arrived.
+    partial: Vec<u8>,
+    plain: Plain,
+    /// Ciphertext that the socket has not taken.
+    unsent: Vec<u8>,
+    end: Option<End>,
+    has_heard: bool,
+}
+
+impl Session {
+    /// A client's, for [`Session::advance`] to take through its handshake.
+    pub fn client(tls: &ClientTls) -> Result<Self, TlsFailure> {
+        UnbufferedClientConnection::new(tls.config.clone(), tls.name.clone())
+            .map(|connection| {
+                let mut session = Self::new(Side::Client(connection));
+                // A client has something to say before it has heard anything.
+                session.take_in(&mut [], &mut []);
+                session
+            })
+            .map_err(|error| TlsFailure::new(TlsFailureKind::Handshake, error))
+    }
+
+    /// A server's, which [`Session::receive`] takes through its handshake.
+    pub fn server(tls: &ServerTls) -> Result<Self, TlsFailure> {
+        UnbufferedServerConnection::new(tls.config.clone())
+            .map(|connection| Self::new(Side::Server(connection)))
+            .map_err(|error| TlsFailure::new(TlsFailureKind::Handshake, error))
+    }
+
+    fn new(side: Side) -> Self {
+        Self {
+            side,
+            partial: Vec::new(),
+            plain: Plain::default(),
+            unsent: Vec::new(),
+            end: None,
+            has_heard: false,
+        }
+    }
+
+    fn common(&self) -> &CommonState {
+        match &self.side {
+            Side::Client(connection) => connection,
+            Side::Server(connection) => connection,
+        }
+    }
+
+    /// Whether the handshake goes on.
+    pub fn is_handshaking(&self) -> bool {
+        self.common().is_handshaking()
+    }
+
+    /// What was agreed upon, once it is.
+    pub fn version(&self) -> TlsVersion {
+        match self.common().protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+            _ => TlsVersion::Tls13,
+        }
+    }
+
+    /// Whether an earlier session was resumed.
+    pub fn is_resumed(&self) -> bool {
+        self.common().handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// Whether ciphertext waits for the socket: then [`Session::flush`] as soon as it takes more.
+    pub fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Whether [`Session::receive`] has something to tell that no event of the socket will announce.
+    pub fn owes_a_read(&self) -> bool {
+        self.plain.taken < self.plain.bytes.len() || self.end.is_some()
+    }
+
+    /// Takes the handshake as far as it goes without waiting; returns whether it is over.
+    pub fn advance(
+        &mut self,
+        scratch: &mut Scratch,
+        transport: &mut impl Transport,
+    ) -> Result<bool, TlsFailure> {
+        let sent = self.flush(transport);
+        while self.is_handshaking() && self.end.is_none() && self.pull(scratch, transport, &mut []).is_some()
+        {
+        }
+        let sent = sent.and_then(|_| self.flush(transport));
+        match self.end.take() {
+            Some(End::Failed(error)) => Err(TlsFailure::of_handshake(&error)),
+            Some(_) if self.is_handshaking() => {
+                let text = "the peer closed the connection during the handshake";
+                Err(TlsFailure::new(TlsFailureKind::Handshake, text))
+            }
+            end => {
+                self.end = end;
+                sent.map_err(|error| TlsFailure::of_handshake(&error))?;
+                Ok(!self.is_handshaking())
+            }
+        }
+    }
+
+    /// Reads plaintext; `WouldBlock` where none is there. An answer that does not fill the buffer has emptied the
+    /// socket. The end is `Ok` with a length of 0 if the peer has announced it, else `UnexpectedEof`.
+    #[inline]
+    pub fn receive(
+        &mut self,
+        scratch: &mut Scratch,
+        transport: &mut impl Transport,
+        buffer: &mut [u8],
+    ) -> io::Result<Received> {
+        let mut received = self.plain.take(buffer);
+        while received.len < buffer.len() && self.end.is_none() {
+            let Some(pulled) = self.pull(scratch, transport, &mut buffer[received.len..]) else { break };
+            if pulled.len > 0 {
+                received = Received { len: received.len + pulled.len, at_ns: pulled.at_ns };
+            }
+            if pulled.has_emptied {
+                break;
+            }
+        }
+        if self.has_unsent() {
+            // A handshake's or a key update's answer. If the socket is broken, reading tells.
+            let _ = self.flush(transport);
+        }
+        if received.len > 0 { Ok(received) } else { self.nothing_came() }
+    }
+
+    fn nothing_came(&mut self) -> io::Result<Received> {
+        match self.end.take() {
+            None => Err(io::ErrorKind::WouldBlock.into()),
+            Some(End::Orderly) => {
+                self.end = Some(End::Orderly);
+                Ok(Received { len: 0, at_ns: 0 })
+            }
+            Some(end) => {
+                self.end = Some(End::Cut);
+                Err(match end {
+                    End::Failed(error) => error,
+                    _ => io::ErrorKind::UnexpectedEof.into(),
+                })
+            }
+        }
+    }
+
+    /// Reads once; None where nothing came.
+    #[inline]
+    fn pull(
+        &mut self,
+        scratch: &mut Scratch,
+        transport: &mut impl Transport,
+        buffer: &mut [u8],
+    ) -> Option<Pulled> {
+        let kept = self.partial.len();
+        scratch.input[..kept].copy_from_slice(&self.partial);
+        // No more than about what is wanted, so that a slow reader slows its peer down.
+        let wanted = buffer.len().max(RECORD_BYTES) + RECORD_EXTRA_BYTES;
+        let limit = scratch.input.len().min(kept + wanted);
+        match transport.receive(&mut scratch.input[kept..limit]) {
+            Ok(Received { len: 0, .. }) => self.end = Some(End::Cut),
+            Ok(Received { len, at_ns }) => {
+                let has_emptied = kept + len < limit;
+                let overflow = self.plain.bytes.len();
+                let len = self.take_in(&mut scratch.input[..kept + len], buffer);
+                if self.plain.bytes.len() > overflow {
+                    self.plain.at_ns = at_ns;
+                }
+                return Some(Pulled { len, at_ns, has_emptied });
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.end = Some(End::Failed(error)),
+        }
+        None
+    }
+
+    /// Takes ciphertext, from the beginning of a record on; returns how much plaintext is in `buffer`.
+    #[inline]
+    fn take_in(&mut self, input: &mut [u8], buffer: &mut [u8]) -> usize {
+        let mut sink = Sink { buffer, len: 0, overflow: &mut self.plain.bytes };
+        let (mut done, mut failure) = (0, None);
+        loop {
+            let step = self.side.step(&mut input[done..], &mut Job::Read, &mut sink, &mut self.unsent);
+            done += step.discard;
+            match step.outcome {
+                Outcome::More => {}
+                Outcome::PeerClosed => self.end = Some(End::Orderly),
+                Outcome::Failed(error) if failure.is_none() => failure = Some(error),
+                // The one look after a failure was for the alert that tells the peer of it.
+                Outcome::Failed(_) | Outcome::Idle | Outcome::Sealed(_) => break,
+            }
+        }
+        let len = sink.len;
+        self.has_heard |= len > 0 || !self.plain.bytes.is_empty();
+        if let Some(error) = failure {
+            let in_handshake = self.is_handshaking() || !self.has_heard;
+            self.end = Some(End::Failed(TlsFailure::of_session(&error, in_handshake).into()));
+            done = input.len();
+        }
+        if done < input.len() {
+            self.partial = input[done..].to_vec();
+        } else if self.partial.capacity() > 0 {
+            self.partial = Vec::new();
+        }
+        len
+    }
+
+    /// Encrypts and writes; returns how many bytes of plaintext are on their way. What the socket has not taken of
+    /// them is kept; `WouldBlock` while it is.
+    #[inline]
+    pub fn send(
+        &mut self,
+        scratch: &mut Scratch,
+        transport: &mut impl Transport,
+        bytes: &[u8],
+    ) -> io::Result<usize> {
+        if self.has_unsent() && !self.flush(transport)? {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut taken = 0;
+        for piece in bytes.chunks(RECORD_BYTES) {
+            let len = self.seal(&mut Job::Seal(piece, &mut scratch.sealed))?;
+            taken += piece.len();
+            if !self.put(&scratch.sealed[..len], transport)? {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Says goodbye, as far as the socket takes it at once.
+    pub fn close(&mut self, scratch: &mut Scratch, transport: &mut impl Transport) {
+        if !self.is_handshaking()
+            && let Ok(len) = self.seal(&mut Job::Close(&mut scratch.sealed))
+        {
+            // Whoever closes does not wait; a peer that misses the word sees the stream end.
+            let _ = self.put(&scratch.sealed[..len], transport);
+        }
+    }
+
+    fn seal(&mut self, job: &mut Job<'_>) -> io::Result<usize> {
+        let mut sink = Sink { buffer: &mut [], len: 0, overflow: &mut self.plain.bytes };
+        loop {
+            // The partial record is shown again: what rustls remembers of it are places in it.
+            let step = self.side.step(&mut self.partial, job, &mut sink, &mut self.unsent);
+            self.partial.drain(..step.discard);
+            match step.outcome {
+                Outcome::More => {}
+                Outcome::Sealed(len) => return Ok(len),
+                Outcome::PeerClosed => self.end = Some(End::Orderly),
+                Outcome::Failed(error) => return Err(TlsFailure::of_session(&error, false).into()),
+                Outcome::Idle => return Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, sealed: &[u8], transport: &mut impl Transport) -> io::Result<bool> {
+        let mut taken = 0;
+        if !self.has_unsent() {
+            taken = match transport.send(sealed) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                other => other?,
+            };
+        }
+        if taken == sealed.len() {
+            return Ok(true);
+        }
+        self.unsent.extend_from_slice(&sealed[taken..]);
+        self.flush(transport)
+    }
+
+    /// Writes what is kept; returns whether all of it is out.
+    pub fn flush(&mut self, transport: &mut impl Transport) -> io::Result<bool> {
+        let mut done = 0;
+        while done < self.unsent.len() {
+            match transport.send(&self.unsent[done..]) {
+                Ok(taken) => done += taken,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.unsent.drain(..done);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.unsent = Vec::new();
+        Ok(true)
+    }
+}
+
+/// What one read gave.
+struct Pulled {
+    len: usize,
+    at_ns: u64,
+    has_emptied: bool,
+}
+
+impl Plain {
+    #[inline]
+    fn take(&mut self, buffer: &mut [u8]) -> Received {
+        let rest = &self.bytes[self.taken..];
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        self.taken += len;
+        if self.taken == self.bytes.len() && self.taken > 0 {
+            (self.bytes, self.taken) = (Vec::new(), 0);
+        }
+        Received { len, at_ns: self.at_ns }
+    }
+}
+
+/// Where plaintext goes: to whoever asked, the rest to wait.
+struct Sink<'a> {
+    buffer: &'a mut [u8],
+    len: usize,
+    overflow: &'a mut Vec<u8>,
+}
+
+impl Sink<'_> {
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        let fits = bytes.len().min(self.buffer.len() - self.len);
+        self.buffer[self.len..self.len + fits].copy_from_slice(&bytes[..fits]);
+        self.len += fits;
+        self.overflow.extend_from_slice(&bytes[fits..]);
+    }
+}
+
+/// What is wanted of a session once it may send.
+enum Job<'a> {
+    Read,
+    Seal(&'a [u8], &'a mut [u8]),
+    Close(&'a mut [u8]),
+}
+
+struct Step {
+    /// Bytes of the input that are done with.
+    discard: usize,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// There may be more to do.
+    More,
+    /// Nothing is left to do with this input.
+    Idle,
+    /// So many bytes of ciphertext were made.
+    Sealed(usize),
+    PeerClosed,
+    Failed(rustls::Error),
+}
+
+impl Side {
+    #[inline]
+    fn step(
+        &mut self,
+        input: &mut [u8],
+        job: &mut Job<'_>,
+        sink: &mut Sink<'_>,
+        unsent: &mut Vec<u8>,
+    ) -> Step {
+        match self {
+            Self::Client(connection) => handle(connection.process_tls_records(input), job, sink, unsent),
+            Self::Server(connection) => handle(connection.process_tls_records(input), job, sink, unsent),
+        }
+    }
+}
+
+#[inline]
+fn handle<Data>(
+    status: UnbufferedStatus<'_, '_, Data>,
+    job: &mut Job<'_>,
+    sink: &mut Sink<'_>,
+    unsent: &mut Vec<u8>,
+) -> Step {
+    let mut discard = status.discard;
+    let outcome = match status.state {
+        Err(error) => Outcome::Failed(error),
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
+            match traffic.next_record() {
+                None => break Outcome::More,
+                Some(Ok(record)) => {
+                    discard += record.discard;
+                    sink.push(record.payload);
+                }
+                Some(Err(error)) => break Outcome::Failed(error),
+            }
+        },
+        Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, unsent),
+        Ok(ConnectionState::TransmitTlsData(data)) => {
+            // It is in `unsent` now and leaves before anything else does.
+            data.done();
+            Outcome::More
+        }
+        Ok(ConnectionState::PeerClosed) => Outcome::PeerClosed,
+        Ok(ConnectionState::WriteTraffic(mut traffic)) => match job {
+            Job::Read => Outcome::Idle,
+            Job::Seal(bytes, out) => sealed(traffic.encrypt(bytes, out)),
+            Job::Close(out) => sealed(traffic.queue_close_notify(out)),
+        },
+        Ok(_) => Outcome::Idle,
+    };
+    Step { discard, outcome }
+}
+
+fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, unsent: &mut Vec<u8>) -> Outcome {
+    if let Err(EncodeError::InsufficientSize(size)) = data.encode(&mut []) {
+        let start = unsent.len();
+        unsent.resize(start + size.required_size, 0);
+        if let Err(error) = data.encode(&mut unsent[start..]) {
+            return Outcome::Failed(rustls::Error::General(error.to_string()));
+        }
+    }
+    Outcome::More
+}
+
+fn sealed(result: Result<usize, EncryptError>) -> Outcome {
+    match result {
+        Ok(len) => Outcome::Sealed(len),
+        Err(error) => Outcome::Failed(rustls::Error::General(error.to_string())),
+    }
+}
