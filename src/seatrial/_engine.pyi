@@ -2,6 +2,12 @@
 
 from typing import final
 
+def issue_certificate(names: list[str], valid_for_s: int = 2_592_000) -> tuple[str, str, str]:
+    """Return the PEM of an authority, of a certificate that it issues for names and IP addresses, and of its key.
+
+    The certificate is good for servers and clients for so long (default 30 days); less than 0 has run out already.
+    """
+
 @final
 class Histogram:
     """A histogram of durations in microseconds: 3 significant digits, 1 us to 1 h, nothing dropped."""

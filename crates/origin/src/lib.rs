@@ -5,3 +5,4 @@ mod delay;
 pub mod process;
 mod server;
 pub mod spec;
+mod stream;

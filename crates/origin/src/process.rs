@@ -47,7 +47,7 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     for fd in [input, output] {
         process::set_blocking(fd, false).map_err(|error| error.to_string())?;
     }
-    let mut server = Server::new(&spec).map_err(|error| format!("cannot listen: {error}"))?;
+    let mut server = Server::new(&spec)?;
     server.watch(input).map_err(|error| error.to_string())?;
     say(&mut pipe, &ready(&server));
     serve(&mut server, &mut pipe).map_err(|error| format!("the event loop failed: {error}"))?;

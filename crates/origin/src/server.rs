@@ -8,13 +8,15 @@ use seatrial_net::Event;
 use seatrial_net::clock::now_ns;
 use seatrial_net::epoll::Poller;
 use seatrial_net::listener::Listener;
-use seatrial_net::socket;
+use seatrial_net::tls::config::ServerTls;
+use seatrial_net::tls::{Scratch, TlsFailure};
 use seatrial_wire::{RequestHead, RequestParser};
 use serde::Serialize;
 
 use crate::answers::Answers;
 use crate::delay::Pace;
 use crate::spec::OriginSpec;
+use crate::stream::Stream;
 
 const LISTENER_BIT: u64 = 1 << 63;
 /// The number of the pipe from the parent.
@@ -22,7 +24,6 @@ pub(crate) const CONTROL: u64 = u64::MAX;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// How long to rest when descriptors run out, before accepting again.
 const ACCEPT_REST_NS: u64 = 10_000_000;
-const CLOSED: i32 = -1;
 
 /// An answer that is held back or half written.
 #[derive(Clone, Copy)]
@@ -35,7 +36,7 @@ struct Pending {
 }
 
 struct Connection {
-    socket: i32,
+    stream: Stream,
     generation: u32,
     parser: RequestParser,
     /// A request whose body is still arriving.
@@ -62,6 +63,9 @@ pub(crate) struct Counts<'a> {
 pub(crate) struct Server {
     poller: Poller,
     listeners: Vec<Listener>,
+    /// Of each listener that speaks it.
+    tls: Vec<Option<ServerTls>>,
+    scratch: Scratch,
     connections: Vec<Connection>,
     vacant: Vec<u32>,
     held_back: BinaryHeap<Reverse<(u64, u32, u32)>>,
@@ -75,17 +79,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(spec: &OriginSpec) -> io::Result<Self> {
-        let poller = Poller::new()?;
-        let mut listeners = Vec::new();
-        for (index, listen) in spec.listen.iter().enumerate() {
-            let listener = Listener::bind(listen.address(), spec.reuse_port)?;
-            poller.add(listener.fd(), LISTENER_BIT | index as u64, false)?;
-            listeners.push(listener);
-        }
+    /// Listens. The text of an error is for a person.
+    pub(crate) fn new(spec: &OriginSpec) -> Result<Self, String> {
+        let tls = spec.listen.iter().map(|listen| listen.tls.as_ref().map(ServerTls::new).transpose());
+        let tls = tls.collect::<Result<_, _>>()?;
+        let (poller, listeners) = listen(spec).map_err(|error| format!("cannot listen: {error}"))?;
         Ok(Self {
             poller,
             listeners,
+            tls,
+            scratch: Scratch::default(),
             connections: Vec::new(),
             vacant: Vec::new(),
             held_back: BinaryHeap::new(),
@@ -173,9 +176,12 @@ impl Server {
             return self.accept((event.token & !LISTENER_BIT) as usize);
         }
         let (index, generation) = (event.token as u32, (event.token >> 32) as u32);
-        let connection = &self.connections[index as usize];
-        if connection.generation != generation || connection.socket == CLOSED {
+        let connection = &mut self.connections[index as usize];
+        if connection.generation != generation || connection.stream.is_closed() {
             return;
+        }
+        if event.writable && connection.stream.has_unsent() {
+            connection.stream.flush();
         }
         let pending = connection.pending;
         match pending {
@@ -189,7 +195,7 @@ impl Server {
         loop {
             let Some(accepted) = self.listeners.get(listener).map(Listener::accept) else { return };
             match accepted {
-                Ok(fd) => self.admit(fd),
+                Ok(fd) => self.admit(fd, listener),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
                     *self.errors.entry("descriptors_exhausted").or_default() += 1;
@@ -203,10 +209,10 @@ impl Server {
         }
     }
 
-    fn admit(&mut self, fd: i32) {
+    fn admit(&mut self, fd: i32, listener: usize) {
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.connections.push(Connection {
-                socket: CLOSED,
+                stream: Stream::closed(),
                 generation: 0,
                 parser: RequestParser::default(),
                 asked: None,
@@ -216,12 +222,14 @@ impl Server {
             self.connections.len() as u32 - 1
         });
         let connection = &mut self.connections[index as usize];
-        connection.socket = fd;
+        connection.stream = Stream::open(fd, self.tls[listener].as_ref());
         connection.generation = (connection.generation + 1) & 0x3fff_ffff;
         connection.parser = RequestParser::default();
         let token = u64::from(connection.generation) << 32 | u64::from(index);
         self.accepted += 1;
-        if self.poller.add(fd, token, true).is_err() {
+        if connection.stream.is_closed() {
+            self.vacant.push(index);
+        } else if self.poller.add(fd, token, true).is_err() {
             self.close(index);
         }
     }
@@ -230,16 +238,23 @@ impl Server {
     fn read(&mut self, index: u32) {
         let mut buffer = std::mem::take(&mut self.buffer);
         loop {
-            let received = socket::receive(self.connections[index as usize].socket, &mut buffer);
+            let received = self.connections[index as usize].stream.receive(&mut self.scratch, &mut buffer);
             match received {
                 Ok(0) => self.close(index),
                 Ok(len) => {
-                    if self.take(index, &buffer[..len]) && len == buffer.len() {
+                    let may_have_more =
+                        len == buffer.len() || self.connections[index as usize].stream.owes_a_read();
+                    if self.take(index, &buffer[..len]) && may_have_more {
                         continue;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => self.close(index),
+                Err(error) => {
+                    if TlsFailure::of(&error).is_some() {
+                        *self.errors.entry("tls").or_default() += 1;
+                    }
+                    self.close(index);
+                }
             }
             break;
         }
@@ -253,7 +268,7 @@ impl Server {
             let mut on_head = |head: &RequestHead<'_>| {
                 if head.expects_continue {
                     // Twenty-five bytes always fit into an idle socket's buffer.
-                    let _ = socket::send(connection.socket, b"HTTP/1.1 100 Continue\r\n\r\n");
+                    let _ = connection.stream.send(&mut self.scratch, b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
                 self.requests += 1;
                 connection.asked = Some(Pending {
@@ -279,7 +294,7 @@ impl Server {
                 return false;
             }
         }
-        self.connections[index as usize].socket != CLOSED
+        !self.connections[index as usize].stream.is_closed()
     }
 
     /// Answers now or holds back; returns whether the answer is out and the connection open.
@@ -301,7 +316,7 @@ impl Server {
         let connection = &mut self.connections[index as usize];
         let Some(pending) = &mut connection.pending else { return true };
         let bytes = self.answers.answer(pending.answer).bytes(pending.keep_alive, pending.is_head);
-        match socket::send(connection.socket, &bytes[pending.written..]) {
+        match connection.stream.send(&mut self.scratch, &bytes[pending.written..]) {
             Ok(written) => pending.written += written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => {
@@ -309,7 +324,7 @@ impl Server {
                 return false;
             }
         }
-        if pending.written < bytes.len() {
+        if pending.written < bytes.len() || connection.stream.has_unsent() {
             return false;
         }
         let keep_alive = pending.keep_alive;
@@ -330,12 +345,22 @@ impl Server {
 
     fn close(&mut self, index: u32) {
         let connection = &mut self.connections[index as usize];
-        if connection.socket != CLOSED {
-            socket::shut(connection.socket, false);
-            connection.socket = CLOSED;
+        if !connection.stream.is_closed() {
+            connection.stream.close(&mut self.scratch);
             (connection.asked, connection.pending) = (None, None);
             connection.unread = Vec::new();
             self.vacant.push(index);
         }
     }
+}
+
+fn listen(spec: &OriginSpec) -> io::Result<(Poller, Vec<Listener>)> {
+    let poller = Poller::new()?;
+    let mut listeners = Vec::new();
+    for (index, listen) in spec.listen.iter().enumerate() {
+        let listener = Listener::bind(listen.address(), spec.reuse_port)?;
+        poller.add(listener.fd(), LISTENER_BIT | index as u64, false)?;
+        listeners.push(listener);
+    }
+    Ok((poller, listeners))
 }

@@ -2,21 +2,25 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use seatrial_net::tls::config::ServerTlsSpec;
 use serde::Deserialize;
 
 /// Where to listen; port 0 lets the kernel choose.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
     /// The address, loopback unless someone asked for another.
     pub host: IpAddr,
     /// The port.
     pub port: u16,
+    /// The certificate of a listener that speaks TLS.
+    #[serde(default)]
+    pub tls: Option<ServerTlsSpec>,
 }
 
 impl Listen {
     /// As a socket address.
-    pub fn address(self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.host, self.port)
     }
 }

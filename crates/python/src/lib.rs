@@ -4,11 +4,12 @@ mod door;
 mod histogram;
 
 use pyo3::prelude::*;
+use seatrial_net::tls::certificates;
 
 /// The native half of Seatrial.
 #[pymodule]
 mod _engine {
-    use super::{PyResult, Python, door, pyfunction};
+    use super::{PyResult, Python, certificates, door, pyfunction};
 
     #[pymodule_export]
     use super::histogram::Histogram;
@@ -17,6 +18,19 @@ mod _engine {
     #[pyfunction]
     fn run_worker(py: Python<'_>, input_fd: i32, output_fd: i32) -> PyResult<()> {
         door::enter(py, || seatrial_load::process::run(input_fd, output_fd))
+    }
+
+    /// Issues a certificate for names and IP addresses; returns the PEM of its authority, of itself and of its key.
+    #[pyfunction]
+    #[allow(clippy::needless_pass_by_value, reason = "what Python hands over is converted, and so owned")]
+    #[pyo3(signature = (names, valid_for_s = 2_592_000))]
+    fn issue_certificate(
+        py: Python<'_>,
+        names: Vec<String>,
+        valid_for_s: i64,
+    ) -> PyResult<(String, String, String)> {
+        let issued = door::enter(py, || certificates::issue(&names, valid_for_s))?;
+        Ok((issued.ca_pem, issued.cert_pem, issued.key_pem))
     }
 
     /// Runs an origin on two pipes; raises `RuntimeError` with a text for a person.

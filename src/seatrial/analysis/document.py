@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from seatrial._engine import Histogram
-from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
+from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, TlsCounts, Validity
 from seatrial.load.frames import Frame, PhasePart
 from seatrial.load.routes import KeptAnswer, Route
 
@@ -45,6 +45,7 @@ class LoadFacts:
     scheduling: Literal["first", "shared"] = "shared"
     routes: tuple[Route, ...] = ()
     unexpected_kept: tuple[KeptAnswer, ...] = ()
+    tls: bool = False
 
 
 def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
@@ -106,6 +107,8 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
         // 1_000,
+        tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if facts.tls else None,
+        tls=_tls_counts(facts, frames) if facts.tls else None,
     )
 
 
@@ -127,6 +130,25 @@ def _route(route: Route) -> RouteResult:
         route.completed_in_all,
         latency,
     )
+
+
+def _tls_counts(facts: LoadFacts, frames: Sequence[Frame]) -> TlsCounts:
+    versions: Counter[str] = Counter()
+    for frame in frames:
+        versions.update(frame.tls_versions)
+    inside = sum(sum(frame.tls_versions.values()) for frame in _inside(frames, facts))
+    return TlsCounts(
+        versions=dict(sorted(versions.items())),
+        resumed=sum(frame.tls_resumed for frame in frames),
+        handshakes=versions.total(),
+        handshakes_per_s=round(inside / facts.measured_s, 3) if facts.measured_s else 0.0,
+    )
+
+
+def _inside(frames: Iterable[Frame], facts: LoadFacts) -> Iterator[Frame]:
+    """Yield the frames that end within the measure window; they end at its boundaries, or a little after."""
+    end_ns = facts.window_start_ns + round(facts.measured_s * 1e9) + _EDGE_NS
+    return (frame for frame in frames if facts.window_start_ns + _EDGE_NS < frame.end_ns <= end_ns)
 
 
 _COUNTERS = (
@@ -278,7 +300,8 @@ def to_json(result: LoadResult) -> dict[str, Any]:
         "service_time_us": as_dict(result.service_time_us),
         "lateness_us": as_dict(result.lateness_us),
         "connect_us": as_dict(result.connect_us),
-        "tls_handshake_us": None,
+        "tls_handshake_us": as_dict(result.tls_handshake_us) if result.tls_handshake_us else None,
+        "tls": as_dict(result.tls) if result.tls else None,
         "generator": {
             "processes": result.processes,
             "cpu_user_s": round(result.cpu_user_s, 6),

@@ -51,6 +51,20 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsCounts:
+    """The TLS handshakes of a load that succeeded, held connections' too.
+
+    ``versions`` counts them by the version agreed upon, ``resumed`` those that resumed a session; the others were full.
+    ``handshakes_per_s`` is the rate in the measure window.
+    """
+
+    versions: Mapping[str, int]
+    resumed: int
+    handshakes: int
+    handshakes_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """One interval of the time series, all workers merged; ``start_s`` is from the start of the measure window."""
 
@@ -131,3 +145,5 @@ class LoadResult:
     scheduling: Literal["first", "shared"] = "shared"
     stall_us_max: int = 0
     receive_wait_us_max: int = 0
+    tls_handshake_us: Distribution | None = None
+    tls: TlsCounts | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.result import Distribution, Interval, LoadResult, Reason, Validity
+from seatrial.analysis.result import Distribution, Interval, LoadResult, Reason, TlsCounts, Validity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,8 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
         pss_bytes=generator["pss_bytes"],
         throttled_s=generator["throttled_s"],
         intervals=tuple(Interval(**interval) for interval in document["intervals"]),
+        tls_handshake_us=_distribution(handshakes) if (handshakes := document["tls_handshake_us"]) else None,
+        tls=TlsCounts(**tls) if (tls := document.get("tls")) else None,
     )
 
 

@@ -14,6 +14,7 @@ from seatrial.analysis.result import LoadResult
 from seatrial.cli.documents import json_option, write_document
 from seatrial.cli.load_flags import connection_flags, output_flags, pace_flags, request_flags
 from seatrial.cli.load_options import LoadOptions
+from seatrial.cli.tls_options import TlsOptions, tls_options
 from seatrial.errors import ExitCode
 from seatrial.load.spec import LoadSpec
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @connection_flags
 @request_flags
 @output_flags
+@tls_options
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def load(
@@ -46,7 +48,7 @@ def load(
     from seatrial.report.load_files import write_hdr_log, write_series
     from seatrial.report.load_text import load_text, spectrum_text
 
-    run, result = asyncio.run(_run(LoadOptions(**options).spec(), quiet=quiet))
+    run, result = asyncio.run(_run(LoadOptions(tls=TlsOptions.take(options), **options).spec(), quiet=quiet))
     if hdr_log is not None:
         write_hdr_log(Path(hdr_log), run.facts(), run.frames)
     if series is not None:

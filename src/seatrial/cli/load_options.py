@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
+from seatrial.cli.tls_options import TlsOptions
 from seatrial.errors import EnvironmentFault, PlanError
 from seatrial.load.addresses import addresses_of
 from seatrial.load.profile import Stretch, constant, length_s, parse_profile
@@ -57,6 +58,7 @@ class LoadOptions:
     expect_header: str | None
     expect_body: str | None
     route_latency: bool
+    tls: TlsOptions
 
     def spec(self) -> LoadSpec:
         """Return the load; raises ``PlanError`` for words that make none, ``EnvironmentFault`` for an unknown host."""
@@ -96,6 +98,7 @@ class LoadOptions:
             hold=_hold_traffic(self.hold_traffic),
             spin=self.spin,
             route_latencies=self.route_latency,
+            tls=self.tls.tls(parts.scheme, parts.hostname or ""),
         )
 
     def _refuse_extremes(self, profile: tuple[Stretch, ...]) -> None:
@@ -195,11 +198,11 @@ def _hold_traffic(words: str) -> HoldTraffic:
 
 def _url(url: str) -> SplitResult:
     parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme != "http" or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PlanError(
             f"{url} is not a URL that can be loaded",
-            cause="http:// is what there is so far; https:// is to come",
-            next_step="give a URL such as http://127.0.0.1:8080/",
+            cause="http:// and https:// are what can be spoken",
+            next_step="give a URL such as http://127.0.0.1:8080/ or https://127.0.0.1:8443/",
         )
     return parts
 
@@ -210,7 +213,7 @@ def _path(parts: SplitResult) -> str:
 
 def _targets(parts: SplitResult) -> tuple[Target, ...]:
     try:
-        port = parts.port or 80
+        port = parts.port or (443 if parts.scheme == "https" else 80)
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except (ValueError, OSError) as error:
         raise EnvironmentFault(

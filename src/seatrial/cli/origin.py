@@ -13,6 +13,7 @@ import click
 
 from seatrial import _boot
 from seatrial.cli.documents import json_option, write_document
+from seatrial.cli.origin_tls import OriginTls, origin_tls_options
 from seatrial.cli.quantities import DURATION, POSITIVE_COUNT, RATE, SIZE
 from seatrial.errors import EnvironmentFault, PlanError
 
@@ -34,6 +35,7 @@ class OriginOptions:
     capacity: float | None
     processes: float
     seed: int
+    tls: OriginTls
 
     def specs(self) -> list[dict[str, Any]]:
         """Return the engine's spec for each process; raises ``PlanError`` for what cannot be served."""
@@ -45,10 +47,9 @@ class OriginOptions:
             )
         if self.processes > 1 and not self.port:
             raise PlanError("several processes need a port to share", next_step="give one: --port 8080")
+        host = "127.0.0.1" if self.listen == "localhost" else self.listen
         spec = {
-            "listen": [
-                {"host": "127.0.0.1" if self.listen == "localhost" else self.listen, "port": self.port}
-            ],
+            "listen": [{"host": host, "port": self.port, "tls": self.tls.engine_spec(host)}],
             "body_bytes": int(self.body),
             "status": self.status,
             "delay": self._delay(),
@@ -84,13 +85,14 @@ class OriginOptions:
     "--processes", type=POSITIVE_COUNT, default="1", show_default=True, help="Processes that share the port."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random delays.")
+@origin_tls_options
 @json_option
 def origin(json_target: str | None, **options: Any) -> None:
     """Serve answers of any size, after any delay, at any capacity, until Ctrl-C; then tell what was asked for.
 
     The address goes to stderr as soon as it is open, the counts to stdout at the end.
     """
-    counts = asyncio.run(_serve(OriginOptions(**options).specs()))
+    counts = asyncio.run(_serve(OriginOptions(tls=OriginTls.take(options), **options).specs()))
     document = {
         "schema": "seatrial.origin/1",
         "requests": sum(one["requests"] for one in counts),
@@ -146,7 +148,8 @@ async def _start(spec: dict[str, Any]) -> asyncio.subprocess.Process:
             f"the origin did not start: {words}", next_step="choose another --port or --listen"
         )
     ready = json.loads(line)
-    where = ", ".join(f"http://{address['host']}:{address['port']}/" for address in ready["addresses"])
+    scheme = "https" if any(listen["tls"] for listen in spec["listen"]) else "http"
+    where = ", ".join(f"{scheme}://{address['host']}:{address['port']}/" for address in ready["addresses"])
     sys.stderr.write(f"origin {ready['pid']} listens on {where}\n")
     return process
 

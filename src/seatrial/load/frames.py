@@ -46,9 +46,10 @@ class Frame:
     """One interval of one worker.
 
     ``errors`` counts by kind (see ``docs``): of requests and of connections, held ones too. ``connect`` is a base64 V2
-    histogram of the connect times in microseconds. CPU times are cumulative, gauges are as of ``end_ns``. ``churned``
-    connections were closed because they had served their time. ``receive_wait_ns_max`` is the longest that an answer
-    lay unread, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
+    histogram of the connect times in microseconds, ``tls_handshake`` one of the handshakes that followed them;
+    ``tls_versions`` counts those by the version agreed upon. CPU times are cumulative, gauges are as of ``end_ns``.
+    ``churned`` connections were closed because they had served their time. ``receive_wait_ns_max`` is the longest that an
+    answer lay unread, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
     """
 
     worker: int
@@ -73,6 +74,9 @@ class Frame:
     held_requests: int = 0
     receive_wait_ns_max: int = 0
     stall_ns_max: int = 0
+    tls_handshake: str = ""
+    tls_versions: Mapping[str, int] = field(default_factory=dict)
+    tls_resumed: int = 0
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Frame:

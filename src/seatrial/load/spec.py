@@ -7,6 +7,7 @@ from typing import Literal
 
 from seatrial.load.profile import Stretch, mean_rate_per_s
 from seatrial.load.requests import Expect, Request
+from seatrial.load.tls import Tls
 
 AUTO_RESOLUTION_S = 250e-6
 """What ``auto`` means: on this grid a request costs about what it costs in closed loop ("Pacing against cost")."""
@@ -72,11 +73,12 @@ class LoadSpec:
     hold: HoldTraffic = field(default_factory=HoldTraffic)
     spin: bool = False
     route_latencies: bool = False
+    tls: Tls | None = None
 
     @property
     def url(self) -> str:
         """The URL of the first target, as results show it."""
-        return f"http://{self.targets[0]}{self.requests[0].path}"
+        return f"{'https' if self.tls else 'http'}://{self.targets[0]}{self.requests[0].path}"
 
     @property
     def rate_per_s(self) -> float | None:

@@ -77,6 +77,7 @@ def _common(load: LoadSpec) -> dict[str, Any]:
         "requests": [dataclasses.asdict(request) for request in load.requests],
         "expect": dataclasses.asdict(load.expect) if load.expect is not None else None,
         "route_histograms": load.route_latencies,
+        "tls": load.tls.engine_spec() if load.tls else None,
         "loop": load.loop,
         "arrival": load.arrival,
         "profile": _profile(load),

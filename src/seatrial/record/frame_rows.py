@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 PART_HISTOGRAMS = ("latency", "service_time", "lateness")
 # The name under which the connect times are kept: they belong to no phase.
 CONNECT = "connect"
+# Those of the TLS handshakes, kept only where there were any.
+TLS_HANDSHAKE = "tls_handshake"
 
 
 def split_frame(frame: Frame) -> tuple[str, tuple[tuple[str, str, bytes], ...]]:
     """Return the counters as JSON and each histogram as (phase, kind, bytes)."""
     document = asdict(frame)
     histograms = [("", CONNECT, _bytes(document.pop(CONNECT)))]
+    if handshakes := document.pop(TLS_HANDSHAKE):
+        histograms.append(("", TLS_HANDSHAKE, _bytes(handshakes)))
     for part in document["parts"]:
         histograms += [(part["phase"], kind, _bytes(part.pop(kind))) for kind in PART_HISTOGRAMS]
     return json.dumps(document, separators=(",", ":")), tuple(histograms)
@@ -31,6 +35,7 @@ def join_frame(counters: str, histograms: Iterable[tuple[str, str, bytes]]) -> F
     by_key = {(phase, kind): base64.b64encode(data).decode("ascii") for phase, kind, data in histograms}
     document: dict[str, Any] = json.loads(counters)
     document[CONNECT] = by_key["", CONNECT]
+    document[TLS_HANDSHAKE] = by_key.get(("", TLS_HANDSHAKE), "")
     for part in document["parts"]:
         part.update({kind: by_key[part["phase"], kind] for kind in PART_HISTOGRAMS})
     return Frame.from_json(document)

@@ -107,6 +107,13 @@ def _counts(result: LoadResult) -> list[str]:
         lines.append(
             f"  idle connections ended by the peer: {result.closed_by_peer:,} closed, {result.reset_by_peer:,} reset"
         )
+    if result.tls and result.tls_handshake_us:
+        versions = ", ".join(f"TLS {version}: {count:,}" for version, count in result.tls.versions.items())
+        lines.append(
+            f"  {result.tls.handshakes:,} handshakes ({versions or 'none succeeded'}), {result.tls.resumed:,} resumed, "
+            f"{result.tls.handshakes_per_s:,.0f}/s, p50 {_microseconds(result.tls_handshake_us.p50)}, "
+            f"p99 {_microseconds(result.tls_handshake_us.p99)}"
+        )
     if result.reconnected:
         lines.append(f"  {result.reconnected:,} connections opened again")
     return lines

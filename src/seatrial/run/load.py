@@ -63,6 +63,7 @@ class LoadRun:
             clock_steps=sum(done.clock_steps for done in self.driven.dones),
             routes=merged_routes(report for done in self.driven.dones for report in done.routes),
             unexpected_kept=tuple(answer for done in self.driven.dones for answer in done.unexpected),
+            tls=load.tls is not None,
         )
 
     def result(self) -> LoadResult:

@@ -54,7 +54,7 @@ pub struct ClientTls {
 impl ClientTls {
     /// The text of an error is for a person.
     pub fn new(spec: &ClientTlsSpec) -> Result<Self, String> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = provider()?;
         let versions: Vec<_> = spec.versions.iter().copied().map(supported).collect();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&versions)
@@ -102,7 +102,7 @@ pub struct ServerTls {
 impl ServerTls {
     /// The text of an error is for a person.
     pub fn new(spec: &ServerTlsSpec) -> Result<Self, String> {
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(provider()?)
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("the TLS versions do not work: {error}"))?
             .with_no_client_auth()
@@ -114,6 +114,15 @@ impl ServerTls {
             aws_lc_rs::Ticketer::new().map_err(|error| format!("no session tickets: {error}"))?;
         Ok(Self { config: Arc::new(config) })
     }
+}
+
+/// The cryptography, ready for use: its random numbers take tens of milliseconds to get going, which no handshake is to
+/// pay for.
+fn provider() -> Result<Arc<CryptoProvider>, String> {
+    let provider = aws_lc_rs::default_provider();
+    let seeded = provider.secure_random.fill(&mut [0; 32]);
+    seeded.map_err(|_| "this machine gives no random numbers".to_owned())?;
+    Ok(Arc::new(provider))
 }
 
 fn supported(version: TlsVersion) -> &'static SupportedProtocolVersion {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io;
 
 use super::config::ClientTls;
-use super::session::{Scratch, Session, Transport};
+use super::session::{Scratch, Session};
+use super::transport::Transport;
 use super::{Handshake, TlsFailure, TlsFailureKind};
 use crate::address::RawAddress;
 use crate::driver::{Connected, Driver, Event, Received, Wake};

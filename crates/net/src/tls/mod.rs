@@ -6,11 +6,14 @@ pub mod certificates;
 pub mod config;
 mod driver;
 mod failure;
+mod records;
 mod session;
+mod transport;
 
 pub use driver::TlsDriver;
 pub use failure::{TlsFailure, TlsFailureKind};
-pub use session::{Scratch, Session, SocketTransport, Transport};
+pub use session::{Scratch, Session};
+pub use transport::{SocketTransport, Transport};
 
 /// A protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]

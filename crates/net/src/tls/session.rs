@@ -7,14 +7,13 @@ use std::io;
 
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus};
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
 use super::config::{ClientTls, ServerTls};
+use super::records::{Job, Outcome, Side, Sink};
+use super::transport::Transport;
 use super::{TlsFailure, TlsFailureKind, TlsVersion};
-use crate::clock::now_ns;
 use crate::driver::Received;
-use crate::socket;
 
 /// The most plaintext that a record holds (RFC 8446, 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
@@ -22,29 +21,6 @@ const RECORD_BYTES: usize = 16 * 1024;
 const RECORD_EXTRA_BYTES: usize = 512;
 /// One read takes at most this much, behind what an earlier one has left: at most a handshake message of 64 KiB.
 const INPUT_BYTES: usize = 128 * 1024;
-
-/// Whatever moves ciphertext.
-pub trait Transport {
-    /// Writes what is taken now; `WouldBlock` where nothing is.
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
-
-    /// Reads what is there; `WouldBlock` where nothing is, a length of 0 at the end of the stream.
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received>;
-}
-
-/// A bare socket.
-#[derive(Clone, Copy, Debug)]
-pub struct SocketTransport(pub i32);
-
-impl Transport for SocketTransport {
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        socket::send(self.0, bytes)
-    }
-
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
-        socket::receive(self.0, buffer).map(|len| Received { len, at_ns: now_ns() })
-    }
-}
 
 /// Memory that all sessions of a thread share.
 pub struct Scratch {
@@ -56,11 +32,6 @@ impl Default for Scratch {
     fn default() -> Self {
         Self { input: vec![0; INPUT_BYTES].into(), sealed: vec![0; RECORD_BYTES + RECORD_EXTRA_BYTES].into() }
     }
-}
-
-enum Side {
-    Client(UnbufferedClientConnection),
-    Server(UnbufferedServerConnection),
 }
 
 /// Why nothing more will be read.
@@ -389,117 +360,5 @@ impl Plain {
             (self.bytes, self.taken) = (Vec::new(), 0);
         }
         Received { len, at_ns: self.at_ns }
-    }
-}
-
-/// Where plaintext goes: to whoever asked, the rest to wait.
-struct Sink<'a> {
-    buffer: &'a mut [u8],
-    len: usize,
-    overflow: &'a mut Vec<u8>,
-}
-
-impl Sink<'_> {
-    #[inline]
-    fn push(&mut self, bytes: &[u8]) {
-        let fits = bytes.len().min(self.buffer.len() - self.len);
-        self.buffer[self.len..self.len + fits].copy_from_slice(&bytes[..fits]);
-        self.len += fits;
-        self.overflow.extend_from_slice(&bytes[fits..]);
-    }
-}
-
-/// What is wanted of a session once it may send.
-enum Job<'a> {
-    Read,
-    Seal(&'a [u8], &'a mut [u8]),
-    Close(&'a mut [u8]),
-}
-
-struct Step {
-    /// Bytes of the input that are done with.
-    discard: usize,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    /// There may be more to do.
-    More,
-    /// Nothing is left to do with this input.
-    Idle,
-    /// So many bytes of ciphertext were made.
-    Sealed(usize),
-    PeerClosed,
-    Failed(rustls::Error),
-}
-
-impl Side {
-    #[inline]
-    fn step(
-        &mut self,
-        input: &mut [u8],
-        job: &mut Job<'_>,
-        sink: &mut Sink<'_>,
-        unsent: &mut Vec<u8>,
-    ) -> Step {
-        match self {
-            Self::Client(connection) => handle(connection.process_tls_records(input), job, sink, unsent),
-            Self::Server(connection) => handle(connection.process_tls_records(input), job, sink, unsent),
-        }
-    }
-}
-
-#[inline]
-fn handle<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    job: &mut Job<'_>,
-    sink: &mut Sink<'_>,
-    unsent: &mut Vec<u8>,
-) -> Step {
-    let mut discard = status.discard;
-    let outcome = match status.state {
-        Err(error) => Outcome::Failed(error),
-        Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
-            match traffic.next_record() {
-                None => break Outcome::More,
-                Some(Ok(record)) => {
-                    discard += record.discard;
-                    sink.push(record.payload);
-                }
-                Some(Err(error)) => break Outcome::Failed(error),
-            }
-        },
-        Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, unsent),
-        Ok(ConnectionState::TransmitTlsData(data)) => {
-            // It is in `unsent` now and leaves before anything else does.
-            data.done();
-            Outcome::More
-        }
-        Ok(ConnectionState::PeerClosed) => Outcome::PeerClosed,
-        Ok(ConnectionState::WriteTraffic(mut traffic)) => match job {
-            Job::Read => Outcome::Idle,
-            Job::Seal(bytes, out) => sealed(traffic.encrypt(bytes, out)),
-            Job::Close(out) => sealed(traffic.queue_close_notify(out)),
-        },
-        Ok(_) => Outcome::Idle,
-    };
-    Step { discard, outcome }
-}
-
-fn encode<Data>(data: &mut EncodeTlsData<'_, Data>, unsent: &mut Vec<u8>) -> Outcome {
-    if let Err(EncodeError::InsufficientSize(size)) = data.encode(&mut []) {
-        let start = unsent.len();
-        unsent.resize(start + size.required_size, 0);
-        if let Err(error) = data.encode(&mut unsent[start..]) {
-            return Outcome::Failed(rustls::Error::General(error.to_string()));
-        }
-    }
-    Outcome::More
-}
-
-fn sealed(result: Result<usize, EncryptError>) -> Outcome {
-    match result {
-        Ok(len) => Outcome::Sealed(len),
-        Err(error) => Outcome::Failed(rustls::Error::General(error.to_string())),
     }
 }
