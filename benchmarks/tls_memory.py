@@ -63,7 +63,9 @@ def hold(url: str, flags: tuple[str, ...], connections: int) -> int:
 @contextmanager
 def origin(flags: tuple[str, ...]) -> Iterator[str]:
     """Serve until the block ends; yields the URL."""
-    with subprocess.Popen([SEATRIAL, "origin", *flags], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [SEATRIAL, "origin", *flags], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr is not None
         try:
             yield process.stderr.readline().split()[-1]
