@@ -73,22 +73,17 @@ def test_plain_loads_have_no_word_on_tls() -> None:
     assert (document["tls"], document["tls_handshake_us"]) == (None, None)
 
 
-def test_a_certificate_that_is_not_to_be_trusted_is_refused_and_counted(tmp_path: Path) -> None:
-    ours, theirs = issue(tmp_path, "127.0.0.1"), issue(tmp_path, "127.0.0.2")
-    expired = issue(tmp_path, "localhost", "127.0.0.1", valid_for_s=-3600)
-    cases = [
-        (ours, ("--ca", str(theirs.ca))),
-        (ours, ("--ca", str(ours.ca), "--sni", "other.test")),
-        (expired, ("--ca", str(expired.ca))),
-    ]
-    for pem, flags in cases:
-        with tls_server(pem) as server:
-            document = load(server.url, *flags, "-R", "20", "-c", "2", "--timeout", "500ms", seconds=0.5)
-        assert set(document["errors"]) == {"tls_certificate"}, flags
-        assert document["requests"]["completed"] == document["tls"]["handshakes"] == 0
-        assert document["validity"]["state"] == "INVALID"
-    with tls_server(expired) as server:
-        assert_everything_answered(load(server.url, "--insecure", "-R", "50", "-c", "2"))
+@pytest.mark.parametrize("why", ["issuer", "name", "date"])
+def test_a_certificate_that_is_not_to_be_trusted_is_refused_and_counted(tmp_path: Path, why: str) -> None:
+    pem = issue(tmp_path, "127.0.0.1", valid_for_s=-3600 if why == "date" else 3600)
+    ca = issue(tmp_path, "127.0.0.2").ca if why == "issuer" else pem.ca
+    flags = ("--ca", str(ca), *(("--sni", "other.test") if why == "name" else ()))
+    with tls_server(pem) as server:
+        document = load(server.url, *flags, "-R", "20", "-c", "2", "--timeout", "500ms", seconds=0.5)
+        assert_everything_answered(load(server.url, "--insecure", "-R", "50", "-c", "2", seconds=0.5))
+    assert set(document["errors"]) == {"tls_certificate"}
+    assert document["requests"]["completed"] == document["tls"]["handshakes"] == 0
+    assert document["validity"]["state"] == "INVALID"
 
 
 def test_the_name_asked_for_is_another_matter_than_the_host(tmp_path: Path) -> None:

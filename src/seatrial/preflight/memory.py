@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 KERNEL_BYTES_PER_PAIR = 9_600
 # The design's bound for a worker's own state of an idle plaintext connection.
 WORKER_BYTES_PER_CONNECTION = 256
+# The same with a TLS 1.3 session, as benchmarks/tls_memory.py measures it.
+WORKER_BYTES_PER_TLS_CONNECTION = 4_500
 # A process of ours or the proxy's before its first connection.
 PROCESS_BYTES = 40_000_000
 # Beyond this share of what is free, the page cache and everything else on the machine begin to suffer.
@@ -39,13 +41,18 @@ def memory_needed_bytes(needs: Needs, machine: Machine) -> int:
         workers_needed(needs.connections, machine) + (needs.origin_processes or 0) + needs.proxy_processes
     )
     kernel = needs.pairs * KERNEL_BYTES_PER_PAIR
-    user = needs.connections * (WORKER_BYTES_PER_CONNECTION + needs.proxy_bytes_per_connection)
+    user = needs.connections * _bytes_per_connection(needs)
     return kernel + user + processes * PROCESS_BYTES
+
+
+def _bytes_per_connection(needs: Needs) -> int:
+    ours = WORKER_BYTES_PER_TLS_CONNECTION if needs.tls else WORKER_BYTES_PER_CONNECTION
+    return ours + needs.proxy_bytes_per_connection
 
 
 def _whole(needs: Needs, machine: Machine) -> Finding:
     needed, free = memory_needed_bytes(needs, machine), machine.memory_available_bytes
-    each = WORKER_BYTES_PER_CONNECTION + needs.proxy_bytes_per_connection
+    each = _bytes_per_connection(needs)
     text = (
         f"{needs.pairs} pairs of sockets x {KERNEL_BYTES_PER_PAIR} B + {needs.connections} connections x {each} B "
         f"(proxy and worker) + processes = {_rounded(needed)} of {_rounded(free)} available"

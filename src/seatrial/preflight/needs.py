@@ -25,6 +25,7 @@ class Needs:
     sources: int | None = None
     destinations: int = 1
     loopback: bool = True
+    tls: bool = False
     listen: tuple[tuple[str, int], ...] = ()
 
     @property

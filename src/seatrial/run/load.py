@@ -165,6 +165,7 @@ def needs_of_load(load: LoadSpec) -> Needs:
         sources=len(load.sources) or None,
         destinations=len(load.targets),
         loopback=all(ipaddress.ip_address(target.host).is_loopback for target in load.targets),
+        tls=load.tls is not None,
     )
 
 

@@ -1,0 +1,108 @@
+"""TLS in frames, results and records."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from seatrial._engine import Histogram
+from seatrial.analysis.document import LoadFacts, summarise, to_json
+from seatrial.analysis.stored import load_result
+from seatrial.load.frames import Frame
+from seatrial.load.spec import LoadSpec, Target
+from seatrial.load.split import split
+from seatrial.load.tls import Tls
+from seatrial.record.frame_rows import join_frame, split_frame
+from seatrial.report.load_text import load_text
+
+SECOND_NS = 10**9
+HANDSHAKES_PER_FRAME = 40
+
+
+def frame(worker: int, second: int, took_us: int | None) -> Frame:
+    """Return an interval in which nothing but handshakes happened."""
+    handshakes = Histogram()
+    if took_us is not None:
+        handshakes.record(took_us, HANDSHAKES_PER_FRAME)
+    return Frame.from_json(
+        {
+            "worker": worker,
+            "seq": second,
+            "start_ns": second * SECOND_NS,
+            "end_ns": (second + 1) * SECOND_NS,
+            **dict.fromkeys(("held", "active", "in_flight", "backlog"), 0),
+            **dict.fromkeys(("opened", "reconnected", "closed_by_peer", "cpu_user_ns", "cpu_system_ns"), 0),
+            "errors": {},
+            "connect": "",
+            "parts": [],
+            "tls_handshake": handshakes.encode() if took_us is not None else "",
+            "tls_versions": {"1.2": 10, "1.3": HANDSHAKES_PER_FRAME - 10} if took_us is not None else {},
+            "tls_resumed": 5 if took_us is not None else 0,
+        }
+    )
+
+
+def facts(*, tls: bool) -> LoadFacts:
+    return LoadFacts(
+        url="https://127.0.0.1:1/",
+        loop="closed",
+        arrival="uniform",
+        driver="epoll",
+        resolution_us=0,
+        timestamps="program",
+        seed=1,
+        rate_requested_per_s=None,
+        active_requested=0,
+        held_requested=0,
+        window_start_ns=SECOND_NS,
+        measured_s=2.0,
+        interval_s=1.0,
+        processes=2,
+        tls=tls,
+    )
+
+
+def test_handshakes_are_summed_over_workers_and_rated_over_the_window() -> None:
+    frames = [frame(worker, second, 1_000 * (worker + 1)) for worker in range(2) for second in range(4)]
+    result = summarise(facts(tls=True), frames)
+    assert result.tls is not None
+    assert result.tls_handshake_us is not None
+    assert result.tls.versions == {"1.2": 80, "1.3": 240}
+    assert (result.tls.handshakes, result.tls.resumed) == (320, 40)
+    # Frames 1 and 2 of both workers lie in the window: the ramp before it and the drain behind it do not.
+    assert result.tls.handshakes_per_s == pytest.approx(4 * HANDSHAKES_PER_FRAME / 2)
+    assert (result.tls_handshake_us.min, result.tls_handshake_us.max) == (1_000, 2_000)
+    assert result.tls_handshake_us.count == 320
+    document = json.loads(json.dumps(to_json(result)))
+    assert load_result(document) == result
+    assert "320 handshakes (TLS 1.2: 80, TLS 1.3: 240), 40 resumed, 80/s" in load_text(result)
+
+
+def test_a_load_without_tls_says_null() -> None:
+    document = to_json(summarise(facts(tls=False), [frame(0, 1, None)]))
+    assert (document["tls"], document["tls_handshake_us"]) == (None, None)
+
+
+@pytest.mark.parametrize("took_us", [None, 1_500])
+def test_a_record_keeps_the_handshakes(took_us: int | None) -> None:
+    kept = frame(0, 1, took_us)
+    counters, histograms = split_frame(kept)
+    assert join_frame(counters, histograms) == kept
+    assert len(histograms) == (1 if took_us is None else 2)
+
+
+def test_frames_of_before_tls_are_read() -> None:
+    document = json.loads(split_frame(frame(0, 1, None))[0])
+    for name in ("tls_versions", "tls_resumed"):
+        del document[name]
+    assert Frame.from_json(document | {"connect": ""}).tls_versions == {}
+
+
+def test_every_worker_is_told_of_tls() -> None:
+    load = LoadSpec(targets=(Target("127.0.0.1", 1),), tls=Tls("a.test", ca_pem="PEM"), workers=2, active=2)
+    specs = split(load, 1_000)
+    assert [spec["tls"]["server_name"] for spec in specs] == ["a.test"] * 2
+    assert specs[0]["tls"]["versions"] == ["1.2", "1.3"]
+    assert load.url.startswith("https://")
+    assert split(LoadSpec(targets=load.targets), 1_000)[0]["tls"] is None
