@@ -81,6 +81,7 @@ DOCUMENT = {
     "lateness_us": DISTRIBUTION,
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": type(None),
+    "tls": type(None),
     "generator": {
         "processes": int,
         "cpu_user_s": float,

@@ -145,6 +145,33 @@ def test_resumed_and_full_handshakes_are_counted_apart(
     assert abs(sum(server.seen.resumed) - tls["resumed"]) <= 2
 
 
+@pytest.mark.parametrize("resumes", [True, False])
+def test_connections_that_are_renewed_by_plan_shake_hands_anew(tmp_path: Path, *, resumes: bool) -> None:
+    ca = tmp_path / "ca.pem"
+    with running_origin("--tls-self-signed", str(ca)) as origin:
+        flags = ("--ca", str(ca), "-R", "200", "-c", "4", "--requests-per-connection", "5", "--timeout", "5s")
+        document = load(origin.url, *flags, *(() if resumes else ("--no-resumption",)))
+        counts = origin.finish()
+    assert_everything_answered(document)
+    assert document["tls"]["handshakes"] == document["connections"]["opened"] >= 200 / 5
+    assert (document["tls"]["resumed"] > 200 / 5 / 2) == resumes
+    # Every connection was closed in order: the origin has heard each goodbye.
+    assert counts["errors"] == {}
+
+
+@pytest.mark.parametrize("traffic", ["request:100ms", "slow-read:50ms:10", "slow-send:20ms"])
+def test_idle_connections_keep_their_habits(tmp_path: Path, traffic: str) -> None:
+    ca = tmp_path / "ca.pem"
+    with running_origin("--tls-self-signed", str(ca)) as origin:
+        flags = ("--ca", str(ca), "-R", "50", "-c", "1", "--hold", "10", "--hold-traffic", traffic)
+        document = load(origin.url, *flags)
+        counts = origin.finish()
+    assert_everything_answered(document)
+    assert document["connections"]["held"]["established"] == 10
+    if traffic != "slow-send:20ms":
+        assert counts["requests"] > document["requests"]["sent"]
+
+
 def test_a_server_that_leaves_during_the_handshake_is_told_apart() -> None:
     def leave(connection: socket.socket) -> None:
         assert connection.recv(65536)[:1] == b"\x16"

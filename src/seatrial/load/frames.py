@@ -48,8 +48,9 @@ class Frame:
     ``errors`` counts by kind (see ``docs``): of requests and of connections, held ones too. ``connect`` is a base64 V2
     histogram of the connect times in microseconds, ``tls_handshake`` one of the handshakes that followed them;
     ``tls_versions`` counts those by the version agreed upon. CPU times are cumulative, gauges are as of ``end_ns``.
-    ``churned`` connections were closed because they had served their time. ``receive_wait_ns_max`` is the longest that an
-    answer lay unread, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
+    ``churned`` connections were closed because they had served their time. ``receive_wait_ns_max`` is the longest that
+    an answer lay unread, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked
+    for.
     """
 
     worker: int
