@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from seatrial._engine import Histogram
-from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, TlsCounts, Validity
+from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
+from seatrial.analysis.tls import tls_counts
 from seatrial.load.frames import Frame, PhasePart
 from seatrial.load.routes import KeptAnswer, Route
 
@@ -108,7 +109,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
         // 1_000,
         tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if facts.tls else None,
-        tls=_tls_counts(facts, frames) if facts.tls else None,
+        tls=tls_counts(frames, facts.window_start_ns, facts.measured_s) if facts.tls else None,
     )
 
 
@@ -130,25 +131,6 @@ def _route(route: Route) -> RouteResult:
         route.completed_in_all,
         latency,
     )
-
-
-def _tls_counts(facts: LoadFacts, frames: Sequence[Frame]) -> TlsCounts:
-    versions: Counter[str] = Counter()
-    for frame in frames:
-        versions.update(frame.tls_versions)
-    inside = sum(sum(frame.tls_versions.values()) for frame in _inside(frames, facts))
-    return TlsCounts(
-        versions=dict(sorted(versions.items())),
-        resumed=sum(frame.tls_resumed for frame in frames),
-        handshakes=versions.total(),
-        handshakes_per_s=round(inside / facts.measured_s, 3) if facts.measured_s else 0.0,
-    )
-
-
-def _inside(frames: Iterable[Frame], facts: LoadFacts) -> Iterator[Frame]:
-    """Yield the frames that end within the measure window; they end at its boundaries, or a little after."""
-    end_ns = facts.window_start_ns + round(facts.measured_s * 1e9) + _EDGE_NS
-    return (frame for frame in frames if facts.window_start_ns + _EDGE_NS < frame.end_ns <= end_ns)
 
 
 _COUNTERS = (

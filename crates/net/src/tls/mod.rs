@@ -7,6 +7,7 @@ pub mod config;
 mod driver;
 mod failure;
 mod records;
+mod sending;
 mod session;
 mod transport;
 

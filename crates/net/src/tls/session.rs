@@ -16,7 +16,7 @@ use super::{TlsFailure, TlsFailureKind, TlsVersion};
 use crate::driver::Received;
 
 /// The most plaintext that a record holds (RFC 8446, 5.1).
-const RECORD_BYTES: usize = 16 * 1024;
+pub(super) const RECORD_BYTES: usize = 16 * 1024;
 /// What a record adds to it: header, nonce, tag, type and room to spare (RFC 8446, 5.2: at most 256).
 const RECORD_EXTRA_BYTES: usize = 512;
 /// One read takes at most this much, behind what an earlier one has left: at most a handshake message of 64 KiB.
@@ -25,7 +25,7 @@ const INPUT_BYTES: usize = 128 * 1024;
 /// Memory that all sessions of a thread share.
 pub struct Scratch {
     input: Box<[u8]>,
-    sealed: Box<[u8]>,
+    pub(super) sealed: Box<[u8]>,
 }
 
 impl Default for Scratch {
@@ -35,7 +35,7 @@ impl Default for Scratch {
 }
 
 /// Why nothing more will be read.
-enum End {
+pub(super) enum End {
     /// The peer said so (`close_notify`).
     Orderly,
     /// The stream ended without a word.
@@ -46,21 +46,21 @@ enum End {
 
 /// Plaintext that came when nobody had room for it.
 #[derive(Default)]
-struct Plain {
-    bytes: Vec<u8>,
+pub(super) struct Plain {
+    pub(super) bytes: Vec<u8>,
     taken: usize,
     at_ns: u64,
 }
 
 /// A connection's state. Calls take the [`Scratch`] of the thread and the connection's [`Transport`].
 pub struct Session {
-    side: Side,
+    pub(super) side: Side,
     /// The beginning of a record whose end has not arrived.
-    partial: Vec<u8>,
-    plain: Plain,
+    pub(super) partial: Vec<u8>,
+    pub(super) plain: Plain,
     /// Ciphertext that the socket has not taken.
-    unsent: Vec<u8>,
-    end: Option<End>,
+    pub(super) unsent: Vec<u8>,
+    pub(super) end: Option<End>,
     has_heard: bool,
 }
 
@@ -118,11 +118,6 @@ impl Session {
     /// Whether an earlier session was resumed.
     pub fn is_resumed(&self) -> bool {
         self.common().handshake_kind() == Some(HandshakeKind::Resumed)
-    }
-
-    /// Whether ciphertext waits for the socket: then [`Session::flush`] as soon as it takes more.
-    pub fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
     }
 
     /// Whether [`Session::receive`] has something to tell that no event of the socket will announce.
@@ -257,88 +252,6 @@ impl Session {
             self.partial = Vec::new();
         }
         len
-    }
-
-    /// Encrypts and writes; returns how many bytes of plaintext are on their way. What the socket has not taken of
-    /// them is kept; `WouldBlock` while it is.
-    #[inline]
-    pub fn send(
-        &mut self,
-        scratch: &mut Scratch,
-        transport: &mut impl Transport,
-        bytes: &[u8],
-    ) -> io::Result<usize> {
-        if self.has_unsent() && !self.flush(transport)? {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let mut taken = 0;
-        for piece in bytes.chunks(RECORD_BYTES) {
-            let len = self.seal(&mut Job::Seal(piece, &mut scratch.sealed))?;
-            taken += piece.len();
-            if !self.put(&scratch.sealed[..len], transport)? {
-                break;
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Says goodbye, as far as the socket takes it at once.
-    pub fn close(&mut self, scratch: &mut Scratch, transport: &mut impl Transport) {
-        if !self.is_handshaking()
-            && let Ok(len) = self.seal(&mut Job::Close(&mut scratch.sealed))
-        {
-            // Whoever closes does not wait; a peer that misses the word sees the stream end.
-            let _ = self.put(&scratch.sealed[..len], transport);
-        }
-    }
-
-    fn seal(&mut self, job: &mut Job<'_>) -> io::Result<usize> {
-        let mut sink = Sink { buffer: &mut [], len: 0, overflow: &mut self.plain.bytes };
-        loop {
-            // The partial record is shown again: what rustls remembers of it are places in it.
-            let step = self.side.step(&mut self.partial, job, &mut sink, &mut self.unsent);
-            self.partial.drain(..step.discard);
-            match step.outcome {
-                Outcome::More => {}
-                Outcome::Sealed(len) => return Ok(len),
-                Outcome::PeerClosed => self.end = Some(End::Orderly),
-                Outcome::Failed(error) => return Err(TlsFailure::of_session(&error, false).into()),
-                Outcome::Idle => return Err(io::ErrorKind::BrokenPipe.into()),
-            }
-        }
-    }
-
-    #[inline]
-    fn put(&mut self, sealed: &[u8], transport: &mut impl Transport) -> io::Result<bool> {
-        let mut taken = 0;
-        if !self.has_unsent() {
-            taken = match transport.send(sealed) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                other => other?,
-            };
-        }
-        if taken == sealed.len() {
-            return Ok(true);
-        }
-        self.unsent.extend_from_slice(&sealed[taken..]);
-        self.flush(transport)
-    }
-
-    /// Writes what is kept; returns whether all of it is out.
-    pub fn flush(&mut self, transport: &mut impl Transport) -> io::Result<bool> {
-        let mut done = 0;
-        while done < self.unsent.len() {
-            match transport.send(&self.unsent[done..]) {
-                Ok(taken) => done += taken,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.unsent.drain(..done);
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.unsent = Vec::new();
-        Ok(true)
     }
 }
 
