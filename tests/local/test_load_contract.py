@@ -385,7 +385,7 @@ def test_words_that_make_no_load_are_refused_in_words(flags: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
-    "url", ["https://127.0.0.1/", "ftp://127.0.0.1/", "http://127.0.0.1:99999/", "http://"]
+    "url", ["gopher://127.0.0.1/", "ftp://127.0.0.1/", "http://127.0.0.1:99999/", "http://"]
 )
 def test_a_url_that_cannot_be_loaded_is_refused_in_words(url: str) -> None:
     outcome = run_seatrial("load", url, "-R10")

@@ -125,10 +125,8 @@ class Toll:
         """Read the counters where a window begins and where it ends."""
         if phase == "measure":
             self._throttled_before_s = _throttled_s(pids)
-        if phase in {"warm up", "cool down"}:
-            # Every connection is open before the schedule begins; at its end a quick worker may be gone already.
-            self.pss_bytes = max(self.pss_bytes, sum(pss_bytes(pid) or 0 for pid in pids))
         if phase == "cool down":
+            self.pss_bytes = sum(pss_bytes(pid) or 0 for pid in pids)
             self.throttled_s = max(0.0, _throttled_s(pids) - self._throttled_before_s)
 
 
