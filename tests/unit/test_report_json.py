@@ -71,6 +71,7 @@ LOAD = {
     "lateness_us": DISTRIBUTION,
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": NoneType,
+    "tls": NoneType,
     "generator": {"scheduling": str}
     | dict.fromkeys(
         (
