@@ -88,8 +88,11 @@ impl<D: Driver> Worker<D> {
     /// Runs the load to its end. Returns early only when the parent is gone.
     pub fn run(&mut self, parent: &mut impl Parent) -> io::Result<()> {
         let mut events = Vec::with_capacity(1024);
+        let mut is_told = true;
+        let mut next_look_ns = 0;
         loop {
-            if !self.obey(parent) {
+            // The pipe is read when it has something, and now and then: once a turn would be a system call for nothing.
+            if is_told && !self.obey(parent) {
                 return Ok(());
             }
             self.step(parent);
@@ -102,8 +105,13 @@ impl<D: Driver> Worker<D> {
             let awake_ns = self.driver.now_ns();
             self.active.wake(awake_ns);
             self.note_stall(awake_ns.saturating_sub(deadline_ns.max(asleep_ns)));
+            is_told = false;
             for event in &events {
+                is_told |= event.token == CONTROL;
                 self.on_event(event);
+            }
+            if awake_ns >= next_look_ns {
+                (is_told, next_look_ns) = (true, awake_ns + LONGEST_WAIT_NS);
             }
             self.note_stall(self.driver.now_ns().saturating_sub(awake_ns));
             parent.flush();
