@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from seatrial import systems
 from seatrial.analysis.document import to_json
@@ -31,6 +32,8 @@ from seatrial.run.watch import Watch
 from seatrial.systems.base import Address, Counters, Launch, Origin, OriginCounts, System
 from seatrial.systems.changes import ChangeLog
 from seatrial.systems.sockets import free_address
+
+Reading = TypeVar("Reading")
 
 SPARE_CONNECTIONS = 64
 """What a system must take beside the planned connections: status requests and reconnections."""
@@ -138,12 +141,12 @@ async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, stop: asyncio.
     await watch.start()
     try:
         run = await _drive(plan, desk, setting, watch)
-        counts = await _counts(run, setting)
+        counts, uncounted = await _counts(run, setting)
         await _cool_down(plan, desk, setting)
     finally:
         relay.cancel()
         await watch.end()
-    return _ended(plan, setting, watch, run, counts)
+    return _ended(plan, setting, watch, run, counts, uncounted)
 
 
 async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
@@ -178,28 +181,46 @@ async def _cool_down(plan: TrialPlan, desk: Desk, setting: Setting) -> None:
         )
 
 
-async def _counts(run: LoadRun, setting: Setting) -> TrialCounts:
-    """Count once more on every side; what each had counted before the load is taken off."""
-    completed = sum(part.completed for frame in run.frames for part in frame.parts)
+async def _counts(run: LoadRun, setting: Setting) -> tuple[TrialCounts, tuple[str, ...]]:
+    """Count once more on every side, less what each had counted before the load, and say who could not.
+
+    A side that does not answer takes nothing from the others: their counts are evidence still.
+    """
     counters_before, origin_before = setting.before
-    try:
-        counters, origin = await setting.system.counters(exact=True), await setting.origin.counts()
-    except SeatrialError:
-        # It has died; the watch says how.
-        return TrialCounts(generator_completed=completed)
-    return TrialCounts(
-        generator_completed=completed,
-        system_requests=_since(counters.requests, counters_before.requests),
-        system_upstream_requests=_since(counters.upstream_requests, counters_before.upstream_requests),
-        origin_requests=origin.requests - origin_before.requests,
+    uncounted: list[str] = []
+    counters = await _or_uncounted("system", setting.system.counters(exact=True), uncounted)
+    origin = await _or_uncounted("origin", setting.origin.counts(), uncounted)
+    counts = TrialCounts(
+        generator_completed=sum(part.completed for frame in run.frames for part in frame.parts),
+        system_requests=_since(counters.requests if counters else None, counters_before.requests),
+        system_upstream_requests=_since(
+            counters.upstream_requests if counters else None, counters_before.upstream_requests
+        ),
+        origin_requests=_since(origin.requests if origin else None, origin_before.requests),
     )
+    return counts, tuple(uncounted)
+
+
+async def _or_uncounted(who: str, reading: Awaitable[Reading], uncounted: list[str]) -> Reading | None:
+    try:
+        return await reading
+    except SeatrialError as error:
+        uncounted.append(f"uncounted: {who}: {error.what}")
+        return None
 
 
 def _since(after: int | None, before: int | None) -> int | None:
     return None if after is None else after - (before or 0)
 
 
-def _ended(plan: TrialPlan, setting: Setting, watch: Watch, run: LoadRun, counts: TrialCounts) -> TrialEnded:
+def _ended(
+    plan: TrialPlan,
+    setting: Setting,
+    watch: Watch,
+    run: LoadRun,
+    counts: TrialCounts,
+    uncounted: tuple[str, ...],
+) -> TrialEnded:
     result = run.result()
     is_whole = not run.driven.interrupted or watch.failure is not None
     return TrialEnded(
@@ -212,7 +233,7 @@ def _ended(plan: TrialPlan, setting: Setting, watch: Watch, run: LoadRun, counts
             drained_before_start=setting.drained,
             system_failure=watch.failure,
             processes_lost=tuple(watch.lost),
-            missing=setting.before[0].missing,
+            missing=(*setting.before[0].missing, *uncounted),
         ),
         # Everything else that may cast doubt is judged from the record; this only the workers' parent knows.
         reasons=tuple(dataclasses.asdict(lost_worker(line)) for line in run.driven.lost),
