@@ -22,6 +22,7 @@ class PhasePart:
     is base64 V2, in microseconds; ``latency`` has one sample for each intended request (at-least samples for those that
     never completed), the others one for each sent request. ``lateness`` counts from the intended time or, where every
     connection was busy then, from when one was free: it is the generator's own error. It has no samples in closed loop.
+    ``errors`` counts the requests of this phase that failed or timed out, by kind; older records have none.
     """
 
     phase: PhaseName
@@ -39,18 +40,20 @@ class PhasePart:
     lateness: str
     unexpected: Mapping[str, int] = field(default_factory=dict)
     completed_late: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One interval of one worker.
 
-    ``errors`` counts by kind (see ``docs``): of requests and of connections, held ones too. ``connect`` is a base64 V2
-    histogram of the connect times in microseconds, ``tls_handshake`` one of the handshakes that followed them;
-    ``tls_versions`` counts those by the version agreed upon. CPU times are cumulative, gauges are as of ``end_ns``.
-    ``churned`` connections were closed because they had served their time. ``receive_wait_ns_max`` is the longest that
-    an answer lay unread, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked
-    for.
+    ``errors`` counts by kind (see ``docs``): of requests of every phase and of connections, held ones too.
+    ``connect`` is a base64 V2 histogram of the connect times in microseconds, ``tls_handshake`` one of the handshakes
+    that followed them; ``tls_versions`` counts those by the version agreed upon. CPU times are cumulative, gauges are
+    as of ``end_ns``. ``churned`` connections were closed because they had served their time. ``receive_wait_ns_max`` is
+    the longest that an answer lay unread, ``stall_ns_max`` the longest that the loop was away from its work beyond what
+    it had asked for. ``held_min`` is the fewest held connections at any moment of the interval, None in records that
+    are older than it; ``held_lost`` counts those that the peer ended.
     """
 
     worker: int
@@ -78,6 +81,8 @@ class Frame:
     tls_handshake: str = ""
     tls_versions: Mapping[str, int] = field(default_factory=dict)
     tls_resumed: int = 0
+    held_min: int | None = None
+    held_lost: int = 0
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Frame:

@@ -1,0 +1,28 @@
+"""What newer workers tell and older records lack."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from tests.unit.test_document import frame, part
+
+from seatrial.load.frames import Frame
+from seatrial.record.frame_rows import join_frame, split_frame
+
+
+def test_an_older_record_has_no_lowest_count_and_no_errors_of_a_phase() -> None:
+    document = dataclasses.asdict(frame(0, 0, part([100])))
+    for name in ("held_min", "held_lost"):
+        del document[name]
+    del document["parts"][0]["errors"]
+    read = Frame.from_json(document)
+    assert (read.held_min, read.held_lost, read.parts[0].errors) == (None, 0, {})
+
+
+def test_the_lowest_count_and_the_errors_of_a_phase_are_kept() -> None:
+    failing = dataclasses.replace(part([100]), errors={"read_reset": 1})
+    told = frame(0, 0, failing, held_min=3, held_lost=2)
+    counters, histograms = split_frame(told)
+    assert json.loads(counters)["held_min"] == 3
+    assert join_frame(counters, histograms) == told
