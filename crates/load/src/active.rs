@@ -359,9 +359,7 @@ impl Active {
         if std::mem::replace(&mut connection.was_open, true) {
             recorder.reconnected();
         }
-        connection.state = State::Free;
-        connection.since_ns = now_ns;
-        self.free.push(&mut self.connections, index);
+        self.set_free(index, now_ns);
         true
     }
 
@@ -464,6 +462,7 @@ impl Active {
         if self.connections[index as usize].state == State::Busy {
             let ending = if failure == Failure::Timeout { Ending::TimedOut } else { Ending::Failed };
             recorder.ended(&self.sent(index), ending, now_ns);
+            recorder.failed(&self.sent(index), failure);
             self.busy.remove(&mut self.connections, index);
         } else {
             self.free.remove(&mut self.connections, index);

@@ -8,6 +8,7 @@ use crate::routes::RouteReport;
 /// A worker's message.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "one is made in a second, and none is kept")]
 pub enum Message {
     /// The worker has read its spec.
     Hello(Hello),
@@ -81,6 +82,8 @@ pub struct PhasePart {
     pub status: Vec<(u16, u64)>,
     #[serde(serialize_with = "as_map")]
     pub unexpected: Vec<(&'static str, u64)>,
+    #[serde(serialize_with = "as_map")]
+    pub errors: Vec<(&'static str, u64)>,
     pub latency: String,
     pub service_time: String,
     pub lateness: String,
@@ -95,6 +98,8 @@ pub struct Frame {
     pub start_ns: u64,
     pub end_ns: u64,
     pub held: u32,
+    pub held_min: u32,
+    pub held_lost: u64,
     pub active: u32,
     pub in_flight: u32,
     pub backlog: u64,

@@ -23,7 +23,7 @@ struct Slot {
     socket: i32,
     generation: u32,
     /// Bytes of the current request that were sent.
-    written: u16,
+    written: u32,
     is_established: bool,
 }
 
@@ -40,6 +40,9 @@ pub(crate) struct Held {
     /// Attempts under way, oldest first; those that ended otherwise are skipped by their generation.
     attempts: VecDeque<Attempt>,
     established: u32,
+    /// The fewest that were established at any moment since the last frame, and how many the peer has ended since.
+    fewest: u32,
+    lost: u64,
     was_complete: bool,
     pace: HoldPace,
     request: Vec<u8>,
@@ -53,6 +56,8 @@ impl Held {
             closed: (0..count).rev().collect(),
             attempts: VecDeque::new(),
             established: 0,
+            fewest: 0,
+            lost: 0,
             was_complete: false,
             pace: HoldPace::new(traffic, count, now_ns),
             request,
@@ -61,6 +66,13 @@ impl Held {
 
     pub(crate) fn established(&self) -> u32 {
         self.established
+    }
+
+    /// The fewest that were established since the last call, and how many the peer has ended since.
+    pub(crate) fn take_losses(&mut self) -> (u32, u64) {
+        let losses = (self.fewest, self.lost);
+        (self.fewest, self.lost) = (self.established, 0);
+        losses
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -199,6 +211,7 @@ impl Held {
         was_reset: bool,
     ) {
         recorder.ended_by_peer(was_reset);
+        self.lost += 1;
         self.close(driver, index);
     }
 
@@ -221,14 +234,14 @@ impl Held {
 
     fn write<D: Driver>(&mut self, driver: &mut D, index: u32, most: usize, recorder: &mut Recorder) {
         let slot = &mut self.slots[index as usize];
-        let rest = &self.request[usize::from(slot.written)..];
+        let rest = &self.request[slot.written as usize..];
         match driver.send(slot.socket, &rest[..rest.len().min(most)]) {
             Ok(written) => {
-                let total = usize::from(slot.written) + written;
+                let total = slot.written as usize + written;
                 if total == self.request.len() {
                     recorder.held_request();
                 }
-                slot.written = (total % self.request.len()) as u16;
+                slot.written = (total % self.request.len()) as u32;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => self.broke(driver, index, recorder, &error),
@@ -272,6 +285,7 @@ impl Held {
         let slot = &mut self.slots[index as usize];
         driver.close(slot.socket, true);
         self.established -= u32::from(slot.is_established);
+        self.fewest = self.fewest.min(self.established);
         (slot.socket, slot.is_established) = (CLOSED, false);
         self.closed.push(index);
     }

@@ -26,6 +26,7 @@ struct PhaseRecord {
     bytes_received: u64,
     status: Box<[u64; STATUS_LIMIT]>,
     unexpected: [u64; Unexpected::NAMES.len()],
+    errors: FailureCounts,
     latency: Histogram,
     service_time: Histogram,
     lateness: Histogram,
@@ -45,6 +46,7 @@ impl PhaseRecord {
             bytes_received: 0,
             status: Box::new([0; STATUS_LIMIT]),
             unexpected: [0; Unexpected::NAMES.len()],
+            errors: FailureCounts::default(),
             latency: Histogram::new(),
             service_time: Histogram::new(),
             lateness: Histogram::new(),
@@ -70,6 +72,7 @@ impl PhaseRecord {
             bytes_received: std::mem::take(&mut self.bytes_received),
             status: self.take_status(),
             unexpected: self.take_unexpected(),
+            errors: self.errors.take(),
             latency: self.latency.take_encoded(),
             service_time: self.service_time.take_encoded(),
             lateness: self.lateness.take_encoded(),
@@ -192,6 +195,11 @@ impl Recorder {
     pub(crate) fn unexpected(&mut self, sent: &Sent, how: Unexpected) {
         self.routes.unexpected(sent.request, sent.slot.phase);
         self.phase(sent.slot.phase).unexpected[how as usize] += 1;
+    }
+
+    /// Says how a request failed, among the errors of its phase.
+    pub(crate) fn failed(&mut self, sent: &Sent, failure: Failure) {
+        self.phase(sent.slot.phase).errors.add(failure);
     }
 
     /// Records an at-least sample: nothing that was intended is left out of the histograms.

@@ -48,6 +48,8 @@ pub struct Worker<D: Driver> {
     seq: u64,
     frame_start_ns: u64,
     next_frame_ns: u64,
+    /// Frames end a whole number of intervals before or after this.
+    frame_anchor_ns: u64,
     /// The longest that the loop was away from its work since the last frame, beyond what it had asked for.
     stall_ns_max: u64,
     closed_loop_slots: u64,
@@ -69,6 +71,7 @@ impl<D: Driver> Worker<D> {
             seq: 0,
             frame_start_ns: now_ns,
             next_frame_ns: now_ns + spec.interval_ns,
+            frame_anchor_ns: now_ns,
             stall_ns_max: 0,
             closed_loop_slots: 0,
             held_opened: 0,
@@ -126,8 +129,9 @@ impl<D: Driver> Worker<D> {
                     let schedule = Schedule::new(&self.spec, at_ns);
                     self.recorder.set_window_end(schedule.end_ns());
                     self.stage = Stage::Run(schedule);
-                    // From here on the frames of all workers end at the same moments.
-                    self.next_frame_ns = at_ns;
+                    // From here on the frames of all workers end at the same moments, one of them where the window
+                    // begins.
+                    (self.next_frame_ns, self.frame_anchor_ns) = (at_ns, at_ns + self.spec.warmup_ns);
                 }
                 Command::Stop => self.stop(),
                 Command::Gone => return false,
@@ -169,8 +173,7 @@ impl<D: Driver> Worker<D> {
         self.advance_stage(parent, now_ns);
         if now_ns >= self.next_frame_ns && !matches!(self.stage, Stage::Done) {
             self.send_frame(parent, now_ns);
-            let passed = (now_ns - self.next_frame_ns) / self.spec.interval_ns + 1;
-            self.next_frame_ns += passed * self.spec.interval_ns;
+            self.next_frame_ns = self.boundary_after(now_ns);
         }
     }
 
@@ -204,7 +207,7 @@ impl<D: Driver> Worker<D> {
             }
             Stage::Run(schedule) => {
                 let end_ns = schedule.end_ns();
-                let is_over = match self.spec.loop_kind {
+                match self.spec.loop_kind {
                     LoopKind::Open => {
                         Self::send_due(
                             schedule,
@@ -213,16 +216,13 @@ impl<D: Driver> Worker<D> {
                             &mut self.recorder,
                             now_ns,
                         );
-                        // Without a free connection no slot is passed; the drain goes on where this left off.
-                        schedule.next().is_none() || now_ns >= end_ns
                     }
-                    LoopKind::Closed => {
-                        self.send_on_all_free(now_ns);
-                        now_ns >= end_ns
-                    }
-                };
-                if is_over {
-                    self.end_schedule(now_ns.max(end_ns));
+                    LoopKind::Closed => self.send_on_all_free(now_ns),
+                }
+                // Not before, even where no slot is left: idle connections are held to the end of the window. Slots that
+                // found no free connection are left to the drain.
+                if now_ns >= end_ns {
+                    self.end_schedule(now_ns);
                 }
             }
             Stage::Drain(schedule, until_ns) => {
@@ -309,12 +309,15 @@ impl<D: Driver> Worker<D> {
 
     fn frame(&mut self, now_ns: u64) -> Frame {
         let cpu = process::cpu_time();
+        let (held_min, held_lost) = self.held.take_losses();
         let mut frame = Frame {
             worker: self.spec.worker,
             seq: self.seq,
             start_ns: self.frame_start_ns,
             end_ns: now_ns,
             held: self.held.established(),
+            held_min,
+            held_lost,
             active: self.active.present(),
             in_flight: self.active.in_flight(),
             backlog: self.backlog(now_ns),
@@ -327,6 +330,14 @@ impl<D: Driver> Worker<D> {
         self.seq += 1;
         self.frame_start_ns = now_ns;
         frame
+    }
+
+    fn boundary_after(&self, now_ns: u64) -> u64 {
+        let (anchor_ns, interval_ns) = (self.frame_anchor_ns, self.spec.interval_ns);
+        match anchor_ns.checked_sub(now_ns + 1) {
+            Some(before_ns) => anchor_ns - before_ns / interval_ns * interval_ns,
+            None => anchor_ns + ((now_ns - anchor_ns) / interval_ns + 1) * interval_ns,
+        }
     }
 
     /// Requests whose time has come and that found no free connection.
@@ -376,17 +387,21 @@ impl<D: Driver> Worker<D> {
         let is_opening = self.active.is_connecting() || self.held.oldest_attempt_ns().is_some();
         match &self.stage {
             Stage::Run(schedule) if self.spec.loop_kind == LoopKind::Open => {
-                let next_ns = schedule.next().map_or(schedule.end_ns(), |slot| slot.intended_ns);
-                if !self.active.has_free() {
+                let Some(next_ns) =
+                    schedule.next().map(|slot| slot.intended_ns).filter(|_| self.active.has_free())
+                else {
                     // The next answer, not the next slot, is what can be acted upon.
-                    return (u64::MAX, Wake::OnEvent);
-                }
+                    return (schedule.end_ns(), Wake::OnEvent);
+                };
                 let may_gather = self.spec.resolution_ns > 0 && !is_opening;
                 (next_ns, if may_gather { Wake::AtDeadline } else { Wake::OnEvent })
             }
             Stage::Run(schedule) if now_ns < schedule.start_ns() => (schedule.start_ns(), Wake::OnEvent),
             Stage::Run(schedule) => (schedule.end_ns(), Wake::OnEvent),
-            Stage::Drain(_, until_ns) => (*until_ns, Wake::OnEvent),
+            Stage::Drain(schedule, until_ns) => {
+                let next_ns = schedule.next().filter(|_| self.active.has_free()).map(|slot| slot.intended_ns);
+                (next_ns.map_or(*until_ns, |next_ns| next_ns.min(*until_ns)), Wake::OnEvent)
+            }
             Stage::Ramp { .. } | Stage::Done => (u64::MAX, Wake::OnEvent),
         }
     }

@@ -464,3 +464,87 @@ fn a_rate_may_change_in_steps_and_ramps() {
     let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
     assert_eq!(seen.sum(|part| part.completed), 100 + 1_000 + 900);
 }
+
+#[test]
+fn idle_connections_are_held_to_the_end_of_the_window() {
+    /// Says when the last connection of a worker was closed.
+    struct Watch;
+    impl Server for Watch {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(0)
+        }
+
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            vec![Step::Send(1_000, GOOD.to_vec())]
+        }
+    }
+    for active in [0, 1] {
+        let spec = WorkerSpec { held: 20, active, measure_ns: 3 * S, profile: constant(1.0), ..spec() };
+        let (seen, _) = run(&spec, Watch, 2 * S);
+        let last = seen.frames.last().expect("a last frame");
+        assert!(last.end_ns >= 5 * S, "closed at {} ns, {active} active", last.end_ns);
+        assert!(seen.frames.iter().filter(|frame| frame.start_ns >= 2 * S).all(|frame| frame.held_min == 20));
+    }
+}
+
+#[test]
+fn idle_connections_that_are_lost_and_opened_again_leave_a_trace() {
+    /// Closes each idle connection once, a second after the first request of all.
+    struct Closes {
+        at_ns: Option<u64>,
+    }
+    impl Server for Closes {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(0)
+        }
+
+        fn answer(&mut self, now_ns: u64) -> Vec<Step> {
+            let at_ns = *self.at_ns.get_or_insert(now_ns + 500 * MS);
+            if now_ns > at_ns {
+                vec![Step::Send(1_000, GOOD.to_vec())]
+            } else {
+                vec![Step::Close(at_ns - now_ns)]
+            }
+        }
+    }
+    // The connections ask every 400 ms, so those that asked before the moment lose their connection then.
+    let hold = HoldTraffic::Request { every_ns: 400 * MS };
+    let spec = WorkerSpec { held: 20, active: 0, hold, measure_ns: 3 * S, interval_ns: 3 * S, ..spec() };
+    let (seen, _) = run(&spec, Closes { at_ns: None }, 2 * S);
+    assert!(seen.frames.iter().map(|frame| frame.held_lost).sum::<u64>() >= 10);
+    assert!(seen.frames.iter().map(|frame| frame.held_min).min().expect("frames") < 20);
+}
+
+#[test]
+fn frames_end_where_the_window_begins() {
+    let spec = WorkerSpec { warmup_ns: 1_300 * MS, measure_ns: 2 * S, ..spec() };
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    let ends: Vec<u64> =
+        seen.frames.iter().map(|frame| frame.end_ns.saturating_sub(2 * S) / (100 * MS)).collect();
+    for boundary in [0, 3, 13, 23, 33] {
+        assert!(ends.contains(&boundary), "{boundary} is missing of {ends:?}");
+    }
+}
+
+#[test]
+fn waiting_for_a_connection_to_be_opened_again_is_not_the_generators_lateness() {
+    /// Closes after each answer, and takes 20 ms to accept.
+    struct SlowToAccept;
+    impl Server for SlowToAccept {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(20 * MS)
+        }
+
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+            vec![Step::Send(1_000, answer.to_vec())]
+        }
+    }
+    let spec = WorkerSpec { active: 2, profile: constant(90.0), ..spec() };
+    let (seen, _) = run(&spec, SlowToAccept, 2 * S);
+    let mut lateness = Histogram::new();
+    for part in seen.parts("measure") {
+        lateness.add(&Histogram::decode(&part.lateness).expect("ours"));
+    }
+    assert!(lateness.max_us() < 1_000, "{} us", lateness.max_us());
+}
