@@ -7,15 +7,22 @@ import http.client
 import os
 import signal
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from tests.support.runs import Bench
 
+from seatrial import systems
+from seatrial.errors import GeneratorFault
 from seatrial.plan.model import OriginPlan
+from seatrial.run import trial as trial_module
+from seatrial.run.plan import run_plan
 from seatrial.run.trial import Setting, _counts
 from seatrial.systems import sockets
-from seatrial.systems.base import Address, Launch
+from seatrial.systems.base import Address, Launch, Origin, ProcessRef
 from seatrial.systems.envoy import EnvoySystem
 from seatrial.systems.origins.seatrial import SeatrialOrigin
 
@@ -23,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from seatrial.run.load import LoadRun
+    from seatrial.load.spec import LoadSpec
+    from seatrial.run.load import LoadHooks, LoadRun
 
 REQUESTS = 3
 NO_LOAD = cast("LoadRun", SimpleNamespace(frames=()))
@@ -78,3 +86,44 @@ def test_a_side_that_cannot_be_counted_is_named_and_the_other_side_is_counted(
             assert uncounted[0].startswith(f"uncounted: {dead}: ")
 
     asyncio.run(trial())
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a run's trials made, before their loads were to begin."""
+
+    origins: list[SeatrialOrigin] = field(default_factory=list)
+    load_seeds: list[int] = field(default_factory=list)
+    processes: list[ProcessRef] = field(default_factory=list)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """Let trials run up to their loads, and keep what they made."""
+    kept = Seen()
+    create = systems.create_origin
+
+    def create_origin(plan: OriginPlan, seed: int = 1) -> Origin:
+        kept.origins.append(origin := cast("SeatrialOrigin", create(plan, seed)))
+        return origin
+
+    async def run_load(load: LoadSpec, _: LoadHooks) -> LoadRun:
+        kept.load_seeds.append(load.seed)
+        kept.processes += kept.origins[-1].processes()
+        raise GeneratorFault("no load is wanted here")
+
+    monkeypatch.setattr(systems, "create_origin", create_origin)
+    monkeypatch.setattr(trial_module, "run_load", run_load)
+    return kept
+
+
+def test_trials_and_roles_draw_from_streams_of_their_own(tmp_path: Path, seen: Seen) -> None:
+    bench = Bench(tmp_path)
+    asyncio.run(run_plan(bench.plan("direct", "direct"), bench.runs, (), asyncio.Event()))
+    # Those that were only asked for their version were not started.
+    origin_seeds = [origin._seed for origin in seen.origins if origin._seed != 1]
+    assert len(seen.load_seeds) == len(origin_seeds) == 2
+    assert len({*seen.load_seeds, *origin_seeds}) == 4
+    # Each process adds its number; a neighbour's stream must be out of reach.
+    ordered = sorted([*seen.load_seeds, *origin_seeds])
+    assert all(later - earlier > 1_000_000 for earlier, later in pairwise(ordered))

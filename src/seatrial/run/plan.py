@@ -23,6 +23,7 @@ from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.trial import Desk, TrialPlan, run_trial
+from seatrial.seeds import derive
 from seatrial.systems.base import BinaryInfo
 
 
@@ -88,7 +89,8 @@ async def _run_trials(
         for number, (case, repeat) in enumerate(order, start=1):
             if stop.is_set():
                 break
-            await run_trial(TrialPlan(case, repeat, number, len(order), plan.seed + number), desk, stop)
+            seed = derive(plan.seed, "trial", number)
+            await run_trial(TrialPlan(case, repeat, number, len(order), seed), desk, stop)
     except BaseException as error:
         code = error.exit_code if isinstance(error, SeatrialError) else ExitCode.ENVIRONMENT
         writer.append(RunEnded("failed", int(code)))

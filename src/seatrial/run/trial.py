@@ -29,6 +29,7 @@ from seatrial.record.layout import RunDirectory
 from seatrial.run.case_load import load_spec
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.run.watch import Watch
+from seatrial.seeds import derive
 from seatrial.systems.base import Address, Counters, Launch, Origin, OriginCounts, System
 from seatrial.systems.changes import ChangeLog
 from seatrial.systems.sockets import free_address
@@ -41,7 +42,10 @@ SPARE_CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """Which trial this is: the ``repeat``-th of ``case``, ``order``-th of ``of``; all count from 1."""
+    """Which trial this is: the ``repeat``-th of ``case``, ``order``-th of ``of``; all count from 1.
+
+    ``seed`` is the trial's own; each who draws at random derives a stream of its own from it.
+    """
 
     case: Case
     repeat: int
@@ -85,7 +89,7 @@ async def run_trial(plan: TrialPlan, desk: Desk, stop: asyncio.Event) -> None:
     )
     desk.record(PhaseStarted(plan.order, "set up", time.monotonic()))
     system = systems.create(plan.case.system)
-    origin = systems.create_origin(plan.case.origin, plan.seed)
+    origin = systems.create_origin(plan.case.origin, derive(plan.seed, "origin"))
     try:
         setting = await _set_up(plan, desk, system, origin)
         ended = await _measure(plan, desk, setting, stop)
@@ -168,7 +172,7 @@ async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) ->
         on_started=watch.watch_generators,
         stop=watch.stop,
     )
-    return await run_load(load_spec(plan.case, setting.addresses, plan.seed), hooks)
+    return await run_load(load_spec(plan.case, setting.addresses, derive(plan.seed, "arrivals")), hooks)
 
 
 async def _cool_down(plan: TrialPlan, desk: Desk, setting: Setting) -> None:
