@@ -76,6 +76,7 @@ class NginxServer:
         self._status: Address | None = None
         self._count_log: Path | None = None
         self._own_polls = 0
+        self._polling = asyncio.Lock()
         self._last: Counters | None = None
 
     async def start(self, launch: Launch) -> tuple[Address, ...]:
@@ -188,14 +189,17 @@ class NginxServer:
         )
 
     async def _ask_status(self, status: Address) -> Counters:
-        try:
+        # One at a time: a page tells of the polls before it and of itself, and of none that is under way beside it.
+        async with self._polling:
+            try:
+                _, page = await status_page.get(status, "/status")
+            except (OSError, http.client.HTTPException) as error:
+                raise SystemFault(
+                    f"the status page of {self._label} does not answer", cause=self.failure() or str(error)
+                ) from error
+            # Counted only now: one that nginx never answered is not in what nginx counts.
             self._own_polls += 1
-            _, page = await status_page.get(status, "/status")
-        except (OSError, http.client.HTTPException) as error:
-            raise SystemFault(
-                f"the status page of {self._label} does not answer", cause=self.failure() or str(error)
-            ) from error
-        values = parse_stub_status(page, self._own_polls)
+            values = parse_stub_status(page, self._own_polls)
         return Counters(
             at_s=time.monotonic(),
             connections_active=int(values["active"]),
