@@ -16,13 +16,15 @@ import pytest
 from tests.support.runs import Bench
 
 from seatrial import systems
-from seatrial.errors import GeneratorFault
+from seatrial.errors import GeneratorFault, SystemFault
 from seatrial.plan.model import OriginPlan
 from seatrial.run import trial as trial_module
 from seatrial.run.plan import run_plan
 from seatrial.run.trial import Setting, _counts
-from seatrial.systems import sockets
+from seatrial.run.watch import Watch
+from seatrial.systems import proc, sockets
 from seatrial.systems.base import Address, Launch, Origin, ProcessRef
+from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy import EnvoySystem
 from seatrial.systems.origins.seatrial import SeatrialOrigin
 
@@ -127,3 +129,37 @@ def test_trials_and_roles_draw_from_streams_of_their_own(tmp_path: Path, seen: S
     # Each process adds its number; a neighbour's stream must be out of reach.
     ordered = sorted([*seen.load_seeds, *origin_seeds])
     assert all(later - earlier > 1_000_000 for earlier, later in pairwise(ordered))
+
+
+def test_an_origin_is_stopped_though_its_system_does_not_stop(
+    tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop(_: DirectSystem) -> None:
+        raise SystemFault("it does not stop")
+
+    monkeypatch.setattr(DirectSystem, "stop", stop)
+    bench = Bench(tmp_path)
+    with pytest.raises(SystemFault, match="it does not stop"):
+        asyncio.run(run_plan(bench.plan("direct"), bench.runs, (), asyncio.Event()))
+    assert seen.processes
+    assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in seen.processes)
+
+
+def test_a_watch_that_cannot_begin_leaves_no_task_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[str] = []
+
+    async def start(_: Watch) -> None:
+        raise SystemFault("it cannot be watched")
+
+    async def run() -> None:
+        bench = Bench(tmp_path)
+        await run_plan(bench.plan("direct"), bench.runs, (), asyncio.Event())
+        # A task that was cancelled ends at the loop's next turn.
+        await asyncio.sleep(0)
+        left.extend(str(task.get_coro()) for task in asyncio.all_tasks() - {asyncio.current_task()})
+
+    monkeypatch.setattr(Watch, "start", start)
+    asyncio.run(run())
+    assert not left

@@ -11,7 +11,7 @@ import click
 
 from seatrial.analysis.document import to_json
 from seatrial.analysis.result import LoadResult
-from seatrial.cli.documents import json_option, write_document
+from seatrial.cli.documents import json_option, require_writable, write_document
 from seatrial.cli.load_flags import connection_flags, output_flags, pace_flags, request_flags
 from seatrial.cli.load_options import LoadOptions
 from seatrial.cli.tls_options import TlsOptions, tls_options
@@ -48,17 +48,20 @@ def load(
     from seatrial.report.load_files import write_hdr_log, write_series
     from seatrial.report.load_text import load_text, spectrum_text
 
-    run, result = asyncio.run(_run(LoadOptions(tls=TlsOptions.take(options), **options).spec(), quiet=quiet))
-    if hdr_log is not None:
-        write_hdr_log(Path(hdr_log), run.facts(), run.frames)
-    if series is not None:
-        write_series(Path(series), result)
-    if json_target is not None:
-        write_document(to_json(result), json_target)
+    spec = LoadOptions(tls=TlsOptions.take(options), **options).spec()
+    require_writable((hdr_log, series, json_target))
+    run, result = asyncio.run(_run(spec, quiet=quiet))
+    # The text goes first: should a disk be full by now, what was measured has been seen.
     if json_target != "-":
         click.echo(load_text(result))
         if latency:
             click.echo(spectrum_text(run.frames))
+    if json_target is not None:
+        write_document(to_json(result), json_target)
+    if hdr_log is not None:
+        write_hdr_log(Path(hdr_log), run.facts(), run.frames)
+    if series is not None:
+        write_series(Path(series), result)
     if run.driven.interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.INVALID_MEASUREMENT if result.validity.reasons else ExitCode.PASS

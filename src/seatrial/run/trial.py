@@ -98,8 +98,10 @@ async def run_trial(plan: TrialPlan, desk: Desk, stop: asyncio.Event) -> None:
         because = f" ({error.cause})" if error.cause else ""
         ended = TrialEnded(plan.order, f"failed: {error.what}{because}", time.monotonic())
     finally:
-        await system.stop()
-        await origin.stop()
+        try:
+            await system.stop()
+        finally:
+            await origin.stop()
     desk.record(ended)
 
 
@@ -142,8 +144,8 @@ async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, stop: asyncio.
     trial_stop = asyncio.Event()
     watch = Watch(plan.order, plan.case.system.label, setting.system, setting.origin, desk.record, trial_stop)
     relay = asyncio.create_task(_relay(stop, trial_stop))
-    await watch.start()
     try:
+        await watch.start()
         run = await _drive(plan, desk, setting, watch)
         counts, uncounted = await _counts(run, setting)
         await _cool_down(plan, desk, setting)
