@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.unit.test_analysis_validity import LOAD
 
-from seatrial.analysis.evidence import Window
 from seatrial.analysis.objectives import Measured, error_count, judge_case, metric_value
 from seatrial.analysis.resources import RoleResources, TrialResources, role_curves, trial_resources
 from seatrial.analysis.spread import spread_of
+from seatrial.analysis.window import Window
 from seatrial.observe.samples import ProcessSample
 from seatrial.record.rows import RecordedObjective
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from tests.support.made_run import Twist, compiled_plan, load_document, made_frames
 
-from seatrial.analysis.evidence import Gauge, TrialEvidence, WorkerEvidence
+from seatrial.analysis.evidence import TrialEvidence, WorkerEvidence
 from seatrial.analysis.result import Reason, Validity
 from seatrial.analysis.rules import RULES
 from seatrial.analysis.stored import load_result
 from seatrial.analysis.validity import fault_of, judge_trial, remarks_on
+from seatrial.analysis.window import Gauge
 from seatrial.record.events import TrialCounts, TrialFacts
 
 CASE = compiled_plan(("envoy",))["cases"][0]

@@ -7,15 +7,15 @@ Only frames are needed, so a load that was cut short is summed up by the same co
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seatrial._engine import Histogram
+from seatrial.analysis.histograms import distribution, merge
 from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
 from seatrial.analysis.tls import tls_counts
+from seatrial.analysis.window import Window, by_worker, gauge_in
 from seatrial.load.frames import Frame, PhasePart
 from seatrial.load.routes import KeptAnswer, Route
 
@@ -55,6 +55,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
     Counts are of requests whose intended send time lies in the window, wherever their answers fell; the
     achieved rate is of the answers that came within it.
     """
+    window = Window.lasting(facts.window_start_ns, facts.measured_s)
     parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
     total = {name: sum(getattr(part, name) for part in parts) for name in _COUNTERS}
     in_window = total["completed"] - sum(part.completed_late for part in parts)
@@ -64,7 +65,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         status.update(part.status)
     for frame in frames:
         errors.update(frame.errors)
-    cpu_user_s, cpu_system_s = _cpu_in_window(frames, facts.window_start_ns)
+    cpu_user_s, cpu_system_s = _cpu_in_window(frames, window)
     cpu_us = (cpu_user_s + cpu_system_s) * 1e6 / total["completed"] if total["completed"] else 0.0
     return LoadResult(
         url=facts.url,
@@ -79,9 +80,9 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         rate_requested_per_s=facts.rate_requested_per_s,
         rate_achieved_per_s=in_window / facts.measured_s if facts.measured_s else 0.0,
         active_requested=facts.active_requested,
-        active_established=_lowest_in_window(frames, facts, "active"),
+        active_established=gauge_in(frames, window, "active", 0).lowest or 0,
         held_requested=facts.held_requested,
-        held_established=_lowest_in_window(frames, facts, "held"),
+        held_established=gauge_in(frames, window, "held", 0).lowest or 0,
         opened=sum(frame.opened for frame in frames),
         reconnected=sum(frame.reconnected for frame in frames),
         intended=total["sent"] + total["unsent"],
@@ -109,7 +110,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
         // 1_000,
         tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if facts.tls else None,
-        tls=tls_counts(frames, facts.window_start_ns, facts.measured_s) if facts.tls else None,
+        tls=tls_counts(frames, window) if facts.tls else None,
     )
 
 
@@ -145,65 +146,18 @@ _COUNTERS = (
 )
 
 
-def merge(encoded: Iterable[str]) -> Histogram:
-    """Add up base64 V2 histograms; "" is one without samples."""
-    merged = Histogram()
-    for one in encoded:
-        merged.add_encoded(one)
-    return merged
-
-
 def _distribution(encoded: Iterable[str]) -> Distribution:
     return distribution(merge(encoded))
 
 
-def distribution(histogram: Histogram) -> Distribution:
-    """Return the percentiles that results show, in microseconds; all 0 without samples."""
-    p50, p75, p90, p99, p999, p9999 = (
-        histogram.quantile_us(quantile) for quantile in (0.5, 0.75, 0.9, 0.99, 0.999, 0.9999)
-    )
-    return Distribution(
-        min=histogram.min_us,
-        mean=round(histogram.mean_us, 3),
-        p50=p50,
-        p75=p75,
-        p90=p90,
-        p99=p99,
-        p999=p999,
-        p9999=p9999,
-        max=histogram.max_us,
-        count=histogram.count,
-    )
-
-
-def _by_worker(frames: Iterable[Frame]) -> Iterable[list[Frame]]:
-    ordered = sorted(frames, key=lambda frame: (frame.worker, frame.seq))
-    for _, own in itertools.groupby(ordered, key=lambda frame: frame.worker):
-        yield list(own)
-
-
-def _cpu_in_window(frames: Iterable[Frame], window_start_ns: int) -> tuple[float, float]:
+def _cpu_in_window(frames: Iterable[Frame], window: Window) -> tuple[float, float]:
     """Return the CPU seconds (user, system) of all workers from the start of the window to their ends."""
     user_ns = system_ns = 0
-    for own in _by_worker(frames):
-        before = [frame for frame in own if frame.end_ns <= window_start_ns + _EDGE_NS] or own[:1]
+    for own in by_worker(frames).values():
+        before = window.before(own) or own[:1]
         user_ns += own[-1].cpu_user_ns - before[-1].cpu_user_ns
         system_ns += own[-1].cpu_system_ns - before[-1].cpu_system_ns
     return user_ns / 1e9, system_ns / 1e9
-
-
-_EDGE_NS = 20_000_000
-"""A frame that ends at a boundary may end a little after it: the worker was busy sending."""
-
-
-def _lowest_in_window(frames: Iterable[Frame], facts: LoadFacts, gauge: Literal["held", "active"]) -> int:
-    """Return the fewest connections established at the end of any interval of the window, summed over workers."""
-    end_ns = facts.window_start_ns + round(facts.measured_s * 1e9) + _EDGE_NS
-    lowest = 0
-    for own in _by_worker(frames):
-        inside = [frame for frame in own if facts.window_start_ns - _EDGE_NS <= frame.end_ns <= end_ns]
-        lowest += min(getattr(frame, gauge) for frame in inside or own[-1:])
-    return lowest
 
 
 def _intervals(facts: LoadFacts, frames: Iterable[Frame]) -> tuple[Interval, ...]:

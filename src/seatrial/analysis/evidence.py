@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.stored import reason
+from seatrial.analysis.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
 from seatrial.record.events import TrialCounts, TrialFacts
 
 if TYPE_CHECKING:
@@ -17,28 +18,15 @@ if TYPE_CHECKING:
     from seatrial.record.reader import RunReader
     from seatrial.record.rows import RecordedCase, RecordedPhase, RecordedTrial
 
-NANOSECONDS = 1_000_000_000
-# A frame that ends at a boundary may end a little after it: the worker was busy sending.
-EDGE_NS = 20_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class WorkerEvidence:
-    """One worker: mean CPU in the measure phase, lost frames, the longest hole between two frames."""
+    """One worker: mean CPU in the measure phase (None is unknown), lost frames, the longest hole between two."""
 
     worker: int
-    cpu_cores: float = 0.0
+    cpu_cores: float | None = None
     missing_frames: int = 0
     longest_gap_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """Connections: asked for, and established when the measure phase began and ended; None is unknown."""
-
-    requested: int = 0
-    at_start: int | None = None
-    at_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +43,6 @@ class TrialEvidence:
     workers: tuple[WorkerEvidence, ...] = ()
     steal_fraction: float | None = None
     known_reasons: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The measure phase in CLOCK_MONOTONIC nanoseconds."""
-
-    start_ns: int
-    end_ns: int
-
-    @property
-    def length_s(self) -> float:
-        """Its length in seconds."""
-        return (self.end_ns - self.start_ns) / NANOSECONDS
 
 
 def evidence_of(
@@ -98,40 +73,33 @@ def evidence_of(
 def measure_window(phases: Iterable[RecordedPhase], frames: Iterable[Frame]) -> Window | None:
     """Return when requests of the measure phase were sent; None where it never began.
 
-    The recorded phase says it. In a trial that was cut the phase has no end, so the last frame is it; its first
-    frame is no beginning, for an interval may straddle the border.
+    The recorded phase says it; the next one begins late where the conductor was busy, so the length that was
+    expected is the limit. In a trial that was cut the phase has no end, so the last frame that every worker still
+    wrote is it; its first frame is no beginning, for an interval may straddle the border.
     """
     measuring = [frame for frame in frames if any(part.phase == "measure" for part in frame.parts)]
     recorded = next((phase for phase in phases if phase.name == "measure"), None)
-    last_ns = max((frame.end_ns for frame in measuring), default=None)
+    last_ns = _last_ns(measuring)
     if recorded is not None:
         start_ns = int(recorded.start_s * NANOSECONDS)
         end_ns = int(recorded.end_s * NANOSECONDS) if recorded.end_s is not None else last_ns
-        return None if end_ns is None else Window(start_ns, max(start_ns, end_ns))
+        if end_ns is None:
+            return None
+        if recorded.expected_s is not None:
+            end_ns = min(end_ns, start_ns + round(recorded.expected_s * NANOSECONDS))
+        return Window(start_ns, max(start_ns, end_ns))
     if last_ns is None:
         return None
     return Window(min(frame.start_ns for frame in measuring), last_ns)
 
 
-def by_worker(frames: Iterable[Frame]) -> dict[int, list[Frame]]:
-    """Return the frames of each worker, in order of their numbers."""
-    found: dict[int, list[Frame]] = {}
-    for frame in sorted(frames, key=lambda frame: (frame.worker, frame.seq)):
-        found.setdefault(frame.worker, []).append(frame)
-    return found
-
-
-def gauge_in(frames: Iterable[Frame], window: Window | None, name: str, requested: int) -> Gauge:
-    """Return the connections asked for beside those established when the window began and ended."""
-    if window is None:
-        return Gauge(requested)
-    at_start = at_end = 0
-    for own in by_worker(frames).values():
-        before = [frame for frame in own if frame.end_ns <= window.start_ns + EDGE_NS]
-        inside = [frame for frame in own if window.start_ns < frame.end_ns <= window.end_ns + EDGE_NS]
-        at_start += getattr((before[-1:] or inside[:1] or own[:1])[0], name)
-        at_end += getattr((inside[-1:] or own[-1:])[0], name)
-    return Gauge(requested, at_start, at_end)
+def _last_ns(measuring: Sequence[Frame]) -> int | None:
+    # Workers do not write their last frames together; one that is behind by more than an interval was gone.
+    ends = {frame.worker: (frame.end_ns, frame.end_ns - frame.start_ns) for frame in measuring}
+    if not ends:
+        return None
+    latest = max(end_ns for end_ns, _ in ends.values())
+    return min(end_ns for end_ns, length_ns in ends.values() if latest - end_ns <= length_ns)
 
 
 def _counts(counts: TrialCounts, frames: Sequence[Frame]) -> TrialCounts:
@@ -150,22 +118,10 @@ def worker_evidence(worker: int, frames: Sequence[Frame], window: Window | None)
     gaps = [later.start_ns - earlier.end_ns for earlier, later in pairwise(frames)]
     return WorkerEvidence(
         worker=worker,
-        cpu_cores=_cpu_cores(frames, window),
+        cpu_cores=cpu_cores_in(frames, window),
         missing_frames=expected - len(frames),
         longest_gap_s=max(gaps, default=0) / NANOSECONDS,
     )
-
-
-def _cpu_cores(frames: Sequence[Frame], window: Window | None) -> float:
-    if window is None:
-        return 0.0
-    inside = [frame for frame in frames if window.start_ns <= frame.end_ns <= window.end_ns]
-    if len(inside) < 2:
-        return 0.0
-    used_ns = (inside[-1].cpu_user_ns + inside[-1].cpu_system_ns) - (
-        inside[0].cpu_user_ns + inside[0].cpu_system_ns
-    )
-    return used_ns / max(1, inside[-1].end_ns - inside[0].end_ns)
 
 
 def _steal_fraction(reader: RunReader, trial: int, window: Window | None) -> float | None:

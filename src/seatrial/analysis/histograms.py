@@ -24,23 +24,28 @@ HALVINGS_LIMIT = 24
 
 def merged(frames: Iterable[Frame], kind: Kind, phase: PhaseName = "measure") -> Histogram:
     """Return one histogram of every sample of ``kind`` in ``phase``; exact, in microseconds."""
+    return merge(getattr(part, kind) for frame in frames for part in frame.parts if part.phase == phase)
+
+
+def merge(encoded: Iterable[str]) -> Histogram:
+    """Add up base64 V2 histograms; "" is one without samples."""
     histogram = Histogram()
-    for frame in frames:
-        for part in frame.parts:
-            encoded: str = getattr(part, kind)
-            if part.phase == phase and encoded:
-                histogram.add_encoded(encoded)
+    for one in encoded:
+        histogram.add_encoded(one)
     return histogram
 
 
 def distribution_of(histogram: Histogram) -> Distribution | None:
     """Return the percentiles of a histogram in microseconds; None where it is empty."""
-    if histogram.count == 0:
-        return None
+    return distribution(histogram) if histogram.count else None
+
+
+def distribution(histogram: Histogram) -> Distribution:
+    """Return the percentiles that results show, in microseconds; all 0 without samples."""
     quantiles = {name: histogram.quantile_us(quantile) for name, quantile in QUANTILES.items()}
     return Distribution(
         min=histogram.min_us,
-        mean=histogram.mean_us,
+        mean=round(histogram.mean_us, 3),
         max=histogram.max_us,
         count=histogram.count,
         **quantiles,

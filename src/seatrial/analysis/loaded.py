@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seatrial.analysis.document import LoadFacts
-from seatrial.analysis.evidence import TrialEvidence, Window, by_worker, gauge_in, worker_evidence
+from seatrial.analysis.evidence import TrialEvidence, worker_evidence
 from seatrial.analysis.result import LoadResult, Reason, Validity
 from seatrial.analysis.validity import judge_trial
+from seatrial.analysis.window import Window, by_worker, gauge_in
 from seatrial.load.frames import Frame
 
 
@@ -15,7 +16,7 @@ def judge_load(
     result: LoadResult, frames: Sequence[Frame], facts: LoadFacts, workers_lost: Sequence[str]
 ) -> Validity:
     """Return whether the numbers of a single load may be believed."""
-    window = Window(facts.window_start_ns, facts.window_start_ns + round(facts.measured_s * 1e9))
+    window = Window.lasting(facts.window_start_ns, facts.measured_s)
     evidence = TrialEvidence(
         state="completed",
         load=result,

@@ -6,13 +6,13 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.document import LoadFacts, summarise
-from seatrial.analysis.evidence import NANOSECONDS
+from seatrial.analysis.window import NANOSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.analysis.evidence import Window
     from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.window import Window
     from seatrial.load.frames import Frame
     from seatrial.record.rows import RecordedCase
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.window import NANOSECONDS, by_worker
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from seatrial.analysis.evidence import Window
+    from seatrial.analysis.window import Window
     from seatrial.load.frames import Frame
     from seatrial.observe.samples import ProcessSample
     from seatrial.record.rows import RecordedPhase
 
-NANOSECONDS = 1_000_000_000
 # Below this many connections the memory of one is lost in the noise of allocators and page caches.
 CONNECTIONS_FOR_MEMORY = 100
 
@@ -167,8 +168,7 @@ def _connections_at(frames: Sequence[Frame], at_s: float) -> float:
     import numpy as np
 
     total = 0.0
-    for worker in {frame.worker for frame in frames}:
-        own = sorted((frame for frame in frames if frame.worker == worker), key=lambda frame: frame.end_ns)
+    for own in by_worker(frames).values():
         times = [own[0].start_ns / NANOSECONDS, *(frame.end_ns / NANOSECONDS for frame in own)]
         total += float(np.interp(at_s, times, [0, *(frame.held + frame.active for frame in own)]))
     return total

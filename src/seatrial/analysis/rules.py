@@ -10,7 +10,7 @@ from seatrial.analysis.result import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seatrial.analysis.evidence import Gauge, TrialEvidence
+    from seatrial.analysis.evidence import TrialEvidence
 
 # Sends later than this at the 99th percentile would show in the latencies that are reported; below a
 # millisecond the scheduler of an unloaded machine cannot be told from ours. Source: wrk2 and Treadmill (ISCA
@@ -35,6 +35,8 @@ FRAME_GAP_S_LIMIT = 0.1
 
 # Of the connections that a system closes and we open again, this many may be on their way at one moment.
 RECONNECTING_FRACTION = 0.05
+# And so many of the held ones that we close ourselves because they have served their time.
+RENEWED_FRACTION = 0.05
 
 OWN_LIMITS = ("descriptors_exhausted", "ports_exhausted")
 
@@ -138,7 +140,20 @@ def _nothing_completed(evidence: TrialEvidence) -> Reason | None:
 
 
 def _held_missing(evidence: TrialEvidence) -> Reason | None:
-    return _connections_missing(evidence, evidence.held, "held")
+    # Start and end do not tell: connections that were lost and opened again in between were not held.
+    held, load = evidence.held, evidence.load
+    seen = [count for count in (held.at_start, held.at_end, held.lowest) if count is not None]
+    if not seen or (evidence.state == "cut off" and not held.lost):
+        return None
+    missing = held.requested - min(seen)
+    allowed = held.requested * RENEWED_FRACTION if load is not None and load.churned else 0
+    if not held.lost and missing <= allowed and max(seen) <= held.requested:
+        return None
+    text = f"of {held.requested:,} held, {min(seen):,} throughout"
+    ended = (
+        f"{held.lost:,} lost, ended by the other side" if held.lost else f"{missing:,} lost or never there"
+    )
+    return _missing(evidence, f"{text} ({ended})", "held")
 
 
 def _active_missing(evidence: TrialEvidence) -> Reason | None:
@@ -151,13 +166,6 @@ def _active_missing(evidence: TrialEvidence) -> Reason | None:
     if load.active_requested - load.active_established <= allowed:
         return None
     return _missing(evidence, f"{load.active_established:,} of {load.active_requested:,} active", "active")
-
-
-def _connections_missing(evidence: TrialEvidence, gauge: Gauge, what: str) -> Reason | None:
-    if gauge.at_start is None or gauge.at_end is None or gauge.at_start == gauge.at_end == gauge.requested:
-        return None
-    text = f"of {gauge.requested:,} {what}, {gauge.at_start:,} at the start and {gauge.at_end:,} at the end"
-    return _missing(evidence, text, what)
 
 
 def _missing(evidence: TrialEvidence, text: str, what: str) -> Reason:
@@ -205,12 +213,13 @@ def _errors(evidence: TrialEvidence) -> Reason | None:
 
 
 def _generator_busy(evidence: TrialEvidence) -> Reason | None:
-    busiest = max(evidence.workers, key=lambda worker: worker.cpu_cores, default=None)
-    if busiest is None or busiest.cpu_cores < GENERATOR_CORES_LIMIT:
+    known = [(worker.cpu_cores, worker.worker) for worker in evidence.workers if worker.cpu_cores is not None]
+    cores, worker = max(known, default=(0.0, 0))
+    if cores < GENERATOR_CORES_LIMIT:
         return None
     return Reason(
         "generator.cpu",
-        f"worker {busiest.worker} used {busiest.cpu_cores:.0%} of a core; limit {GENERATOR_CORES_LIMIT:.0%}",
+        f"worker {worker} used {cores:.0%} of a core; limit {GENERATOR_CORES_LIMIT:.0%}",
         "add workers and cores for them, or lower the rate",
     )
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from seatrial._engine import Histogram
+from seatrial.analysis.histograms import merge
 from seatrial.analysis.model import SeriesPoint, TrialSeries
 from seatrial.analysis.resources import RoleCurve, role_curves
+from seatrial.analysis.window import NANOSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from seatrial.observe.samples import ProcessSample
     from seatrial.record.rows import RecordedCase, RecordedPhase, RecordedTrial
 
-NANOSECONDS = 1_000_000_000
 # More points than this are not told apart on a screen and make the page slow.
 POINTS_LIMIT = 2_000
 _WITH_REQUESTS = ("warm up", "measure")
@@ -82,7 +82,7 @@ def _point(
     # Each worker's own span divides its own count: workers do not begin their intervals together.
     sent = sum(_per_s(frame, sum(part.sent for part in frame.parts)) for frame in frames)
     completed = sum(_per_s(frame, sum(part.completed for part in frame.parts)) for frame in frames)
-    latency = _latency([part.latency for part in parts if part.latency])
+    latency = merge(part.latency for part in parts)
     workers = {frame.worker: frame for frame in frames}
     per_worker = len(frames) / len(workers)
     return SeriesPoint(
@@ -102,13 +102,6 @@ def _point(
 
 def _per_s(frame: Frame, count: int) -> float:
     return count * NANOSECONDS / max(1, frame.end_ns - frame.start_ns)
-
-
-def _latency(encoded: Sequence[str]) -> Histogram:
-    histogram = Histogram()
-    for text in encoded:
-        histogram.add_encoded(text)
-    return histogram
 
 
 def _thinned(curve: RoleCurve) -> RoleCurve:

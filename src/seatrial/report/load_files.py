@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import seatrial
-from seatrial.analysis.document import LoadFacts, merge
+from seatrial.analysis.document import LoadFacts
+from seatrial.analysis.histograms import merge
 from seatrial.analysis.result import LoadResult
 from seatrial.errors import EnvironmentFault
 from seatrial.load.frames import Frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.analysis.document import merge
+from seatrial.analysis.histograms import merge
 from seatrial.analysis.result import LoadResult
 from seatrial.load.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size

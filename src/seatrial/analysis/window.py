@@ -1,0 +1,136 @@
+"""The measure window, and what the frames of each worker say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from seatrial.load.frames import Frame
+
+NANOSECONDS = 1_000_000_000
+# A frame that ends at a boundary may end a little after it: the worker was busy sending.
+EDGE_NS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The measure phase in CLOCK_MONOTONIC nanoseconds."""
+
+    start_ns: int
+    end_ns: int
+
+    @classmethod
+    def lasting(cls, start_ns: int, length_s: float) -> Window:
+        """Return the window that begins then and lasts so long."""
+        return cls(start_ns, start_ns + round(length_s * NANOSECONDS))
+
+    @property
+    def length_s(self) -> float:
+        """Its length in seconds."""
+        return (self.end_ns - self.start_ns) / NANOSECONDS
+
+    def before(self, frames: Iterable[Frame]) -> list[Frame]:
+        """Return the frames that were over when the window began."""
+        return [frame for frame in frames if frame.end_ns <= self.start_ns + EDGE_NS]
+
+    def inside(self, frames: Iterable[Frame]) -> list[Frame]:
+        """Return the frames that end within the window or with it."""
+        return [
+            frame
+            for frame in frames
+            if self.start_ns + EDGE_NS < frame.end_ns <= max(self.end_ns, self.start_ns) + EDGE_NS
+        ]
+
+    def outlives(self, frames: Sequence[Frame]) -> bool:
+        """Return whether a worker, whose last of ``frames`` this is, was gone before the window ended."""
+        return frames[-1].end_ns < self.end_ns - EDGE_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Connections: asked for, and established when the measure phase began and ended; None is unknown.
+
+    ``lowest`` is the fewest of the window, ``lost`` how many the peer ended in it (only of held ones).
+    """
+
+    requested: int = 0
+    at_start: int | None = None
+    at_end: int | None = None
+    lowest: int | None = None
+    lost: int = 0
+
+
+def by_worker(frames: Iterable[Frame]) -> dict[int, list[Frame]]:
+    """Return the frames of each worker, in order of their numbers."""
+    found: dict[int, list[Frame]] = {}
+    for frame in sorted(frames, key=lambda frame: (frame.worker, frame.seq)):
+        found.setdefault(frame.worker, []).append(frame)
+    return found
+
+
+def gauge_in(
+    frames: Iterable[Frame], window: Window | None, name: Literal["held", "active"], requested: int
+) -> Gauge:
+    """Return the connections asked for beside those established in the window, summed over the workers."""
+    if window is None:
+        return Gauge(requested)
+    workers = list(by_worker(frames).values())
+    return Gauge(
+        requested,
+        at_start=sum(_at_start(own, window, name) for own in workers),
+        at_end=sum(_at_end(own, window, name) for own in workers),
+        lowest=sum(_lowest(own, window, name) for own in workers),
+        lost=sum(frame.held_lost for own in workers for frame in _wholly_after_start(own, window))
+        if name == "held"
+        else 0,
+    )
+
+
+def _at_start(own: Sequence[Frame], window: Window, name: str) -> int:
+    found = window.before(own)[-1:] or window.inside(own)[:1] or own[:1]
+    return int(getattr(found[0], name))
+
+
+def _at_end(own: Sequence[Frame], window: Window, name: str) -> int:
+    # A worker that is gone has closed what it held.
+    if window.outlives(own):
+        return 0
+    return int(getattr((window.inside(own) or own)[-1], name))
+
+
+def _lowest(own: Sequence[Frame], window: Window, name: str) -> int:
+    """Return the fewest of one worker: at the start, at each interval's end and, where told, in between."""
+    if window.outlives(own):
+        return 0
+    known = [frame for frame in window.before(own)[-1:] if frame.end_ns >= window.start_ns - EDGE_NS]
+    seen: list[int] = [getattr(frame, name) for frame in known + window.inside(own)]
+    if name == "held":
+        told = (frame.held_min for frame in _wholly_after_start(own, window))
+        seen += [fewest for fewest in told if fewest is not None]
+    return min(seen, default=0)
+
+
+def _wholly_after_start(own: Sequence[Frame], window: Window) -> list[Frame]:
+    # What an interval tells that began in the ramp may be of the ramp. One that begins in the window and ends in
+    # the drain counts: held connections are held until the drain is over.
+    return [
+        frame
+        for frame in own
+        if window.start_ns - EDGE_NS <= frame.start_ns < window.end_ns - EDGE_NS
+        and frame.end_ns > window.start_ns + EDGE_NS
+    ]
+
+
+def cpu_cores_in(own: Sequence[Frame], window: Window | None) -> float | None:
+    """Return the mean CPU use of one worker in cores over the window; None where its frames do not tell."""
+    if window is None:
+        return None
+    looks = window.before(own)[-1:] + window.inside(own)
+    if len(looks) < 2:
+        return None
+    first, last = looks[0], looks[-1]
+    used_ns = last.cpu_user_ns + last.cpu_system_ns - first.cpu_user_ns - first.cpu_system_ns
+    return used_ns / max(1, last.end_ns - first.end_ns)
