@@ -67,6 +67,7 @@ DOCUMENT = {
     ),
     "status": Counter,
     "errors": Counter,
+    "errors_in_window": Counter,
     "unexpected": {"counts": Counter, "kept": [{"kind": str, "route": str, "status": int, "body": str}]},
     "routes": [
         {
@@ -91,6 +92,7 @@ DOCUMENT = {
         "throttled_s": float,
         **dict.fromkeys(("stall_us_max", "receive_wait_us_max", "clock_steps"), int),
         "scheduling": str,
+        "spin": bool,
     },
     "intervals": [INTERVAL],
 }

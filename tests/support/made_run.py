@@ -216,6 +216,7 @@ def _part(source: random.Random, case: dict[str, Any], twist: Twist, *, phase: s
         latency=latency.encode(),
         service_time=service.encode(),
         lateness=lateness.encode(),
+        errors=dict(twist.errors) if phase == "measure" else {},
     )
 
 
@@ -307,6 +308,7 @@ def load_document(case: dict[str, Any], frames: list[Frame]) -> dict[str, Any]:
         },
         "status": {"200": completed},
         "errors": errors,
+        "errors_in_window": errors,
         "bytes": {"sent": sent * 80, "received": sent * 760},
         "latency_us": distribution([part.latency for part in parts]),
         "service_time_us": distribution([part.service_time for part in parts]),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.test_analysis_validity import LOAD
 
-from seatrial.analysis.objectives import Measured, error_count, judge_case, metric_value
+from seatrial.analysis.failures import error_count
+from seatrial.analysis.objectives import Measured, judge_case, metric_value
 from seatrial.analysis.resources import RoleResources, TrialResources, role_curves, trial_resources
 from seatrial.analysis.spread import spread_of
 from seatrial.analysis.window import Window

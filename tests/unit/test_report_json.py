@@ -57,6 +57,7 @@ LOAD = {
     ),
     "status": {str: int},
     "errors": {str: int},
+    "errors_in_window": {str: int},
     "unexpected": {"counts": {str: int}, "kept": [{"kind": str, "route": str, "status": int, "body": str}]},
     "routes": [
         {
@@ -72,7 +73,7 @@ LOAD = {
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": NoneType,
     "tls": NoneType,
-    "generator": {"scheduling": str}
+    "generator": {"scheduling": str, "spin": bool}
     | dict.fromkeys(
         (
             "processes",

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from seatrial.analysis.failures import errors_in
 from seatrial.analysis.histograms import distribution, merge
 from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
 from seatrial.analysis.tls import tls_counts
@@ -47,6 +48,7 @@ class LoadFacts:
     routes: tuple[Route, ...] = ()
     unexpected_kept: tuple[KeptAnswer, ...] = ()
     tls: bool = False
+    spin: bool = False
 
 
 def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
@@ -106,6 +108,8 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         routes=tuple(_route(route) for route in facts.routes),
         clock_steps=facts.clock_steps,
         scheduling=facts.scheduling,
+        spin=facts.spin,
+        errors_in_window=errors_in(frames, window),
         stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
         // 1_000,
@@ -226,6 +230,7 @@ def to_json(result: LoadResult) -> dict[str, Any]:
         },
         "status": dict(result.status),
         "errors": dict(result.errors),
+        "errors_in_window": None if result.errors_in_window is None else dict(result.errors_in_window),
         "unexpected": {
             "counts": dict(result.unexpected),
             "kept": [as_dict(one) for one in result.unexpected_kept],
@@ -249,6 +254,7 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "receive_wait_us_max": result.receive_wait_us_max,
             "clock_steps": result.clock_steps,
             "scheduling": result.scheduling,
+            "spin": result.spin,
         },
         "intervals": [as_dict(interval) for interval in result.intervals],
     }

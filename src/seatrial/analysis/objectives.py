@@ -6,6 +6,8 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from seatrial.analysis.failures import error_count
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -75,16 +77,6 @@ def metric_value(metric: str, trial: Measured) -> float | None:
     if metric == "proxy_memory":
         return system.memory_bytes_max if system is not None else None
     return None
-
-
-def error_count(load: LoadResult) -> int:
-    """Return requests that failed, timed out or had another status than 2xx, and connections that broke.
-
-    A failed request is in ``errors`` under its kind too, so the larger of the two counts holds both without
-    counting any of them twice.
-    """
-    other_status = sum(count for status, count in load.status.items() if not status.startswith("2"))
-    return other_status + max(load.failed + load.timed_out, sum(load.errors.values()))
 
 
 def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:

@@ -92,7 +92,11 @@ class RouteResult:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """One load, all workers merged. ``to_json`` in ``analysis.document`` gives ``seatrial.load/1``."""
+    """One load, all workers merged. ``to_json`` in ``analysis.document`` gives ``seatrial.load/1``.
+
+    ``errors`` is of the whole load, ramp and warm-up included; ``errors_in_window`` counts requests of the measure
+    window and connections that broke in it. It is None in documents of older versions.
+    """
 
     url: str
     loop: Literal["open", "closed"]
@@ -145,5 +149,7 @@ class LoadResult:
     scheduling: Literal["first", "shared"] = "shared"
     stall_us_max: int = 0
     receive_wait_us_max: int = 0
+    spin: bool = False
+    errors_in_window: Mapping[str, int] | None = None
     tls_handshake_us: Distribution | None = None
     tls: TlsCounts | None = None

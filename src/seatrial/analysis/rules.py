@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.failures import OWN_LIMITS, errors_of
 from seatrial.analysis.result import Reason
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ FRAME_GAP_S_LIMIT = 0.1
 RECONNECTING_FRACTION = 0.05
 # And so many of the held ones that we close ourselves because they have served their time.
 RENEWED_FRACTION = 0.05
-
-OWN_LIMITS = ("descriptors_exhausted", "ports_exhausted")
 
 
 def _system_died(evidence: TrialEvidence) -> Reason | None:
@@ -197,7 +196,7 @@ def _errors(evidence: TrialEvidence) -> Reason | None:
     if load is None:
         return None
     broken = {
-        name: count for name, count in load.errors.items() if name != "timeout" and name not in OWN_LIMITS
+        name: count for name, count in errors_of(load).items() if name != "timeout" and name not in OWN_LIMITS
     }
     total, bound = sum(broken.values()), ERROR_FRACTION_LIMIT * max(load.intended, load.held_requested)
     if total <= bound:
@@ -213,6 +212,9 @@ def _errors(evidence: TrialEvidence) -> Reason | None:
 
 
 def _generator_busy(evidence: TrialEvidence) -> Reason | None:
+    # A worker that was told to spin waits with all of a core.
+    if evidence.load is not None and evidence.load.spin:
+        return None
     known = [(worker.cpu_cores, worker.worker) for worker in evidence.workers if worker.cpu_cores is not None]
     cores, worker = max(known, default=(0.0, 0))
     if cores < GENERATOR_CORES_LIMIT:

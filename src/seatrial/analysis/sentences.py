@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.objectives import error_count
+from seatrial.analysis.failures import error_count
 from seatrial.units import format_us
 
 if TYPE_CHECKING:

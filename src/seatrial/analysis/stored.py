@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.result import Distribution, Interval, LoadResult, Reason, TlsCounts, Validity
+from seatrial.analysis.result import (
+    Distribution,
+    Interval,
+    LoadResult,
+    Reason,
+    RouteResult,
+    TlsCounts,
+    Validity,
+)
+from seatrial.load.routes import KeptAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,9 +22,13 @@ _DISTRIBUTION = ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "ma
 
 
 def load_result(document: Mapping[str, Any]) -> LoadResult:
-    """Return the load that a document tells of; raises ``KeyError`` where it is not ``seatrial.load/1``."""
+    """Return the load that a document tells of: the inverse of ``to_json``, but for figures that it rounds.
+
+    Documents of older versions lack some keys; what those tell has its default then. Raises ``KeyError`` where it is
+    not ``seatrial.load/1``.
+    """
     rate, connections, requests = document["rate_per_s"], document["connections"], document["requests"]
-    generator = document["generator"]
+    generator, unexpected = document["generator"], document.get("unexpected", {})
     return LoadResult(
         url=document["url"],
         loop=document["loop"],
@@ -40,7 +53,7 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
         unsent=requests["unsent"],
         in_flight=requests["in_flight"],
         timed_out=requests["timed_out"],
-        failed=requests["sent"] - requests["completed"] - requests["timed_out"] - requests["in_flight"],
+        failed=requests["failed"],
         status=document["status"],
         errors=document["errors"],
         bytes_sent=document["bytes"]["sent"],
@@ -56,9 +69,28 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
         pss_bytes=generator["pss_bytes"],
         throttled_s=generator["throttled_s"],
         intervals=tuple(Interval(**interval) for interval in document["intervals"]),
-        tls_handshake_us=_distribution(handshakes) if (handshakes := document["tls_handshake_us"]) else None,
+        **{name: connections[name] for name in _ADDED_CONNECTIONS if name in connections},
+        **{name: generator[name] for name in _ADDED_GENERATOR if name in generator},
+        errors_in_window=document.get("errors_in_window"),
+        unexpected=unexpected.get("counts", {}),
+        unexpected_kept=tuple(KeptAnswer(**answer) for answer in unexpected.get("kept", ())),
+        routes=tuple(_route(route) for route in document.get("routes", ())),
+        tls_handshake_us=_known_distribution(document.get("tls_handshake_us")),
         tls=TlsCounts(**tls) if (tls := document.get("tls")) else None,
     )
+
+
+# Keys that the first documents did not have.
+_ADDED_CONNECTIONS = ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests")
+_ADDED_GENERATOR = ("stall_us_max", "receive_wait_us_max", "clock_steps", "scheduling", "spin")
+
+
+def _route(document: Mapping[str, Any]) -> RouteResult:
+    return RouteResult(**{**document, "latency_us": _known_distribution(document["latency_us"])})
+
+
+def _known_distribution(document: Mapping[str, Any] | None) -> Distribution | None:
+    return None if document is None else _distribution(document)
 
 
 def _validity(document: Mapping[str, Any]) -> Validity:

@@ -44,6 +44,18 @@ class Window:
             if self.start_ns + EDGE_NS < frame.end_ns <= max(self.end_ns, self.start_ns) + EDGE_NS
         ]
 
+    def begun_in(self, frames: Iterable[Frame]) -> list[Frame]:
+        """Return the frames that began within the window: what they count is not of the ramp or the warm-up.
+
+        The last of them may end in the drain, until the end of which connections are held.
+        """
+        return [
+            frame
+            for frame in frames
+            if self.start_ns - EDGE_NS <= frame.start_ns < self.end_ns - EDGE_NS
+            and frame.end_ns > self.start_ns + EDGE_NS
+        ]
+
     def outlives(self, frames: Sequence[Frame]) -> bool:
         """Return whether a worker, whose last of ``frames`` this is, was gone before the window ended."""
         return frames[-1].end_ns < self.end_ns - EDGE_NS
@@ -83,7 +95,7 @@ def gauge_in(
         at_start=sum(_at_start(own, window, name) for own in workers),
         at_end=sum(_at_end(own, window, name) for own in workers),
         lowest=sum(_lowest(own, window, name) for own in workers),
-        lost=sum(frame.held_lost for own in workers for frame in _wholly_after_start(own, window))
+        lost=sum(frame.held_lost for own in workers for frame in window.begun_in(own))
         if name == "held"
         else 0,
     )
@@ -108,20 +120,9 @@ def _lowest(own: Sequence[Frame], window: Window, name: str) -> int:
     known = [frame for frame in window.before(own)[-1:] if frame.end_ns >= window.start_ns - EDGE_NS]
     seen: list[int] = [getattr(frame, name) for frame in known + window.inside(own)]
     if name == "held":
-        told = (frame.held_min for frame in _wholly_after_start(own, window))
+        told = (frame.held_min for frame in window.begun_in(own))
         seen += [fewest for fewest in told if fewest is not None]
     return min(seen, default=0)
-
-
-def _wholly_after_start(own: Sequence[Frame], window: Window) -> list[Frame]:
-    # What an interval tells that began in the ramp may be of the ramp. One that begins in the window and ends in
-    # the drain counts: held connections are held until the drain is over.
-    return [
-        frame
-        for frame in own
-        if window.start_ns - EDGE_NS <= frame.start_ns < window.end_ns - EDGE_NS
-        and frame.end_ns > window.start_ns + EDGE_NS
-    ]
 
 
 def cpu_cores_in(own: Sequence[Frame], window: Window | None) -> float | None:

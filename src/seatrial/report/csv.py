@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.objectives import error_count
+from seatrial.analysis.failures import error_count
 from seatrial.report.table import trials_in_order
 
 if TYPE_CHECKING:

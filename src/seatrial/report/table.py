@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.objectives import error_count
+from seatrial.analysis.failures import error_count
 from seatrial.analysis.sentences import range_us
 from seatrial.units import format_us
 

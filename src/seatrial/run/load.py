@@ -64,6 +64,7 @@ class LoadRun:
             routes=merged_routes(report for done in self.driven.dones for report in done.routes),
             unexpected_kept=tuple(answer for done in self.driven.dones for answer in done.unexpected),
             tls=load.tls is not None,
+            spin=load.spin,
         )
 
     def result(self) -> LoadResult:

@@ -1,0 +1,62 @@
+"""Which failures belong to the measure window: those of its requests, and of connections that broke in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.window import Window
+    from seatrial.load.frames import Frame
+
+OWN_LIMITS = ("descriptors_exhausted", "ports_exhausted")
+"""Kinds that are of the generator's machine, not of the system."""
+
+
+def is_of_connection(kind: str) -> bool:
+    """Return whether a kind of failure is one of establishing a connection, which belongs to no request."""
+    return kind.startswith(("connect_", "tls_")) or kind in OWN_LIMITS
+
+
+def errors_in(frames: Sequence[Frame], window: Window) -> dict[str, int]:
+    """Return the failures of the window by kind; those of the ramp and of the warm-up are not in it."""
+    found: Counter[str] = Counter()
+    for frame in window.begun_in(frames):
+        found.update({kind: count for kind, count in frame.errors.items() if is_of_connection(kind)})
+    for frame in frames:
+        found.update(_of_requests(frame))
+    return dict(sorted(found.items()))
+
+
+def _of_requests(frame: Frame) -> Mapping[str, int]:
+    parts = [part for part in frame.parts if part.phase == "measure"]
+    told = sum((Counter(part.errors) for part in parts), Counter[str]())
+    if told or not any(part.failed or part.timed_out for part in parts):
+        return told
+    # Older frames do not tell the phases apart.
+    return {kind: count for kind, count in frame.errors.items() if not is_of_connection(kind)}
+
+
+def errors_of(load: LoadResult) -> Mapping[str, int]:
+    """Return the failures by kind that a load is judged by: the window's, or all where only those are known."""
+    return load.errors if load.errors_in_window is None else load.errors_in_window
+
+
+def error_count(load: LoadResult) -> int:
+    """Return the failures of the window: requests that failed, timed out or had another status than 2xx, connections.
+
+    A document of an older version counts a failed request under its kind too, ramp and warm-up included; the larger
+    of its two counts holds both without counting any of them twice.
+    """
+    requests = load.failed + load.timed_out
+    other_status = _count(load.status, lambda status: not status.startswith("2"))
+    if load.errors_in_window is None:
+        return other_status + max(requests, sum(load.errors.values()))
+    return other_status + requests + _count(load.errors_in_window, is_of_connection)
+
+
+def _count(counts: Mapping[str, int], wanted: Callable[[str], bool]) -> int:
+    return sum(count for name, count in counts.items() if wanted(name))

@@ -1,0 +1,79 @@
+"""Failures of the ramp and of the warm-up are told and held against nobody; those of the window are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
+
+from seatrial.analysis.document import summarise, to_json
+from seatrial.analysis.failures import error_count
+from seatrial.analysis.loaded import judge_load
+from seatrial.analysis.result import LoadResult
+from seatrial.load.frames import Frame, PhasePart
+
+
+def failing(phase: Any, failed: int = 0, timed_out: int = 0) -> PhasePart:
+    errors = {name: count for name, count in (("read_reset", failed), ("timeout", timed_out)) if count}
+    made = part([100] * 20, phase, failed=failed, timed_out=timed_out, completed=20 - failed - timed_out)
+    return replace(made, errors=errors)
+
+
+def of(*frames: Frame) -> LoadResult:
+    return summarise(FACTS, frames)
+
+
+EARLY = frame(0, -1, failing("warmup", 7), errors={"read_reset": 7, "connect_refused": 4})
+GOOD = frame(0, 0, part([100] * 20))
+
+
+def test_failures_before_the_window_are_told_and_fail_no_objective() -> None:
+    result = of(EARLY, GOOD, frame(0, 1, part([100] * 20)))
+    assert result.errors == {"connect_refused": 4, "read_reset": 7}
+    assert result.errors_in_window == {}
+    assert error_count(result) == 0
+    document = to_json(result)
+    assert (document["errors"], document["errors_in_window"]) == (dict(result.errors), {})
+
+
+def test_a_warm_up_that_breaks_is_no_broken_window() -> None:
+    frames = [EARLY, GOOD, frame(0, 1, part([100] * 20))]
+    codes = [reason.code for reason in judge_load(of(*frames), frames, FACTS, ()).reasons]
+    assert "system.errors" not in codes
+
+
+def test_failures_of_the_window_are_counted_once() -> None:
+    last = frame(0, 1, failing("measure", 2, 3), errors={"read_reset": 2, "timeout": 3, "connect_refused": 5})
+    result = of(EARLY, GOOD, last)
+    assert result.errors_in_window == {"connect_refused": 5, "read_reset": 2, "timeout": 3}
+    assert error_count(result) == 2 + 3 + 5
+    frames = [EARLY, GOOD, last]
+    codes = [reason.code for reason in judge_load(result, frames, FACTS, ()).reasons]
+    assert "system.errors" in codes
+
+
+def test_an_interval_of_both_phases_gives_each_its_own() -> None:
+    both = frame(0, 0, failing("warmup", 6), failing("measure", 1), errors={"read_reset": 7})
+    assert of(both).errors_in_window == {"read_reset": 1}
+
+
+def test_connections_that_break_in_the_drain_are_not_of_the_window() -> None:
+    drain = frame(0, 2, failing("measure", 0, 1), errors={"timeout": 1, "tls_timeout": 9})
+    assert drain.start_ns == START_NS + 2 * SECOND_NS
+    assert of(GOOD, drain).errors_in_window == {"timeout": 1}
+
+
+def test_older_frames_tell_the_kinds_of_the_interval() -> None:
+    older = replace(failing("measure", 2), errors={})
+    assert of(frame(0, 0, older, errors={"read_reset": 2})).errors_in_window == {"read_reset": 2}
+
+
+def test_a_worker_that_spins_may_use_a_whole_core() -> None:
+    frames = [frame(0, seq, part([100] * 2_000), cpu_user_ns=(seq + 1) * SECOND_NS) for seq in (-1, 0, 1)]
+    for spin in (False, True):
+        facts = replace(FACTS, spin=spin)
+        result = summarise(facts, frames)
+        codes = [reason.code for reason in judge_load(result, frames, facts, ()).reasons]
+        assert ("generator.cpu" in codes) is not spin
+        assert to_json(result)["generator"]["spin"] is spin

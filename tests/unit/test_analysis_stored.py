@@ -1,0 +1,106 @@
+"""A document that was written comes back whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.test_document import FACTS, frame, part
+
+from seatrial.analysis.document import summarise, to_json
+from seatrial.analysis.result import (
+    Distribution,
+    Interval,
+    LoadResult,
+    Reason,
+    RouteResult,
+    TlsCounts,
+    Validity,
+)
+from seatrial.analysis.stored import load_result
+from seatrial.load.routes import KeptAnswer
+
+COUNT = st.integers(1, 10**9)
+# The document rounds to three digits.
+FIGURE = COUNT.map(lambda count: count / 8)
+NAME = st.text("abcdefghij_", min_size=1, max_size=8)
+COUNTS = st.dictionaries(NAME, COUNT, min_size=1, max_size=3)
+DISTRIBUTION = st.builds(
+    Distribution,
+    **{one.name: FIGURE if one.name == "mean" else COUNT for one in dataclasses.fields(Distribution)},
+)
+LISTS: dict[str, Any] = {
+    "intervals": st.builds(
+        Interval, start_s=FIGURE, sent=COUNT, completed=COUNT, errors=COUNT, held=COUNT,
+        latency_us=COUNTS, lateness_us=COUNTS,
+    ),
+    "routes": st.builds(
+        RouteResult, route=NAME, sent=COUNT, completed=COUNT, failed=COUNT, unexpected=COUNT, completed_in_all=COUNT,
+        latency_us=st.none() | DISTRIBUTION,
+    ),
+    "unexpected_kept": st.builds(KeptAnswer, kind=NAME, route=NAME, status=COUNT, body=NAME),
+}  # fmt: skip
+OTHERS: dict[str, Any] = {
+    "loop": st.just("closed"),
+    "timestamps": st.just("kernel"),
+    "scheduling": st.just("first"),
+    "spin": st.just(True),
+    "validity": st.builds(Validity, st.tuples(st.builds(Reason, NAME, NAME, NAME))),
+    "tls": st.builds(TlsCounts, versions=COUNTS, resumed=COUNT, handshakes=COUNT, handshakes_per_s=FIGURE),
+}
+BY_TYPE: dict[str, Any] = {
+    "int": COUNT,
+    "float": FIGURE,
+    "float | None": FIGURE,
+    "str": NAME,
+    "Mapping[str, int]": COUNTS,
+    "Mapping[str, int] | None": COUNTS,
+    "Distribution": DISTRIBUTION,
+    "Distribution | None": DISTRIBUTION,
+}
+
+
+def values_of(name: str, kind: str) -> Any:
+    """Values of one field, none of them its default."""
+    if name in LISTS:
+        return st.lists(LISTS[name], min_size=1, max_size=2).map(tuple)
+    return OTHERS[name] if name in OTHERS else BY_TYPE[kind]
+
+
+RESULT = st.builds(
+    LoadResult, **{one.name: values_of(one.name, str(one.type)) for one in dataclasses.fields(LoadResult)}
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(RESULT)
+def test_every_key_is_read_back(result: LoadResult) -> None:
+    document = json.loads(json.dumps(to_json(result)))
+    assert to_json(load_result(document)) == document
+    assert load_result(document) == result
+
+
+def older_document() -> dict[str, Any]:
+    document = to_json(summarise(FACTS, [frame(0, 0, part([100] * 10))]))
+    for key in ("unexpected", "routes", "tls", "tls_handshake_us", "errors_in_window"):
+        del document[key]
+    for key in ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests"):
+        del document["connections"][key]
+    for key in ("stall_us_max", "receive_wait_us_max", "clock_steps", "scheduling", "spin"):
+        del document["generator"][key]
+    return document
+
+
+def test_an_older_document_is_read_with_defaults() -> None:
+    result = load_result(older_document())
+    assert (result.churned, result.routes, result.scheduling, result.spin) == (0, (), "shared", False)
+    assert result.errors_in_window is None
+
+
+def test_what_is_no_load_is_refused() -> None:
+    with pytest.raises(KeyError):
+        load_result({"schema": "seatrial.load/1"})
