@@ -168,18 +168,22 @@ def _intervals(facts: LoadFacts, frames: Iterable[Frame]) -> tuple[Interval, ...
     """Merge the frames that cover the same stretch of the window; the last one holds the drain, too."""
     interval_ns = facts.interval_s * 1e9
     last = max(0, round(facts.measured_s / facts.interval_s) - 1)
-    buckets: dict[int, list[tuple[Frame, PhasePart]]] = {}
-    for frame in frames:
+    buckets: dict[int, list[Frame]] = {}
+    for frame in sorted(frames, key=lambda frame: frame.seq):
         index = round((frame.end_ns - facts.window_start_ns) / interval_ns) - 1
-        for part in frame.parts:
-            if part.phase == "measure":
-                buckets.setdefault(min(max(index, 0), last), []).append((frame, part))
+        if _measured(frame) or 0 <= index <= last:
+            buckets.setdefault(min(max(index, 0), last), []).append(frame)
     return tuple(_interval(index * facts.interval_s, buckets[index]) for index in sorted(buckets))
 
 
-def _interval(start_s: float, entries: Sequence[tuple[Frame, PhasePart]]) -> Interval:
-    parts = [part for _, part in entries]
-    held = {frame.worker: frame.held for frame, _ in entries}
+def _measured(frame: Frame) -> list[PhasePart]:
+    return [part for part in frame.parts if part.phase == "measure"]
+
+
+def _interval(start_s: float, frames: Sequence[Frame]) -> Interval:
+    parts = [part for frame in frames for part in _measured(frame)]
+    # Workers that only hold idle connections send frames without requests.
+    held = {frame.worker: frame.held for frame in frames}
     latency, lateness = merge(part.latency for part in parts), merge(part.lateness for part in parts)
     return Interval(
         start_s=round(start_s, 6),

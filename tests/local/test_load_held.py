@@ -1,0 +1,119 @@
+"""Idle connections as the server sees them: the program's own gauges are not asked."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from tests.support.program import Running, run_seatrial
+
+from seatrial.errors import ExitCode
+from seatrial.systems.sockets import count_established
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Server:
+    """Accepts, answers whoever asks, and can close every connection that never asked."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self._listener.getsockname()[1]
+        self._silent: set[socket.socket] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._silent.add(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                while connection.recv(4096):
+                    self._silent.discard(connection)
+                    connection.sendall(ANSWER)
+            except OSError:
+                return
+
+    def drop_silent(self) -> int:
+        dropped = list(self._silent)
+        self._silent.clear()
+        for connection in dropped:
+            # The client may have been first.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        return len(dropped)
+
+    def close(self) -> None:
+        self.drop_silent()
+        self._listener.close()
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "connections"),
+    [(("-c", "0", "--hold", "50"), 50), (("-t", "3", "-c", "2", "-R", "20", "--hold", "30"), 32)],
+    ids=["nothing but idle ones", "more workers than active ones"],
+)
+def test_idle_connections_are_there_until_the_window_ends(flags: tuple[str, ...], connections: int) -> None:
+    with serving() as server, Running(
+        "load", f"http://127.0.0.1:{server.port}/", "-q", "--json", "-", "-d", "3s", *flags
+    ) as running:  # fmt: skip
+        deadline_s = time.monotonic() + 20
+        while count_established(server.port) < connections and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        # The window begins after this, so the connections must be there for at least as long.
+        for _ in range(25):
+            assert count_established(server.port) == connections
+            time.sleep(0.1)
+        document = running.wait(30).document
+    held = document["connections"]["held"]
+    assert held["established"] == held["requested"]
+    assert sum(1 for one in document["intervals"] if one["held"] == held["requested"]) == len(
+        document["intervals"]
+    )
+
+
+def test_losing_every_idle_connection_is_not_hidden_by_opening_them_again() -> None:
+    with serving() as server, Running(
+        "load", f"http://127.0.0.1:{server.port}/", "-q", "--json", "-", "-d", "4s", "-c", "2", "-R", "50",
+        "--hold", "20",
+    ) as running:  # fmt: skip
+        time.sleep(2.4)
+        assert server.drop_silent() == 20
+        outcome = running.wait(30)
+    document = outcome.document
+    assert outcome.code == ExitCode.INVALID_MEASUREMENT
+    assert "system.held_connections" in {reason["code"] for reason in document["validity"]["reasons"]}
+    assert document["connections"]["held"]["established"] == 0
+    assert document["connections"]["closed_by_peer"] == 20
+
+
+def test_a_busy_loop_on_request_is_no_reason_for_doubt() -> None:
+    with serving() as server:
+        for _ in range(3):
+            outcome = run_seatrial(
+                "load", f"http://127.0.0.1:{server.port}/", "-q", "--json", "-", "-d", "3s", "-c", "2", "-R", "50",
+                "--spin",
+            )  # fmt: skip
+            codes = {reason["code"] for reason in outcome.document["validity"]["reasons"]}
+            if not codes:
+                break
+    assert "generator.cpu" not in codes
