@@ -49,13 +49,16 @@ BAD = {
     "environment.exhausted": load(errors={"ports_exhausted": 1}),
     "system.held_connections": replace(GOOD, held=Gauge(200, 200, 199)),
     "system.active_connections": load(active_established=49),
-    "system.errors": load(errors={"connect_refused": 61}),
+    "system.errors": load(errors_in_window={"connect_refused": 61}),
     "generator.late": late(1_001),
     "generator.rate": load(intended=5_939),
     "generator.cpu": replace(GOOD, workers=(WorkerEvidence(0, 0.91), WorkerEvidence(1, 0.1))),
     "environment.throttled": load(throttled_s=0.07),
     "environment.steal": replace(GOOD, steal_fraction=0.06),
     "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
+    "system.uncounted": replace(
+        GOOD, facts=TrialFacts(missing=("uncounted: the origin's requests: it did not answer",))
+    ),
     "generator.frames": replace(GOOD, workers=(WorkerEvidence(0, 0.3, missing_frames=1),)),
 }
 
@@ -90,8 +93,8 @@ def test_no_rule_is_without_a_case_here():
         pytest.param(load(intended=5_941), id="within one percent of the rate"),
         pytest.param(load(intended=6_300, arrival="poisson"), id="a Poisson count scatters"),
         pytest.param(load(sent=1_000, unsent=5_000, completed=1_000), id="a system that cannot keep up"),
-        pytest.param(load(errors={"timeout": 6_000}), id="time-outs are an answer of the system"),
-        pytest.param(load(errors={"read_reset": 60}), id="errors at the bound"),
+        pytest.param(load(errors_in_window={"timeout": 6_000}), id="time-outs are an answer of the system"),
+        pytest.param(load(errors_in_window={"read_reset": 60}), id="errors at the bound"),
         pytest.param(replace(GOOD, counts=TrialCounts(8_000)), id="a system that cannot count"),
         pytest.param(
             replace(GOOD, counts=TrialCounts(8_000, 8_003, 8_003, 8_003), unfinished=3),
@@ -128,3 +131,11 @@ def test_backlog_is_a_remark_and_says_whose_it_is():
     (remark,) = remarks_on(load(unsent=1_234))
     assert "1,234 of 6,000" in remark
     assert "system" in remark
+
+
+def test_a_count_that_could_not_be_made_is_a_reason_and_no_remark():
+    facts = TrialFacts(missing=("uncounted: the origin did not answer", "it has no counters of its own"))
+    evidence = replace(GOOD, facts=facts)
+    (reason,) = judge_trial(evidence).reasons
+    assert "the origin did not answer" in reason.text
+    assert remarks_on(evidence) == ("not known: it has no counters of its own",)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.failures import OWN_LIMITS, errors_of
 from seatrial.analysis.result import Reason
+from seatrial.analysis.rules_connections import active_missing, errors, exhausted, held_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,6 @@ LATENESS_STEPS_LIMIT = 2
 RATE_TOLERANCE = 0.01
 # A Poisson count of N has the standard deviation sqrt(N); four of them are exceeded once in 16,000 trials.
 POISSON_DEVIATIONS = 4
-# Above this part of requests failing, percentiles tell how fast the system fails.
-ERROR_FRACTION_LIMIT = 0.01
 # A worker above this part of a core queues its own sends (M/D/1: the mean wait at 0.9 is 4.5 service times).
 GENERATOR_CORES_LIMIT = 0.9
 # CPU time taken by a quota or by the hypervisor, as a part of the window: one percent holds every p99.
@@ -34,10 +32,8 @@ STEAL_FRACTION_LIMIT = 0.05
 # process.
 FRAME_GAP_S_LIMIT = 0.1
 
-# Of the connections that a system closes and we open again, this many may be on their way at one moment.
-RECONNECTING_FRACTION = 0.05
-# And so many of the held ones that we close ourselves because they have served their time.
-RENEWED_FRACTION = 0.05
+UNCOUNTED = "uncounted: "
+"""How a fact begins that tells of a count which exists and could not be made."""
 
 
 def _system_died(evidence: TrialEvidence) -> Reason | None:
@@ -138,79 +134,6 @@ def _nothing_completed(evidence: TrialEvidence) -> Reason | None:
     )
 
 
-def _held_missing(evidence: TrialEvidence) -> Reason | None:
-    # Start and end do not tell: connections that were lost and opened again in between were not held.
-    held, load = evidence.held, evidence.load
-    seen = [count for count in (held.at_start, held.at_end, held.lowest) if count is not None]
-    if not seen or (evidence.state == "cut off" and not held.lost):
-        return None
-    missing = held.requested - min(seen)
-    allowed = held.requested * RENEWED_FRACTION if load is not None and load.churned else 0
-    if not held.lost and missing <= allowed and max(seen) <= held.requested:
-        return None
-    text = f"of {held.requested:,} held, {min(seen):,} throughout"
-    ended = (
-        f"{held.lost:,} lost, ended by the other side" if held.lost else f"{missing:,} lost or never there"
-    )
-    return _missing(evidence, f"{text} ({ended})", "held")
-
-
-def _active_missing(evidence: TrialEvidence) -> Reason | None:
-    # The lowest count of the window decides. A system that closes connections as a matter of course
-    # always has a few that are being opened again.
-    load = evidence.load
-    if load is None:
-        return None
-    allowed = load.active_requested * RECONNECTING_FRACTION if load.reconnected else 0
-    if load.active_requested - load.active_established <= allowed:
-        return None
-    return _missing(evidence, f"{load.active_established:,} of {load.active_requested:,} active", "active")
-
-
-def _missing(evidence: TrialEvidence, text: str, what: str) -> Reason:
-    errors = evidence.load.errors if evidence.load is not None else {}
-    exhausted = [name for name in OWN_LIMITS if errors.get(name)]
-    fault = "environment" if exhausted else "system"
-    remedy = (
-        f"the generator's machine ran out ({', '.join(exhausted)}): see `seatrial check`"
-        if exhausted
-        else "look at the connection limits, idle timeouts and the log of the system"
-    )
-    return Reason(f"{fault}.{what}_connections", f"connections were not as asked for: {text}", remedy)
-
-
-def _exhausted(evidence: TrialEvidence) -> Reason | None:
-    errors = evidence.load.errors if evidence.load is not None else {}
-    found = [f"{errors[name]:,} x {name}" for name in OWN_LIMITS if errors.get(name)]
-    if not found:
-        return None
-    return Reason(
-        "environment.exhausted",
-        f"the generator's machine ran out of what connections need: {', '.join(found)}",
-        "raise the limit that `seatrial check` names, or plan fewer connections",
-    )
-
-
-def _errors(evidence: TrialEvidence) -> Reason | None:
-    load = evidence.load
-    if load is None:
-        return None
-    broken = {
-        name: count for name, count in errors_of(load).items() if name != "timeout" and name not in OWN_LIMITS
-    }
-    total, bound = sum(broken.values()), ERROR_FRACTION_LIMIT * max(load.intended, load.held_requested)
-    if total <= bound:
-        return None
-    listed = ", ".join(
-        f"{count:,} x {name}" for name, count in sorted(broken.items(), key=lambda item: -item[1])
-    )
-    return Reason(
-        "system.errors",
-        f"{total:,} connections or requests broke, more than {ERROR_FRACTION_LIMIT:.0%}: {listed}",
-        "mend what breaks first: percentiles of a failing system tell how fast it fails",
-    )
-
-
 def _generator_busy(evidence: TrialEvidence) -> Reason | None:
     # A worker that was told to spin waits with all of a core.
     if evidence.load is not None and evidence.load.spin:
@@ -271,6 +194,17 @@ def _counts_disagree(evidence: TrialEvidence) -> Reason | None:
     )
 
 
+def _uncounted(evidence: TrialEvidence) -> Reason | None:
+    found = [text.removeprefix(UNCOUNTED) for text in evidence.facts.missing if text.startswith(UNCOUNTED)]
+    if not found:
+        return None
+    return Reason(
+        "system.uncounted",
+        f"a count of requests that should be compared could not be made: {'; '.join(found)}",
+        "read the log of the system or the origin: it did not answer when it was asked for its counters",
+    )
+
+
 def _frames_missing(evidence: TrialEvidence) -> Reason | None:
     holes = [
         f"worker {worker.worker} ({worker.missing_frames} missing, longest hole {worker.longest_gap_s:.2f} s)"
@@ -294,15 +228,16 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     _no_data,
     _nothing_completed,
     _not_drained,
-    _exhausted,
-    _held_missing,
-    _active_missing,
-    _errors,
+    exhausted,
+    held_missing,
+    active_missing,
+    errors,
     _late,
     _rate_missed,
     _generator_busy,
     _throttled,
     _stolen,
     _counts_disagree,
+    _uncounted,
     _frames_missing,
 )

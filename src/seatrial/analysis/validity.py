@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.result import Reason, Validity
-from seatrial.analysis.rules import RULES
+from seatrial.analysis.rules import RULES, UNCOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,10 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         )
     if load is not None and load.in_flight:
         remarks.append(f"{load.in_flight:,} requests were unanswered at the end; they count with their age")
-    return (*remarks, *(f"not known: {text}" for text in evidence.facts.missing))
+    return (
+        *remarks,
+        *(f"not known: {text}" for text in evidence.facts.missing if not text.startswith(UNCOUNTED)),
+    )
 
 
 def _reasons(evidence: TrialEvidence) -> Iterator[Reason]:

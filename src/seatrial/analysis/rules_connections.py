@@ -1,0 +1,95 @@
+"""The rules of validity that are about connections and about what breaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.failures import OWN_LIMITS, errors_of
+from seatrial.analysis.result import Reason
+
+if TYPE_CHECKING:
+    from seatrial.analysis.evidence import TrialEvidence
+
+# Above this part of requests failing, percentiles tell how fast the system fails.
+ERROR_FRACTION_LIMIT = 0.01
+# Of the connections that a system closes and we open again, this many may be on their way at one moment.
+RECONNECTING_FRACTION = 0.05
+# And so many of the held ones that we close ourselves because they have served their time.
+RENEWED_FRACTION = 0.05
+
+
+def held_missing(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial whose held connections were not all there at every moment of the window."""
+    # Start and end do not tell: connections that were lost and opened again in between were not held.
+    held, load = evidence.held, evidence.load
+    seen = [count for count in (held.at_start, held.at_end, held.lowest) if count is not None]
+    if not seen or (evidence.state == "cut off" and not held.lost):
+        return None
+    missing = held.requested - min(seen)
+    allowed = held.requested * RENEWED_FRACTION if load is not None and load.churned else 0
+    if not held.lost and missing <= allowed and max(seen) <= held.requested:
+        return None
+    text = f"of {held.requested:,} held, {min(seen):,} throughout"
+    ended = (
+        f"{held.lost:,} lost, ended by the other side" if held.lost else f"{missing:,} lost or never there"
+    )
+    return _missing(evidence, f"{text} ({ended})", "held")
+
+
+def active_missing(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial in which too few connections carried requests."""
+    # The lowest count of the window decides. A system that closes connections as a matter of course
+    # always has a few that are being opened again.
+    load = evidence.load
+    if load is None:
+        return None
+    allowed = load.active_requested * RECONNECTING_FRACTION if load.reconnected else 0
+    if load.active_requested - load.active_established <= allowed:
+        return None
+    return _missing(evidence, f"{load.active_established:,} of {load.active_requested:,} active", "active")
+
+
+def _missing(evidence: TrialEvidence, text: str, what: str) -> Reason:
+    counts = evidence.load.errors if evidence.load is not None else {}
+    exhausted = [name for name in OWN_LIMITS if counts.get(name)]
+    fault = "environment" if exhausted else "system"
+    remedy = (
+        f"the generator's machine ran out ({', '.join(exhausted)}): see `seatrial check`"
+        if exhausted
+        else "look at the connection limits, idle timeouts and the log of the system"
+    )
+    return Reason(f"{fault}.{what}_connections", f"connections were not as asked for: {text}", remedy)
+
+
+def exhausted(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial for which this machine had too few descriptors or ports."""
+    counts = evidence.load.errors if evidence.load is not None else {}
+    found = [f"{counts[name]:,} x {name}" for name in OWN_LIMITS if counts.get(name)]
+    if not found:
+        return None
+    return Reason(
+        "environment.exhausted",
+        f"the generator's machine ran out of what connections need: {', '.join(found)}",
+        "raise the limit that `seatrial check` names, or plan fewer connections",
+    )
+
+
+def errors(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial in which so much broke that latencies tell of nothing else."""
+    load = evidence.load
+    if load is None:
+        return None
+    broken = {
+        name: count for name, count in errors_of(load).items() if name != "timeout" and name not in OWN_LIMITS
+    }
+    total, bound = sum(broken.values()), ERROR_FRACTION_LIMIT * max(load.intended, load.held_requested)
+    if total <= bound:
+        return None
+    listed = ", ".join(
+        f"{count:,} x {name}" for name, count in sorted(broken.items(), key=lambda item: -item[1])
+    )
+    return Reason(
+        "system.errors",
+        f"{total:,} connections or requests broke, more than {ERROR_FRACTION_LIMIT:.0%}: {listed}",
+        "mend what breaks first: percentiles of a failing system tell how fast it fails",
+    )
