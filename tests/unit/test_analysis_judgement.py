@@ -55,12 +55,36 @@ def test_a_plan_that_asks_nothing_gets_no_verdict():
 
 
 def test_what_does_not_apply_is_not_held_against_a_case():
-    direct = Measured(LOAD, TrialResources(()))
+    direct = Measured(LOAD, TrialResources(()), proxied=False)
     verdict = judge_case(
         [objective("proxy_cpu_cores", "<", 1), objective("errors", "==", 0)], [direct], valid=True
     )
     assert [outcome.held for outcome in verdict.outcomes] == [None, True]
     assert verdict.state == "PASS"
+
+
+def test_no_rate_is_achieved_where_none_was_asked_for():
+    closed = replace(LOAD, rate_requested_per_s=None)
+    (outcome,) = judge_case(
+        [objective("achieved", ">=", 0.99)], [Measured(closed, TrialResources(()))], valid=True
+    ).outcomes
+    assert (outcome.held, outcome.unknown) == (None, False)
+
+
+def test_an_objective_whose_values_are_unknown_blocks_the_verdict():
+    asked = [objective("proxy_cpu_cores", "<", 1), objective("errors", "==", 0)]
+    unseen = Measured(LOAD, TrialResources(()))
+    for trials in ([unseen], [measured(), unseen]):
+        verdict = judge_case(asked, trials, valid=True)
+        assert verdict.state is None
+        assert [outcome.unknown for outcome in verdict.outcomes] == [True, False]
+
+
+def test_a_case_that_lacks_repeats_may_fail_but_not_pass():
+    asked = [objective("p99", "<", 1_500)]
+    assert judge_case(asked, [measured(1_000)], valid=True, repeats=2).state is None
+    assert judge_case(asked, [measured(2_000)], valid=True, repeats=2).state == "FAIL"
+    assert judge_case(asked, [measured(1_000)] * 2, valid=True, repeats=2).state == "PASS"
 
 
 @pytest.mark.parametrize(
@@ -82,8 +106,10 @@ def test_an_error_is_counted_once():
     load = replace(
         LOAD, failed=2, timed_out=1, errors={"read_reset": 2, "timeout": 1}, status={"200": 5, "503": 4}
     )
-    assert error_count(load) == 7
-    assert error_count(replace(LOAD, errors={"connect_refused": 3})) == 3
+    assert error_count(replace(load, errors_in_window=None)) == 7
+    assert error_count(replace(load, errors_in_window=load.errors)) == 7
+    assert error_count(replace(LOAD, errors={"connect_refused": 3}, errors_in_window=None)) == 3
+    assert error_count(replace(LOAD, errors={"connect_refused": 3})) == 0
 
 
 def test_spread():

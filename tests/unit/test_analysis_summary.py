@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
     from seatrial.analysis.model import RunSummary
 
 from seatrial._engine import Histogram
+from seatrial.analysis.cases import case_summary
 from seatrial.analysis.histograms import merged, spectrum
-from seatrial.analysis.sentences import range_us
+from seatrial.analysis.resources import TrialResources
+from seatrial.analysis.sentences import range_us, sentence_of
 from seatrial.analysis.summary import summarise_run
 from seatrial.errors import ExitCode
 from seatrial.record.reader import RunReader
+from seatrial.record.rows import RecordedObjective
 
 
 def summary_of(path: Path) -> RunSummary:
@@ -104,7 +108,7 @@ def test_what_went_wrong_is_found_in_the_record(twisted, trial, code):
 def test_doubt_makes_exit_code_3_and_is_said_in_the_sentence(twisted):
     assert twisted.exit_code == ExitCode.INVALID_MEASUREMENT
     direct, envoy, _ = twisted.systems
-    assert direct.state == "PASS"
+    assert direct.state == "not run"
     assert envoy.sentence.startswith("envoy: INVALID, 4 of 4 trials cannot be believed: the system went away")
     assert twisted.cases[4].verdict.state is None
 
@@ -124,9 +128,32 @@ def test_a_slow_system_fails_and_is_believed(tmp_path):
 def test_a_run_that_was_cut_says_so(tmp_path):
     summary = summary_of(make_run(tmp_path, trials=2, end=False))
     assert summary.run.state == "cut off"
-    assert [case.state for case in summary.cases[:4]] == ["PASS", "PASS", "not run", "not run"]
-    assert summary.systems[0].sentence == "direct: not finished, 2 of 4 cases ran"
+    assert [case.state for case in summary.cases[:4]] == ["not run"] * 4
+    assert summary.systems[0].sentence == "direct: not finished, 0 of 4 cases ran"
     assert summary.exit_code == ExitCode.INVALID_MEASUREMENT
+
+
+def test_a_case_passes_only_with_all_its_repeats(tmp_path):
+    summary = summary_of(make_run(tmp_path, trials=5, end=False, systems=("direct",)))
+    assert [case.state for case in summary.cases] == ["PASS", "not run", "not run", "not run"]
+    assert [case.verdict.state for case in summary.cases] == ["PASS", None, None, None]
+    assert summary.systems[0].sentence == "direct: not finished, 1 of 4 cases ran"
+
+
+def test_what_a_proxy_was_asked_and_nobody_saw_is_not_passed_over(good):
+    summary = summary_of(good)
+    asked = [RecordedObjective("proxy_cpu_cores < 1", "proxy_cpu_cores", "<", 1)]
+    seen = summary.cases[4]
+    blind = [replace(trial, resources=TrialResources(())) for trial in seen.trials]
+    case = case_summary(seen.case, blind, [], asked, 2)
+    assert (case.state, case.verdict.state) == ("INVALID", None)
+    assert [reason.code for reason in case.validity.reasons] == ["generator.unknown_metric"]
+    assert case_summary(seen.case, seen.trials, [], asked, 2).state == "PASS"
+    direct = summary.cases[0]
+    assert case_summary(direct.case, direct.trials, [], asked, 2).state == "VALID"
+    whole = replace(summary, cases=(case, *summary.cases[1:]))
+    assert whole.exit_code == ExitCode.INVALID_MEASUREMENT
+    assert "proxy_cpu_cores < 1" in sentence_of("envoy", [case])
 
 
 def test_a_run_without_trials_is_no_measurement(tmp_path):

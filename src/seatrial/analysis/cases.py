@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from seatrial._engine import Histogram
 from seatrial.analysis.histograms import distribution_of, merged, spectrum
 from seatrial.analysis.model import CaseSummary, TrialSummary
-from seatrial.analysis.objectives import Measured, judge_case
-from seatrial.analysis.result import Validity
+from seatrial.analysis.objectives import Measured, Verdict, judge_case
+from seatrial.analysis.result import Reason, Validity
 from seatrial.analysis.spread import Spread, spread_of
 
 if TYPE_CHECKING:
@@ -23,26 +23,52 @@ def case_summary(
     trials: Sequence[TrialSummary],
     frames: Iterable[Sequence[Frame]],
     objectives: Sequence[RecordedObjective],
+    repeats: int = 0,
 ) -> CaseSummary:
-    """Put a case together; its percentiles are merged from ``frames``, those of each of its trials."""
+    """Put a case together; its percentiles are merged from ``frames``, those of each of its trials.
+
+    ``repeats`` is how many trials were planned: with fewer there is no PASS.
+    """
     latency, service_time = Histogram(), Histogram()
     for of_trial in frames:
         latency.add(merged(of_trial, "latency"))
         service_time.add(merged(of_trial, "service_time"))
     # Reasons of several trials with one code are one kind of reason; the trials tell each.
     reasons = {reason.code: reason for trial in trials for reason in trial.validity.reasons}
-    measured = [Measured(trial.load, trial.resources) for trial in trials if trial.load is not None]
+    proxied = case.kind != UNPROXIED
+    measured = [Measured(trial.load, trial.resources, proxied) for trial in trials if trial.load is not None]
     valid = bool(trials) and not reasons
+    verdict = judge_case(objectives, measured, valid=valid, repeats=repeats)
+    if valid:
+        reasons |= {reason.code: reason for reason in _unknown(verdict)}
     return CaseSummary(
         case=case,
         validity=Validity(tuple(reasons.values())),
-        verdict=judge_case(objectives, measured, valid=valid),
+        verdict=verdict,
         trials=tuple(trials),
         latency_us=distribution_of(latency),
         service_time_us=distribution_of(service_time),
         spectrum=spectrum(latency),
         spreads=_spreads(trials),
+        repeats=repeats,
     )
+
+
+UNPROXIED = "direct"
+"""The kind of system that is no proxy: what is asked of a proxy does not apply to it."""
+
+
+def _unknown(verdict: Verdict) -> list[Reason]:
+    unknown = [outcome.objective.text for outcome in verdict.outcomes if outcome.unknown]
+    if not unknown:
+        return []
+    return [
+        Reason(
+            "generator.unknown_metric",
+            f"what was asked cannot be judged, for a trial has no value of it: {', '.join(unknown)}",
+            "see the journal for samples that are missing, or ask for another metric",
+        )
+    ]
 
 
 def _spreads(trials: Sequence[TrialSummary]) -> dict[str, Spread]:

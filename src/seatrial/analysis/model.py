@@ -73,6 +73,7 @@ class CaseSummary:
     """One case: its merged percentiles (None where nothing was measured) and how far its repeats lie apart.
 
     ``spreads`` has the keys of ``latency_us``, ``achieved_per_s`` and the resources; see ``analysis.cases``.
+    ``repeats`` is how many trials were planned.
     """
 
     case: RecordedCase
@@ -83,6 +84,7 @@ class CaseSummary:
     service_time_us: Distribution | None
     spectrum: tuple[tuple[float, int], ...]
     spreads: Mapping[str, Spread]
+    repeats: int = 0
 
     @property
     def label(self) -> str:
@@ -91,10 +93,12 @@ class CaseSummary:
 
     @property
     def state(self) -> str:
-        """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID or "not run"."""
-        if not self.trials:
+        """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID or "not run" (not all of it)."""
+        if self.validity.reasons:
+            return "INVALID"
+        if not self.trials or (len(self.trials) < self.repeats and self.verdict.state is None):
             return "not run"
-        return "INVALID" if self.validity.reasons else (self.verdict.state or "VALID")
+        return self.verdict.state or "VALID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,8 @@ class RunSummary:
     @property
     def exit_code(self) -> ExitCode:
         """3 where a trial may not be believed or is missing, 1 where an objective does not hold, else 0."""
-        if self.invalid or not self.trials or self.trials < (self.run.trials or 0):
+        doubted = self.invalid or any(case.validity.reasons for case in self.cases)
+        if doubted or not self.trials or self.trials < (self.run.trials or 0):
             return ExitCode.INVALID_MEASUREMENT
         failed = any(case.verdict.state == "FAIL" for case in self.cases)
         return ExitCode.OBJECTIVE_FAILED if failed else ExitCode.PASS

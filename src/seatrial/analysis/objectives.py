@@ -27,19 +27,25 @@ _LATENCIES = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The numbers of one trial that an objective may be about."""
+    """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy."""
 
     load: LoadResult
     resources: TrialResources
+    proxied: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One objective of one case: the value in each repeat; ``held`` None is "does not apply" (no proxy)."""
+    """One objective of one case: the value in each repeat.
+
+    ``held`` None is "does not apply" (no proxy, no rate) or, where ``unknown``, that a repeat has no value that it
+    ought to have.
+    """
 
     objective: RecordedObjective
     values: tuple[float | None, ...]
     held: bool | None
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +57,20 @@ class Verdict:
 
 
 def judge_case(
-    objectives: Sequence[RecordedObjective], trials: Sequence[Measured], *, valid: bool
+    objectives: Sequence[RecordedObjective], trials: Sequence[Measured], *, valid: bool, repeats: int = 0
 ) -> Verdict:
-    """Judge a case: each objective must hold in every repeat. Only a VALID case gets a verdict."""
+    """Judge a case: each objective must hold in every repeat.
+
+    Only a VALID case whose values are all known gets a verdict; one trial is enough for a FAIL, a PASS needs all of
+    the ``repeats`` that were planned.
+    """
     outcomes = tuple(_outcome(objective, trials) for objective in objectives)
     judged = [outcome.held for outcome in outcomes if outcome.held is not None]
-    if not valid or not judged:
+    if not valid or not judged or any(outcome.unknown for outcome in outcomes):
         return Verdict(None, outcomes)
-    return Verdict("PASS" if all(judged) else "FAIL", outcomes)
+    if not all(judged):
+        return Verdict("FAIL", outcomes)
+    return Verdict("PASS" if len(trials) >= repeats else None, outcomes)
 
 
 def metric_value(metric: str, trial: Measured) -> float | None:
@@ -82,6 +94,17 @@ def metric_value(metric: str, trial: Measured) -> float | None:
 def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
     values = tuple(metric_value(objective.metric, trial) for trial in trials)
     known = [value for value in values if value is not None]
+    if any(
+        value is None and _applies(objective.metric, trial)
+        for value, trial in zip(values, trials, strict=True)
+    ):
+        return Outcome(objective, values, held=None, unknown=True)
     compare = _COMPARISONS[objective.comparison]
     held = all(compare(value, objective.threshold) for value in known) if known else None
     return Outcome(objective, values, held)
+
+
+def _applies(metric: str, trial: Measured) -> bool:
+    if metric.startswith("proxy_"):
+        return trial.proxied
+    return metric != "achieved" or bool(trial.load.rate_requested_per_s)

@@ -33,7 +33,7 @@ def sentence_of(label: str, cases: Sequence[CaseSummary]) -> str:
     if state == "FAIL":
         return f"{label}: FAIL, {_failures(cases)}; {_figures(cases)}"
     if state == "not run":
-        ran = sum(1 for case in cases if case.trials)
+        ran = sum(1 for case in cases if case.trials and len(case.trials) >= case.repeats)
         return f"{label}: not finished, {ran} of {_plural(len(cases), 'case')} ran"
     return f"{label}: {state}, {_figures(cases)}"
 
@@ -50,6 +50,8 @@ def range_us(least: float, greatest: float) -> str:
 def _doubts(cases: Sequence[CaseSummary]) -> str:
     doubted = [trial for case in cases for trial in case.trials if trial.validity.reasons]
     trials = sum(len(case.trials) for case in cases)
+    if not doubted:
+        return next(reason.text for case in cases for reason in case.validity.reasons)
     reasons = dict.fromkeys(reason.text for trial in doubted for reason in trial.validity.reasons[:1])
     first, more = next(iter(reasons)), len(reasons) - 1
     others = f" (and {_plural(more, 'other reason')})" if more else ""

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 def summarise_run(reader: RunReader) -> RunSummary:
     """Return what is to be said of a run, finished, cut off or live; raises ``RecordError``."""
-    cases = tuple(_case(reader, case) for case in reader.cases())
+    recorded = reader.cases()
+    # Every case is repeated as often as the others.
+    repeats = (reader.run().trials or 0) // max(1, len(recorded))
+    cases = tuple(_case(reader, case, repeats) for case in recorded)
     return RunSummary(
         run=reader.run(),
         question=reader.question(),
@@ -48,12 +51,12 @@ def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
     )
 
 
-def _case(reader: RunReader, case: RecordedCase) -> CaseSummary:
+def _case(reader: RunReader, case: RecordedCase, repeats: int) -> CaseSummary:
     # A trial that is running now has nothing to be judged yet.
     recorded = [trial for trial in reader.trials() if trial.case_id == case.id and trial.state != "running"]
     frames = [reader.frames(trial.trial) for trial in recorded]
     trials = [_trial(reader, case, trial, own) for trial, own in zip(recorded, frames, strict=True)]
-    return case_summary(case, trials, frames, reader.objectives())
+    return case_summary(case, trials, frames, reader.objectives(), repeats)
 
 
 def _trial(
