@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
@@ -18,7 +19,7 @@ WINDOW = Window.lasting(START_NS, 2.0)
 FULL = [frame(worker, seq, part([100] * 2_000)) for worker in (0, 1) for seq in (-1, 0, 1)]
 
 
-def changed(worker: int, seq: int, **changes: int) -> list[Frame]:
+def changed(worker: int, seq: int, **changes: Any) -> list[Frame]:
     """The full load with one interval that is not like the others."""
     return [replace(one, **changes) if (one.worker, one.seq) == (worker, seq) else one for one in FULL]
 
