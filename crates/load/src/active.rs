@@ -7,97 +7,20 @@ use std::io;
 use seatrial_net::address::RawAddress;
 use seatrial_net::tls::TlsFailure;
 use seatrial_net::{Driver, Event};
-use seatrial_wire::{Outcome, ProtocolError, Response, ResponseParser};
 
 use crate::catalog::Catalog;
-use crate::expect::{Evidence, Expectations, KeptAnswer};
+use crate::connection::{CLOSED, Connection, State, Verdict};
+use crate::expect::{Expectations, KeptAnswer};
 use crate::failure::Failure;
-use crate::links::{Link, Linked, List};
+use crate::links::List;
 use crate::opener::rest_ns;
 use crate::recorder::{Ending, Recorder, Sent};
-use crate::schedule::{Phase, Slot};
+use crate::schedule::Slot;
 use crate::spec::{LoopKind, Reuse, WorkerSpec};
 use crate::token::Token;
 
-const CLOSED: i32 = -1;
 /// One read takes at most this much; a longer answer takes several.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Never opened, or resting after a failure.
-    Closed,
-    Connecting,
-    /// In the free list.
-    Free,
-    /// In the busy list.
-    Busy,
-}
-
-struct Connection {
-    socket: i32,
-    generation: u32,
-    link: Link,
-    /// When the state began: the connect() of a connecting one, the send of a busy one.
-    since_ns: u64,
-    opened_ns: u64,
-    slot: Slot,
-    /// Which request of the catalog it carries.
-    request: u32,
-    /// Bytes of the request that the kernel has taken.
-    written: u32,
-    /// Answers that this connection has brought.
-    answered: u32,
-    /// Failures in a row.
-    failures: u32,
-    state: State,
-    was_open: bool,
-    parser: ResponseParser,
-    /// Only where answers are looked at.
-    evidence: Option<Box<Evidence>>,
-}
-
-impl Linked for Connection {
-    fn link(&mut self) -> &mut Link {
-        &mut self.link
-    }
-
-    fn after(&self) -> u32 {
-        self.link.after()
-    }
-}
-
-impl Connection {
-    fn new(expectations: Option<&Expectations>) -> Self {
-        Self {
-            socket: CLOSED,
-            generation: 0,
-            link: Link::default(),
-            since_ns: 0,
-            opened_ns: 0,
-            slot: Slot { intended_ns: 0, phase: Phase::WarmUp, number: 0 },
-            request: 0,
-            written: 0,
-            answered: 0,
-            failures: 0,
-            state: State::Closed,
-            was_open: false,
-            parser: ResponseParser::default(),
-            evidence: expectations.map(|expectations| Box::new(expectations.evidence())),
-        }
-    }
-}
-
-/// What a peer's answer, or its absence, means for the request.
-enum Verdict {
-    Complete(Response, u64),
-    Continues,
-    Failed(Failure),
-    /// The peer ended a connection on which nothing had been asked.
-    EndedIdle {
-        was_reset: bool,
-    },
-}
 
 /// The active connections of one worker, and their requests.
 pub(crate) struct Active {
@@ -390,12 +313,12 @@ impl Active {
         loop {
             let connection = &mut self.connections[index as usize];
             let (verdict, may_have_more) = match driver.receive(connection.socket, &mut self.buffer) {
-                Ok(received) if received.len == 0 => (end_of_stream(connection, driver.now_ns()), false),
+                Ok(received) if received.len == 0 => (connection.end_of_stream(driver.now_ns()), false),
                 Ok(received) => {
                     recorder.received(connection.slot.phase, received.len);
                     recorder.waited(self.awake_ns.saturating_sub(received.at_ns));
                     let may_have_more = received.len == self.buffer.len() || has_closed;
-                    (interpret(connection, &self.buffer[..received.len], received.at_ns), may_have_more)
+                    (connection.interpret(&self.buffer[..received.len], received.at_ns), may_have_more)
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if connection.state == State::Free && TlsFailure::of(&error).is_none() => {
@@ -539,32 +462,5 @@ fn nothing_if_full(written: io::Result<usize>) -> io::Result<usize> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         other => other,
-    }
-}
-
-#[inline]
-fn interpret(connection: &mut Connection, bytes: &[u8], at_ns: u64) -> Verdict {
-    if connection.state != State::Busy {
-        return Verdict::Failed(Failure::ProtocolExcess);
-    }
-    let outcome = match &mut connection.evidence {
-        None => connection.parser.receive(bytes),
-        Some(evidence) => connection.parser.receive_into(bytes, evidence.as_mut()),
-    };
-    match outcome {
-        Ok(Outcome::NeedMore) => Verdict::Continues,
-        Ok(Outcome::Complete(response)) => Verdict::Complete(response, at_ns),
-        Err(error) => Verdict::Failed(Failure::of_protocol(error)),
-    }
-}
-
-fn end_of_stream(connection: &mut Connection, now_ns: u64) -> Verdict {
-    if connection.state != State::Busy {
-        return Verdict::EndedIdle { was_reset: false };
-    }
-    match connection.parser.end_of_stream() {
-        Ok(response) => Verdict::Complete(response, now_ns),
-        Err(ProtocolError::PrematureClose) => Verdict::Failed(Failure::PrematureClose),
-        Err(error) => Verdict::Failed(Failure::of_protocol(error)),
     }
 }

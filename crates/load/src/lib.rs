@@ -2,6 +2,7 @@
 
 mod active;
 mod catalog;
+mod connection;
 pub mod control;
 pub mod expect;
 pub mod failure;
