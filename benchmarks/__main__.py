@@ -21,7 +21,7 @@ def main() -> None:
     """Run the rounds and print the table."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=int, default=4, help="whole ones: wrk reads no others")
     arguments = parser.parse_args()
     missing = [name for name in DEBIAN_PACKAGES if shutil.which(name) is None]
     if missing:
