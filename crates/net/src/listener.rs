@@ -1,7 +1,7 @@
 //! Listening sockets, for the origin.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::address::RawAddress;
@@ -70,15 +70,5 @@ fn bound_port(fd: libc::c_int) -> io::Result<u16> {
         let mut size = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         check(libc::getsockname(fd, (&raw mut storage).cast(), &raw mut size))?;
         Ok(u16::from_be((*(&raw const storage).cast::<libc::sockaddr_in>()).sin_port))
-    }
-}
-
-/// Whether an address is of this machine only.
-pub fn is_loopback(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_loopback(),
-        IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v4| Ipv4Addr::is_loopback(&v4))
-        }
     }
 }

@@ -86,18 +86,6 @@ pub fn send(fd: libc::c_int, bytes: &[u8]) -> io::Result<usize> {
     check_len(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) })
 }
 
-/// Writes two buffers with one system call.
-pub fn send_two(fd: libc::c_int, first: &[u8], second: &[u8]) -> io::Result<usize> {
-    let parts = [first, second]
-        .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
-    // SAFETY: all zeroes is a valid msghdr.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = parts.as_ptr().cast_mut();
-    message.msg_iovlen = parts.len();
-    // SAFETY: `message` points at `parts`, which point at the two buffers; sendmsg only reads them.
-    check_len(unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_NOSIGNAL) })
-}
-
 /// Reads what is there.
 #[inline]
 pub fn receive(fd: libc::c_int, buffer: &mut [u8]) -> io::Result<usize> {

@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from seatrial import _boot
@@ -84,11 +83,9 @@ class LocalWorkers:
         self,
         specs: Sequence[dict[str, Any]],
         on_frame: Callable[[Frame], None],
-        log_directory: Path | None = None,
     ) -> None:
         self._specs = specs
         self._on_frame = on_frame
-        self._log_directory = log_directory
         self._workers: list[_Worker] = []
         self._closing = False
         self.lost: list[str] = []
