@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from tests.support.program import Running, run_seatrial
+from tests.support.program import Running, run_seatrial, wait_until
 
 from seatrial.errors import ExitCode
 from seatrial.systems.sockets import count_established
@@ -94,15 +94,18 @@ def test_idle_connections_are_there_until_the_window_ends(flags: tuple[str, ...]
 def test_losing_every_idle_connection_is_not_hidden_by_opening_them_again() -> None:
     with serving() as server, Running(
         "load", f"http://127.0.0.1:{server.port}/", "-q", "--json", "-", "-d", "4s", "-c", "2", "-R", "50",
-        "--hold", "20",
+        "--hold", "20", "--connect-rate", "10",
     ) as running:  # fmt: skip
-        time.sleep(2.4)
+        assert wait_until(lambda: count_established(server.port) == 22, 20.0)
+        # The window begins a twentieth of a second after the last connection.
+        time.sleep(1.0)
         assert server.drop_silent() == 20
         outcome = running.wait(30)
     document = outcome.document
     assert outcome.code == ExitCode.INVALID_MEASUREMENT
     assert "system.held_connections" in {reason["code"] for reason in document["validity"]["reasons"]}
-    assert document["connections"]["held"]["established"] == 0
+    # They are opened again a tenth of a second apart, so only a few can be there while the others are being closed.
+    assert document["connections"]["held"]["established"] <= 5
     assert document["connections"]["closed_by_peer"] == 20
 
 
