@@ -24,9 +24,9 @@ from seatrial.analysis.document import to_json
 from seatrial.analysis.histograms import Kind, merged
 from seatrial.analysis.loaded import judge_load
 from seatrial.errors import ExitCode
-from seatrial.load.profile import constant
-from seatrial.load.spec import LoadSpec, Target
-from seatrial.load.split import RESERVED_DESCRIPTORS
+from seatrial.generator.profile import constant
+from seatrial.generator.spec import LoadSpec, Target
+from seatrial.generator.split import RESERVED_DESCRIPTORS
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 
 DISTRIBUTION = dict.fromkeys(("min", "p50", "p75", "p90", "p99", "p999", "p9999", "max", "count"), int) | {

@@ -33,8 +33,8 @@ from tests.support.program import running_origin, wait_until
 from seatrial._engine import Histogram
 from seatrial.analysis.document import to_json
 from seatrial.analysis.histograms import merged
-from seatrial.load.profile import constant
-from seatrial.load.spec import LoadSpec, Target
+from seatrial.generator.profile import constant
+from seatrial.generator.spec import LoadSpec, Target
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.systems import proc
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from seatrial.load.spec import LoadSpec
+    from seatrial.generator.spec import LoadSpec
     from seatrial.run.load import LoadHooks, LoadRun
 
 REQUESTS = 3

@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from seatrial._engine import Histogram
-from seatrial.load.frames import Frame, PhasePart
+from seatrial.generator.frames import Frame, PhasePart
 from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 from seatrial.record import events
 from seatrial.record.writer import RunWriter

@@ -11,7 +11,7 @@ from seatrial.analysis.document import summarise, to_json
 from seatrial.analysis.failures import error_count
 from seatrial.analysis.loaded import judge_load
 from seatrial.analysis.result import LoadResult
-from seatrial.load.frames import Frame, PhasePart
+from seatrial.generator.frames import Frame, PhasePart
 
 
 def failing(phase: Any, failed: int = 0, timed_out: int = 0) -> PhasePart:

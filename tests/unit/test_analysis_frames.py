@@ -7,7 +7,7 @@ import json
 
 from tests.unit.test_document import frame, part
 
-from seatrial.load.frames import Frame
+from seatrial.generator.frames import Frame
 from seatrial.record.frame_rows import join_frame, split_frame
 
 

@@ -22,7 +22,7 @@ from seatrial.analysis.result import (
     Validity,
 )
 from seatrial.analysis.stored import load_result
-from seatrial.load.routes import KeptAnswer
+from seatrial.generator.routes import KeptAnswer
 
 COUNT = st.integers(1, 10**9)
 # The document rounds to three digits.

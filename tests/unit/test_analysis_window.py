@@ -12,7 +12,7 @@ from seatrial.analysis.document import summarise
 from seatrial.analysis.evidence import measure_window
 from seatrial.analysis.loaded import judge_load
 from seatrial.analysis.window import EDGE_NS, Gauge, Window, cpu_cores_in, gauge_in
-from seatrial.load.frames import Frame
+from seatrial.generator.frames import Frame
 from seatrial.record.rows import RecordedPhase
 
 WINDOW = Window.lasting(START_NS, 2.0)

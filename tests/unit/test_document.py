@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seatrial._engine import Histogram
 from seatrial.analysis.document import SCHEMA, LoadFacts, summarise, to_json
 from seatrial.analysis.histograms import merge
-from seatrial.load.frames import Frame, PhaseName, PhasePart
+from seatrial.generator.frames import Frame, PhaseName, PhasePart
 
 SECOND_NS = 1_000_000_000
 START_NS = 50 * SECOND_NS

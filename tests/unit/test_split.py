@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seatrial.errors import EnvironmentFault
-from seatrial.load.profile import constant
-from seatrial.load.spec import LoadSpec, Target
-from seatrial.load.split import (
+from seatrial.generator.profile import constant
+from seatrial.generator.spec import LoadSpec, Target
+from seatrial.generator.split import (
     PORTS_PER_SOURCE,
     RESERVED_DESCRIPTORS,
     WORKER_LIMIT,

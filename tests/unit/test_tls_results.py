@@ -9,10 +9,10 @@ import pytest
 from seatrial._engine import Histogram
 from seatrial.analysis.document import LoadFacts, summarise, to_json
 from seatrial.analysis.stored import load_result
-from seatrial.load.frames import Frame
-from seatrial.load.spec import LoadSpec, Target
-from seatrial.load.split import split
-from seatrial.load.tls import Tls
+from seatrial.generator.frames import Frame
+from seatrial.generator.spec import LoadSpec, Target
+from seatrial.generator.split import split
+from seatrial.generator.tls import Tls
 from seatrial.record.frame_rows import join_frame, split_frame
 from seatrial.report.load_text import load_text
 

@@ -14,7 +14,7 @@ from seatrial.analysis.spread import Spread, spread_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
     from seatrial.record.rows import RecordedCase, RecordedObjective
 
 

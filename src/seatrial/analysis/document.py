@@ -17,8 +17,8 @@ from seatrial.analysis.histograms import distribution, merge
 from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
 from seatrial.analysis.tls import tls_counts
 from seatrial.analysis.window import Window, by_worker, gauge_in
-from seatrial.load.frames import Frame, PhasePart
-from seatrial.load.routes import KeptAnswer, Route
+from seatrial.generator.frames import Frame, PhasePart
+from seatrial.generator.routes import KeptAnswer, Route
 
 SCHEMA = "seatrial.load/1"
 

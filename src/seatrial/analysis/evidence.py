@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from seatrial.analysis.result import LoadResult, Reason
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.rows import RecordedCase, RecordedPhase, RecordedTrial
 

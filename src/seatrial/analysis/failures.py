@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.result import LoadResult
     from seatrial.analysis.window import Window
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
 
 OWN_LIMITS = ("descriptors_exhausted", "ports_exhausted")
 """Kinds that are of the generator's machine, not of the system."""

@@ -10,7 +10,7 @@ from seatrial.analysis.result import Distribution
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from seatrial.load.frames import Frame, PhaseName
+    from seatrial.generator.frames import Frame, PhaseName
 
 Kind = Literal["latency", "service_time", "lateness"]
 

@@ -9,7 +9,7 @@ from seatrial.analysis.evidence import TrialEvidence, worker_evidence
 from seatrial.analysis.result import LoadResult, Reason, Validity
 from seatrial.analysis.validity import judge_trial
 from seatrial.analysis.window import Window, by_worker, gauge_in
-from seatrial.load.frames import Frame
+from seatrial.generator.frames import Frame
 
 
 def judge_load(

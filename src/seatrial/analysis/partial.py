@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.result import LoadResult
     from seatrial.analysis.window import Window
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
     from seatrial.record.rows import RecordedCase
 
 MICROSECONDS = 1_000_000

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from seatrial.analysis.window import Window
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
     from seatrial.observe.samples import ProcessSample
     from seatrial.record.rows import RecordedPhase
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seatrial.load.routes import KeptAnswer
+from seatrial.generator.routes import KeptAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from seatrial.analysis.window import NANOSECONDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
     from seatrial.observe.samples import ProcessSample
     from seatrial.record.rows import RecordedCase, RecordedPhase, RecordedTrial
 

@@ -13,7 +13,7 @@ from seatrial.analysis.result import (
     TlsCounts,
     Validity,
 )
-from seatrial.load.routes import KeptAnswer
+from seatrial.generator.routes import KeptAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

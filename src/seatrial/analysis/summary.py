@@ -17,7 +17,7 @@ from seatrial.analysis.validity import judge_trial, remarks_on
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.rows import RecordedCase, RecordedTrial
 

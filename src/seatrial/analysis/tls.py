@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from seatrial.analysis.result import TlsCounts
 from seatrial.analysis.window import Window
-from seatrial.load.frames import Frame
+from seatrial.generator.frames import Frame
 
 
 def tls_counts(frames: Sequence[Frame], window: Window) -> TlsCounts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
 
 NANOSECONDS = 1_000_000_000
 # A frame that ends at a boundary may end a little after it: the worker was busy sending.

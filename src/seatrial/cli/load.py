@@ -16,7 +16,7 @@ from seatrial.cli.load_flags import connection_flags, output_flags, pace_flags, 
 from seatrial.cli.load_options import LoadOptions
 from seatrial.cli.tls_options import TlsOptions, tls_options
 from seatrial.errors import ExitCode
-from seatrial.load.spec import LoadSpec
+from seatrial.generator.spec import LoadSpec
 
 if TYPE_CHECKING:
     from seatrial.run.load import LoadRun

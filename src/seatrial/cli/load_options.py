@@ -11,10 +11,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from seatrial.cli.tls_options import TlsOptions
 from seatrial.errors import EnvironmentFault, PlanError
-from seatrial.load.addresses import addresses_of
-from seatrial.load.profile import Stretch, constant, length_s, parse_profile
-from seatrial.load.requests import Expect, Request, many
-from seatrial.load.spec import AUTO_RESOLUTION_S, HoldKind, HoldTraffic, LoadSpec, Target
+from seatrial.generator.addresses import addresses_of
+from seatrial.generator.profile import Stretch, constant, length_s, parse_profile
+from seatrial.generator.requests import Expect, Request, many
+from seatrial.generator.spec import AUTO_RESOLUTION_S, HoldKind, HoldTraffic, LoadSpec, Target
 from seatrial.plan import limits
 from seatrial.units import parse_duration_s, parse_rate_per_s, parse_size_bytes
 

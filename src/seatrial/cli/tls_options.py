@@ -10,7 +10,7 @@ from typing import Any, Self
 import click
 
 from seatrial.errors import PlanError
-from seatrial.load.tls import Tls, TlsVersion
+from seatrial.generator.tls import Tls, TlsVersion
 
 SPOKEN = frozenset({"http/1.1", "http/1.0"})
 """The application protocols that a server may choose and then be spoken to in."""

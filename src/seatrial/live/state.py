@@ -10,7 +10,7 @@ from seatrial.record import events
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
 
 NANOSECONDS = 1_000_000_000
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 
 Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]

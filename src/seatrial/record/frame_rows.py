@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seatrial.load.frames import Frame
+from seatrial.generator.frames import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from seatrial.load.frames import Frame
+    from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 
 

@@ -12,7 +12,7 @@ from seatrial.analysis.document import LoadFacts
 from seatrial.analysis.histograms import merge
 from seatrial.analysis.result import LoadResult
 from seatrial.errors import EnvironmentFault
-from seatrial.load.frames import Frame
+from seatrial.generator.frames import Frame
 from seatrial.record.histogram_log import HistogramLogWriter, LogLine
 
 SERIES_COLUMNS = (

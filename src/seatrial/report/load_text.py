@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from seatrial.analysis.histograms import merge
 from seatrial.analysis.result import LoadResult
-from seatrial.load.frames import Frame
+from seatrial.generator.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size
 
 SCHEDULING = {"first": "run first", "shared": "run in turn"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seatrial.load.addresses import addresses_of
-from seatrial.load.profile import constant
-from seatrial.load.requests import Request
-from seatrial.load.spec import AUTO_RESOLUTION_S, LoadSpec, Target
+from seatrial.generator.addresses import addresses_of
+from seatrial.generator.profile import constant
+from seatrial.generator.requests import Request
+from seatrial.generator.spec import AUTO_RESOLUTION_S, LoadSpec, Target
 from seatrial.plan.cases import Case
 from seatrial.systems.base import Address
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from seatrial.analysis.document import LoadFacts, summarise
 from seatrial.analysis.loaded import judge_load
 from seatrial.analysis.result import LoadResult
-from seatrial.load.drive import Driven, PhaseLabel, drive
-from seatrial.load.frames import Frame
-from seatrial.load.routes import merged_routes
-from seatrial.load.spec import LoadSpec
-from seatrial.load.split import split
-from seatrial.load.workers import LocalWorkers
+from seatrial.generator.drive import Driven, PhaseLabel, drive
+from seatrial.generator.frames import Frame
+from seatrial.generator.routes import merged_routes
+from seatrial.generator.spec import LoadSpec
+from seatrial.generator.split import split
+from seatrial.generator.workers import LocalWorkers
 from seatrial.observe.cgroup import cpu_stat_file, throttled_s
 from seatrial.observe.processes import pss_bytes
 from seatrial.preflight.findings import require

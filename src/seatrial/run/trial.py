@@ -13,7 +13,7 @@ from seatrial import systems
 from seatrial.analysis.document import to_json
 from seatrial.analysis.loaded import lost_worker
 from seatrial.errors import SeatrialError
-from seatrial.load.drive import PhaseLabel
+from seatrial.generator.drive import PhaseLabel
 from seatrial.plan.cases import Case
 from seatrial.record.events import (
     Event,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
-from seatrial.load.spec import LoadSpec
-from seatrial.load.workers import Done, Hello
+from seatrial.generator.spec import LoadSpec
+from seatrial.generator.workers import Done, Hello
 
 Result = TypeVar("Result")
 

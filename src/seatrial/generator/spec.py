@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from seatrial.load.profile import Stretch, mean_rate_per_s
-from seatrial.load.requests import Expect, Request
-from seatrial.load.tls import Tls
+from seatrial.generator.profile import Stretch, mean_rate_per_s
+from seatrial.generator.requests import Expect, Request
+from seatrial.generator.tls import Tls
 
 AUTO_RESOLUTION_S = 250e-6
 """What ``auto`` means: on this grid a request costs about what it costs in closed loop ("Pacing against cost")."""
@@ -44,8 +44,8 @@ class LoadSpec:
     ``held`` idle connections are opened first, then ``active`` ones, both at ``connect_rate_per_s``. ``profile`` is the
     rate over the measure window: its first rate holds in the warm-up, its last beyond its end; empty in closed loop.
     ``resolution_s`` is the grid of the intended send times, 0 for none (``fine``). ``sources`` are
-    IP addresses to connect from; empty leaves the choice to :mod:`seatrial.load.split`. ``workers`` None means as many
-    processes as the descriptor limit needs.
+    IP addresses to connect from; empty leaves the choice to :mod:`seatrial.generator.split`. ``workers`` None means as
+    many processes as the descriptor limit needs.
     """
 
     targets: tuple[Target, ...]

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from seatrial import _boot
 from seatrial.errors import GeneratorFault
-from seatrial.load.frames import Frame
-from seatrial.load.routes import KeptAnswer
+from seatrial.generator.frames import Frame
+from seatrial.generator.routes import KeptAnswer
 
 LINE_LIMIT_BYTES = 1 << 28
 """A frame takes a few KB, the last word of a worker with 100,000 routes and their histograms some 100 MB."""
@@ -77,7 +77,7 @@ class _Worker:
 
 
 class LocalWorkers:
-    """One process for each spec of :func:`seatrial.load.split.split`; frames go to ``on_frame`` as they come."""
+    """One process for each spec of :func:`seatrial.generator.split.split`; frames go to ``on_frame`` as they come."""
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ import math
 from typing import Any
 
 from seatrial.errors import EnvironmentFault
-from seatrial.load.profile import Stretch
-from seatrial.load.spec import HoldTraffic, LoadSpec
+from seatrial.generator.profile import Stretch
+from seatrial.generator.spec import HoldTraffic, LoadSpec
 from seatrial.preflight.descriptors import MAX_WORKERS_HERE, WORKER_RESERVE
 
 RESERVED_DESCRIPTORS = WORKER_RESERVE - 2
