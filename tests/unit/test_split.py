@@ -125,4 +125,22 @@ def test_sources_are_left_to_the_kernel_where_the_target_is_elsewhere() -> None:
 def test_a_closed_loop_has_no_grid() -> None:
     closed = LoadSpec(targets=(TARGET,), loop="closed")
     assert split(closed, 1024)[0]["resolution_ns"] == 0
-    assert split(load(1, 0), 1024)[0]["resolution_ns"] == 250_000
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "workers", "resolution_ns"),
+    [
+        (1, 1, 500_000),
+        (20_000, 1, 500_000),
+        (30_000, 1, 333_333),
+        (60_000, 2, 333_333),
+        (1_000_000, 1, 250_000),
+    ],
+)
+def test_a_step_of_the_automatic_grid_serves_ten_requests_within_bounds(
+    rate_per_s: float, workers: int, resolution_ns: int
+) -> None:
+    spec = LoadSpec(targets=(TARGET,), active=10, profile=constant(rate_per_s), workers=workers)
+    assert {part["resolution_ns"] for part in split(spec, 1024)} == {resolution_ns}
+    fine = LoadSpec(targets=(TARGET,), profile=constant(rate_per_s), resolution_s=0.0)
+    assert split(fine, 1024)[0]["resolution_ns"] == 0

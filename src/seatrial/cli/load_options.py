@@ -14,7 +14,7 @@ from seatrial.errors import EnvironmentFault, PlanError
 from seatrial.generator.addresses import addresses_of
 from seatrial.generator.profile import Stretch, constant, length_s, parse_profile
 from seatrial.generator.requests import Expect, Request, many
-from seatrial.generator.spec import AUTO_RESOLUTION_S, HoldKind, HoldTraffic, LoadSpec, Target
+from seatrial.generator.spec import HoldKind, HoldTraffic, LoadSpec, Target
 from seatrial.plan import limits
 from seatrial.units import parse_duration_s, parse_rate_per_s, parse_size_bytes
 
@@ -243,9 +243,9 @@ def _header(words: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _resolution_s(text: str) -> float:
+def _resolution_s(text: str) -> float | None:
     if text == "auto":
-        return AUTO_RESOLUTION_S
+        return None
     if text == "fine":
         return 0.0
     try:

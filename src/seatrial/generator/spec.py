@@ -9,9 +9,6 @@ from seatrial.generator.profile import Stretch, mean_rate_per_s
 from seatrial.generator.requests import Expect, Request
 from seatrial.generator.tls import Tls
 
-AUTO_RESOLUTION_S = 250e-6
-"""What ``auto`` means: on this grid a request costs about what it costs in closed loop ("Pacing against cost")."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -43,9 +40,9 @@ class LoadSpec:
 
     ``held`` idle connections are opened first, then ``active`` ones, both at ``connect_rate_per_s``. ``profile`` is the
     rate over the measure window: its first rate holds in the warm-up, its last beyond its end; empty in closed loop.
-    ``resolution_s`` is the grid of the intended send times, 0 for none (``fine``). ``sources`` are
-    IP addresses to connect from; empty leaves the choice to :mod:`seatrial.generator.split`. ``workers`` None means as
-    many processes as the descriptor limit needs.
+    ``resolution_s`` is the grid of the intended send times, 0 for none (``fine``), None for one that suits the rate
+    (``auto``). ``sources`` are IP addresses to connect from. Where it is None or empty, the choice is left to
+    :mod:`seatrial.generator.split`. ``workers`` None means as many processes as the descriptor limit needs.
     """
 
     targets: tuple[Target, ...]
@@ -63,7 +60,7 @@ class LoadSpec:
     measure_s: float = 10.0
     drain_s: float = 2.0
     interval_s: float = 1.0
-    resolution_s: float = AUTO_RESOLUTION_S
+    resolution_s: float | None = None
     seed: int = 1
     sources: tuple[str, ...] = ()
     workers: int | None = None
@@ -84,3 +81,8 @@ class LoadSpec:
     def rate_per_s(self) -> float | None:
         """The mean rate over the measure window, None in closed loop."""
         return mean_rate_per_s(self.profile, self.measure_s) if self.profile else None
+
+    @property
+    def peak_rate_per_s(self) -> float | None:
+        """The highest rate of the profile, None in closed loop."""
+        return max((max(part.from_per_s, part.to_per_s) for part in self.profile), default=None)

@@ -27,6 +27,10 @@ the search for a free one gets longer; at 20,000 it is still fast."""
 WORKER_LIMIT = MAX_WORKERS_HERE
 """More processes than this on one machine are a mistake in the plan."""
 
+AUTO_FINEST_S = 250e-6
+AUTO_WIDEST_S = 500e-6
+AUTO_REQUESTS_PER_STEP = 10
+
 
 def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
     """Return one engine spec for each worker.
@@ -38,7 +42,7 @@ def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
     """
     count = worker_count(load, descriptor_limit)
     carriers = max(1, min(count, load.active))
-    common = _common(load)
+    common = _common(load, carriers)
     return tuple(
         common
         | {
@@ -70,7 +74,22 @@ def _share(total: int, index: int, parts: int) -> int:
     return total // parts + (1 if index < total % parts else 0)
 
 
-def _common(load: LoadSpec) -> dict[str, Any]:
+def resolution_s(load: LoadSpec, carriers: int) -> float:
+    """Return the grid in seconds, 0 for none: what the load asks for, or the one that suits the rate of a worker.
+
+    One wake-up costs as much CPU as several requests, so a step serves up to ``AUTO_REQUESTS_PER_STEP`` of them; wider
+    steps than ``AUTO_WIDEST_S`` would show in the latency from the intended time, finer ones than ``AUTO_FINEST_S``
+    save nothing.
+    """
+    if load.loop == "closed":
+        return 0.0
+    if load.resolution_s is not None:
+        return load.resolution_s
+    rate_per_s = (load.peak_rate_per_s or 1.0) / carriers
+    return min(AUTO_WIDEST_S, max(AUTO_FINEST_S, AUTO_REQUESTS_PER_STEP / rate_per_s))
+
+
+def _common(load: LoadSpec, carriers: int) -> dict[str, Any]:
     return {
         "targets": [str(target) for target in load.targets],
         "sources": list(load.sources or automatic_sources(load)),
@@ -87,7 +106,7 @@ def _common(load: LoadSpec) -> dict[str, Any]:
         "hold": _hold(load.hold),
         "spin": load.spin,
         "seed": load.seed,
-        "resolution_ns": _ns(load.resolution_s if load.loop == "open" else 0.0),
+        "resolution_ns": _ns(resolution_s(load, carriers)),
         "timeout_ns": _ns(load.timeout_s),
         "warmup_ns": _ns(load.warmup_s),
         "measure_ns": _ns(load.measure_s),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from seatrial.generator.addresses import addresses_of
 from seatrial.generator.profile import constant
 from seatrial.generator.requests import Request
-from seatrial.generator.spec import AUTO_RESOLUTION_S, LoadSpec, Target
+from seatrial.generator.spec import LoadSpec, Target
 from seatrial.plan.cases import Case
 from seatrial.systems.base import Address
 
@@ -40,7 +40,7 @@ def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:
     )
 
 
-def _resolution_s(resolution: str | float) -> float:
+def _resolution_s(resolution: str | float) -> float | None:
     if isinstance(resolution, str):
-        return AUTO_RESOLUTION_S if resolution == "auto" else 0.0
+        return None if resolution == "auto" else 0.0
     return resolution
