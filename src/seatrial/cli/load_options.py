@@ -112,7 +112,7 @@ class LoadOptions:
             ("seconds of --duration", self.duration or 1, limits.MAX_DURATION_S),
             ("seconds of --warmup", self.warmup, limits.MAX_DURATION_S),
             ("seconds of --timeout", self.timeout, limits.MAX_TIMEOUT_S),
-            ("seconds of --resolution", _resolution_s(self.resolution), limits.MAX_RESOLUTION_S),
+            ("seconds of --resolution", _resolution_s(self.resolution) or 0, limits.MAX_RESOLUTION_S),
         )
         for name, asked, most in bounds:
             if asked > most:
