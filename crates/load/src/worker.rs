@@ -108,16 +108,28 @@ impl<D: Driver> Worker<D> {
             let awake_ns = self.driver.now_ns();
             self.active.wake(awake_ns);
             self.note_stall(awake_ns.saturating_sub(deadline_ns.max(asleep_ns)));
-            is_told = false;
-            for event in &events {
-                is_told |= event.token == CONTROL;
-                self.on_event(event);
-            }
+            is_told = events.iter().any(|event| event.token == CONTROL);
+            self.take(&events, wake == Wake::AtDeadline);
             if awake_ns >= next_look_ns {
                 (is_told, next_look_ns) = (true, awake_ns + LONGEST_WAIT_NS);
             }
             self.note_stall(self.driver.now_ns().saturating_sub(awake_ns));
             parent.flush();
+        }
+    }
+
+    /// Takes what the wait brought. After a gathering sleep a step of the grid is due: its requests leave before the
+    /// answers to the last are read, which would make them late, but after connections that have ended are put aside.
+    fn take(&mut self, events: &[Event], has_gathered: bool) {
+        if has_gathered {
+            events.iter().filter(|event| event.closed).for_each(|event| self.on_event(event));
+            if let Stage::Run(schedule) = &mut self.stage {
+                let now_ns = self.driver.now_ns();
+                Self::send_due(schedule, &mut self.active, &mut self.driver, &mut self.recorder, now_ns);
+            }
+        }
+        for event in events.iter().filter(|event| !(has_gathered && event.closed)) {
+            self.on_event(event);
         }
     }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use crate::address::RawAddress;
 use crate::clock::{Realtime, now_ns, sleep_until, timespec};
 use crate::driver::{Connected, Driver, Event, Received, Wake};
+use crate::lead::{Lead, wait_out};
 use crate::ports::PortWindows;
 use crate::socket;
 use crate::sys::check;
@@ -112,6 +113,7 @@ pub struct EpollDriver {
     poller: Poller,
     realtime: Realtime,
     ports: Option<PortWindows>,
+    lead: Lead,
     stamp_arrivals: bool,
     /// The wall clock was stepped during the last sleep: stamps of this look cannot be mapped.
     stamps_unusable: bool,
@@ -124,6 +126,7 @@ impl EpollDriver {
             poller: Poller::new()?,
             realtime: Realtime::default(),
             ports: PortWindows::of_this_machine(),
+            lead: Lead::default(),
             stamp_arrivals,
             stamps_unusable: false,
         })
@@ -154,6 +157,26 @@ pub fn arrival_stamps_work() -> bool {
         Ok(false)
     };
     attempt().unwrap_or(false)
+}
+
+impl EpollDriver {
+    fn wait_until(&mut self, events: &mut Vec<Event>, deadline_ns: u64, wake: Wake) -> io::Result<()> {
+        let timer_ns = self.lead.before(deadline_ns);
+        let rest_ns = timer_ns.saturating_sub(now_ns());
+        match wake {
+            Wake::OnEvent => self.poller.wait(events, Some(rest_ns))?,
+            Wake::AtDeadline if rest_ns > 0 => sleep_until(timer_ns),
+            Wake::AtDeadline => {}
+        }
+        if wake == Wake::OnEvent && !events.is_empty() {
+            return Ok(());
+        }
+        if rest_ns > 0 {
+            self.lead.woken(deadline_ns);
+        }
+        wait_out(deadline_ns);
+        if wake == Wake::AtDeadline { self.poller.wait(events, Some(0)) } else { Ok(()) }
+    }
 }
 
 impl Driver for EpollDriver {
@@ -207,15 +230,10 @@ impl Driver for EpollDriver {
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {
-        let timeout_ns = match (deadline_ns, wake) {
-            (Some(deadline_ns), Wake::AtDeadline) => {
-                sleep_until(deadline_ns);
-                Some(0)
-            }
-            (Some(deadline_ns), Wake::OnEvent) => Some(deadline_ns.saturating_sub(now_ns())),
-            (None, _) => None,
-        };
-        self.poller.wait(events, timeout_ns)?;
+        match deadline_ns {
+            Some(deadline_ns) => self.wait_until(events, deadline_ns, wake)?,
+            None => self.poller.wait(events, None)?,
+        }
         if self.stamp_arrivals {
             self.stamps_unusable = self.realtime.refresh();
         }

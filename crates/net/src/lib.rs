@@ -6,6 +6,7 @@ pub mod address;
 pub mod clock;
 pub mod driver;
 pub mod epoll;
+mod lead;
 pub mod listener;
 pub mod pipe;
 mod ports;
