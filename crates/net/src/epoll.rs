@@ -202,8 +202,7 @@ impl Driver for EpollDriver {
     }
 
     fn connected(&mut self, socket: i32) -> io::Result<Connected> {
-        socket::take_error(socket)?;
-        Ok(Connected { retransmissions: socket::retransmissions(socket), tls: None })
+        Ok(Connected { retransmissions: socket::take_outcome(socket)?, tls: None })
     }
 
     #[inline]

@@ -57,7 +57,7 @@ fn begin(fd: libc::c_int, target: &RawAddress) -> io::Result<()> {
 }
 
 /// The pending error of a socket, if any.
-pub(crate) fn take_error(fd: libc::c_int) -> io::Result<()> {
+fn take_error(fd: libc::c_int) -> io::Result<()> {
     let mut error: libc::c_int = 0;
     let mut size = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the pointers describe `error` and its size.
@@ -67,15 +67,28 @@ pub(crate) fn take_error(fd: libc::c_int) -> io::Result<()> {
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
 }
 
-/// How many segments had to be sent again so far; 0 where the kernel does not say.
-pub(crate) fn retransmissions(fd: libc::c_int) -> u32 {
+/// What `<netinet/tcp.h>` calls an established connection, and one whose peer has closed its side already.
+const TCP_ESTABLISHED: u8 = 1;
+const TCP_CLOSE_WAIT: u8 = 8;
+
+/// How a connect() ended: how many segments had to be sent again for it, or the socket's error. One call tells both
+/// where it went well.
+pub(crate) fn take_outcome(fd: libc::c_int) -> io::Result<u32> {
+    let info = tcp_info(fd);
+    if !matches!(info.tcpi_state, TCP_ESTABLISHED | TCP_CLOSE_WAIT) {
+        take_error(fd)?;
+    }
+    Ok(info.tcpi_total_retrans)
+}
+
+/// What the kernel tells of a connection; all zeroes where it tells nothing.
+fn tcp_info(fd: libc::c_int) -> libc::tcp_info {
     // SAFETY: all zeroes is a valid tcp_info, and the kernel fills at most `size` bytes of it.
     unsafe {
         let mut info: libc::tcp_info = std::mem::zeroed();
         let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
-        let name = libc::TCP_INFO;
-        libc::getsockopt(fd, libc::IPPROTO_TCP, name, (&raw mut info).cast(), &raw mut size);
-        info.tcpi_total_retrans
+        libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut size);
+        info
     }
 }
 
