@@ -24,6 +24,7 @@ class Outcome:
     p50_us: float | None = None
     service_p50_us: float | None = None
     lateness_p99_us: float | None = None
+    lateness_p999_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def _seatrial(output: str, _cpu_s: float, _seconds: float) -> Outcome:
         document["latency_us"]["p50"],
         document["service_time_us"]["p50"],
         document["lateness_us"]["p99"],
+        document["lateness_us"]["p999"],
     )
 
 

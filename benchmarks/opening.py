@@ -31,7 +31,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.opening", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    build = ["cargo", "build", "--release", "--quiet", "--package", "seatrial-net", "--example", "connect_loop"]
+    build = [
+        "cargo",
+        "build",
+        "--release",
+        "--quiet",
+        "--package",
+        "seatrial-net",
+        "--example",
+        "connect_loop",
+    ]
     subprocess.run(build, check=True)
     bare, ours = [], []
     for number in range(arguments.rounds):

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,13 @@ def load(url: str, *flags: str, core: int | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def origin(*flags: str, cores: Sequence[int] | None = None) -> Iterator[str]:
+def origin(*flags: str) -> Iterator[str]:
     """Serve until the block ends; yields the URL."""
     with subprocess.Popen(
         [SEATRIAL, "origin", *flags],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=None if cores is None else lambda: os.sched_setaffinity(0, cores),
     ) as process:
         assert process.stderr is not None
         try:

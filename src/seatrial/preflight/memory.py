@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KERNEL_BYTES_PER_PAIR = 9_600
 # The design's bound for a worker's own state of an idle plaintext connection.
 WORKER_BYTES_PER_CONNECTION = 256
-# The same with a TLS 1.3 session, as benchmarks/tls_memory.py measures it.
+# The same with a TLS 1.3 session, as benchmarks/memory.py measures it.
 WORKER_BYTES_PER_TLS_CONNECTION = 4_500
 # A process of ours or the proxy's before its first connection.
 PROCESS_BYTES = 40_000_000
