@@ -2,10 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CARGO_FUZZ := target/tools/bin/cargo-fuzz
+# How long `make fuzz` spends on each target.
+SECONDS := 60
 RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs clean
+.PHONY: help setup demo test lint format bench fuzz docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +47,20 @@ format: setup ## Format everything
 
 bench: setup ## Measure the engine beside wrk and h2load (Debian: wrk, nghttp2-client)
 	$(BIN)/python -m benchmarks
+
+fuzz: $(CARGO_FUZZ) ## Fuzz the HTTP parsers for SECONDS=60 each (needs a C++ compiler)
+	@command -v c++ > /dev/null || (echo "error: no C++ compiler (c++) for libFuzzer" >&2; \
+	  echo "hint: apt-get install g++" >&2; exit 1)
+	for target in response request; do \
+	  mkdir -p fuzz/target/corpus/$$target; \
+	  RUSTC_BOOTSTRAP=1 $(CARGO_FUZZ) run --sanitizer none $$target fuzz/target/corpus/$$target fuzz/corpus/$$target -- \
+	    -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
+
+# cargo-fuzz asks for unstable compiler flags. RUSTC_BOOTSTRAP=1 allows them with the stable compiler, and the parsers have
+# no unsafe code for a sanitizer to look at.
+$(CARGO_FUZZ):
+	cargo install --quiet cargo-fuzz --version 0.13.2 --locked --root target/tools
 
 docs: setup ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build

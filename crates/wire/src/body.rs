@@ -41,22 +41,31 @@ impl Body {
 /// What the fields of a head say about the body and the connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Framing {
-    pub(crate) content_length: Option<u64>,
+    length: Length,
     pub(crate) has_transfer_encoding: bool,
     pub(crate) is_chunked: bool,
-    pub(crate) connection_close: bool,
-    pub(crate) connection_keep_alive: bool,
+    connection_close: bool,
+    connection_keep_alive: bool,
+}
+
+/// What Content-Length says. It is wrong only where it is needed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Length {
+    #[default]
+    Absent,
+    Known(u64),
+    Invalid,
 }
 
 impl Framing {
     /// Reads the fields that matter and ignores the others.
-    pub(crate) fn read(headers: &[httparse::Header<'_>]) -> Result<Self, ProtocolError> {
+    pub(crate) fn read(headers: &[httparse::Header<'_>]) -> Self {
         let mut framing = Self::default();
         for header in headers {
             // Lengths are compared first: almost every field is told apart without looking at its name.
             match header.name.len() {
                 14 if header.name.eq_ignore_ascii_case("content-length") => {
-                    framing.add_content_length(header.value)?;
+                    framing.add_content_length(header.value);
                 }
                 17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
                     framing.has_transfer_encoding = true;
@@ -66,19 +75,32 @@ impl Framing {
                 _ => {}
             }
         }
-        Ok(framing)
+        framing
     }
 
-    fn add_content_length(&mut self, value: &[u8]) -> Result<(), ProtocolError> {
+    /// The length of a body whose end nothing else says.
+    pub(crate) fn content_length(&self) -> Result<Option<u64>, ProtocolError> {
+        match self.length {
+            Length::Absent => Ok(None),
+            Length::Known(length) => Ok(Some(length)),
+            Length::Invalid => Err(ProtocolError::ContentLength),
+        }
+    }
+
+    /// Whether two fields say where the body ends; a server must close after such a request, RFC 9112 section 6.1.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.has_transfer_encoding && self.length != Length::Absent
+    }
+
+    fn add_content_length(&mut self, value: &[u8]) {
         // A list of equal values is allowed (RFC 9110 section 8.6).
         for part in value.split(|&byte| byte == b',') {
-            let length = parse_length(part.trim_ascii()).ok_or(ProtocolError::ContentLength)?;
-            if self.content_length.is_some_and(|earlier| earlier != length) {
-                return Err(ProtocolError::ContentLength);
-            }
-            self.content_length = Some(length);
+            self.length = match (self.length, parse_length(part.trim_ascii())) {
+                (Length::Absent, Some(length)) => Length::Known(length),
+                (Length::Known(earlier), Some(length)) if earlier == length => Length::Known(length),
+                _ => Length::Invalid,
+            };
         }
-        Ok(())
     }
 
     fn add_connection(&mut self, value: &[u8]) {
@@ -91,7 +113,9 @@ impl Framing {
 
     /// Whether the connection stays open after the message, RFC 9112 section 9.3.
     pub(crate) fn keeps_alive(&self, version: u8) -> bool {
-        !self.connection_close && (version >= 1 || self.connection_keep_alive)
+        // HTTP/1.0 has no transfer codings: where the message ended is a guess (section 6.1).
+        let may_reuse = version >= 1 || (self.connection_keep_alive && !self.has_transfer_encoding);
+        may_reuse && !self.connection_close
     }
 }
 
@@ -113,18 +137,18 @@ fn last_coding_is_chunked(value: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn framing(name: &str, values: &[&[u8]]) -> Result<Framing, ProtocolError> {
+    fn framing(name: &str, values: &[&[u8]]) -> Framing {
         let headers: Vec<_> = values.iter().map(|value| httparse::Header { name, value }).collect();
         Framing::read(&headers)
     }
 
     #[test]
     fn equal_lengths_agree_and_others_do_not() {
-        assert_eq!(framing("Content-Length", &[b"5", b"5, 5"]).expect("equal").content_length, Some(5));
+        assert_eq!(framing("Content-Length", &[b"5", b"5, 5"]).content_length(), Ok(Some(5)));
         for wrong in [&[&b"5"[..], b"6"][..], &[b"-1"], &[b"+1"], &[b""], &[b"99999999999999999999"]] {
             assert_eq!(
-                framing("Content-Length", wrong).err(),
-                Some(ProtocolError::ContentLength),
+                framing("Content-Length", wrong).content_length(),
+                Err(ProtocolError::ContentLength),
                 "{wrong:?}"
             );
         }
@@ -132,15 +156,15 @@ mod tests {
 
     #[test]
     fn only_a_last_chunked_coding_frames() {
-        assert!(framing("Transfer-Encoding", &[b"gzip, chunked"]).expect("valid").is_chunked);
-        assert!(!framing("Transfer-Encoding", &[b"chunked, gzip"]).expect("valid").is_chunked);
+        assert!(framing("Transfer-Encoding", &[b"gzip, chunked"]).is_chunked);
+        assert!(!framing("Transfer-Encoding", &[b"chunked, gzip"]).is_chunked);
     }
 
     #[test]
     fn connection_options_are_a_list() {
-        let close = framing("connection", &[b"Upgrade, CLOSE"]).expect("valid");
+        let close = framing("connection", &[b"Upgrade, CLOSE"]);
         assert!(!close.keeps_alive(1));
-        assert!(framing("connection", &[b"keep-alive"]).expect("valid").keeps_alive(0));
+        assert!(framing("connection", &[b"keep-alive"]).keeps_alive(0));
         assert!(!Framing::default().keeps_alive(0));
     }
 }

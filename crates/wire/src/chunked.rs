@@ -8,6 +8,7 @@ const OVERHEAD_LIMIT_BYTES: u32 = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size,
+    SizeSpace,
     Extension,
     SizeEnd,
     Data,
@@ -15,6 +16,7 @@ enum State {
     DataEndLf,
     TrailerStart,
     Trailer,
+    TrailerLf,
     LastLf,
     Done,
 }
@@ -60,15 +62,23 @@ impl Chunked {
     fn step(&mut self, byte: u8) -> Result<State, ProtocolError> {
         Ok(match (self.state, byte) {
             (State::Size, b'\r') if self.has_digit => State::SizeEnd,
-            (State::Size, b';' | b' ' | b'\t') if self.has_digit => State::Extension,
+            (State::Size, b';') if self.has_digit => State::Extension,
+            (State::Size, b' ' | b'\t') if self.has_digit => State::SizeSpace,
             (State::Size, digit) => self.size_digit(digit)?,
-            (State::Extension, b'\r') => State::SizeEnd,
+            (State::SizeSpace | State::Extension, b'\r') => State::SizeEnd,
+            (State::SizeSpace, b';') => State::Extension,
+            (State::SizeSpace, b' ' | b'\t') => self.overhead(State::SizeSpace)?,
+            // A lone LF ends no line here: peers that disagree on where one ends can be made to see different messages.
+            (State::Extension | State::TrailerStart | State::Trailer, b'\n') => {
+                return Err(ProtocolError::Chunk);
+            }
             (State::Extension, _) => self.overhead(State::Extension)?,
             (State::SizeEnd, b'\n') => self.size_complete(),
             (State::DataEndCr, b'\r') => State::DataEndLf,
             (State::DataEndLf, b'\n') => State::Size,
             (State::TrailerStart, b'\r') => State::LastLf,
-            (State::Trailer, b'\n') => State::TrailerStart,
+            (State::Trailer, b'\r') => State::TrailerLf,
+            (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::TrailerStart | State::Trailer, _) => self.overhead(State::Trailer)?,
             (State::LastLf, b'\n') => State::Done,
             _ => return Err(ProtocolError::Chunk),
@@ -104,7 +114,7 @@ mod tests {
 
     #[test]
     fn reads_past_chunks_extensions_and_trailers() {
-        let body = b"5;a=b\r\nhello\r\nA\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\nrest";
+        let body = b"5 ;a=b\r\nhello\r\nA\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\nrest";
         assert_eq!(whole(body), Ok((body.len() - 4, true)));
     }
 
@@ -120,7 +130,17 @@ mod tests {
 
     #[test]
     fn broken_framing_is_refused() {
-        for broken in [&b"\r\n"[..], b"xyz\r\n", b"2\r\nabc", b"1\nx", b"fffffffffffffffff\r\n"] {
+        let framing = [
+            &b"\r\n"[..],
+            b"xyz\r\n",
+            b"2\r\nabc",
+            b"1\nx",
+            b"fffffffffffffffff\r\n",
+            b"1 x\r\n",
+            b"1;a\nb\r\n",
+        ];
+        let trailers = [&b"0\r\nA: 1\n\r\n"[..], b"0\r\n\n", b"0\r\nA: 1\rB\r\n"];
+        for broken in framing.into_iter().chain(trailers) {
             assert_eq!(whole(broken), Err(ProtocolError::Chunk), "{broken:?}");
         }
     }

@@ -22,20 +22,20 @@ impl PartialHead {
         self.0.as_ref().map_or(0, |pieces| pieces.len())
     }
 
-    /// Appends a piece; returns the pieces so far and whether the end of the head is among them.
+    /// Appends a piece; returns whether the head may be whole now, so that it is worth parsing.
     ///
     /// Only what is new is searched, so that a head sent byte by byte costs no more than a whole one.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(&[u8], bool), ProtocolError> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> bool {
         let pieces = self.0.get_or_insert_default();
         // The end, CR LF CR LF, may straddle the seam.
         let from = pieces.len().saturating_sub(3);
-        let room = HEAD_LIMIT_BYTES.saturating_sub(pieces.len());
-        pieces.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        let is_whole = has_blank_line(&pieces[from..]);
-        if !is_whole && pieces.len() >= HEAD_LIMIT_BYTES {
-            return Err(ProtocolError::HeadTooLarge);
-        }
-        Ok((pieces, is_whole))
+        pieces.extend_from_slice(bytes);
+        pieces.len() >= HEAD_LIMIT_BYTES || has_blank_line(&pieces[from..])
+    }
+
+    /// The pieces so far.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |pieces| pieces)
     }
 
     /// Forgets the pieces and frees their memory.
@@ -50,6 +50,17 @@ fn has_blank_line(bytes: &[u8]) -> bool {
         .enumerate()
         .filter(|&(_, &byte)| byte == b'\n')
         .any(|(at, _)| matches!(&bytes[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
+}
+
+/// The part of the input that a head must end in.
+#[inline]
+pub(crate) fn within_limit(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(HEAD_LIMIT_BYTES)]
+}
+
+/// An unfinished head may go on, unless it is as long as one may be.
+pub(crate) fn may_go_on(bytes: &[u8]) -> Result<(), ProtocolError> {
+    if bytes.len() < HEAD_LIMIT_BYTES { Ok(()) } else { Err(ProtocolError::HeadTooLarge) }
 }
 
 /// Maps the head parser's errors onto ours.

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::body::{Body, Framing};
-use crate::head::{PartialHead, head_error};
+use crate::head::{PartialHead, head_error, may_go_on, within_limit};
 use crate::{HEADER_LIMIT, ProtocolError};
 
 /// The head of a request, borrowed from the input.
@@ -69,20 +69,23 @@ impl RequestParser {
         on_head: &mut impl FnMut(&RequestHead<'_>),
     ) -> Result<(usize, bool), ProtocolError> {
         if self.partial.is_empty() {
-            return match self.parse_head(bytes, on_head)? {
-                Some(parsed) => Ok(parsed),
-                None => self.partial.push(bytes).map(|_| (bytes.len(), false)),
-            };
+            let parsed = self.parse_head(bytes, on_head)?;
+            return Ok(parsed.unwrap_or_else(|| {
+                self.partial.push(bytes);
+                (bytes.len(), false)
+            }));
         }
         let kept = self.partial.len();
-        let (pieces, is_whole) = self.partial.push(bytes)?;
-        if !is_whole {
+        if !self.partial.push(bytes) {
             return Ok((bytes.len(), false));
         }
-        let whole = pieces.to_vec();
-        self.partial.clear();
-        let (consumed, is_complete) = self.parse_head(&whole, on_head)?.ok_or(ProtocolError::Head)?;
-        Ok((consumed - kept, is_complete))
+        let pieces = std::mem::take(&mut self.partial);
+        if let Some((consumed, is_complete)) = self.parse_head(pieces.as_bytes(), on_head)? {
+            return Ok((consumed - kept, is_complete));
+        }
+        // The blank line came before the head: it is no end of one.
+        self.partial = pieces;
+        Ok((bytes.len(), false))
     }
 
     fn parse_head(
@@ -92,30 +95,34 @@ impl RequestParser {
     ) -> Result<Option<(usize, bool)>, ProtocolError> {
         let mut headers = [MaybeUninit::uninit(); HEADER_LIMIT];
         let mut head = httparse::Request::new(&mut []);
-        let parsed = head.parse_with_uninit_headers(bytes, &mut headers);
+        let parsed = head.parse_with_uninit_headers(within_limit(bytes), &mut headers);
         let httparse::Status::Complete(consumed) = parsed.map_err(head_error)? else {
-            return Ok(None);
+            return may_go_on(bytes).map(|()| None);
         };
-        let framing = Framing::read(head.headers)?;
+        let framing = Framing::read(head.headers);
         on_head(&RequestHead {
             method: head.method.unwrap_or(""),
             path: without_query(head.path.unwrap_or("/")),
             host: host_of(head.headers),
             expects_continue: field(head.headers, "expect")
                 .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")),
-            keep_alive: framing.keeps_alive(head.version.unwrap_or(0)),
+            keep_alive: framing.keeps_alive(head.version.unwrap_or(0)) && !framing.is_ambiguous(),
         });
         Ok(Some((consumed, self.begin_body(&framing)?)))
     }
 
     /// Returns whether the request ends with its head.
     fn begin_body(&mut self, framing: &Framing) -> Result<bool, ProtocolError> {
-        let body = match (framing.has_transfer_encoding, framing.content_length) {
-            (true, _) if framing.is_chunked => Body::Chunked(crate::chunked::Chunked::new()),
+        let body = if framing.is_chunked {
+            Body::Chunked(crate::chunked::Chunked::new())
+        } else if framing.has_transfer_encoding {
             // RFC 9112 section 6.3: a request with another coding has no end that a server could find.
-            (true, _) => return Err(ProtocolError::Head),
-            (false, None | Some(0)) => return Ok(true),
-            (false, Some(length)) => Body::Length(length),
+            return Err(ProtocolError::Head);
+        } else {
+            match framing.content_length()? {
+                None | Some(0) => return Ok(true),
+                Some(length) => Body::Length(length),
+            }
         };
         self.state = State::Body(body);
         Ok(false)

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::body::{Body, Framing};
-use crate::head::{PartialHead, head_error};
+use crate::head::{PartialHead, head_error, may_go_on, within_limit};
 use crate::{HEADER_LIMIT, ProtocolError};
 
 /// A response that has arrived whole.
@@ -111,7 +111,13 @@ impl ResponseParser {
                 self.complete();
                 Ok(self.response)
             }
-            _ => Err(ProtocolError::PrematureClose),
+            State::Head if !self.partial.is_empty() => {
+                // Whatever was broken from the start is told as that.
+                let pieces = std::mem::take(&mut self.partial);
+                self.parse_head(pieces.as_bytes(), &mut ())?;
+                Err(ProtocolError::PrematureClose)
+            }
+            State::Head | State::Body(_) => Err(ProtocolError::PrematureClose),
         }
     }
 
@@ -126,20 +132,23 @@ impl ResponseParser {
         sink: &mut impl Sink,
     ) -> Result<(usize, Outcome), ProtocolError> {
         if self.partial.is_empty() {
-            return match self.parse_head(bytes, sink)? {
-                Some(parsed) => Ok(parsed),
-                None => self.partial.push(bytes).map(|_| (bytes.len(), Outcome::NeedMore)),
-            };
+            let parsed = self.parse_head(bytes, sink)?;
+            return Ok(parsed.unwrap_or_else(|| {
+                self.partial.push(bytes);
+                (bytes.len(), Outcome::NeedMore)
+            }));
         }
         let kept = self.partial.len();
-        let (pieces, is_whole) = self.partial.push(bytes)?;
-        if !is_whole {
+        if !self.partial.push(bytes) {
             return Ok((bytes.len(), Outcome::NeedMore));
         }
-        let whole = pieces.to_vec();
-        self.partial.clear();
-        let (consumed, outcome) = self.parse_head(&whole, sink)?.ok_or(ProtocolError::Head)?;
-        Ok((consumed - kept, outcome))
+        let pieces = std::mem::take(&mut self.partial);
+        if let Some((consumed, outcome)) = self.parse_head(pieces.as_bytes(), sink)? {
+            return Ok((consumed - kept, outcome));
+        }
+        // The blank line came before the head: it is no end of one.
+        self.partial = pieces;
+        Ok((bytes.len(), Outcome::NeedMore))
     }
 
     /// Parses a head at the start of `bytes`; `None` where it is not whole yet.
@@ -152,11 +161,11 @@ impl ResponseParser {
         let mut head = httparse::Response::new(&mut []);
         let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
             &mut head,
-            bytes,
+            within_limit(bytes),
             &mut headers,
         );
         let httparse::Status::Complete(consumed) = parsed.map_err(head_error)? else {
-            return Ok(None);
+            return may_go_on(bytes).map(|()| None);
         };
         let status = head.code.ok_or(ProtocolError::Head)?;
         if status < 200 {
@@ -168,33 +177,37 @@ impl ResponseParser {
                 Err(ProtocolError::Head)
             };
         }
-        let framing = Framing::read(head.headers)?;
+        let framing = Framing::read(head.headers);
         let keep_alive = framing.keeps_alive(head.version.unwrap_or(0));
         self.response = Response { status, keep_alive };
+        let outcome = self.begin_body(&framing)?;
         sink.head(status, &|name| {
             let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
             found.map(|header| header.value.to_vec())
         });
-        Ok(Some((consumed, self.begin_body(&framing))))
+        Ok(Some((consumed, outcome)))
     }
 
     /// RFC 9112 section 6.3, in its order.
-    fn begin_body(&mut self, framing: &Framing) -> Outcome {
+    fn begin_body(&mut self, framing: &Framing) -> Result<Outcome, ProtocolError> {
         let has_no_body = self.answers_head_request || matches!(self.response.status, 204 | 304);
         if has_no_body {
-            return self.complete();
+            return Ok(self.complete());
         }
-        let body = match (framing.has_transfer_encoding, framing.content_length) {
-            (true, _) if framing.is_chunked => Body::Chunked(crate::chunked::Chunked::new()),
-            (false, Some(0)) => return self.complete(),
-            (false, Some(length)) => Body::Length(length),
-            _ => {
-                self.response.keep_alive = false;
-                Body::UntilClose
+        let body = if framing.is_chunked {
+            Body::Chunked(crate::chunked::Chunked::new())
+        } else if framing.has_transfer_encoding {
+            Body::UntilClose
+        } else {
+            match framing.content_length()? {
+                Some(0) => return Ok(self.complete()),
+                Some(length) => Body::Length(length),
+                None => Body::UntilClose,
             }
         };
+        self.response.keep_alive &= body != Body::UntilClose;
         self.state = State::Body(body);
-        Outcome::NeedMore
+        Ok(Outcome::NeedMore)
     }
 }
 

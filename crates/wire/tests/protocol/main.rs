@@ -1,0 +1,4 @@
+//! The parsers against anything a peer may send.
+
+mod checks;
+mod corpus;
