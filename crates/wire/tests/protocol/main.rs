@@ -2,3 +2,6 @@
 
 mod checks;
 mod corpus;
+mod differential;
+mod generated;
+mod judge;
