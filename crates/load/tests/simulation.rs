@@ -221,7 +221,31 @@ fn a_stall_shows_in_every_quantile_that_it_touches() {
         let reported = latency.quantile_us(quantile) as f64;
         assert!((reported / truth_us - 1.0).abs() < 0.01, "q {quantile}: {reported} us of {truth_us}");
     }
+    // Nothing is made up: no sample is longer than the stall, and half of all requests never saw it.
     assert!(latency.max_us() <= 2_003_000, "{}", latency.max_us());
+    assert!(latency.quantile_us(0.5) <= 22, "{}", latency.quantile_us(0.5));
+}
+
+#[test]
+fn a_slow_start_stays_in_the_warm_up() {
+    /// Takes 50 ms for each answer in its first five seconds, then answers at once.
+    struct SlowStart;
+    impl Server for SlowStart {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(0)
+        }
+
+        fn answer(&mut self, now_ns: u64) -> Vec<Step> {
+            vec![Step::Send(if now_ns < 7 * S { 50 * MS } else { 20_000 }, GOOD.to_vec())]
+        }
+    }
+    let p99_us = |warmup_ns| {
+        let spec = WorkerSpec { active: 100, warmup_ns, measure_ns: 10 * S, ..spec() };
+        let (seen, _) = run(&spec, SlowStart, 2 * S);
+        seen.latency().quantile_us(0.99)
+    };
+    assert!((20..=22).contains(&p99_us(5 * S)), "{}", p99_us(5 * S));
+    assert!(p99_us(0) >= 50_000, "{}", p99_us(0));
 }
 
 #[test]

@@ -84,6 +84,12 @@ impl Realtime {
         realtime_ns.wrapping_add_signed(-self.offset_ns)
     }
 
+    /// Puts this clock where it is after somebody has set the wall clock `ahead_ns` forward since the last look.
+    #[cfg(test)]
+    pub(crate) fn pretend_step(&mut self, ahead_ns: i64) {
+        self.offset_ns -= ahead_ns;
+    }
+
     /// How often the wall clock was stepped.
     pub fn steps(&self) -> u64 {
         self.steps
@@ -111,8 +117,21 @@ mod tests {
     #[test]
     fn a_step_is_noticed() {
         let mut clock = Realtime::default();
-        clock.offset_ns -= 10 * STEP_NS;
+        clock.pretend_step(10 * STEP_NS);
         assert!(clock.refresh());
         assert_eq!(clock.steps(), 1);
+    }
+
+    #[test]
+    fn stamps_of_either_side_of_a_step_map_to_the_same_scale() {
+        for ahead_ns in [5_000_000_000, -5_000_000_000] {
+            let mut clock = Realtime::default();
+            let before_ns = clock.to_monotonic(read(libc::CLOCK_REALTIME));
+            clock.pretend_step(ahead_ns);
+            assert!(clock.refresh());
+            let after_ns = clock.to_monotonic(read(libc::CLOCK_REALTIME));
+            assert!(before_ns <= after_ns + STEP_NS as u64 && after_ns - before_ns < 1_000_000_000);
+            assert!(!clock.refresh(), "one step is one step");
+        }
     }
 }

@@ -239,3 +239,75 @@ impl Driver for EpollDriver {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A driver that lets the kernel stamp, one of its connections, and the other end of that.
+    fn connected() -> (EpollDriver, i32, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let target = RawAddress::new(listener.local_addr().expect("its address"));
+        let mut driver = EpollDriver::new(true).expect("a driver");
+        let socket = driver.connect(1, &target, None).expect("a connection");
+        let (peer, _) = listener.accept().expect("its other end");
+        peer.set_nodelay(true).expect("an option");
+        let mut seen = (driver, socket, peer);
+        // The kernel turns its stamping on a moment after the first socket asks for it.
+        for _ in 0..STAMP_ATTEMPTS {
+            exchange(&mut seen, |_| {});
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        seen
+    }
+
+    /// Sends a byte; returns when it was sent, when it is said to have arrived, and when it had been read.
+    fn exchange(seen: &mut (EpollDriver, i32, TcpStream), meanwhile: impl FnOnce(&mut Realtime)) -> [u64; 3] {
+        let (driver, socket, peer) = seen;
+        let sent_ns = now_ns();
+        peer.write_all(b"?").expect("a byte is sent");
+        meanwhile(&mut driver.realtime);
+        let mut events = Vec::new();
+        driver.wait(&mut events, Some(now_ns() + 1_000_000_000), Wake::OnEvent).expect("a look");
+        loop {
+            match driver.receive(*socket, &mut [0; 8]) {
+                Ok(received) => return [sent_ns, received.at_ns, now_ns()],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::hint::spin_loop(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernels_clock_and_the_programs_agree() {
+        let mut seen = connected();
+        let mut behind: Vec<i64> = Vec::new();
+        for _ in 0..5_000 {
+            let [sent_ns, at_ns, read_ns] = exchange(&mut seen, |_| {});
+            behind.push(read_ns as i64 - at_ns as i64);
+            // A stamp lies between the sending and the reading; a microsecond is what mapping one clock to another takes.
+            assert!(at_ns + 1_000 >= sent_ns, "arrived {} ns before it was sent", sent_ns - at_ns);
+            assert!(at_ns <= read_ns + 1_000, "read {} ns before it arrived", at_ns - read_ns);
+        }
+        behind.sort_unstable();
+        let median_ns = behind[behind.len() / 2];
+        assert!((0..50_000).contains(&median_ns), "the median is {median_ns} ns");
+    }
+
+    /// Setting the clock of a machine that others use would be harm, so the driver is made to remember an older offset:
+    /// to it this is the same as a wall clock that somebody set between two looks.
+    #[test]
+    fn a_step_of_the_wall_clock_moves_no_arrival() {
+        let mut seen = connected();
+        for (steps, ahead_ns) in [(1, 5_000_000_000), (2, -5_000_000_000), (3, 2_000_000)] {
+            let stepped = exchange(&mut seen, |clock| clock.pretend_step(ahead_ns));
+            assert_eq!(seen.0.clock_steps(), steps);
+            for [sent_ns, at_ns, read_ns] in [stepped, exchange(&mut seen, |_| {})] {
+                assert!((sent_ns - 1_000..=read_ns + 1_000).contains(&at_ns), "{ahead_ns} ns ahead");
+            }
+        }
+    }
+}

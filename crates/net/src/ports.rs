@@ -36,6 +36,12 @@ impl PortWindows {
         works.then(|| Self { low, windows, next: (std::process::id() as u16).wrapping_mul(97) % windows })
     }
 
+    /// One window, wherever it is.
+    #[cfg(test)]
+    pub(crate) fn beginning_at(low: u16) -> Self {
+        Self { low, windows: 1, next: 0 }
+    }
+
     /// Narrows a socket to the next window.
     pub(crate) fn narrow(&mut self, fd: libc::c_int) -> io::Result<()> {
         let first = self.low + self.next * WINDOW;

@@ -160,3 +160,53 @@ pub fn shut(fd: libc::c_int, abort: bool) {
     }
     close(fd);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+    use super::*;
+    use crate::ports::PortWindows;
+
+    fn local_port(fd: libc::c_int) -> u16 {
+        let mut address = libc::sockaddr_in {
+            sin_family: 0,
+            sin_port: 0,
+            sin_addr: libc::in_addr { s_addr: 0 },
+            sin_zero: [0; 8],
+        };
+        let mut size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+        // SAFETY: the pointers describe `address` and its size.
+        check(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut size) }).expect("a name");
+        u16::from_be(address.sin_port)
+    }
+
+    /// A range of 16 ports with a listener in it, and connections until none of them is left. The kernel's own range
+    /// (`ip_local_port_range`) is searched by the same code as a socket's, so this stands for both.
+    #[test]
+    fn a_port_that_something_listens_on_is_never_taken() {
+        let target = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a target");
+        let target = RawAddress::new(target.local_addr().expect("its address"));
+        for source in [None, Some(RawAddress::any_port(Ipv4Addr::LOCALHOST.into()))] {
+            let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a server");
+            let port = server.local_addr().expect("its address").port();
+            // The server's port is anywhere within the range but at its ends.
+            let mut ports = PortWindows::beginning_at(port - 1 - port % 14);
+            let mut taken: Vec<(libc::c_int, u16)> = Vec::new();
+            let error = loop {
+                match connect(&target, source.as_ref(), Some(&mut ports)) {
+                    Ok(fd) => taken.push((fd, local_port(fd))),
+                    Err(error) => break error,
+                }
+                assert!(taken.len() < 16, "the server's port was taken, too");
+            };
+            assert_eq!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL));
+            // Others on this machine may have some of the ports.
+            assert!(taken.len() >= 8, "{} of 15 ports", taken.len());
+            assert!(taken.iter().all(|(_, local)| *local != port && local.abs_diff(port) < 16));
+            // And the server still serves.
+            std::net::TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).expect("the server");
+            taken.into_iter().for_each(|(fd, _)| shut(fd, true));
+        }
+    }
+}
