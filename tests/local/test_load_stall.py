@@ -27,6 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from tests.support.attempts import attempt
 from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import running_origin, wait_until
 
@@ -40,11 +41,8 @@ from seatrial.systems import proc
 
 CAPACITY_PER_S = 2000
 RATE_PER_S = 1000
-RELATIVE_ERROR = 0.02
+RELATIVE_ERROR = 0.01
 MAXIMUM_SLACK_S = 0.05
-ATTEMPTS = 3
-"""The bound is of a quiet machine. On a busy one something else may hold the server back for longer than that."""
-
 QUANTILES = (0.87, 0.88, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 
 
@@ -102,18 +100,6 @@ def _state(pid: int) -> str:
     found = proc.stat(pid)
     assert found is not None
     return found.state
-
-
-def attempt(check: Callable[[], None]) -> None:
-    """Call ``check`` until it holds, a few times at most."""
-    for left in reversed(range(ATTEMPTS)):
-        try:
-            check()
-        except AssertionError:
-            if not left:
-                raise
-        else:
-            return
 
 
 @pytest.mark.slow

@@ -206,7 +206,9 @@ mod tests {
             assert!(taken.iter().all(|(_, local)| *local != port && local.abs_diff(port) < 16));
             // And the server still serves.
             std::net::TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).expect("the server");
-            taken.into_iter().for_each(|(fd, _)| shut(fd, true));
+            for (fd, _) in taken {
+                shut(fd, true);
+            }
         }
     }
 }

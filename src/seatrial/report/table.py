@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NONE = "-"
 BASELINE = "direct"
+UNMEASURED = "not measured"
 MEGABYTE = 1_000_000
 KILOBYTE = 1_000
 
@@ -62,14 +63,17 @@ RESOURCE_COLUMNS = (
 
 
 def result_rows(summary: RunSummary) -> tuple[Row, ...]:
-    """Return the rows: combinations in plan order, the systems of each together, the baseline first."""
+    """Return the rows: combinations in plan order, systems of each together, first the baseline, measured or not."""
     groups: dict[str, list[CaseSummary]] = {}
     for case in summary.cases:
         groups.setdefault(case.label, []).append(case)
     rows = []
     for group in groups.values():
         ordered = sorted(group, key=lambda case: case.case.kind != BASELINE)
-        rows += [_row(case, first=case is ordered[0]) for case in ordered]
+        has_baseline = ordered[0].case.kind == BASELINE
+        if not has_baseline:
+            rows.append(_no_baseline(ordered[0]))
+        rows += [_row(case, first=has_baseline and case is ordered[0]) for case in ordered]
     return tuple(rows)
 
 
@@ -87,6 +91,12 @@ def trials_in_order(summary: RunSummary) -> tuple[tuple[CaseSummary, TrialSummar
 def _row(case: CaseSummary, *, first: bool) -> Row:
     cells = {key: read(case) for key, read in _CELLS.items()}
     return Row(case.state, cells, first)
+
+
+def _no_baseline(beside: CaseSummary) -> Row:
+    """Show that there is nothing to compare with: latencies of a proxy alone do not tell what it adds."""
+    shown = {"case": beside.label, "system": BASELINE, "state": UNMEASURED, "asked": _asked(beside)}
+    return Row(UNMEASURED, dict.fromkeys(_CELLS, NONE) | shown, first_of_group=True)
 
 
 def _latency(name: str) -> Callable[[CaseSummary], str]:
