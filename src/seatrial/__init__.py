@@ -1,3 +1,38 @@
-"""Sea trials for the front door of a Kubernetes cluster."""
+"""Sea trials for the front door of a Kubernetes cluster.
 
-__version__ = "0.1.0"
+``load`` and ``aload`` drive a load from Python; what they raise is in ``seatrial.errors``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from seatrial._version import __version__
+
+if TYPE_CHECKING:
+    from seatrial.analysis.result import LoadResult
+    from seatrial.run.library import aload, load
+
+__all__ = ["LoadResult", "__version__", "aload", "load"]
+
+# Imported when they are first asked for: a worker's parent, and whoever wants a version only, need not wait for them.
+_LAZY = {
+    "LoadResult": "seatrial.analysis.result",
+    "aload": "seatrial.run.library",
+    "load": "seatrial.run.library",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what stands behind a public name."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

@@ -7,10 +7,11 @@ The tree::
     ├── EnvironmentFault   this machine: limits, ports, missing programs       exit 4
     ├── GeneratorFault     the load generator itself                           exit 4
     ├── SystemFault        the system under test or its origin                 exit 4
-    └── RecordError        a run directory that cannot be read or written      exit 2
+    ├── RecordError        a run directory that cannot be read or written      exit 2
+    └── InvalidMeasurement a result that may not be believed, where it must be exit 3
 
 An error says what happened (``str(error)``), the likely cause, and the next step. The command line prints all three and
-never a traceback.
+never a traceback; in Python the last two are notes, which stand below a traceback's last line.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class SeatrialError(Exception):
         self.what = what
         self.cause = cause
         self.next_step = next_step
+        if cause:
+            self.add_note(f"cause: {cause}")
+        if next_step:
+            self.add_note(f"hint: {next_step}")
 
 
 class PlanError(SeatrialError):
@@ -72,3 +77,10 @@ class RecordError(SeatrialError):
 
     fault = "record"
     exit_code = ExitCode.BAD_INPUT
+
+
+class InvalidMeasurement(SeatrialError):
+    """The numbers of a load may not be believed, and the caller asked for ones that may."""
+
+    fault = "measurement"
+    exit_code = ExitCode.INVALID_MEASUREMENT

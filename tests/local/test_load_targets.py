@@ -8,8 +8,8 @@ import pytest
 from tests.support.hostile import ANSWER, always, serving
 from tests.support.program import run_seatrial
 
-from seatrial.cli.documents import require_writable
 from seatrial.errors import EnvironmentFault, ExitCode
+from seatrial.report.files import require_writable
 
 FLAGS = ("--hdr-log", "--csv", "--json")
 

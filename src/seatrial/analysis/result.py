@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Self
 
+from seatrial.errors import InvalidMeasurement
 from seatrial.generator.routes import KeptAnswer
 
 
@@ -32,6 +33,11 @@ class Validity:
     def state(self) -> Literal["VALID", "INVALID"]:
         """Return the word that every output shows."""
         return "INVALID" if self.reasons else "VALID"
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether the numbers may be believed."""
+        return not self.reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,12 @@ class RouteResult:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """One load, all workers merged. ``to_json`` in ``analysis.document`` gives ``seatrial.load/1``.
+    """One load, all workers merged.
 
     ``errors`` is of the whole load, ramp and warm-up included; ``errors_in_window`` counts requests of the measure
-    window and connections that broke in it. It is None in documents of older versions.
+    window and connections that broke in it. It is None in documents of older versions. ``latency_buckets`` is every
+    occupied bucket of the latencies as (highest value in us, samples in it) where they were asked for; the document
+    does not hold it.
     """
 
     url: str
@@ -153,3 +161,20 @@ class LoadResult:
     errors_in_window: Mapping[str, int] | None = None
     tls_handshake_us: Distribution | None = None
     tls: TlsCounts | None = None
+    latency_buckets: tuple[tuple[int, int], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document ``seatrial.load/1``, ready for ``json.dumps``."""
+        from seatrial.analysis.document import to_json
+
+        return to_json(self)
+
+    def raise_for_validity(self) -> Self:
+        """Return the result itself; raises ``InvalidMeasurement`` with every reason if it may not be believed."""
+        if self.validity.is_valid:
+            return self
+        reasons = self.validity.reasons
+        raise InvalidMeasurement(
+            "; ".join(f"{reason.code}: {reason.text}" for reason in reasons),
+            next_step="; ".join(dict.fromkeys(reason.remedy for reason in reasons)),
+        )

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seatrial.analysis.document import to_json
 from seatrial.analysis.result import LoadResult
-from seatrial.cli.documents import json_option, require_writable, write_document
+from seatrial.cli.documents import json_option, write_document
 from seatrial.cli.load_flags import connection_flags, output_flags, pace_flags, request_flags
-from seatrial.cli.load_options import LoadOptions
-from seatrial.cli.tls_options import TlsOptions, tls_options
+from seatrial.cli.tls_options import tls_options
 from seatrial.errors import ExitCode
+from seatrial.generator.options import LoadOptions
 from seatrial.generator.spec import LoadSpec
+from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
     from seatrial.run.load import LoadRun
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def load(
     json_target: str | None,
     hdr_log: str | None,
-    series: str | None,
+    csv: str | None,
     *,
     latency: bool,
     quiet: bool,
@@ -48,8 +48,8 @@ def load(
     from seatrial.report.load_files import write_hdr_log, write_series
     from seatrial.report.load_text import load_text, spectrum_text
 
-    spec = LoadOptions(tls=TlsOptions.take(options), **options).spec()
-    require_writable((hdr_log, series, json_target))
+    spec = LoadOptions(**options).spec()
+    require_writable((hdr_log, csv, json_target))
     run, result = asyncio.run(_run(spec, quiet=quiet))
     # The text goes first: should a disk be full by now, what was measured has been seen.
     if json_target != "-":
@@ -57,30 +57,20 @@ def load(
         if latency:
             click.echo(spectrum_text(run.frames))
     if json_target is not None:
-        write_document(to_json(result), json_target)
+        write_document(result.to_json(), json_target)
     if hdr_log is not None:
         write_hdr_log(Path(hdr_log), run.facts(), run.frames)
-    if series is not None:
-        write_series(Path(series), result)
+    if csv is not None:
+        write_series(Path(csv), result)
     if run.driven.interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.INVALID_MEASUREMENT if result.validity.reasons else ExitCode.PASS
 
 
 async def _run(spec: LoadSpec, *, quiet: bool) -> tuple[LoadRun, LoadResult]:
-    from seatrial.run.load import LoadHooks, judged_load
+    from seatrial.run.load import LoadHooks, judged_load, shown_load
 
     hooks = LoadHooks()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, hooks.stop.set)
-    if quiet:
-        return await judged_load(spec, hooks)
-    from seatrial.live.terminal import TerminalView
-    from seatrial.record.events import FrameRecorded, PhaseStarted
-
-    with TerminalView() as view:
-        hooks.on_frame = lambda frame: view(FrameRecorded(1, frame))
-        hooks.on_phase = lambda phase, at_ns, expected_s: view(
-            PhaseStarted(1, phase, at_ns / 1e9, expected_s)
-        )
-        return await judged_load(spec, hooks)
+    return await (judged_load if quiet else shown_load)(spec, hooks)

@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from seatrial.cli.quantities import COUNT, DURATION, POSITIVE_COUNT, POSITIVE_DURATION, RATE
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -41,15 +39,15 @@ pace_flags = _flags(
     click.option(
         "-d",
         "--duration",
-        type=POSITIVE_DURATION,
+        metavar="TIME",
         help="How long to measure; 10s, or as long as the profile, if not given.",
     ),
     click.option(
-        "--warmup", type=DURATION, default="0s", show_default=True, help="Load before measuring begins."
+        "--warmup", metavar="TIME", default="0s", show_default=True, help="Load before measuring begins."
     ),
     click.option(
         "--timeout",
-        type=POSITIVE_DURATION,
+        metavar="TIME",
         default="2s",
         show_default=True,
         help="How long an answer may take.",
@@ -78,19 +76,23 @@ connection_flags = _flags(
         "-t",
         "--workers",
         "--threads",
-        type=POSITIVE_COUNT,
+        metavar="COUNT",
         help="Worker processes; as many as needed if not given.",
     ),
     click.option(
         "-c",
         "--connections",
-        type=COUNT,
+        metavar="COUNT",
         default="10",
         show_default=True,
         help="Connections carrying requests.",
     ),
     click.option(
-        "--hold", type=COUNT, default="0", show_default=True, help="Idle connections held beside the load."
+        "--hold",
+        metavar="COUNT",
+        default="0",
+        show_default=True,
+        help="Idle connections held beside the load.",
     ),
     click.option(
         "--hold-traffic",
@@ -100,7 +102,11 @@ connection_flags = _flags(
         help="What idle connections do: silent, request:10s, slow-read:1s:100, slow-send:1s.",
     ),
     click.option(
-        "--connect-rate", type=RATE, default="2k", show_default=True, help="Connections opened per second."
+        "--connect-rate",
+        metavar="RATE",
+        default="2k",
+        show_default=True,
+        help="Connections opened per second.",
     ),
     click.option(
         "--reuse",
@@ -110,18 +116,14 @@ connection_flags = _flags(
         help="Which free connection takes the next request.",
     ),
     click.option(
-        "--requests-per-connection", type=POSITIVE_COUNT, help="Open a connection anew after so many answers."
+        "--requests-per-connection", metavar="COUNT", help="Open a connection anew after so many answers."
     ),
-    click.option("--lifetime", type=POSITIVE_DURATION, help="Open a connection anew after so long."),
-    click.option(
-        "--source", "sources", multiple=True, metavar="CIDR", help="Local addresses to connect from."
-    ),
+    click.option("--lifetime", metavar="TIME", help="Open a connection anew after so long."),
+    click.option("--source", multiple=True, metavar="CIDR", help="Local addresses to connect from."),
 )
 
 request_flags = _flags(
-    click.option(
-        "-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A request header."
-    ),
+    click.option("-H", "--header", multiple=True, metavar="'NAME: VALUE'", help="A request header."),
     click.option("--method", default="GET", show_default=True, help="The request's method."),
     click.option(
         "--body",
@@ -131,13 +133,11 @@ request_flags = _flags(
     ),
     click.option(
         "--host",
-        "hosts",
         metavar="LIST|TEMPLATE|@FILE",
         help="Host headers: a,b or route-{0..2999}.example.com, or a file of `HOST[/PATH] [WEIGHT]`.",
     ),
     click.option(
         "--path",
-        "paths",
         metavar="LIST|TEMPLATE|@FILE",
         help="Paths, in the same ways; the URL's if not given.",
     ),
@@ -149,7 +149,7 @@ request_flags = _flags(
 output_flags = _flags(
     click.option(
         "--interval",
-        type=POSITIVE_DURATION,
+        metavar="TIME",
         default="1s",
         show_default=True,
         help="Length of the time series' steps.",
@@ -159,7 +159,7 @@ output_flags = _flags(
         type=click.Path(dir_okay=False),
         help="Write the latencies of each interval as a V2 histogram log.",
     ),
-    click.option("--csv", "series", type=click.Path(dir_okay=False), help="Write the time series as CSV."),
+    click.option("--csv", type=click.Path(dir_okay=False), help="Write the time series as CSV."),
     click.option("--route-latency", is_flag=True, help="Keep latencies apart for each host and path."),
     click.option("--latency", is_flag=True, help="Print the whole spectrum of latencies, as wrk2 does."),
 )

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from seatrial import __version__
+from seatrial._version import __version__
 from seatrial.cli.errors import print_error
 from seatrial.errors import ExitCode, SeatrialError
 

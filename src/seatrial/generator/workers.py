@@ -161,14 +161,17 @@ class LocalWorkers:
         for worker in self._workers:
             if worker.process.stdin is not None:
                 worker.process.stdin.close()
-        for worker in self._workers:
-            try:
-                await asyncio.wait_for(worker.process.wait(), 2.0)
-            except TimeoutError:
-                worker.process.kill()
-                await worker.process.wait()
-            if worker.reader is not None:
-                await worker.reader
+        await asyncio.gather(*(self._reap(worker) for worker in self._workers))
+
+    @staticmethod
+    async def _reap(worker: _Worker) -> None:
+        try:
+            await asyncio.wait_for(worker.process.wait(), 2.0)
+        except TimeoutError:
+            worker.process.kill()
+            await worker.process.wait()
+        if worker.reader is not None:
+            await worker.reader
 
     def _unfinished(self) -> list[tuple[int, _Worker]]:
         return [(index, worker) for index, worker in enumerate(self._workers) if worker.done is None]
@@ -232,7 +235,9 @@ class LocalWorkers:
                     worker.disturbed_s = time.monotonic()
                 self._on_frame(frame)
             case "hello":
-                worker.hello.set_result(Hello(**message))
+                # Nobody waits for it any more where the load was cancelled meanwhile.
+                if not worker.hello.done():
+                    worker.hello.set_result(Hello(**message))
             case "ready":
                 worker.ready.set()
             case "done":

@@ -9,7 +9,7 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import seatrial
+from seatrial._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,9 +82,9 @@ def sha256_of(path: Path) -> str | None:
 
 def _seatrial() -> dict[str, Any]:
     # The engine lies beside the package; its hash tells two builds of one version apart.
-    engines = sorted(Path(seatrial.__file__).parent.glob("_engine*.so"))
+    engines = sorted(Path(__file__).parents[1].glob("_engine*.so"))
     return {
-        "version": seatrial.__version__,
+        "version": __version__,
         "engine_sha256": sha256_of(engines[0]) if engines else None,
         "python": platform.python_version(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import seatrial
+from seatrial._version import __version__
 from seatrial.record.events import Event, FrameRecorded, TrialEnded, TrialStarted
 from seatrial.record.frame_rows import log_histograms
 from seatrial.record.histogram_log import HistogramLogWriter, LogLine, seconds_between, tag_of
@@ -63,7 +63,7 @@ class HistogramFiles:
             self._writers[key] = HistogramLogWriter(
                 self._directory / name,
                 start_epoch_s=self._epoch_of_zero_s + trial.at_s,
-                version=seatrial.__version__,
+                version=__version__,
             )
         return self._writers[key]
 

@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-import seatrial
+from seatrial._version import __version__
 from seatrial.record.event_rows import case_rows, rows_of
 from seatrial.record.events import Event, FrameRecorded, Noted, RunEnded, RunStarted, TrialEnded, TrialStarted
 from seatrial.record.histogram_files import HistogramFiles
@@ -164,7 +164,7 @@ def _run_row(connection: sqlite3.Connection, directory: RunDirectory, name: str)
     monotonic_s, epoch_s = time.monotonic(), time.time()
     connection.execute(
         "INSERT INTO run (id, run_id, name, version, started_utc, started_s) VALUES (1, ?, ?, ?, ?, ?)",
-        (directory.path.name, name, seatrial.__version__, utc_now(), monotonic_s),
+        (directory.path.name, name, __version__, utc_now(), monotonic_s),
     )
     return epoch_s - monotonic_s
 

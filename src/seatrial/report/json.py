@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.document import to_json
 from seatrial.analysis.validity import fault_of
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "remarks": list(trial.remarks),
         "load": None
         if trial.load is None
-        else {**to_json(trial.load), "validity": _validity(trial.validity)},
+        else {**trial.load.to_json(), "validity": _validity(trial.validity)},
         "counts": asdict(trial.counts),
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},

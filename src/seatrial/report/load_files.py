@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import seatrial
+from seatrial._version import __version__
 from seatrial.analysis.document import LoadFacts
 from seatrial.analysis.histograms import merge
 from seatrial.analysis.result import LoadResult
-from seatrial.errors import EnvironmentFault
 from seatrial.generator.frames import Frame
 from seatrial.record.histogram_log import HistogramLogWriter, LogLine
+from seatrial.report.files import unwritable
 
 SERIES_COLUMNS = (
     "start_s",
@@ -41,14 +41,14 @@ def write_hdr_log(path: Path, facts: LoadFacts, frames: Sequence[Frame]) -> None
         by_interval.setdefault(index, []).extend(parts)
     start_epoch_s = time.time() - (time.monotonic_ns() - facts.window_start_ns) / 1e9
     try:
-        writer = HistogramLogWriter(path, start_epoch_s=start_epoch_s, version=seatrial.__version__)
+        writer = HistogramLogWriter(path, start_epoch_s=start_epoch_s, version=__version__)
         for index, encoded in sorted(by_interval.items()):
             merged = merge(encoded)
             if merged.count:
                 writer.append(LogLine(None, index * facts.interval_s, facts.interval_s, merged.encode()))
         writer.close()
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
 def write_series(path: Path, result: LoadResult) -> None:
@@ -64,11 +64,4 @@ def write_series(path: Path, result: LoadResult) -> None:
                     (one.start_s, one.sent, one.completed, one.errors, one.held, *latencies, *lateness)
                 )
     except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> EnvironmentFault:
-    return EnvironmentFault(
-        f"{path} cannot be written: {error.strerror or error}",
-        next_step="name a file in a directory that is there and may be written",
-    )
+        raise unwritable(path, error) from None

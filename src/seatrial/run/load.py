@@ -152,6 +152,19 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
     return run, dataclasses.replace(result, validity=validity)
 
 
+async def shown_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:
+    """Run and judge one load with its progress on stderr; raises as ``judged_load`` does."""
+    from seatrial.live.terminal import TerminalView
+    from seatrial.record.events import FrameRecorded, PhaseStarted
+
+    with TerminalView() as view:
+        hooks.on_frame = lambda frame: view(FrameRecorded(1, frame))
+        hooks.on_phase = lambda phase, at_ns, expected_s: view(
+            PhaseStarted(1, phase, at_ns / 1e9, expected_s)
+        )
+        return await judged_load(load, hooks)
+
+
 def needs_of_load(load: LoadSpec) -> Needs:
     """Return what the load asks of this machine; what serves it may be elsewhere and is not counted."""
     return Needs(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from seatrial import systems
-from seatrial.analysis.document import to_json
 from seatrial.analysis.loaded import lost_worker
 from seatrial.errors import SeatrialError
 from seatrial.generator.drive import PhaseLabel
@@ -233,7 +232,7 @@ def _ended(
         trial=plan.order,
         state="completed" if is_whole else "cut off",
         at_s=time.monotonic(),
-        load=to_json(result),
+        load=result.to_json(),
         counts=counts,
         facts=TrialFacts(
             drained_before_start=setting.drained,

@@ -82,9 +82,9 @@ class SeatrialOrigin:
         from importlib.metadata import version
         from pathlib import Path
 
-        from seatrial import _engine
+        from seatrial._engine import __file__ as engine
 
-        return programs.describe(Path(_engine.__file__), version("seatrial"))
+        return programs.describe(Path(engine), version("seatrial"))
 
     async def stop(self) -> None:
         """Let every process finish what it is answering, and end it."""

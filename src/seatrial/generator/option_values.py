@@ -1,0 +1,210 @@
+"""One value of a load's options -> its typed form, or a ``PlanError`` that names the flag and says what is allowed."""
+
+from __future__ import annotations
+
+import math
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar, get_args
+from urllib.parse import SplitResult, urlsplit
+
+from seatrial.errors import EnvironmentFault, PlanError
+from seatrial.generator.addresses import addresses_of
+from seatrial.generator.profile import Stretch, constant, parse_profile
+from seatrial.generator.spec import HoldKind, HoldTraffic, Target
+from seatrial.plan import limits
+from seatrial.units import parse_count, parse_duration_s, parse_rate_per_s, parse_size_bytes
+
+Choice = TypeVar("Choice", bound=str)
+
+HOLD_KINDS: dict[str, HoldKind] = {kind: kind for kind in get_args(HoldKind)}
+
+
+def duration_s(flag: str, given: float | str, *, above_zero: bool = False) -> float:
+    """Read a time; a text without a unit is seconds, as wrk2 has it."""
+    return _quantity(flag, given, _seconds, above_zero=above_zero)
+
+
+def rate_per_s(flag: str, given: float | str) -> float:
+    """Read a rate above 0."""
+    return _quantity(flag, given, parse_rate_per_s, above_zero=True)
+
+
+def count(flag: str, given: float | str, *, above_zero: bool = False) -> int:
+    """Read a whole number."""
+    number = _quantity(flag, given, parse_count, above_zero=above_zero)
+    if number != int(number):
+        raise PlanError(f"--{flag} {given} is not a whole number")
+    return int(number)
+
+
+def optional_count(flag: str, given: float | str | None) -> int | None:
+    """Read a whole number above 0, None being none."""
+    return None if given is None else count(flag, given, above_zero=True)
+
+
+def bounded(flag: str, given: int, most: int) -> int:
+    """Read a whole number from 0 to ``most``, which may be beyond what a fraction holds exactly."""
+    if not isinstance(given, int) or not 0 <= given <= most:
+        raise PlanError(f"--{flag} {given} is not a whole number from 0 to {most:,}")
+    return given
+
+
+def choice(flag: str, given: Choice, allowed: Sequence[Choice]) -> Choice:
+    """Read one of a few words."""
+    if given not in allowed:
+        raise PlanError(f"--{flag} {given} is none of {', '.join(allowed)}")
+    return given
+
+
+def profile(rate: float | str | None) -> tuple[Stretch, ...]:
+    """Read a rate or a profile of rates; empty for None."""
+    if rate is None:
+        return ()
+    if isinstance(rate, str) and "@" in rate:
+        try:
+            return parse_profile(rate)
+        except ValueError as error:
+            raise PlanError(f"--rate: {error}", next_step="a profile such as 1k@10s,1k..5k@30s") from None
+    return constant(rate_per_s("rate", rate))
+
+
+def resolution_s(given: float | str) -> float | None:
+    """Read the grid of send times: None for ``auto``, 0 for ``fine``."""
+    if given == "auto":
+        return None
+    return 0.0 if given == "fine" else _quantity("resolution", given, parse_duration_s)
+
+
+def hold_traffic(words: str) -> HoldTraffic:
+    """Read what idle connections do, such as ``request:10s``."""
+    kind, *rest = words.split(":")
+    try:
+        every_s = parse_duration_s(rest[0]) if rest else 1.0
+        size = int(rest[1]) if len(rest) > 1 else 100
+    except ValueError as error:
+        raise PlanError(
+            f"--hold-traffic: {error}", next_step="such as request:10s or slow-read:1s:100"
+        ) from None
+    if kind.replace("-", "_") not in HOLD_KINDS or every_s <= 0 or size <= 0:
+        raise PlanError(
+            f"--hold-traffic {words} is none of silent, request:TIME, slow-read:TIME:BYTES, slow-send:TIME"
+        )
+    return HoldTraffic(HOLD_KINDS[kind.replace("-", "_")], every_s, size)
+
+
+def request_body(given: int | str) -> str:
+    """Read a request's body: a number of bytes, a text that is a size or the body itself, or ``@FILE``."""
+    if isinstance(given, str) and given.startswith("@"):
+        try:
+            return Path(given[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlanError(
+                f"--body {given}: {error}", next_step="name a text file that can be read"
+            ) from None
+    try:
+        size = parse_size_bytes(given) if isinstance(given, str) and given[:1].isdigit() else given
+    except ValueError:
+        size = given
+    if isinstance(size, str):
+        return size
+    if not 0 <= size <= limits.MAX_BODY_BYTES:
+        raise PlanError(f"--body of {size:,} bytes: 0 to {limits.MAX_BODY_BYTES:,} are allowed")
+    return "x" * size
+
+
+def status_codes(given: int | str | Sequence[int] | None) -> tuple[int, ...]:
+    """Read the status codes that are expected."""
+    codes = (given or "").split(",") if isinstance(given, str | None) else given
+    try:
+        return tuple(int(code) for code in ((codes,) if isinstance(codes, int) else codes) if code != "")
+    except (TypeError, ValueError):
+        raise PlanError(f"--expect-status {given}: codes are numbers, such as 200,204") from None
+
+
+def url(text: str) -> SplitResult:
+    """Read a URL; ``http`` where no scheme is named."""
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+    except ValueError:
+        parts = SplitResult("", "", "", "", "")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise PlanError(
+            f"{text} is not a URL that can be loaded",
+            cause="http:// and https:// are what can be spoken",
+            next_step="give a URL such as http://127.0.0.1:8080/ or https://127.0.0.1:8443/",
+        )
+    return parts
+
+
+def path_of(parts: SplitResult) -> str:
+    """Return what the request line asks for."""
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def targets(parts: SplitResult) -> tuple[Target, ...]:
+    """Look up where to connect to; raises ``EnvironmentFault`` for an unknown host."""
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (ValueError, OSError) as error:
+        raise EnvironmentFault(
+            f"{parts.netloc} cannot be resolved: {error}", next_step="check the name, or give an IP address"
+        ) from None
+    # The first answer is the one that connect() would be given; the others are the same service elsewhere.
+    return (Target(str(found[0][4][0]), port),)
+
+
+def host_and_headers(
+    parts: SplitResult, given: str | Sequence[str] | Mapping[str, str]
+) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Read the header fields, and take the Host out of them; the URL's where none is given."""
+    if isinstance(given, Mapping):
+        given = [f"{name}: {value}" for name, value in given.items()]
+    host, fields = parts.netloc.rpartition("@")[2], []
+    for words in _several(given):
+        name, value = header(words)
+        if name.lower() == "host":
+            host = value
+        else:
+            fields.append((name, value))
+    return host, tuple(fields)
+
+
+def header(words: str) -> tuple[str, str]:
+    """Read ``Name: value``."""
+    name, colon, value = words.partition(":")
+    is_split = "\n" in value or "\r" in value
+    if not colon or is_split or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
+        raise PlanError(f"{words!r} is not a header", next_step="write it as 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def sources(cidrs: str | Sequence[str]) -> tuple[str, ...]:
+    """Read ranges of addresses to connect from."""
+    try:
+        return addresses_of(tuple(_several(cidrs)))
+    except ValueError as error:
+        raise PlanError(f"--source: {error}", next_step="give a range such as 127.0.0.0/28") from None
+
+
+def _several(given: str | Sequence[str]) -> Sequence[str]:
+    return (given,) if isinstance(given, str) else given
+
+
+def _seconds(text: str) -> float:
+    return float(text) if re.fullmatch(r"[0-9]+", text) else parse_duration_s(text)
+
+
+def _quantity(
+    flag: str, given: float | str, parse: Callable[[str], float], *, above_zero: bool = False
+) -> float:
+    try:
+        number = parse(given) if isinstance(given, str) else float(given)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PlanError(f"--{flag}: {error}") from None
+    if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
+        raise PlanError(f"--{flag} {given} is not {'more than 0' if above_zero else '0 or more'}")
+    return number

@@ -1,0 +1,184 @@
+"""What a person asks of a load -> its spec: for the flags of ``seatrial load`` and for ``seatrial.load()`` alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import SplitResult
+
+from seatrial.errors import PlanError
+from seatrial.generator import option_values as values
+from seatrial.generator.profile import length_s
+from seatrial.generator.requests import Expect, Request, many
+from seatrial.generator.spec import LoadSpec
+from seatrial.generator.tls import Tls, TlsVersion
+from seatrial.generator.tls_options import TlsOptions
+from seatrial.plan import limits
+
+Arrival = Literal["uniform", "poisson"]
+Reuse = Literal["lru", "mru"]
+
+DEFAULT_DURATION_S = 10.0
+MIN_INTERVAL_S = 0.01
+"""Each frame takes the worker's time away from sending."""
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """The flags of ``seatrial load`` by their names, ``-`` being ``_``, with their defaults.
+
+    A quantity is a number or the text that the flag takes. Numbers are seconds for times, requests or connections per
+    second for rates, bytes for ``body``; a text has a unit (``"250 ms"``, ``"20k"``).
+    """
+
+    url: str = field(kw_only=False)
+    rate: float | str | None = None
+    closed: bool = False
+    arrival: Arrival = "uniform"
+    duration: float | str | None = None
+    warmup: float | str = "0s"
+    timeout: float | str = "2s"
+    resolution: float | str = "auto"
+    spin: bool = False
+    seed: int = 1
+    workers: int | str | None = None
+    connections: int | str = "10"
+    hold: int | str = "0"
+    hold_traffic: str = "silent"
+    connect_rate: float | str = "2k"
+    reuse: Reuse = "lru"
+    requests_per_connection: int | str | None = None
+    lifetime: float | str | None = None
+    source: str | Sequence[str] = ()
+    header: str | Sequence[str] | Mapping[str, str] = ()
+    method: str = "GET"
+    body: int | str = ""
+    host: str | None = None
+    path: str | None = None
+    expect_status: int | str | Sequence[int] | None = None
+    expect_header: str | None = None
+    expect_body: str | None = None
+    interval: float | str = "1s"
+    route_latency: bool = False
+    insecure: bool = False
+    ca: Path | str | None = None
+    cert: Path | str | None = None
+    key: Path | str | None = None
+    sni: str | None = None
+    tls: TlsVersion | None = None
+    alpn: str = "http/1.1"
+    no_resumption: bool = False
+
+    def spec(self) -> LoadSpec:
+        """Return the load; looks the host's name up.
+
+        Raises
+        ------
+        PlanError
+            The words make no load.
+        EnvironmentFault
+            The host is unknown.
+        """
+        parts = values.url(self.url)
+        profile = values.profile(self.rate)
+        timeout_s = values.duration_s("timeout", self.timeout, above_zero=True)
+        load = LoadSpec(
+            targets=values.targets(parts),
+            requests=self._requests(parts),
+            expect=self._expect(),
+            loop="closed" if self.closed else "open",
+            arrival=values.choice("arrival", self.arrival, get_args(Arrival)),
+            profile=profile,
+            active=values.count("connections", self.connections),
+            held=values.count("hold", self.hold),
+            connect_rate_per_s=values.rate_per_s("connect-rate", self.connect_rate),
+            timeout_s=timeout_s,
+            warmup_s=values.duration_s("warmup", self.warmup),
+            measure_s=values.duration_s("duration", self.duration, above_zero=True)
+            if self.duration is not None
+            else (length_s(profile) if "@" in str(self.rate) else DEFAULT_DURATION_S),
+            drain_s=timeout_s,
+            interval_s=values.duration_s("interval", self.interval, above_zero=True),
+            resolution_s=values.resolution_s(self.resolution),
+            seed=values.bounded("seed", self.seed, MAX_SEED),
+            sources=values.sources(self.source),
+            workers=values.optional_count("workers", self.workers),
+            reuse=values.choice("reuse", self.reuse, get_args(Reuse)),
+            requests_per_connection=values.optional_count(
+                "requests-per-connection", self.requests_per_connection
+            ),
+            lifetime_s=None
+            if self.lifetime is None
+            else values.duration_s("lifetime", self.lifetime, above_zero=True),
+            hold=values.hold_traffic(self.hold_traffic),
+            spin=self.spin,
+            route_latencies=self.route_latency,
+            tls=self._tls(parts),
+        )
+        self._refuse_extremes(load)
+        return load
+
+    def _refuse_extremes(self, load: LoadSpec) -> None:
+        if not load.active + load.held:
+            raise PlanError("no connections are asked for", next_step="give --connections, --hold or both")
+        if self.closed == (self.rate is not None) and load.active:
+            raise PlanError(
+                "give either a rate (--rate 20k) or --closed",
+                next_step="--rate keeps to its schedule whatever the server does; --closed waits for each answer",
+            )
+        # A plan may not ask for more either.
+        bounds = (
+            ("workers", load.workers or 1, limits.MAX_WORKERS),
+            ("connections", load.active + load.held, limits.MAX_CONNECTIONS),
+            ("rate", load.peak_rate_per_s or 1, limits.MAX_RATE_PER_S),
+            ("seconds of --duration", load.measure_s, limits.MAX_DURATION_S),
+            ("seconds of --warmup", load.warmup_s, limits.MAX_DURATION_S),
+            ("seconds of --timeout", load.timeout_s, limits.MAX_TIMEOUT_S),
+            ("seconds of --resolution", load.resolution_s or 0, limits.MAX_RESOLUTION_S),
+        )
+        for name, asked, most in bounds:
+            if asked > most:
+                raise PlanError(
+                    f"{asked:g} {name} are more than a load may have", next_step=f"at most {most:g}"
+                )
+        if load.interval_s < MIN_INTERVAL_S:
+            raise PlanError(
+                f"--interval of {load.interval_s:g} s is too short",
+                next_step=f"at least {MIN_INTERVAL_S:g} s",
+            )
+
+    def _requests(self, parts: SplitResult) -> tuple[Request, ...]:
+        host, fields = values.host_and_headers(parts, self.header)
+        base = Request(
+            self.method.upper(), values.path_of(parts), host, fields, values.request_body(self.body)
+        )
+        try:
+            return many(base, self.host, self.path)
+        except (ValueError, OSError) as error:
+            raise PlanError(
+                f"--host or --path: {error}",
+                next_step="a list a,b; a template route-{0..2999}.example.com; or @FILE with a line for each",
+            ) from None
+
+    def _expect(self) -> Expect | None:
+        status = values.status_codes(self.expect_status)
+        if not (status or self.expect_header or self.expect_body):
+            return None
+        header = values.header(self.expect_header) if self.expect_header else None
+        return Expect(status, header, self.expect_body)
+
+    def _tls(self, parts: SplitResult) -> Tls | None:
+        options = TlsOptions(
+            insecure=self.insecure,
+            ca=self.ca,
+            cert=self.cert,
+            key=self.key,
+            sni=self.sni,
+            version=self.tls,
+            alpn=self.alpn,
+            no_resumption=self.no_resumption,
+        )
+        return options.tls(parts.scheme, parts.hostname or "")

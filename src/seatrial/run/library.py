@@ -1,0 +1,127 @@
+"""``seatrial.load`` and ``seatrial.aload``: one load from Python, as ``seatrial load`` drives it from a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any, ParamSpec, TypeVar
+
+from seatrial.analysis.histograms import merged
+from seatrial.analysis.result import LoadResult
+from seatrial.generator.options import LoadOptions
+from seatrial.report.files import require_writable
+from seatrial.report.load_files import write_hdr_log, write_series
+from seatrial.run.load import LoadHooks, judged_load, shown_load
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadCall(LoadOptions):
+    """A load's options, and what is to be made of it: the files that the flags of these names write.
+
+    ``latency`` keeps every bucket of the latencies in the result. A library is quiet unless told otherwise.
+    """
+
+    hdr_log: Path | str | None = None
+    csv: Path | str | None = None
+    latency: bool = False
+    quiet: bool = True
+
+    async def run(self) -> LoadResult:
+        """Try the files, drive the load, judge it and write the files."""
+        spec = await asyncio.to_thread(self.spec)
+        require_writable((self.hdr_log, self.csv))
+        run, result = await (judged_load if self.quiet else shown_load)(spec, LoadHooks())
+        if self.hdr_log is not None:
+            write_hdr_log(Path(self.hdr_log), run.facts(), run.frames)
+        if self.csv is not None:
+            write_series(Path(self.csv), result)
+        if self.latency:
+            buckets = tuple(merged(run.frames, "latency").buckets())
+            return dataclasses.replace(result, latency_buckets=buckets)
+        return result
+
+
+def _taking(
+    options: Callable[Given, object],
+) -> Callable[[Callable[..., Result]], Callable[Given, Result]]:
+    """Give a function the parameters of ``options``: one list of them, for types, help and completion."""
+
+    def dress(function: Callable[..., Result]) -> Callable[Given, Result]:
+        returns = inspect.signature(function).return_annotation
+        signature = inspect.signature(options).replace(return_annotation=returns)
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return dress
+
+
+@_taking(LoadCall)
+def load(*arguments: Any, **options: Any) -> LoadResult:
+    """Drive a load against a URL and judge it; blocks until it is over, in a notebook too.
+
+    The parameters are the flags of ``seatrial load`` by their names (``--connect-rate`` is ``connect_rate``). A
+    quantity is a number (seconds, requests or connections per second, bytes) or the text that the flag takes (``"250
+    ms"``, ``"20k"``). ``latency=True`` keeps every latency bucket in ``latency_buckets``; ``quiet=False`` shows the
+    progress on stderr.
+
+    Returns
+    -------
+    LoadResult
+        What ``seatrial load --json`` writes; ``to_json()`` gives that document. An INVALID result is returned, too:
+        look at ``validity``, or call ``raise_for_validity()``.
+
+    Raises
+    ------
+    seatrial.errors.PlanError
+        The options make no load.
+    seatrial.errors.EnvironmentFault
+        The host is unknown, a file cannot be written, or this machine cannot open the connections.
+    seatrial.errors.GeneratorFault
+        The worker processes could not be started.
+    """
+    return _in_a_thread(LoadCall(*arguments, **options).run)
+
+
+@_taking(LoadCall)
+async def aload(*arguments: Any, **options: Any) -> LoadResult:
+    """Drive a load as ``load`` does, in the running asyncio loop; cancelling it ends the load and its processes."""
+    return await LoadCall(*arguments, **options).run()
+
+
+def _in_a_thread(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run ``work`` in an event loop of its own, since the caller's thread may be running one (a notebook's is)."""
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+    ended: Future[Result] = Future()
+
+    async def main() -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        started.set_result((asyncio.get_running_loop(), task))
+        return await work()
+
+    def run() -> None:
+        try:
+            ended.set_result(asyncio.run(main()))
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
+            ended.set_exception(error)
+
+    thread = Thread(target=run, name="seatrial.load")
+    thread.start()
+    try:
+        return ended.result()
+    except KeyboardInterrupt:
+        loop, task = started.result()
+        loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        # No worker process is left once the thread has ended.
+        thread.join()
