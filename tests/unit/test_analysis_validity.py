@@ -51,6 +51,8 @@ BAD = {
     "system.active_connections": load(active_established=49),
     "system.errors": load(errors_in_window={"connect_refused": 61}),
     "generator.late": late(1_001),
+    "generator.stalled": load(stall_us_max=100_001),
+    "generator.unread": load(receive_wait_us_p99=1_001),
     "generator.rate": load(intended=5_939),
     "generator.cpu": replace(GOOD, workers=(WorkerEvidence(0, 0.91), WorkerEvidence(1, 0.1))),
     "environment.throttled": load(throttled_s=0.07),
@@ -90,6 +92,13 @@ def test_no_rule_is_without_a_case_here():
         pytest.param(late(1_000), id="late by the bound"),
         pytest.param(late(1_900, resolution_us=1_000), id="late by less than two steps of a coarse grid"),
         pytest.param(late(90_000, loop="closed"), id="a closed loop has no schedule"),
+        pytest.param(load(stall_us_max=100_000), id="a stall that makes no hole in the frames"),
+        pytest.param(
+            load(receive_wait_us_p99=1_900, resolution_us=1_000), id="answers are read at each step"
+        ),
+        pytest.param(
+            load(receive_wait_us_p99=9_000, loop="closed"), id="a closed loop works on one at a time"
+        ),
         pytest.param(load(intended=5_941), id="within one percent of the rate"),
         pytest.param(load(intended=6_300, arrival="poisson"), id="a Poisson count scatters"),
         pytest.param(load(sent=1_000, unsent=5_000, completed=1_000), id="a system that cannot keep up"),

@@ -73,7 +73,7 @@ LOAD = {
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": NoneType,
     "tls": NoneType,
-    "generator": {"scheduling": str, "spin": bool}
+    "generator": {"scheduling": str, "spin": bool, "worker_cpu_cores_max": (*NUMBER, NoneType)}
     | dict.fromkeys(
         (
             "processes",
@@ -83,6 +83,7 @@ LOAD = {
             "pss_bytes",
             "throttled_s",
             "stall_us_max",
+            "receive_wait_us_p99",
             "receive_wait_us_max",
             "clock_steps",
         ),

@@ -110,6 +110,7 @@ pub struct Frame {
     pub reset_by_peer: u64,
     pub syn_retransmissions: u64,
     pub held_requests: u64,
+    pub receive_wait: String,
     pub receive_wait_ns_max: u64,
     pub stall_ns_max: u64,
     #[serde(serialize_with = "as_map")]

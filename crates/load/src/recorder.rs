@@ -129,6 +129,7 @@ pub(crate) struct Recorder {
     reset_by_peer: u64,
     syn_retransmissions: u64,
     held_requests: u64,
+    receive_wait: Histogram,
     receive_wait_ns_max: u64,
 }
 
@@ -149,6 +150,7 @@ impl Recorder {
             reset_by_peer: 0,
             syn_retransmissions: 0,
             held_requests: 0,
+            receive_wait: Histogram::new(),
             receive_wait_ns_max: 0,
         }
     }
@@ -264,6 +266,7 @@ impl Recorder {
     /// An answer lay in the receive queue until the loop looked.
     #[inline]
     pub(crate) fn waited(&mut self, wait_ns: u64) {
+        self.receive_wait.record_ns(wait_ns);
         self.receive_wait_ns_max = self.receive_wait_ns_max.max(wait_ns);
     }
 
@@ -289,6 +292,7 @@ impl Recorder {
         frame.reset_by_peer = std::mem::take(&mut self.reset_by_peer);
         frame.syn_retransmissions = std::mem::take(&mut self.syn_retransmissions);
         frame.held_requests = std::mem::take(&mut self.held_requests);
+        frame.receive_wait = self.receive_wait.take_encoded();
         frame.receive_wait_ns_max = std::mem::take(&mut self.receive_wait_ns_max);
         frame.errors = self.errors.take();
         frame.connect = self.connect.take_encoded();

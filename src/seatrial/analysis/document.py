@@ -16,7 +16,7 @@ from seatrial.analysis.failures import errors_in
 from seatrial.analysis.histograms import distribution, merge
 from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
 from seatrial.analysis.tls import tls_counts
-from seatrial.analysis.window import Window, by_worker, gauge_in
+from seatrial.analysis.window import Window, by_worker, cpu_cores_in, gauge_in
 from seatrial.generator.frames import Frame, PhasePart
 from seatrial.generator.routes import KeptAnswer, Route
 
@@ -113,6 +113,8 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
         // 1_000,
+        receive_wait_us_p99=merge(frame.receive_wait for frame in _measuring(frames)).quantile_us(0.99),
+        worker_cpu_cores_max=_busiest_cores(frames, window),
         tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if facts.tls else None,
         tls=tls_counts(frames, window) if facts.tls else None,
     )
@@ -162,6 +164,11 @@ def _cpu_in_window(frames: Iterable[Frame], window: Window) -> tuple[float, floa
         user_ns += own[-1].cpu_user_ns - before[-1].cpu_user_ns
         system_ns += own[-1].cpu_system_ns - before[-1].cpu_system_ns
     return user_ns / 1e9, system_ns / 1e9
+
+
+def _busiest_cores(frames: Iterable[Frame], window: Window) -> float | None:
+    known = (cpu_cores_in(own, window) for own in by_worker(frames).values())
+    return max((round(cores, 4) for cores in known if cores is not None), default=None)
 
 
 def _intervals(facts: LoadFacts, frames: Iterable[Frame]) -> tuple[Interval, ...]:
@@ -254,7 +261,9 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "cpu_us_per_request": round(result.cpu_us_per_request, 3),
             "pss_bytes": result.pss_bytes,
             "throttled_s": result.throttled_s,
+            "worker_cpu_cores_max": result.worker_cpu_cores_max,
             "stall_us_max": result.stall_us_max,
+            "receive_wait_us_p99": result.receive_wait_us_p99,
             "receive_wait_us_max": result.receive_wait_us_max,
             "clock_steps": result.clock_steps,
             "scheduling": result.scheduling,

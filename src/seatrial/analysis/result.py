@@ -103,7 +103,8 @@ class LoadResult:
     ``errors`` is of the whole load, ramp and warm-up included; ``errors_in_window`` counts requests of the measure
     window and connections that broke in it. It is None in documents of older versions. ``latency_buckets`` is every
     occupied bucket of the latencies as (highest value in us, samples in it) where they were asked for; the document
-    does not hold it.
+    does not hold it. ``worker_cpu_cores_max`` is the mean CPU use of the busiest worker over the window, None where its
+    frames do not tell.
     """
 
     url: str
@@ -157,6 +158,8 @@ class LoadResult:
     scheduling: Literal["first", "shared"] = "shared"
     stall_us_max: int = 0
     receive_wait_us_max: int = 0
+    receive_wait_us_p99: int = 0
+    worker_cpu_cores_max: float | None = None
     spin: bool = False
     errors_in_window: Mapping[str, int] | None = None
     tls_handshake_us: Distribution | None = None

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LATENESS_US_LIMIT = 1_000
 # A schedule on a coarser grid is late by up to one step by design; a second step leaves room for the wake-up.
 LATENESS_STEPS_LIMIT = 2
+# A loop that was away for one percent of the window has touched every p99 by itself; less than the tenth of a second
+# that makes a hole in the frames is a scheduler's turn. Lateness tells of sends only, and of nothing in a closed loop.
+STALL_FRACTION_LIMIT = 0.01
 # The requested rate is an input of the experiment; one percent is what DESIGN.md calls "as requested".
 RATE_TOLERANCE = 0.01
 # A Poisson count of N has the standard deviation sqrt(N); four of them are exceeded once in 16,000 trials.
@@ -102,6 +105,39 @@ def _late(evidence: TrialEvidence) -> Reason | None:
     return Reason(
         "generator.late",
         f"requests left late: p99 {load.lateness_us.p99:,} us, {limit_us:,} us is allowed",
+        "give the generator a core of its own, lower the rate, or add workers",
+    )
+
+
+def _stalled(evidence: TrialEvidence) -> Reason | None:
+    load = evidence.load
+    if load is None or not load.intended:
+        return None
+    limit_s = max(FRAME_GAP_S_LIMIT, STALL_FRACTION_LIMIT * load.window_s)
+    if load.stall_us_max <= limit_s * 1e6:
+        return None
+    return Reason(
+        "generator.stalled",
+        f"a worker's loop was away from its work for {load.stall_us_max / 1e6:.2f} s at a stretch,"
+        f" {limit_s:.2f} s is allowed",
+        "give the generator a core of its own; look for what else runs there, and for a suspended machine",
+    )
+
+
+def _unread(evidence: TrialEvidence) -> Reason | None:
+    # An answer that lies unread keeps its connection busy, so the system would be blamed for requests that then wait;
+    # the limit is that of the lateness, since a wait of the one kind is as much the generator's as one of the other.
+    # In a closed loop that never sleeps, answers wait while others are worked on: `generator.cpu` judges that.
+    load = evidence.load
+    if load is None or load.loop == "closed":
+        return None
+    limit_us = max(LATENESS_US_LIMIT, LATENESS_STEPS_LIMIT * load.resolution_us)
+    if load.receive_wait_us_p99 <= limit_us:
+        return None
+    return Reason(
+        "generator.unread",
+        f"answers lay unread in the generator's receive queues: p99 {load.receive_wait_us_p99:,} us,"
+        f" {limit_us:,} us is allowed",
         "give the generator a core of its own, lower the rate, or add workers",
     )
 
@@ -233,6 +269,8 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     active_missing,
     errors,
     _late,
+    _stalled,
+    _unread,
     _rate_missed,
     _generator_busy,
     _throttled,

@@ -82,7 +82,15 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
 
 # Keys that the first documents did not have.
 _ADDED_CONNECTIONS = ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests")
-_ADDED_GENERATOR = ("stall_us_max", "receive_wait_us_max", "clock_steps", "scheduling", "spin")
+_ADDED_GENERATOR = (
+    "worker_cpu_cores_max",
+    "stall_us_max",
+    "receive_wait_us_p99",
+    "receive_wait_us_max",
+    "clock_steps",
+    "scheduling",
+    "spin",
+)
 
 
 def _route(document: Mapping[str, Any]) -> RouteResult:

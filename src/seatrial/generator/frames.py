@@ -50,10 +50,11 @@ class Frame:
     ``errors`` counts by kind (see ``docs``): of requests of every phase and of connections, held ones too.
     ``connect`` is a base64 V2 histogram of the connect times in microseconds, ``tls_handshake`` one of the handshakes
     that followed them; ``tls_versions`` counts those by the version agreed upon. CPU times are cumulative, gauges are
-    as of ``end_ns``. ``churned`` connections were closed because they had served their time. ``receive_wait_ns_max`` is
-    the longest that an answer lay unread, ``stall_ns_max`` the longest that the loop was away from its work beyond what
-    it had asked for. ``held_min`` is the fewest held connections at any moment of the interval, None in records that
-    are older than it; ``held_lost`` counts those that the peer ended.
+    as of ``end_ns``. ``churned`` connections were closed because they had served their time. ``receive_wait`` is
+    a base64 V2 histogram of how long answers lay unread in microseconds ("" in older records), ``receive_wait_ns_max``
+    the longest, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
+    ``held_min`` is the fewest held connections at any moment of the interval, None in records that are older than it;
+    ``held_lost`` counts those that the peer ended.
     """
 
     worker: int
@@ -83,6 +84,7 @@ class Frame:
     tls_resumed: int = 0
     held_min: int | None = None
     held_lost: int = 0
+    receive_wait: str = ""
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Frame:
