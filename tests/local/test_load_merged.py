@@ -1,0 +1,75 @@
+"""A real load whose workers see different servers, against what the servers logged: pitfall 10."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+from tests.support import hostile
+
+from seatrial.analysis.histograms import merged
+from seatrial.generator.drive import drive
+from seatrial.generator.frames import Frame
+from seatrial.generator.profile import constant
+from seatrial.generator.spec import LoadSpec, Target
+from seatrial.generator.split import split
+from seatrial.generator.workers import LocalWorkers
+
+SLACK_S = 0.004
+"""What lies between a server's clock and the client's: two wake-ups on a busy machine."""
+
+
+def served(log: list[float], shortest_s: float) -> Callable[[socket.socket], None]:
+    """Answer after a random time between ``shortest_s`` and three times that, and log how long it really was."""
+
+    def behave(connection: socket.socket) -> None:
+        with suppress(OSError):
+            while connection.recv(65536):
+                began_s = time.monotonic()
+                time.sleep(random.uniform(shortest_s, 3 * shortest_s))
+                log.append(time.monotonic() - began_s)
+                connection.sendall(hostile.ANSWER)
+
+    return behave
+
+
+def test_percentiles_of_workers_of_which_one_is_ten_times_slower_are_those_of_all_samples() -> None:
+    fast_s: list[float] = []
+    slow_s: list[float] = []
+    with hostile.serving(served(fast_s, 0.004)) as fast, hostile.serving(served(slow_s, 0.04)) as slow:
+        frames = asyncio.run(run_on(target_of(fast), target_of(slow)))
+    found = merged(frames, "service_time")
+    # The engine's samples are what the servers logged, all of them, and a little more each.
+    raw_us = np.array(fast_s + slow_s) * 1e6
+    assert found.count == len(raw_us) == 400
+    # Not the median: half of the samples are fast, so it lies on the edge of a gap.
+    for quantile in (0.25, 0.75, 0.9, 0.99):
+        truth_us = float(np.quantile(raw_us, quantile, method="inverted_cdf"))
+        assert truth_us * 0.999 <= found.quantile_us(quantile) <= truth_us * 1.1 + SLACK_S * 1e6, quantile
+    averaged_us = np.mean([np.quantile(np.array(log) * 1e6, 0.99) for log in (fast_s, slow_s)])
+    assert found.quantile_us(0.99) > 1.5 * averaged_us
+
+
+async def run_on(*targets: Target) -> list[Frame]:
+    """Drive one load with a worker for each target."""
+    load = LoadSpec(targets=targets, active=40, profile=constant(200), measure_s=2.0, workers=len(targets))
+    specs = [
+        spec | {"targets": [str(target)]} for spec, target in zip(split(load, 4096), targets, strict=True)
+    ]
+    frames: list[Frame] = []
+    workers = LocalWorkers(specs, frames.append)
+    try:
+        await drive(load, workers, asyncio.Event(), lambda *_: None)
+    finally:
+        await workers.close()
+    return frames
+
+
+def target_of(url: str) -> Target:
+    host, _, port = url.removeprefix("http://").removesuffix("/").partition(":")
+    return Target(host, int(port))
