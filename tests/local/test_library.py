@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from hdrh.histogram import HdrHistogram
+from tests.support import hostile
 from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import MARK, Running, run_seatrial, running_origin, wait_until
 
@@ -81,7 +82,6 @@ def test_every_flag_of_the_command_line_is_a_parameter_with_its_default() -> Non
         for option in load_command.params
         if option.param_type_name == "option"
     }
-    flags["workers"] = flags.pop("threads", None) or flags["workers"]
     parameters = dict(inspect.signature(seatrial.load).parameters)
     # A document is what `to_json()` returns, and nothing is shown unless asked for.
     assert {*flags, "url"} - {"json"} == set(parameters)
@@ -133,7 +133,8 @@ def test_files_and_buckets_hold_what_the_result_says(url: str, tmp_path: Path) -
 
 
 def test_an_invalid_result_is_returned_and_raised_on_demand() -> None:
-    result = seatrial.load(CLOSED_PORT, rate=50, connections=2, duration=0.3, timeout=0.2)
+    with hostile.serving(lambda connection: connection.close()) as hanging_up:
+        result = seatrial.load(hanging_up, rate=50, connections=2, duration=0.3, timeout=0.2)
     assert not result.validity.is_valid
     with pytest.raises(InvalidMeasurement, match=r"system\.\w+: ") as raised:
         result.raise_for_validity()
