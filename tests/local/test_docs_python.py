@@ -26,7 +26,7 @@ def blocks() -> list[str]:
 def run(*arguments: str, url: str, directory: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False, cwd=directory,
-        env={**os.environ, "SERVICE_URL": url},
+        env={**os.environ, "SERVICE_URL": url, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )  # fmt: skip
 
 

@@ -28,15 +28,17 @@ def test_a_generator_with_a_tenth_of_a_core_is_invalid_and_says_why() -> None:
     assert hunger.code in told
     assert told[hunger.code]["remedy"]
     assert free.document["lateness_us"]["p99"] < outcome.document["lateness_us"]["p99"]
+    assert 0 < free.document["generator"]["worker_cpu_cores_max"] < 1.1
+    assert free.document["generator"]["receive_wait_us_p99"] > 0
     if hunger.code == "environment.throttled":
         assert "CPU quota" in told[hunger.code]["text"]
         assert "cpu.max" in told[hunger.code]["remedy"]
-        assert outcome.document["generator"]["throttled_s"] > 0.2
+        assert outcome.document["generator"]["throttled_s"] > 0.1
         # What is held back reads late, too: its answers lie until the next period of the quota.
         assert outcome.document["generator"]["receive_wait_us_p99"] > 1_000
         assert "generator.unread" in told
         assert hunger.code not in reasons(free.document)
-        assert free.document["generator"]["throttled_s"] < 0.02
+        assert free.document["generator"]["throttled_s"] < 0.01
 
 
 def test_a_generator_whose_core_is_taken_by_others_is_invalid_and_says_why() -> None:
@@ -45,14 +47,3 @@ def test_a_generator_whose_core_is_taken_by_others_is_invalid_and_says_why() -> 
     assert outcome.code == ExitCode.INVALID_MEASUREMENT
     assert hunger.code == "generator.late"
     assert hunger.code in reasons(outcome.document)
-
-
-def test_what_it_was_short_of_is_told() -> None:
-    with running_origin() as origin:
-        document = run_seatrial(
-            "load", origin.url, "-q", "--json", "-", "-t2", "-c10", "-R2k", "-d1s"
-        ).document
-    generator = document["generator"]
-    assert 0 < generator["worker_cpu_cores_max"] < 1.1
-    assert 0 <= generator["receive_wait_us_p99"] <= generator["receive_wait_us_max"] * 1.001 + 1
-    assert generator["stall_us_max"] >= 0
