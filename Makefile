@@ -8,10 +8,10 @@ SECONDS := 60
 RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench fuzz docs clean
+.PHONY: help setup demo test lint format bench bench-peers fuzz docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.engine ## Put everything into .venv: locked dependencies, proxies from PyPI, the engine
 
@@ -62,8 +62,11 @@ fuzz: $(CARGO_FUZZ) ## Fuzz the HTTP parsers for SECONDS=60 each (needs a C++ co
 $(CARGO_FUZZ):
 	cargo install --quiet cargo-fuzz --version 0.13.2 --locked --root target/tools
 
+bench-peers: setup ## Measure other load generators beside Seatrial; writes docs/reference/peers.md (also: Go)
+	$(BIN)/python -m benchmarks.peers
+
 docs: setup ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build
 
 clean: ## Remove what the other targets made, but not runs/
-	rm -rf $(VENV) target docs/_build docs/reference/plan.md
+	rm -rf $(VENV) target docs/_build benchmarks/.peers docs/reference/plan.md

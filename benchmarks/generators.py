@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import resource
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.pinned import run_pinned
 
 CONNECTIONS = 100
 
@@ -37,19 +36,9 @@ class Generator:
 
     def run(self, url: str, seconds: float, core: int) -> Outcome:
         """Run once, pinned to a core, and read the outcome from what was printed and from the CPU time used."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        process = subprocess.run(
-            self.command(url, seconds),
-            capture_output=True,
-            text=True,
-            timeout=seconds + 60,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-            check=False,
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        process = run_pinned(self.command(url, seconds), {core}, seconds + 60)
         try:
-            return self.read(process.stdout, cpu_s, seconds)
+            return self.read(process.stdout, process.cpu_s, seconds)
         except (AttributeError, ValueError, KeyError):
             raise RuntimeError(f"{self.name} printed no result:\n{process.stdout}{process.stderr}") from None
 
