@@ -9,12 +9,11 @@ import sys
 from benchmarks.peers import h2load, hey, k6, oha, seatrial, vegeta, wrk
 from benchmarks.peers.base import Row
 from benchmarks.peers.cost import run_costs
-from benchmarks.peers.page import replace_tables, tables_text
+from benchmarks.peers.page import PAGE, replace_tables, tables_text
 from benchmarks.peers.stall import run_stalls
-from benchmarks.peers.tools import CHECKOUT, UnavailableError
+from benchmarks.peers.tools import UnavailableError
 
 PEERS = (wrk, h2load, hey, oha, vegeta, k6, seatrial)
-PAGE = CHECKOUT / "docs" / "reference" / "peers.md"
 
 
 def main() -> None:

@@ -15,9 +15,11 @@ from benchmarks.peers.cost import RATE_PER_S as COST_RATE_PER_S
 from benchmarks.peers.cost import CostOutcome
 from benchmarks.peers.run import Measured
 from benchmarks.peers.stall import RATE_PER_S, STALL_S, StallOutcome
+from benchmarks.peers.tools import CHECKOUT
 from benchmarks.peers.verdict import QUANTILES, truth_us
 from seatrial.record.environment import describe
 
+PAGE = CHECKOUT / "docs" / "reference" / "peers.md"
 BEGIN = "<!-- tables: made by `make bench-peers`; what is written here by hand is lost -->"
 END = "<!-- end of tables -->"
 _SHOWN = ("http://127.0.0.1:8080/", Path("scratch"))
