@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ LOAD = Load("http://127.0.0.1:8080/", 2000, 20, Path("scratch"))
 
 def sample(name: str) -> str:
     return (SAMPLES / name).read_text()
+
+
+def assert_is(report: Report, *values: float | None) -> None:
+    """Compare without the last digits, which seconds turned into microseconds do not keep."""
+    assert astuple(report)[: len(values)] == pytest.approx(values, nan_ok=False)
 
 
 def test_wrk() -> None:
@@ -29,7 +35,7 @@ def test_h2load_logs_every_request() -> None:
 
 
 def test_hey() -> None:
-    assert hey.read([sample("hey.txt")], LOAD) == Report(800, 600, 5700, None, pytest.approx(6400))
+    assert_is(hey.read([sample("hey.txt")], LOAD), 800, 600, 5700, None, 6400)
 
 
 def test_hey_lists_every_request() -> None:
@@ -38,17 +44,17 @@ def test_hey_lists_every_request() -> None:
 
 def test_oha() -> None:
     report = oha.read([sample("oha.json")], LOAD)
-    assert report == Report(800, *(pytest.approx(us) for us in (130.484, 401.432, 1848.713, 1848.713)))
+    assert_is(report, 800, 130.484, 401.432, 1848.713, 1848.713)
 
 
 def test_vegeta() -> None:
     report = vegeta.read(["", sample("vegeta.json"), sample("vegeta.hdrplot")], LOAD)
-    assert report == Report(800, 183.4, 424.661, pytest.approx(3730.597), 3982.792)
+    assert_is(report, 800, 183.4, 424.661, 3730.597, 3982.792)
 
 
 def test_k6() -> None:
     report = k6.read([sample("k6.json")], LOAD)
-    assert report == Report(201, *(pytest.approx(us) for us in (175.632, 1381.624, 9770.507, 11804.561)))
+    assert_is(report, 201, 175.632, 1381.624, 9770.507, 11804.561)
 
 
 def test_seatrial() -> None:
