@@ -45,6 +45,8 @@ class Report:
     p999_us: float | None = None
     max_us: float | None = None
     own_cpu_us_per_request: float | None = None
+    doubt: str | None = None
+    """Why the tool itself says that its figures are not to be believed; only Seatrial ever says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Row:
     read: Callable[[Sequence[str], Load], Report]
     after: Callable[[Load], list[list[str]]] = lambda _load: []
     """Commands that only print what the first has kept; their CPU time is not counted."""
+    good_codes: frozenset[int] = frozenset({0})
+    """Exit codes with which a result was printed."""
     stdin: Callable[[Load], str] = lambda _load: ""
 
 

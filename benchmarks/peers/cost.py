@@ -20,7 +20,7 @@ TOOL_CORE = 1
 
 @dataclass(slots=True)
 class CostOutcome:
-    """A row's rounds, or why there are none."""
+    """A row's rounds, and why the last of those failed that did."""
 
     row: Row
     rounds: list[Measured] = field(default_factory=list)
@@ -30,7 +30,7 @@ class CostOutcome:
 async def run_costs(
     rows: Sequence[Row], rounds: int, seconds: int, note: Callable[[str], None]
 ) -> list[CostOutcome]:
-    """Run every row once a round against one nginx. A row that fails once is not tried again."""
+    """Run every row once a round against one nginx. A row whose first round fails is not tried again."""
     outcomes = [CostOutcome(row) for row in rows]
     with TemporaryDirectory(prefix="seatrial-peers-") as scratch:
         async with nginx(core=SERVER_CORE) as url:
@@ -43,7 +43,7 @@ async def run_costs(
 
 
 def _add(outcome: CostOutcome, load: Load) -> None:
-    if outcome.cause is not None:
+    if outcome.cause is not None and not outcome.rounds:
         return
     try:
         outcome.rounds.append(measure(outcome.row, load, {TOOL_CORE}))

@@ -69,7 +69,7 @@ def stall_table(outcomes: Sequence[StallOutcome], seconds: int) -> str:
         if outcome.report is not None:
             values = [_ms(getattr(outcome.report, name)) for name in QUANTILES]
         made = f"{outcome.made:,}" if outcome.made else ""
-        rows.append([outcome.row.label, outcome.row.loop, *values, made, outcome.verdict])
+        rows.append([outcome.row.label, outcome.row.loop, *values, made, _judged(outcome)])
     return _table(head, rows)
 
 
@@ -95,9 +95,14 @@ def versions_table(rows: Iterable[Row]) -> str:
     return _table(["tool", "version", "from"], [[t.name, t.version(), t.source] for t in tools.values()])
 
 
+def _judged(outcome: StallOutcome) -> str:
+    doubt = None if outcome.report is None else outcome.report.doubt
+    return outcome.verdict if doubt is None else f"{outcome.verdict}; INVALID by its own rules: {doubt}"
+
+
 def _cost_row(outcome: CostOutcome, seconds: int, base: float | None) -> list[str]:
-    start = [outcome.row.label, outcome.row.loop]
-    if outcome.cause is not None or not outcome.rounds:
+    start = [outcome.row.label + _doubts(outcome), outcome.row.loop]
+    if not outcome.rounds:
         return [*start, f"not measured: {outcome.cause}", "", "", "", ""]
     cpu = [one.cpu_us_per_request for one in outcome.rounds]
     ratio = "" if base is None else f"{statistics.median(cpu) / base:.2f}"
@@ -108,6 +113,15 @@ def _cost_row(outcome: CostOutcome, seconds: int, base: float | None) -> list[st
         *start, f"{rate:,.0f}", f"{statistics.median(cpu):.1f} ({min(cpu):.1f} to {max(cpu):.1f})", ratio,
         "" if own is None else f"{own:.1f}", "none" if p50 is None else f"{p50:,.0f}",
     ]  # fmt: skip
+
+
+def _doubts(outcome: CostOutcome) -> str:
+    """Name the rounds that the tool itself calls INVALID, and that one failed, after the label."""
+    doubts = [one.report.doubt for one in outcome.rounds if one.report.doubt is not None]
+    texts = [f"INVALID in {len(doubts)} of {len(outcome.rounds)} rounds: {doubts[0]}"] if doubts else []
+    if outcome.rounds and outcome.cause is not None:
+        texts.append(f"a round failed: {outcome.cause}")
+    return f" ({'; '.join(texts)})" if texts else ""
 
 
 def _median(rounds: Sequence[Measured], of: Callable[[Measured], float | None]) -> float | None:

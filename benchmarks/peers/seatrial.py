@@ -9,6 +9,8 @@ from benchmarks.peers.base import Load, Report, Row
 from benchmarks.peers.tools import Tool
 
 TOOL = Tool("seatrial", "this checkout")
+JUDGED = frozenset({0, 3})
+"""VALID and INVALID: the others have no rules to be invalid by, so both are shown, and which it was."""
 
 
 def opened(*flags: str) -> Callable[[Load], list[str]]:
@@ -27,7 +29,8 @@ def read(texts: Sequence[str], _load: Load) -> Report:
     latency, requests = document["latency_us"], document["requests"]
     p50_us, p99_us, p999_us, max_us = (latency[name] for name in ("p50", "p99", "p999", "max"))
     own_us = document["generator"]["cpu_us_per_request"]
-    return Report(requests["completed"], p50_us, p99_us, p999_us, max_us, own_us)
+    reasons = ", ".join(reason["code"] for reason in document["validity"]["reasons"])
+    return Report(requests["completed"], p50_us, p99_us, p999_us, max_us, own_us, reasons or None)
 
 
 def _load(load: Load) -> list[str]:
@@ -35,8 +38,10 @@ def _load(load: Load) -> list[str]:
     return ["seatrial", "load", "-q", "--json", "-", *how]
 
 
-_OPEN = Row("seatrial -R", TOOL, "open", opened(), read)
-_FINE = Row("seatrial -R --resolution fine", TOOL, "open", opened("--resolution", "fine"), read)
-_CLOSED = Row("seatrial --closed", TOOL, "closed", closed, read)
+_OPEN = Row("seatrial -R", TOOL, "open", opened(), read, good_codes=JUDGED)
+_FINE = Row(
+    "seatrial -R --resolution fine", TOOL, "open", opened("--resolution", "fine"), read, good_codes=JUDGED
+)
+_CLOSED = Row("seatrial --closed", TOOL, "closed", closed, read, good_codes=JUDGED)
 STALL = (_OPEN, _CLOSED)
 COST = (_OPEN, _FINE, _CLOSED)

@@ -43,6 +43,15 @@ def test_costs_are_medians_and_ratios_to_wrk() -> None:
     assert "| seatrial -R | open | 20,000 | 10.0 (10.0 to 10.0) | 2.00 | 8.0 | 200 |" in table
 
 
+def test_rounds_that_seatrial_does_not_believe_are_named() -> None:
+    fine, doubted = Report(60_000, 100.0), Report(60_000, 900.0, doubt="generator.late")
+    rounds = [Measured(report, 5.0) for report in (fine, doubted, doubted)]
+    table = cost_table([CostOutcome(seatrial.COST[0], rounds)], 3)
+    assert "| seatrial -R (INVALID in 2 of 3 rounds: generator.late) | open |" in table
+    stalls = [StallOutcome(seatrial.STALL[0], doubted, 40_000, 2.0, "true")]
+    assert "| true; INVALID by its own rules: generator.late |" in stall_table(stalls, 20)
+
+
 def test_without_wrk_there_are_no_ratios() -> None:
     table = cost_table([CostOutcome(h2load.COST[0], [Measured(Report(60_000), 5.0)])], 3)
     assert "| h2load | closed | 20,000 | 5.0 (5.0 to 5.0) |  |  | none |" in table

@@ -61,6 +61,11 @@ def test_seatrial() -> None:
     assert seatrial.read([sample("seatrial.json")], LOAD) == Report(800, 99, 247, 463, 463, 53.006)
 
 
+def test_an_invalid_result_of_seatrial_is_read_with_its_reasons() -> None:
+    text = sample("seatrial.json").replace('"reasons": []', '"reasons": [{"code": "generator.late"}]')
+    assert seatrial.read([text], LOAD).doubt == "generator.late"
+
+
 @pytest.mark.parametrize("reader", [wrk.read, h2load.read, hey.read, oha.read, k6.read, seatrial.read])
 def test_a_text_without_a_result_is_no_result(reader: object) -> None:
     assert callable(reader)
