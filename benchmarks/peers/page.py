@@ -22,6 +22,9 @@ from seatrial.record.environment import describe
 PAGE = CHECKOUT / "docs" / "reference" / "peers.md"
 BEGIN = "<!-- tables: made by `make bench-peers`; what is written here by hand is lost -->"
 END = "<!-- end of tables -->"
+QUIET_LOAD_MAX = 2.5
+"""Of the 5-minute average: the server and the tool each keep a core busy at most."""
+BUSY = "**Other work ran on the machine meanwhile: take the costs as rough.**"
 _SHOWN = ("http://127.0.0.1:8080/", Path("scratch"))
 
 
@@ -50,11 +53,13 @@ def tables_text(
 def machine_text() -> str:
     """Say when and on what this was measured."""
     cpu = describe({})["cpu"]
-    load = " / ".join(f"{value:.1f}" for value in os.getloadavg())
+    loads = os.getloadavg()
+    load = " / ".join(f"{value:.1f}" for value in loads)
+    busy = " " + BUSY if loads[1] > QUIET_LOAD_MAX else ""
     return (
         f"Made by `make bench-peers`, ended on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: "
-        f"{platform.system()} {platform.release()}, {cpu['model']}, {cpu['online']} cores. "
-        f"Load average at the end: {load} (1, 5, 15 minutes); the test itself makes about 1."
+        f"{platform.system()} {platform.release().split('-')[0]}, {cpu['model']}, {cpu['online']} cores. "
+        f"Load average at the end: {load} (1, 5, 15 minutes); the test itself makes 1 to 2.{busy}"
     )
 
 
