@@ -4,42 +4,71 @@ use std::collections::HashMap;
 
 use seatrial_wire::RequestHead;
 
-use crate::spec::{Delay, OriginSpec};
+use crate::connection::Pending;
+use crate::spec::{Delay, Fault, OriginSpec};
 
 /// Routes that are told apart; a client that asks for more is counted under [`OTHER`].
 const ROUTE_LIMIT: usize = 100_000;
 const OTHER: &str = "(other)";
+/// In place of an answer; a TLS client's greeting, for whom it may remind of a wrong port.
+const GARBAGE: &[u8] = b"\x16\x03\x01\x00 this is no HTTP\r\n\r\n";
 
-/// The bytes of an answer: a head with and without `Connection: close`, each before the same body.
+/// The bytes of an answer: a head with and without `Connection: close`, each before the same body, and where such faults
+/// are asked for the same with a wrong length.
 pub(crate) struct Answer {
     keep_alive: Vec<u8>,
     close: Vec<u8>,
-    body_bytes: usize,
+    long_length: Option<Vec<u8>>,
+    short_length: Option<Vec<u8>>,
+    pub(crate) body_bytes: usize,
     pub(crate) delay: Delay,
 }
 
 impl Answer {
-    fn new(status: u16, body_bytes: usize, delay: Delay) -> Self {
+    fn new(status: u16, body_bytes: usize, delay: Delay, spec: &OriginSpec) -> Self {
         let has_body = !matches!(status, 204 | 304);
         let body_bytes = if has_body { body_bytes } else { 0 };
-        let make = |connection: &str| {
+        let make = |connection: &str, length: usize| {
             let mut answer =
                 format!("HTTP/1.1 {status} {}\r\nServer: seatrial\r\n{connection}", reason(status));
             if has_body {
-                answer.push_str(&format!("Content-Type: text/plain\r\nContent-Length: {body_bytes}\r\n"));
+                answer.push_str(&format!("Content-Type: text/plain\r\nContent-Length: {length}\r\n"));
             }
             answer.push_str("\r\n");
             let mut answer = answer.into_bytes();
             answer.resize(answer.len() + body_bytes, b'x');
             answer
         };
-        Self { keep_alive: make(""), close: make("Connection: close\r\n"), body_bytes, delay }
+        let wanted = |fault| spec.faults.iter().any(|one| one.fault == fault);
+        Self {
+            keep_alive: make("", body_bytes),
+            close: make("Connection: close\r\n", body_bytes),
+            long_length: wanted(Fault::LongLength).then(|| make("", body_bytes + 1)),
+            short_length: wanted(Fault::ShortLength).then(|| make("", body_bytes.saturating_sub(1))),
+            body_bytes,
+            delay,
+        }
     }
 
     /// What goes onto the wire; an answer to HEAD ends before the body.
-    pub(crate) fn bytes(&self, keep_alive: bool, is_head: bool) -> &[u8] {
-        let whole = if keep_alive { &self.keep_alive } else { &self.close };
-        if is_head { &whole[..whole.len() - self.body_bytes] } else { whole }
+    #[inline]
+    pub(crate) fn bytes(&self, pending: &Pending) -> &[u8] {
+        let whole = if pending.keep_alive { &self.keep_alive } else { &self.close };
+        match pending.fault {
+            None if pending.is_head => &whole[..whole.len() - self.body_bytes],
+            None | Some(Fault::Slow { .. }) => whole,
+            Some(fault) => self.broken(fault, whole),
+        }
+    }
+
+    fn broken<'a>(&'a self, fault: Fault, whole: &'a [u8]) -> &'a [u8] {
+        match fault {
+            Fault::Half => &whole[..whole.len() - self.body_bytes.div_ceil(2)],
+            Fault::Garbage => GARBAGE,
+            Fault::LongLength => self.long_length.as_deref().unwrap_or(whole),
+            Fault::ShortLength => self.short_length.as_deref().unwrap_or(whole),
+            Fault::Reset | Fault::Slow { .. } => whole,
+        }
     }
 }
 
@@ -81,7 +110,7 @@ pub(crate) struct Answers {
 impl Answers {
     pub(crate) fn new(spec: &OriginSpec) -> Self {
         let mut answers = Self {
-            made: vec![Answer::new(spec.status, spec.body_bytes, spec.delay)],
+            made: vec![Answer::new(spec.status, spec.body_bytes, spec.delay, spec)],
             by_host_and_path: HashMap::new(),
             by_path: HashMap::new(),
             routes: Vec::new(),
@@ -91,7 +120,7 @@ impl Answers {
         };
         for route in &spec.routes {
             let index = answers.made.len();
-            answers.made.push(Answer::new(route.status, route.body_bytes, route.delay));
+            answers.made.push(Answer::new(route.status, route.body_bytes, route.delay, spec));
             match &route.host {
                 Some(host) => answers.by_host_and_path.insert(format!("{host} {}", route.path), index),
                 None => answers.by_path.insert(route.path.clone(), index),
@@ -154,6 +183,10 @@ mod tests {
         Answers::new(&OriginSpec::parse(spec).expect("a valid spec"))
     }
 
+    fn pending(keep_alive: bool, is_head: bool) -> Pending {
+        Pending { answer: 0, written: 0, pieces: 0, keep_alive, is_head, is_due: true, fault: None }
+    }
+
     fn head<'a>(host: &'a str, path: &'a str) -> RequestHead<'a> {
         RequestHead { method: "GET", path, host, expects_continue: false, keep_alive: true }
     }
@@ -164,9 +197,9 @@ mod tests {
         let picked =
             [("a", "/"), ("b", "/slow"), ("a", "/slow")].map(|(host, path)| answers.count(&head(host, path)));
         assert_eq!(picked, [0, 1, 2]);
-        assert!(answers.answer(0).bytes(true, false).ends_with(b"Content-Length: 5\r\n\r\nxxxxx"));
-        assert!(answers.answer(0).bytes(false, true).ends_with(b"Content-Length: 5\r\n\r\n"));
-        assert!(!answers.answer(2).bytes(true, false).ends_with(b"x"));
+        assert!(answers.answer(0).bytes(&pending(true, false)).ends_with(b"Content-Length: 5\r\n\r\nxxxxx"));
+        assert!(answers.answer(0).bytes(&pending(false, true)).ends_with(b"Content-Length: 5\r\n\r\n"));
+        assert!(!answers.answer(2).bytes(&pending(true, false)).ends_with(b"x"));
     }
 
     #[test]

@@ -8,13 +8,15 @@ use seatrial_net::Event;
 use seatrial_net::clock::now_ns;
 use seatrial_net::epoll::Poller;
 use seatrial_net::listener::Listener;
+use seatrial_net::tls::Scratch;
 use seatrial_net::tls::config::ServerTls;
-use seatrial_net::tls::{Scratch, TlsFailure};
-use seatrial_wire::{RequestHead, RequestParser};
+use seatrial_wire::RequestParser;
 use serde::Serialize;
 
 use crate::answers::Answers;
+use crate::connection::Connection;
 use crate::delay::Pace;
+use crate::faults::Faults;
 use crate::spec::OriginSpec;
 use crate::stream::Stream;
 
@@ -25,28 +27,6 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// How long to rest when descriptors run out, before accepting again.
 const ACCEPT_REST_NS: u64 = 10_000_000;
 
-/// An answer that is held back or half written.
-#[derive(Clone, Copy)]
-struct Pending {
-    answer: usize,
-    written: usize,
-    keep_alive: bool,
-    is_head: bool,
-    is_due: bool,
-}
-
-struct Connection {
-    stream: Stream,
-    generation: u32,
-    parser: RequestParser,
-    /// A request whose body is still arriving.
-    asked: Option<Pending>,
-    /// A request whose answer is on its way.
-    pending: Option<Pending>,
-    /// What a pipelining client sent behind the request that is being answered.
-    unread: Vec<u8>,
-}
-
 /// What the origin has seen.
 #[derive(Debug, Serialize)]
 pub(crate) struct Counts<'a> {
@@ -56,6 +36,7 @@ pub(crate) struct Counts<'a> {
     connections_active: u64,
     routes: BTreeMap<&'a str, u64>,
     errors: &'a BTreeMap<&'static str, u64>,
+    faults: &'a BTreeMap<&'static str, u64>,
     r#final: bool,
 }
 
@@ -65,16 +46,17 @@ pub(crate) struct Server {
     listeners: Vec<Listener>,
     /// Of each listener that speaks it.
     tls: Vec<Option<ServerTls>>,
-    scratch: Scratch,
-    connections: Vec<Connection>,
-    vacant: Vec<u32>,
-    held_back: BinaryHeap<Reverse<(u64, u32, u32)>>,
-    answers: Answers,
-    pace: Pace,
-    buffer: Vec<u8>,
-    requests: u64,
+    pub(super) scratch: Scratch,
+    pub(super) connections: Vec<Connection>,
+    pub(super) vacant: Vec<u32>,
+    pub(super) held_back: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    pub(super) answers: Answers,
+    pub(super) pace: Pace,
+    pub(super) faults: Faults,
+    pub(super) buffer: Vec<u8>,
+    pub(super) requests: u64,
     accepted: u64,
-    errors: BTreeMap<&'static str, u64>,
+    pub(super) errors: BTreeMap<&'static str, u64>,
     accept_again_ns: Option<u64>,
 }
 
@@ -94,6 +76,7 @@ impl Server {
             held_back: BinaryHeap::new(),
             answers: Answers::new(spec),
             pace: Pace::new(spec.capacity_per_s, spec.seed),
+            faults: Faults::new(spec),
             buffer: vec![0; READ_BUFFER_BYTES],
             requests: 0,
             accepted: 0,
@@ -128,6 +111,7 @@ impl Server {
             connections_active: (self.connections.len() - self.vacant.len()) as u64,
             routes: self.answers.counts().collect(),
             errors: &self.errors,
+            faults: self.faults.counts(),
             r#final: is_final,
         }
     }
@@ -152,12 +136,12 @@ impl Server {
             && due_ns <= now_ns
         {
             self.held_back.pop();
-            let connection = &mut self.connections[index as usize];
+            let connection = &self.connections[index as usize];
             if connection.generation == generation
-                && let Some(pending) = &mut connection.pending
+                && let Some(is_due) = connection.pending.map(|pending| pending.is_due)
             {
-                pending.is_due = true;
-                if self.write(index) {
+                let is_out = if is_due { self.next_piece(index, due_ns) } else { self.begin(index) };
+                if is_out {
                     self.resume(index);
                 }
             }
@@ -211,145 +195,20 @@ impl Server {
 
     fn admit(&mut self, fd: i32, listener: usize) {
         let index = self.vacant.pop().unwrap_or_else(|| {
-            self.connections.push(Connection {
-                stream: Stream::closed(),
-                generation: 0,
-                parser: RequestParser::default(),
-                asked: None,
-                pending: None,
-                unread: Vec::new(),
-            });
+            self.connections.push(Connection::vacant());
             self.connections.len() as u32 - 1
         });
         let connection = &mut self.connections[index as usize];
         connection.stream = Stream::open(fd, self.tls[listener].as_ref());
         connection.generation = (connection.generation + 1) & 0x3fff_ffff;
         connection.parser = RequestParser::default();
+        connection.requests = 0;
         let token = u64::from(connection.generation) << 32 | u64::from(index);
         self.accepted += 1;
         if connection.stream.is_closed() {
             self.vacant.push(index);
         } else if self.poller.add(fd, token, true).is_err() {
             self.close(index);
-        }
-    }
-
-    /// Reads until nothing is left or an answer is held back.
-    fn read(&mut self, index: u32) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        loop {
-            let received = self.connections[index as usize].stream.receive(&mut self.scratch, &mut buffer);
-            match received {
-                Ok(0) => self.close(index),
-                Ok(len) => {
-                    let may_have_more =
-                        len == buffer.len() || self.connections[index as usize].stream.owes_a_read();
-                    if self.take(index, &buffer[..len]) && may_have_more {
-                        continue;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => {
-                    if TlsFailure::of(&error).is_some() {
-                        *self.errors.entry("tls").or_default() += 1;
-                    }
-                    self.close(index);
-                }
-            }
-            break;
-        }
-        self.buffer = buffer;
-    }
-
-    /// Takes input; returns whether the connection is ready for more.
-    fn take(&mut self, index: u32, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
-            let connection = &mut self.connections[index as usize];
-            let mut on_head = |head: &RequestHead<'_>| {
-                if head.expects_continue {
-                    // Twenty-five bytes always fit into an idle socket's buffer.
-                    let _ = connection.stream.send(&mut self.scratch, b"HTTP/1.1 100 Continue\r\n\r\n");
-                }
-                self.requests += 1;
-                connection.asked = Some(Pending {
-                    answer: self.answers.count(head),
-                    written: 0,
-                    keep_alive: head.keep_alive,
-                    is_head: head.method == "HEAD",
-                    is_due: false,
-                });
-            };
-            let Ok((consumed, is_complete)) = connection.parser.receive(bytes, &mut on_head) else {
-                *self.errors.entry("protocol").or_default() += 1;
-                self.close(index);
-                return false;
-            };
-            bytes = &bytes[consumed..];
-            if is_complete {
-                connection.pending = connection.asked.take();
-            }
-            if is_complete && !self.answer(index) {
-                let connection = &mut self.connections[index as usize];
-                connection.unread.extend_from_slice(bytes);
-                return false;
-            }
-        }
-        !self.connections[index as usize].stream.is_closed()
-    }
-
-    /// Answers now or holds back; returns whether the answer is out and the connection open.
-    fn answer(&mut self, index: u32) -> bool {
-        let connection = &mut self.connections[index as usize];
-        let Some(pending) = &mut connection.pending else { return true };
-        let now_ns = now_ns();
-        let due_ns = self.pace.answer_at_ns(self.answers.answer(pending.answer).delay, now_ns);
-        if due_ns > now_ns {
-            self.held_back.push(Reverse((due_ns, index, connection.generation)));
-            return false;
-        }
-        pending.is_due = true;
-        self.write(index)
-    }
-
-    /// Writes what the kernel takes; returns whether the answer is out and the connection open.
-    fn write(&mut self, index: u32) -> bool {
-        let connection = &mut self.connections[index as usize];
-        let Some(pending) = &mut connection.pending else { return true };
-        let bytes = self.answers.answer(pending.answer).bytes(pending.keep_alive, pending.is_head);
-        match connection.stream.send(&mut self.scratch, &bytes[pending.written..]) {
-            Ok(written) => pending.written += written,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => {
-                self.close(index);
-                return false;
-            }
-        }
-        if pending.written < bytes.len() || connection.stream.has_unsent() {
-            return false;
-        }
-        let keep_alive = pending.keep_alive;
-        connection.pending = None;
-        if !keep_alive {
-            self.close(index);
-        }
-        keep_alive
-    }
-
-    /// An answer that was held back is out: goes on with what came meanwhile.
-    fn resume(&mut self, index: u32) {
-        let unread = std::mem::take(&mut self.connections[index as usize].unread);
-        if self.take(index, &unread) {
-            self.read(index);
-        }
-    }
-
-    fn close(&mut self, index: u32) {
-        let connection = &mut self.connections[index as usize];
-        if !connection.stream.is_closed() {
-            connection.stream.close(&mut self.scratch);
-            (connection.asked, connection.pending) = (None, None);
-            connection.unread = Vec::new();
-            self.vacant.push(index);
         }
     }
 }

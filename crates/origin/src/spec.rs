@@ -5,6 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use seatrial_net::tls::config::ServerTlsSpec;
 use serde::Deserialize;
 
+/// What a sum of shares that are 1 together may be above it.
+const SHARE_ROUNDING: f64 = 1e-9;
+
 /// Where to listen; port 0 lets the kernel choose.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +52,85 @@ pub enum Delay {
         /// On average.
         mean_us: f64,
     },
+    /// Its logarithm is normally distributed, as the latencies of many services are.
+    Lognormal {
+        /// Half of the delays are below it.
+        p50_us: f64,
+        /// 99 of 100 are below it.
+        p99_us: f64,
+    },
+}
+
+impl Delay {
+    fn is_valid(self) -> bool {
+        let lasts = |us: f64| us.is_finite() && us >= 0.0;
+        match self {
+            Self::None => true,
+            Self::Fixed { mean_us } | Self::Exponential { mean_us } => lasts(mean_us),
+            Self::Uniform { low_us, high_us } => lasts(low_us) && lasts(high_us) && low_us <= high_us,
+            Self::Lognormal { p50_us, p99_us } => p50_us > 0.0 && lasts(p99_us) && p50_us <= p99_us,
+        }
+    }
+}
+
+/// What goes wrong with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// The connection is reset in its place.
+    Reset,
+    /// The head and half of the body, then the end.
+    Half,
+    /// Bytes that are not HTTP, then the end.
+    Garbage,
+    /// `Content-Length` is one more than the body has; the connection stays open.
+    LongLength,
+    /// `Content-Length` is one less than the body has.
+    ShortLength,
+    /// The body comes in pieces.
+    Slow {
+        /// From the head to the last piece.
+        over_us: f64,
+    },
+}
+
+impl Fault {
+    /// The name that counts show.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Half => "half",
+            Self::Garbage => "garbage",
+            Self::LongLength => "long_length",
+            Self::ShortLength => "short_length",
+            Self::Slow { .. } => "slow",
+        }
+    }
+
+    /// Whether it is done to the body of an answer.
+    pub fn is_of_the_body(self) -> bool {
+        !matches!(self, Self::Reset | Self::Garbage)
+    }
+}
+
+/// A fault and how often it happens.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct FaultShare {
+    /// What.
+    #[serde(flatten)]
+    pub fault: Fault,
+    /// Of all answers, up to 1.
+    pub share: f64,
+}
+
+/// A time in which nothing is answered.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StallSpec {
+    /// Its beginning, from the first request on.
+    pub at_us: f64,
+    /// How long it is.
+    pub for_us: f64,
 }
 
 /// How one route differs from the others.
@@ -88,7 +170,16 @@ pub struct OriginSpec {
     /// Routes that differ.
     #[serde(default)]
     pub routes: Vec<RouteSpec>,
-    /// Seed of the random delays.
+    /// Answers that go wrong.
+    #[serde(default)]
+    pub faults: Vec<FaultShare>,
+    /// Times in which nothing is answered.
+    #[serde(default)]
+    pub stalls: Vec<StallSpec>,
+    /// Close a connection with the answer to its request of this number.
+    #[serde(default)]
+    pub close_after: Option<u32>,
+    /// Seed of the random delays and faults.
     #[serde(default)]
     pub seed: u64,
     /// Whether other processes listen on the same port.
@@ -102,7 +193,7 @@ impl OriginSpec {
 
     /// Refuses what cannot be served.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let spec: Self =
+        let mut spec: Self =
             serde_json::from_str(json).map_err(|error| format!("the spec is not valid: {error}"))?;
         let bodies = spec.routes.iter().map(|route| route.body_bytes).chain([spec.body_bytes]);
         let statuses = spec.routes.iter().map(|route| route.status).chain([spec.status]);
@@ -118,6 +209,31 @@ impl OriginSpec {
         if spec.capacity_per_s.is_some_and(|capacity| capacity.is_nan() || capacity <= 0.0) {
             return Err("the spec is not valid: a capacity is above 0".to_owned());
         }
+        spec.check_faults().map_err(|what| format!("the spec is not valid: {what}"))?;
+        spec.stalls.sort_by(|one, other| one.at_us.total_cmp(&other.at_us));
         Ok(spec)
+    }
+
+    fn check_faults(&self) -> Result<(), &'static str> {
+        let lasts = |us: f64| us.is_finite() && us >= 0.0;
+        let is_share = |one: &FaultShare| one.share > 0.0 && one.share <= 1.0;
+        let is_slow = |one: &FaultShare| !matches!(one.fault, Fault::Slow { over_us } if !lasts(over_us));
+        let mut delays = self.routes.iter().map(|route| route.delay).chain([self.delay]);
+        if !delays.all(Delay::is_valid) {
+            return Err("a delay is not negative, and its limits or percentiles ascend");
+        }
+        if !self.faults.iter().all(|one| is_share(one) && is_slow(one)) {
+            return Err("a fault has a share above 0 and up to 1, and a time that is not negative");
+        }
+        if self.faults.iter().map(|one| one.share).sum::<f64>() > 1.0 + SHARE_ROUNDING {
+            return Err("the shares of the faults are more than 1 together");
+        }
+        if !self.stalls.iter().all(|stall| lasts(stall.at_us) && lasts(stall.for_us)) {
+            return Err("a stall has no negative times");
+        }
+        if self.close_after == Some(0) {
+            return Err("a connection closes after 1 request at the earliest");
+        }
+        Ok(())
     }
 }

@@ -70,6 +70,12 @@ impl Stream {
         self.session.as_ref().is_some_and(|session| session.owes_a_read())
     }
 
+    /// Resets the connection: what was not read yet is lost, and a TLS session ends without a word.
+    pub(crate) fn abort(&mut self) {
+        socket::shut(self.socket, true);
+        *self = Self::closed();
+    }
+
     /// Closes in order.
     pub(crate) fn close(&mut self, scratch: &mut Scratch) {
         if let Some(session) = &mut self.session {
