@@ -1,4 +1,4 @@
-"""The servers that generators are measured against: nginx with one worker and our own origin with one process, 600 bytes
+"""The servers that generators are measured against: nginx with one worker and our own origin with one process, 600 B
 from memory, on a core of their own."""
 
 from __future__ import annotations

@@ -272,7 +272,7 @@ def nearest_rank(samples: Counter[int], quantile: float) -> int:
 
 @pytest.fixture(scope="module")
 def two_workers() -> LoadRun:
-    with running_origin("--delay", "2ms", "--delay-kind", "exponential") as origin:
+    with running_origin("--delay", "exponential:2ms") as origin:
         spec = LoadSpec(
             targets=(target_of(origin.url),),
             active=40,

@@ -13,8 +13,9 @@ import click
 
 from seatrial import _boot
 from seatrial.cli.documents import json_option, write_document
+from seatrial.cli.origin_faults import DELAY, FAULT, STALL, require_possible
 from seatrial.cli.origin_tls import OriginTls, origin_tls_options
-from seatrial.cli.quantities import DURATION, POSITIVE_COUNT, RATE, SIZE
+from seatrial.cli.quantities import POSITIVE_COUNT, RATE, SIZE
 from seatrial.errors import EnvironmentFault, PlanError
 
 STOP_LIMIT_S = 10.0
@@ -23,15 +24,17 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class OriginOptions:
-    """The flags of ``seatrial origin``; times in seconds, the size in bytes."""
+    """The flags of ``seatrial origin``; the size in bytes, delays, faults and stalls as the engine wants them."""
 
     listen: str
     port: int
     anywhere: bool
     body: float
     status: int
-    delay: float
-    delay_kind: str
+    delay: dict[str, Any]
+    faults: tuple[dict[str, Any], ...]
+    stalls: tuple[dict[str, Any], ...]
+    close_after: float | None
     capacity: float | None
     processes: float
     seed: int
@@ -47,23 +50,20 @@ class OriginOptions:
             )
         if self.processes > 1 and not self.port:
             raise PlanError("several processes need a port to share", next_step="give one: --port 8080")
+        require_possible(self.faults, int(self.body), self.status)
         host = "127.0.0.1" if self.listen == "localhost" else self.listen
         spec = {
             "listen": [{"host": host, "port": self.port, "tls": self.tls.engine_spec(host)}],
             "body_bytes": int(self.body),
             "status": self.status,
-            "delay": self._delay(),
+            "delay": self.delay,
+            "faults": self.faults,
+            "stalls": self.stalls,
+            "close_after": int(self.close_after) if self.close_after else None,
             "capacity_per_s": self.capacity / self.processes if self.capacity else None,
             "reuse_port": self.processes > 1,
         }
         return [spec | {"seed": self.seed + index} for index in range(int(self.processes))]
-
-    def _delay(self) -> dict[str, Any]:
-        if not self.delay:
-            return {"kind": "none"}
-        if self.delay_kind == "uniform":
-            return {"kind": "uniform", "low_us": 0.0, "high_us": self.delay * 2e6}
-        return {"kind": self.delay_kind, "mean_us": self.delay * 1e6}
 
 
 @click.command(short_help="Serve the built-in target until Ctrl-C.")
@@ -76,19 +76,44 @@ class OriginOptions:
 @click.option(
     "--status", type=click.IntRange(200, 599), default=200, show_default=True, help="Status of an answer."
 )
-@click.option("--delay", type=DURATION, default="0s", show_default=True, help="Mean time before an answer.")
 @click.option(
-    "--delay-kind", type=click.Choice(["fixed", "uniform", "exponential"]), default="fixed", show_default=True
+    "--delay",
+    type=DELAY,
+    default="0s",
+    show_default=True,
+    help="Time before an answer: 5ms, uniform:1ms..9ms, exponential:5ms or lognormal:p50=5ms,p99=40ms.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    type=FAULT,
+    multiple=True,
+    help="What goes wrong, and with which share of the answers: reset:1%, half:1%, garbage:1%, long-length:1%, "
+    "short-length:1% or slow:1%:200ms. May be repeated.",
+)
+@click.option(
+    "--stall",
+    "stalls",
+    type=STALL,
+    multiple=True,
+    help="2s@10s: answer nothing for 2 s, beginning 10 s after the first request. May be repeated.",
+)
+@click.option(
+    "--close-after", type=POSITIVE_COUNT, help="Close each connection with so many answers, having said so."
 )
 @click.option("--capacity", type=RATE, help="Answers per second at most, one after another.")
 @click.option(
     "--processes", type=POSITIVE_COUNT, default="1", show_default=True, help="Processes that share the port."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random delays.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random delays and faults."
+)
 @origin_tls_options
 @json_option
 def origin(json_target: str | None, **options: Any) -> None:
-    """Serve answers of any size, after any delay, at any capacity, until Ctrl-C; then tell what was asked for.
+    """Serve answers of any size, after any delay, at any capacity, with faults on demand, until Ctrl-C.
+
+    Then tell what was asked for, and which faults were done.
 
     The address goes to stderr as soon as it is open, the counts to stdout at the end.
     """
@@ -99,6 +124,7 @@ def origin(json_target: str | None, **options: Any) -> None:
         "connections_accepted": sum(one["connections_accepted"] for one in counts),
         "routes": _summed(one["routes"] for one in counts),
         "errors": _summed(one["errors"] for one in counts),
+        "faults": _summed(one["faults"] for one in counts),
     }
     if json_target is not None:
         write_document(document, json_target)
@@ -106,6 +132,8 @@ def origin(json_target: str | None, **options: Any) -> None:
         click.echo(f"{document['requests']:,} requests over {document['connections_accepted']:,} connections")
         for route, count in sorted(document["routes"].items()):
             click.echo(f"  {count:>12,}  {route}")
+        for fault, count in sorted(document["faults"].items()):
+            click.echo(f"  {count:>12,}  faults: {fault}")
 
 
 def _summed(counts: Any) -> dict[str, int]:
@@ -158,7 +186,13 @@ async def _finish(process: asyncio.subprocess.Process) -> dict[str, Any]:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b'{"cmd":"stop"}\n')
-    counts: dict[str, Any] = {"requests": 0, "connections_accepted": 0, "routes": {}, "errors": {}}
+    counts: dict[str, Any] = {
+        "requests": 0,
+        "connections_accepted": 0,
+        "routes": {},
+        "errors": {},
+        "faults": {},
+    }
     async with asyncio.timeout(STOP_LIMIT_S):
         async for line in process.stdout:
             counts = json.loads(line)
