@@ -1,6 +1,7 @@
 //! Sockets, clocks and the event-loop driver: the only crate that talks to the kernel.
 //!
-//! [`Driver`] is the seam: the load engine is written against it, [`epoll::EpollDriver`] is the reference.
+//! [`Driver`] is the seam: the load engine is written against it, [`epoll::EpollDriver`] is the
+//! reference, [`uring::UringDriver`] the one to ask for where system calls are dear.
 
 pub mod address;
 pub mod clock;
@@ -15,5 +16,6 @@ pub mod simulated;
 pub mod socket;
 mod sys;
 pub mod tls;
+pub mod uring;
 
 pub use driver::{Connected, Driver, Event, Received, Wake};

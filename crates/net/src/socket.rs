@@ -99,11 +99,11 @@ pub fn send(fd: libc::c_int, bytes: &[u8]) -> io::Result<usize> {
     check_len(unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) })
 }
 
-/// Reads what is there.
+/// Reads what is there, without waiting whatever the socket's own mode.
 #[inline]
 pub fn receive(fd: libc::c_int, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the pointer and length describe `buffer`.
-    check_len(unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) })
+    check_len(unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT) })
 }
 
 /// Asks the kernel to stamp what arrives (`CLOCK_REALTIME`, nanoseconds).
@@ -126,14 +126,14 @@ pub(crate) fn receive_stamped(fd: libc::c_int, buffer: &mut [u8]) -> io::Result<
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = size_of::<Control>();
     // SAFETY: `message` describes `buffer` and `control`, both writable for the length given.
-    let len = check_len(unsafe { libc::recvmsg(fd, &raw mut message, 0) })?;
+    let len = check_len(unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_DONTWAIT) })?;
     // SAFETY: the kernel has filled `message`.
     Ok((len, unsafe { stamp_of(&message) }))
 }
 
 /// # Safety
-/// `message` was filled by a successful recvmsg().
-unsafe fn stamp_of(message: &libc::msghdr) -> Option<u64> {
+/// `message` was filled by a successful recvmsg(), or describes control data that one has filled.
+pub(crate) unsafe fn stamp_of(message: &libc::msghdr) -> Option<u64> {
     // SAFETY: CMSG_* walk the control buffer that the kernel filled; the payload of SCM_TIMESTAMPNS is a timespec.
     unsafe {
         let header = libc::CMSG_FIRSTHDR(message);

@@ -1,0 +1,288 @@
+//! A driver over io_uring: a tick's sends leave with one system call, and what arrives is put into buffers by the
+//! kernel without being asked for each time.
+//!
+//! How it differs from epoll for its user: a send is queued and leaves at the next wait, or when [`SENDS_AT_ONCE`] are
+//! queued; its failure is told later, as a closed connection.
+
+mod buffers;
+mod completions;
+mod probe;
+mod requests;
+mod ring;
+mod table;
+
+use std::collections::HashMap;
+use std::io;
+
+use io_uring::{cqueue, types};
+
+pub use self::probe::Refusal;
+
+use self::buffers::{Arrivals, Sends};
+use self::ring::{Ring, Until};
+use self::table::{End, Slot, Stage};
+use crate::address::RawAddress;
+use crate::clock::{Realtime, now_ns};
+use crate::driver::{Connected, Driver, Event, Received, Wake};
+use crate::ports::PortWindows;
+use crate::{process, socket};
+
+/// Sends that leave together. Each takes a few microseconds and is counted from when it was queued, so more would
+/// lengthen the service times of the last ones, and a system call is spared by few already.
+pub const SENDS_AT_ONCE: u32 = 8;
+
+/// Before what arrived, the kernel writes `struct io_uring_recvmsg_out` and the control data.
+const HEAD_BYTES: usize = 16;
+/// Room for one stamp: `CMSG_SPACE(sizeof(struct timespec))`.
+const CONTROL_BYTES: usize = 32;
+
+/// What arrived for a connection whose owner had not read it.
+struct Spilled {
+    bytes: Vec<u8>,
+    read: usize,
+    at_ns: u64,
+}
+
+/// io_uring behind the [`Driver`] trait.
+pub struct UringDriver {
+    ring: Ring,
+    arrivals: Arrivals,
+    sends: Sends,
+    /// By descriptor.
+    slots: Vec<Slot>,
+    /// Descriptors that are not connections.
+    watched: Vec<(i32, u64)>,
+    spilled: HashMap<i32, Spilled>,
+    /// Connections that were told of arrivals in the last look.
+    fresh: Vec<i32>,
+    /// Connections that found no buffer.
+    starved: Vec<(i32, u32)>,
+    /// Requests of closed connections that have not come to their end.
+    dying: Vec<u64>,
+    batch: Vec<cqueue::Entry>,
+    /// The form of a receive; the kernel copies it when a receive is handed over.
+    message: Box<libc::msghdr>,
+    queued_sends: u32,
+    realtime: Realtime,
+    ports: Option<PortWindows>,
+    stamp_arrivals: bool,
+    stamps_unusable: bool,
+}
+
+impl UringDriver {
+    /// `stamp_arrivals`: ask the kernel when bytes arrived. Fails where this kernel, or what confines this process,
+    /// does not let every operation work that is needed; that is tried with a connection over loopback.
+    pub fn new(stamp_arrivals: bool) -> Result<Self, Refusal> {
+        probe::exchange(&mut Self::unproven(false)?)?;
+        Self::unproven(stamp_arrivals)
+    }
+
+    fn unproven(stamp_arrivals: bool) -> Result<Self, Refusal> {
+        let ring = Ring::new().map_err(|error| Refusal::of_setup(&error))?;
+        if let Some(name) = ring.missing_operation().map_err(|error| Refusal::of_setup(&error))? {
+            return Err(Refusal::of_operation(name));
+        }
+        let arrivals = Arrivals::register(ring.kernel()).map_err(|error| Refusal::of_setup(&error))?;
+        // SAFETY: all zeroes is a valid msghdr.
+        let mut message: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
+        message.msg_controllen = if stamp_arrivals { CONTROL_BYTES } else { 0 } as _;
+        Ok(Self {
+            ring,
+            arrivals,
+            sends: Sends::default(),
+            slots: Vec::new(),
+            watched: Vec::new(),
+            spilled: HashMap::new(),
+            fresh: Vec::new(),
+            starved: Vec::new(),
+            dying: Vec::new(),
+            batch: Vec::new(),
+            message,
+            queued_sends: 0,
+            realtime: Realtime::default(),
+            ports: PortWindows::of_this_machine(),
+            stamp_arrivals,
+            stamps_unusable: false,
+        })
+    }
+
+    /// Registers a descriptor that is not a connection, such as the pipe from the parent.
+    pub fn watch(&mut self, fd: i32, token: u64) -> io::Result<()> {
+        self.watched.push((fd, token));
+        self.poll_watched(self.watched.len() - 1)
+    }
+
+    /// The open connection that a label is of.
+    #[inline]
+    fn current(&mut self, fd: u32, generation: u32) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(fd as usize)?;
+        (slot.generation == generation && slot.stage != Stage::Closed).then_some(slot)
+    }
+
+    fn take_spilled(&mut self, fd: i32, buffer: &mut [u8]) -> Received {
+        let Some(spilled) = self.spilled.get_mut(&fd) else { return Received { len: 0, at_ns: 0 } };
+        let rest = &spilled.bytes[spilled.read..];
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        spilled.read += len;
+        let received = Received { len, at_ns: spilled.at_ns };
+        if spilled.read == spilled.bytes.len() {
+            self.spilled.remove(&fd);
+        }
+        received
+    }
+
+    /// Reads from the socket itself.
+    fn read_directly(&mut self, fd: i32, buffer: &mut [u8]) -> io::Result<Received> {
+        let (len, stamp) = if self.stamp_arrivals {
+            socket::receive_stamped(fd, buffer)?
+        } else {
+            (socket::receive(fd, buffer)?, None)
+        };
+        Ok(Received { len, at_ns: self.monotonic(stamp) })
+    }
+
+    #[inline]
+    fn monotonic(&self, stamp: Option<u64>) -> u64 {
+        match stamp {
+            Some(stamp) if !self.stamps_unusable => self.realtime.to_monotonic(stamp),
+            _ => now_ns(),
+        }
+    }
+
+    fn end_of(slot: &mut Slot) -> io::Result<Received> {
+        match slot.end {
+            End::None => Err(io::ErrorKind::WouldBlock.into()),
+            End::Orderly => Ok(Received { len: 0, at_ns: now_ns() }),
+            // As the kernel does: the error is told once, then the stream is at its end.
+            End::Broken(code) => {
+                slot.end = End::Orderly;
+                Err(io::Error::from_raw_os_error(code))
+            }
+        }
+    }
+}
+
+impl Driver for UringDriver {
+    #[inline]
+    fn now_ns(&self) -> u64 {
+        now_ns()
+    }
+
+    fn clock_steps(&self) -> u64 {
+        self.realtime.steps()
+    }
+
+    fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32> {
+        let fd = socket::connect(target, source, self.ports.as_mut())?;
+        let index = fd as usize;
+        if index >= self.slots.len() {
+            self.slots.resize(index + 1, Slot::BLANK);
+        }
+        let generation = self.slots[index].generation;
+        self.slots[index] = Slot { token, generation, stage: Stage::Connecting, ..Slot::BLANK };
+        let mut prepare = || {
+            if self.stamp_arrivals {
+                socket::stamp_arrivals(fd)?;
+            }
+            // The kernel would not wait for the bytes of a socket that says that nobody is to wait.
+            process::set_blocking(fd, true)?;
+            self.arm_connect(fd)
+        };
+        prepare().inspect_err(|_| self.close(fd, true))?;
+        Ok(fd)
+    }
+
+    fn connected(&mut self, socket: i32) -> io::Result<Connected> {
+        socket::take_error(socket)?;
+        // Not before: why an attempt failed is told once, and a receive would take it.
+        let slot = &self.slots[socket as usize];
+        if slot.stage == Stage::Receiving && !slot.is_armed && slot.end == End::None {
+            self.arm_receive(socket)?;
+        }
+        Ok(Connected { retransmissions: socket::retransmissions(socket), tls: None })
+    }
+
+    /// Queues what fits. One send of a connection is under way at a time, which keeps their order.
+    #[inline]
+    fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize> {
+        let slot = &mut self.slots[socket as usize];
+        if slot.is_sending {
+            slot.is_blocked = true;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if let End::Broken(code) = slot.end {
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        let (number, len) = self.sends.keep(socket, slot.generation, bytes);
+        (slot.is_sending, slot.is_blocked) = (true, len < bytes.len());
+        self.push_send(number)?;
+        self.queued_sends += 1;
+        if self.queued_sends >= SENDS_AT_ONCE {
+            self.queued_sends = 0;
+            self.ring.submit()?;
+        }
+        Ok(len)
+    }
+
+    #[inline]
+    fn receive(&mut self, socket: i32, buffer: &mut [u8]) -> io::Result<Received> {
+        let slot = &mut self.slots[socket as usize];
+        if slot.stage == Stage::Receiving {
+            let (len, at_ns) = self.arrivals.read(&mut slot.arrived, buffer);
+            return if len > 0 { Ok(Received { len, at_ns }) } else { Self::end_of(slot) };
+        }
+        let (stage, end) = (slot.stage, slot.end);
+        let spilled = self.take_spilled(socket, buffer);
+        if spilled.len < buffer.len() && stage == Stage::Polling && end == End::None {
+            match self.read_directly(socket, &mut buffer[spilled.len..]) {
+                Ok(read) if read.len > 0 => {
+                    return Ok(Received { len: spilled.len + read.len, at_ns: read.at_ns });
+                }
+                other if spilled.len == 0 => return other,
+                // The end, or what has failed, is told again at the next read or by the poll.
+                _ => {}
+            }
+        }
+        if spilled.len > 0 { Ok(spilled) } else { Self::end_of(&mut self.slots[socket as usize]) }
+    }
+
+    fn close(&mut self, socket: i32, abort: bool) {
+        // If calling off fails, the socket ends with its last request, at the latest with this process.
+        let _ = self.let_go(socket);
+        socket::shut(socket, abort);
+    }
+
+    fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {
+        events.clear();
+        self.settle()?;
+        self.queued_sends = 0;
+        if let (Some(deadline_ns), Wake::AtDeadline) = (deadline_ns, wake) {
+            let left_ns = deadline_ns.saturating_sub(now_ns());
+            self.ring.turn(if left_ns > 0 { Until::Elapsed(left_ns) } else { Until::Now })?;
+            return self.reap(events);
+        }
+        // A wait for one completion would end with that of a send, so sends are handed over before it.
+        if self.ring.has_work() || !self.batch.is_empty() {
+            self.ring.turn(Until::Now)?;
+            self.reap(events)?;
+        }
+        while events.is_empty() {
+            let left_ns = deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(now_ns()));
+            if left_ns == Some(0) {
+                break;
+            }
+            self.ring.turn(Until::One(left_ns))?;
+            self.reap(events)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for UringDriver {
+    fn drop(&mut self) {
+        // The kernel must not write into buffers that are gone. Their owner gives up after a while; so does this.
+        let limit = types::Timespec::new().sec(1);
+        let _ = self.ring.kernel().submitter().register_sync_cancel(Some(limit), types::CancelBuilder::any());
+    }
+}
