@@ -47,6 +47,7 @@ DOCUMENT = {
     "loop": str,
     "arrival": str,
     "driver": str,
+    "driver_fallback": type(None),
     "resolution_us": int,
     "timestamps": str,
     "seed": int,

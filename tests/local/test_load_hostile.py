@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.support import hostile
 from tests.support.hostile import ANSWER, BODY, serving
-from tests.support.load_contract import assert_counts_add_up
+from tests.support.load_contract import assert_counts_add_up, assert_driver
 from tests.support.program import Outcome, run_seatrial
 
 from seatrial.errors import ExitCode
@@ -28,13 +28,29 @@ HANG_S = 40.0
 Target = Callable[[], AbstractContextManager[str]]
 
 
-def load(url: str, *flags: str) -> Outcome:
-    outcome = run_seatrial("load", url, *FLAGS, *flags, "--json", "-", limit_s=HANG_S)
-    assert_counts_add_up(outcome.document)
-    assert outcome.document["requests"]["intended"] == INTENDED
-    valid = outcome.document["validity"]["state"] == "VALID"
-    assert outcome.code == (ExitCode.PASS if valid else ExitCode.INVALID_MEASUREMENT)
-    return outcome
+Load = Callable[..., Outcome]
+
+
+@pytest.fixture(params=["epoll", "io_uring"])
+def load(request: pytest.FixtureRequest) -> Load:
+    """Whatever moves the bytes, the counts are the same."""
+    return loading(request.param)
+
+
+def loading(wanted: str) -> Load:
+    """Return how to load with a driver."""
+
+    def run(url: str, *flags: str) -> Outcome:
+        driver = ("--driver", wanted)
+        outcome = run_seatrial("load", url, *FLAGS, *driver, *flags, "--json", "-", limit_s=HANG_S)
+        assert_driver(outcome.document, wanted)
+        assert_counts_add_up(outcome.document)
+        assert outcome.document["requests"]["intended"] == INTENDED
+        valid = outcome.document["validity"]["state"] == "VALID"
+        assert outcome.code == (ExitCode.PASS if valid else ExitCode.INVALID_MEASUREMENT)
+        return outcome
+
+    return run
 
 
 def codes(document: dict[str, Any]) -> set[str]:
@@ -46,7 +62,9 @@ def codes(document: dict[str, Any]) -> set[str]:
     [(hostile.closed_port, "connect_refused"), (hostile.never_accepting, "connect_timeout")],
     ids=["a closed port", "a port that never accepts"],
 )
-def test_without_a_connection_nothing_is_sent_and_everything_counted(target: Target, error: str) -> None:
+def test_without_a_connection_nothing_is_sent_and_everything_counted(
+    load: Load, target: Target, error: str
+) -> None:
     with target() as url:
         outcome = load(url)
     document = outcome.document
@@ -60,7 +78,7 @@ def test_without_a_connection_nothing_is_sent_and_everything_counted(target: Tar
     assert outcome.code == ExitCode.INVALID_MEASUREMENT
 
 
-def test_a_port_that_takes_connections_and_never_answers_gives_timeouts() -> None:
+def test_a_port_that_takes_connections_and_never_answers_gives_timeouts(load: Load) -> None:
     with hostile.never_answering() as url:
         outcome = load(url)
     requests = outcome.document["requests"]
@@ -103,7 +121,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("behaviour", "error"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_answer_is_counted_by_its_kind(behaviour: hostile.Behaviour, error: str) -> None:
+def test_a_broken_answer_is_counted_by_its_kind(load: Load, behaviour: hostile.Behaviour, error: str) -> None:
     with serving(behaviour) as url:
         outcome = load(url)
     document = outcome.document
@@ -118,7 +136,7 @@ def test_a_broken_answer_is_counted_by_its_kind(behaviour: hostile.Behaviour, er
     assert codes(document) & {"system.errors", "system.no_answers"}
 
 
-def test_connections_that_are_closed_at_once_are_no_answers_and_no_crash() -> None:
+def test_connections_that_are_closed_at_once_are_no_answers_and_no_crash(load: Load) -> None:
     with serving(hostile.closing_unasked) as url:
         outcome = load(url)
     requests = outcome.document["requests"]
@@ -137,7 +155,9 @@ CLOSING = ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
     [CLOSING, b"HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\n" + BODY, b"HTTP/1.1 200 OK\r\n\r\n" + BODY],
     ids=["announced", "HTTP/1.0", "as the end of the body"],
 )
-def test_a_server_that_closes_after_each_answer_costs_connections_and_no_error(answer: bytes) -> None:
+def test_a_server_that_closes_after_each_answer_costs_connections_and_no_error(
+    load: Load, answer: bytes
+) -> None:
     with serving(hostile.once(answer)) as url:
         document = load(url).document
     assert document["requests"]["completed"] == INTENDED
@@ -147,7 +167,7 @@ def test_a_server_that_closes_after_each_answer_costs_connections_and_no_error(a
     assert document["connections"]["opened"] == document["connections"]["reconnected"] + CONNECTIONS
 
 
-def test_a_server_that_closes_without_a_word_costs_connections_and_no_error() -> None:
+def test_a_server_that_closes_without_a_word_costs_connections_and_no_error(load: Load) -> None:
     with serving(hostile.once(ANSWER)) as url:
         document = load(url).document
     assert document["requests"]["completed"] == INTENDED
@@ -184,7 +204,7 @@ WHOLE = {
 @pytest.mark.parametrize(("behaviour", "status"), WHOLE.values(), ids=WHOLE.keys())
 def test_an_answer_that_is_whole_is_counted_by_its_status(behaviour: hostile.Behaviour, status: str) -> None:
     with serving(behaviour) as url:
-        document = load(url).document
+        document = loading("epoll")(url).document
     assert document["status"] == {status: INTENDED}
     assert document["errors"] == {}
     assert document["connections"]["opened"] == CONNECTIONS
@@ -193,13 +213,13 @@ def test_an_answer_that_is_whole_is_counted_by_its_status(behaviour: hostile.Beh
 
 def test_an_answer_to_head_has_no_body_whatever_its_length_says() -> None:
     with serving(hostile.always(ANSWER[:-100])) as url:
-        document = load(url, "--method", "HEAD").document
+        document = loading("epoll")(url, "--method", "HEAD").document
     assert document["requests"]["completed"] == INTENDED
     assert document["connections"]["opened"] == CONNECTIONS
     assert document["errors"] == {}
 
 
-def test_a_server_that_fails_now_and_then_has_each_outcome_counted() -> None:
+def test_a_server_that_fails_now_and_then_has_each_outcome_counted(load: Load) -> None:
     """Every third connection's answer is cut: the rest of the requests are not touched by it."""
     turns = iter(range(10_000))
 

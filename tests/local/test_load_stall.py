@@ -28,14 +28,14 @@ from dataclasses import dataclass
 
 import pytest
 from tests.support.attempts import attempt
-from tests.support.load_contract import assert_counts_add_up
+from tests.support.load_contract import assert_counts_add_up, assert_driver
 from tests.support.program import running_origin, wait_until
 
 from seatrial._engine import Histogram
 from seatrial.analysis.document import to_json
 from seatrial.analysis.histograms import merged
 from seatrial.generator.profile import constant
-from seatrial.generator.spec import LoadSpec, Target
+from seatrial.generator.spec import DriverChoice, LoadSpec, Target
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.systems import proc
 
@@ -103,14 +103,19 @@ def _state(pid: int) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("stalled_s", "workers"), [(1.5, 1), (2.0, 2)])
-def test_quantiles_of_a_stall_are_those_of_the_schedule(stalled_s: float, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("stalled_s", "workers", "driver"), [(1.5, 1, "epoll"), (2.0, 2, "epoll"), (1.5, 1, "io_uring")]
+)
+def test_quantiles_of_a_stall_are_those_of_the_schedule(
+    stalled_s: float, workers: int, driver: DriverChoice
+) -> None:
     def spec(target: Target) -> LoadSpec:
         return LoadSpec(
             targets=(target,),
             profile=constant(RATE_PER_S),
             active=100 * workers,
             workers=workers,
+            driver=driver,
             measure_s=10.0,
             timeout_s=6.0,
             drain_s=6.0,
@@ -118,6 +123,7 @@ def test_quantiles_of_a_stall_are_those_of_the_schedule(stalled_s: float, worker
 
     def check() -> None:
         seen = stall(spec, after_s=2.0, for_s=stalled_s)
+        assert_driver(to_json(seen.run.result()), driver)
         assert_the_formula_holds(seen)
 
     attempt(check)

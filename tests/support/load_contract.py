@@ -17,3 +17,12 @@ def assert_counts_add_up(document: dict[str, Any]) -> None:
     assert sum(document["status"].values()) == requests["completed"]
     assert sum(one["sent"] for one in document["intervals"]) == requests["sent"]
     assert sum(one["completed"] for one in document["intervals"]) == requests["completed"]
+
+
+def assert_driver(document: dict[str, Any], wanted: str) -> None:
+    """Assert that the driver is the one asked for or, where this machine has no io_uring, that the document says so."""
+    if wanted == "epoll" or document["driver_fallback"] is None:
+        assert (document["driver"], document["driver_fallback"]) == (wanted, None)
+    else:
+        assert document["driver"] == "epoll"
+        assert "io_uring" in document["driver_fallback"]

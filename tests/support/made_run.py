@@ -56,6 +56,7 @@ class Twist:
     drained: bool = True
     lost_frame: int | None = None
     slow: float = 1.0
+    driver: str = "epoll"
 
 
 def make_run(
@@ -256,7 +257,7 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
         trial=number,
         state="completed" if failure is None else f"failed: {failure}",
         at_s=ZERO_S + number * TRIAL_S + 13,
-        load=load_document(case, frames),
+        load={**load_document(case, frames), "driver": twist.driver},
         counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
         facts=events.TrialFacts(
             drained_before_start=twist.drained,
@@ -285,6 +286,7 @@ def load_document(case: dict[str, Any], frames: list[Frame]) -> dict[str, Any]:
         "loop": "open",
         "arrival": "uniform",
         "driver": "epoll",
+        "driver_fallback": None,
         "resolution_us": 50,
         "timestamps": "program",
         "seed": 7,

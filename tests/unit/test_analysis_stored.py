@@ -49,6 +49,7 @@ OTHERS: dict[str, Any] = {
     "timestamps": st.just("kernel"),
     "scheduling": st.just("first"),
     "spin": st.just(True),
+    "driver_fallback": NAME,
     "validity": st.builds(Validity, st.tuples(st.builds(Reason, NAME, NAME, NAME))),
     "tls": st.builds(TlsCounts, versions=COUNTS, resumed=COUNT, handshakes=COUNT, handshakes_per_s=FIGURE),
 }
@@ -92,7 +93,7 @@ def test_every_key_is_read_back(result: LoadResult) -> None:
 
 def older_document() -> dict[str, Any]:
     document = to_json(summarise(FACTS, [frame(0, 0, part([100] * 10))]))
-    for key in ("unexpected", "routes", "tls", "tls_handshake_us", "errors_in_window"):
+    for key in ("unexpected", "routes", "tls", "tls_handshake_us", "errors_in_window", "driver_fallback"):
         del document[key]
     for key in ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests"):
         del document["connections"][key]
@@ -108,6 +109,7 @@ def test_an_older_document_is_read_with_defaults() -> None:
     result = load_result(older_document())
     assert (result.churned, result.routes, result.scheduling, result.spin) == (0, (), "shared", False)
     assert result.errors_in_window is None
+    assert result.driver_fallback is None
 
 
 def test_what_is_no_load_is_refused() -> None:

@@ -113,6 +113,20 @@ def test_doubt_makes_exit_code_3_and_is_said_in_the_sentence(twisted):
     assert twisted.cases[4].verdict.state is None
 
 
+def test_trials_of_different_drivers_are_not_put_together_in_silence(tmp_path):
+    summary = summary_of(make_run(tmp_path, twists={6: Twist(driver="io_uring")}))
+    doubted = {
+        case.label: reason.text
+        for case in summary.cases
+        for reason in case.validity.reasons
+        if reason.code == "generator.drivers"
+    }
+    mixed = summary.cases[5]
+    assert list(doubted) == [mixed.label]
+    assert "epoll, io_uring" in doubted[mixed.label]
+    assert mixed.verdict.state is None
+
+
 def test_a_slow_system_fails_and_is_believed(tmp_path):
     summary = summary_of(
         make_run(

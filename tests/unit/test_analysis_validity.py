@@ -53,6 +53,7 @@ BAD = {
     "generator.late": late(1_001),
     "generator.stalled": load(stall_us_max=100_001),
     "generator.unread": load(receive_wait_us_p99=1_001),
+    "generator.drivers": load(driver="epoll+io_uring"),
     "generator.rate": load(intended=5_939),
     "generator.cpu": replace(GOOD, workers=(WorkerEvidence(0, 0.91), WorkerEvidence(1, 0.1))),
     "environment.throttled": load(throttled_s=0.07),

@@ -30,6 +30,7 @@ LOAD = {
     "loop": str,
     "arrival": str,
     "driver": str,
+    "driver_fallback": (str, NoneType),
     "resolution_us": NUMBER,
     "timestamps": str,
     "seed": int,

@@ -8,7 +8,6 @@ use crate::routes::RouteReport;
 /// A worker's message.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "one is made in a second, and none is kept")]
 pub enum Message {
     /// The worker has read its spec.
     Hello(Hello),
@@ -39,6 +38,8 @@ pub struct Hello {
     pub pid: u32,
     /// What moves its bytes.
     pub driver: &'static str,
+    /// Why that is not the driver that was asked for.
+    pub driver_fallback: Option<String>,
     /// Who says when an answer arrived: `kernel` or `program`.
     pub timestamps: &'static str,
     /// The grid of the intended send times; 0 is none.

@@ -4,12 +4,13 @@ use std::io;
 
 use seatrial_net::epoll::{EpollDriver, arrival_stamps_work};
 use seatrial_net::pipe::{LinePipe, PipeClosed};
-use seatrial_net::process;
 use seatrial_net::tls::TlsDriver;
 use seatrial_net::tls::config::ClientTls;
+use seatrial_net::uring::UringDriver;
+use seatrial_net::{Driver, process};
 
 use crate::frame::{Hello, Message};
-use crate::spec::{LoopKind, WorkerSpec};
+use crate::spec::{DriverKind, LoopKind, WorkerSpec};
 use crate::token::CONTROL;
 use crate::worker::Worker;
 
@@ -30,11 +31,19 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     // A loop that wakes for every answer still reads it a wake-up later: 30 us, and a millisecond on a busy machine. In
     // closed loop nothing but the rate is asked for, and stamps cost CPU.
     let stamp_arrivals = spec.loop_kind == LoopKind::Open && arrival_stamps_work();
+    let (uring, driver_fallback) = match spec.driver {
+        DriverKind::Epoll => (None, None),
+        DriverKind::IoUring => match UringDriver::new(stamp_arrivals) {
+            Ok(driver) => (Some(driver), None),
+            Err(refusal) => (None, Some(refusal.to_string())),
+        },
+    };
     pipe.send_line(
         &Message::Hello(Hello {
             worker: spec.worker,
             pid: std::process::id(),
-            driver: "epoll",
+            driver: if uring.is_some() { "io_uring" } else { "epoll" },
+            driver_fallback,
             timestamps: if stamp_arrivals { "kernel" } else { "program" },
             resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 },
             descriptor_limit,
@@ -42,15 +51,16 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
         })
         .to_json(),
     );
+    // A loop that gathers answers would measure its own sleep without the kernel's stamps.
+    let spec = WorkerSpec { resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 }, ..spec };
     let run = || -> io::Result<()> {
+        if let Some(mut driver) = uring {
+            driver.watch(pipe.input(), CONTROL)?;
+            return run_over(driver, spec, tls, &mut pipe);
+        }
         let driver = EpollDriver::new(stamp_arrivals)?;
         driver.watch(pipe.input(), CONTROL)?;
-        // A loop that gathers answers would measure its own sleep without the kernel's stamps.
-        let spec = WorkerSpec { resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 }, ..spec };
-        match tls {
-            Some(tls) => Worker::new(spec, TlsDriver::new(driver, tls)).run(&mut pipe),
-            None => Worker::new(spec, driver).run(&mut pipe),
-        }
+        run_over(driver, spec, tls, &mut pipe)
     };
     run().map_err(|error| format!("the event loop failed: {error}"))?;
     for fd in [input, output] {
@@ -60,6 +70,18 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     // The parent looks at what this process took before it lets it go.
     while pipe.read_first_line().is_ok() {}
     Ok(())
+}
+
+fn run_over<D: Driver>(
+    driver: D,
+    spec: WorkerSpec,
+    tls: Option<ClientTls>,
+    pipe: &mut LinePipe,
+) -> io::Result<()> {
+    match tls {
+        Some(tls) => Worker::new(spec, TlsDriver::new(driver, tls)).run(pipe),
+        None => Worker::new(spec, driver).run(pipe),
+    }
 }
 
 fn no_spec(_: PipeClosed) -> String {

@@ -123,6 +123,17 @@ impl RequestSpec {
     }
 }
 
+/// What moves a worker's bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriverKind {
+    /// The reference.
+    #[default]
+    Epoll,
+    /// io_uring; where it does not work, epoll, and the parent is told why.
+    IoUring,
+}
+
 /// One worker's share of a load. Rates are of the whole load, connections are this worker's own.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,6 +185,9 @@ pub struct WorkerSpec {
     /// Whether the loop polls without ever sleeping: even to the microsecond, at the price of a core.
     #[serde(default)]
     pub spin: bool,
+    /// What moves the bytes.
+    #[serde(default)]
+    pub driver: DriverKind,
     /// Seed of everything random.
     pub seed: u64,
     /// The grid of the intended send times; 0 sends each at its own instant and wakes for every answer.

@@ -1,7 +1,7 @@
 //! What the unit tests share.
 
 use crate::profile::Stretch;
-use crate::spec::{Arrival, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
+use crate::spec::{Arrival, DriverKind, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
 
 /// A profile of one rate.
 pub(crate) fn constant(rate_per_s: f64) -> Vec<Stretch> {
@@ -37,6 +37,7 @@ pub(crate) fn spec() -> WorkerSpec {
         lifetime_ns: 0,
         hold: HoldTraffic::Silent,
         spin: false,
+        driver: DriverKind::Epoll,
         seed: 1,
         resolution_ns: 0,
         timeout_ns: 2_000_000_000,

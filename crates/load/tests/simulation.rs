@@ -10,7 +10,9 @@ use seatrial_load::control::{Command, Parent};
 use seatrial_load::frame::{Done, Frame, Message, PhasePart};
 use seatrial_load::histogram::Histogram;
 use seatrial_load::profile::{Profile, Stretch};
-use seatrial_load::spec::{Arrival, ExpectSpec, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
+use seatrial_load::spec::{
+    Arrival, DriverKind, ExpectSpec, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec,
+};
 use seatrial_load::worker::Worker;
 use seatrial_net::simulated::{Server, SimulatedDriver, Step, Welcome};
 
@@ -51,6 +53,7 @@ fn spec() -> WorkerSpec {
         lifetime_ns: 0,
         hold: HoldTraffic::Silent,
         spin: false,
+        driver: DriverKind::Epoll,
         seed: 1,
         resolution_ns: 0,
         timeout_ns: 2 * S,

@@ -8,7 +8,9 @@ from seatrial._engine import Histogram
 from seatrial.analysis.histograms import distribution_of, merged, spectrum
 from seatrial.analysis.model import CaseSummary, TrialSummary
 from seatrial.analysis.objectives import Measured, Verdict, judge_case
+from seatrial.analysis.partial import UNKNOWN
 from seatrial.analysis.result import Reason, Validity
+from seatrial.analysis.rules import drivers_differ
 from seatrial.analysis.spread import Spread, spread_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def case_summary(
         service_time.add(merged(of_trial, "service_time"))
     # Reasons of several trials with one code are one kind of reason; the trials tell each.
     reasons = {reason.code: reason for trial in trials for reason in trial.validity.reasons}
+    reasons |= {reason.code: reason for reason in _drivers_mixed(trials)}
     proxied = case.kind != UNPROXIED
     measured = [Measured(trial.load, trial.resources, proxied) for trial in trials if trial.load is not None]
     valid = bool(trials) and not reasons
@@ -56,6 +59,13 @@ def case_summary(
 
 UNPROXIED = "direct"
 """The kind of system that is no proxy: what is asked of a proxy does not apply to it."""
+
+
+def _drivers_mixed(trials: Sequence[TrialSummary]) -> list[Reason]:
+    drivers = {trial.load.driver for trial in trials if trial.load is not None} - {UNKNOWN}
+    if len(drivers) <= 1:
+        return []
+    return [drivers_differ(f"trials of this case used different drivers: {', '.join(sorted(drivers))}")]
 
 
 def _unknown(verdict: Verdict) -> list[Reason]:

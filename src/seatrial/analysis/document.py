@@ -49,6 +49,7 @@ class LoadFacts:
     unexpected_kept: tuple[KeptAnswer, ...] = ()
     tls: bool = False
     spin: bool = False
+    driver_fallback: str | None = None
 
 
 def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
@@ -109,6 +110,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         clock_steps=facts.clock_steps,
         scheduling=facts.scheduling,
         spin=facts.spin,
+        driver_fallback=facts.driver_fallback,
         errors_in_window=errors_in(frames, window),
         stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
@@ -212,6 +214,7 @@ def to_json(result: LoadResult) -> dict[str, Any]:
         "loop": result.loop,
         "arrival": result.arrival,
         "driver": result.driver,
+        "driver_fallback": result.driver_fallback,
         "resolution_us": result.resolution_us,
         "timestamps": result.timestamps,
         "seed": result.seed,

@@ -104,7 +104,8 @@ class LoadResult:
     window and connections that broke in it. It is None in documents of older versions. ``latency_buckets`` is every
     occupied bucket of the latencies as (highest value in us, samples in it) where they were asked for; the document
     does not hold it. ``worker_cpu_cores_max`` is the mean CPU use of the busiest worker over the window, None where its
-    frames do not tell.
+    frames do not tell. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one that
+    was asked for.
     """
 
     url: str
@@ -156,6 +157,7 @@ class LoadResult:
     routes: tuple[RouteResult, ...] = ()
     clock_steps: int = 0
     scheduling: Literal["first", "shared"] = "shared"
+    driver_fallback: str | None = None
     stall_us_max: int = 0
     receive_wait_us_max: int = 0
     receive_wait_us_p99: int = 0

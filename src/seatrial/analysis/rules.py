@@ -256,6 +256,21 @@ def _frames_missing(evidence: TrialEvidence) -> Reason | None:
     )
 
 
+def _drivers_mixed(evidence: TrialEvidence) -> Reason | None:
+    if evidence.load is None or "+" not in evidence.load.driver:
+        return None
+    return drivers_differ(f"workers of this load used different drivers: {evidence.load.driver}")
+
+
+def drivers_differ(text: str) -> Reason:
+    """Return the doubt that numbers of different drivers leave where they are put together."""
+    return Reason(
+        "generator.drivers",
+        f"{text}; their costs and service times are not comparable",
+        "use one driver for all: --driver epoll works everywhere",
+    )
+
+
 RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     _system_died,
     _process_lost,
@@ -278,4 +293,5 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     _counts_disagree,
     _uncounted,
     _frames_missing,
+    _drivers_mixed,
 )

@@ -72,6 +72,7 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
         **{name: connections[name] for name in _ADDED_CONNECTIONS if name in connections},
         **{name: generator[name] for name in _ADDED_GENERATOR if name in generator},
         errors_in_window=document.get("errors_in_window"),
+        driver_fallback=document.get("driver_fallback"),
         unexpected=unexpected.get("counts", {}),
         unexpected_kept=tuple(KeptAnswer(**answer) for answer in unexpected.get("kept", ())),
         routes=tuple(_route(route) for route in document.get("routes", ())),

@@ -34,6 +34,8 @@ def fault_of(reason: Reason) -> str:
 def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
     """Return what a reader should know of a trial that is no reason to doubt it."""
     load, remarks = evidence.load, []
+    if load is not None and load.driver_fallback:
+        remarks.append(f"epoll moved the bytes in place of io_uring: {load.driver_fallback}")
     if load is not None and load.unsent:
         remarks.append(
             f"{load.unsent:,} of {load.intended:,} requests never found a free connection: the system"

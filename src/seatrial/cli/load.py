@@ -51,6 +51,8 @@ def load(
     spec = LoadOptions(**options).spec()
     require_writable((hdr_log, csv, json_target))
     run, result = asyncio.run(_run(spec, quiet=quiet))
+    if result.driver_fallback is not None:
+        click.echo(f"warning: epoll is used in place of io_uring: {result.driver_fallback}", err=True)
     # The text goes first: should a disk be full by now, what was measured has been seen.
     if json_target != "-":
         click.echo(load_text(result))

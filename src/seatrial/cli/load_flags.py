@@ -63,6 +63,13 @@ pace_flags = _flags(
         "--spin", is_flag=True, help="Never sleep: sends even to the microsecond, for a whole core."
     ),
     click.option(
+        "--driver",
+        type=click.Choice(("epoll", "io_uring", "auto")),
+        default="epoll",
+        show_default=True,
+        help="What moves the bytes; auto: io_uring where it works.",
+    ),
+    click.option(
         "--seed",
         type=click.IntRange(0, 2**63 - 1),
         default=1,

@@ -12,7 +12,7 @@ from seatrial.errors import PlanError
 from seatrial.generator import option_values as values
 from seatrial.generator.profile import length_s
 from seatrial.generator.requests import Expect, Request, many
-from seatrial.generator.spec import LoadSpec
+from seatrial.generator.spec import DriverChoice, LoadSpec
 from seatrial.generator.tls import Tls, TlsVersion
 from seatrial.generator.tls_options import TlsOptions
 from seatrial.plan import limits
@@ -43,6 +43,7 @@ class LoadOptions:
     timeout: float | str = "2s"
     resolution: float | str = "auto"
     spin: bool = False
+    driver: DriverChoice = "epoll"
     seed: int = 1
     workers: int | str | None = None
     connections: int | str = "10"
@@ -115,6 +116,7 @@ class LoadOptions:
             else values.duration_s("lifetime", self.lifetime, above_zero=True),
             hold=values.hold_traffic(self.hold_traffic),
             spin=self.spin,
+            driver=self.driver,
             route_latencies=self.route_latency,
             tls=self._tls(parts),
         )

@@ -22,6 +22,9 @@ class Target:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+DriverChoice = Literal["epoll", "io_uring", "auto"]
+"""What moves a worker's bytes; ``auto`` is io_uring where it works. Where it does not, it is epoll, and the cause is told."""
+
 HoldKind = Literal["silent", "request", "slow_read", "slow_send"]
 
 
@@ -69,6 +72,7 @@ class LoadSpec:
     lifetime_s: float | None = None
     hold: HoldTraffic = field(default_factory=HoldTraffic)
     spin: bool = False
+    driver: DriverChoice = "epoll"
     route_latencies: bool = False
     tls: Tls | None = None
 

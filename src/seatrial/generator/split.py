@@ -105,6 +105,7 @@ def _common(load: LoadSpec, carriers: int) -> dict[str, Any]:
         "lifetime_ns": _ns(load.lifetime_s or 0.0),
         "hold": _hold(load.hold),
         "spin": load.spin,
+        "driver": "epoll" if load.driver == "epoll" else "io_uring",
         "seed": load.seed,
         "resolution_ns": _ns(resolution_s(load, carriers)),
         "timeout_ns": _ns(load.timeout_s),

@@ -30,6 +30,7 @@ class Hello:
     """How a worker measures. ``resolution_ns`` 0 is the fine mode; ``timestamps`` says whose clock stamps answers.
 
     ``scheduling`` is "first" where the kernel runs the worker as soon as it wakes (which takes CAP_SYS_NICE).
+    ``driver_fallback`` is why ``driver`` is not the one that was asked for.
     """
 
     worker: int
@@ -39,6 +40,7 @@ class Hello:
     resolution_ns: int
     descriptor_limit: int
     scheduling: Literal["first", "shared"] = "shared"
+    driver_fallback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

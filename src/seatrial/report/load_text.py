@@ -33,6 +33,7 @@ def _heading(result: LoadResult) -> list[str]:
         pace += f", {format_rate(result.rate_requested_per_s)} {result.arrival}"
     held = f" and {format_count(result.held_requested)} held" if result.held_requested else ""
     grid = f"{result.resolution_us} us grid" if result.resolution_us else "no grid"
+    fallback = [f"  epoll in place of io_uring: {result.driver_fallback}"] if result.driver_fallback else []
     return [
         f"{format_duration(result.window_s)} test @ {result.url}",
         (
@@ -41,6 +42,7 @@ def _heading(result: LoadResult) -> list[str]:
         ),
         f"  {result.driver}, {grid}, answers timed by the {result.timestamps}, "
         f"{SCHEDULING[result.scheduling]}, seed {result.seed}",
+        *fallback,
     ]
 
 

@@ -18,7 +18,7 @@ from seatrial.generator.frames import Frame
 from seatrial.generator.routes import merged_routes
 from seatrial.generator.spec import LoadSpec
 from seatrial.generator.split import split
-from seatrial.generator.workers import LocalWorkers
+from seatrial.generator.workers import Hello, LocalWorkers
 from seatrial.observe.cgroup import cpu_stat_file, throttled_s
 from seatrial.observe.processes import pss_bytes
 from seatrial.preflight.findings import require
@@ -46,7 +46,8 @@ class LoadRun:
             url=load.url,
             loop=load.loop,
             arrival=load.arrival,
-            driver=hello.driver,
+            driver="+".join(sorted({hello.driver for hello in self.driven.hellos})),
+            driver_fallback=_fallback(self.driven.hellos),
             resolution_us=hello.resolution_ns // 1000,
             timestamps=hello.timestamps,
             seed=load.seed,
@@ -70,6 +71,11 @@ class LoadRun:
     def result(self) -> LoadResult:
         """Merge the frames; the result is not judged yet."""
         return summarise(self.facts(), self.frames)
+
+
+def _fallback(hellos: Sequence[Hello]) -> str | None:
+    causes = {hello.driver_fallback: None for hello in hellos if hello.driver_fallback}
+    return "; ".join(causes) or None
 
 
 @dataclass(slots=True)
