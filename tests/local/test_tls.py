@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.load_contract import assert_counts_add_up
+from tests.support.load_contract import assert_counts_add_up, assert_driver
 from tests.support.program import Outcome, run_seatrial, running_origin
 from tests.support.tls_server import issue, tcp_server, tls_server
 
@@ -39,14 +39,29 @@ def assert_everything_answered(document: dict[str, Any]) -> None:
     assert document["tls_handshake_us"]["min"] > 0
 
 
+@pytest.mark.parametrize("driver", ["epoll", "io_uring"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_both_versions_against_our_own_origin(tmp_path: Path, version: str) -> None:
+def test_both_versions_against_our_own_origin(tmp_path: Path, version: str, driver: str) -> None:
     ca = tmp_path / "ca.pem"
     with running_origin("--tls-self-signed", str(ca), "--body", "100 KB") as origin:
         assert origin.url.startswith("https://")
-        flags = ("--ca", str(ca), "--tls", version, "-R", "200", "-c", "10", "--hold", "20")
+        flags = (
+            "--ca",
+            str(ca),
+            "--tls",
+            version,
+            "-R",
+            "200",
+            "-c",
+            "10",
+            "--hold",
+            "20",
+            "--driver",
+            driver,
+        )
         document = load(origin.url, *flags, "--method", "POST", "--body", "x" * 100_000)
         counts = origin.finish()
+    assert_driver(document, driver)
     assert_everything_answered(document)
     assert document["url"].startswith("https://")
     assert document["tls"]["versions"] == {version: 30}

@@ -29,7 +29,7 @@ use crate::{process, socket};
 
 /// Sends that leave together. Each takes a few microseconds and is counted from when it was queued, so more would
 /// lengthen the service times of the last ones, and a system call is spared by few already.
-pub const SENDS_AT_ONCE: u32 = 8;
+pub const SENDS_AT_ONCE: u32 = 4;
 
 /// Before what arrived, the kernel writes `struct io_uring_recvmsg_out` and the control data.
 const HEAD_BYTES: usize = 16;
