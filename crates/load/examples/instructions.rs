@@ -8,7 +8,7 @@ use seatrial_load::frame::{Frame, Message, PhasePart};
 use seatrial_load::histogram::Histogram;
 use seatrial_load::profile::Stretch;
 use seatrial_load::schedule::Schedule;
-use seatrial_load::spec::{Arrival, HoldTraffic, LoopKind, Reuse, WorkerSpec};
+use seatrial_load::spec::{Arrival, DriverKind, HoldTraffic, LoopKind, Reuse, WorkerSpec};
 use seatrial_wire::ResponseParser;
 
 const BODY_BYTES: usize = 600;
@@ -108,6 +108,7 @@ fn spec(arrival: Arrival) -> WorkerSpec {
         lifetime_ns: 0,
         hold: HoldTraffic::Silent,
         spin: false,
+        driver: DriverKind::Epoll,
         seed: 1,
         resolution_ns: 500_000,
         timeout_ns: 0,

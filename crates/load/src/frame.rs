@@ -8,6 +8,7 @@ use crate::routes::RouteReport;
 /// A worker's message.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "one is made in a second, and none is kept")]
 pub enum Message {
     /// The worker has read its spec.
     Hello(Hello),

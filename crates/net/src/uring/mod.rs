@@ -194,13 +194,13 @@ impl Driver for UringDriver {
     }
 
     fn connected(&mut self, socket: i32) -> io::Result<Connected> {
-        socket::take_error(socket)?;
+        let retransmissions = socket::take_outcome(socket)?;
         // Not before: why an attempt failed is told once, and a receive would take it.
         let slot = &self.slots[socket as usize];
         if slot.stage == Stage::Receiving && !slot.is_armed && slot.end == End::None {
             self.arm_receive(socket)?;
         }
-        Ok(Connected { retransmissions: socket::retransmissions(socket), tls: None })
+        Ok(Connected { retransmissions, tls: None })
     }
 
     /// Queues what fits. One send of a connection is under way at a time, which keeps their order.
