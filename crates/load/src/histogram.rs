@@ -5,7 +5,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram as Hdr;
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::Deserializer;
+
+use crate::encoder;
 
 /// One hour: above it the value is recorded as one hour, never dropped.
 pub const MAX_US: u64 = 3_600_000_000;
@@ -17,7 +19,6 @@ const NS_PER_US: u64 = 1_000;
 #[derive(Clone, Debug)]
 pub struct Histogram {
     hdr: Hdr<u64>,
-    encoder_scratch: Vec<u8>,
 }
 
 impl Default for Histogram {
@@ -30,7 +31,7 @@ impl Histogram {
     /// An empty histogram; about 190 KiB, allocated here and never again.
     pub fn new() -> Self {
         let hdr = Hdr::new_with_bounds(1, MAX_US, SIGNIFICANT_DIGITS).expect("the bounds are constants");
-        Self { hdr, encoder_scratch: Vec::new() }
+        Self { hdr }
     }
 
     /// Records a duration in nanoseconds, rounded to the nearest microsecond.
@@ -94,12 +95,8 @@ impl Histogram {
     }
 
     /// The V2 encoding, deflated, in base64: what a `.hlog` line holds.
-    pub fn encode(&mut self) -> String {
-        self.encoder_scratch.clear();
-        V2DeflateSerializer::new()
-            .serialize(&self.hdr, &mut self.encoder_scratch)
-            .expect("writing to memory does not fail");
-        STANDARD.encode(&self.encoder_scratch)
+    pub fn encode(&self) -> String {
+        encoder::encode(&self.hdr, |bytes| STANDARD.encode(bytes))
     }
 
     /// The encoding of what was recorded since the last call, "" for nothing; then forgets it.

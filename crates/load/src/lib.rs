@@ -4,6 +4,7 @@ mod active;
 mod catalog;
 mod connection;
 pub mod control;
+mod encoder;
 pub mod expect;
 pub mod failure;
 pub mod frame;
