@@ -22,7 +22,7 @@ from tests.support.program import Running, RunningOrigin, run_seatrial, running_
 from seatrial._engine import Histogram
 from seatrial.analysis.document import to_json
 from seatrial.analysis.histograms import Kind, merged
-from seatrial.analysis.loaded import judge_load
+from seatrial.analysis.loaded import doubts_of, judge_load
 from seatrial.errors import ExitCode
 from seatrial.generator.profile import constant
 from seatrial.generator.spec import LoadSpec, Target
@@ -235,7 +235,7 @@ def test_descriptors_that_run_out_all_the_same_are_counted_and_blamed_on_the_mac
     result = run.result()
     assert result.errors["descriptors_exhausted"] > 0
     assert result.held_established < 60
-    reasons = judge_load(result, run.frames, run.facts(), run.driven.lost).reasons
+    reasons = judge_load(result, run.frames, run.facts(), doubts_of(run.driven)).reasons
     assert "environment.exhausted" in {reason.code for reason in reasons}
 
 

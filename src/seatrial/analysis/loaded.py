@@ -9,11 +9,12 @@ from seatrial.analysis.evidence import TrialEvidence, worker_evidence
 from seatrial.analysis.result import LoadResult, Reason, Validity
 from seatrial.analysis.validity import judge_trial
 from seatrial.analysis.window import Window, by_worker, gauge_in
+from seatrial.generator.drive import Driven
 from seatrial.generator.frames import Frame
 
 
 def judge_load(
-    result: LoadResult, frames: Sequence[Frame], facts: LoadFacts, workers_lost: Sequence[str]
+    result: LoadResult, frames: Sequence[Frame], facts: LoadFacts, known_reasons: Sequence[Reason]
 ) -> Validity:
     """Return whether the numbers of a single load may be believed."""
     window = Window.lasting(facts.window_start_ns, facts.measured_s)
@@ -23,13 +24,25 @@ def judge_load(
         held=gauge_in(frames, window, "held", facts.held_requested),
         active=gauge_in(frames, window, "active", facts.active_requested),
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
-        known_reasons=tuple(lost_worker(line) for line in workers_lost),
+        known_reasons=tuple(known_reasons),
     )
     return judge_trial(evidence)
 
 
-def lost_worker(line: str) -> Reason:
-    """Return the doubt that a worker leaves which ended before its load did."""
+def doubts_of(driven: Driven) -> tuple[Reason, ...]:
+    """Return the doubts that only the workers' parent knows of."""
+    lost = tuple(_lost_worker(line) for line in driven.lost)
+    return lost if driven.was_stable or driven.interrupted else (*lost, _UNSTABLE)
+
+
+_UNSTABLE = Reason(
+    "system.unstable",
+    "the connections did not all stay open for as long as they had to before the load",
+    "find out why the system closes idle connections (its keep-alive timeout, its limits), or open fewer",
+)
+
+
+def _lost_worker(line: str) -> Reason:
     return Reason(
         "generator.lost",
         f"{line}: its requests are missing from the counts",

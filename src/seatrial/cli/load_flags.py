@@ -43,6 +43,13 @@ pace_flags = _flags(
         help="How long to measure; 10s, or as long as the profile, if not given.",
     ),
     click.option(
+        "--stable-for",
+        metavar="TIME",
+        default="0s",
+        show_default=True,
+        help="How long every connection has to stay open before the load begins.",
+    ),
+    click.option(
         "--warmup", metavar="TIME", default="0s", show_default=True, help="Load before measuring begins."
     ),
     click.option(
@@ -126,6 +133,12 @@ connection_flags = _flags(
         "--requests-per-connection", metavar="COUNT", help="Open a connection anew after so many answers."
     ),
     click.option("--lifetime", metavar="TIME", help="Open a connection anew after so long."),
+    click.option(
+        "--target",
+        multiple=True,
+        metavar="HOST[:PORT],...",
+        help="Where to connect to in place of the URL's address; several take turns.",
+    ),
     click.option("--source", multiple=True, metavar="CIDR", help="Local addresses to connect from."),
 )
 

@@ -60,6 +60,7 @@ class Driven:
     dones: tuple[Done, ...]
     start_ns: int | None
     ramp_complete: bool
+    was_stable: bool
     interrupted: bool
     lost: tuple[str, ...]
 
@@ -94,8 +95,10 @@ async def drive(
     ramp_s = (load.held + load.active) / load.connect_rate_per_s
     on_phase("ramp", time.monotonic_ns(), ramp_s)
     ramp_complete = await _unless(stop, workers.ready(ramp_s + load.timeout_s + RAMP_SLACK_S)) or False
-    if ramp_complete:
-        await _unless(stop, workers.stable(load.stable_for_s, 2 * load.stable_for_s + STABLE_SLACK_S))
+    was_stable = not load.stable_for_s
+    if ramp_complete and not was_stable:
+        limit_s = 2 * load.stable_for_s + load.interval_s + STABLE_SLACK_S
+        was_stable = bool(await _unless(stop, workers.stable(load.stable_for_s, limit_s)))
     start_ns = None if stop.is_set() else await _run_schedule(load, workers, stop, on_phase)
     on_phase("cool down", time.monotonic_ns(), load.drain_s)
     # The workers end their schedules, and then their drains, by themselves.
@@ -103,7 +106,7 @@ async def drive(
     if dones is None:
         workers.stop()
         dones = await workers.finished(load.drain_s + FINISH_SLACK_S)
-    return Driven(hellos, dones, start_ns, ramp_complete, stop.is_set(), tuple(workers.lost))
+    return Driven(hellos, dones, start_ns, ramp_complete, was_stable, stop.is_set(), tuple(workers.lost))
 
 
 async def _run_schedule(

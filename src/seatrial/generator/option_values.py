@@ -144,17 +144,41 @@ def path_of(parts: SplitResult) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def targets(parts: SplitResult) -> tuple[Target, ...]:
-    """Look up where to connect to; raises ``EnvironmentFault`` for an unknown host."""
+def targets(parts: SplitResult, given: str | Sequence[str] = ()) -> tuple[Target, ...]:
+    """Look up where to connect to: the addresses given, as ``HOST[:PORT]``, or the URL's own.
+
+    Connections are dealt to several in turns. Raises ``EnvironmentFault`` for an unknown host.
+    """
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except (ValueError, OSError) as error:
+        default_port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise PlanError(f"{parts.netloc}: {error}", next_step="give a port from 1 to 65535") from None
+    if not given:
+        return (_resolved(parts.hostname or "", default_port),)
+    words = [word for part in _several(given) for word in part.split(",")]
+    return tuple(_target(word.strip(), default_port) for word in words)
+
+
+def _target(words: str, default_port: int) -> Target:
+    try:
+        parts = urlsplit(f"//{words}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.netloc != words:
+        raise PlanError(f"--target {words!r} is no address", next_step="write it as HOST or HOST:PORT")
+    return _resolved(host, port or default_port)
+
+
+def _resolved(host: str, port: int) -> Target:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
         raise EnvironmentFault(
-            f"{parts.netloc} cannot be resolved: {error}", next_step="check the name, or give an IP address"
+            f"{host} cannot be resolved: {error}", next_step="check the name, or give an IP address"
         ) from None
     # The first answer is the one that connect() would be given; the others are the same service elsewhere.
-    return (Target(str(found[0][4][0]), port),)
+    return Target(str(found[0][4][0]), port)
 
 
 def host_and_headers(

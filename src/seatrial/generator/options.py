@@ -39,6 +39,7 @@ class LoadOptions:
     closed: bool = False
     arrival: Arrival = "uniform"
     duration: float | str | None = None
+    stable_for: float | str = "0s"
     warmup: float | str = "0s"
     timeout: float | str = "2s"
     resolution: float | str = "auto"
@@ -53,6 +54,7 @@ class LoadOptions:
     reuse: Reuse = "lru"
     requests_per_connection: int | str | None = None
     lifetime: float | str | None = None
+    target: str | Sequence[str] = ()
     source: str | Sequence[str] = ()
     header: str | Sequence[str] | Mapping[str, str] = ()
     method: str = "GET"
@@ -87,7 +89,7 @@ class LoadOptions:
         profile = values.profile(self.rate)
         timeout_s = values.duration_s("timeout", self.timeout, above_zero=True)
         load = LoadSpec(
-            targets=values.targets(parts),
+            targets=values.targets(parts, self.target),
             requests=self._requests(parts),
             expect=self._expect(),
             loop="closed" if self.closed else "open",
@@ -97,6 +99,7 @@ class LoadOptions:
             held=values.count("hold", self.hold),
             connect_rate_per_s=values.rate_per_s("connect-rate", self.connect_rate),
             timeout_s=timeout_s,
+            stable_for_s=values.duration_s("stable-for", self.stable_for),
             warmup_s=values.duration_s("warmup", self.warmup),
             measure_s=values.duration_s("duration", self.duration, above_zero=True)
             if self.duration is not None
@@ -116,7 +119,7 @@ class LoadOptions:
             else values.duration_s("lifetime", self.lifetime, above_zero=True),
             hold=values.hold_traffic(self.hold_traffic),
             spin=self.spin,
-            driver=self.driver,
+            driver=values.choice("driver", self.driver, get_args(DriverChoice)),
             route_latencies=self.route_latency,
             tls=self._tls(parts),
         )
@@ -137,6 +140,7 @@ class LoadOptions:
             ("connections", load.active + load.held, limits.MAX_CONNECTIONS),
             ("rate", load.peak_rate_per_s or 1, limits.MAX_RATE_PER_S),
             ("seconds of --duration", load.measure_s, limits.MAX_DURATION_S),
+            ("seconds of --stable-for", load.stable_for_s, limits.MAX_DURATION_S),
             ("seconds of --warmup", load.warmup_s, limits.MAX_DURATION_S),
             ("seconds of --timeout", load.timeout_s, limits.MAX_TIMEOUT_S),
             ("seconds of --resolution", load.resolution_s or 0, limits.MAX_RESOLUTION_S),

@@ -24,6 +24,9 @@ LINE_LIMIT_BYTES = 1 << 28
 HELLO_LIMIT_S = 20.0
 """A worker starts in 20 ms; on a machine with as many workers as here allowed, one after another, in seconds."""
 
+STABLE_LOOK_S = 0.02
+"""How often is looked whether all connections have been open for long enough: less than any interval."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hello:
@@ -75,6 +78,7 @@ class _Worker:
     done: Done | None = None
     wanted: int = 0
     disturbed_s: float = 0.0
+    heard_s: float = 0.0
     reader: asyncio.Task[None] | None = None
 
 
@@ -129,14 +133,16 @@ class LocalWorkers:
         return all(worker.ready.is_set() for worker in self._workers)
 
     async def stable(self, for_s: float, limit_s: float) -> bool:
-        """Wait until no connection has been missing for ``for_s``, at most ``limit_s``; return whether that came."""
+        """Wait until no connection has been missing for ``for_s``, at most ``limit_s``; return whether that came.
+
+        A worker tells once an interval, so the end of ``for_s`` has come once each has told of what was until then.
+        """
         began_s = time.monotonic()
         while time.monotonic() - began_s < limit_s:
             disturbed_s = max([began_s, *(worker.disturbed_s for worker in self._workers)])
-            left_s = disturbed_s + for_s - time.monotonic()
-            if left_s <= 0:
+            if min(worker.heard_s for worker in self._workers) >= disturbed_s + for_s:
                 return True
-            await asyncio.sleep(min(left_s, limit_s))
+            await asyncio.sleep(STABLE_LOOK_S)
         return False
 
     def go(self, at_ns: int) -> None:
@@ -233,8 +239,9 @@ class LocalWorkers:
             case "frame":
                 frame = Frame.from_json(message)
                 lost = frame.closed_by_peer + frame.reset_by_peer
+                worker.heard_s = time.monotonic()
                 if worker.ready.is_set() and (lost or frame.held + frame.active < worker.wanted):
-                    worker.disturbed_s = time.monotonic()
+                    worker.disturbed_s = worker.heard_s
                 self._on_frame(frame)
             case "hello":
                 # Nobody waits for it any more where the load was cancelled meanwhile.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from seatrial.analysis.document import LoadFacts, summarise
-from seatrial.analysis.loaded import judge_load
+from seatrial.analysis.loaded import doubts_of, judge_load
 from seatrial.analysis.result import LoadResult
 from seatrial.generator.drive import Driven, PhaseLabel, drive
 from seatrial.generator.frames import Frame
@@ -154,7 +154,7 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
     require(check_needs(needs_of_load(load), probe_machine()))
     run = await run_load(load, hooks)
     result = run.result()
-    validity = judge_load(result, run.frames, run.facts(), run.driven.lost)
+    validity = judge_load(result, run.frames, run.facts(), doubts_of(run.driven))
     return run, dataclasses.replace(result, validity=validity)
 
 
