@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seatrial.analysis.result import LoadResult
 from seatrial.cli.documents import json_option, write_document
 from seatrial.cli.load_flags import connection_flags, output_flags, pace_flags, request_flags
 from seatrial.cli.tls_options import tls_options
@@ -19,6 +18,7 @@ from seatrial.generator.spec import LoadSpec
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
+    from seatrial.analysis.result import LoadResult
     from seatrial.run.load import LoadRun
 
 
@@ -45,12 +45,13 @@ def load(
     With --rate the loop is open: requests leave at times that were fixed before, and latency counts from those
     times. With --closed each connection waits for its answer first.
     """
-    from seatrial.report.load_files import write_hdr_log, write_series
-    from seatrial.report.load_text import load_text, spectrum_text
-
     spec = LoadOptions(**options).spec()
     require_writable((hdr_log, csv, json_target))
     run, result = asyncio.run(_run(spec, quiet=quiet))
+    # Not before: they would make every load start later.
+    from seatrial.report.load_files import write_hdr_log, write_series
+    from seatrial.report.load_text import load_text, spectrum_text
+
     if result.driver_fallback is not None:
         click.echo(f"warning: epoll is used in place of io_uring: {result.driver_fallback}", err=True)
     # The text goes first: should a disk be full by now, what was measured has been seen.

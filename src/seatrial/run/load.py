@@ -9,10 +9,8 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from seatrial.analysis.document import LoadFacts, summarise
-from seatrial.analysis.loaded import doubts_of, judge_load
-from seatrial.analysis.result import LoadResult
 from seatrial.generator.drive import Driven, PhaseLabel, drive
 from seatrial.generator.frames import Frame
 from seatrial.generator.routes import merged_routes
@@ -25,6 +23,10 @@ from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
 from seatrial.preflight.machine import probe_machine
 from seatrial.preflight.needs import Needs
+
+if TYPE_CHECKING:
+    from seatrial.analysis.document import LoadFacts
+    from seatrial.analysis.result import LoadResult
 
 
 @dataclass(slots=True)
@@ -39,6 +41,9 @@ class LoadRun:
 
     def facts(self) -> LoadFacts:
         """Return what the frames do not say themselves."""
+        # What analyses a load is imported when there is one to analyse, so that loads start sooner.
+        from seatrial.analysis.document import LoadFacts
+
         hello = self.driven.hellos[0]
         load = self.load
         started_ns = self.driven.window_start_ns(load)
@@ -70,6 +75,8 @@ class LoadRun:
 
     def result(self) -> LoadResult:
         """Merge the frames; the result is not judged yet."""
+        from seatrial.analysis.document import summarise
+
         return summarise(self.facts(), self.frames)
 
 
@@ -153,6 +160,8 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
     """
     require(check_needs(needs_of_load(load), probe_machine()))
     run = await run_load(load, hooks)
+    from seatrial.analysis.loaded import doubts_of, judge_load
+
     result = run.result()
     validity = judge_load(result, run.frames, run.facts(), doubts_of(run.driven))
     return run, dataclasses.replace(result, validity=validity)
