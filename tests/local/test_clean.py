@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 from typing import Any
 
 SLEEP = "import time; time.sleep(300)"
-FORK = "import os, time; os.fork(); print('up', flush=True); time.sleep(300)"
+FORK = "import os, time; os.fork() and print('up', flush=True); time.sleep(300)"
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ def test_where_io_uring_is_refused_epoll_is_used_and_the_cause_told(driver: str)
     document = outcome.document
     assert document["driver"] == "epoll"
     assert "EPERM" in document["driver_fallback"]
-    # The numbers are as good as any of epoll's: only which they are had to be said.
-    assert outcome.code == ExitCode.PASS
+    # The numbers are as good as any of epoll's: only which they are had to be said. A busy machine may be late.
+    assert outcome.code in {ExitCode.PASS, ExitCode.INVALID_MEASUREMENT}
+    assert "generator.drivers" not in {reason["code"] for reason in document["validity"]["reasons"]}
     assert document["requests"]["completed"] == document["requests"]["intended"] == 500
     for told in (outcome.stderr, text.stderr):
         assert f"warning: epoll is used in place of io_uring: {document['driver_fallback']}" in told

