@@ -15,8 +15,9 @@ Result = TypeVar("Result")
 
 PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
 
-START_DELAY_NS = 50_000_000
-"""The schedule begins this long after it is announced, so that every worker has heard of it."""
+START_DELAY_NS = 15_000_000
+START_DELAY_WORKER_NS = 1_000_000
+"""The schedule begins so long, and so long for each worker, after it is announced: each has heard of it by then."""
 
 RAMP_SLACK_S = 5.0
 """A ramp may take this much longer than its connect rate says, before the load goes on without what is missing."""
@@ -99,7 +100,7 @@ async def drive(
     if ramp_complete and not was_stable:
         limit_s = 2 * load.stable_for_s + load.interval_s + STABLE_SLACK_S
         was_stable = bool(await _unless(stop, workers.stable(load.stable_for_s, limit_s)))
-    start_ns = None if stop.is_set() else await _run_schedule(load, workers, stop, on_phase)
+    start_ns = None if stop.is_set() else await _run_schedule(load, workers, len(hellos), stop, on_phase)
     on_phase("cool down", time.monotonic_ns(), load.drain_s)
     # The workers end their schedules, and then their drains, by themselves.
     dones = await _unless(stop, workers.finished(load.drain_s + FINISH_SLACK_S))
@@ -112,10 +113,11 @@ async def drive(
 async def _run_schedule(
     load: LoadSpec,
     workers: Workers,
+    count: int,
     stop: asyncio.Event,
     on_phase: Callable[[PhaseLabel, int, float | None], None],
 ) -> int:
-    start_ns = time.monotonic_ns() + START_DELAY_NS
+    start_ns = time.monotonic_ns() + START_DELAY_NS + count * START_DELAY_WORKER_NS
     measure_ns = start_ns + round(load.warmup_s * 1e9)
     workers.go(start_ns)
     on_phase("warm up", start_ns, load.warmup_s)
