@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    "speed", "highest_rate", "many_connections", "series_cost", "opening", "memory", "start",
+    "speed", "highest_rate", "many_connections", "series_cost", "opening", "memory", "start", "evenness", "origin_speed", "instructions",
 )  # fmt: skip
 DEBIAN_PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client"}
 

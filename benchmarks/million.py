@@ -47,7 +47,6 @@ async def _hold(url: str, arguments: argparse.Namespace) -> None:
         held=arguments.connections,
         connect_rate_per_s=arguments.connect_rate,
         measure_s=arguments.seconds,
-        timeout_s=10.0,
     )
     _, result = await judged_load(load, LoadHooks(on_frame=ramp.on_frame))
     held = result.held_established

@@ -27,7 +27,9 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     let tls = spec.tls.as_ref().map(ClientTls::new).transpose()?;
     // A loop that never sleeps would shut everything else out, and the kernel would then stop it for its own good.
     let sleeps = spec.loop_kind == LoopKind::Open && !spec.spin;
-    let scheduling = if sleeps && process::run_first() { "first" } else { "shared" };
+    let runs_first = sleeps && process::run_first();
+    // Not before the schedule starts: opening connections takes all the CPU there is, and the system has to accept them.
+    process::run_shared();
     // A loop that wakes for every answer still reads it a wake-up later: 30 us, and a millisecond on a busy machine. In
     // closed loop nothing but the rate is asked for, and stamps cost CPU.
     let stamp_arrivals = spec.loop_kind == LoopKind::Open && arrival_stamps_work();
@@ -47,7 +49,7 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
             timestamps: if stamp_arrivals { "kernel" } else { "program" },
             resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 },
             descriptor_limit,
-            scheduling,
+            scheduling: if runs_first { "first" } else { "shared" },
         })
         .to_json(),
     );
@@ -56,11 +58,11 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     let run = || -> io::Result<()> {
         if let Some(mut driver) = uring {
             driver.watch(pipe.input(), CONTROL)?;
-            return run_over(driver, spec, tls, &mut pipe);
+            return run_over(driver, spec, tls, runs_first, &mut pipe);
         }
         let driver = EpollDriver::new(stamp_arrivals)?;
         driver.watch(pipe.input(), CONTROL)?;
-        run_over(driver, spec, tls, &mut pipe)
+        run_over(driver, spec, tls, runs_first, &mut pipe)
     };
     run().map_err(|error| format!("the event loop failed: {error}"))?;
     for fd in [input, output] {
@@ -76,11 +78,12 @@ fn run_over<D: Driver>(
     driver: D,
     spec: WorkerSpec,
     tls: Option<ClientTls>,
+    runs_first: bool,
     pipe: &mut LinePipe,
 ) -> io::Result<()> {
     match tls {
-        Some(tls) => Worker::new(spec, TlsDriver::new(driver, tls)).run(pipe),
-        None => Worker::new(spec, driver).run(pipe),
+        Some(tls) => Worker::new(spec, TlsDriver::new(driver, tls)).running_first(runs_first).run(pipe),
+        None => Worker::new(spec, driver).running_first(runs_first).run(pipe),
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Worker<D: Driver> {
     stall_ns_max: u64,
     closed_loop_slots: u64,
     held_opened: usize,
+    /// Whether it may go before others while the schedule runs.
+    runs_first: bool,
 }
 
 impl<D: Driver> Worker<D> {
@@ -75,12 +77,19 @@ impl<D: Driver> Worker<D> {
             stall_ns_max: 0,
             closed_loop_slots: 0,
             held_opened: 0,
+            runs_first: false,
             active,
             targets,
             sources,
             spec,
             driver,
         }
+    }
+
+    /// As it is, but going before everything else on its core from the start of the schedule on.
+    #[must_use]
+    pub fn running_first(self, runs_first: bool) -> Self {
+        Self { runs_first, ..self }
     }
 
     /// Gives the driver back, for what only it knows.
@@ -138,6 +147,9 @@ impl<D: Driver> Worker<D> {
         while let Some(command) = parent.command() {
             match command {
                 Command::Go { at_ns } => {
+                    if self.runs_first {
+                        process::run_first();
+                    }
                     let schedule = Schedule::new(&self.spec, at_ns);
                     self.recorder.set_window_end(schedule.end_ns());
                     self.stage = Stage::Run(schedule);

@@ -160,22 +160,18 @@ pub fn arrival_stamps_work() -> bool {
 }
 
 impl EpollDriver {
+    /// Only a step of the grid is met to the microsecond: a ramp has thousands of deadlines in which nobody is to spin.
     fn wait_until(&mut self, events: &mut Vec<Event>, deadline_ns: u64, wake: Wake) -> io::Result<()> {
+        if wake == Wake::OnEvent {
+            return self.poller.wait(events, Some(deadline_ns.saturating_sub(now_ns())));
+        }
         let timer_ns = self.lead.before(deadline_ns);
-        let rest_ns = timer_ns.saturating_sub(now_ns());
-        match wake {
-            Wake::OnEvent => self.poller.wait(events, Some(rest_ns))?,
-            Wake::AtDeadline if rest_ns > 0 => sleep_until(timer_ns),
-            Wake::AtDeadline => {}
-        }
-        if wake == Wake::OnEvent && !events.is_empty() {
-            return Ok(());
-        }
-        if rest_ns > 0 {
+        if timer_ns > now_ns() {
+            sleep_until(timer_ns);
             self.lead.woken(deadline_ns);
         }
         wait_out(deadline_ns);
-        if wake == Wake::AtDeadline { self.poller.wait(events, Some(0)) } else { Ok(()) }
+        self.poller.wait(events, Some(0))
     }
 }
 

@@ -56,6 +56,15 @@ pub fn run_first() -> bool {
     }
 }
 
+/// Takes turns with everybody again.
+pub fn run_shared() {
+    let priority = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is valid for reading during the call. It cannot be refused.
+    unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK, &raw const priority)
+    };
+}
+
 /// Asks the kernel to kill this process when the thread that started it ends. The pipe from the parent closing is the
 /// other sign; this one works even while the process is stopped.
 pub fn die_with_parent() {
