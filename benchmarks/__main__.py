@@ -12,9 +12,18 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    "speed", "highest_rate", "many_connections", "series_cost", "opening", "memory", "start", "evenness", "origin_speed", "instructions",
-)  # fmt: skip
-DEBIAN_PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client"}
+    "speed",
+    "highest_rate",
+    "many_connections",
+    "series_cost",
+    "opening",
+    "memory",
+    "start",
+    "evenness",
+    "origin_speed",
+    "instructions",
+)
+DEBIAN_PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client", "valgrind": "valgrind"}
 
 
 def main() -> None:
