@@ -27,6 +27,8 @@ pub(crate) struct Active {
     connections: Vec<Connection>,
     /// When the loop last woke.
     awake_ns: u64,
+    /// Until when it was to sleep before that, whatever came.
+    asleep_until_ns: u64,
     /// Since when some connection has been free without a break.
     available_since_ns: u64,
     /// Least recently used first, so that all are used alike.
@@ -61,6 +63,7 @@ impl Active {
         Self {
             connections: (0..count).map(connection).collect(),
             awake_ns: 0,
+            asleep_until_ns: 0,
             available_since_ns: 0,
             free: List::default(),
             busy: List::default(),
@@ -83,8 +86,8 @@ impl Active {
 
     /// The loop has woken, and looks at what has come.
     #[inline]
-    pub(crate) fn wake(&mut self, awake_ns: u64) {
-        self.awake_ns = awake_ns;
+    pub(crate) fn wake(&mut self, awake_ns: u64, asleep_until_ns: u64) {
+        (self.awake_ns, self.asleep_until_ns) = (awake_ns, asleep_until_ns);
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -316,7 +319,7 @@ impl Active {
                 Ok(received) if received.len == 0 => (connection.end_of_stream(driver.now_ns()), false),
                 Ok(received) => {
                     recorder.received(connection.slot.phase, received.len);
-                    recorder.waited(self.awake_ns.saturating_sub(received.at_ns));
+                    recorder.waited(self.awake_ns.saturating_sub(received.at_ns.max(self.asleep_until_ns)));
                     let may_have_more = received.len == self.buffer.len() || has_closed;
                     (connection.interpret(&self.buffer[..received.len], received.at_ns), may_have_more)
                 }

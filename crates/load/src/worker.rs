@@ -115,7 +115,9 @@ impl<D: Driver> Worker<D> {
             let (deadline_ns, wake) = self.next_wake(asleep_ns);
             self.driver.wait(&mut events, Some(deadline_ns), wake)?;
             let awake_ns = self.driver.now_ns();
-            self.active.wake(awake_ns);
+            // An answer that came while the loop was to sleep was not to be read before the sleep's end.
+            let asleep_until_ns = if wake == Wake::AtDeadline { deadline_ns } else { 0 };
+            self.active.wake(awake_ns, asleep_until_ns);
             self.note_stall(awake_ns.saturating_sub(deadline_ns.max(asleep_ns)));
             is_told = events.iter().any(|event| event.token == CONTROL);
             self.take(&events, wake == Wake::AtDeadline);
