@@ -1,9 +1,8 @@
 """What the time series costs: CPU per request with frames every second, and every 100 ms, beside next to none:
 `python -m benchmarks.series_cost`.
 
-CPU per request moves by more than a percent from run to run, so the cost is taken from what frames cost by themselves:
-the CPU time of a worker that does nothing but make them, with histograms as full as 20,000 requests/s make them, is
-more exact than a difference of loads. Both are printed.
+CPU per request moves by more than a percent from run to run, so loads that follow each other are compared, and the
+median of their ratios is taken.
 """
 
 from __future__ import annotations
