@@ -17,6 +17,7 @@ PROGRAM = REPOSITORY / "target" / "release" / "examples" / "instructions"
 FEW = 10
 # How many more often than FEW each runs: enough for a mean over the values that differ.
 OPERATIONS = {
+    "response_known_head": 10_000,
     "response_content_length": 10_000,
     "response_chunked": 10_000,
     "slot_uniform": 10_000,

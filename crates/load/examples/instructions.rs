@@ -9,7 +9,7 @@ use seatrial_load::histogram::Histogram;
 use seatrial_load::profile::Stretch;
 use seatrial_load::schedule::Schedule;
 use seatrial_load::spec::{Arrival, DriverKind, HoldTraffic, LoopKind, Reuse, WorkerSpec};
-use seatrial_wire::ResponseParser;
+use seatrial_wire::{KnownHead, ResponseParser, Sink};
 
 const BODY_BYTES: usize = 600;
 /// As nginx sends them.
@@ -21,8 +21,9 @@ fn main() {
     let (name, count) = (arguments.next().expect("a name"), arguments.next().expect("a count"));
     let count = count.parse().expect("a whole number");
     match name.as_str() {
-        "response_content_length" => parse(&content_length(), count),
-        "response_chunked" => parse(&chunked(), count),
+        "response_known_head" => parse(&content_length(), count, &mut KnownHead::default()),
+        "response_content_length" => parse(&content_length(), count, &mut ()),
+        "response_chunked" => parse(&chunked(), count, &mut ()),
         "slot_uniform" => slots(Arrival::Uniform, count),
         "slot_poisson" => slots(Arrival::Poisson, count),
         "histogram_record" => record(&mut Histogram::new(), count),
@@ -44,10 +45,10 @@ fn chunked() -> Vec<u8> {
     .into_bytes()
 }
 
-fn parse(bytes: &[u8], count: u64) {
+fn parse(bytes: &[u8], count: u64, sink: &mut impl Sink) {
     let mut parser = ResponseParser::default();
     for _ in 0..count {
-        black_box(parser.receive(black_box(bytes)).expect("a valid response"));
+        black_box(parser.receive_into(black_box(bytes), sink).expect("a valid response"));
     }
 }
 

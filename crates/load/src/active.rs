@@ -7,6 +7,7 @@ use std::io;
 use seatrial_net::address::RawAddress;
 use seatrial_net::tls::TlsFailure;
 use seatrial_net::{Driver, Event};
+use seatrial_wire::KnownHead;
 
 use crate::catalog::Catalog;
 use crate::connection::{CLOSED, Connection, State, Verdict};
@@ -44,6 +45,7 @@ pub(crate) struct Active {
     catalog: Catalog,
     expectations: Option<Expectations>,
     policy: Policy,
+    known_head: KnownHead,
     buffer: Box<[u8]>,
 }
 
@@ -80,6 +82,7 @@ impl Active {
                 lifetime_ns: spec.lifetime_ns,
             },
             expectations,
+            known_head: KnownHead::default(),
             buffer: vec![0; READ_BUFFER_BYTES].into(),
         }
     }
@@ -321,7 +324,8 @@ impl Active {
                     recorder.received(connection.slot.phase, received.len);
                     recorder.waited(self.awake_ns.saturating_sub(received.at_ns.max(self.asleep_until_ns)));
                     let may_have_more = received.len == self.buffer.len() || has_closed;
-                    (connection.interpret(&self.buffer[..received.len], received.at_ns), may_have_more)
+                    let bytes = &self.buffer[..received.len];
+                    (connection.interpret(bytes, received.at_ns, &mut self.known_head), may_have_more)
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if connection.state == State::Free && TlsFailure::of(&error).is_none() => {

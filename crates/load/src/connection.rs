@@ -1,6 +1,6 @@
 //! One connection that carries requests, and what its peer's bytes mean for the one under way.
 
-use seatrial_wire::{Outcome, ProtocolError, Response, ResponseParser};
+use seatrial_wire::{KnownHead, Outcome, ProtocolError, Response, ResponseParser};
 
 use crate::expect::{Evidence, Expectations};
 use crate::failure::Failure;
@@ -77,12 +77,12 @@ impl Connection {
 
     /// What bytes that arrived mean for the request under way.
     #[inline]
-    pub(crate) fn interpret(&mut self, bytes: &[u8], at_ns: u64) -> Verdict {
+    pub(crate) fn interpret(&mut self, bytes: &[u8], at_ns: u64, known: &mut KnownHead) -> Verdict {
         if self.state != State::Busy {
             return Verdict::Failed(Failure::ProtocolExcess);
         }
         let outcome = match &mut self.evidence {
-            None => self.parser.receive(bytes),
+            None => self.parser.receive_into(bytes, known),
             Some(evidence) => self.parser.receive_into(bytes, evidence.as_mut()),
         };
         match outcome {

@@ -5,10 +5,12 @@ pub mod body;
 mod chunked;
 mod error;
 mod head;
+pub mod known;
 pub mod request;
 pub mod response;
 
 pub use error::ProtocolError;
+pub use known::KnownHead;
 pub use request::{RequestHead, RequestParser};
 pub use response::{Outcome, Response, ResponseParser, Sink};
 

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use crate::body::{Body, Framing};
 use crate::head::{PartialHead, head_error, may_go_on, within_limit};
+use crate::known::Head;
 use crate::{HEADER_LIMIT, ProtocolError};
 
 /// A response that has arrived whole.
@@ -26,6 +27,15 @@ pub enum Outcome {
 
 /// Whoever wants to see more of a response than its status. The default sees nothing, and costs nothing.
 pub trait Sink {
+    /// The length and the meaning of the head at the start of `bytes`, for one who knows it: it is not parsed, nor is
+    /// [`Sink::head`] called.
+    fn recall(&self, _bytes: &[u8]) -> Option<(usize, Head)> {
+        None
+    }
+
+    /// These bytes, a whole head of a final response, were parsed.
+    fn keep(&mut self, _bytes: &[u8], _head: &Head) {}
+
     /// The head of the final response has arrived; `field` finds a header field's first value, whatever its case.
     fn head(&mut self, _status: u16, _field: &dyn Fn(&str) -> Option<Vec<u8>>) {}
 
@@ -39,6 +49,15 @@ impl Sink for () {}
 enum State {
     Head,
     Body(Body),
+}
+
+/// What is at the start of some bytes.
+enum Parsed {
+    Unfinished,
+    /// An interim response's head, of this length.
+    Interim(usize),
+    /// The head of the response itself, of this length.
+    Final(usize, Head),
 }
 
 /// Reads responses off one connection. Feed it what arrives; it keeps nothing but an unfinished head.
@@ -114,7 +133,7 @@ impl ResponseParser {
             State::Head if !self.partial.is_empty() => {
                 // Whatever was broken from the start is told as that.
                 let pieces = std::mem::take(&mut self.partial);
-                self.parse_head(pieces.as_bytes(), &mut ())?;
+                Self::parse_head(pieces.as_bytes(), &mut ())?;
                 Err(ProtocolError::PrematureClose)
             }
             State::Head | State::Body(_) => Err(ProtocolError::PrematureClose),
@@ -132,8 +151,8 @@ impl ResponseParser {
         sink: &mut impl Sink,
     ) -> Result<(usize, Outcome), ProtocolError> {
         if self.partial.is_empty() {
-            let parsed = self.parse_head(bytes, sink)?;
-            return Ok(parsed.unwrap_or_else(|| {
+            let taken = self.take_head(bytes, sink)?;
+            return Ok(taken.unwrap_or_else(|| {
                 self.partial.push(bytes);
                 (bytes.len(), Outcome::NeedMore)
             }));
@@ -143,7 +162,7 @@ impl ResponseParser {
             return Ok((bytes.len(), Outcome::NeedMore));
         }
         let pieces = std::mem::take(&mut self.partial);
-        if let Some((consumed, outcome)) = self.parse_head(pieces.as_bytes(), sink)? {
+        if let Some((consumed, outcome)) = self.take_head(pieces.as_bytes(), sink)? {
             return Ok((consumed - kept, outcome));
         }
         // The blank line came before the head: it is no end of one.
@@ -151,12 +170,25 @@ impl ResponseParser {
         Ok((bytes.len(), Outcome::NeedMore))
     }
 
-    /// Parses a head at the start of `bytes`; `None` where it is not whole yet.
-    fn parse_head(
+    /// Takes a head at the start of `bytes`; `None` where it is not whole yet.
+    #[inline]
+    fn take_head(
         &mut self,
         bytes: &[u8],
         sink: &mut impl Sink,
     ) -> Result<Option<(usize, Outcome)>, ProtocolError> {
+        let (consumed, head) = match sink.recall(bytes) {
+            Some(known) => known,
+            None => match Self::parse_head(bytes, sink)? {
+                Parsed::Final(consumed, head) => (consumed, head),
+                Parsed::Interim(consumed) => return Ok(Some((consumed, Outcome::NeedMore))),
+                Parsed::Unfinished => return Ok(None),
+            },
+        };
+        self.begin_body(&head).map(|outcome| Some((consumed, outcome)))
+    }
+
+    fn parse_head(bytes: &[u8], sink: &mut impl Sink) -> Result<Parsed, ProtocolError> {
         let mut headers = [MaybeUninit::uninit(); HEADER_LIMIT];
         let mut head = httparse::Response::new(&mut []);
         let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -165,32 +197,30 @@ impl ResponseParser {
             &mut headers,
         );
         let httparse::Status::Complete(consumed) = parsed.map_err(head_error)? else {
-            return may_go_on(bytes).map(|()| None);
+            return may_go_on(bytes).map(|()| Parsed::Unfinished);
         };
         let status = head.code.ok_or(ProtocolError::Head)?;
         if status < 200 {
             // An interim response comes before the real one; 101 would end HTTP, and was never asked for.
             let is_interim = (100..200).contains(&status) && status != 101;
-            return if is_interim {
-                Ok(Some((consumed, Outcome::NeedMore)))
-            } else {
-                Err(ProtocolError::Head)
-            };
+            return if is_interim { Ok(Parsed::Interim(consumed)) } else { Err(ProtocolError::Head) };
         }
         let framing = Framing::read(head.headers);
         let keep_alive = framing.keeps_alive(head.version.unwrap_or(0));
-        self.response = Response { status, keep_alive };
-        let outcome = self.begin_body(&framing)?;
+        let meaning = Head { status, keep_alive, framing };
         sink.head(status, &|name| {
             let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
             found.map(|header| header.value.to_vec())
         });
-        Ok(Some((consumed, outcome)))
+        sink.keep(&bytes[..consumed], &meaning);
+        Ok(Parsed::Final(consumed, meaning))
     }
 
     /// RFC 9112 section 6.3, in its order.
-    fn begin_body(&mut self, framing: &Framing) -> Result<Outcome, ProtocolError> {
-        let has_no_body = self.answers_head_request || matches!(self.response.status, 204 | 304);
+    fn begin_body(&mut self, head: &Head) -> Result<Outcome, ProtocolError> {
+        let Head { status, keep_alive, framing } = head;
+        self.response = Response { status: *status, keep_alive: *keep_alive };
+        let has_no_body = self.answers_head_request || matches!(status, 204 | 304);
         if has_no_body {
             return Ok(self.complete());
         }

@@ -1,6 +1,6 @@
-//! A response comes out the same however it is cut.
+//! A response comes out the same however it is cut, and whether or not its head is known.
 
-use seatrial_wire::{Outcome, ProtocolError, Response, ResponseParser, Sink};
+use seatrial_wire::{KnownHead, Outcome, ProtocolError, Response, ResponseParser, Sink};
 
 use super::pieces::{split_control, ways};
 
@@ -31,6 +31,11 @@ pub(crate) fn check(input: &[u8]) {
     let answers_head = mode == b'H';
     let whole = receive(&[bytes], answers_head);
     assert_consistent(&whole, bytes.len(), answers_head);
+    let mut known = KnownHead::default();
+    for time in ["the first", "the second"] {
+        let response = receive_with(&mut parser(answers_head), &[bytes], &mut known);
+        assert_eq!(Some(response), whole.response, "{time} time that the head is seen");
+    }
     for pieces in ways(bytes, cuts) {
         let split = receive(&pieces, answers_head);
         assert_eq!(split, whole, "cut into {:?}", pieces.iter().map(|piece| piece.len()).collect::<Vec<_>>());
@@ -39,24 +44,28 @@ pub(crate) fn check(input: &[u8]) {
 
 /// Gives the pieces to a parser and then closes the connection.
 pub(crate) fn receive(pieces: &[&[u8]], answers_head: bool) -> Seen {
+    let mut seen = Seen::default();
+    seen.response = Some(receive_with(&mut parser(answers_head), pieces, &mut seen));
+    seen
+}
+
+fn parser(answers_head: bool) -> ResponseParser {
     let mut parser = ResponseParser::default();
     parser.expect(answers_head);
-    let mut seen = Seen::default();
-    seen.response = Some(receive_with(&mut parser, pieces, &mut seen));
-    seen
+    parser
 }
 
 fn receive_with(
     parser: &mut ResponseParser,
     pieces: &[&[u8]],
-    seen: &mut Seen,
+    sink: &mut impl Sink,
 ) -> Result<Response, ProtocolError> {
     let mut complete = None;
     for piece in pieces {
         if complete.is_some() && !piece.is_empty() {
             return Err(ProtocolError::Excess);
         }
-        if let Outcome::Complete(response) = parser.receive_into(piece, seen)? {
+        if let Outcome::Complete(response) = parser.receive_into(piece, sink)? {
             assert!(!parser.has_started(), "a complete response leaves nothing behind");
             complete = Some(response);
         }
