@@ -6,7 +6,7 @@ use std::io;
 
 use seatrial_net::address::RawAddress;
 use seatrial_net::tls::TlsFailure;
-use seatrial_net::{Driver, Event};
+use seatrial_net::{Driver, Ended, Event, Route, Use};
 use seatrial_wire::KnownHead;
 
 use crate::catalog::Catalog;
@@ -169,7 +169,8 @@ impl Active {
         connection.answered = 0;
         connection.parser.reset();
         let token = Token::active(index, connection.generation);
-        match driver.connect(token.into(), &target, source.as_ref()) {
+        let route = Route { target: &target, source: source.as_ref() };
+        match driver.connect(token.into(), route, Use::Requests) {
             Ok(socket) => {
                 connection.socket = socket;
                 connection.state = State::Connecting;
@@ -251,7 +252,7 @@ impl Active {
             return;
         }
         if self.connections[index as usize].state == State::Connecting
-            && !self.on_connected(driver, recorder, index)
+            && !self.on_connected(driver, recorder, index, event)
         {
             return;
         }
@@ -269,11 +270,18 @@ impl Active {
         (connection.written as usize) < self.catalog.request(connection.request).bytes.len()
     }
 
-    fn on_connected<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) -> bool {
+    fn on_connected<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        index: u32,
+        event: &Event,
+    ) -> bool {
         self.connecting.remove(&mut self.connections, index);
         let connection = &mut self.connections[index as usize];
         let now_ns = driver.now_ns();
-        let connected = match driver.connected(connection.socket) {
+        let took_ns = now_ns.saturating_sub(connection.since_ns);
+        let connected = match driver.connected(connection.socket, Ended::of(event, took_ns)) {
             Ok(connected) => connected,
             Err(error) => {
                 recorder.failure(Failure::of_connect(&error));
@@ -282,7 +290,7 @@ impl Active {
                 return false;
             }
         };
-        let connect_ns = recorder.shaken(now_ns.saturating_sub(connection.since_ns), connected.tls);
+        let connect_ns = recorder.shaken(took_ns, connected.tls);
         recorder.opened(connect_ns, connected.retransmissions);
         connection.opened_ns = now_ns;
         if std::mem::replace(&mut connection.was_open, true) {

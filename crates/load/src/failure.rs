@@ -2,8 +2,8 @@
 
 use std::io;
 
-use seatrial_net::Driver;
 use seatrial_net::tls::{TlsFailure, TlsFailureKind};
+use seatrial_net::{Driver, Ended};
 use seatrial_wire::ProtocolError;
 
 macro_rules! failures {
@@ -70,7 +70,8 @@ impl Failure {
 
     /// Classifies a connection that took too long, by what was still missing.
     pub fn of_expired_connect<D: Driver>(driver: &mut D, socket: i32) -> Self {
-        driver.connected(socket).err().map_or(Self::ConnectTimeout, |error| Self::of_connect(&error))
+        let outcome = driver.connected(socket, Ended::Somehow);
+        outcome.err().map_or(Self::ConnectTimeout, |error| Self::of_connect(&error))
     }
 
     fn of_tls(kind: TlsFailureKind) -> Self {

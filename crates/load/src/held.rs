@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 
-use seatrial_net::address::RawAddress;
 use seatrial_net::tls::TlsFailure;
-use seatrial_net::{Driver, Event};
+use seatrial_net::{Driver, Ended, Event, Route, Use};
 
 use crate::failure::Failure;
 use crate::hold::HoldPace;
@@ -98,7 +97,7 @@ impl Held {
     pub(crate) fn open_one<D: Driver>(
         &mut self,
         driver: &mut D,
-        route: (&RawAddress, Option<&RawAddress>),
+        route: Route<'_>,
         opener: &mut Opener,
         recorder: &mut Recorder,
     ) {
@@ -107,7 +106,9 @@ impl Held {
         slot.generation = Token::next_generation(slot.generation);
         let token = Token::held(index, slot.generation);
         let started_ns = driver.now_ns();
-        match driver.connect(token.into(), route.0, route.1) {
+        let is_silent = matches!(self.pace.traffic(), HoldTraffic::Silent);
+        let purpose = if is_silent { Use::Idleness } else { Use::Requests };
+        match driver.connect(token.into(), route, purpose) {
             Ok(socket) => {
                 slot.socket = socket;
                 self.attempts.push_back(Attempt { index, generation: slot.generation, started_ns });
@@ -134,7 +135,7 @@ impl Held {
         if slot.generation != token.generation() || slot.socket == CLOSED {
             return;
         }
-        if !slot.is_established && !self.on_connected(driver, index, opener, recorder) {
+        if !slot.is_established && !self.on_connected(driver, (index, event), opener, recorder) {
             return;
         }
         // A slow reader takes what came when its turn comes, and the kernel's buffers hold the rest.
@@ -147,7 +148,7 @@ impl Held {
     fn on_connected<D: Driver>(
         &mut self,
         driver: &mut D,
-        index: u32,
+        (index, event): (u32, &Event),
         opener: &mut Opener,
         recorder: &mut Recorder,
     ) -> bool {
@@ -156,13 +157,14 @@ impl Held {
             return false;
         };
         let Some(attempt) = self.attempts.remove(position) else { return false };
-        match driver.connected(self.slots[index as usize].socket) {
+        let took_ns = now_ns.saturating_sub(attempt.started_ns);
+        match driver.connected(self.slots[index as usize].socket, Ended::of(event, took_ns)) {
             Ok(connected) => {
                 let slot = &mut self.slots[index as usize];
                 (slot.is_established, slot.written) = (true, 0);
                 self.established += 1;
                 opener.succeeded();
-                let connect_ns = recorder.shaken(now_ns.saturating_sub(attempt.started_ns), connected.tls);
+                let connect_ns = recorder.shaken(took_ns, connected.tls);
                 recorder.opened(connect_ns, connected.retransmissions);
                 if self.was_complete {
                     recorder.reconnected();

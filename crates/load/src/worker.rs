@@ -7,7 +7,7 @@
 use std::io;
 
 use seatrial_net::address::RawAddress;
-use seatrial_net::{Driver, Event, Wake, process};
+use seatrial_net::{Driver, Event, Route, Wake, process};
 
 use crate::active::Active;
 use crate::control::{Command, Parent};
@@ -214,7 +214,7 @@ impl<D: Driver> Worker<D> {
                 let target = &self.targets[self.held_opened % self.targets.len()];
                 let source = self.sources.get(self.held_opened % self.sources.len().max(1));
                 self.held_opened += 1;
-                let route = (target, source);
+                let route = Route { target, source };
                 self.held.open_one(&mut self.driver, route, &mut self.opener, &mut self.recorder);
             } else {
                 self.active.open_one(&mut self.driver, &mut self.recorder);

@@ -18,6 +18,15 @@ pub struct Event {
     pub closed: bool,
 }
 
+/// Where a connection goes, and from where if not from any address.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'a> {
+    /// The server.
+    pub target: &'a RawAddress,
+    /// One of this machine's addresses.
+    pub source: Option<&'a RawAddress>,
+}
+
 /// When to come back from a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
@@ -25,6 +34,36 @@ pub enum Wake {
     OnEvent,
     /// At the deadline only: what happens meanwhile is gathered. One wake-up serves many answers.
     AtDeadline,
+}
+
+/// What a connection is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Requests: nothing that is sent waits for more, and what arrives has its time told.
+    Requests,
+    /// To be there: nothing on it is hurried or timed, so the system calls for that are left out.
+    Idleness,
+}
+
+/// Sooner than this no segment is sent again: Linux's `TCP_RTO_MIN`; the first SYN's time-out is a second.
+const SOONEST_RETRANSMISSION_NS: u64 = 200_000_000;
+
+/// How a connection attempt ended, as far as its event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Well, and sooner than any segment is sent again: there is nothing to ask the kernel.
+    Soon,
+    /// It is for the kernel to tell.
+    Somehow,
+}
+
+impl Ended {
+    /// Of an attempt that took this long until the event.
+    #[inline]
+    pub fn of(event: &Event, took_ns: u64) -> Self {
+        let is_soon = event.writable && !event.closed && took_ns < SOONEST_RETRANSMISSION_NS;
+        if is_soon { Self::Soon } else { Self::Somehow }
+    }
 }
 
 /// Bytes that were received.
@@ -54,10 +93,10 @@ pub trait Driver {
     fn clock_steps(&self) -> u64;
 
     /// Starts to connect; an event with `writable` or `closed` tells the outcome.
-    fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32>;
+    fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32>;
 
     /// The outcome of [`Driver::connect`].
-    fn connected(&mut self, socket: i32) -> io::Result<Connected>;
+    fn connected(&mut self, socket: i32, ended: Ended) -> io::Result<Connected>;
 
     /// Writes what the kernel takes now; `WouldBlock` where it takes nothing.
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize>;

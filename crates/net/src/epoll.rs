@@ -3,9 +3,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use crate::address::RawAddress;
 use crate::clock::{Realtime, now_ns, sleep_until, timespec};
-use crate::driver::{Connected, Driver, Event, Received, Wake};
+use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
 use crate::lead::{Lead, wait_out};
 use crate::ports::PortWindows;
 use crate::socket;
@@ -185,20 +184,15 @@ impl Driver for EpollDriver {
         self.realtime.steps()
     }
 
-    fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32> {
-        let fd = socket::connect(target, source, self.ports.as_mut())?;
-        let prepare = || {
-            if self.stamp_arrivals {
-                socket::stamp_arrivals(fd)?;
-            }
-            self.poller.add(fd, token, true)
-        };
-        prepare().inspect_err(|_| socket::shut(fd, true))?;
+    fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32> {
+        let fd = socket::connect(route, self.ports.as_mut())?;
+        let fitted = socket::fit(fd, purpose, self.stamp_arrivals);
+        fitted.and_then(|()| self.poller.add(fd, token, true)).inspect_err(|_| socket::shut(fd, true))?;
         Ok(fd)
     }
 
-    fn connected(&mut self, socket: i32) -> io::Result<Connected> {
-        Ok(Connected { retransmissions: socket::take_outcome(socket)?, tls: None })
+    fn connected(&mut self, socket: i32, ended: Ended) -> io::Result<Connected> {
+        Ok(Connected { retransmissions: socket::take_outcome(socket, ended)?, tls: None })
     }
 
     #[inline]
@@ -242,13 +236,15 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
     use super::*;
+    use crate::address::RawAddress;
 
     /// A driver that lets the kernel stamp, one of its connections, and the other end of that.
     fn connected() -> (EpollDriver, i32, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let target = RawAddress::new(listener.local_addr().expect("its address"));
         let mut driver = EpollDriver::new(true).expect("a driver");
-        let socket = driver.connect(1, &target, None).expect("a connection");
+        let socket =
+            driver.connect(1, Route { target: &target, source: None }, Use::Requests).expect("a connection");
         let (peer, _) = listener.accept().expect("its other end");
         peer.set_nodelay(true).expect("an option");
         let mut seen = (driver, socket, peer);

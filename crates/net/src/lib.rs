@@ -18,4 +18,4 @@ mod sys;
 pub mod tls;
 pub mod uring;
 
-pub use driver::{Connected, Driver, Event, Received, Wake};
+pub use driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};

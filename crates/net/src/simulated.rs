@@ -7,8 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 
-use crate::address::RawAddress;
-use crate::driver::{Connected, Driver, Event, Received, Wake};
+use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
 
 /// What becomes of a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +185,7 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         0
     }
 
-    fn connect(&mut self, token: u64, _: &RawAddress, _: Option<&RawAddress>) -> io::Result<i32> {
+    fn connect(&mut self, token: u64, _: Route<'_>, _: Use) -> io::Result<i32> {
         self.pass(self.call_ns);
         let index = self.sockets.len();
         let welcome = self.server.welcome(self.now_ns.get());
@@ -202,7 +201,7 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         Ok(index as i32)
     }
 
-    fn connected(&mut self, socket: i32) -> io::Result<Connected> {
+    fn connected(&mut self, socket: i32, _: Ended) -> io::Result<Connected> {
         let refused = self.sockets[socket as usize].refused;
         if refused { Err(io::Error::from_raw_os_error(libc::ECONNREFUSED)) } else { Ok(Connected::default()) }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 
 use crate::address::RawAddress;
+use crate::driver::{Ended, Route, Use};
 use crate::ports::PortWindows;
 use crate::sys::{check, check_len, close, set_option};
 
@@ -11,41 +12,40 @@ use crate::sys::{check, check_len, close, set_option};
 const IP_BIND_ADDRESS_NO_PORT: libc::c_int = 24;
 
 /// Opens a socket and starts to connect it, from a port of the next window where the kernel knows windows.
-pub(crate) fn connect(
-    target: &RawAddress,
-    source: Option<&RawAddress>,
-    ports: Option<&mut PortWindows>,
-) -> io::Result<libc::c_int> {
+pub(crate) fn connect(route: Route<'_>, ports: Option<&mut PortWindows>) -> io::Result<libc::c_int> {
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers are passed.
-    let fd = check(unsafe { libc::socket(target.family(), kind, 0) })?;
-    start_connect(fd, target, source, ports).inspect_err(|_| close(fd))?;
+    let fd = check(unsafe { libc::socket(route.target.family(), kind, 0) })?;
+    start_connect(fd, route, ports).inspect_err(|_| close(fd))?;
     Ok(fd)
 }
 
-fn start_connect(
-    fd: libc::c_int,
-    target: &RawAddress,
-    source: Option<&RawAddress>,
-    ports: Option<&mut PortWindows>,
-) -> io::Result<()> {
-    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
-    if let Some(source) = source {
+fn start_connect(fd: libc::c_int, route: Route<'_>, ports: Option<&mut PortWindows>) -> io::Result<()> {
+    if let Some(source) = route.source {
         set_option(fd, libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)?;
         // SAFETY: the pointer and length describe `source`.
         check(unsafe { libc::bind(fd, source.as_ptr(), source.len()) })?;
     }
-    let Some(ports) = ports else { return begin(fd, target) };
+    let Some(ports) = ports else { return begin(fd, route.target) };
     let mut outcome = Ok(());
     for _ in 0..ports.attempts() {
         ports.narrow(fd)?;
-        outcome = begin(fd, target);
+        outcome = begin(fd, route.target);
         // A window without a free port towards this target; the next may have one.
         if !outcome.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EADDRNOTAVAIL)) {
             break;
         }
     }
     outcome
+}
+
+/// Makes a socket that [`connect`] has opened fit for its use.
+pub(crate) fn fit(fd: libc::c_int, purpose: Use, stamps_arrivals: bool) -> io::Result<()> {
+    if purpose == Use::Idleness {
+        return Ok(());
+    }
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+    if stamps_arrivals { stamp_arrivals(fd) } else { Ok(()) }
 }
 
 fn begin(fd: libc::c_int, target: &RawAddress) -> io::Result<()> {
@@ -73,7 +73,10 @@ const TCP_CLOSE_WAIT: u8 = 8;
 
 /// How a connect() ended: how many segments had to be sent again for it, or the socket's error. One call tells both
 /// where it went well.
-pub(crate) fn take_outcome(fd: libc::c_int) -> io::Result<u32> {
+pub(crate) fn take_outcome(fd: libc::c_int, ended: Ended) -> io::Result<u32> {
+    if ended == Ended::Soon {
+        return Ok(0);
+    }
     let info = tcp_info(fd);
     if !matches!(info.tcpi_state, TCP_ESTABLISHED | TCP_CLOSE_WAIT) {
         take_error(fd)?;
@@ -194,7 +197,8 @@ mod tests {
             let mut ports = PortWindows::beginning_at(port - 1 - port % 14);
             let mut taken: Vec<(libc::c_int, u16)> = Vec::new();
             let error = loop {
-                match connect(&target, source.as_ref(), Some(&mut ports)) {
+                let route = Route { target: &target, source: source.as_ref() };
+                match connect(route, Some(&mut ports)) {
                     Ok(fd) => taken.push((fd, local_port(fd))),
                     Err(error) => break error,
                 }

@@ -12,7 +12,7 @@ use seatrial_net::address::RawAddress;
 use seatrial_net::clock::now_ns;
 use seatrial_net::epoll::EpollDriver;
 use seatrial_net::uring::UringDriver;
-use seatrial_net::{Driver, Event, Received, Wake};
+use seatrial_net::{Driver, Ended, Event, Received, Route, Use, Wake};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const MS: u64 = 1_000_000;
@@ -51,11 +51,11 @@ fn open(
     listener: &TcpListener,
     target: &RawAddress,
 ) -> (i32, TcpStream) {
-    let socket = driver.connect(token, target, None).expect("a socket");
+    let socket = driver.connect(token, Route { target, source: None }, Use::Requests).expect("a socket");
     let (peer, _) = listener.accept().expect("a connection");
     peer.set_read_timeout(Some(LIMIT)).expect("a timeout");
     until(driver, |_, events| events.iter().any(|event| event.token == token && event.writable));
-    driver.connected(socket).expect("established");
+    driver.connected(socket, Ended::Somehow).expect("established");
     (socket, peer)
 }
 
@@ -183,9 +183,10 @@ fn a_refused_connection_is_told() {
     over_each(|driver| {
         let (listener, target) = listen();
         drop(listener);
-        let socket = driver.connect(1, &target, None).expect("a socket");
+        let socket =
+            driver.connect(1, Route { target: &target, source: None }, Use::Requests).expect("a socket");
         until(driver, |_, events| events.iter().any(|event| event.token == 1 && event.closed));
-        let error = driver.connected(socket).expect_err("nobody listens");
+        let error = driver.connected(socket, Ended::Somehow).expect_err("nobody listens");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         driver.close(socket, true);
     });

@@ -12,7 +12,7 @@ use seatrial_net::address::RawAddress;
 use seatrial_net::tls::certificates::{self, Certificates};
 use seatrial_net::tls::config::{ClientTls, ClientTlsSpec};
 use seatrial_net::tls::{TlsDriver, TlsFailure, TlsFailureKind, TlsVersion};
-use seatrial_net::{Driver, Event, Wake};
+use seatrial_net::{Driver, Ended, Event, Route, Use, Wake};
 use support::{Network, TICK_NS, server_config};
 
 const SEEDS: u64 = 300;
@@ -37,7 +37,7 @@ fn client(certificates: &Certificates, versions: Vec<TlsVersion>) -> ClientTlsSp
 
 fn connect(driver: &mut impl Driver, token: u64) -> i32 {
     let target = RawAddress::new("127.0.0.1:443".parse().expect("an address"));
-    driver.connect(token, &target, None).expect("a socket")
+    driver.connect(token, Route { target: &target, source: None }, Use::Requests).expect("a socket")
 }
 
 /// What one connection sends, and what has come back of it. It uses the driver as the load engine does.
@@ -53,7 +53,7 @@ struct Echo {
 impl Echo {
     fn on_event(&mut self, driver: &mut TlsDriver<Network>, event: &Event, buffer: &mut [u8]) {
         if !self.is_up {
-            let known = driver.connected(self.socket).expect("a handshake");
+            let known = driver.connected(self.socket, Ended::Somehow).expect("a handshake");
             assert!(known.tls.expect("of TLS").took_ns >= TICK_NS, "no round trip is free");
             self.is_up = true;
             self.write(driver);
@@ -156,7 +156,7 @@ fn outcome(driver: &mut TlsDriver<Network>) -> std::io::Result<seatrial_net::Con
     for _ in 0..TICKS {
         driver.wait(&mut events, None, Wake::OnEvent).expect("a simulated network does not fail");
         if !events.is_empty() {
-            return driver.connected(socket);
+            return driver.connected(socket, Ended::Somehow);
         }
     }
     panic!("the handshake did not end");
@@ -223,7 +223,8 @@ fn one_exchange(driver: &mut TlsDriver<Network>, version: TlsVersion) -> bool {
             assert_eq!(driver.send(socket, b"x").expect("an established connection"), 1);
         }
         if is_up && driver.receive(socket, &mut buffer).is_ok_and(|received| received.len == 1) {
-            let handshake = driver.connected(socket).expect("established").tls.expect("of TLS");
+            let handshake =
+                driver.connected(socket, Ended::Somehow).expect("established").tls.expect("of TLS");
             driver.close(socket, false);
             assert!(driver.inner().has_heard_goodbye(socket) || driver.inner().open_sockets() == 0);
             assert_eq!(handshake.version, version);
@@ -238,7 +239,10 @@ fn a_handshake_under_way_is_told_from_a_connection_under_way() {
     let certificates = issued();
     let mut driver = driver(&client(&certificates, vec![TlsVersion::Tls13]), server_config(&certificates));
     let socket = connect(&mut driver, 1);
-    assert_eq!(driver.connected(socket).expect_err("not yet").raw_os_error(), Some(libc::ETIMEDOUT));
+    assert_eq!(
+        driver.connected(socket, Ended::Somehow).expect_err("not yet").raw_os_error(),
+        Some(libc::ETIMEDOUT)
+    );
     let mut kinds = Vec::new();
     let mut events = Vec::new();
     for _ in 0..TICKS {
@@ -246,7 +250,7 @@ fn a_handshake_under_way_is_told_from_a_connection_under_way() {
         if !events.is_empty() {
             break;
         }
-        if let Err(error) = driver.connected(socket) {
+        if let Err(error) = driver.connected(socket, Ended::Somehow) {
             kinds.extend(TlsFailure::of(&error).map(|failure| failure.kind));
         }
     }

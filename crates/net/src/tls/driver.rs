@@ -7,8 +7,7 @@ use super::config::ClientTls;
 use super::session::{Scratch, Session};
 use super::transport::Transport;
 use super::{Handshake, TlsFailure, TlsFailureKind};
-use crate::address::RawAddress;
-use crate::driver::{Connected, Driver, Event, Received, Wake};
+use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
 
 /// One connection.
 struct Entry {
@@ -135,7 +134,7 @@ impl<D: Driver> TlsDriver<D> {
     }
 
     fn begin(&mut self, socket: i32) -> io::Result<Stage> {
-        let known = self.inner.connected(socket)?;
+        let known = self.inner.connected(socket, Ended::Somehow)?;
         let since_ns = self.inner.now_ns();
         Ok(Stage::Shaking { session: Session::client(&self.tls)?, since_ns, known })
     }
@@ -182,8 +181,8 @@ impl<D: Driver> Driver for TlsDriver<D> {
         self.inner.clock_steps()
     }
 
-    fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32> {
-        let socket = self.inner.connect(token, target, source)?;
+    fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32> {
+        let socket = self.inner.connect(token, route, purpose)?;
         let index = socket as usize;
         if index >= self.entries.len() {
             self.entries.resize_with(index + 1, || None);
@@ -194,7 +193,7 @@ impl<D: Driver> Driver for TlsDriver<D> {
     }
 
     /// Before the outcome is known, what is missing: the transport (`TimedOut`) or the handshake.
-    fn connected(&mut self, socket: i32) -> io::Result<Connected> {
+    fn connected(&mut self, socket: i32, _: Ended) -> io::Result<Connected> {
         match self.entries.get_mut(socket as usize) {
             Some(Some(entry)) => match &mut entry.stage {
                 Stage::Open { known, .. } => Ok(*known),

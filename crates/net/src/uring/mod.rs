@@ -21,9 +21,8 @@ pub use self::probe::Refusal;
 use self::buffers::{Arrivals, Sends};
 use self::ring::{Ring, Until};
 use self::table::{End, Slot, Stage};
-use crate::address::RawAddress;
 use crate::clock::{Realtime, now_ns};
-use crate::driver::{Connected, Driver, Event, Received, Wake};
+use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
 use crate::ports::PortWindows;
 use crate::{process, socket};
 
@@ -173,8 +172,8 @@ impl Driver for UringDriver {
         self.realtime.steps()
     }
 
-    fn connect(&mut self, token: u64, target: &RawAddress, source: Option<&RawAddress>) -> io::Result<i32> {
-        let fd = socket::connect(target, source, self.ports.as_mut())?;
+    fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32> {
+        let fd = socket::connect(route, self.ports.as_mut())?;
         let index = fd as usize;
         if index >= self.slots.len() {
             self.slots.resize(index + 1, Slot::BLANK);
@@ -182,9 +181,7 @@ impl Driver for UringDriver {
         let generation = self.slots[index].generation;
         self.slots[index] = Slot { token, generation, stage: Stage::Connecting, ..Slot::BLANK };
         let mut prepare = || {
-            if self.stamp_arrivals {
-                socket::stamp_arrivals(fd)?;
-            }
+            socket::fit(fd, purpose, self.stamp_arrivals)?;
             // The kernel would not wait for the bytes of a socket that says that nobody is to wait.
             process::set_blocking(fd, true)?;
             self.arm_connect(fd)
@@ -193,8 +190,8 @@ impl Driver for UringDriver {
         Ok(fd)
     }
 
-    fn connected(&mut self, socket: i32) -> io::Result<Connected> {
-        let retransmissions = socket::take_outcome(socket)?;
+    fn connected(&mut self, socket: i32, ended: Ended) -> io::Result<Connected> {
+        let retransmissions = socket::take_outcome(socket, ended)?;
         // Not before: why an attempt failed is told once, and a receive would take it.
         let slot = &self.slots[socket as usize];
         if slot.stage == Stage::Receiving && !slot.is_armed && slot.end == End::None {

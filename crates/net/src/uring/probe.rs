@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::UringDriver;
 use crate::address::RawAddress;
 use crate::clock::now_ns;
-use crate::driver::{Driver, Wake};
+use crate::driver::{Driver, Ended, Route, Use, Wake};
 
 const SETTING: &str = "/proc/sys/kernel/io_uring_disabled";
 /// A round trip over loopback takes microseconds; a busy machine may keep this process waiting.
@@ -72,7 +72,8 @@ pub(super) fn exchange(driver: &mut UringDriver) -> Result<(), Refusal> {
 
 fn round_trip(driver: &mut UringDriver) -> io::Result<bool> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let socket = driver.connect(1, &RawAddress::new(listener.local_addr()?), None)?;
+    let target = RawAddress::new(listener.local_addr()?);
+    let socket = driver.connect(1, Route { target: &target, source: None }, Use::Requests)?;
     let outcome = echo(driver, &listener, socket);
     driver.close(socket, true);
     outcome
@@ -87,7 +88,7 @@ fn echo(driver: &mut UringDriver, listener: &TcpListener, socket: i32) -> io::Re
     while now_ns() < deadline_ns && received.len() < MESSAGE.len() {
         driver.wait(&mut events, Some(deadline_ns), Wake::OnEvent)?;
         if !events.is_empty() && !is_sent {
-            driver.connected(socket)?;
+            driver.connected(socket, Ended::Somehow)?;
             driver.send(socket, MESSAGE)?;
             driver.wait(&mut events, Some(now_ns()), Wake::OnEvent)?;
             let mut heard = [0; MESSAGE.len()];

@@ -9,9 +9,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
-use seatrial_net::address::RawAddress;
 use seatrial_net::tls::certificates::Certificates;
-use seatrial_net::{Connected, Driver, Event, Received, Wake};
+use seatrial_net::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
 
 pub(crate) const TICK_NS: u64 = 1_000_000;
 
@@ -141,7 +140,7 @@ impl Driver for Network {
         0
     }
 
-    fn connect(&mut self, token: u64, _: &RawAddress, _: Option<&RawAddress>) -> io::Result<i32> {
+    fn connect(&mut self, token: u64, _: Route<'_>, _: Use) -> io::Result<i32> {
         let mut server = ServerConnection::new(Arc::clone(&self.config)).expect("a server's session");
         server.set_buffer_limit(None);
         self.sockets.push(Socket {
@@ -160,7 +159,7 @@ impl Driver for Network {
         Ok(self.sockets.len() as i32 - 1)
     }
 
-    fn connected(&mut self, _: i32) -> io::Result<Connected> {
+    fn connected(&mut self, _: i32, _: Ended) -> io::Result<Connected> {
         Ok(Connected::default())
     }
 
