@@ -22,6 +22,9 @@ use crate::token::{CONTROL, Token};
 /// However little there is to do, the loop looks for commands this often.
 const LONGEST_WAIT_NS: u64 = 100_000_000;
 
+/// After so many connections the loop looks at what has become of them: a connection's time ends when it is looked at.
+const OPENED_PER_TURN: u32 = 64;
+
 /// Where the load is.
 enum Stage {
     /// Connections are being opened; the schedule has not begun.
@@ -208,7 +211,11 @@ impl<D: Driver> Worker<D> {
             return;
         }
         self.active.reopen_due(&mut self.driver, &mut self.recorder, now_ns);
-        while (self.held.wants_to_open() || self.active.wants_to_open()) && self.opener.take(now_ns) {
+        for _ in 0..OPENED_PER_TURN {
+            let is_wanted = self.held.wants_to_open() || self.active.wants_to_open();
+            if !(is_wanted && self.opener.take(now_ns)) {
+                return;
+            }
             // Idle connections first: requests are measured beside all of them.
             if self.held.wants_to_open() {
                 let target = &self.targets[self.held_opened % self.targets.len()];
