@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use crate::clock::{Realtime, now_ns, sleep_until, timespec};
 use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
@@ -13,8 +14,9 @@ use crate::sys::check;
 /// Events taken in one look; more are told at the next.
 const EVENTS_PER_LOOK: usize = 512;
 
-/// How many bytes are sent, a millisecond apart, to see whether the kernel stamps them.
-const STAMP_ATTEMPTS: u32 = 20;
+/// How many bytes are sent, so far apart, to see whether the kernel stamps them.
+const STAMP_ATTEMPTS: u32 = 100;
+const STAMP_ATTEMPT_GAP: Duration = Duration::from_micros(200);
 
 /// An epoll instance.
 pub struct Poller {
@@ -151,7 +153,7 @@ pub fn arrival_stamps_work() -> bool {
             if socket::receive_stamped(receiver.as_raw_fd(), &mut [0; 8])?.1.is_some() {
                 return Ok(true);
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(STAMP_ATTEMPT_GAP);
         }
         Ok(false)
     };
@@ -251,7 +253,7 @@ mod tests {
         // The kernel turns its stamping on a moment after the first socket asks for it.
         for _ in 0..STAMP_ATTEMPTS {
             exchange(&mut seen, |_| {});
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(STAMP_ATTEMPT_GAP);
         }
         seen
     }

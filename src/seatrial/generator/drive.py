@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
 
-START_DELAY_NS = 15_000_000
+START_DELAY_NS = 10_000_000
 START_DELAY_WORKER_NS = 1_000_000
 """The schedule begins so long, and so long for each worker, after it is announced: each has heard of it by then."""
 

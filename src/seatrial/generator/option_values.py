@@ -171,9 +171,11 @@ def _target(words: str, default_port: int) -> Target:
 
 
 def _resolved(host: str, port: int) -> Target:
+    # As bytes where it can be: for a text Python loads its tables of international names, even for 127.0.0.1.
+    name = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
         raise EnvironmentFault(
             f"{host} cannot be resolved: {error}", next_step="check the name, or give an IP address"
         ) from None

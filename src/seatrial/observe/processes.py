@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seatrial.observe import cgroup
+from seatrial.observe.memory import pss_bytes
 from seatrial.observe.samples import ProcessGone, ProcessSample
 from seatrial.systems import proc
 from seatrial.systems.base import ProcessRef, Role
@@ -85,16 +86,6 @@ def _sample(
         threads=its.threads,
         throttled_s=None if group is None else throttled[group],
     )
-
-
-def pss_bytes(pid: int) -> int | None:
-    """Return the proportional set size: shared pages count by the share of each process. None if denied."""
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_bytes()
-    except OSError:
-        return None
-    at = text.find(b"\nPss:")
-    return int(text[at + 5 :].split(None, 1)[0]) * 1024 if at >= 0 else None
 
 
 def descriptors(pid: int) -> int | None:

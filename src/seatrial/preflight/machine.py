@@ -56,8 +56,11 @@ class Machine:
         return self.port_high - self.port_low + 1
 
 
-def probe_machine(root: Path = Path("/")) -> Machine:
-    """Read the facts; ``root`` is where ``/proc`` and ``/sys`` are. What cannot be read has the kernel's default."""
+def probe_machine(root: Path = Path("/"), *, listeners: bool = True) -> Machine:
+    """Read the facts; ``root`` is where ``/proc`` and ``/sys`` are. What cannot be read has the kernel's default.
+
+    Without ``listeners`` nothing is said to listen: for them the kernel walks every connection of the machine.
+    """
     net, cgroup = root / "proc/sys/net", read_cgroup_limits(root)
     soft, hard = (_finite(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
     low, high = _numbers(net / "ipv4/ip_local_port_range", (32_768, 60_999))
@@ -83,7 +86,7 @@ def probe_machine(root: Path = Path("/")) -> Machine:
         cpu_quota_cores=cgroup.cpu_cores,
         conntrack_max=_number(net / "netfilter/nf_conntrack_max"),
         conntrack_count=_number(net / "netfilter/nf_conntrack_count"),
-        listening=frozenset(_listening(root)),
+        listening=frozenset(_listening(root)) if listeners else frozenset(),
         clocksource=_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or None,
     )
 

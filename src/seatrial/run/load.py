@@ -18,7 +18,7 @@ from seatrial.generator.spec import LoadSpec
 from seatrial.generator.split import split
 from seatrial.generator.workers import Hello, LocalWorkers
 from seatrial.observe.cgroup import cpu_stat_file, throttled_s
-from seatrial.observe.processes import pss_bytes
+from seatrial.observe.memory import pss_bytes
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
 from seatrial.preflight.machine import probe_machine
@@ -158,7 +158,8 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
     EnvironmentFault
         This machine cannot open the connections; nothing was started.
     """
-    require(check_needs(needs_of_load(load), probe_machine()))
+    # A load listens on nothing.
+    require(check_needs(needs_of_load(load), probe_machine(listeners=False)))
     run = await run_load(load, hooks)
     from seatrial.analysis.loaded import doubts_of, judge_load
 
