@@ -23,6 +23,7 @@ use self::ring::{Ring, Until};
 use self::table::{End, Slot, Stage};
 use crate::clock::{Realtime, now_ns};
 use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
+use crate::lead::{Lead, wait_out};
 use crate::ports::PortWindows;
 use crate::{process, socket};
 
@@ -64,6 +65,7 @@ pub struct UringDriver {
     queued_sends: u32,
     realtime: Realtime,
     ports: Option<PortWindows>,
+    lead: Lead,
     stamp_arrivals: bool,
     stamps_unusable: bool,
 }
@@ -100,6 +102,7 @@ impl UringDriver {
             queued_sends: 0,
             realtime: Realtime::default(),
             ports: PortWindows::of_this_machine(),
+            lead: Lead::default(),
             stamp_arrivals,
             stamps_unusable: false,
         })
@@ -109,6 +112,19 @@ impl UringDriver {
     pub fn watch(&mut self, fd: i32, token: u64) -> io::Result<()> {
         self.watched.push((fd, token));
         self.poll_watched(self.watched.len() - 1)
+    }
+
+    /// Hands over what is queued and lets completions gather until a step of the grid is due.
+    fn sleep_until(&mut self, deadline_ns: u64) -> io::Result<()> {
+        let left_ns = self.lead.before(deadline_ns).saturating_sub(now_ns());
+        if left_ns == 0 {
+            self.ring.turn(Until::Now)?;
+        } else {
+            self.ring.turn(Until::Elapsed(left_ns))?;
+            self.lead.woken(deadline_ns);
+        }
+        wait_out(deadline_ns);
+        Ok(())
     }
 
     /// The open connection that a label is of.
@@ -255,8 +271,7 @@ impl Driver for UringDriver {
         self.settle()?;
         self.queued_sends = 0;
         if let (Some(deadline_ns), Wake::AtDeadline) = (deadline_ns, wake) {
-            let left_ns = deadline_ns.saturating_sub(now_ns());
-            self.ring.turn(if left_ns > 0 { Until::Elapsed(left_ns) } else { Until::Now })?;
+            self.sleep_until(deadline_ns)?;
             return self.reap(events);
         }
         // A wait for one completion would end with that of a send, so sends are handed over before it.
