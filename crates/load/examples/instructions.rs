@@ -4,11 +4,11 @@
 
 use std::hint::black_box;
 
+use seatrial_load::example;
 use seatrial_load::frame::{Frame, Message, PhasePart};
 use seatrial_load::histogram::Histogram;
-use seatrial_load::profile::Stretch;
 use seatrial_load::schedule::Schedule;
-use seatrial_load::spec::{Arrival, DriverKind, HoldTraffic, LoopKind, Reuse, WorkerSpec};
+use seatrial_load::spec::{Arrival, WorkerSpec};
 use seatrial_wire::{KnownHead, ResponseParser, Sink};
 
 const BODY_BYTES: usize = 600;
@@ -88,34 +88,12 @@ fn frames(count: u64) {
 }
 
 fn spec(arrival: Arrival) -> WorkerSpec {
-    let hour_ns = 3_600_000_000_000;
+    let measure_ns = 3_600_000_000_000;
     WorkerSpec {
-        worker: 0,
-        workers: 1,
-        targets: vec![],
-        sources: vec![],
-        requests: vec![],
-        expect: None,
-        route_histograms: false,
-        tls: None,
-        held: 0,
-        active: 1,
-        connect_rate_per_s: 1_000.0,
-        loop_kind: LoopKind::Open,
         arrival,
-        profile: vec![Stretch { length_ns: hour_ns, from_per_s: 20_000.0, to_per_s: 20_000.0 }],
-        reuse: Reuse::Lru,
-        requests_per_connection: 0,
-        lifetime_ns: 0,
-        hold: HoldTraffic::Silent,
-        spin: false,
-        driver: DriverKind::Epoll,
-        seed: 1,
+        profile: example::constant(20_000.0),
         resolution_ns: 500_000,
-        timeout_ns: 0,
-        warmup_ns: 0,
-        measure_ns: hour_ns,
-        drain_ns: 0,
-        interval_ns: 0,
+        measure_ns,
+        ..example::spec()
     }
 }

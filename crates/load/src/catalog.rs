@@ -92,7 +92,7 @@ pub(crate) fn by_label<'a, T: Default>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::spec;
+    use crate::example::spec;
 
     fn catalog(weights: &[f64]) -> Catalog {
         let request = &spec().requests[0];

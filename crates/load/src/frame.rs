@@ -124,6 +124,8 @@ pub struct Frame {
     pub tls_resumed: u64,
     pub cpu_user_ns: u64,
     pub cpu_system_ns: u64,
+    /// What making and telling the frames before this one has cost.
+    pub cpu_frames_ns: u64,
     pub parts: Vec<PhasePart>,
 }
 

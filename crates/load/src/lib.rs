@@ -5,6 +5,7 @@ mod catalog;
 mod connection;
 pub mod control;
 mod encoder;
+pub mod example;
 pub mod expect;
 pub mod failure;
 pub mod frame;
@@ -20,7 +21,5 @@ pub mod routes;
 pub mod schedule;
 mod shaken;
 pub mod spec;
-#[cfg(test)]
-mod testing;
 mod token;
 pub mod worker;

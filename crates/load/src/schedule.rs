@@ -152,8 +152,8 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::example::{constant, spec};
     use crate::profile::Stretch;
-    use crate::testing::{constant, spec};
 
     const S: u64 = 1_000_000_000;
 

@@ -11,13 +11,16 @@ use seatrial_net::{Driver, Event, Route, Wake, process};
 
 use crate::active::Active;
 use crate::control::{Command, Parent};
-use crate::frame::{Done, Frame, Message};
 use crate::held::Held;
 use crate::opener::Opener;
 use crate::recorder::Recorder;
-use crate::schedule::{Schedule, Slot};
-use crate::spec::{LoopKind, WorkerSpec};
+use crate::schedule::Schedule;
+use crate::spec::WorkerSpec;
 use crate::token::{CONTROL, Token};
+
+mod frames;
+mod stages;
+mod waking;
 
 /// However little there is to do, the loop looks for commands this often.
 const LONGEST_WAIT_NS: u64 = 100_000_000;
@@ -49,6 +52,7 @@ pub struct Worker<D: Driver> {
     recorder: Recorder,
     stage: Stage,
     seq: u64,
+    cpu_frames_ns: u64,
     frame_start_ns: u64,
     next_frame_ns: u64,
     /// Frames end a whole number of intervals before or after this.
@@ -74,6 +78,7 @@ impl<D: Driver> Worker<D> {
             recorder: Recorder::new(spec.requests.len(), spec.route_histograms),
             stage: Stage::Ramp { is_ready: false },
             seq: 0,
+            cpu_frames_ns: 0,
             frame_start_ns: now_ns,
             next_frame_ns: now_ns + spec.interval_ns,
             frame_anchor_ns: now_ns,
@@ -173,23 +178,6 @@ impl<D: Driver> Worker<D> {
         self.stall_ns_max = self.stall_ns_max.max(stall_ns);
     }
 
-    fn stop(&mut self) {
-        let now_ns = self.driver.now_ns();
-        match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Run(mut schedule) => {
-                schedule.cut(now_ns);
-                self.recorder.set_window_end(schedule.end_ns());
-                self.stage = Stage::Drain(schedule, now_ns + self.spec.drain_ns);
-            }
-            Stage::Drain(schedule, until_ns) => self.stage = Stage::Drain(schedule, until_ns.min(now_ns)),
-            Stage::Ramp { .. } | Stage::Done => {
-                let mut schedule = Schedule::new(&self.spec, now_ns);
-                schedule.cut(now_ns);
-                self.stage = Stage::Drain(schedule, now_ns);
-            }
-        }
-    }
-
     /// Does everything that is due.
     fn step(&mut self, parent: &mut impl Parent) {
         let now_ns = self.driver.now_ns();
@@ -229,160 +217,6 @@ impl<D: Driver> Worker<D> {
         }
     }
 
-    fn advance_stage(&mut self, parent: &mut impl Parent, now_ns: u64) {
-        match &mut self.stage {
-            Stage::Ramp { is_ready } => {
-                if !*is_ready && self.held.is_complete() && self.active.is_complete() {
-                    *is_ready = true;
-                    self.send_frame(parent, now_ns);
-                    parent.tell(Message::Ready { worker: self.spec.worker });
-                }
-            }
-            Stage::Run(schedule) => {
-                let end_ns = schedule.end_ns();
-                match self.spec.loop_kind {
-                    LoopKind::Open => {
-                        Self::send_due(
-                            schedule,
-                            &mut self.active,
-                            &mut self.driver,
-                            &mut self.recorder,
-                            now_ns,
-                        );
-                    }
-                    LoopKind::Closed => self.send_on_all_free(now_ns),
-                }
-                // Not before, even where no slot is left: idle connections are held to the end of the window. Slots that
-                // found no free connection are left to the drain.
-                if now_ns >= end_ns {
-                    self.end_schedule(now_ns);
-                }
-            }
-            Stage::Drain(schedule, until_ns) => {
-                let until_ns = *until_ns;
-                let is_open_loop = self.spec.loop_kind == LoopKind::Open;
-                if is_open_loop {
-                    Self::send_due(schedule, &mut self.active, &mut self.driver, &mut self.recorder, now_ns);
-                }
-                let is_empty = self.active.in_flight() == 0 && (!is_open_loop || schedule.next().is_none());
-                if is_empty || now_ns >= until_ns {
-                    self.finish(parent);
-                }
-            }
-            Stage::Done => {}
-        }
-    }
-
-    #[inline]
-    fn send_due(
-        schedule: &mut Schedule,
-        active: &mut Active,
-        driver: &mut D,
-        recorder: &mut Recorder,
-        now_ns: u64,
-    ) {
-        while let Some(slot) = schedule.next() {
-            if slot.intended_ns > now_ns || !active.send(driver, recorder, slot) {
-                return;
-            }
-            schedule.advance();
-        }
-    }
-
-    fn send_on_all_free(&mut self, now_ns: u64) {
-        let Stage::Run(schedule) = &self.stage else { return };
-        if now_ns < schedule.start_ns() || now_ns >= schedule.end_ns() {
-            return;
-        }
-        let phase = schedule.phase_at(now_ns);
-        let (worker, workers) = (u64::from(self.spec.worker), u64::from(self.spec.workers));
-        while self.active.has_free() {
-            let number = self.closed_loop_slots * workers + worker;
-            let slot = Slot { intended_ns: now_ns, phase, number };
-            self.closed_loop_slots += u64::from(self.active.send(&mut self.driver, &mut self.recorder, slot));
-        }
-    }
-
-    fn end_schedule(&mut self, now_ns: u64) {
-        if let Stage::Run(schedule) = std::mem::replace(&mut self.stage, Stage::Done) {
-            self.stage = Stage::Drain(schedule, now_ns + self.spec.drain_ns);
-        }
-    }
-
-    /// Accounts for everything that was intended, and says goodbye.
-    fn finish(&mut self, parent: &mut impl Parent) {
-        let Stage::Drain(mut schedule, _) = std::mem::replace(&mut self.stage, Stage::Done) else { return };
-        let now_ns = self.driver.now_ns();
-        let active = self.active.present();
-        self.active.finish(&mut self.driver, &mut self.recorder);
-        while self.spec.loop_kind == LoopKind::Open
-            && let Some(slot) = schedule.next()
-        {
-            self.recorder.unsent(slot, now_ns);
-            schedule.advance();
-        }
-        // Closing a hundred thousand connections takes a second of CPU that no request cost.
-        let mut frame = self.frame(now_ns);
-        frame.active = active;
-        self.held.close_all(&mut self.driver);
-        parent.tell(Message::Frame(frame));
-        parent.tell(Message::Done(Done {
-            worker: self.spec.worker,
-            measured_ns: schedule.measured_ns(),
-            clock_steps: self.driver.clock_steps(),
-            routes: self.recorder.routes().reports(self.active.catalog()),
-            unexpected: self.active.take_kept(),
-        }));
-    }
-
-    fn send_frame(&mut self, parent: &mut impl Parent, now_ns: u64) {
-        let frame = self.frame(now_ns);
-        parent.tell(Message::Frame(frame));
-    }
-
-    fn frame(&mut self, now_ns: u64) -> Frame {
-        let cpu = process::cpu_time();
-        let (held_min, held_lost) = self.held.take_losses();
-        let mut frame = Frame {
-            worker: self.spec.worker,
-            seq: self.seq,
-            start_ns: self.frame_start_ns,
-            end_ns: now_ns,
-            held: self.held.established(),
-            held_min,
-            held_lost,
-            active: self.active.present(),
-            in_flight: self.active.in_flight(),
-            backlog: self.backlog(now_ns),
-            stall_ns_max: std::mem::take(&mut self.stall_ns_max),
-            cpu_user_ns: cpu.user_ns,
-            cpu_system_ns: cpu.system_ns,
-            ..Frame::default()
-        };
-        self.recorder.drain_into(&mut frame);
-        self.seq += 1;
-        self.frame_start_ns = now_ns;
-        frame
-    }
-
-    fn boundary_after(&self, now_ns: u64) -> u64 {
-        let (anchor_ns, interval_ns) = (self.frame_anchor_ns, self.spec.interval_ns);
-        match anchor_ns.checked_sub(now_ns + 1) {
-            Some(before_ns) => anchor_ns - before_ns / interval_ns * interval_ns,
-            None => anchor_ns + ((now_ns - anchor_ns) / interval_ns + 1) * interval_ns,
-        }
-    }
-
-    /// Requests whose time has come and that found no free connection.
-    fn backlog(&self, now_ns: u64) -> u64 {
-        match &self.stage {
-            Stage::Run(schedule) | Stage::Drain(schedule, _) if self.spec.loop_kind == LoopKind::Open => {
-                schedule.due(now_ns)
-            }
-            _ => 0,
-        }
-    }
-
     fn on_event(&mut self, event: &Event) {
         if event.token == CONTROL {
             return;
@@ -392,50 +226,6 @@ impl<D: Driver> Worker<D> {
             self.held.on_event(&mut self.driver, token, event, &mut self.opener, &mut self.recorder);
         } else {
             self.active.on_event(&mut self.driver, &mut self.recorder, token, event);
-        }
-    }
-
-    /// When to wake, and whether for events before that.
-    fn next_wake(&self, now_ns: u64) -> (u64, Wake) {
-        let timeout_ns = self.spec.timeout_ns;
-        let mut deadline_ns = (now_ns + LONGEST_WAIT_NS).min(self.next_frame_ns);
-        let expiries = [self.active.oldest_ns(), self.held.oldest_attempt_ns()];
-        for since_ns in expiries.into_iter().flatten() {
-            deadline_ns = deadline_ns.min(since_ns + timeout_ns + 1);
-        }
-        for at_ns in [self.active.next_reopening_ns(), self.held.next_action_ns()].into_iter().flatten() {
-            deadline_ns = deadline_ns.min(at_ns);
-        }
-        if self.held.wants_to_open() || self.active.wants_to_open() {
-            deadline_ns = deadline_ns.min(self.opener.next_ns());
-        }
-        if self.spec.spin && matches!(self.stage, Stage::Run(_)) {
-            return (now_ns, Wake::OnEvent);
-        }
-        let (stage_deadline_ns, wake) = self.stage_wake(now_ns);
-        (deadline_ns.min(stage_deadline_ns), wake)
-    }
-
-    fn stage_wake(&self, now_ns: u64) -> (u64, Wake) {
-        let is_opening = self.active.is_connecting() || self.held.oldest_attempt_ns().is_some();
-        match &self.stage {
-            Stage::Run(schedule) if self.spec.loop_kind == LoopKind::Open => {
-                let Some(next_ns) =
-                    schedule.next().map(|slot| slot.intended_ns).filter(|_| self.active.has_free())
-                else {
-                    // The next answer, not the next slot, is what can be acted upon.
-                    return (schedule.end_ns(), Wake::OnEvent);
-                };
-                let may_gather = self.spec.resolution_ns > 0 && !is_opening;
-                (next_ns, if may_gather { Wake::AtDeadline } else { Wake::OnEvent })
-            }
-            Stage::Run(schedule) if now_ns < schedule.start_ns() => (schedule.start_ns(), Wake::OnEvent),
-            Stage::Run(schedule) => (schedule.end_ns(), Wake::OnEvent),
-            Stage::Drain(schedule, until_ns) => {
-                let next_ns = schedule.next().filter(|_| self.active.has_free()).map(|slot| slot.intended_ns);
-                (next_ns.map_or(*until_ns, |next_ns| next_ns.min(*until_ns)), Wake::OnEvent)
-            }
-            Stage::Ramp { .. } | Stage::Done => (u64::MAX, Wake::OnEvent),
         }
     }
 }

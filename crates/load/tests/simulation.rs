@@ -7,12 +7,11 @@ use std::collections::HashMap;
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use seatrial_load::control::{Command, Parent};
+use seatrial_load::example::{self, constant};
 use seatrial_load::frame::{Done, Frame, Message, PhasePart};
 use seatrial_load::histogram::Histogram;
 use seatrial_load::profile::{Profile, Stretch};
-use seatrial_load::spec::{
-    Arrival, DriverKind, ExpectSpec, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec,
-};
+use seatrial_load::spec::{Arrival, ExpectSpec, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
 use seatrial_load::worker::Worker;
 use seatrial_net::simulated::{Server, SimulatedDriver, Step, Welcome};
 
@@ -21,47 +20,8 @@ const S: u64 = 1_000 * MS;
 const SEEDS: u64 = 2_000;
 const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-fn constant(rate_per_s: f64) -> Vec<Stretch> {
-    vec![Stretch { length_ns: S, from_per_s: rate_per_s, to_per_s: rate_per_s }]
-}
-
 fn spec() -> WorkerSpec {
-    WorkerSpec {
-        worker: 0,
-        workers: 1,
-        targets: vec!["127.0.0.1:80".parse().expect("an address")],
-        sources: vec![],
-        requests: vec![RequestSpec {
-            method: "GET".to_owned(),
-            path: "/".to_owned(),
-            host: "x".to_owned(),
-            headers: vec![],
-            body: String::new(),
-            weight: 1.0,
-        }],
-        expect: None,
-        route_histograms: false,
-        tls: None,
-        held: 0,
-        active: 10,
-        connect_rate_per_s: 1_000.0,
-        loop_kind: LoopKind::Open,
-        arrival: Arrival::Uniform,
-        profile: constant(1_000.0),
-        reuse: Reuse::Lru,
-        requests_per_connection: 0,
-        lifetime_ns: 0,
-        hold: HoldTraffic::Silent,
-        spin: false,
-        driver: DriverKind::Epoll,
-        seed: 1,
-        resolution_ns: 0,
-        timeout_ns: 2 * S,
-        warmup_ns: 0,
-        measure_ns: S,
-        drain_ns: 2 * S,
-        interval_ns: S,
-    }
+    WorkerSpec { active: 10, ..example::spec() }
 }
 
 /// Starts the schedule as soon as the worker is ready, or after a while without.
@@ -454,7 +414,7 @@ fn unexpected_answers_are_counted_by_kind_and_route() {
     assert_eq!((done.unexpected[0].kind, done.unexpected[0].body.as_str()), ("body", "hello"));
     let routes: Vec<_> =
         done.routes.iter().map(|route| (route.route.as_str(), route.completed, route.unexpected)).collect();
-    assert_eq!(routes, [("x /a", 500, 500), ("x /b", 500, 500)]);
+    assert_eq!(routes, [("localhost /a", 500, 500), ("localhost /b", 500, 500)]);
     assert!(
         done.routes
             .iter()

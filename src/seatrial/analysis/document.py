@@ -68,7 +68,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         status.update(part.status)
     for frame in frames:
         errors.update(frame.errors)
-    cpu_user_s, cpu_system_s = _cpu_in_window(frames, window)
+    cpu_user_s, cpu_system_s, cpu_frames_s = _cpu_in_window(frames, window)
     cpu_us = (cpu_user_s + cpu_system_s) * 1e6 / total["completed"] if total["completed"] else 0.0
     return LoadResult(
         url=facts.url,
@@ -100,6 +100,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         cpu_user_s=cpu_user_s,
         cpu_system_s=cpu_system_s,
         cpu_us_per_request=cpu_us,
+        cpu_frames_s=cpu_frames_s,
         pss_bytes=facts.pss_bytes,
         throttled_s=facts.throttled_s,
         intervals=_intervals(facts, frames),
@@ -158,14 +159,15 @@ def _distribution(encoded: Iterable[str]) -> Distribution:
     return distribution(merge(encoded))
 
 
-def _cpu_in_window(frames: Iterable[Frame], window: Window) -> tuple[float, float]:
-    """Return the CPU seconds (user, system) of all workers from the start of the window to their ends."""
-    user_ns = system_ns = 0
+def _cpu_in_window(frames: Iterable[Frame], window: Window) -> tuple[float, float, float]:
+    """Return the CPU seconds of all workers from the start of the window to their ends: user, system, for frames."""
+    user_ns = system_ns = frames_ns = 0
     for own in by_worker(frames).values():
         before = window.before(own) or own[:1]
         user_ns += own[-1].cpu_user_ns - before[-1].cpu_user_ns
         system_ns += own[-1].cpu_system_ns - before[-1].cpu_system_ns
-    return user_ns / 1e9, system_ns / 1e9
+        frames_ns += own[-1].cpu_frames_ns - before[-1].cpu_frames_ns
+    return user_ns / 1e9, system_ns / 1e9, frames_ns / 1e9
 
 
 def _busiest_cores(frames: Iterable[Frame], window: Window) -> float | None:
@@ -262,6 +264,7 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "cpu_user_s": round(result.cpu_user_s, 6),
             "cpu_system_s": round(result.cpu_system_s, 6),
             "cpu_us_per_request": round(result.cpu_us_per_request, 3),
+            "cpu_frames_s": round(result.cpu_frames_s, 6),
             "pss_bytes": result.pss_bytes,
             "throttled_s": result.throttled_s,
             "worker_cpu_cores_max": result.worker_cpu_cores_max,

@@ -156,6 +156,7 @@ class LoadResult:
     unexpected_kept: tuple[KeptAnswer, ...] = ()
     routes: tuple[RouteResult, ...] = ()
     clock_steps: int = 0
+    cpu_frames_s: float = 0.0
     scheduling: Literal["first", "shared"] = "shared"
     driver_fallback: str | None = None
     stall_us_max: int = 0

@@ -84,6 +84,7 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
 # Keys that the first documents did not have.
 _ADDED_CONNECTIONS = ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests")
 _ADDED_GENERATOR = (
+    "cpu_frames_s",
     "worker_cpu_cores_max",
     "stall_us_max",
     "receive_wait_us_p99",

@@ -76,6 +76,7 @@ class Frame:
     churned: int = 0
     reset_by_peer: int = 0
     syn_retransmissions: int = 0
+    cpu_frames_ns: int = 0
     held_requests: int = 0
     receive_wait_ns_max: int = 0
     stall_ns_max: int = 0

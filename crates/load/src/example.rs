@@ -1,15 +1,15 @@
-//! What the unit tests share.
+//! A load with nothing special about it: what tests and benchmarks begin from.
 
 use crate::profile::Stretch;
 use crate::spec::{Arrival, DriverKind, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
 
-/// A profile of one rate.
-pub(crate) fn constant(rate_per_s: f64) -> Vec<Stretch> {
+/// A profile of one rate, for a second.
+pub fn constant(rate_per_s: f64) -> Vec<Stretch> {
     vec![Stretch { length_ns: 1_000_000_000, from_per_s: rate_per_s, to_per_s: rate_per_s }]
 }
 
-/// One worker with nothing special about it.
-pub(crate) fn spec() -> WorkerSpec {
+/// One worker, one connection, 1,000 requests a second for a second.
+pub fn spec() -> WorkerSpec {
     WorkerSpec {
         worker: 0,
         workers: 1,

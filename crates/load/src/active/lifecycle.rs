@@ -1,0 +1,167 @@
+//! How active connections begin and end.
+
+use std::cmp::Reverse;
+
+use seatrial_net::{Driver, Ended, Event, Route, Use};
+
+use super::Active;
+use crate::connection::{CLOSED, State};
+use crate::failure::Failure;
+use crate::links::List;
+use crate::opener::rest_ns;
+use crate::recorder::{Ending, Recorder};
+use crate::token::Token;
+
+impl Active {
+    /// Opens one connection for the first time. The caller has the opener's permission.
+    pub(crate) fn open_one<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
+        if let Some(index) = self.never_opened.pop() {
+            self.connect(driver, recorder, index);
+        }
+    }
+
+    /// Opens again what has rested long enough.
+    pub(crate) fn reopen_due<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, now_ns: u64) {
+        while self.next_reopening_ns().is_some_and(|at_ns| at_ns <= now_ns) {
+            if let Some(Reverse((_, index))) = self.resting.pop() {
+                self.connect(driver, recorder, index);
+            }
+        }
+    }
+
+    pub(super) fn connect<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
+        let target = self.targets[index as usize % self.targets.len()];
+        let source = (!self.sources.is_empty()).then(|| self.sources[index as usize % self.sources.len()]);
+        let connection = &mut self.connections[index as usize];
+        connection.generation = Token::next_generation(connection.generation);
+        connection.since_ns = driver.now_ns();
+        connection.answered = 0;
+        connection.parser.reset();
+        let token = Token::active(index, connection.generation);
+        let route = Route { target: &target, source: source.as_ref() };
+        match driver.connect(token.into(), route, Use::Requests) {
+            Ok(socket) => {
+                connection.socket = socket;
+                connection.state = State::Connecting;
+                self.connecting.push(&mut self.connections, index);
+            }
+            Err(error) => {
+                recorder.failure(Failure::of_connect(&error));
+                self.rest(driver.now_ns(), index);
+            }
+        }
+    }
+
+    pub(super) fn on_connected<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        index: u32,
+        event: &Event,
+    ) -> bool {
+        self.connecting.remove(&mut self.connections, index);
+        let connection = &mut self.connections[index as usize];
+        let now_ns = driver.now_ns();
+        let took_ns = now_ns.saturating_sub(connection.since_ns);
+        let connected = match driver.connected(connection.socket, Ended::of(event, took_ns)) {
+            Ok(connected) => connected,
+            Err(error) => {
+                recorder.failure(Failure::of_connect(&error));
+                self.close(driver, index);
+                self.rest(now_ns, index);
+                return false;
+            }
+        };
+        let connect_ns = recorder.shaken(took_ns, connected.tls);
+        recorder.opened(connect_ns, connected.retransmissions);
+        connection.opened_ns = now_ns;
+        if std::mem::replace(&mut connection.was_open, true) {
+            recorder.reconnected();
+        }
+        self.set_free(index, now_ns);
+        true
+    }
+
+    /// The connection failed, under a request or while it was free.
+    pub(super) fn fail<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        index: u32,
+        failure: Failure,
+    ) {
+        let now_ns = driver.now_ns();
+        recorder.failure(failure);
+        if self.connections[index as usize].state == State::Busy {
+            let ending = if failure == Failure::Timeout { Ending::TimedOut } else { Ending::Failed };
+            recorder.ended(&self.sent(index), ending, now_ns);
+            recorder.failed(&self.sent(index), failure);
+            self.busy.remove(&mut self.connections, index);
+        } else {
+            self.free.remove(&mut self.connections, index);
+        }
+        self.reconnect(driver, recorder, index, true);
+    }
+
+    /// Closes and opens again; after a failure with a growing rest, so that a peer that is down is not hammered.
+    pub(super) fn reconnect<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        index: u32,
+        has_failed: bool,
+    ) {
+        self.close(driver, index);
+        if has_failed && self.connections[index as usize].failures > 0 {
+            self.rest(driver.now_ns(), index);
+        } else {
+            self.connections[index as usize].failures += u32::from(has_failed);
+            self.connect(driver, recorder, index);
+        }
+    }
+
+    pub(super) fn rest(&mut self, now_ns: u64, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        connection.state = State::Closed;
+        self.resting.push(Reverse((now_ns + rest_ns(connection.failures), index)));
+        connection.failures = connection.failures.saturating_add(1);
+    }
+
+    pub(super) fn close<D: Driver>(&mut self, driver: &mut D, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        driver.close(connection.socket, false);
+        connection.socket = CLOSED;
+        connection.state = State::Closed;
+    }
+
+    /// Ends requests and attempts that began before `before_ns`.
+    pub(crate) fn expire<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, before_ns: u64) {
+        while let Some(index) = self.first_before(&self.busy, before_ns) {
+            self.fail(driver, recorder, index, Failure::Timeout);
+        }
+        while let Some(index) = self.first_before(&self.connecting, before_ns) {
+            recorder.failure(Failure::of_expired_connect(driver, self.connections[index as usize].socket));
+            self.connecting.remove(&mut self.connections, index);
+            self.close(driver, index);
+            self.rest(driver.now_ns(), index);
+        }
+    }
+
+    pub(super) fn first_before(&self, list: &List, before_ns: u64) -> Option<u32> {
+        list.first().filter(|&index| self.connections[index as usize].since_ns < before_ns)
+    }
+
+    /// The load is over: what is still under way has taken at least this long.
+    pub(crate) fn finish<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
+        let now_ns = driver.now_ns();
+        while let Some(index) = self.busy.pop(&mut self.connections) {
+            recorder.ended(&self.sent(index), Ending::InFlight, now_ns);
+        }
+        for index in 0..self.connections.len() as u32 {
+            if self.connections[index as usize].socket != CLOSED {
+                self.close(driver, index);
+            }
+        }
+        (self.free, self.connecting) = (List::default(), List::default());
+    }
+}

@@ -1,0 +1,61 @@
+//! What is told of the load while it runs.
+
+use seatrial_net::{Driver, process};
+
+use super::{Stage, Worker};
+use crate::control::Parent;
+use crate::frame::{Frame, Message};
+use crate::spec::LoopKind;
+
+impl<D: Driver> Worker<D> {
+    pub(super) fn send_frame(&mut self, parent: &mut impl Parent, now_ns: u64) {
+        let before_ns = process::thread_cpu_ns();
+        let frame = self.frame(now_ns);
+        parent.tell(Message::Frame(frame));
+        self.cpu_frames_ns += process::thread_cpu_ns() - before_ns;
+    }
+
+    pub(super) fn frame(&mut self, now_ns: u64) -> Frame {
+        let cpu = process::cpu_time();
+        let (held_min, held_lost) = self.held.take_losses();
+        let mut frame = Frame {
+            worker: self.spec.worker,
+            seq: self.seq,
+            start_ns: self.frame_start_ns,
+            end_ns: now_ns,
+            held: self.held.established(),
+            held_min,
+            held_lost,
+            active: self.active.present(),
+            in_flight: self.active.in_flight(),
+            backlog: self.backlog(now_ns),
+            stall_ns_max: std::mem::take(&mut self.stall_ns_max),
+            cpu_user_ns: cpu.user_ns,
+            cpu_system_ns: cpu.system_ns,
+            cpu_frames_ns: self.cpu_frames_ns,
+            ..Frame::default()
+        };
+        self.recorder.drain_into(&mut frame);
+        self.seq += 1;
+        self.frame_start_ns = now_ns;
+        frame
+    }
+
+    pub(super) fn boundary_after(&self, now_ns: u64) -> u64 {
+        let (anchor_ns, interval_ns) = (self.frame_anchor_ns, self.spec.interval_ns);
+        match anchor_ns.checked_sub(now_ns + 1) {
+            Some(before_ns) => anchor_ns - before_ns / interval_ns * interval_ns,
+            None => anchor_ns + ((now_ns - anchor_ns) / interval_ns + 1) * interval_ns,
+        }
+    }
+
+    /// Requests whose time has come and that found no free connection.
+    pub(super) fn backlog(&self, now_ns: u64) -> u64 {
+        match &self.stage {
+            Stage::Run(schedule) | Stage::Drain(schedule, _) if self.spec.loop_kind == LoopKind::Open => {
+                schedule.due(now_ns)
+            }
+            _ => 0,
+        }
+    }
+}

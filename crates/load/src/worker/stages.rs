@@ -1,0 +1,136 @@
+//! From one stage of the load to the next.
+
+use seatrial_net::Driver;
+
+use super::{Stage, Worker};
+use crate::active::Active;
+use crate::control::Parent;
+use crate::frame::{Done, Message};
+use crate::recorder::Recorder;
+use crate::schedule::{Schedule, Slot};
+use crate::spec::LoopKind;
+
+impl<D: Driver> Worker<D> {
+    pub(super) fn stop(&mut self) {
+        let now_ns = self.driver.now_ns();
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Run(mut schedule) => {
+                schedule.cut(now_ns);
+                self.recorder.set_window_end(schedule.end_ns());
+                self.stage = Stage::Drain(schedule, now_ns + self.spec.drain_ns);
+            }
+            Stage::Drain(schedule, until_ns) => self.stage = Stage::Drain(schedule, until_ns.min(now_ns)),
+            Stage::Ramp { .. } | Stage::Done => {
+                let mut schedule = Schedule::new(&self.spec, now_ns);
+                schedule.cut(now_ns);
+                self.stage = Stage::Drain(schedule, now_ns);
+            }
+        }
+    }
+
+    pub(super) fn advance_stage(&mut self, parent: &mut impl Parent, now_ns: u64) {
+        match &mut self.stage {
+            Stage::Ramp { is_ready } => {
+                if !*is_ready && self.held.is_complete() && self.active.is_complete() {
+                    *is_ready = true;
+                    self.send_frame(parent, now_ns);
+                    parent.tell(Message::Ready { worker: self.spec.worker });
+                }
+            }
+            Stage::Run(schedule) => {
+                let end_ns = schedule.end_ns();
+                match self.spec.loop_kind {
+                    LoopKind::Open => {
+                        Self::send_due(
+                            schedule,
+                            &mut self.active,
+                            &mut self.driver,
+                            &mut self.recorder,
+                            now_ns,
+                        );
+                    }
+                    LoopKind::Closed => self.send_on_all_free(now_ns),
+                }
+                // Not before, even where no slot is left: idle connections are held to the end of the window. Slots that
+                // found no free connection are left to the drain.
+                if now_ns >= end_ns {
+                    self.end_schedule(now_ns);
+                }
+            }
+            Stage::Drain(schedule, until_ns) => {
+                let until_ns = *until_ns;
+                let is_open_loop = self.spec.loop_kind == LoopKind::Open;
+                if is_open_loop {
+                    Self::send_due(schedule, &mut self.active, &mut self.driver, &mut self.recorder, now_ns);
+                }
+                let is_empty = self.active.in_flight() == 0 && (!is_open_loop || schedule.next().is_none());
+                if is_empty || now_ns >= until_ns {
+                    self.finish(parent);
+                }
+            }
+            Stage::Done => {}
+        }
+    }
+
+    #[inline]
+    pub(super) fn send_due(
+        schedule: &mut Schedule,
+        active: &mut Active,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        now_ns: u64,
+    ) {
+        while let Some(slot) = schedule.next() {
+            if slot.intended_ns > now_ns || !active.send(driver, recorder, slot) {
+                return;
+            }
+            schedule.advance();
+        }
+    }
+
+    pub(super) fn send_on_all_free(&mut self, now_ns: u64) {
+        let Stage::Run(schedule) = &self.stage else { return };
+        if now_ns < schedule.start_ns() || now_ns >= schedule.end_ns() {
+            return;
+        }
+        let phase = schedule.phase_at(now_ns);
+        let (worker, workers) = (u64::from(self.spec.worker), u64::from(self.spec.workers));
+        while self.active.has_free() {
+            let number = self.closed_loop_slots * workers + worker;
+            let slot = Slot { intended_ns: now_ns, phase, number };
+            self.closed_loop_slots += u64::from(self.active.send(&mut self.driver, &mut self.recorder, slot));
+        }
+    }
+
+    pub(super) fn end_schedule(&mut self, now_ns: u64) {
+        if let Stage::Run(schedule) = std::mem::replace(&mut self.stage, Stage::Done) {
+            self.stage = Stage::Drain(schedule, now_ns + self.spec.drain_ns);
+        }
+    }
+
+    /// Accounts for everything that was intended, and says goodbye.
+    pub(super) fn finish(&mut self, parent: &mut impl Parent) {
+        let Stage::Drain(mut schedule, _) = std::mem::replace(&mut self.stage, Stage::Done) else { return };
+        let now_ns = self.driver.now_ns();
+        let active = self.active.present();
+        self.active.finish(&mut self.driver, &mut self.recorder);
+        while self.spec.loop_kind == LoopKind::Open
+            && let Some(slot) = schedule.next()
+        {
+            self.recorder.unsent(slot, now_ns);
+            schedule.advance();
+        }
+        // Closing a hundred thousand connections takes a second of CPU that no request cost.
+        let mut frame = self.frame(now_ns);
+        frame.active = active;
+        self.held.close_all(&mut self.driver);
+        parent.tell(Message::Frame(frame));
+        parent.tell(Message::Done(Done {
+            worker: self.spec.worker,
+            measured_ns: schedule.measured_ns(),
+            clock_steps: self.driver.clock_steps(),
+            routes: self.recorder.routes().reports(self.active.catalog()),
+            unexpected: self.active.take_kept(),
+        }));
+    }
+}
