@@ -102,7 +102,7 @@ const LENGTHS: &[&str] = &["5", "05", " 5 ", "5, 5", "5,6", "+5", "-5", "0x5", "
 const EXTENSIONS: &[&str] =
     &["", "", "", ";", ";a", ";a=b", ";a=\"b c\"", " ", "\t;a", " a", ";a\rb", ";a\nb"];
 const LINE_ENDS: &[&str] = &["\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r", ""];
-pub(crate) const TRAILERS: &[&str] = &[
+const TRAILERS: &[&str] = &[
     "",
     "",
     "",
