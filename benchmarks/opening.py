@@ -29,7 +29,7 @@ NO_LIMIT_PER_S = 1e6
 def main() -> None:
     """Open in turns and compare the medians."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.opening", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     build = [
         "cargo",
