@@ -181,8 +181,9 @@ impl<D: Driver> Driver for TlsDriver<D> {
         self.inner.clock_steps()
     }
 
-    fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32> {
-        let socket = self.inner.connect(token, route, purpose)?;
+    /// Whatever it is for, it begins with a handshake, none of whose records is to wait for another.
+    fn connect(&mut self, token: u64, route: Route<'_>, _: Use) -> io::Result<i32> {
+        let socket = self.inner.connect(token, route, Use::Requests)?;
         let index = socket as usize;
         if index >= self.entries.len() {
             self.entries.resize_with(index + 1, || None);
