@@ -453,6 +453,19 @@ fn a_rate_may_change_in_steps_and_ramps() {
 }
 
 #[test]
+fn a_connect_time_is_that_of_the_connection_and_not_of_the_ramp() {
+    // Each call takes 100 ns and the server 10 us, so all 5,000 in one go would take 500 us before the first look.
+    let spec = WorkerSpec { held: 5_000, active: 0, connect_rate_per_s: 1e8, ..spec() };
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    let mut connect = Histogram::new();
+    for frame in &seen.frames {
+        connect.add(&Histogram::decode(&frame.connect).expect("our own encoding"));
+    }
+    assert_eq!(connect.count(), 5_000);
+    assert!(connect.max_us() < 50, "{} us", connect.max_us());
+}
+
+#[test]
 fn idle_connections_are_held_to_the_end_of_the_window() {
     /// Says when the last connection of a worker was closed.
     struct Watch;

@@ -110,3 +110,17 @@ pub trait Driver {
     /// Waits and fills `events`, which is cleared first. Without a deadline it waits for an event.
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_swift_and_clean_connect_has_nothing_to_tell() {
+        let clean = Event { writable: true, ..Event::default() };
+        assert_eq!(Ended::of(&clean, SOONEST_RETRANSMISSION_NS - 1), Ended::Soon);
+        assert_eq!(Ended::of(&clean, SOONEST_RETRANSMISSION_NS), Ended::Somehow);
+        assert_eq!(Ended::of(&Event { closed: true, ..clean }, 0), Ended::Somehow);
+        assert_eq!(Ended::of(&Event { readable: true, ..Event::default() }, 0), Ended::Somehow);
+    }
+}

@@ -215,4 +215,25 @@ mod tests {
             }
         }
     }
+
+    fn option(fd: libc::c_int, level: libc::c_int, name: libc::c_int) -> libc::c_int {
+        let (mut value, mut size) = (0, size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: the pointers describe `value` and its size.
+        check(unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut size) })
+            .expect("an option");
+        value
+    }
+
+    #[test]
+    fn only_a_connection_for_requests_is_hurried_and_timed() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a server");
+        let target = RawAddress::new(server.local_addr().expect("its address"));
+        for (purpose, expected) in [(Use::Requests, 1), (Use::Idleness, 0)] {
+            let fd = connect(Route { target: &target, source: None }, None).expect("a connection");
+            fit(fd, purpose, true).expect("the options");
+            assert_eq!(option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY), expected, "{purpose:?}");
+            assert_eq!(option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS), expected, "{purpose:?}");
+            shut(fd, true);
+        }
+    }
 }
