@@ -89,6 +89,7 @@ DOCUMENT = {
         "cpu_user_s": float,
         "cpu_system_s": float,
         "cpu_us_per_request": float,
+        "cpu_frames_s": float,
         "pss_bytes": int,
         "throttled_s": float,
         "worker_cpu_cores_max": (float, type(None)),
@@ -176,7 +177,13 @@ def test_closed_loop_is_named_so_and_has_no_schedule(origin) -> None:
     assert document["rate_per_s"]["requested"] is None
     assert requests["unsent"] == requests["in_flight"] == 0
     assert requests["intended"] == requests["completed"] == served["requests"] > 100
+    assert (document["resolution_us"], document["timestamps"]) == (60, "program")
+
+
+def test_a_closed_loop_that_is_to_be_fine_never_naps(origin) -> None:
+    document, _ = load(origin, "-c50", "--closed", "--resolution", "fine", "-d1s")
     assert document["resolution_us"] == 0
+    assert document["requests"]["completed"] == document["requests"]["intended"] > 100
 
 
 def test_the_warm_up_is_sent_and_not_reported(origin) -> None:

@@ -81,6 +81,7 @@ LOAD = {
             "cpu_user_s",
             "cpu_system_s",
             "cpu_us_per_request",
+            "cpu_frames_s",
             "pss_bytes",
             "throttled_s",
             "stall_us_max",

@@ -122,9 +122,10 @@ def test_sources_are_left_to_the_kernel_where_the_target_is_elsewhere() -> None:
     assert split(given_ones, 1_000_000)[0]["sources"] == ["127.0.0.9"]
 
 
-def test_a_closed_loop_has_no_grid() -> None:
-    closed = LoadSpec(targets=(TARGET,), loop="closed")
-    assert split(closed, 1024)[0]["resolution_ns"] == 0
+@pytest.mark.parametrize(("asked_s", "nap_ns"), [(None, 60_000), (0.0, 0), (1e-4, 100_000)])
+def test_in_closed_loop_the_resolution_is_the_longest_nap(asked_s, nap_ns) -> None:
+    closed = LoadSpec(targets=(TARGET,), loop="closed", resolution_s=asked_s)
+    assert split(closed, 1024)[0]["resolution_ns"] == nap_ns
 
 
 @pytest.mark.parametrize(

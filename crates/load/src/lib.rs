@@ -9,6 +9,7 @@ pub mod example;
 pub mod expect;
 pub mod failure;
 pub mod frame;
+mod gather;
 mod held;
 pub mod histogram;
 mod hold;

@@ -31,8 +31,11 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     // Not before the schedule starts: opening connections takes all the CPU there is, and the system has to accept them.
     process::run_shared();
     // A loop that wakes for every answer still reads it a wake-up later: 30 us, and a millisecond on a busy machine. In
-    // closed loop nothing but the rate is asked for, and stamps cost CPU.
+    // closed loop nothing but the rate is asked for, and stamps cost CPU: of this process and of a server beside it.
     let stamp_arrivals = spec.loop_kind == LoopKind::Open && arrival_stamps_work();
+    // A loop that sleeps through answers would measure its own sleep without the kernel's stamps.
+    let may_sleep = stamp_arrivals || spec.loop_kind == LoopKind::Closed;
+    let spec = WorkerSpec { resolution_ns: if may_sleep { spec.resolution_ns } else { 0 }, ..spec };
     let (uring, driver_fallback) = match spec.driver {
         DriverKind::Epoll => (None, None),
         DriverKind::IoUring => match UringDriver::new(stamp_arrivals) {
@@ -47,14 +50,12 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
             driver: if uring.is_some() { "io_uring" } else { "epoll" },
             driver_fallback,
             timestamps: if stamp_arrivals { "kernel" } else { "program" },
-            resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 },
+            resolution_ns: spec.resolution_ns,
             descriptor_limit,
             scheduling: if runs_first { "first" } else { "shared" },
         })
         .to_json(),
     );
-    // A loop that gathers answers would measure its own sleep without the kernel's stamps.
-    let spec = WorkerSpec { resolution_ns: if stamp_arrivals { spec.resolution_ns } else { 0 }, ..spec };
     let run = || -> io::Result<()> {
         if let Some(mut driver) = uring {
             driver.watch(pipe.input(), CONTROL)?;

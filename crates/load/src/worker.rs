@@ -11,11 +11,12 @@ use seatrial_net::{Driver, Event, Route, Wake, process};
 
 use crate::active::Active;
 use crate::control::{Command, Parent};
+use crate::gather::Gather;
 use crate::held::Held;
 use crate::opener::Opener;
 use crate::recorder::Recorder;
 use crate::schedule::Schedule;
-use crate::spec::WorkerSpec;
+use crate::spec::{LoopKind, WorkerSpec};
 use crate::token::{CONTROL, Token};
 
 mod frames;
@@ -60,6 +61,7 @@ pub struct Worker<D: Driver> {
     /// The longest that the loop was away from its work since the last frame, beyond what it had asked for.
     stall_ns_max: u64,
     closed_loop_slots: u64,
+    gather: Gather,
     held_opened: usize,
     /// Whether it may go before others while the schedule runs.
     runs_first: bool,
@@ -84,6 +86,7 @@ impl<D: Driver> Worker<D> {
             frame_anchor_ns: now_ns,
             stall_ns_max: 0,
             closed_loop_slots: 0,
+            gather: Gather::default(),
             held_opened: 0,
             runs_first: false,
             active,
@@ -142,7 +145,9 @@ impl<D: Driver> Worker<D> {
     fn take(&mut self, events: &[Event], has_gathered: bool) {
         if has_gathered {
             events.iter().filter(|event| event.closed).for_each(|event| self.on_event(event));
-            if let Stage::Run(schedule) = &mut self.stage {
+            if let Stage::Run(schedule) = &mut self.stage
+                && self.spec.loop_kind == LoopKind::Open
+            {
                 let now_ns = self.driver.now_ns();
                 Self::send_due(schedule, &mut self.active, &mut self.driver, &mut self.recorder, now_ns);
             }

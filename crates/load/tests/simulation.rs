@@ -117,7 +117,24 @@ fn run<T: Server>(spec: &WorkerSpec, server: T, start_ns: u64) -> (Recording, Si
     (parent, worker.into_driver())
 }
 
+/// A server that answers all at once: each answer takes as long, whatever else it has to do.
+#[derive(Clone)]
+struct Parallel {
+    service_ns: u64,
+}
+
+impl Server for Parallel {
+    fn welcome(&mut self, _: u64) -> Welcome {
+        Welcome::Accept(10_000)
+    }
+
+    fn answer(&mut self, _: u64) -> Vec<Step> {
+        vec![Step::Send(self.service_ns, GOOD.to_vec())]
+    }
+}
+
 /// A server with one queue: each answer takes as long, one after another.
+#[derive(Clone)]
 struct Queue {
     service_ns: u64,
     busy_until_ns: u64,
@@ -463,6 +480,31 @@ fn a_connect_time_is_that_of_the_connection_and_not_of_the_ramp() {
     }
     assert_eq!(connect.count(), 5_000);
     assert!(connect.max_us() < 50, "{} us", connect.max_us());
+}
+
+/// A closed loop of 100 connections: what it completed, and how often it woke, with naps and without.
+fn closed_with_and_without_naps(server: &(impl Server + Clone)) -> [(u64, u64); 2] {
+    [60_000, 0].map(|resolution_ns| {
+        let spec =
+            WorkerSpec { loop_kind: LoopKind::Closed, active: 100, warmup_ns: S, resolution_ns, ..spec() };
+        let (seen, driver) = run(&spec, server.clone(), 2 * S);
+        (seen.sum(|part| part.completed), driver.wakes())
+    })
+}
+
+#[test]
+fn a_closed_loop_naps_where_the_server_is_the_limit() {
+    let queue = Queue { service_ns: 7_500, busy_until_ns: 0 };
+    let [(completed, wakes), (without, wakes_without)] = closed_with_and_without_naps(&queue);
+    assert!(completed as f64 > 0.99 * without as f64, "{completed} of {without}");
+    assert!(wakes * 3 < wakes_without, "{wakes} of {wakes_without}");
+}
+
+#[test]
+fn a_closed_loop_does_not_nap_where_that_would_cost_throughput() {
+    let parallel = Parallel { service_ns: 700_000 };
+    let [(completed, _), (without, _)] = closed_with_and_without_naps(&parallel);
+    assert!(completed as f64 > 0.98 * without as f64, "{completed} of {without}");
 }
 
 #[test]

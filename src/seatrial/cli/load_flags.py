@@ -64,7 +64,7 @@ pace_flags = _flags(
         default="auto",
         show_default=True,
         metavar="auto|fine|TIME",
-        help="Grid of the send times.",
+        help="Grid of the send times; in closed loop, the longest nap.",
     ),
     click.option(
         "--spin", is_flag=True, help="Never sleep: sends even to the microsecond, for a whole core."

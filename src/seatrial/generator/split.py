@@ -30,6 +30,7 @@ WORKER_LIMIT = MAX_WORKERS_HERE
 AUTO_FINEST_S = 250e-6
 AUTO_WIDEST_S = 500e-6
 AUTO_REQUESTS_PER_STEP = 10
+AUTO_NAP_S = 60e-6
 
 
 def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
@@ -80,11 +81,14 @@ def resolution_s(load: LoadSpec, carriers: int) -> float:
     One wake-up costs as much CPU as several requests, so a step serves up to ``AUTO_REQUESTS_PER_STEP`` of them; wider
     steps than ``AUTO_WIDEST_S`` would show in the latency from the intended time, finer ones than ``AUTO_FINEST_S``
     save nothing.
+
+    A closed loop has no grid. There it is how long a worker may nap before it looks for answers, where naps cost no
+    throughput (``gather.rs``).
     """
-    if load.loop == "closed":
-        return 0.0
     if load.resolution_s is not None:
         return load.resolution_s
+    if load.loop == "closed":
+        return AUTO_NAP_S
     rate_per_s = (load.peak_rate_per_s or 1.0) / carriers
     return min(AUTO_WIDEST_S, max(AUTO_FINEST_S, AUTO_REQUESTS_PER_STEP / rate_per_s))
 

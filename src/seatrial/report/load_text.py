@@ -9,6 +9,7 @@ from seatrial.analysis.result import LoadResult
 from seatrial.generator.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size
 
+GRIDS = {"open": "grid", "closed": "naps"}
 SCHEDULING = {"first": "run first", "shared": "run in turn"}
 PERCENTILES = (
     ("50%", "p50"),
@@ -32,7 +33,7 @@ def _heading(result: LoadResult) -> list[str]:
     if result.rate_requested_per_s is not None:
         pace += f", {format_rate(result.rate_requested_per_s)} {result.arrival}"
     held = f" and {format_count(result.held_requested)} held" if result.held_requested else ""
-    grid = f"{result.resolution_us} us grid" if result.resolution_us else "no grid"
+    grid = f"{result.resolution_us} us {GRIDS[result.loop]}" if result.resolution_us else "no grid"
     fallback = [f"  epoll in place of io_uring: {result.driver_fallback}"] if result.driver_fallback else []
     return [
         f"{format_duration(result.window_s)} test @ {result.url}",

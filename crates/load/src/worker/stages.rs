@@ -93,6 +93,7 @@ impl<D: Driver> Worker<D> {
         if now_ns < schedule.start_ns() || now_ns >= schedule.end_ns() {
             return;
         }
+        self.gather.observe(now_ns, self.closed_loop_slots);
         let phase = schedule.phase_at(now_ns);
         let (worker, workers) = (u64::from(self.spec.worker), u64::from(self.spec.workers));
         while self.active.has_free() {

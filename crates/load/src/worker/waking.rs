@@ -41,7 +41,14 @@ impl<D: Driver> Worker<D> {
                 (next_ns, if may_gather { Wake::AtDeadline } else { Wake::OnEvent })
             }
             Stage::Run(schedule) if now_ns < schedule.start_ns() => (schedule.start_ns(), Wake::OnEvent),
-            Stage::Run(schedule) => (schedule.end_ns(), Wake::OnEvent),
+            Stage::Run(schedule) => {
+                let may_gather = self.spec.resolution_ns > 0 && !is_opening && !self.active.has_free();
+                if may_gather && self.gather.wants_nap(self.active.in_flight()) {
+                    (schedule.end_ns().min(now_ns + self.spec.resolution_ns), Wake::AtDeadline)
+                } else {
+                    (schedule.end_ns(), Wake::OnEvent)
+                }
+            }
             Stage::Drain(schedule, until_ns) => {
                 let next_ns = schedule.next().filter(|_| self.active.has_free()).map(|slot| slot.intended_ns);
                 (next_ns.map_or(*until_ns, |next_ns| next_ns.min(*until_ns)), Wake::OnEvent)
