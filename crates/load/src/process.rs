@@ -34,7 +34,7 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     // closed loop nothing but the rate is asked for, and stamps cost CPU: of this process and of a server beside it.
     let stamp_arrivals = spec.loop_kind == LoopKind::Open && arrival_stamps_work();
     // A loop that sleeps through answers would measure its own sleep without the kernel's stamps.
-    let may_sleep = stamp_arrivals || spec.loop_kind == LoopKind::Closed;
+    let may_sleep = stamp_arrivals || spec.loop_kind == LoopKind::Closed && !spec.spin;
     let spec = WorkerSpec { resolution_ns: if may_sleep { spec.resolution_ns } else { 0 }, ..spec };
     let (uring, driver_fallback) = match spec.driver {
         DriverKind::Epoll => (None, None),

@@ -2,7 +2,8 @@
 //!
 //! Waking costs more than sending, so with a resolution the loop sleeps through answers and gathers them at the next
 //! tick; the kernel's stamps keep the latencies true. It wakes for every answer only where it must: no free connection
-//! is left, a connection is being opened, or no resolution was asked for.
+//! is left, a connection is being opened, or no resolution was asked for. A closed loop, which has no ticks, naps where
+//! that costs no throughput.
 
 use std::io;
 

@@ -29,7 +29,7 @@ impl Active {
         }
     }
 
-    pub(super) fn connect<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
+    fn connect<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
         let target = self.targets[index as usize % self.targets.len()];
         let source = (!self.sources.is_empty()).then(|| self.sources[index as usize % self.sources.len()]);
         let connection = &mut self.connections[index as usize];
@@ -120,7 +120,7 @@ impl Active {
         }
     }
 
-    pub(super) fn rest(&mut self, now_ns: u64, index: u32) {
+    fn rest(&mut self, now_ns: u64, index: u32) {
         let connection = &mut self.connections[index as usize];
         connection.state = State::Closed;
         self.resting.push(Reverse((now_ns + rest_ns(connection.failures), index)));
@@ -147,7 +147,7 @@ impl Active {
         }
     }
 
-    pub(super) fn first_before(&self, list: &List, before_ns: u64) -> Option<u32> {
+    fn first_before(&self, list: &List, before_ns: u64) -> Option<u32> {
         list.first().filter(|&index| self.connections[index as usize].since_ns < before_ns)
     }
 

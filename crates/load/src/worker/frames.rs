@@ -50,7 +50,7 @@ impl<D: Driver> Worker<D> {
     }
 
     /// Requests whose time has come and that found no free connection.
-    pub(super) fn backlog(&self, now_ns: u64) -> u64 {
+    fn backlog(&self, now_ns: u64) -> u64 {
         match &self.stage {
             Stage::Run(schedule) | Stage::Drain(schedule, _) if self.spec.loop_kind == LoopKind::Open => {
                 schedule.due(now_ns)
