@@ -27,8 +27,11 @@ pub(crate) fn timespec(ns: u64) -> libc::timespec {
     libc::timespec { tv_sec: (ns / NS_PER_S) as libc::time_t, tv_nsec: (ns % NS_PER_S) as libc::c_long }
 }
 
-/// Sleeps until `deadline_ns`; returns early only when a signal arrives.
-pub fn sleep_until(deadline_ns: u64) {
+/// Sleeps until `deadline_ns`; returns early only when a signal arrives, and nothing where the deadline is past already.
+pub(crate) fn sleep_until(deadline_ns: u64) -> Option<u64> {
+    if deadline_ns <= now_ns() {
+        return None;
+    }
     let deadline = timespec(deadline_ns);
     // SAFETY: `deadline` is valid for reading, and no remaining time is asked for.
     unsafe {
@@ -39,6 +42,7 @@ pub fn sleep_until(deadline_ns: u64) {
             std::ptr::null_mut(),
         )
     };
+    Some(deadline_ns)
 }
 
 /// The mapping from `CLOCK_REALTIME` to `CLOCK_MONOTONIC`.

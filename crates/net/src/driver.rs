@@ -8,7 +8,7 @@ use crate::tls::Handshake;
 /// What is known of a connection's descriptor since the last look. Edge-triggered: each is told once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// The number that the connection was registered with.
+    /// The number that the connection was registered with. The second greatest is for the driver alone.
     pub token: u64,
     /// Bytes, or the end of the stream, may be read.
     pub readable: bool,

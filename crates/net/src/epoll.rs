@@ -10,6 +10,7 @@ use crate::lead::{Lead, wait_out};
 use crate::ports::PortWindows;
 use crate::socket;
 use crate::sys::check;
+use crate::timer::Alarms;
 
 /// Events taken in one look; more are told at the next.
 const EVENTS_PER_LOOK: usize = 512;
@@ -17,6 +18,11 @@ const EVENTS_PER_LOOK: usize = 512;
 /// How many bytes are sent, so far apart, to see whether the kernel stamps them.
 const STAMP_ATTEMPTS: u32 = 100;
 const STAMP_ATTEMPT_GAP: Duration = Duration::from_micros(200);
+
+/// The token of the alarms that end waits: no connection's, and not that of a pipe.
+const ALARM: u64 = u64::MAX - 1;
+/// A deadline that is further away than this is too seldom met for an alarm to be worth setting.
+const NEAR_DEADLINE_NS: u64 = 5_000_000;
 
 /// An epoll instance.
 pub struct Poller {
@@ -115,6 +121,9 @@ pub struct EpollDriver {
     realtime: Realtime,
     ports: Option<PortWindows>,
     lead: Lead,
+    /// For sleeps, and for waits. None where the kernel gave none.
+    sleeps: Option<Alarms>,
+    waits: Option<Alarms>,
     stamp_arrivals: bool,
     /// The wall clock was stepped during the last sleep: stamps of this look cannot be mapped.
     stamps_unusable: bool,
@@ -123,11 +132,16 @@ pub struct EpollDriver {
 impl EpollDriver {
     /// `stamp_arrivals`: ask the kernel when bytes arrived instead of looking at the clock when reading them.
     pub fn new(stamp_arrivals: bool) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let is_watched = |alarms: &Alarms| alarms.fds().all(|fd| poller.add(fd, ALARM, false).is_ok());
+        let waits = Alarms::new().ok().filter(is_watched);
         Ok(Self {
-            poller: Poller::new()?,
+            poller,
             realtime: Realtime::default(),
             ports: PortWindows::of_this_machine(),
             lead: Lead::default(),
+            sleeps: Alarms::new().ok(),
+            waits,
             stamp_arrivals,
             stamps_unusable: false,
         })
@@ -164,15 +178,26 @@ impl EpollDriver {
     /// Only a step of the grid is met to the microsecond: a ramp has thousands of deadlines in which nobody is to spin.
     fn wait_until(&mut self, events: &mut Vec<Event>, deadline_ns: u64, wake: Wake) -> io::Result<()> {
         if wake == Wake::OnEvent {
-            return self.poller.wait(events, Some(deadline_ns.saturating_sub(now_ns())));
+            return self.wait_for_events(events, deadline_ns);
         }
         let timer_ns = self.lead.before(deadline_ns);
-        if timer_ns > now_ns() {
-            sleep_until(timer_ns);
-            self.lead.woken(deadline_ns);
+        let slept_until_ns = match &mut self.sleeps {
+            Some(alarms) => alarms.sleep_until(timer_ns),
+            None => sleep_until(timer_ns),
+        };
+        if let Some(slept_until_ns) = slept_until_ns {
+            self.lead.woken(slept_until_ns);
         }
         wait_out(deadline_ns);
         self.poller.wait(events, Some(0))
+    }
+
+    fn wait_for_events(&mut self, events: &mut Vec<Event>, deadline_ns: u64) -> io::Result<()> {
+        let left_ns = deadline_ns.saturating_sub(now_ns());
+        let Some(alarms) = &mut self.waits else { return self.poller.wait(events, Some(left_ns)) };
+        let is_near = left_ns > 0 && left_ns < NEAR_DEADLINE_NS;
+        let has_alarm = is_near && alarms.set(deadline_ns).is_ok();
+        self.poller.wait(events, if has_alarm { None } else { Some(left_ns) })
     }
 }
 
@@ -225,6 +250,8 @@ impl Driver for EpollDriver {
             Some(deadline_ns) => self.wait_until(events, deadline_ns, wake)?,
             None => self.poller.wait(events, None)?,
         }
+        // An alarm may go off at any later wait.
+        events.retain(|event| event.token != ALARM);
         if self.stamp_arrivals {
             self.stamps_unusable = self.realtime.refresh();
         }
@@ -239,6 +266,7 @@ mod tests {
 
     use super::*;
     use crate::address::RawAddress;
+    use crate::timer::NEAR_NS;
 
     /// A driver that lets the kernel stamp, one of its connections, and the other end of that.
     fn connected() -> (EpollDriver, i32, TcpStream) {
@@ -272,6 +300,36 @@ mod tests {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::hint::spin_loop(),
                 Err(error) => panic!("{error}"),
             }
+        }
+    }
+
+    /// Even deadlines, for which alarms are set ahead, and others, for which they are not, or are in vain.
+    #[test]
+    fn a_wait_ends_at_its_deadline_and_tells_of_no_alarm() {
+        let mut driver = EpollDriver::new(false).expect("a driver");
+        let mut events = Vec::new();
+        let mut deadline_ns = now_ns();
+        for number in 0..200_u64 {
+            deadline_ns += if number < 100 { 200_000 } else { 50_000 + number * 7_919 % 400_000 };
+            let wake = if number % 10 < 5 { Wake::OnEvent } else { Wake::AtDeadline };
+            while now_ns() + NEAR_NS < deadline_ns {
+                driver.wait(&mut events, Some(deadline_ns), wake).expect("a wait");
+                assert!(events.is_empty(), "{events:?}");
+            }
+        }
+        assert!(now_ns() < deadline_ns + 5_000_000_000, "a wait missed its deadline");
+    }
+
+    #[test]
+    fn an_event_ends_a_wait_before_its_alarm() {
+        let (mut driver, socket, mut peer) = connected();
+        let mut events = Vec::new();
+        for _ in 0..50 {
+            let deadline_ns = now_ns() + NEAR_DEADLINE_NS / 2;
+            peer.write_all(b"?").expect("a byte is sent");
+            driver.wait(&mut events, Some(deadline_ns), Wake::OnEvent).expect("a wait");
+            assert!(events.iter().any(|event| event.token == 1 && event.readable), "{events:?}");
+            driver.receive(socket, &mut [0; 8]).expect("the byte");
         }
     }
 

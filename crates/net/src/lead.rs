@@ -26,10 +26,10 @@ impl Lead {
         deadline_ns.saturating_sub(self.lead_ns)
     }
 
-    /// The timer that was set for [`Self::before`] this deadline has gone off.
+    /// A timer that was set for this moment has gone off.
     #[inline]
-    pub(crate) fn woken(&mut self, deadline_ns: u64) {
-        self.learn(now_ns().saturating_sub(self.before(deadline_ns)));
+    pub(crate) fn woken(&mut self, timer_ns: u64) {
+        self.learn(now_ns().saturating_sub(timer_ns));
     }
 
     fn learn(&mut self, late_ns: u64) {

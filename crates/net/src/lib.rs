@@ -15,6 +15,7 @@ pub mod process;
 pub mod simulated;
 pub mod socket;
 mod sys;
+mod timer;
 pub mod tls;
 pub mod uring;
 

@@ -116,12 +116,13 @@ impl UringDriver {
 
     /// Hands over what is queued and lets completions gather until a step of the grid is due.
     fn sleep_until(&mut self, deadline_ns: u64) -> io::Result<()> {
-        let left_ns = self.lead.before(deadline_ns).saturating_sub(now_ns());
+        let timer_ns = self.lead.before(deadline_ns);
+        let left_ns = timer_ns.saturating_sub(now_ns());
         if left_ns == 0 {
             self.ring.turn(Until::Now)?;
         } else {
             self.ring.turn(Until::Elapsed(left_ns))?;
-            self.lead.woken(deadline_ns);
+            self.lead.woken(timer_ns);
         }
         wait_out(deadline_ns);
         Ok(())
