@@ -83,6 +83,11 @@ H2LOAD = Generator(
     _h2load,
 )
 CLOSED = Generator("seatrial --closed", _load("--closed"), _seatrial)
+CLOSED_WITHOUT_NAPS = Generator(
+    "seatrial --closed --resolution fine",
+    _load("--closed", "--resolution", "fine", "--warmup", "0s"),
+    _seatrial,
+)
 OPEN_20K = Generator("seatrial -R 20k", _load("-R", "20k"), _seatrial)
 OPEN_20K_FINE = Generator(
     "seatrial -R 20k --resolution fine", _load("-R", "20k", "--resolution", "fine"), _seatrial

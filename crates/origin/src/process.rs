@@ -5,10 +5,10 @@ use seatrial_net::pipe::{LinePipe, PipeClosed};
 use seatrial_net::process;
 use serde::{Deserialize, Serialize};
 
-use crate::server::Server;
+use crate::server::{CONTROL, Server};
 use crate::spec::OriginSpec;
 
-/// However quiet it is, the loop looks for commands this often.
+/// However quiet it is, the loop looks this often whether a stop has waited long enough.
 const LONGEST_TURN_NS: u64 = 100_000_000;
 /// How long a graceful stop waits for answers that are under way.
 const STOP_LIMIT_NS: u64 = 5_000_000_000;
@@ -71,25 +71,32 @@ fn say(pipe: &mut LinePipe, message: &impl Serialize) {
 fn serve(server: &mut Server, pipe: &mut LinePipe) -> std::io::Result<()> {
     let mut events = Vec::with_capacity(1024);
     let mut stop_at_ns = None;
+    // The pipe is read when it has something: once a turn would be a system call for nothing.
+    let mut is_told = true;
     loop {
-        loop {
-            match pipe.read_line() {
-                Err(PipeClosed) => return Ok(()),
-                Ok(None) => break,
-                Ok(Some(line)) => match serde_json::from_str(&line) {
-                    Ok(Command::Counts) => say(pipe, &server.counts(false)),
-                    Ok(Command::Stop) => {
-                        server.stop_listening();
-                        stop_at_ns = Some(now_ns() + STOP_LIMIT_NS);
-                    }
-                    Err(_) => {}
-                },
-            }
+        if is_told && obey(server, pipe, &mut stop_at_ns) == Err(PipeClosed) {
+            return Ok(());
         }
         if stop_at_ns.is_some_and(|at_ns| !server.is_answering() || now_ns() >= at_ns) {
             return Ok(());
         }
         server.turn(&mut events, LONGEST_TURN_NS)?;
+        is_told = events.iter().any(|event| event.token == CONTROL);
         pipe.flush();
     }
+}
+
+/// Does what the parent has asked for.
+fn obey(server: &mut Server, pipe: &mut LinePipe, stop_at_ns: &mut Option<u64>) -> Result<(), PipeClosed> {
+    while let Some(line) = pipe.read_line()? {
+        match serde_json::from_str(&line) {
+            Ok(Command::Counts) => say(pipe, &server.counts(false)),
+            Ok(Command::Stop) => {
+                server.stop_listening();
+                *stop_at_ns = Some(now_ns() + STOP_LIMIT_NS);
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
