@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pinned import run_pinned
+
 SEATRIAL = str(Path(sys.executable).with_name("seatrial"))
 PATIENCE_S = 600
 
@@ -24,14 +26,7 @@ def load(url: str, *flags: str, core: int | None = None) -> dict[str, Any]:
         It was INVALID, or printed no document.
     """
     command = [SEATRIAL, "load", url, "-q", "--json", "-", *flags]
-    ended = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
-        check=False,
-    )
+    ended = run_pinned(command, os.sched_getaffinity(0) if core is None else {core}, PATIENCE_S)
     if not ended.stdout:
         raise RuntimeError(f"{' '.join(command)} printed nothing:\n{ended.stderr}")
     document: dict[str, Any] = json.loads(ended.stdout)

@@ -82,8 +82,8 @@ impl Connection {
             return Verdict::Failed(Failure::ProtocolExcess);
         }
         let outcome = match &mut self.evidence {
-            None => self.parser.receive_into(bytes, known),
-            Some(evidence) => self.parser.receive_into(bytes, evidence.as_mut()),
+            None => self.parser.receive(bytes, known),
+            Some(evidence) => self.parser.receive(bytes, evidence.as_mut()),
         };
         match outcome {
             Ok(Outcome::NeedMore) => Verdict::Continues,

@@ -41,7 +41,7 @@ mod tests {
     const POT: &[u8] = b"HTTP/1.1 418 OK\r\nContent-Length: 0\r\n\r\n";
 
     fn answer(known: &mut KnownHead, head: &[u8], body: &[u8]) -> Result<Outcome, ProtocolError> {
-        ResponseParser::default().receive_into(&[head, body].concat(), known)
+        ResponseParser::default().receive(&[head, body].concat(), known)
     }
 
     #[test]
@@ -74,7 +74,7 @@ mod tests {
         let mut parser = ResponseParser::default();
         parser.expect(true);
         let tea = Response { status: 200, keep_alive: true };
-        assert_eq!(parser.receive_into(TEA, &mut known), Ok(Outcome::Complete(tea)));
+        assert_eq!(parser.receive(TEA, &mut known), Ok(Outcome::Complete(tea)));
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn receive_with(
         if complete.is_some() && !piece.is_empty() {
             return Err(ProtocolError::Excess);
         }
-        if let Outcome::Complete(response) = parser.receive_into(piece, sink)? {
+        if let Outcome::Complete(response) = parser.receive(piece, sink)? {
             assert!(!parser.has_started(), "a complete response leaves nothing behind");
             complete = Some(response);
         }

@@ -1,0 +1,109 @@
+//! What becomes of connections: renewed, reused, idle, lost.
+
+use seatrial_load::example::constant;
+use seatrial_load::frame::Frame;
+use seatrial_load::spec::{HoldTraffic, Reuse, WorkerSpec};
+use seatrial_net::simulated::{Server, Step, Welcome};
+
+use crate::support::{GOOD, MS, Queue, S, run, spec};
+
+#[test]
+fn connections_are_renewed_after_their_share_of_requests() {
+    let spec = WorkerSpec { requests_per_connection: 10, ..spec() };
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    let sum = |field: fn(&Frame) -> u64| seen.frames.iter().map(field).sum::<u64>();
+    assert_eq!(seen.sum(|part| part.completed), 1_000);
+    assert_eq!(sum(|frame| frame.churned), 100);
+    assert!((100..=110).contains(&sum(|frame| frame.opened)));
+    assert!(seen.errors().is_empty());
+}
+
+#[test]
+fn connections_are_renewed_after_their_lifetime() {
+    let spec = WorkerSpec { lifetime_ns: 100 * MS, ..spec() };
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    let churned: u64 = seen.frames.iter().map(|frame| frame.churned).sum();
+    assert!((80..=110).contains(&churned), "{churned}");
+    assert_eq!(seen.sum(|part| part.completed), 1_000);
+}
+
+#[test]
+fn least_recently_used_spreads_and_most_recently_used_gathers() {
+    let renewed = |reuse| {
+        // Ten connections that each live for 150 answers: a thousand answers wear out six of them only if they gather.
+        let spec = WorkerSpec { reuse, requests_per_connection: 150, ..spec() };
+        let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+        seen.frames.iter().map(|frame| frame.churned).sum::<u64>()
+    };
+    assert_eq!(renewed(Reuse::Mru), 6);
+    assert_eq!(renewed(Reuse::Lru), 0);
+}
+
+#[test]
+fn idle_connections_act_at_their_own_pace() {
+    let held_requests = |hold| {
+        let spec = WorkerSpec { held: 20, hold, measure_ns: 2 * S, ..spec() };
+        let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+        assert!(seen.errors().is_empty());
+        seen.frames.iter().map(|frame| frame.held_requests).sum::<u64>()
+    };
+    let bytes = spec().requests[0].encode().len() as u64;
+    assert_eq!(held_requests(HoldTraffic::Silent), 0);
+    // Twenty connections, one request every 100 ms each, over the ramp and the two seconds of the load.
+    let asked = held_requests(HoldTraffic::Request { every_ns: 100 * MS });
+    assert!((400..=700).contains(&asked), "{asked}");
+    // A byte every 10 ms, so a request every `bytes` times that.
+    let slow = held_requests(HoldTraffic::SlowSend { every_ns: 10 * MS });
+    assert!((20..=20 * 400 / bytes).contains(&slow), "{slow}");
+    assert!(held_requests(HoldTraffic::SlowRead { every_ns: 10 * MS, bytes: 4 }) >= 20);
+}
+
+#[test]
+fn idle_connections_are_held_to_the_end_of_the_window() {
+    /// Says when the last connection of a worker was closed.
+    struct Watch;
+    impl Server for Watch {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(0)
+        }
+
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            vec![Step::Send(1_000, GOOD.to_vec())]
+        }
+    }
+    for active in [0, 1] {
+        let spec = WorkerSpec { held: 20, active, measure_ns: 3 * S, profile: constant(1.0), ..spec() };
+        let (seen, _) = run(&spec, Watch, 2 * S);
+        let last = seen.frames.last().expect("a last frame");
+        assert!(last.end_ns >= 5 * S, "closed at {} ns, {active} active", last.end_ns);
+        assert!(seen.frames.iter().filter(|frame| frame.start_ns >= 2 * S).all(|frame| frame.held_min == 20));
+    }
+}
+
+#[test]
+fn idle_connections_that_are_lost_and_opened_again_leave_a_trace() {
+    /// Closes each idle connection once, a second after the first request of all.
+    struct Closes {
+        at_ns: Option<u64>,
+    }
+    impl Server for Closes {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(0)
+        }
+
+        fn answer(&mut self, now_ns: u64) -> Vec<Step> {
+            let at_ns = *self.at_ns.get_or_insert(now_ns + 500 * MS);
+            if now_ns > at_ns {
+                vec![Step::Send(1_000, GOOD.to_vec())]
+            } else {
+                vec![Step::Close(at_ns - now_ns)]
+            }
+        }
+    }
+    // The connections ask every 400 ms, so those that asked before the moment lose their connection then.
+    let hold = HoldTraffic::Request { every_ns: 400 * MS };
+    let spec = WorkerSpec { held: 20, active: 0, hold, measure_ns: 3 * S, interval_ns: 3 * S, ..spec() };
+    let (seen, _) = run(&spec, Closes { at_ns: None }, 2 * S);
+    assert!(seen.frames.iter().map(|frame| frame.held_lost).sum::<u64>() >= 10);
+    assert!(seen.frames.iter().map(|frame| frame.held_min).min().expect("frames") < 20);
+}

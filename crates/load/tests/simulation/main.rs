@@ -1,0 +1,10 @@
+//! Whole loads in virtual time, thousands of them, against servers that misbehave at random.
+//!
+//! A failing seed is printed; `SEATRIAL_SEED=n cargo test -p seatrial-load --test simulation` runs it alone.
+
+mod answers;
+mod chaos;
+mod connections;
+mod pacing;
+mod support;
+mod truth;
