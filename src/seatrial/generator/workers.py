@@ -21,6 +21,8 @@ from seatrial.generator.routes import KeptAnswer
 LINE_LIMIT_BYTES = 1 << 28
 """A frame takes a few KB, the last word of a worker with 100,000 routes and their histograms some 100 MB."""
 
+CLOSE_LIMIT_S = 10.0
+"""Closing its 20,000 connections takes a worker seconds where others close theirs beside it."""
 HELLO_LIMIT_S = 20.0
 """A worker starts in 20 ms; on a machine with as many workers as here allowed, one after another, in seconds."""
 
@@ -174,7 +176,7 @@ class LocalWorkers:
     @staticmethod
     async def _reap(worker: _Worker) -> None:
         try:
-            await asyncio.wait_for(worker.process.wait(), 2.0)
+            await asyncio.wait_for(worker.process.wait(), CLOSE_LIMIT_S)
         except TimeoutError:
             worker.process.kill()
             await worker.process.wait()
