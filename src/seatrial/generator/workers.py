@@ -116,7 +116,8 @@ class LocalWorkers:
             self._workers.append(await self._spawn(spec))
         try:
             async with asyncio.timeout(HELLO_LIMIT_S):
-                return tuple([await worker.hello for worker in self._workers])
+                # Together: the first that refuses ends the start, and what the others say then is taken, too.
+                return tuple(await asyncio.gather(*(worker.hello for worker in self._workers)))
         except TimeoutError:
             raise GeneratorFault(
                 f"a worker did not answer within {HELLO_LIMIT_S:.0f} s",
@@ -212,8 +213,14 @@ class LocalWorkers:
                 limit=LINE_LIMIT_BYTES,
             )
         except OSError as error:
-            raise GeneratorFault(f"a worker cannot be started: {error}") from error
+            raise GeneratorFault(
+                f"worker {spec['worker']} cannot be started",
+                cause=str(error),
+                next_step="leave this machine processes and memory (ulimit -u, free), or ask for fewer workers",
+            ) from error
         worker = _Worker(process, asyncio.get_running_loop().create_future())
+        # Nobody has begun to wait for it where the start ends at another worker; asyncio would complain of that.
+        worker.hello.add_done_callback(lambda hello: hello.cancelled() or hello.exception())
         worker.wanted = spec["held"] + spec["active"]
         assert process.stdin is not None
         process.stdin.write(json.dumps(spec).encode() + b"\n")
@@ -232,9 +239,7 @@ class LocalWorkers:
         if worker.done is None and not self._closing:
             self.lost.append(f"worker {index} ended with {code}: {words or 'no words'}")
         if not worker.hello.done():
-            worker.hello.set_exception(
-                GeneratorFault(f"worker {index} did not start: {words or f'exit code {code}'}")
-            )
+            worker.hello.set_exception(_not_started(index, words, code))
 
     def _take(self, worker: _Worker, message: dict[str, Any]) -> None:
         match message.pop("type"):
@@ -254,3 +259,23 @@ class LocalWorkers:
             case "done":
                 worker.done = Done.from_json(message)
                 worker.ended.set()
+
+
+def _not_started(index: int, words: str, code: int) -> GeneratorFault:
+    what = f"worker {index} did not start"
+    if words:
+        # What a person may ask for is checked before, so most of what the engine refuses here is no fault of theirs.
+        return GeneratorFault(
+            what,
+            cause=words,
+            next_step="change what the cause names; if you asked for no such thing, report it with this text",
+        )
+    if code < 0:
+        return GeneratorFault(
+            what,
+            cause=f"signal {-code} ended it",
+            next_step="see whether this machine has run out of memory (dmesg), or ask for fewer workers",
+        )
+    return GeneratorFault(
+        what, cause=f"it ended with exit code {code} and no word", next_step="report it with the command"
+    )

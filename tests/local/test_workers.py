@@ -1,0 +1,75 @@
+"""Workers that do not start: one error for a person, with its cause, and no traceback of asyncio's."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from typing import Any
+
+import pytest
+
+from seatrial import _boot
+from seatrial.errors import GeneratorFault
+from seatrial.generator.workers import LocalWorkers
+
+Fault = tuple[str, str, str]
+"""What happened, the cause and the next step: without the exception, whose traceback would keep the futures alive."""
+
+
+def fault_of(specs: list[dict[str, Any]]) -> tuple[Fault, list[dict[str, Any]]]:
+    """Start workers that must not start; return the error, and what asyncio complained of."""
+    complaints: list[dict[str, Any]] = []
+    fault = asyncio.run(_fault_of(specs, complaints))
+    # A future complains when it is thrown away.
+    gc.collect()
+    return fault, complaints
+
+
+async def _fault_of(specs: list[dict[str, Any]], complaints: list[dict[str, Any]]) -> Fault:
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    workers = LocalWorkers(specs, lambda _: None)
+    try:
+        await workers.start()
+    except GeneratorFault as error:
+        return error.what, error.cause or "", error.next_step or ""
+    finally:
+        await workers.close()
+    raise AssertionError("they started")
+
+
+def refused(index: int) -> dict[str, Any]:
+    return {"worker": index, "held": 0, "active": 1, "no such field": True}
+
+
+def test_several_workers_that_refuse_their_specs_are_one_error() -> None:
+    (what, cause, next_step), complaints = fault_of([refused(index) for index in range(3)])
+    assert "did not start" in what
+    assert "the spec is not valid" in cause
+    assert next_step
+    assert complaints == []
+
+
+def test_a_worker_that_cannot_be_started_leaves_no_complaint_of_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commands = iter([[sys.executable, "-c", "raise SystemExit(3)"], ["/nowhere/engine"]])
+    monkeypatch.setattr(_boot, "argv", lambda _: next(commands))
+    (what, cause, next_step), complaints = fault_of([refused(index) for index in range(2)])
+    assert what == "worker 1 cannot be started"
+    assert "/nowhere/engine" in cause
+    assert next_step
+    assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("program", "cause"),
+    [("raise SystemExit(3)", "exit code 3"), ("import os; os.kill(os.getpid(), 9)", "signal 9")],
+)
+def test_a_worker_that_ends_without_a_word_is_told_with_how_it_ended(
+    monkeypatch: pytest.MonkeyPatch, program: str, cause: str
+) -> None:
+    monkeypatch.setattr(_boot, "argv", lambda _: [sys.executable, "-c", program])
+    (_, told, next_step), _ = fault_of([refused(0)])
+    assert cause in told
+    assert next_step
