@@ -118,6 +118,13 @@ def test_a_true_result_is_not_doubted(evidence):
     assert judge_trial(evidence).reasons == ()
 
 
+def test_only_connections_that_carry_requests_may_be_on_their_way_to_being_renewed():
+    renewing = load(churned=500, reconnected=500, active_established=48)
+    assert judge_trial(renewing).reasons == ()
+    (reason,) = judge_trial(replace(renewing, held=Gauge(200, 191, 191))).reasons
+    assert reason.code == "system.held_connections"
+
+
 def test_missing_connections_for_want_of_ports_are_the_environments_fault():
     evidence = replace(load(errors={"ports_exhausted": 100}), held=Gauge(200, 100, 100))
     codes = [reason.code for reason in judge_trial(evidence).reasons]

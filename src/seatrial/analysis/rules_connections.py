@@ -12,23 +12,21 @@ if TYPE_CHECKING:
 
 # Above this part of requests failing, percentiles tell how fast the system fails.
 ERROR_FRACTION_LIMIT = 0.01
-# Of the connections that a system closes and we open again, this many may be on their way at one moment.
+# Of the connections that a system closes, or we because they have served their time, this many may be on their way
+# at one moment. Only those that carry requests: a held one is never renewed.
 RECONNECTING_FRACTION = 0.05
-# And so many of the held ones that we close ourselves because they have served their time.
-RENEWED_FRACTION = 0.05
 
 
 def held_missing(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial whose held connections were not all there at every moment of the window."""
     # Start and end do not tell: connections that were lost and opened again in between were not held.
-    held, load = evidence.held, evidence.load
+    held = evidence.held
     seen = [count for count in (held.at_start, held.at_end, held.lowest) if count is not None]
     if not seen or (evidence.state == "cut off" and not held.lost):
         return None
-    missing = held.requested - min(seen)
-    allowed = held.requested * RENEWED_FRACTION if load is not None and load.churned else 0
-    if not held.lost and missing <= allowed and max(seen) <= held.requested:
+    if not held.lost and set(seen) == {held.requested}:
         return None
+    missing = held.requested - min(seen)
     text = f"of {held.requested:,} held, {min(seen):,} throughout"
     ended = (
         f"{held.lost:,} lost, ended by the other side" if held.lost else f"{missing:,} lost or never there"
@@ -38,8 +36,8 @@ def held_missing(evidence: TrialEvidence) -> Reason | None:
 
 def active_missing(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial in which too few connections carried requests."""
-    # The lowest count of the window decides. A system that closes connections as a matter of course
-    # always has a few that are being opened again.
+    # The lowest count of the window decides. Where connections are closed as a matter of course, by the system or by
+    # the load itself, a few are always being opened again.
     load = evidence.load
     if load is None:
         return None
