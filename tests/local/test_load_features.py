@@ -32,6 +32,8 @@ def test_every_route_gets_its_share_and_the_origin_agrees() -> None:
     } == counts
     assert max(counts.values()) - min(counts.values()) <= 2
     assert all(route["latency_us"]["count"] == route["completed"] for route in routes.values())
+    longest_us = max(route["latency_us"]["max"] for route in routes.values())
+    assert longest_us == pytest.approx(document["latency_us"]["max"], rel=0.02)
 
 
 def test_weights_are_kept(tmp_path: Path) -> None:

@@ -218,9 +218,10 @@ impl Active {
         {
             return;
         }
-        let connection = &self.connections[index as usize];
-        if event.writable && connection.state == State::Busy && self.is_half_written(index) {
-            self.write_on(driver, recorder, index);
+        let is_busy = self.connections[index as usize].state == State::Busy;
+        if event.writable && is_busy && self.is_half_written(index) && !self.write_on(driver, recorder, index)
+        {
+            return;
         }
         if event.readable || event.closed {
             self.read(driver, recorder, index, event.closed);
@@ -243,13 +244,17 @@ impl Active {
         }
     }
 
-    fn write_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
+    /// Returns whether the connection is still there.
+    fn write_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) -> bool {
         let connection = &mut self.connections[index as usize];
         let request = &self.catalog.request(connection.request).bytes;
-        match nothing_if_full(driver.send(connection.socket, &request[connection.written as usize..])) {
-            Ok(written) => connection.written += written as u32,
-            Err(_) => self.fail(driver, recorder, index, Failure::WriteFailed),
+        let sent = nothing_if_full(driver.send(connection.socket, &request[connection.written as usize..]));
+        if let Ok(written) = sent {
+            connection.written += written as u32;
+        } else {
+            self.fail(driver, recorder, index, Failure::WriteFailed);
         }
+        sent.is_ok()
     }
 
     /// Reads until nothing is left. A read that does not fill the buffer has emptied the socket (epoll(7)), so almost
@@ -298,7 +303,8 @@ impl Active {
                 if self.expectations.is_some() {
                     self.compare(recorder, index, &sent, response.status);
                 }
-                if !response.keep_alive {
+                // After an answer that came too early the next request would be taken for the rest of this one.
+                if !response.keep_alive || self.is_half_written(index) {
                     self.reconnect(driver, recorder, index, false);
                 } else if self.is_worn(index, at_ns) {
                     recorder.churned();

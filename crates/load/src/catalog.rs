@@ -57,7 +57,7 @@ impl Catalog {
         }
     }
 
-    /// The labels with how many requests share each: "host path".
+    /// The label of each request: "host path".
     pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {
         self.requests.iter().map(|request| request.label.as_str())
     }

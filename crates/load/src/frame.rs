@@ -68,7 +68,7 @@ pub struct Done {
 
 /// The requests of one phase that were accounted for in one interval.
 #[derive(Debug, Default, Serialize)]
-#[expect(missing_docs, reason = "described field by field in the Python module load/frames.py")]
+#[expect(missing_docs, reason = "described field by field in the Python module generator/frames.py")]
 pub struct PhasePart {
     pub phase: &'static str,
     pub sent: u64,
@@ -93,7 +93,7 @@ pub struct PhasePart {
 
 /// One interval: counters are of the interval, gauges of its end.
 #[derive(Debug, Default, Serialize)]
-#[expect(missing_docs, reason = "described field by field in the Python module load/frames.py")]
+#[expect(missing_docs, reason = "described field by field in the Python module generator/frames.py")]
 pub struct Frame {
     pub worker: u32,
     pub seq: u64,

@@ -1,4 +1,4 @@
-//! Idle connections: open, almost or wholly silent, and no more than twelve bytes each.
+//! Idle connections: open, almost or wholly silent, and no more than sixteen bytes each.
 
 use std::collections::VecDeque;
 use std::io;

@@ -38,8 +38,8 @@ impl HoldPace {
         }
         let index = self.next;
         self.next = (self.next + 1) % self.connections;
-        self.next_ns =
-            self.next_ns.max(now_ns.saturating_sub(every_ns)) + every_ns / u64::from(self.connections);
+        self.next_ns = self.next_ns.max(now_ns.saturating_sub(every_ns))
+            + (every_ns / u64::from(self.connections)).max(1);
         Some(index)
     }
 }

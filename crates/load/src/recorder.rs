@@ -215,15 +215,19 @@ impl Recorder {
             Ending::Failed => record.failed += 1,
             Ending::InFlight => record.in_flight += 1,
         }
-        record.latency.record_ns(now_ns.saturating_sub(sent.slot.intended_ns));
+        let waited_ns = now_ns.saturating_sub(sent.slot.intended_ns);
+        record.latency.record_ns(waited_ns);
         record.service_time.record_ns(now_ns.saturating_sub(sent.at_ns));
+        self.routes.waited(sent.request, sent.slot.phase, waited_ns / 1_000);
     }
 
     /// Records a request that never found a free connection.
-    pub(crate) fn unsent(&mut self, slot: Slot, now_ns: u64) {
+    pub(crate) fn unsent(&mut self, slot: Slot, request: u32, now_ns: u64) {
+        let waited_ns = now_ns.saturating_sub(slot.intended_ns);
         let record = self.phase(slot.phase);
         record.unsent += 1;
-        record.latency.record_ns(now_ns.saturating_sub(slot.intended_ns));
+        record.latency.record_ns(waited_ns);
+        self.routes.waited(request, slot.phase, waited_ns / 1_000);
     }
 
     /// Records the handshake that is part of opening a connection; returns the other part, the connect time.

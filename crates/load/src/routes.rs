@@ -5,6 +5,7 @@ use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use serde::Serialize;
 
 use crate::catalog::{Catalog, by_label};
+use crate::histogram::MAX_US;
 use crate::schedule::Phase;
 
 /// Two digits, and memory that grows with the range seen: thousands of routes have a histogram each.
@@ -25,7 +26,8 @@ pub struct RouteReport {
     pub unexpected: u64,
     /// Requests answered in all phases.
     pub completed_in_all: u64,
-    /// The latencies, base64 V2; "" where they were not kept apart.
+    /// The latencies of all that was intended, base64 V2; "" where they were not kept apart. What got no answer has taken
+    /// at least until its end.
     pub latency: String,
 }
 
@@ -37,6 +39,16 @@ struct Counts {
     unexpected: u64,
     completed_in_all: u64,
     latency: Option<Hdr<u64>>,
+}
+
+impl Counts {
+    #[inline]
+    fn took(&mut self, latency_us: u64) {
+        if let Some(latency) = &mut self.latency {
+            // `saturating_record` would not let it grow.
+            latency.record(latency_us.min(MAX_US)).expect("it grows with the range seen");
+        }
+    }
 }
 
 /// A row for each request of the catalog.
@@ -64,14 +76,19 @@ impl Routes {
         row.completed_in_all += 1;
         if phase == Phase::Measure {
             row.completed += 1;
-            if let Some(latency) = &mut row.latency {
-                latency.saturating_record(latency_us);
-            }
+            row.took(latency_us);
         }
     }
 
     pub(crate) fn failed(&mut self, request: u32, phase: Phase) {
         self.0[request as usize].failed += u64::from(phase == Phase::Measure);
+    }
+
+    /// It got no answer, and has waited for this long.
+    pub(crate) fn waited(&mut self, request: u32, phase: Phase, waited_us: u64) {
+        if phase == Phase::Measure {
+            self.0[request as usize].took(waited_us);
+        }
     }
 
     pub(crate) fn unexpected(&mut self, request: u32, phase: Phase) {

@@ -9,6 +9,10 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::profile::Profile;
 use crate::spec::{Arrival, WorkerSpec};
 
+/// Sets the streams of a load's workers apart, and those of loads whose seeds follow each other (the odd number nearest
+/// to 2^64 over the golden ratio: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+const STREAM: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// The phase that a request belongs to by its intended send time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -62,7 +66,9 @@ impl Schedule {
             index: u64::from(spec.worker),
             place: f64::INFINITY,
             nominal_ns: f64::INFINITY,
-            random: Xoshiro256PlusPlus::seed_from_u64(spec.seed.wrapping_add(u64::from(spec.worker))),
+            random: Xoshiro256PlusPlus::seed_from_u64(
+                spec.seed ^ u64::from(spec.worker).wrapping_mul(STREAM),
+            ),
         };
         // A worker that only holds idle connections owns no slot, and a closed loop has none.
         if spec.active > 0 && !spec.profile.is_empty() {
@@ -164,6 +170,20 @@ mod tests {
             schedule.advance();
         }
         slots
+    }
+
+    #[test]
+    fn no_two_workers_of_loads_with_neighbouring_seeds_share_a_stream() {
+        let first_ns = |(seed, worker)| {
+            let arrival = Arrival::Poisson;
+            let spec = crate::spec::WorkerSpec { seed, worker, workers: 4, arrival, ..spec() };
+            Schedule::new(&spec, 0).next().expect("a slot").intended_ns
+        };
+        let mut firsts: Vec<u64> =
+            (1..5).flat_map(|seed| (0..4).map(move |worker| (seed, worker))).map(first_ns).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), 16);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub enum Arrival {
     Poisson,
 }
 
-/// The request that every connection repeats.
+/// One of the requests that connections carry.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestSpec {

@@ -204,18 +204,19 @@ impl<D: Driver> Worker<D> {
         if matches!(self.stage, Stage::Drain(..)) {
             return;
         }
-        self.active.reopen_due(&mut self.driver, &mut self.recorder, now_ns);
         for _ in 0..OPENED_PER_TURN {
-            let is_wanted = self.held.wants_to_open() || self.active.wants_to_open();
+            let may_reopen = self.active.next_reopening_ns().is_some_and(|at_ns| at_ns <= now_ns);
+            let is_wanted = may_reopen || self.held.wants_to_open() || self.active.wants_to_open();
             if !(is_wanted && self.opener.take(now_ns)) {
                 return;
             }
-            // Idle connections first: requests are measured beside all of them.
-            if self.held.wants_to_open() {
-                let target = &self.targets[self.held_opened % self.targets.len()];
-                let source = self.sources.get(self.held_opened % self.sources.len().max(1));
+            // What was open before comes first: requests wait for it. Then idle connections: requests are measured
+            // beside all of them.
+            if may_reopen {
+                self.active.reopen_one(&mut self.driver, &mut self.recorder);
+            } else if self.held.wants_to_open() {
+                let route = Route::nth(self.held_opened, &self.targets, &self.sources);
                 self.held_opened += 1;
-                let route = Route { target, source };
                 self.held.open_one(&mut self.driver, route, &mut self.opener, &mut self.recorder);
             } else {
                 self.active.open_one(&mut self.driver, &mut self.recorder);

@@ -27,6 +27,15 @@ pub struct Route<'a> {
     pub source: Option<&'a RawAddress>,
 }
 
+impl<'a> Route<'a> {
+    /// The route of the nth connection: as many go from every source to every target, so that none of the pairs runs
+    /// out of ports before the others.
+    pub fn nth(number: usize, targets: &'a [RawAddress], sources: &'a [RawAddress]) -> Self {
+        let target = &targets[number % targets.len()];
+        Self { target, source: sources.get(number / targets.len() % sources.len().max(1)) }
+    }
+}
+
 /// When to come back from a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
@@ -84,7 +93,8 @@ pub struct Connected {
     pub tls: Option<Handshake>,
 }
 
-/// Non-blocking stream sockets and a clock. Implementations: epoll; a simulated one for tests.
+/// Non-blocking stream sockets and a clock. Implementations: epoll, io_uring, TLS over either, and a simulated one for
+/// tests.
 pub trait Driver {
     /// Now, in nanoseconds on the scale of every other time here.
     fn now_ns(&self) -> u64;
@@ -113,6 +123,9 @@ pub trait Driver {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
     #[test]
@@ -122,5 +135,23 @@ mod tests {
         assert_eq!(Ended::of(&clean, SOONEST_RETRANSMISSION_NS), Ended::Somehow);
         assert_eq!(Ended::of(&Event { closed: true, ..clean }, 0), Ended::Somehow);
         assert_eq!(Ended::of(&Event { readable: true, ..Event::default() }, 0), Ended::Somehow);
+    }
+
+    #[test]
+    fn every_source_is_used_towards_every_target_alike() {
+        let addresses = |count: u8| -> Vec<RawAddress> {
+            (1..=count).map(|last| RawAddress::any_port(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))).collect()
+        };
+        for (targets, sources) in [(1, 4), (2, 2), (2, 4), (3, 2), (4, 6)] {
+            let (targets, sources) = (addresses(targets), addresses(sources));
+            let pairs = targets.len() * sources.len();
+            let mut uses: HashMap<(*const RawAddress, *const RawAddress), u32> = HashMap::new();
+            for number in 0..10 * pairs {
+                let route = Route::nth(number, &targets, &sources);
+                *uses.entry((route.target, route.source.expect("a source"))).or_default() += 1;
+            }
+            assert_eq!((uses.len(), uses.values().min(), uses.values().max()), (pairs, Some(&10), Some(&10)));
+        }
+        assert!(Route::nth(7, &addresses(2), &[]).source.is_none());
     }
 }

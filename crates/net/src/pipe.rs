@@ -3,6 +3,9 @@
 use std::io;
 use std::os::fd::RawFd;
 
+/// How much is read at once.
+const CHUNK_BYTES: usize = 16 * 1024;
+
 /// Nobody is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PipeClosed;
@@ -12,13 +15,15 @@ pub struct LinePipe {
     input: RawFd,
     output: RawFd,
     received: Vec<u8>,
+    /// How much of it has no end of a line in it.
+    searched: usize,
     unsent: Vec<u8>,
 }
 
 impl LinePipe {
     /// Takes over two descriptors, both still blocking.
     pub fn new(input: RawFd, output: RawFd) -> Self {
-        Self { input, output, received: Vec::new(), unsent: Vec::new() }
+        Self { input, output, received: Vec::new(), searched: 0, unsent: Vec::new() }
     }
 
     /// The descriptor that lines arrive on.
@@ -54,7 +59,7 @@ impl LinePipe {
     }
 
     fn read_some(&mut self) -> io::Result<usize> {
-        let mut chunk = [0; 4096];
+        let mut chunk = [0; CHUNK_BYTES];
         // SAFETY: the pointer and length describe `chunk`.
         let len = unsafe { libc::read(self.input, chunk.as_mut_ptr().cast(), chunk.len()) };
         let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
@@ -63,8 +68,12 @@ impl LinePipe {
     }
 
     fn take_line(&mut self) -> Option<String> {
-        let end = self.received.iter().position(|&byte| byte == b'\n')?;
-        let line: Vec<u8> = self.received.drain(..=end).collect();
+        let Some(end) = self.received[self.searched..].iter().position(|&byte| byte == b'\n') else {
+            self.searched = self.received.len();
+            return None;
+        };
+        let line: Vec<u8> = self.received.drain(..=self.searched + end).collect();
+        self.searched = 0;
         Some(String::from_utf8_lossy(&line).trim().to_owned())
     }
 
@@ -85,5 +94,32 @@ impl LinePipe {
                 Err(_) => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn lines_arrive_whole_however_they_were_cut() {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        let long = "x".repeat(3 * CHUNK_BYTES + 7);
+        let text = format!("{long}\nsecond\n\nfourth\nunfinished");
+        let sender = std::thread::spawn(move || {
+            for piece in text.as_bytes().chunks(CHUNK_BYTES / 2 + 1) {
+                writer.write_all(piece).expect("a reader");
+            }
+            writer
+        });
+        let mut pipe = LinePipe::new(reader.as_raw_fd(), -1);
+        for line in [long.as_str(), "second", "", "fourth"] {
+            assert_eq!(pipe.read_first_line().as_deref(), Ok(line));
+        }
+        drop(sender.join().expect("a sender"));
+        assert_eq!(pipe.read_line(), Err(PipeClosed));
     }
 }

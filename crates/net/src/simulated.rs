@@ -9,6 +9,9 @@ use std::io;
 
 use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
 
+/// After so long a full socket takes more.
+const FULL_NS: u64 = 50_000;
+
 /// What becomes of a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Welcome {
@@ -41,9 +44,14 @@ pub trait Server {
     /// Decides what follows a request that arrived whole.
     fn answer(&mut self, now_ns: u64) -> Vec<Step>;
 
-    /// How many of these bytes the kernel takes in one write.
+    /// How many of these bytes the kernel takes in one write; it takes more a little later.
     fn takes(&mut self, len: usize) -> usize {
         len
+    }
+
+    /// Decides what follows a part of a request, the rest of which has not arrived.
+    fn interrupt(&mut self, _now_ns: u64) -> Vec<Step> {
+        vec![]
     }
 }
 
@@ -51,6 +59,7 @@ pub trait Server {
 enum Happening {
     Established,
     Refused,
+    Writable,
     Bytes(Vec<u8>),
     Closed,
     Reset,
@@ -120,6 +129,19 @@ impl<S: Server> SimulatedDriver<S> {
         self.agenda.push(Reverse((self.now_ns.get() + after_ns, self.order, socket, happening)));
     }
 
+    fn plan_all(&mut self, socket: usize, steps: Vec<Step>) {
+        let mut after_ns = 0;
+        for step in steps {
+            let (wait_ns, happening) = match step {
+                Step::Send(wait_ns, bytes) => (wait_ns, Happening::Bytes(bytes)),
+                Step::Close(wait_ns) => (wait_ns, Happening::Closed),
+                Step::Reset(wait_ns) => (wait_ns, Happening::Reset),
+            };
+            after_ns += wait_ns;
+            self.plan(after_ns, socket, happening);
+        }
+    }
+
     /// Lets everything happen that is due, and collects what can be seen of it.
     fn happen(&mut self, events: &mut Vec<Event>) {
         while let Some(Reverse((at_ns, ..))) = self.agenda.peek()
@@ -150,6 +172,7 @@ impl Socket {
                 self.refused = true;
                 Event { closed: true, writable: true, ..event }
             }
+            Happening::Writable => Event { writable: true, ..event },
             Happening::Bytes(bytes) => {
                 self.received.push_back((bytes, at_ns));
                 Event { readable: true, ..event }
@@ -213,24 +236,23 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         if self.sockets[index].was_reset {
             return Err(io::Error::from_raw_os_error(libc::EPIPE));
         }
+        let begun = self.sockets[index].request_bytes;
+        assert!(begun + bytes.len() <= self.request_bytes, "a request is sent into the midst of another");
         let taken = self.server.takes(bytes.len());
+        if taken < bytes.len() {
+            self.plan(FULL_NS, index, Happening::Writable);
+        }
         if taken == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.sockets[index].request_bytes += taken;
-        if self.sockets[index].request_bytes == self.request_bytes {
+        let steps = if self.sockets[index].request_bytes == self.request_bytes {
             self.sockets[index].request_bytes = 0;
-            let mut after_ns = 0;
-            for step in self.server.answer(self.now_ns.get()) {
-                let (wait_ns, happening) = match step {
-                    Step::Send(wait_ns, bytes) => (wait_ns, Happening::Bytes(bytes)),
-                    Step::Close(wait_ns) => (wait_ns, Happening::Closed),
-                    Step::Reset(wait_ns) => (wait_ns, Happening::Reset),
-                };
-                after_ns += wait_ns;
-                self.plan(after_ns, index, happening);
-            }
-        }
+            self.server.answer(self.now_ns.get())
+        } else {
+            self.server.interrupt(self.now_ns.get())
+        };
+        self.plan_all(index, steps);
         Ok(taken)
     }
 

@@ -20,25 +20,21 @@ impl Active {
         }
     }
 
-    /// Opens again what has rested long enough.
-    pub(crate) fn reopen_due<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, now_ns: u64) {
-        while self.next_reopening_ns().is_some_and(|at_ns| at_ns <= now_ns) {
-            if let Some(Reverse((_, index))) = self.resting.pop() {
-                self.connect(driver, recorder, index);
-            }
+    /// Opens again one that has rested long enough. The caller has the opener's permission.
+    pub(crate) fn reopen_one<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
+        if let Some(Reverse((_, index))) = self.resting.pop() {
+            self.connect(driver, recorder, index);
         }
     }
 
     fn connect<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
-        let target = self.targets[index as usize % self.targets.len()];
-        let source = (!self.sources.is_empty()).then(|| self.sources[index as usize % self.sources.len()]);
         let connection = &mut self.connections[index as usize];
         connection.generation = Token::next_generation(connection.generation);
         connection.since_ns = driver.now_ns();
         connection.answered = 0;
         connection.parser.reset();
         let token = Token::active(index, connection.generation);
-        let route = Route { target: &target, source: source.as_ref() };
+        let route = Route::nth(index as usize, &self.targets, &self.sources);
         match driver.connect(token.into(), route, Use::Requests) {
             Ok(socket) => {
                 connection.socket = socket;
@@ -92,18 +88,20 @@ impl Active {
     ) {
         let now_ns = driver.now_ns();
         recorder.failure(failure);
-        if self.connections[index as usize].state == State::Busy {
+        let state = self.connections[index as usize].state;
+        if state == State::Busy {
             let ending = if failure == Failure::Timeout { Ending::TimedOut } else { Ending::Failed };
             recorder.ended(&self.sent(index), ending, now_ns);
             recorder.failed(&self.sent(index), failure);
             self.busy.remove(&mut self.connections, index);
-        } else {
+        } else if state == State::Free {
             self.free.remove(&mut self.connections, index);
         }
         self.reconnect(driver, recorder, index, true);
     }
 
-    /// Closes and opens again; after a failure with a growing rest, so that a peer that is down is not hammered.
+    /// Closes and opens again: after a failure no faster than connections may be opened, and from the second in a row on
+    /// with a growing rest, so that a peer that is down is not hammered, nor one that comes back.
     pub(super) fn reconnect<D: Driver>(
         &mut self,
         driver: &mut D,
@@ -112,11 +110,13 @@ impl Active {
         has_failed: bool,
     ) {
         self.close(driver, index);
-        if has_failed && self.connections[index as usize].failures > 0 {
+        if !has_failed {
+            self.connect(driver, recorder, index);
+        } else if self.connections[index as usize].failures > 0 {
             self.rest(driver.now_ns(), index);
         } else {
-            self.connections[index as usize].failures += u32::from(has_failed);
-            self.connect(driver, recorder, index);
+            self.connections[index as usize].failures = 1;
+            self.resting.push(Reverse((driver.now_ns(), index)));
         }
     }
 

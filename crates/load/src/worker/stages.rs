@@ -118,7 +118,7 @@ impl<D: Driver> Worker<D> {
         while self.spec.loop_kind == LoopKind::Open
             && let Some(slot) = schedule.next()
         {
-            self.recorder.unsent(slot, now_ns);
+            self.recorder.unsent(slot, self.active.catalog().pick(slot.number), now_ns);
             schedule.advance();
         }
         // Closing a hundred thousand connections takes a second of CPU that no request cost.

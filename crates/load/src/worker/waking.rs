@@ -14,17 +14,24 @@ impl<D: Driver> Worker<D> {
         for since_ns in expiries.into_iter().flatten() {
             deadline_ns = deadline_ns.min(since_ns + timeout_ns + 1);
         }
-        for at_ns in [self.active.next_reopening_ns(), self.held.next_action_ns()].into_iter().flatten() {
+        for at_ns in [self.next_opening_ns(), self.held.next_action_ns()].into_iter().flatten() {
             deadline_ns = deadline_ns.min(at_ns);
-        }
-        if self.held.wants_to_open() || self.active.wants_to_open() {
-            deadline_ns = deadline_ns.min(self.opener.next_ns());
         }
         if self.spec.spin && matches!(self.stage, Stage::Run(_)) {
             return (now_ns, Wake::OnEvent);
         }
         let (stage_deadline_ns, wake) = self.stage_wake(now_ns);
         (deadline_ns.min(stage_deadline_ns), wake)
+    }
+
+    /// When the next connection may be opened. While the load drains none is.
+    fn next_opening_ns(&self) -> Option<u64> {
+        if matches!(self.stage, Stage::Drain(..)) {
+            return None;
+        }
+        let wants_to_open = self.held.wants_to_open() || self.active.wants_to_open();
+        let first_ns = wants_to_open.then_some(0).or_else(|| self.active.next_reopening_ns())?;
+        Some(first_ns.max(self.opener.next_ns()))
     }
 
     pub(super) fn stage_wake(&self, now_ns: u64) -> (u64, Wake) {

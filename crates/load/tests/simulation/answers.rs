@@ -1,9 +1,35 @@
 //! Answers that are not what was expected.
 
 use seatrial_load::histogram::Histogram;
-use seatrial_load::spec::{ExpectSpec, RequestSpec};
+use seatrial_load::spec::{ExpectSpec, RequestSpec, WorkerSpec};
+use seatrial_net::simulated::{Server, Step, Welcome};
 
-use crate::support::{Queue, S, run, spec};
+use crate::support::{GOOD, MS, Queue, S, run, spec};
+
+/// Nothing is left out of a route's histogram either: what got no answer has taken at least so long.
+#[test]
+fn a_route_keeps_the_latencies_of_all_that_was_intended() {
+    /// Answers one request in two.
+    struct Half(u32);
+    impl Server for Half {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Accept(0)
+        }
+
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            self.0 += 1;
+            if self.0.is_multiple_of(2) { vec![] } else { vec![Step::Send(1_000, GOOD.to_vec())] }
+        }
+    }
+    let spec = WorkerSpec { route_histograms: true, timeout_ns: 200 * MS, drain_ns: 100 * MS, ..spec() };
+    let (seen, _) = run(&spec, Half(0), 2 * S);
+    let intended = seen.sum(|part| part.sent + part.unsent);
+    assert!(seen.sum(|part| part.unsent) > 0 && seen.sum(|part| part.timed_out) > 0);
+    let route = &seen.done.as_ref().expect("the last word").routes[0];
+    let latency = Histogram::decode(&route.latency).expect("an encoding of ours");
+    assert_eq!((latency.count(), intended), (1_000, 1_000));
+    assert!(latency.quantile_us(0.9) >= 190_000, "{}", latency.quantile_us(0.9));
+}
 
 #[test]
 fn unexpected_answers_are_counted_by_kind_and_route() {

@@ -68,6 +68,21 @@ impl Server for Chaos {
         steps
     }
 
+    fn interrupt(&mut self, _: u64) -> Vec<Step> {
+        if self.up_to(1_000) >= self.misbehaves_in_1000 {
+            return vec![];
+        }
+        match self.up_to(4) {
+            0 => vec![Step::Reset(self.up_to(MS))],
+            1 => vec![Step::Close(self.up_to(MS))],
+            2 => vec![Step::Send(
+                self.up_to(MS),
+                b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            )],
+            _ => vec![],
+        }
+    }
+
     fn takes(&mut self, len: usize) -> usize {
         if self.up_to(100) < 5 { self.up_to(len as u64 + 1) as usize } else { len }
     }

@@ -40,6 +40,35 @@ fn least_recently_used_spreads_and_most_recently_used_gathers() {
 }
 
 #[test]
+fn connections_that_all_broke_come_back_no_faster_than_connections_are_opened() {
+    /// Resets everything that asks in a certain millisecond, and counts who came in the 100 ms after it.
+    struct Restarts {
+        came: u32,
+    }
+    impl Server for Restarts {
+        fn welcome(&mut self, now_ns: u64) -> Welcome {
+            self.came += u32::from((2_501 * MS..2_601 * MS).contains(&now_ns));
+            Welcome::Accept(10_000)
+        }
+
+        fn answer(&mut self, now_ns: u64) -> Vec<Step> {
+            let restarts_ns = 2_501 * MS;
+            vec![if now_ns < restarts_ns && now_ns > 2_400 * MS {
+                Step::Reset(restarts_ns - now_ns)
+            } else {
+                Step::Send(10_000, GOOD.to_vec())
+            }]
+        }
+    }
+    let spec = WorkerSpec { active: 80, connect_rate_per_s: 200.0, ..spec() };
+    let (seen, driver) = run(&spec, Restarts { came: 0 }, 2 * S);
+    assert!(seen.sum(|part| part.failed) >= 60, "{}", seen.sum(|part| part.failed));
+    let came = driver.server().came;
+    // 200 a second, and what a late wake-up may catch up.
+    assert!((15..=25).contains(&came), "{came}");
+}
+
+#[test]
 fn idle_connections_act_at_their_own_pace() {
     let held_requests = |hold| {
         let spec = WorkerSpec { held: 20, hold, measure_ns: 2 * S, ..spec() };

@@ -3,9 +3,9 @@
 use seatrial_load::example::constant;
 use seatrial_load::profile::Stretch;
 use seatrial_load::spec::{LoopKind, WorkerSpec};
-use seatrial_net::simulated::Server;
+use seatrial_net::simulated::{Server, Step, Welcome};
 
-use crate::support::{MS, Parallel, Queue, S, run, spec};
+use crate::support::{GOOD, MS, Parallel, Queue, S, run, spec};
 
 #[test]
 fn a_grid_wakes_once_for_many_requests() {
@@ -54,6 +54,30 @@ fn a_closed_loop_does_not_nap_where_that_would_cost_throughput() {
     let parallel = Parallel { service_ns: 700_000 };
     let [(completed, _), (without, _)] = closed_with_and_without_naps(&parallel);
     assert!(completed as f64 > 0.98 * without as f64, "{completed} of {without}");
+}
+
+#[test]
+fn a_drain_waits_asleep_whatever_connections_are_missing() {
+    /// Resets the first connection when it asks, and is gone then; answers the others long after the window.
+    struct Gone {
+        asked: u32,
+        welcomed: u32,
+    }
+    impl Server for Gone {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            self.welcomed += 1;
+            if self.welcomed > 10 { Welcome::Refuse(1_000) } else { Welcome::Accept(0) }
+        }
+
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            self.asked += 1;
+            vec![if self.asked == 1 { Step::Reset(1_000) } else { Step::Send(2_500 * MS, GOOD.to_vec()) }]
+        }
+    }
+    let spec = WorkerSpec { timeout_ns: 5 * S, drain_ns: 2 * S, interval_ns: 10 * S, ..spec() };
+    let (_, driver) = run(&spec, Gone { asked: 0, welcomed: 0 }, 2 * S);
+    // Ten requests are sent and one connection is tried a few times; a loop that does not sleep turns millions of times.
+    assert!(driver.wakes() < 500, "{}", driver.wakes());
 }
 
 #[test]
