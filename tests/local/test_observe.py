@@ -132,12 +132,11 @@ def test_the_machine_is_measured_as_psutil_measures_it() -> None:
 def test_throttling_is_read_from_both_versions(tmp_path: Path, text: str, expected_s: float | None) -> None:
     file = tmp_path / "cpu.stat"
     file.write_text(text)
-    assert cgroup.throttled_s(file) == expected_s
+    assert cgroup.throttled_s([file]) == expected_s
 
 
 def test_throttling_of_this_process_is_told_where_the_kernel_does() -> None:
-    file = cgroup.cpu_stat_file(os.getpid())
-    assert file is None or (cgroup.throttled_s(file) or 0.0) >= 0.0
+    assert (cgroup.throttled_s(cgroup.cpu_stat_files(os.getpid())) or 0.0) >= 0.0
 
 
 async def run_for(sampler: Sampler, seconds: float) -> None:

@@ -1,35 +1,46 @@
-"""How long the kernel has held a process's control group back for its CPU quota (cgroups v2, and v1)."""
+"""How long the kernel has held a process back for the CPU quotas of its control groups (cgroups v2, and v1)."""
 
 from __future__ import annotations
 
-from functools import cache
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seatrial.preflight.cgroup import groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MICROSECOND_S = 1e-6
 _NANOSECOND_S = 1e-9
 
 
-def cpu_stat_file(pid: int) -> Path | None:
-    """Return the cpu.stat of the process's group, or None where the kernel offers none for it."""
-    try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    groups = [line.split(":", 2) for line in lines]
-    # Where both versions are mounted, the controller is attached to one of them: v1 names it in its line.
-    v1 = next((path for _, names, path in groups if "cpu" in names.split(",")), None)
-    v2 = next((path for number, _, path in groups if number == "0"), None)
-    group, mount = (v1, _mounts()[0]) if v1 is not None else (v2, _mounts()[1])
-    if group is None or mount is None:
-        return None
-    # In a container the path may be the host's, which is not below what is mounted; the mount is then the
-    # group.
-    candidates = (mount / group.lstrip("/") / "cpu.stat", mount / "cpu.stat")
-    return next((path for path in candidates if path.exists()), None)
+def cpu_stat_files(pid: int, root: Path = Path("/")) -> tuple[Path, ...]:
+    """Return the cpu.stat of the process's group and of every group above it that can be seen from here.
+
+    A quota on any of them holds the process back. ``root`` is where ``/proc`` and ``/sys`` are.
+    """
+    # A hierarchy may be mounted twice; its groups are the same ones then, and count once.
+    once: dict[tuple[int, int], Path] = {}
+    for group in groups(root, "cpu", str(pid)):
+        file = group / "cpu.stat"
+        with suppress(OSError):
+            identity = file.stat()
+            once[identity.st_dev, identity.st_ino] = file
+    return tuple(once.values())
 
 
-def throttled_s(cpu_stat: Path) -> float | None:
-    """Read the time throttled so far in seconds; None where this group has no quota to be throttled by."""
+def throttled_s(cpu_stats: Iterable[Path]) -> float | None:
+    """Sum up the time throttled so far in seconds; None where no group has a quota to be throttled by.
+
+    The sum, because what counts is how much it grows: groups are throttled by turns, as a group that its parent stops
+    does not use up its own quota, and the greatest of several histories would hide the growth of a lesser one.
+    """
+    found = [seconds for cpu_stat in cpu_stats if (seconds := _throttled_s(cpu_stat)) is not None]
+    return sum(found) if found else None
+
+
+def _throttled_s(cpu_stat: Path) -> float | None:
     try:
         fields = dict(line.split() for line in cpu_stat.read_text().splitlines())
     except (OSError, ValueError):
@@ -39,16 +50,3 @@ def throttled_s(cpu_stat: Path) -> float | None:
     if "throttled_time" in fields:
         return int(fields["throttled_time"]) * _NANOSECOND_S
     return None
-
-
-@cache
-def _mounts() -> tuple[Path | None, Path | None]:
-    """Return where the CPU controller of v1, and where v2 is mounted."""
-    v1 = v2 = None
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, mount, kind, options, *_ = line.split()
-        if kind == "cgroup" and "cpu" in options.split(","):
-            v1 = Path(mount)
-        elif kind == "cgroup2":
-            v2 = Path(mount)
-    return v1, v2

@@ -30,7 +30,7 @@ class ProcessSampler:
 
     def sample(self, refs: Iterable[ProcessRef], at_s: float) -> list[ProcessSample | ProcessGone]:
         """Look at each process once; those seen before and no longer alive come as ``ProcessGone``."""
-        throttled: dict[Path, float | None] = {}
+        throttled: dict[tuple[Path, ...], float | None] = {}
         before, self._seen = self._seen, {}
         found: list[ProcessSample | ProcessGone] = []
         for ref in dict.fromkeys(refs):
@@ -57,19 +57,18 @@ class _Memory:
 
     def __init__(self, pid: int) -> None:
         self.looks = 0
-        self.cpu_stat = cgroup.cpu_stat_file(pid)
+        self.cpu_stats = cgroup.cpu_stat_files(pid)
 
 
 def _sample(
-    ref: ProcessRef, memory: _Memory, throttled: dict[Path, float | None], at_s: float
+    ref: ProcessRef, memory: _Memory, throttled: dict[tuple[Path, ...], float | None], at_s: float
 ) -> ProcessSample | None:
-    """Look once; ``throttled`` is shared, because many processes are in one group."""
+    """Look once; ``throttled`` is shared, because many processes are in the same groups."""
     its = proc.stat(ref.pid)
     if its is None or its.started_ticks != ref.started_ticks or its.state in {"Z", "X"}:
         return None
-    group = memory.cpu_stat
-    if group is not None and group not in throttled:
-        throttled[group] = cgroup.throttled_s(group)
+    if memory.cpu_stats not in throttled:
+        throttled[memory.cpu_stats] = cgroup.throttled_s(memory.cpu_stats)
     rss_bytes = its.rss_pages * _PAGE_BYTES
     wants_pss = rss_bytes < PSS_LARGE_BYTES or memory.looks % PSS_EVERY == 0
     memory.looks += 1
@@ -84,7 +83,7 @@ def _sample(
         pss_bytes=pss_bytes(ref.pid) if wants_pss else None,
         fds=descriptors(ref.pid),
         threads=its.threads,
-        throttled_s=None if group is None else throttled[group],
+        throttled_s=throttled[memory.cpu_stats],
     )
 
 

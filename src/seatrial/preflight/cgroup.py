@@ -28,8 +28,8 @@ class CgroupLimits:
 
 def read_cgroup_limits(root: Path = Path("/")) -> CgroupLimits:
     """Read the limits; ``root`` is where ``/proc`` and ``/sys`` are. Unreadable files count as no limit."""
-    cpu = [cores for group in _groups(root, "cpu") if (cores := _cpu_cores(group)) is not None]
-    memory = [pair for group in _groups(root, "memory") if (pair := _memory(group)) is not None]
+    cpu = [cores for group in groups(root, "cpu") if (cores := _cpu_cores(group)) is not None]
+    memory = [pair for group in groups(root, "memory") if (pair := _memory(group)) is not None]
     return CgroupLimits(
         cpu_cores=min(cpu, default=None),
         memory_limit_bytes=min((limit for limit, _ in memory), default=None),
@@ -37,9 +37,9 @@ def read_cgroup_limits(root: Path = Path("/")) -> CgroupLimits:
     )
 
 
-def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the directories of one's own group and its parents, for v1's controller and for v2."""
-    paths = _own_paths(root)
+def groups(root: Path, controller: str, pid: str = "self") -> Iterator[Path]:
+    """Yield the directories of a process's own group and its parents, for v1's controller and for v2."""
+    paths = _own_paths(root, pid)
     for mount, kind, options in _mounts(root):
         if kind == "cgroup" and controller in options:
             yield from _upward(root, mount, paths.get(controller, "/"))
@@ -47,10 +47,10 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
             yield from _upward(root, mount, paths.get("", "/"))
 
 
-def _own_paths(root: Path) -> dict[str, str]:
-    """Map each v1 controller, and "" for v2, to this process's group."""
+def _own_paths(root: Path, pid: str) -> dict[str, str]:
+    """Map each v1 controller, and "" for v2, to the process's group."""
     paths: dict[str, str] = {}
-    for line in _read(root / "proc/self/cgroup").splitlines():
+    for line in _read(root / "proc" / pid / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         paths.update(dict.fromkeys(controllers.split(","), path))
     return paths

@@ -17,7 +17,7 @@ from seatrial.generator.routes import merged_routes
 from seatrial.generator.spec import LoadSpec
 from seatrial.generator.split import split
 from seatrial.generator.workers import Hello, LocalWorkers
-from seatrial.observe.cgroup import cpu_stat_file, throttled_s
+from seatrial.observe.cgroup import cpu_stat_files, throttled_s
 from seatrial.observe.memory import pss_bytes
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
@@ -146,8 +146,7 @@ class Toll:
 
 def _throttled_s(pids: Sequence[int]) -> float:
     # Workers share their parent's control group, so one of them tells for all.
-    file = cpu_stat_file(pids[0]) if pids else None
-    return (throttled_s(file) or 0.0) if file is not None else 0.0
+    return (throttled_s(cpu_stat_files(pids[0])) or 0.0) if pids else 0.0
 
 
 async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:
