@@ -10,6 +10,7 @@ from typing import Any, Self
 import click
 
 from seatrial.errors import EnvironmentFault, PlanError
+from seatrial.generator.pem import certificate_and_key
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -55,7 +56,7 @@ class OriginTls:
         Raises
         ------
         PlanError
-            Flags that contradict each other, or files that are no PEM.
+            Flags that contradict each other, files that are no PEM, or a key that is another's.
         EnvironmentFault
             The CA cannot be written.
         """
@@ -72,7 +73,8 @@ class OriginTls:
             )
         if self.tls_cert is None or self.tls_key is None:
             return None
-        return {"cert_pem": self.tls_cert.read_text("utf-8"), "key_pem": self.tls_key.read_text("utf-8")}
+        cert_pem, key_pem = certificate_and_key("tls-cert", self.tls_cert, "tls-key", self.tls_key)
+        return {"cert_pem": cert_pem, "key_pem": key_pem}
 
     def _issue(self, ca_file: Path, host: str) -> dict[str, str]:
         from seatrial._engine import issue_certificate

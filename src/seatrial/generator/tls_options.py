@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.errors import PlanError
+from seatrial.generator.pem import certificate_and_key, certificates
 from seatrial.generator.tls import Tls, TlsVersion
 
 SPOKEN = frozenset({"http/1.1", "http/1.0"})
@@ -28,7 +29,13 @@ class TlsOptions:
     no_resumption: bool
 
     def tls(self, scheme: str, host: str) -> Tls | None:
-        """Return how to speak TLS to ``host``, None for ``http``; raises ``PlanError`` for flags that contradict it."""
+        """Return how to speak TLS to ``host``, None for ``http``.
+
+        Raises
+        ------
+        PlanError
+            Flags that contradict it or each other, or files that are no PEM.
+        """
         if scheme != "https":
             self._refuse_without_tls()
             return None
@@ -36,20 +43,26 @@ class TlsOptions:
             raise PlanError(f"--tls {self.version} is none of {', '.join(VERSIONS)}")
         if self.insecure and self.ca:
             raise PlanError("--insecure accepts any certificate, --ca does not", next_step="give one of them")
-        if (self.cert is None) != (self.key is None):
-            raise PlanError(
-                "a client's certificate needs its key", next_step="give both: --cert FILE --key FILE"
-            )
+        cert_pem, key_pem = self._certificate()
         return Tls(
             server_name=self.sni or host,
             versions=(self.version,) if self.version else VERSIONS,
             alpn=self._protocols(),
-            ca_pem=_text(self.ca),
+            ca_pem=None if self.ca is None else certificates("ca", self.ca),
             insecure=self.insecure,
             resumption=not self.no_resumption,
-            cert_pem=_text(self.cert),
-            key_pem=_text(self.key),
+            cert_pem=cert_pem,
+            key_pem=key_pem,
         )
+
+    def _certificate(self) -> tuple[str, str] | tuple[None, None]:
+        if self.cert is None and self.key is None:
+            return None, None
+        if self.cert is None or self.key is None:
+            raise PlanError(
+                "a client's certificate needs its key", next_step="give both: --cert FILE --key FILE"
+            )
+        return certificate_and_key("cert", self.cert, "key", self.key)
 
     def _refuse_without_tls(self) -> None:
         given = (self.insecure, self.ca, self.cert, self.key, self.sni, self.version, self.no_resumption)
@@ -66,12 +79,3 @@ class TlsOptions:
                 next_step=f"offer {', '.join(sorted(SPOKEN))}, or '' for nothing",
             )
         return protocols
-
-
-def _text(file: Path | str | None) -> str | None:
-    if file is None:
-        return None
-    try:
-        return Path(file).read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanError(f"{file} cannot be read as PEM: {error}", next_step="give a PEM file") from None
