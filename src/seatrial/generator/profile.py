@@ -66,8 +66,12 @@ def length_s(profile: Iterable[Stretch]) -> float:
 def mean_rate_per_s(profile: tuple[Stretch, ...], window_s: float) -> float:
     """Return the mean of the requested rate over a window that begins with the profile.
 
-    After its end the profile's last rate goes on.
+    After its end the profile's last rate goes on. Over no time at all it is the first rate.
     """
+    rates = {rate for part in profile for rate in (part.from_per_s, part.to_per_s)}
+    # One rate is its own mean, to the last digit.
+    if window_s <= 0 or len(rates) == 1:
+        return profile[0].from_per_s
     due, left_s = 0.0, window_s
     for stretch in profile:
         part_s = min(left_s, stretch.length_s)

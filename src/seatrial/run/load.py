@@ -47,6 +47,7 @@ class LoadRun:
         hello = self.driven.hellos[0]
         load = self.load
         started_ns = self.driven.window_start_ns(load)
+        measured_s = self.driven.measured_s(load) if started_ns is not None else 0.0
         return LoadFacts(
             url=load.url,
             loop=load.loop,
@@ -56,11 +57,11 @@ class LoadRun:
             resolution_us=hello.resolution_ns // 1000,
             timestamps=hello.timestamps,
             seed=load.seed,
-            rate_requested_per_s=load.rate_per_s if load.loop == "open" else None,
+            rate_requested_per_s=load.rate_over_per_s(measured_s) if load.loop == "open" else None,
             active_requested=load.active,
             held_requested=load.held,
             window_start_ns=started_ns if started_ns is not None else time.monotonic_ns(),
-            measured_s=self.driven.measured_s(load) if started_ns is not None else 0.0,
+            measured_s=measured_s,
             interval_s=load.interval_s,
             processes=len(self.driven.hellos),
             pss_bytes=self.pss_bytes,

@@ -1,0 +1,59 @@
+"""What a load says of itself, from what its workers said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from seatrial.generator.drive import Driven
+from seatrial.generator.profile import constant, parse_profile
+from seatrial.generator.spec import LoadSpec, Target
+from seatrial.generator.workers import Done, Hello
+from seatrial.run.load import LoadRun
+
+LOAD = LoadSpec(
+    targets=(Target("127.0.0.1", 80),), profile=parse_profile("100@2s,100..1k@6s"), warmup_s=3, measure_s=8
+)
+HELLO = Hello(0, 7, "epoll", "kernel", 250_000, 1_000, "first")
+
+
+def driven(*hellos: Hello, measured_s: float = 8.0) -> Driven:
+    dones = tuple(Done(hello.worker, round(measured_s * 1e9), 0) for hello in hellos)
+    return Driven(
+        hellos or (HELLO,),
+        dones,
+        5_000_000_000,
+        ramp_complete=True,
+        was_stable=True,
+        interrupted=measured_s < LOAD.measure_s,
+        lost=(),
+    )
+
+
+def a_run(load: LoadSpec, seen: Driven) -> LoadRun:
+    return LoadRun(load, seen, (), pss_bytes=0, throttled_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("measured_s", "requested_per_s"),
+    [
+        pytest.param(8.0, (200 + 550 * 6) / 8, id="to the end"),
+        pytest.param(4.0, (200 + 250 * 2) / 4, id="stopped on the way up"),
+        pytest.param(1.0, 100, id="stopped before the rate changed"),
+        # The window begins after the warm-up, in which the first rate holds.
+        pytest.param(0.0, 100, id="stopped in the warm-up"),
+    ],
+)
+def test_of_a_profile_that_was_stopped_only_what_lay_in_the_window_was_asked_for(
+    measured_s: float, requested_per_s: float
+) -> None:
+    facts = a_run(LOAD, driven(HELLO, measured_s=measured_s)).facts()
+    assert facts.rate_requested_per_s == pytest.approx(requested_per_s)
+    assert facts.measured_s == measured_s
+
+
+def test_one_rate_is_requested_to_the_last_digit_wherever_it_was_stopped() -> None:
+    load = replace(LOAD, profile=constant(400))
+    for measured_s in (0.0, 0.7, 3.123456789):
+        assert a_run(load, driven(HELLO, measured_s=measured_s)).facts().rate_requested_per_s == 400
