@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
-from seatrial.generator.drive import Driven
+from seatrial.generator.drive import Driven, PhaseLabel
 from seatrial.generator.profile import constant, parse_profile
 from seatrial.generator.spec import LoadSpec, Target
 from seatrial.generator.workers import Done, Hello
-from seatrial.run.load import LoadRun
+from seatrial.run.load import LoadRun, Toll
 
 LOAD = LoadSpec(
     targets=(Target("127.0.0.1", 80),), profile=parse_profile("100@2s,100..1k@6s"), warmup_s=3, measure_s=8
@@ -57,3 +58,23 @@ def test_one_rate_is_requested_to_the_last_digit_wherever_it_was_stopped() -> No
     load = replace(LOAD, profile=constant(400))
     for measured_s in (0.0, 0.7, 3.123456789):
         assert a_run(load, driven(HELLO, measured_s=measured_s)).facts().rate_requested_per_s == 400
+
+
+@pytest.mark.parametrize(
+    ("phases", "throttled_s"),
+    [
+        pytest.param(("ramp", "warm up", "measure", "cool down"), 1.0, id="in the window"),
+        pytest.param(("ramp", "warm up", "cool down"), 2.0, id="stopped in the warm-up"),
+        pytest.param(("ramp", "cool down"), 1.0, id="stopped in the ramp"),
+    ],
+)
+def test_what_a_group_was_throttled_before_the_load_is_not_counted(
+    monkeypatch: pytest.MonkeyPatch, phases: tuple[PhaseLabel, ...], throttled_s: float
+) -> None:
+    history_s = 3_600.0
+    monkeypatch.setattr("seatrial.run.load.throttled_s", lambda _: history_s)
+    toll = Toll()
+    for phase in phases:
+        history_s += 1
+        toll.on_phase(phase, (os.getpid(),))
+    assert toll.throttled_s == throttled_s

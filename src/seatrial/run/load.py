@@ -138,7 +138,8 @@ class Toll:
 
     def on_phase(self, phase: PhaseLabel, pids: Sequence[int]) -> None:
         """Read the counters where a window begins and where it ends."""
-        if phase == "measure":
+        # Stopped before its window begins, a load was held back since its ramp, not for as long as its group exists.
+        if phase in {"ramp", "measure"}:
             self._throttled_before_s = _throttled_s(pids)
         if phase == "cool down":
             self.pss_bytes = sum(pss_bytes(pid) or 0 for pid in pids)
