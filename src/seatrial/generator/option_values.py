@@ -15,9 +15,14 @@ from seatrial.generator.addresses import addresses_of
 from seatrial.generator.profile import Stretch, constant, parse_profile
 from seatrial.generator.spec import HoldKind, HoldTraffic, Target
 from seatrial.plan import limits
-from seatrial.units import parse_count, parse_duration_s, parse_rate_per_s, parse_size_bytes
+from seatrial.units import format_duration, parse_count, parse_duration_s, parse_rate_per_s, parse_size_bytes
 
 Choice = TypeVar("Choice", bound=str)
+
+MAX_ENGINE_COUNT = 2**32 - 1
+"""The engine keeps such counts in 32 bits."""
+MIN_HOLD_EVERY_S = 1e-3
+"""Shared by many connections, a shorter time leaves less than a nanosecond between two of them."""
 
 HOLD_KINDS: dict[str, HoldKind] = {kind: kind for kind in get_args(HoldKind)}
 
@@ -91,6 +96,15 @@ def hold_traffic(words: str) -> HoldTraffic:
     if kind.replace("-", "_") not in HOLD_KINDS or every_s <= 0 or size <= 0:
         raise PlanError(
             f"--hold-traffic {words} is none of silent, request:TIME, slow-read:TIME:BYTES, slow-send:TIME"
+        )
+    if every_s < MIN_HOLD_EVERY_S:
+        raise PlanError(
+            f"--hold-traffic {words}: a connection that acts that often is not idle",
+            next_step=f"at least {format_duration(MIN_HOLD_EVERY_S)}, or use --connections for a load",
+        )
+    if size > MAX_ENGINE_COUNT:
+        raise PlanError(
+            f"--hold-traffic {words}: too many bytes for one read", next_step=f"at most {MAX_ENGINE_COUNT:,}"
         )
     return HoldTraffic(HOLD_KINDS[kind.replace("-", "_")], every_s, size)
 

@@ -16,6 +16,7 @@ from seatrial.generator.spec import DriverChoice, LoadSpec
 from seatrial.generator.tls import Tls, TlsVersion
 from seatrial.generator.tls_options import TlsOptions
 from seatrial.plan import limits
+from seatrial.units import format_duration
 
 Arrival = Literal["uniform", "poisson"]
 Reuse = Literal["lru", "mru"]
@@ -23,6 +24,8 @@ Reuse = Literal["lru", "mru"]
 DEFAULT_DURATION_S = 10.0
 MIN_INTERVAL_S = 0.01
 """Each frame takes the worker's time away from sending."""
+MIN_TIME_S = 1e-6
+"""The engine counts in nanoseconds: a shorter time may be none to it."""
 MAX_SEED = 2**63 - 1
 
 
@@ -123,37 +126,18 @@ class LoadOptions:
             route_latencies=self.route_latency,
             tls=self._tls(parts),
         )
-        self._refuse_extremes(load)
+        self._refuse_contradictions(load)
+        _refuse_too_much(load)
+        _refuse_too_short(load)
         return load
 
-    def _refuse_extremes(self, load: LoadSpec) -> None:
+    def _refuse_contradictions(self, load: LoadSpec) -> None:
         if not load.active + load.held:
             raise PlanError("no connections are asked for", next_step="give --connections, --hold or both")
         if self.closed == (self.rate is not None) and load.active:
             raise PlanError(
                 "give either a rate (--rate 20k) or --closed",
                 next_step="--rate keeps to its schedule whatever the server does; --closed waits for each answer",
-            )
-        # A plan may not ask for more either.
-        bounds = (
-            ("workers", load.workers or 1, limits.MAX_WORKERS),
-            ("connections", load.active + load.held, limits.MAX_CONNECTIONS),
-            ("rate", load.peak_rate_per_s or 1, limits.MAX_RATE_PER_S),
-            ("seconds of --duration", load.measure_s, limits.MAX_DURATION_S),
-            ("seconds of --stable-for", load.stable_for_s, limits.MAX_DURATION_S),
-            ("seconds of --warmup", load.warmup_s, limits.MAX_DURATION_S),
-            ("seconds of --timeout", load.timeout_s, limits.MAX_TIMEOUT_S),
-            ("seconds of --resolution", load.resolution_s or 0, limits.MAX_RESOLUTION_S),
-        )
-        for name, asked, most in bounds:
-            if asked > most:
-                raise PlanError(
-                    f"{asked:g} {name} are more than a load may have", next_step=f"at most {most:g}"
-                )
-        if load.interval_s < MIN_INTERVAL_S:
-            raise PlanError(
-                f"--interval of {load.interval_s:g} s is too short",
-                next_step=f"at least {MIN_INTERVAL_S:g} s",
             )
 
     def _requests(self, parts: SplitResult) -> tuple[Request, ...]:
@@ -188,3 +172,46 @@ class LoadOptions:
             no_resumption=self.no_resumption,
         )
         return options.tls(parts.scheme, parts.hostname or "")
+
+
+def _refuse_too_much(load: LoadSpec) -> None:
+    acting = load.held if load.hold.kind != "silent" else 0
+    # A plan may not ask for more either.
+    bounds = (
+        ("workers", load.workers or 1, limits.MAX_WORKERS),
+        ("connections", load.active + load.held, limits.MAX_CONNECTIONS),
+        ("rate", load.peak_rate_per_s or 1, limits.MAX_RATE_PER_S),
+        ("actions per second of --hold-traffic", acting / load.hold.every_s, limits.MAX_RATE_PER_S),
+        ("--requests-per-connection", load.requests_per_connection or 1, values.MAX_ENGINE_COUNT),
+        ("seconds of --duration", load.measure_s, limits.MAX_DURATION_S),
+        ("seconds of --stable-for", load.stable_for_s, limits.MAX_DURATION_S),
+        ("seconds of --warmup", load.warmup_s, limits.MAX_DURATION_S),
+        ("seconds of --lifetime", load.lifetime_s or 0, limits.MAX_DURATION_S),
+        ("seconds of --hold-traffic", load.hold.every_s, limits.MAX_DURATION_S),
+        ("seconds of --interval", load.interval_s, limits.MAX_DURATION_S),
+        ("seconds of --timeout", load.timeout_s, limits.MAX_TIMEOUT_S),
+        ("seconds of --resolution", load.resolution_s or 0, limits.MAX_RESOLUTION_S),
+    )
+    for name, asked, most in bounds:
+        if asked > most:
+            raise PlanError(
+                f"{asked:,.10g} {name} are more than a load may have", next_step=f"at most {most:,.10g}"
+            )
+
+
+def _refuse_too_short(load: LoadSpec) -> None:
+    bounds = (
+        ("--interval", load.interval_s, MIN_INTERVAL_S),
+        ("--duration", load.measure_s, MIN_TIME_S),
+        ("a part of --rate", min((part.length_s for part in load.profile), default=1.0), MIN_TIME_S),
+        ("--timeout", load.timeout_s, MIN_TIME_S),
+        # Without one there is nothing to be too short.
+        ("--warmup", load.warmup_s or MIN_TIME_S, MIN_TIME_S),
+        ("--lifetime", load.lifetime_s or MIN_TIME_S, MIN_TIME_S),
+    )
+    for name, asked_s, least_s in bounds:
+        if asked_s < least_s:
+            raise PlanError(
+                f"{name} of {format_duration(asked_s)} is too short",
+                next_step=f"at least {format_duration(least_s)}",
+            )

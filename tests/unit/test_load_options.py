@@ -1,0 +1,60 @@
+"""Options that no load can be made of: refused before anything starts, with the flag and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seatrial.errors import PlanError
+from seatrial.generator.options import LoadOptions
+from seatrial.generator.spec import LoadSpec
+
+
+def load(**options: Any) -> LoadSpec:
+    return LoadOptions("http://127.0.0.1:9/", **({"rate": 10} | options)).spec()
+
+
+def refusal(**options: Any) -> str:
+    with pytest.raises(PlanError) as caught:
+        load(**options)
+    return f"{caught.value} / {caught.value.cause} / {caught.value.next_step}"
+
+
+@pytest.mark.parametrize(
+    ("options", "flag", "allowed"),
+    [
+        ({"requests_per_connection": "5000M"}, "--requests-per-connection", "at most 4,294,967,295"),
+        ({"requests_per_connection": 2**32}, "--requests-per-connection", "at most 4,294,967,295"),
+        ({"hold": 10, "hold_traffic": "slow-read:1s:4294967296"}, "--hold-traffic", "at most 4,294,967,295"),
+        (
+            {"hold": 10, "hold_traffic": f"slow-read:1s:{'9' * 400}"},
+            "--hold-traffic",
+            "at most 4,294,967,295",
+        ),
+        ({"hold": 2000, "hold_traffic": "request:1us"}, "--hold-traffic", "at least 1 ms"),
+        ({"hold": "1M", "hold_traffic": "request:1ms"}, "--hold-traffic", "at most 10,000,000"),
+        ({"hold": 10, "hold_traffic": "request:9999999h"}, "--hold-traffic", "at most 86,400"),
+        ({"lifetime": "9999999h"}, "--lifetime", "at most 86,400"),
+        ({"lifetime": "0.1ns"}, "--lifetime", "at least 1 us"),
+        ({"interval": "9999999h"}, "--interval", "at most 86,400"),
+        ({"timeout": "0.1ns"}, "--timeout", "at least 1 us"),
+        ({"warmup": "0.1ns"}, "--warmup", "at least 1 us"),
+        ({"duration": "0.1ns"}, "--duration", "at least 1 us"),
+        ({"rate": "1k@0.1ns,1k@1s"}, "--rate", "at least 1 us"),
+    ],
+    ids=str,
+)
+def test_what_the_engine_cannot_count_is_refused_with_its_limit(
+    options: dict[str, Any], flag: str, allowed: str
+) -> None:
+    words = refusal(**options)
+    assert flag in words
+    assert allowed in words
+
+
+def test_what_is_just_possible_is_taken() -> None:
+    spec = load(requests_per_connection=2**32 - 1, hold="10k", hold_traffic="slow-read:1ms:4294967295")
+    assert spec.requests_per_connection == 2**32 - 1
+    assert (spec.hold.every_s, spec.hold.bytes) == (0.001, 2**32 - 1)
+    assert load(lifetime="24h", timeout="1us", duration="24h").lifetime_s == 86_400
