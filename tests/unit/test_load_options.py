@@ -58,3 +58,13 @@ def test_what_is_just_possible_is_taken() -> None:
     assert spec.requests_per_connection == 2**32 - 1
     assert (spec.hold.every_s, spec.hold.bytes) == (0.001, 2**32 - 1)
     assert load(lifetime="24h", timeout="1us", duration="24h").lifetime_s == 86_400
+
+
+def test_a_grid_finer_than_the_kernel_wakes_is_refused() -> None:
+    for resolution in ("500ns", "9us", 1e-6):
+        words = refusal(resolution=resolution)
+        assert "--resolution" in words
+        assert "at least 10 us" in words
+    assert load(resolution="10us").resolution_s == 10e-6
+    assert load(resolution="fine").resolution_s == 0
+    assert load(resolution="auto").resolution_s is None

@@ -205,7 +205,8 @@ def _refuse_too_short(load: LoadSpec) -> None:
         ("--duration", load.measure_s, MIN_TIME_S),
         ("a part of --rate", min((part.length_s for part in load.profile), default=1.0), MIN_TIME_S),
         ("--timeout", load.timeout_s, MIN_TIME_S),
-        # Without one there is nothing to be too short.
+        # Without one there is nothing to be too short; of `fine` (0) neither.
+        ("--resolution", load.resolution_s or limits.MIN_RESOLUTION_S, limits.MIN_RESOLUTION_S),
         ("--warmup", load.warmup_s or MIN_TIME_S, MIN_TIME_S),
         ("--lifetime", load.lifetime_s or MIN_TIME_S, MIN_TIME_S),
     )
