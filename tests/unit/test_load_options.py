@@ -68,3 +68,23 @@ def test_a_grid_finer_than_the_kernel_wakes_is_refused() -> None:
     assert load(resolution="10us").resolution_s == 10e-6
     assert load(resolution="fine").resolution_s == 0
     assert load(resolution="auto").resolution_s is None
+
+
+@pytest.mark.parametrize(
+    "method", ["", "GET\r\nX: y", "GET\n", "GET /admin", "G\u00c9T", "G(T", "GET\0"], ids=repr
+)
+def test_a_method_that_is_no_token_is_refused(method: str) -> None:
+    assert "--method" in refusal(method=method)
+
+
+def test_a_method_may_be_any_token() -> None:
+    assert load(method="m-search").requests[0].method == "M-SEARCH"
+
+
+@pytest.mark.parametrize("field", ["Content-Length: 5", "content-length: 3", "Transfer-Encoding: chunked"])
+def test_a_second_word_on_the_length_of_a_body_is_refused(field: str) -> None:
+    words = refusal(method="POST", body="abc", header=field)
+    assert field.partition(":")[0] in words
+    assert "leave" in words
+    # Without a body there is no first one.
+    assert load(method="POST", header=field).requests[0].headers == (tuple(field.split(": ")),)

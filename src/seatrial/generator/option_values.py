@@ -24,6 +24,9 @@ MAX_ENGINE_COUNT = 2**32 - 1
 MIN_HOLD_EVERY_S = 1e-3
 """Shared by many connections, a shorter time leaves less than a nanosecond between two of them."""
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What names of methods and fields are made of (RFC 9110, 5.6.2)."""
+
 HOLD_KINDS: dict[str, HoldKind] = {kind: kind for kind in get_args(HoldKind)}
 
 
@@ -107,6 +110,13 @@ def hold_traffic(words: str) -> HoldTraffic:
             f"--hold-traffic {words}: too many bytes for one read", next_step=f"at most {MAX_ENGINE_COUNT:,}"
         )
     return HoldTraffic(HOLD_KINDS[kind.replace("-", "_")], every_s, size)
+
+
+def method(given: str) -> str:
+    """Read a request's method, in capitals."""
+    if not _TOKEN.fullmatch(given):
+        raise PlanError(f"--method {given!r} is not a method", next_step="give one word, such as POST")
+    return given.upper()
 
 
 def request_body(given: int | str) -> str:
@@ -213,11 +223,22 @@ def host_and_headers(
     return host, tuple(fields)
 
 
+def refuse_second_length(fields: Sequence[tuple[str, str]]) -> None:
+    """Refuse fields that say how long a body is, beside the one that the body brings along."""
+    for name, _ in fields:
+        if name.lower() in {"content-length", "transfer-encoding"}:
+            raise PlanError(
+                f"--header {name} and --body contradict each other",
+                cause="a request with a body is sent with its own Content-Length",
+                next_step=f"leave {name} out",
+            )
+
+
 def header(words: str) -> tuple[str, str]:
     """Read ``Name: value``."""
     name, colon, value = words.partition(":")
     is_split = "\n" in value or "\r" in value
-    if not colon or is_split or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
+    if not colon or is_split or not _TOKEN.fullmatch(name.strip()):
         raise PlanError(f"{words!r} is not a header", next_step="write it as 'Name: value'")
     return name.strip(), value.strip()
 

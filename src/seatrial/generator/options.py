@@ -142,9 +142,10 @@ class LoadOptions:
 
     def _requests(self, parts: SplitResult) -> tuple[Request, ...]:
         host, fields = values.host_and_headers(parts, self.header)
-        base = Request(
-            self.method.upper(), values.path_of(parts), host, fields, values.request_body(self.body)
-        )
+        body = values.request_body(self.body)
+        if body:
+            values.refuse_second_length(fields)
+        base = Request(values.method(self.method), values.path_of(parts), host, fields, body)
         try:
             return many(base, self.host, self.path)
         except (ValueError, OSError) as error:
