@@ -46,6 +46,15 @@ def test_the_line_tells_phase_time_left_rate_p99_and_held(trial):
     assert line.endswith("200 held")
 
 
+def test_a_single_load_has_a_line_without_a_trial(trial):
+    state = LiveState()
+    for event in trial:
+        if not isinstance(event, events.TrialStarted | events.TrialEnded):
+            state.take(event)
+    state.take(events.PhaseStarted(1, "measure", 100.0, 6.0))
+    assert progress_line(state, 102.0).startswith("measure, 4 s left  2,000 requests/s  p99 ")
+
+
 def test_before_anything_happened_there_is_a_line_too():
     assert progress_line(LiveState(), 0.0) == "starting"
 

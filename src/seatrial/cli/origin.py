@@ -19,6 +19,7 @@ from seatrial.cli.quantities import POSITIVE_COUNT, RATE, SIZE
 from seatrial.errors import EnvironmentFault, PlanError
 
 STOP_LIMIT_S = 10.0
+SHOWN_ROUTES = 20
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -130,10 +131,19 @@ def origin(json_target: str | None, **options: Any) -> None:
         write_document(document, json_target)
     if json_target != "-":
         click.echo(f"{document['requests']:,} requests over {document['connections_accepted']:,} connections")
-        for route, count in sorted(document["routes"].items()):
-            click.echo(f"  {count:>12,}  {route}")
+        _echo_routes(document["routes"])
         for fault, count in sorted(document["faults"].items()):
             click.echo(f"  {count:>12,}  faults: {fault}")
+
+
+def _echo_routes(routes: dict[str, int]) -> None:
+    """Print the routes that were asked for most; thousands of lines would hide the rest."""
+    most = sorted(routes.items(), key=lambda item: (-item[1], item[0]))
+    for route, count in most[:SHOWN_ROUTES]:
+        click.echo(f"  {count:>12,}  {route}")
+    if len(most) > SHOWN_ROUTES:
+        rest = sum(count for _, count in most[SHOWN_ROUTES:])
+        click.echo(f"  {rest:>12,}  {len(most) - SHOWN_ROUTES:,} more routes; --json has them all")
 
 
 def _summed(counts: Any) -> dict[str, int]:

@@ -63,12 +63,14 @@ class LiveState:
 
 def progress_line(state: LiveState, now_s: float) -> str:
     """Return the state of now as one line; ``now_s`` is CLOCK_MONOTONIC."""
-    if state.trial is None or state.phase is None:
+    if state.phase is None:
         return "starting"
     p99_us = state.latency_us_p99
+    phase = f"{state.phase.phase}{_left(state.phase, now_s)}"
+    # A single load is no trial.
+    trial = state.trial
     parts = [
-        f"trial {state.trial.order}/{state.trial.of}",
-        f"{state.trial.system}: {state.phase.phase}{_left(state.phase, now_s)}",
+        *([phase] if trial is None else [f"trial {trial.order}/{trial.of}", f"{trial.system}: {phase}"]),
         f"{state.completed_per_s:,.0f} requests/s",
         f"p99 {format_us(p99_us) if p99_us is not None else '-'}",
         f"{state.held:,} held",
