@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from seatrial.errors import PlanError
 from seatrial.generator.options import LoadOptions
 from seatrial.generator.spec import LoadSpec
+from seatrial.plan import limits
 
 
 def load(**options: Any) -> LoadSpec:
@@ -88,3 +90,27 @@ def test_a_second_word_on_the_length_of_a_body_is_refused(field: str) -> None:
     assert "leave" in words
     # Without a body there is no first one.
     assert load(method="POST", header=field).requests[0].headers == (tuple(field.split(": ")),)
+
+
+def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "body"
+    file.write_bytes("one\r\ntwo\n\u00e9".encode())
+    assert load(body=f"@{file}").requests[0].body == "one\r\ntwo\n\u00e9"
+
+
+def test_a_binary_body_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "body.png"
+    file.write_bytes(b"\x89PNG")
+    for words in (refusal(body=f"@{file}"), refusal(body="\udcff")):
+        assert "UTF-8" in words
+        assert "--body '10 KB'" in words
+
+
+def test_a_body_has_a_limit_wherever_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_BODY_BYTES", 1000)
+    file = tmp_path / "body"
+    file.write_bytes(b"x" * 1000)
+    assert len(load(body=f"@{file}").requests[0].body) == 1000
+    file.write_bytes(b"x" * 1001)
+    for body in (f"@{file}", "@/dev/zero", "x" * 1001, "\u00e9" * 501, "1001 B", 1001):
+        assert "1,000" in refusal(body=body)

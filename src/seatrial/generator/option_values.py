@@ -6,7 +6,6 @@ import math
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar, get_args
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,8 +13,7 @@ from seatrial.errors import EnvironmentFault, PlanError
 from seatrial.generator.addresses import addresses_of
 from seatrial.generator.profile import Stretch, constant, parse_profile
 from seatrial.generator.spec import HoldKind, HoldTraffic, Target
-from seatrial.plan import limits
-from seatrial.units import format_duration, parse_count, parse_duration_s, parse_rate_per_s, parse_size_bytes
+from seatrial.units import format_duration, parse_count, parse_duration_s, parse_rate_per_s
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -117,26 +115,6 @@ def method(given: str) -> str:
     if not _TOKEN.fullmatch(given):
         raise PlanError(f"--method {given!r} is not a method", next_step="give one word, such as POST")
     return given.upper()
-
-
-def request_body(given: int | str) -> str:
-    """Read a request's body: a number of bytes, a text that is a size or the body itself, or ``@FILE``."""
-    if isinstance(given, str) and given.startswith("@"):
-        try:
-            return Path(given[1:]).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise PlanError(
-                f"--body {given}: {error}", next_step="name a text file that can be read"
-            ) from None
-    try:
-        size = parse_size_bytes(given) if isinstance(given, str) and given[:1].isdigit() else given
-    except ValueError:
-        size = given
-    if isinstance(size, str):
-        return size
-    if not 0 <= size <= limits.MAX_BODY_BYTES:
-        raise PlanError(f"--body of {size:,} bytes: 0 to {limits.MAX_BODY_BYTES:,} are allowed")
-    return "x" * size
 
 
 def status_codes(given: int | str | Sequence[int] | None) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult
 
 from seatrial.errors import PlanError
 from seatrial.generator import option_values as values
+from seatrial.generator.body import request_body
 from seatrial.generator.profile import length_s
 from seatrial.generator.requests import Expect, Request, many
 from seatrial.generator.spec import DriverChoice, LoadSpec
@@ -142,7 +143,7 @@ class LoadOptions:
 
     def _requests(self, parts: SplitResult) -> tuple[Request, ...]:
         host, fields = values.host_and_headers(parts, self.header)
-        body = values.request_body(self.body)
+        body = request_body(self.body)
         if body:
             values.refuse_second_length(fields)
         base = Request(values.method(self.method), values.path_of(parts), host, fields, body)
