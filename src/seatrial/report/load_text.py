@@ -117,9 +117,18 @@ def _counts(result: LoadResult) -> list[str]:
             f"{result.tls.handshakes_per_s:,.0f}/s, p50 {_microseconds(result.tls_handshake_us.p50)}, "
             f"p99 {_microseconds(result.tls_handshake_us.p99)}"
         )
-    if result.reconnected:
-        lines.append(f"  {result.reconnected:,} connections opened again")
+    if again := _opened_again(result):
+        lines.append(f"  {', '.join(again)}")
     return lines
+
+
+def _opened_again(result: LoadResult) -> list[str]:
+    parts = []
+    if result.reconnected:
+        parts.append(f"{result.reconnected:,} connections opened again")
+    if result.syn_retransmissions:
+        parts.append(f"{result.syn_retransmissions:,} connection requests (SYN) sent again")
+    return parts
 
 
 def _totals(result: LoadResult) -> list[str]:
