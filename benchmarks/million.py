@@ -21,8 +21,8 @@ from seatrial.run.load import LoadHooks, judged_load
 
 DESCRIPTORS = 14_000
 """What one origin process holds of the 20,000 that a hard limit may allow it."""
-FLAT = 0.5
-"""The slowest tenth of the ramp has at least this share of the median tenth's rate."""
+FLAT = 0.8
+"""The slowest tenth of the ramp has at least this share of the median tenth's rate; 0.93 was measured."""
 
 
 def main() -> None:
@@ -58,6 +58,7 @@ async def _hold(url: str, arguments: argparse.Namespace) -> None:
     for reason in result.validity.reasons:
         sys.stderr.write(f"{reason.code}: {reason.text}\n")
     print_bars(
+        Bar("reasons why it is not VALID", len(result.validity.reasons), "at most", 0, "", 0),
         Bar("idle connections held throughout", held, "at least", arguments.connections, "", 0),
         Bar("requests answered", result.completed, "at least", 1000 * arguments.seconds, "", 0),
         Bar("slowest tenth of the ramp to the median", min(rates) / statistics.median(rates), "at least", FLAT, "x"),
