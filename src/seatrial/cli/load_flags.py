@@ -130,9 +130,11 @@ connection_flags = _flags(
         help="Which free connection takes the next request.",
     ),
     click.option(
-        "--requests-per-connection", metavar="COUNT", help="Open a connection anew after so many answers."
+        "--requests-per-connection",
+        metavar="COUNT",
+        help="Open an active connection anew after so many answers.",
     ),
-    click.option("--lifetime", metavar="TIME", help="Open a connection anew after so long."),
+    click.option("--lifetime", metavar="TIME", help="Open an active connection anew after so long."),
     click.option(
         "--target",
         multiple=True,
