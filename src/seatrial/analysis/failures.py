@@ -16,6 +16,23 @@ OWN_LIMITS = ("descriptors_exhausted", "ports_exhausted")
 """Kinds that are of the generator's machine, not of the system."""
 
 
+REMEDIES = {
+    "connect_refused": "nothing listens there: start the system, or mend the address and the port",
+    "connect_timeout": "nobody answers there: look at the address, the firewall and the listen queue of the system",
+    "connect_unreachable": "there is no way there: look at the address and at this machine's routes",
+    "tls_certificate": "the certificate is not trusted: name its CA (`--ca`), or do without (`--insecure`)",
+    "tls_handshake": "the port may not speak TLS (then it is http://), or no version or cipher in common",
+    "protocol_head": "what answers there does not speak HTTP/1.1: does the port want TLS (https://)?",
+}
+"""What to do about the kinds of failure whose cause is plain."""
+
+
+def remedy_of(counts: Mapping[str, int], otherwise: str) -> str:
+    """Return what to do about the most frequent kind of failure."""
+    most = max(counts, key=lambda kind: counts[kind], default="")
+    return REMEDIES.get(most, otherwise)
+
+
 def is_of_connection(kind: str) -> bool:
     """Return whether a kind of failure is one of establishing a connection, which belongs to no request."""
     return kind.startswith(("connect_", "tls_")) or kind in OWN_LIMITS

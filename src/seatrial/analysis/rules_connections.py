@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.failures import OWN_LIMITS, errors_of
+from seatrial.analysis.failures import OWN_LIMITS, errors_of, remedy_of
 from seatrial.analysis.result import Reason
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _missing(evidence: TrialEvidence, text: str, what: str) -> Reason:
     remedy = (
         f"the generator's machine ran out ({', '.join(exhausted)}): see `seatrial check`"
         if exhausted
-        else "look at the connection limits, idle timeouts and the log of the system"
+        else remedy_of(counts, "look at the connection limits, idle timeouts and the log of the system")
     )
     return Reason(f"{fault}.{what}_connections", f"connections were not as asked for: {text}", remedy)
 
@@ -89,5 +89,5 @@ def errors(evidence: TrialEvidence) -> Reason | None:
     return Reason(
         "system.errors",
         f"{total:,} connections or requests broke, more than {ERROR_FRACTION_LIMIT:.0%}: {listed}",
-        "mend what breaks first: percentiles of a failing system tell how fast it fails",
+        remedy_of(broken, "mend what breaks first: percentiles of a failing system tell how fast it fails"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,23 @@ NANOSECONDS = 1_000_000_000
 
 @dataclass(slots=True)
 class LiveState:
-    """The trial and phase of now, and the last interval of each worker."""
+    """The trial and phase of now, the last interval of each worker, and the failures since the trial began."""
 
     trial: events.TrialStarted | None = None
     phase: events.PhaseStarted | None = None
     frames: dict[int, Frame] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
 
     def take(self, event: events.Event) -> str | None:
         """Take one event; return a line to keep for those that mark the course of the run."""
         if isinstance(event, events.FrameRecorded):
             self.frames[event.frame.worker] = event.frame
+            self.errors.update(event.frame.errors)
             return None
         if isinstance(event, events.TrialStarted):
             self.trial, self.phase = event, None
             self.frames.clear()
+            self.errors.clear()
             return f"trial {event.order} of {event.of}: {event.case_id}, repeat {event.repeat}"
         if isinstance(event, events.PhaseStarted):
             self.phase = event
@@ -74,6 +78,7 @@ def progress_line(state: LiveState, now_s: float) -> str:
         f"{state.completed_per_s:,.0f} requests/s",
         f"p99 {format_us(p99_us) if p99_us is not None else '-'}",
         f"{state.held:,} held",
+        *(f"{count:,} x {kind}" for kind, count in state.errors.most_common(1)),
     ]
     return "  ".join(parts)
 
@@ -81,7 +86,8 @@ def progress_line(state: LiveState, now_s: float) -> str:
 def _left(phase: events.PhaseStarted, now_s: float) -> str:
     if phase.expected_s is None:
         return f", {max(0.0, now_s - phase.at_s):.0f} s so far"
-    return f", {max(0.0, phase.at_s + phase.expected_s - now_s):.0f} s left"
+    left_s = phase.at_s + phase.expected_s - now_s
+    return f", {max(0.0, left_s):.0f} s left" if left_s > -0.5 else f", {-left_s:.0f} s more than expected"
 
 
 def _expected(event: events.PhaseStarted) -> str:

@@ -23,6 +23,7 @@ from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
 from seatrial.preflight.machine import probe_machine
 from seatrial.preflight.needs import Needs
+from seatrial.preflight.sources import require_sources
 
 if TYPE_CHECKING:
     from seatrial.analysis.document import LoadFacts
@@ -104,8 +105,9 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
     GeneratorFault
         The workers could not be started.
     EnvironmentFault
-        The descriptor limit does not allow the connections.
+        The descriptor limit does not allow the connections, or a source is not an address of this machine.
     """
+    require_sources(load.sources)
     frames: list[Frame] = []
 
     def on_frame(frame: Frame) -> None:
