@@ -51,9 +51,15 @@ def load(
     # Not before: they would make every load start later.
     from seatrial.report.load_files import write_hdr_log, write_series
     from seatrial.report.load_text import load_text, spectrum_text
+    from seatrial.units import format_duration
 
     if result.driver_fallback is not None:
         click.echo(f"warning: epoll is used in place of io_uring: {result.driver_fallback}", err=True)
+    if run.driven.interrupted:
+        asked = format_duration(spec.measure_s)
+        click.echo(
+            f"note: stopped by you, {format_duration(result.window_s)} of {asked} were measured", err=True
+        )
     # The text goes first: should a disk be full by now, what was measured has been seen.
     if json_target != "-":
         click.echo(load_text(result))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seatrial.analysis.histograms import merge
-from seatrial.analysis.result import LoadResult
+from seatrial.analysis.result import Distribution, LoadResult
 from seatrial.generator.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size
 
@@ -63,7 +63,7 @@ def _latencies(result: LoadResult) -> list[str]:
     lines = ["  " + "".join(f"{name:>12}" for name in ("", *(name for name, _ in columns)))]
     rows = [*PERCENTILES, ("mean", "mean")]
     for label, attribute in rows:
-        cells = (_microseconds(getattr(distribution, attribute)) for _, distribution in columns)
+        cells = (_cell(distribution, attribute) for _, distribution in columns)
         lines.append("  " + f"{label:>12}" + "".join(f"{cell:>12}" for cell in cells))
     return [*lines, f"  {_explanation(result)}"]
 
@@ -72,6 +72,10 @@ def _explanation(result: LoadResult) -> str:
     if result.loop == "closed":
         return "closed loop: a slow answer delays the next request, so do not compare with an open loop"
     return "latency from the intended send time, service time from the actual one"
+
+
+def _cell(distribution: Distribution, attribute: str) -> str:
+    return _microseconds(getattr(distribution, attribute)) if distribution.count else "-"
 
 
 def _microseconds(us: float) -> str:
