@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from seatrial._version import __version__
 from seatrial.cli.errors import print_error
 from seatrial.errors import ExitCode, SeatrialError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 COMMANDS = ("run", "load", "origin", "check", "plan", "report", "note", "clean")
 
@@ -43,7 +48,39 @@ def seatrial() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with the exit code that scripts rely on; no traceback reaches a person."""
+    sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
     sys.exit(_run(arguments))
+
+
+class _Patient(io.FileIO):
+    """Where output goes whose reader may leave before its end, as ``head`` does: what nobody reads is dropped.
+
+    The command goes on to its end, since its files and its exit code do not depend on who reads its text.
+    """
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def _patient(stream: TextIO) -> TextIO:
+    # A closed stream is None, and one that was put in its place, as tests do, need not be a file.
+    if not isinstance(stream, io.TextIOWrapper) or not isinstance(
+        stream.buffer, io.BufferedWriter | io.FileIO
+    ):
+        return stream
+    stream.flush()
+    file = _Patient(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        # PYTHONUNBUFFERED leaves the buffer out.
+        file if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(file),
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -57,10 +94,6 @@ def _run(arguments: list[str] | None) -> int:
     except SeatrialError as error:
         print_error(error)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has seen enough; Python would complain once more while closing it.
-        sys.stdout = None
-        return ExitCode.PASS
     except Exception as error:  # noqa: BLE001 - the last net: a bug is told as one, not as a wall of text
         print_error(_bug(error))
         return ExitCode.ENVIRONMENT
