@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from seatrial.analysis.loaded import doubts_of
 from seatrial.generator.drive import Driven, PhaseLabel
 from seatrial.generator.profile import constant, parse_profile
 from seatrial.generator.spec import LoadSpec, Target
@@ -58,6 +60,36 @@ def test_one_rate_is_requested_to_the_last_digit_wherever_it_was_stopped() -> No
     load = replace(LOAD, profile=constant(400))
     for measured_s in (0.0, 0.7, 3.123456789):
         assert a_run(load, driven(HELLO, measured_s=measured_s)).facts().rate_requested_per_s == 400
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        pytest.param({"timestamps": "program"}, "timed by the kernel and program", id="timestamps"),
+        pytest.param({"resolution_ns": 500_000}, "250 us and 500 us", id="resolution"),
+        pytest.param({"scheduling": "shared"}, "scheduled first and shared", id="scheduling"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["the first worker is better", "the last is better"])
+def test_of_workers_that_differ_the_weaker_speaks_and_the_load_is_doubted(
+    other: dict[str, Any], told: str, *, first: bool
+) -> None:
+    weaker = replace(HELLO, worker=1, **other)
+    seen = driven(*((HELLO, weaker) if first else (weaker, HELLO)))
+    facts = a_run(LOAD, seen).facts()
+    assert facts.timestamps == weaker.timestamps
+    assert facts.resolution_us == weaker.resolution_ns // 1_000
+    assert facts.scheduling == weaker.scheduling
+    (reason,) = doubts_of(seen)
+    assert reason.code == "generator.mixed"
+    assert told in reason.text
+
+
+def test_workers_that_are_alike_are_not_doubted() -> None:
+    seen = driven(HELLO, replace(HELLO, worker=1))
+    assert doubts_of(seen) == ()
+    facts = a_run(LOAD, seen).facts()
+    assert (facts.timestamps, facts.resolution_us, facts.scheduling) == ("kernel", 250, "first")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from seatrial.analysis.document import LoadFacts
 from seatrial.analysis.evidence import TrialEvidence, worker_evidence
@@ -11,6 +11,7 @@ from seatrial.analysis.validity import judge_trial
 from seatrial.analysis.window import Window, by_worker, gauge_in
 from seatrial.generator.drive import Driven
 from seatrial.generator.frames import Frame
+from seatrial.generator.workers import Hello
 
 
 def judge_load(
@@ -31,8 +32,26 @@ def judge_load(
 
 def doubts_of(driven: Driven) -> tuple[Reason, ...]:
     """Return the doubts that only the workers' parent knows of."""
-    lost = tuple(_lost_worker(line) for line in driven.lost)
-    return lost if driven.was_stable or driven.interrupted else (*lost, _UNSTABLE)
+    doubts = [_lost_worker(line) for line in driven.lost]
+    if not driven.was_stable and not driven.interrupted:
+        doubts.append(_UNSTABLE)
+    return (*doubts, *_workers_mixed(driven.hellos))
+
+
+def _workers_mixed(hellos: Iterable[Hello]) -> Iterator[Reason]:
+    ways: dict[str, set[str]] = {
+        "answers timed by the": {hello.timestamps for hello in hellos},
+        "resolution of": {f"{hello.resolution_ns // 1000} us" for hello in hellos},
+        "scheduled": {hello.scheduling for hello in hellos},
+    }
+    differing = [f"{way} {' and '.join(sorted(seen))}" for way, seen in ways.items() if len(seen) > 1]
+    if differing:
+        yield Reason(
+            "generator.mixed",
+            f"workers of this load measured in different ways: {', '.join(differing)}; the percentiles put together"
+            " what is not alike",
+            "run again, or with --workers 1: on one machine every worker should be allowed what the others are",
+        )
 
 
 _UNSTABLE = Reason(

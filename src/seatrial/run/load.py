@@ -45,18 +45,18 @@ class LoadRun:
         # What analyses a load is imported when there is one to analyse, so that loads start sooner.
         from seatrial.analysis.document import LoadFacts
 
-        hello = self.driven.hellos[0]
-        load = self.load
+        load, hellos = self.load, self.driven.hellos
         started_ns = self.driven.window_start_ns(load)
         measured_s = self.driven.measured_s(load) if started_ns is not None else 0.0
         return LoadFacts(
             url=load.url,
             loop=load.loop,
             arrival=load.arrival,
-            driver="+".join(sorted({hello.driver for hello in self.driven.hellos})),
-            driver_fallback=_fallback(self.driven.hellos),
-            resolution_us=hello.resolution_ns // 1000,
-            timestamps=hello.timestamps,
+            driver="+".join(sorted({hello.driver for hello in hellos})),
+            driver_fallback=_fallback(hellos),
+            # Where workers differ, the weaker speaks for all, and `doubts_of` says that they do.
+            resolution_us=max(hello.resolution_ns for hello in hellos) // 1000,
+            timestamps="kernel" if all(hello.timestamps == "kernel" for hello in hellos) else "program",
             seed=load.seed,
             rate_requested_per_s=load.rate_over_per_s(measured_s) if load.loop == "open" else None,
             active_requested=load.active,
@@ -64,10 +64,10 @@ class LoadRun:
             window_start_ns=started_ns if started_ns is not None else time.monotonic_ns(),
             measured_s=measured_s,
             interval_s=load.interval_s,
-            processes=len(self.driven.hellos),
+            processes=len(hellos),
             pss_bytes=self.pss_bytes,
             throttled_s=self.throttled_s,
-            scheduling=hello.scheduling,
+            scheduling="first" if all(hello.scheduling == "first" for hello in hellos) else "shared",
             clock_steps=sum(done.clock_steps for done in self.driven.dones),
             routes=merged_routes(report for done in self.driven.dones for report in done.routes),
             unexpected_kept=tuple(answer for done in self.driven.dones for answer in done.unexpected),
