@@ -92,7 +92,8 @@ def test_connections_are_renewed_as_asked_and_that_is_no_error() -> None:
         accepted = origin.finish()["connections_accepted"]
     document = outcome.document
     assert document["errors"] == {}
-    assert document["connections"]["churned"] == 50
+    # A connection that was being renewed at its turn may be a request short of its last renewal.
+    assert 45 <= document["connections"]["churned"] <= 50
     # The last renewals may be under way when the load ends.
     assert 0 <= accepted - document["connections"]["opened"] <= 5
     assert document["requests"]["completed"] == 1000

@@ -93,17 +93,15 @@ def test_a_second_word_on_the_length_of_a_body_is_refused(field: str) -> None:
 
 
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
-    file = tmp_path / "body"
-    file.write_bytes("one\r\ntwo\n\u00e9".encode())
-    assert load(body=f"@{file}").requests[0].body == "one\r\ntwo\n\u00e9"
-
-
-def test_a_binary_body_is_refused_with_what_to_do(tmp_path: Path) -> None:
     file = tmp_path / "body.png"
-    file.write_bytes(b"\x89PNG")
-    for words in (refusal(body=f"@{file}"), refusal(body="\udcff")):
-        assert "UTF-8" in words
-        assert "--body '10 KB'" in words
+    for content in ("one\r\ntwo\n\u00e9".encode(), b"\x89PNG\r\n\x00"):
+        file.write_bytes(content)
+        assert load(body=f"@{file}").requests[0].body == content
+        assert load(body=content).requests[0].body == content
+
+
+def test_what_a_shell_gives_that_is_no_text_is_sent_as_it_came() -> None:
+    assert load(body="caf\udce9").requests[0].body == b"caf\xe9"
 
 
 def test_a_body_has_a_limit_wherever_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,5 +110,5 @@ def test_a_body_has_a_limit_wherever_it_comes_from(tmp_path: Path, monkeypatch: 
     file.write_bytes(b"x" * 1000)
     assert len(load(body=f"@{file}").requests[0].body) == 1000
     file.write_bytes(b"x" * 1001)
-    for body in (f"@{file}", "@/dev/zero", "x" * 1001, "\u00e9" * 501, "1001 B", 1001):
+    for body in (f"@{file}", "@/dev/zero", "x" * 1001, "\u00e9" * 501, "1001 B", 1001, b"x" * 1001):
         assert "1,000" in refusal(body=body)

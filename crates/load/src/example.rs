@@ -20,7 +20,7 @@ pub fn spec() -> WorkerSpec {
             path: "/".to_owned(),
             host: "localhost".to_owned(),
             headers: vec![],
-            body: String::new(),
+            body: vec![],
             weight: 1.0,
         }],
         expect: None,

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use seatrial_net::tls::config::ClientTlsSpec;
 use serde::Deserialize;
 
@@ -27,6 +29,11 @@ pub enum Arrival {
     Poisson,
 }
 
+fn from_base64<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    STANDARD.decode(text).map_err(serde::de::Error::custom)
+}
+
 /// One of the requests that connections carry.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,8 +46,9 @@ pub struct RequestSpec {
     pub host: String,
     /// More fields, in order.
     pub headers: Vec<(String, String)>,
-    /// The body; its length is added as Content-Length where there is one.
-    pub body: String,
+    /// The body, base64 in the JSON; its length is added as Content-Length where there is one.
+    #[serde(deserialize_with = "from_base64")]
+    pub body: Vec<u8>,
     /// How often it is sent beside the others.
     #[serde(default = "one")]
     pub weight: f64,
@@ -119,7 +127,9 @@ impl RequestSpec {
         if !body.is_empty() {
             fields += &format!("Content-Length: {}\r\n", body.len());
         }
-        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n{body}").into_bytes()
+        let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").into_bytes();
+        bytes.extend_from_slice(body);
+        bytes
     }
 }
 

@@ -1,4 +1,4 @@
-"""What a person asks for as a request's body -> its text."""
+"""What a person asks for as a request's body -> its bytes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from seatrial.plan import limits
 from seatrial.units import parse_size_bytes
 
 
-def request_body(given: int | str) -> str:
-    """Read a request's body: a number of bytes, a text that is a size or the body itself, or ``@FILE``.
+def request_body(given: int | str | bytes) -> bytes:
+    """Read a request's body: a number of bytes, a text that is a size or the body itself, ``@FILE``, or the bytes.
 
     Raises
     ------
     PlanError
-        The file cannot be read, or the body is no text or too big.
+        The file cannot be read, or the body is too big.
     """
     if isinstance(given, str) and given.startswith("@"):
         return _body_of_file(given)
@@ -23,45 +23,27 @@ def request_body(given: int | str) -> str:
         size = parse_size_bytes(given) if isinstance(given, str) and given[:1].isdigit() else given
     except ValueError:
         size = given
-    if isinstance(size, str):
-        return _body_of_text(size)
-    _require_body_size(size)
-    return "x" * size
+    if isinstance(size, int):
+        _require_body_size(size)
+        return b"x" * size
+    # What the shell gave that is not UTF-8 goes out as it came.
+    body = size if isinstance(size, bytes) else size.encode(errors="surrogateescape")
+    _require_body_size(len(body))
+    return body
 
 
-def _body_of_file(given: str) -> str:
+def _body_of_file(given: str) -> bytes:
     try:
         with Path(given[1:]).open("rb") as file:
             # A device or a pipe does not say how much is in it.
             content = file.read(limits.MAX_BODY_BYTES + 1)
     except OSError as error:
-        raise PlanError(f"--body {given}: {error}", next_step="name a text file that can be read") from None
+        raise PlanError(f"--body {given}: {error}", next_step="name a file that can be read") from None
     if len(content) > limits.MAX_BODY_BYTES:
         raise PlanError(
             f"--body {given} is too big", next_step=f"a body may have {limits.MAX_BODY_BYTES:,} bytes at most"
         )
-    try:
-        # Not read as text, which would change its ends of lines.
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise PlanError(
-            f"--body {given} is not a text: byte {error.start:,} is not UTF-8",
-            cause="a body reaches the workers as text, so it cannot be binary",
-            next_step="give a text file, or a size such as --body '10 KB' for so many bytes",
-        ) from None
-
-
-def _body_of_text(text: str) -> str:
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise PlanError(
-            "--body is not a text: it has bytes that are not UTF-8",
-            cause="a body reaches the workers as text, so it cannot be binary",
-            next_step="give a text, or a size such as --body '10 KB' for so many bytes",
-        ) from None
-    _require_body_size(size)
-    return text
+    return content
 
 
 def _require_body_size(size: int) -> None:

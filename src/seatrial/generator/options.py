@@ -62,7 +62,7 @@ class LoadOptions:
     source: str | Sequence[str] = ()
     header: str | Sequence[str] | Mapping[str, str] = ()
     method: str = "GET"
-    body: int | str = ""
+    body: int | str | bytes = ""
     host: str | None = None
     path: str | None = None
     expect_status: int | str | Sequence[int] | None = None

@@ -26,7 +26,7 @@ class Request:
     path: str = "/"
     host: str = "localhost"
     headers: tuple[tuple[str, str], ...] = ()
-    body: str = ""
+    body: bytes = b""
     weight: float = 1.0
 
 

@@ -7,6 +7,7 @@ workers. Connections are shared as evenly as whole numbers allow.
 
 from __future__ import annotations
 
+import binascii
 import dataclasses
 import ipaddress
 import math
@@ -14,6 +15,7 @@ from typing import Any
 
 from seatrial.errors import EnvironmentFault
 from seatrial.generator.profile import Stretch
+from seatrial.generator.requests import Request
 from seatrial.generator.spec import HoldTraffic, LoadSpec
 from seatrial.preflight.descriptors import MAX_WORKERS_HERE, WORKER_RESERVE
 
@@ -97,7 +99,7 @@ def _common(load: LoadSpec, carriers: int) -> dict[str, Any]:
     return {
         "targets": [str(target) for target in load.targets],
         "sources": list(load.sources or automatic_sources(load)),
-        "requests": [dataclasses.asdict(request) for request in load.requests],
+        "requests": [_request(request) for request in load.requests],
         "expect": dataclasses.asdict(load.expect) if load.expect is not None else None,
         "route_histograms": load.route_latencies,
         "tls": load.tls.engine_spec() if load.tls else None,
@@ -118,6 +120,12 @@ def _common(load: LoadSpec, carriers: int) -> dict[str, Any]:
         "drain_ns": _ns(load.drain_s),
         "interval_ns": _ns(load.interval_s),
     }
+
+
+def _request(request: Request) -> dict[str, Any]:
+    # A body may be anything, and JSON holds text only.
+    body = binascii.b2a_base64(request.body, newline=False).decode()
+    return dataclasses.asdict(request) | {"body": body}
 
 
 def _profile(load: LoadSpec) -> list[dict[str, Any]]:
