@@ -9,6 +9,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seatrial.generator.drive import Driven, PhaseLabel, drive
@@ -136,21 +137,23 @@ class Toll:
 
     pss_bytes: int = 0
     throttled_s: float = 0.0
+    _cpu_stats: tuple[Path, ...] = ()
     _throttled_before_s: float = 0.0
 
     def on_phase(self, phase: PhaseLabel, pids: Sequence[int]) -> None:
         """Read the counters where a window begins and where it ends."""
+        if phase == "ramp" and pids:
+            # Workers share their parent's control group, so one of them tells for all.
+            self._cpu_stats = cpu_stat_files(pids[0])
         # Stopped before its window begins, a load was held back since its ramp, not for as long as its group exists.
         if phase in {"ramp", "measure"}:
-            self._throttled_before_s = _throttled_s(pids)
+            self._throttled_before_s = self._throttled_so_far_s()
         if phase == "cool down":
             self.pss_bytes = sum(pss_bytes(pid) or 0 for pid in pids)
-            self.throttled_s = max(0.0, _throttled_s(pids) - self._throttled_before_s)
+            self.throttled_s = max(0.0, self._throttled_so_far_s() - self._throttled_before_s)
 
-
-def _throttled_s(pids: Sequence[int]) -> float:
-    # Workers share their parent's control group, so one of them tells for all.
-    return (throttled_s(cpu_stat_files(pids[0])) or 0.0) if pids else 0.0
+    def _throttled_so_far_s(self) -> float:
+        return throttled_s(self._cpu_stats) or 0.0
 
 
 async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:

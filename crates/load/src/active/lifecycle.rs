@@ -112,19 +112,22 @@ impl Active {
         self.close(driver, index);
         if !has_failed {
             self.connect(driver, recorder, index);
-        } else if self.connections[index as usize].failures > 0 {
-            self.rest(driver.now_ns(), index);
+        } else if self.connections[index as usize].failures == 0 {
+            self.open_again_at(driver.now_ns(), index);
         } else {
-            self.connections[index as usize].failures = 1;
-            self.resting.push(Reverse((driver.now_ns(), index)));
+            self.rest(driver.now_ns(), index);
         }
     }
 
     fn rest(&mut self, now_ns: u64, index: u32) {
+        self.open_again_at(now_ns + rest_ns(self.connections[index as usize].failures), index);
+    }
+
+    fn open_again_at(&mut self, at_ns: u64, index: u32) {
         let connection = &mut self.connections[index as usize];
         connection.state = State::Closed;
-        self.resting.push(Reverse((now_ns + rest_ns(connection.failures), index)));
         connection.failures = connection.failures.saturating_add(1);
+        self.resting.push(Reverse((at_ns, index)));
     }
 
     pub(super) fn close<D: Driver>(&mut self, driver: &mut D, index: u32) {

@@ -2,7 +2,7 @@
 
 use seatrial_load::histogram::Histogram;
 use seatrial_load::spec::{ExpectSpec, RequestSpec, WorkerSpec};
-use seatrial_net::simulated::{Server, Step, Welcome};
+use seatrial_net::simulated::{Server, Step};
 
 use crate::support::{GOOD, MS, Queue, S, run, spec};
 
@@ -12,10 +12,6 @@ fn a_route_keeps_the_latencies_of_all_that_was_intended() {
     /// Answers one request in two.
     struct Half(u32);
     impl Server for Half {
-        fn welcome(&mut self, _: u64) -> Welcome {
-            Welcome::Accept(0)
-        }
-
         fn answer(&mut self, _: u64) -> Vec<Step> {
             self.0 += 1;
             if self.0.is_multiple_of(2) { vec![] } else { vec![Step::Send(1_000, GOOD.to_vec())] }

@@ -92,10 +92,6 @@ fn idle_connections_are_held_to_the_end_of_the_window() {
     /// Says when the last connection of a worker was closed.
     struct Watch;
     impl Server for Watch {
-        fn welcome(&mut self, _: u64) -> Welcome {
-            Welcome::Accept(0)
-        }
-
         fn answer(&mut self, _: u64) -> Vec<Step> {
             vec![Step::Send(1_000, GOOD.to_vec())]
         }
@@ -116,10 +112,6 @@ fn idle_connections_that_are_lost_and_opened_again_leave_a_trace() {
         at_ns: Option<u64>,
     }
     impl Server for Closes {
-        fn welcome(&mut self, _: u64) -> Welcome {
-            Welcome::Accept(0)
-        }
-
         fn answer(&mut self, now_ns: u64) -> Vec<Step> {
             let at_ns = *self.at_ns.get_or_insert(now_ns + 500 * MS);
             if now_ns > at_ns {

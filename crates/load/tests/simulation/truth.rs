@@ -24,10 +24,6 @@ fn a_stall_shows_in_every_quantile_that_it_touches() {
     /// Answers at once, but for one stall.
     struct Stall;
     impl Server for Stall {
-        fn welcome(&mut self, _: u64) -> Welcome {
-            Welcome::Accept(0)
-        }
-
         fn answer(&mut self, now_ns: u64) -> Vec<Step> {
             let (from_ns, to_ns) = (4 * S, 6 * S);
             let wait_ns = if (from_ns..to_ns).contains(&now_ns) { to_ns - now_ns } else { 0 };
@@ -54,10 +50,6 @@ fn a_slow_start_stays_in_the_warm_up() {
     /// Takes 50 ms for each answer in its first five seconds, then answers at once.
     struct SlowStart;
     impl Server for SlowStart {
-        fn welcome(&mut self, _: u64) -> Welcome {
-            Welcome::Accept(0)
-        }
-
         fn answer(&mut self, now_ns: u64) -> Vec<Step> {
             vec![Step::Send(if now_ns < 7 * S { 50 * MS } else { 20_000 }, GOOD.to_vec())]
         }
@@ -84,10 +76,6 @@ fn a_server_that_is_too_slow_leaves_nothing_out() {
 fn silence_times_out_and_is_at_least_that_slow() {
     struct Silent;
     impl Server for Silent {
-        fn welcome(&mut self, _: u64) -> Welcome {
-            Welcome::Accept(0)
-        }
-
         fn answer(&mut self, _: u64) -> Vec<Step> {
             vec![]
         }
