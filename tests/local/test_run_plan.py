@@ -15,6 +15,7 @@ from tests.support.runs import Bench, codes, processes, results, survivors, tria
 from seatrial.errors import ExitCode
 from seatrial.plan.cases import compile_cases, trial_order
 from seatrial.plan.load import read_plan
+from seatrial.record.reader import RunReader
 
 pytestmark = pytest.mark.slow
 
@@ -91,12 +92,12 @@ def assert_the_page_and_the_table_are_there(outcome: Outcome, run: Path) -> None
         assert (run / name).stat().st_size > 0
 
 
-def assert_the_report_is_made_again(run: Path) -> None:
+def assert_the_report_is_made_again(run: Path, code: int = ExitCode.PASS) -> None:
     before = results(run)
     (run / "report.html").unlink()
     (run / "results.json").unlink()
     again = run_seatrial("report", str(run))
-    assert again.code == ExitCode.PASS
+    assert again.code == code
     assert (run / "report.html").is_file()
     assert results(run)["cases"] == before["cases"]
 
@@ -108,6 +109,22 @@ def seed_with_first(bench: Bench, *systems: str) -> int:
         if trial_order(plan, compile_cases(plan))[0][0].system.label == systems[0]:
             return seed
     raise AssertionError("a hundred shuffles of two began with the same one")
+
+
+def test_a_plan_from_a_pipe_is_read_once_and_recorded_as_it_was(bench) -> None:
+    plan = bench.plan("direct", measure="1 s")
+    plan.write_bytes(b"\xef\xbb\xbf" + plan.read_bytes().replace(b"\n", b"\r\n"))
+    piped = ("bash", "-c", f'exec "$0" "$@" <(cat {plan})')
+    with Running("run", prefix=piped, directory=bench.directory) as running:
+        outcome = running.wait(RUN_LIMIT_S)
+        run = bench.run_directory()
+        assert_everything_is_gone(running, run)
+    assert f"report: {run / 'report.html'}" in outcome.stdout, outcome
+    assert (run / "plan.yaml").read_bytes() == plan.read_bytes()
+    with RunReader.open(run) as reader:
+        assert reader.plan_text().encode() == plan.read_bytes()
+        assert reader.cases()
+    assert_the_report_is_made_again(run, outcome.code)
 
 
 @pytest.mark.parametrize("system", ["envoy", "nginx"])

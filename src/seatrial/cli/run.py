@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from seatrial.cli.documents import json_option, write_document
 from seatrial.errors import ExitCode
-from seatrial.run.plan import PlanRun
+
+if TYPE_CHECKING:
+    from seatrial.plan.load import GivenPlan
+    from seatrial.run.plan import PlanRun
 
 
 @click.command(short_help="Run a plan and report its verdict.")
@@ -27,12 +31,15 @@ def run(plan: Path, runs: Path, json_target: str | None, *, quiet: bool) -> int:
     objective holds, 1 if one does not, 3 if a trial cannot be believed.
     """
     from seatrial.analysis.summary import summarise_run
+    from seatrial.plan.load import read_given_plan
     from seatrial.record.reader import RunReader
     from seatrial.report.json import results_document
     from seatrial.report.terminal import print_summary, stdout_console
     from seatrial.report.write import write_reports
 
-    outcome = asyncio.run(_run(plan, runs, quiet=quiet))
+    # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.
+    given = read_given_plan(plan)
+    outcome = asyncio.run(_run(given, runs, quiet=quiet))
     with RunReader.open(outcome.path) as reader:
         summary = summarise_run(reader)
     paths = write_reports(summary, outcome.path)
@@ -44,7 +51,7 @@ def run(plan: Path, runs: Path, json_target: str | None, *, quiet: bool) -> int:
     return ExitCode.INTERRUPTED if outcome.interrupted else summary.exit_code
 
 
-async def _run(plan: Path, runs: Path, *, quiet: bool) -> PlanRun:
+async def _run(plan: GivenPlan, runs: Path, *, quiet: bool) -> PlanRun:
     from seatrial.live.terminal import TerminalView
     from seatrial.run.plan import run_plan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,30 @@ from seatrial.plan.yaml12 import Map, read_yaml
 if TYPE_CHECKING:
     from seatrial.plan.model import Plan
 
+_BYTE_ORDER_MARK = "\ufeff"
+"""Editors on Windows put it before a text; it is no part of the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPlan:
+    """A plan and the very text that it was read from, every character as it stood in the file."""
+
+    plan: Plan
+    text: str
+
+
+def read_given_plan(path: Path | str) -> GivenPlan:
+    """Return the plan in a file with its text; raises PlanError with every mistake and its place.
+
+    The file is read once: it may be a pipe, and it may be edited while what was in it is run.
+    """
+    text = read_plan_text(path)
+    return GivenPlan(parse_plan(text, str(path)), text)
+
 
 def read_plan(path: Path | str) -> Plan:
     """Return the plan in a file; raises PlanError with every mistake and its place."""
-    return parse_plan(read_plan_text(path), str(path))
+    return read_given_plan(path).plan
 
 
 def read_plan_text(path: Path | str) -> str:
@@ -42,9 +63,9 @@ def decode_plan_bytes(content: bytes, name: str) -> str:
             f"the plan {name} is larger than {MAX_FILE_BYTES} bytes", cause="this is probably another file"
         )
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8", errors="replace")
+        before = content[: error.start].decode("utf-8", errors="replace").removeprefix(_BYTE_ORDER_MARK)
         span = Span(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         problem = Problem(span, f"the byte 0x{content[error.start]:02x} is not UTF-8", "text in UTF-8")
         raise PlanFileError(name, content.decode("utf-8", errors="replace"), [problem]) from None
@@ -52,6 +73,7 @@ def decode_plan_bytes(content: bytes, name: str) -> str:
 
 def parse_plan(source: str, name: str) -> Plan:
     """Return the plan in a text; ``name`` is the file's in messages. Raises PlanError with every mistake."""
+    source = source.removeprefix(_BYTE_ORDER_MARK)
     root, problems = read_yaml(source)
     if root is None:
         raise PlanFileError(name, source, problems)

@@ -61,7 +61,8 @@ class RunWriter:
         ``RecordError``.
         """
         directory = make_directory(parent, plan_name)
-        directory.plan.write_text(plan_text, encoding="utf-8")
+        # As given, to the byte: text mode would put other line ends into it.
+        directory.plan.write_bytes(plan_text.encode())
         writer = cls(directory, plan_name)
         writer._write_now(("INSERT INTO plan VALUES (1, ?, ?)", (plan_text, compiled_json)))
         for row in case_rows(json.loads(compiled_json)):

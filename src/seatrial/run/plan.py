@@ -13,7 +13,7 @@ from seatrial.analysis.summary import summarise_run
 from seatrial.errors import ExitCode, SeatrialError
 from seatrial.plan.cases import Case, compile_cases, trial_order
 from seatrial.plan.compiled import compiled_document
-from seatrial.plan.load import read_plan
+from seatrial.plan.load import GivenPlan
 from seatrial.plan.model import Plan
 from seatrial.preflight.checks import check_plan
 from seatrial.preflight.findings import Finding, require
@@ -36,26 +36,24 @@ class PlanRun:
 
 
 async def run_plan(
-    plan_file: Path, runs: Path, listeners: Sequence[Callable[[Event], None]], stop: asyncio.Event
+    given: GivenPlan, runs: Path, listeners: Sequence[Callable[[Event], None]], stop: asyncio.Event
 ) -> PlanRun:
     """Run a plan. Nothing is started before the plan is understood and the machine is found able to run it.
 
     Raises
     ------
-    PlanError
-        The plan is wrong.
     EnvironmentFault
         This machine cannot run it, or a program is missing.
     """
     # Programs are started in folders of their own, where a relative path would mean something else.
     runs = runs.resolve()
-    plan = read_plan(plan_file)
+    plan = given.plan
     findings = check_plan(plan, probe_machine())
     require(findings)
     cases = compile_cases(plan)
     binaries = _binaries(cases)
     compiled = json.dumps(compiled_document(plan))
-    with RunWriter.create(runs, plan.name, plan_file.read_text(encoding="utf-8"), compiled) as writer:
+    with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
         for listener in listeners:
             writer.subscribe(listener)
         writer.environment(describe(binaries))
