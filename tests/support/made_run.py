@@ -109,6 +109,7 @@ def _case(system: str, connections: int, rate: int) -> dict[str, Any]:
         "rate_per_s": rate,
         "loop": "open",
         "arrival": "uniform",
+        "timeout_s": 2,
     }
     return {
         "id": f"{system}-connections={connections}-rate={rate}",

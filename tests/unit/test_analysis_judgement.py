@@ -30,8 +30,8 @@ def objective(metric: str, comparison: str, threshold: float) -> RecordedObjecti
 
 def test_an_objective_must_hold_in_every_repeat():
     asked = [objective("p99", "<", 1_500)]
-    assert judge_case(asked, [measured(1_000), measured(1_499)], valid=True).state == "PASS"
-    failed = judge_case(asked, [measured(1_000), measured(1_500)], valid=True)
+    assert judge_case(asked, [measured(1_000), measured(1_499)]).state == "PASS"
+    failed = judge_case(asked, [measured(1_000), measured(1_500)])
     assert failed.state == "FAIL"
     assert failed.outcomes[0].values == (1_000, 1_500)
 
@@ -40,25 +40,23 @@ def test_an_objective_must_hold_in_every_repeat():
     ("comparison", "held"), [("<", False), ("<=", True), ("==", True), (">", False), (">=", True)]
 )
 def test_every_comparison(comparison, held):
-    verdict = judge_case([objective("p99", comparison, 1_000)], [measured(1_000)], valid=True)
+    verdict = judge_case([objective("p99", comparison, 1_000)], [measured(1_000)])
     assert verdict.outcomes[0].held is held
 
 
 def test_an_invalid_case_has_no_verdict_but_shows_its_values():
-    verdict = judge_case([objective("p99", "<", 1)], [measured(1_000)], valid=False)
+    verdict = judge_case([objective("p99", "<", 1)], [measured(1_000)], doubt="either")
     assert verdict.state is None
     assert verdict.outcomes[0].values == (1_000,)
 
 
 def test_a_plan_that_asks_nothing_gets_no_verdict():
-    assert judge_case([], [measured()], valid=True).state is None
+    assert judge_case([], [measured()]).state is None
 
 
 def test_what_does_not_apply_is_not_held_against_a_case():
     direct = Measured(LOAD, TrialResources(()), proxied=False)
-    verdict = judge_case(
-        [objective("proxy_cpu_cores", "<", 1), objective("errors", "==", 0)], [direct], valid=True
-    )
+    verdict = judge_case([objective("proxy_cpu_cores", "<", 1), objective("errors", "==", 0)], [direct])
     assert [outcome.held for outcome in verdict.outcomes] == [None, True]
     assert verdict.state == "PASS"
 
@@ -66,7 +64,7 @@ def test_what_does_not_apply_is_not_held_against_a_case():
 def test_no_rate_is_achieved_where_none_was_asked_for():
     closed = replace(LOAD, rate_requested_per_s=None)
     (outcome,) = judge_case(
-        [objective("achieved", ">=", 0.99)], [Measured(closed, TrialResources(()))], valid=True
+        [objective("achieved", ">=", 0.99)], [Measured(closed, TrialResources(()))]
     ).outcomes
     assert (outcome.held, outcome.unknown) == (None, False)
 
@@ -75,16 +73,16 @@ def test_an_objective_whose_values_are_unknown_blocks_the_verdict():
     asked = [objective("proxy_cpu_cores", "<", 1), objective("errors", "==", 0)]
     unseen = Measured(LOAD, TrialResources(()))
     for trials in ([unseen], [measured(), unseen]):
-        verdict = judge_case(asked, trials, valid=True)
+        verdict = judge_case(asked, trials)
         assert verdict.state is None
         assert [outcome.unknown for outcome in verdict.outcomes] == [True, False]
 
 
 def test_a_case_that_lacks_repeats_may_fail_but_not_pass():
     asked = [objective("p99", "<", 1_500)]
-    assert judge_case(asked, [measured(1_000)], valid=True, repeats=2).state is None
-    assert judge_case(asked, [measured(2_000)], valid=True, repeats=2).state == "FAIL"
-    assert judge_case(asked, [measured(1_000)] * 2, valid=True, repeats=2).state == "PASS"
+    assert judge_case(asked, [measured(1_000)], repeats=2).state is None
+    assert judge_case(asked, [measured(2_000)], repeats=2).state == "FAIL"
+    assert judge_case(asked, [measured(1_000)] * 2, repeats=2).state == "PASS"
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_the_document_is_plain_json_and_says_its_schema() -> None:
     assert document["rate_per_s"] == {"requested": 2000.0, "achieved": 10.0}
     assert document["connections"]["active"] == {"requested": 20, "established": 10}
     assert document["tls_handshake_us"] is None
-    assert document["validity"] == {"state": "VALID", "reasons": []}
+    assert document["validity"] == {"state": "VALID", "direction": None, "reasons": []}
 
 
 def test_merging_nothing_is_an_empty_histogram() -> None:

@@ -28,8 +28,8 @@ SYSTEMS = ("direct", "envoy")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A run of two systems in which one trial was believed to be late and one system is slow."""
-    twists = {5: Twist(slow=12), 6: Twist(lateness_us=900)}
+    """A run of two systems in which most requests of one trial were late and one system is slow."""
+    twists = {5: Twist(slow=12), 6: Twist(lateness_us=2_000)}
     return make_run(tmp_path_factory.mktemp("runs"), twists=twists, systems=SYSTEMS)
 
 

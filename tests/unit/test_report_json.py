@@ -17,8 +17,10 @@ from seatrial.record.writer import RunWriter
 from seatrial.report.json import results_document
 
 NUMBER = (int, float)
-REASON = {"code": str, "text": str, "remedy": str, "fault": str}
-VALIDITY = {"state": str, "reasons": [REASON]}
+REASON = {
+    "code": str, "text": str, "remedy": str, "direction": str, "because": (str, NoneType), "fault": str,
+}  # fmt: skip
+VALIDITY = {"state": str, "direction": (str, NoneType), "reasons": [REASON]}
 DISTRIBUTION = dict.fromkeys(
     ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max", "count"), NUMBER
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial._engine import Histogram
+from seatrial.analysis.blame import grouped
 from seatrial.analysis.histograms import distribution_of, merged, spectrum
 from seatrial.analysis.model import CaseSummary, TrialSummary
 from seatrial.analysis.objectives import Measured, Verdict, judge_case
@@ -16,6 +18,7 @@ from seatrial.analysis.spread import Spread, spread_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from seatrial.analysis.result import Direction
     from seatrial.generator.frames import Frame
     from seatrial.record.rows import RecordedCase, RecordedObjective
 
@@ -35,18 +38,14 @@ def case_summary(
     for of_trial in frames:
         latency.add(merged(of_trial, "latency"))
         service_time.add(merged(of_trial, "service_time"))
-    # Reasons of several trials with one code are one kind of reason; the trials tell each.
-    reasons = {reason.code: reason for trial in trials for reason in trial.validity.reasons}
-    reasons |= {reason.code: reason for reason in _drivers_mixed(trials)}
-    proxied = case.kind != UNPROXIED
-    measured = [Measured(trial.load, trial.resources, proxied) for trial in trials if trial.load is not None]
-    valid = bool(trials) and not reasons
-    verdict = judge_case(objectives, measured, valid=valid, repeats=repeats)
-    if valid:
-        reasons |= {reason.code: reason for reason in _unknown(verdict)}
+    reasons = [reason for trial in trials for reason in trial.validity.reasons] + _drivers_mixed(trials)
+    doubt = Validity(tuple(reasons)).direction
+    verdict = judge_case(objectives, _measured(case, trials), doubt=doubt, repeats=repeats)
+    if doubt is None and trials:
+        reasons += _unknown(verdict)
     return CaseSummary(
         case=case,
-        validity=Validity(tuple(reasons.values())),
+        validity=Validity(_of_each_code(reasons)),
         verdict=verdict,
         trials=tuple(trials),
         latency_us=distribution_of(latency),
@@ -55,6 +54,26 @@ def case_summary(
         spreads=_spreads(trials),
         repeats=repeats,
     )
+
+
+def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measured]:
+    proxied, timeout_s = case.kind != UNPROXIED, case.document["load"].get("timeout_s")
+    return [
+        Measured(trial.load, trial.resources, proxied, timeout_s)
+        for trial in trials
+        if trial.load is not None
+    ]
+
+
+def _of_each_code(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    # Reasons of several trials with one code are one kind of reason; the trials show each. The weaker speaks for all.
+    found: dict[str, Reason] = {}
+    for reason in reasons:
+        known = found.get(reason.code, reason)
+        direction: Direction = "either" if "either" in {known.direction, reason.direction} else "inflates"
+        because = reason.because if reason.because == known.because else None
+        found[reason.code] = replace(reason, direction=direction, because=because)
+    return grouped(found.values())
 
 
 UNPROXIED = "direct"

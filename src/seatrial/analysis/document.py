@@ -222,6 +222,7 @@ def to_json(result: LoadResult) -> dict[str, Any]:
         "seed": result.seed,
         "validity": {
             "state": result.validity.state,
+            "direction": result.validity.direction,
             "reasons": [as_dict(reason) for reason in result.validity.reasons],
         },
         "window_s": result.window_s,

@@ -92,10 +92,18 @@ class CaseSummary:
         return " ".join(f"{name}={value:g}" for name, value in self.case.variables) or "single case"
 
     @property
+    def at_most(self) -> bool:
+        """Whether its latencies are upper bounds: it is doubted, and all doubts only inflate."""
+        return self.validity.direction == "inflates"
+
+    @property
     def state(self) -> str:
-        """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID or "not run" (not all of it)."""
+        """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID or "not run" (not all of it).
+
+        PASS stands where it holds whatever the doubts are: see ``at_most``.
+        """
         if self.validity.reasons:
-            return "INVALID"
+            return self.verdict.state or "INVALID"
         if not self.trials or (len(self.trials) < self.repeats and self.verdict.state is None):
             return "not run"
         return self.verdict.state or "VALID"
@@ -137,8 +145,8 @@ class RunSummary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """3 where a trial may not be believed or is missing, 1 where an objective does not hold, else 0."""
-        doubted = self.invalid or any(case.validity.reasons for case in self.cases)
+        """3 where a doubt leaves a case without a verdict or a trial is missing, 1 where an objective fails, else 0."""
+        doubted = any(case.state == "INVALID" for case in self.cases)
         if doubted or not self.trials or self.trials < (self.run.trials or 0):
             return ExitCode.INVALID_MEASUREMENT
         failed = any(case.verdict.state == "FAIL" for case in self.cases)

@@ -6,13 +6,15 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from seatrial.analysis.direction import all_answered
 from seatrial.analysis.failures import error_count
+from seatrial.plan.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from seatrial.analysis.resources import TrialResources
-    from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.result import Direction, LoadResult
     from seatrial.record.rows import RecordedObjective
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -27,11 +29,15 @@ _LATENCIES = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy."""
+    """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy.
+
+    ``timeout_s`` None is unknown.
+    """
 
     load: LoadResult
     resources: TrialResources
     proxied: bool = True
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +63,26 @@ class Verdict:
 
 
 def judge_case(
-    objectives: Sequence[RecordedObjective], trials: Sequence[Measured], *, valid: bool, repeats: int = 0
+    objectives: Sequence[RecordedObjective],
+    trials: Sequence[Measured],
+    *,
+    doubt: Direction | None = None,
+    repeats: int = 0,
 ) -> Verdict:
     """Judge a case: each objective must hold in every repeat.
 
-    Only a VALID case whose values are all known gets a verdict; one trial is enough for a FAIL, a PASS needs all of
-    the ``repeats`` that were planned.
+    Without a ``doubt``, and with all values known, one trial is enough for a FAIL; a PASS needs all of the ``repeats``
+    that were planned. Where doubts only inflate, a PASS is one that holds even so, and there is no FAIL.
     """
     outcomes = tuple(_outcome(objective, trials) for objective in objectives)
-    judged = [outcome.held for outcome in outcomes if outcome.held is not None]
-    if not valid or not judged or any(outcome.unknown for outcome in outcomes):
+    judged = [outcome for outcome in outcomes if outcome.held is not None]
+    if doubt == "either" or not judged or any(outcome.unknown for outcome in outcomes):
         return Verdict(None, outcomes)
-    if not all(judged):
-        return Verdict("FAIL", outcomes)
-    return Verdict("PASS" if len(trials) >= repeats else None, outcomes)
+    failed = not all(outcome.held for outcome in judged)
+    if doubt is None:
+        return Verdict("FAIL" if failed else "PASS" if len(trials) >= repeats else None, outcomes)
+    holds = not failed and all(_holds_even_so(outcome.objective, trials) for outcome in judged)
+    return Verdict("PASS" if holds and len(trials) >= repeats else None, outcomes)
 
 
 def metric_value(metric: str, trial: Measured) -> float | None:
@@ -102,6 +114,29 @@ def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcom
     compare = _COMPARISONS[objective.comparison]
     held = all(compare(value, objective.threshold) for value in known) if known else None
     return Outcome(objective, values, held)
+
+
+def _holds_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> bool:
+    """Return whether an objective that holds in inflated numbers holds in the true ones, too.
+
+    Docs: ``docs/concepts/doubts.md``, with the counterexamples that each condition is there for.
+    """
+    metric = METRICS.get(objective.metric)
+    if metric is None or not metric.raised or not _is_upper_bound(objective):
+        return False
+    if not all(all_answered(trial.load) for trial in trials):
+        return False
+    # The time-out runs from when a request leaves. One that left late was spared the wait that it should have seen.
+    return objective.metric in _LATENCIES or all(_none_would_time_out(trial) for trial in trials)
+
+
+def _is_upper_bound(objective: RecordedObjective) -> bool:
+    nothing = objective.comparison == "==" and objective.threshold == 0
+    return nothing or objective.comparison in {"<", "<="}
+
+
+def _none_would_time_out(trial: Measured) -> bool:
+    return trial.timeout_s is not None and trial.load.latency_us.max < trial.timeout_s * 1e6
 
 
 def _applies(metric: str, trial: Measured) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.direction import direction_of_delay, lateness_us_limit
 from seatrial.analysis.result import Reason
 from seatrial.analysis.rules_connections import active_missing, errors, exhausted, held_missing
 
@@ -13,12 +14,6 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.evidence import TrialEvidence
 
-# Sends later than this at the 99th percentile would show in the latencies that are reported; below a
-# millisecond the scheduler of an unloaded machine cannot be told from ours. Source: wrk2 and Treadmill (ISCA
-# 2016) on client lateness.
-LATENESS_US_LIMIT = 1_000
-# A schedule on a coarser grid is late by up to one step by design; a second step leaves room for the wake-up.
-LATENESS_STEPS_LIMIT = 2
 # A loop that was away for one percent of the window has touched every p99 by itself; less than the tenth of a second
 # that makes a hole in the frames is a scheduler's turn. Lateness tells of sends only, and of nothing in a closed loop.
 STALL_FRACTION_LIMIT = 0.01
@@ -99,13 +94,14 @@ def _late(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
     if load is None or load.loop == "closed" or not load.lateness_us.count:
         return None
-    limit_us = max(LATENESS_US_LIMIT, LATENESS_STEPS_LIMIT * load.resolution_us)
+    limit_us = lateness_us_limit(load)
     if load.lateness_us.p99 <= limit_us:
         return None
     return Reason(
         "generator.late",
         f"requests left late: p99 {load.lateness_us.p99:,} us, {limit_us:,} us is allowed",
         "give the generator a core of its own, lower the rate, or add workers",
+        direction_of_delay(load),
     )
 
 
@@ -121,6 +117,7 @@ def _stalled(evidence: TrialEvidence) -> Reason | None:
         f"a worker's loop was away from its work for {load.stall_us_max / 1e6:.2f} s at a stretch,"
         f" {limit_s:.2f} s is allowed",
         "give the generator a core of its own; look for what else runs there, and for a suspended machine",
+        direction_of_delay(load),
     )
 
 
@@ -131,7 +128,7 @@ def _unread(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
     if load is None or load.loop == "closed":
         return None
-    limit_us = max(LATENESS_US_LIMIT, LATENESS_STEPS_LIMIT * load.resolution_us)
+    limit_us = lateness_us_limit(load)
     if load.receive_wait_us_p99 <= limit_us:
         return None
     return Reason(
@@ -139,6 +136,7 @@ def _unread(evidence: TrialEvidence) -> Reason | None:
         f"answers lay unread in the generator's receive queues: p99 {load.receive_wait_us_p99:,} us,"
         f" {limit_us:,} us is allowed",
         "give the generator a core of its own, lower the rate, or add workers",
+        direction_of_delay(load),
     )
 
 
@@ -182,6 +180,7 @@ def _generator_busy(evidence: TrialEvidence) -> Reason | None:
         "generator.cpu",
         f"worker {worker} used {cores:.0%} of a core; limit {GENERATOR_CORES_LIMIT:.0%}",
         "add workers and cores for them, or lower the rate",
+        direction_of_delay(evidence.load),
     )
 
 
@@ -193,6 +192,7 @@ def _throttled(evidence: TrialEvidence) -> Reason | None:
         "environment.throttled",
         f"the generator was held back by its CPU quota for {load.throttled_s:.2f} s of {load.window_s:g} s",
         "raise or remove the cgroup's cpu.max",
+        direction_of_delay(load),
     )
 
 
@@ -203,6 +203,7 @@ def _stolen(evidence: TrialEvidence) -> Reason | None:
         "environment.steal",
         f"the hypervisor gave {evidence.steal_fraction:.1%} of this machine's CPU time to others",
         "use a machine that is not shared, or run again when its neighbours are quiet",
+        direction_of_delay(evidence.load),
     )
 
 

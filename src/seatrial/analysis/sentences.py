@@ -31,11 +31,11 @@ def sentence_of(label: str, cases: Sequence[CaseSummary]) -> str:
     if state == "INVALID":
         return f"{label}: INVALID, {_doubts(cases)}"
     if state == "FAIL":
-        return f"{label}: FAIL, {_failures(cases)}; {_figures(cases)}"
+        return f"{label}: FAIL, {_failures(cases)}; {_figures(cases)}{_even_so(cases)}"
     if state == "not run":
         ran = sum(1 for case in cases if case.trials and len(case.trials) >= case.repeats)
         return f"{label}: not finished, {ran} of {_plural(len(cases), 'case')} ran"
-    return f"{label}: {state}, {_figures(cases)}"
+    return f"{label}: {state}, {_figures(cases)}{_even_so(cases)}"
 
 
 def range_us(least: float, greatest: float) -> str:
@@ -52,10 +52,20 @@ def _doubts(cases: Sequence[CaseSummary]) -> str:
     trials = sum(len(case.trials) for case in cases)
     if not doubted:
         return next(reason.text for case in cases for reason in case.validity.reasons)
-    reasons = dict.fromkeys(reason.text for trial in doubted for reason in trial.validity.reasons[:1])
-    first, more = next(iter(reasons)), len(reasons) - 1
+    # What follows from a cause is not counted beside it, and a cause that several trials share counts once.
+    causes: dict[str, str] = {}
+    for reason in (reason for trial in doubted for reason in trial.validity.causes):
+        causes.setdefault(reason.code, reason.text)
+    first, more = next(iter(causes.values())), len(causes) - 1
     others = f" (and {_plural(more, 'other reason')})" if more else ""
     return f"{len(doubted)} of {_plural(trials, 'trial')} cannot be believed: {first}{others}"
+
+
+def _even_so(cases: Sequence[CaseSummary]) -> str:
+    doubted = [case for case in cases if case.at_most]
+    if not doubted:
+        return ""
+    return f"; the figures of {_plural(len(doubted), 'case')} are at most: {_doubts(doubted)}"
 
 
 def _failures(cases: Sequence[CaseSummary]) -> str:

@@ -107,9 +107,15 @@ def _validity(document: Mapping[str, Any]) -> Validity:
     return Validity(tuple(reason(item) for item in document["reasons"]))
 
 
-def reason(document: Mapping[str, str]) -> Reason:
-    """Return the reason that a mapping of ``code``, ``text`` and ``remedy`` tells."""
-    return Reason(document["code"], document["text"], document["remedy"])
+def reason(document: Mapping[str, Any]) -> Reason:
+    """Return the reason that a mapping holds; older ones do not say how the doubt can move the numbers."""
+    return Reason(
+        document["code"],
+        document["text"],
+        document["remedy"],
+        document.get("direction", "either"),
+        document.get("because"),
+    )
 
 
 def _distribution(document: Mapping[str, Any]) -> Distribution:

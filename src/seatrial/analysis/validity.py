@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.blame import grouped
 from seatrial.analysis.result import Reason, Validity
 from seatrial.analysis.rules import RULES, UNCOUNTED
 
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 
 def judge_trial(evidence: TrialEvidence) -> Validity:
-    """Return VALID, or INVALID with every reason, the gravest first."""
-    found = {reason.code: reason for reason in _reasons(evidence)}
-    return Validity(tuple(found.values()))
+    """Return VALID, or INVALID with every reason, each cause before what follows from it."""
+    return Validity(grouped(_reasons(evidence)))
 
 
 def fault_of(reason: Reason) -> str:

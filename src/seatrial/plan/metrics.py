@@ -18,11 +18,16 @@ COMPARISONS: tuple[Comparison, ...] = ("<", "<=", "==", ">", ">=")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One thing that an objective may be about; ``unit`` is that of the threshold in the models."""
+    """One thing that an objective may be about; ``unit`` is that of the threshold in the models.
+
+    ``raised`` is whether time that the generator or its machine took can only raise it. CPU is not: a system that is
+    held up has more to do at each wake-up, and less work with it.
+    """
 
     unit: str
     read: Callable[[str], float]
     meaning: str
+    raised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,10 @@ def _read_number(text: str) -> float:
 
 def _latency(what: str) -> Metric:
     return Metric(
-        "us", _read_us, f"{what} of the latency, from the intended send time, over the measure window"
+        "us",
+        _read_us,
+        f"{what} of the latency, from the intended send time, over the measure window",
+        raised=True,
     )
 
 
@@ -80,6 +88,7 @@ METRICS: Mapping[str, Metric] = {
         "",
         units.parse_count,
         "requests that failed, timed out or had another status than 2xx, and lost connections",
+        raised=True,
     ),
     "achieved": Metric(
         "", _read_fraction, "achieved rate as a fraction of the requested one, such as `99 %`"

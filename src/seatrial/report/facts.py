@@ -21,10 +21,17 @@ METHOD = (
     ("Spread", "is the least and the greatest repeat. Trials ran in an order drawn anew for each round of repeats."),
     ("Validity", ("is decided before any number is shown: did the generator send on schedule, were all connections"
      " open, did every count agree, did each process live through the trial?")),
-    ("Verdict", "PASS needs every objective to hold in every repeat of every case. INVALID cases have none."),
+    ("Verdict", "PASS needs every objective to hold in every repeat of every case. INVALID cases have none,"
+     ' but for a PASS that holds although the system was made to look worse: its latencies read "at most".'),
     ("CPU and memory", ("are of the processes of a role, from /proc, added up; CPU is the mean over the measure phase,"
      " memory the peak of the trial (PSS where the kernel tells it), both the median of the repeats.")),
 )  # fmt: skip
+
+DOUBTS = (
+    "What can only have made a system look worse leaves it a PASS that holds even so, and its latencies read"
+    " 'at most'; all else that is in doubt has no verdict."
+)
+"""What the doubts below it mean."""
 
 NOT_TOLD = "not told"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.analysis.validity import fault_of
 from seatrial.report import charts
 from seatrial.report.chart_series import typical_trial
-from seatrial.report.facts import METHOD, environment_facts, repeats_text, when_text
+from seatrial.report.facts import DOUBTS, METHOD, environment_facts, repeats_text, when_text
 from seatrial.report.table import RESOURCE_COLUMNS, RESULT_COLUMNS, count_rows, result_rows, trials_in_order
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def render_html(summary: RunSummary) -> str:
         trials=trials_in_order(summary),
         invalid=[(case, trial) for case, trial in trials_in_order(summary) if trial.validity.reasons],
         fault_of=fault_of,
+        doubts=DOUBTS,
         charts=[chart for chart in found if chart.group is None],
         folded=[chart for chart in found if chart.group is not None],
         when=when_text(summary.run),

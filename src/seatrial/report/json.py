@@ -88,7 +88,7 @@ def _role(role: RoleResources) -> dict[str, Any]:
 
 def _validity(validity: Validity) -> dict[str, Any]:
     reasons = [{**asdict(reason), "fault": fault_of(reason)} for reason in validity.reasons]
-    return {"state": validity.state, "reasons": reasons}
+    return {"state": validity.state, "direction": validity.direction, "reasons": reasons}
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

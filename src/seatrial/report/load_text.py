@@ -49,8 +49,16 @@ def _heading(result: LoadResult) -> list[str]:
 
 def _validity(result: LoadResult) -> list[str]:
     lines: list[str] = [result.validity.state]
-    for reason in result.validity.reasons:
-        lines += [f"  {reason.code}: {reason.text}", f"    remedy: {reason.remedy}"]
+    for cause in result.validity.causes:
+        lines.append(f"  {cause.code}: {cause.text}")
+        lines += [
+            f"    and so {reason.code}: {reason.text}" for reason in result.validity.consequences(cause)
+        ]
+        lines.append(f"    remedy: {cause.remedy}")
+    if result.validity.direction == "inflates":
+        lines.append(
+            "  latencies below are at most: this can only have made the system look slower than it is"
+        )
     return lines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.validity import fault_of
-from seatrial.report.facts import METHOD, environment_facts, repeats_text, when_text
+from seatrial.report.facts import DOUBTS, METHOD, environment_facts, repeats_text, when_text
 from seatrial.report.table import RESOURCE_COLUMNS, RESULT_COLUMNS, count_rows, result_rows, trials_in_order
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ def _doubts(summary: RunSummary) -> Iterator[str]:
         yield f"\n> **This run is {summary.run.state}.** What was measured until then is below."
     if not summary.invalid:
         return
-    yield f"\n> **{len(summary.invalid)} of {summary.trials} trials cannot be believed.** They have no verdict."
+    yield f"\n> **{len(summary.invalid)} of {summary.trials} trials cannot be believed.** {DOUBTS}"
     for case, trial in trials_in_order(summary):
-        for reason in trial.validity.reasons:
+        for cause in trial.validity.causes:
             where = f"{case.case.id}, repeat {trial.repeat}"
-            yield f"> - {where}: {_plain(reason.text)} ({fault_of(reason)}). Remedy: {_plain(reason.remedy)}."
+            so = "".join(f"; and so: {_plain(one.text)}" for one in trial.validity.consequences(cause))
+            yield f"> - {where}: {_plain(cause.text)} ({fault_of(cause)}){so}. Remedy: {_plain(cause.remedy)}."
 
 
 def _cells(columns: Sequence[Column], rows: Sequence[Row]) -> list[list[str]]:

@@ -101,14 +101,18 @@ def _no_baseline(beside: CaseSummary) -> Row:
 
 def _latency(name: str) -> Callable[[CaseSummary], str]:
     def read(case: CaseSummary) -> str:
-        return NONE if case.latency_us is None else format_us(getattr(case.latency_us, name))
+        return NONE if case.latency_us is None else _at_most(case, format_us(getattr(case.latency_us, name)))
 
     return read
 
 
 def _p99_repeats(case: CaseSummary) -> str:
     spread = case.spreads.get("p99")
-    return NONE if spread is None else range_us(spread.min, spread.max)
+    return NONE if spread is None else _at_most(case, range_us(spread.min, spread.max))
+
+
+def _at_most(case: CaseSummary, text: str) -> str:
+    return f"at most {text}" if case.at_most else text
 
 
 def _asked(case: CaseSummary) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.report.table import result_rows
@@ -38,10 +39,12 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         console.print(line, style=style, markup=False, highlight=False, no_wrap=True, crop=False)
     console.print()
     for case, trial in summary.invalid:
-        for reason in trial.validity.reasons:
+        for cause in trial.validity.causes:
             where = f"{case.case.id}, repeat {trial.repeat}"
-            console.print(f"INVALID {where}: {reason.text}", style="yellow", markup=False, highlight=False)
-            console.print(f"        remedy: {reason.remedy}", markup=False, highlight=False)
+            console.print(f"INVALID {where}: {cause.text}", style="yellow", markup=False, highlight=False)
+            for reason in trial.validity.consequences(cause):
+                console.print(f"        and so: {reason.text}", markup=False, highlight=False)
+            console.print(f"        remedy: {cause.remedy}", markup=False, highlight=False)
     for system in summary.systems:
         console.print(system.sentence, style=STYLES.get(system.state, ""), markup=False, highlight=False)
 
@@ -58,6 +61,7 @@ def stdout_console() -> Console:
 
 def _lines(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     # Lines with their styles. Combinations of variables head their rows: as a column they would not leave room.
+    rows = [replace(row, cells={key: _short(text) for key, text in row.cells.items()}) for row in rows]
     headings = {key: heading for heading, key, _ in COLUMNS}
     widths = {
         key: max([len(heading), *(len(row.cells[key]) for row in rows)]) for key, heading in headings.items()
@@ -67,6 +71,10 @@ def _lines(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
         if row.first_of_group:
             yield f"{row.cells['case']} ({row.cells['asked']} requests/s asked)", "bold"
         yield _line(row.cells, widths), STYLES.get(row.state, "") if row.state != "PASS" else ""
+
+
+def _short(text: str) -> str:
+    return text.replace("at most ", "\u2264 ")
 
 
 def _line(cells: Mapping[str, str], widths: Mapping[str, int]) -> str:
