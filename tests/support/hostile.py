@@ -94,15 +94,15 @@ def never_answering() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
-def asked(connection: socket.socket) -> bool:
-    """Read one request without a body; return whether there was one before the end of the stream."""
+def asked(connection: socket.socket) -> bytes:
+    """Read one request without a body and return it; nothing where the stream ended before."""
     received = b""
     while not received.endswith(b"\r\n\r\n"):
         piece = connection.recv(4096)
         if not piece:
-            return False
+            return b""
         received += piece
-    return True
+    return received
 
 
 def wait_for_end(connection: socket.socket) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "concepts" / "pitfalls.md"
-PITFALLS = 20
+PITFALLS = 21
 
 
 def rows() -> dict[int, list[tuple[str, str]]]:

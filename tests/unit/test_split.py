@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -145,3 +146,15 @@ def test_a_step_of_the_automatic_grid_serves_ten_requests_within_bounds(
     assert {part["resolution_ns"] for part in split(spec, 1024)} == {resolution_ns}
     fine = LoadSpec(targets=(TARGET,), profile=constant(rate_per_s), resolution_s=0.0)
     assert split(fine, 1024)[0]["resolution_ns"] == 0
+
+
+@given(active=COUNTS, held=COUNTS, limit=LIMITS, workers=WORKERS)
+def test_each_worker_goes_on_dealing_where_the_one_before_ended(
+    active: int, held: int, limit: int, workers: int | None
+) -> None:
+    assume((active + held) / (limit - RESERVED_DESCRIPTORS - 2) < WORKER_LIMIT)
+    specs = split(load(active, held, workers), limit)
+    for before, after in itertools.pairwise(specs):
+        assert after["first_active"] == before["first_active"] + before["active"]
+        assert after["first_held"] == before["first_held"] + before["held"]
+    assert (specs[0]["first_active"], specs[0]["first_held"]) == (0, 0)

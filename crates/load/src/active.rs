@@ -43,6 +43,8 @@ pub(crate) struct Active {
     never_opened: Vec<u32>,
     targets: Vec<RawAddress>,
     sources: Vec<RawAddress>,
+    /// The place of this worker's first connection among those of all workers.
+    first: usize,
     catalog: Catalog,
     expectations: Option<Expectations>,
     policy: Policy,
@@ -75,7 +77,8 @@ impl Active {
             never_opened: (0..count).rev().collect(),
             targets,
             sources,
-            catalog: Catalog::new(&spec.requests),
+            first: spec.first_active as usize,
+            catalog: Catalog::new(spec),
             policy: Policy {
                 is_open_loop: spec.loop_kind == LoopKind::Open,
                 reuse: spec.reuse,

@@ -28,6 +28,8 @@ pub fn spec() -> WorkerSpec {
         tls: None,
         held: 0,
         active: 1,
+        first_held: 0,
+        first_active: 0,
         connect_rate_per_s: 1_000.0,
         loop_kind: LoopKind::Open,
         arrival: Arrival::Uniform,

@@ -14,6 +14,7 @@ mod held;
 pub mod histogram;
 mod hold;
 mod links;
+mod mixture;
 mod opener;
 pub mod process;
 pub mod profile;

@@ -29,7 +29,7 @@ pub struct Slot {
     pub intended_ns: u64,
     /// Which phase counts it.
     pub phase: Phase,
-    /// Its place in the schedule of the whole load: it says which request is sent.
+    /// Its place in the schedule of the whole load, in closed loop in this worker's: it says which request is sent.
     pub number: u64,
 }
 

@@ -156,7 +156,7 @@ pub struct WorkerSpec {
     pub targets: Vec<SocketAddr>,
     /// Where to connect from, in turn; empty leaves it to the kernel.
     pub sources: Vec<IpAddr>,
-    /// What to send: each in turn, or by weight.
+    /// What to send, mixed by weight.
     pub requests: Vec<RequestSpec>,
     /// What the answers must be like.
     #[serde(default)]
@@ -171,6 +171,12 @@ pub struct WorkerSpec {
     pub held: u32,
     /// Connections of this worker that carry requests.
     pub active: u32,
+    /// Idle connections of the workers before this one: where it goes on in dealing its own to targets and sources.
+    #[serde(default)]
+    pub first_held: u32,
+    /// Active connections of the workers before this one.
+    #[serde(default)]
+    pub first_active: u32,
     /// Connections that this worker opens in a second.
     pub connect_rate_per_s: f64,
     /// Open or closed.

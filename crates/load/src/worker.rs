@@ -88,7 +88,7 @@ impl<D: Driver> Worker<D> {
             stall_ns_max: 0,
             closed_loop_slots: 0,
             gather: Gather::default(),
-            held_opened: 0,
+            held_opened: spec.first_held as usize,
             runs_first: false,
             active,
             targets,

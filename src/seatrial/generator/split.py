@@ -53,6 +53,8 @@ def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
             "workers": carriers if index < carriers else count,
             "active": _share(load.active, index, carriers) if index < carriers else 0,
             "held": _share(load.held, index, count),
+            "first_active": _before(load.active, min(index, carriers), carriers),
+            "first_held": _before(load.held, index, count),
             "connect_rate_per_s": load.connect_rate_per_s / count,
         }
         for index in range(count)
@@ -75,6 +77,11 @@ def worker_count(load: LoadSpec, descriptor_limit: int) -> int:
 
 def _share(total: int, index: int, parts: int) -> int:
     return total // parts + (1 if index < total % parts else 0)
+
+
+def _before(total: int, index: int, parts: int) -> int:
+    """Return how much the shares before this one come to."""
+    return total // parts * index + min(index, total % parts)
 
 
 def resolution_s(load: LoadSpec, carriers: int) -> float:

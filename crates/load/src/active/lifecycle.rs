@@ -34,7 +34,7 @@ impl Active {
         connection.answered = 0;
         connection.parser.reset();
         let token = Token::active(index, connection.generation);
-        let route = Route::nth(index as usize, &self.targets, &self.sources);
+        let route = Route::nth(self.first + index as usize, &self.targets, &self.sources);
         match driver.connect(token.into(), route, Use::Requests) {
             Ok(socket) => {
                 connection.socket = socket;

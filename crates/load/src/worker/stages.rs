@@ -95,10 +95,8 @@ impl<D: Driver> Worker<D> {
         }
         self.gather.observe(now_ns, self.closed_loop_slots);
         let phase = schedule.phase_at(now_ns);
-        let (worker, workers) = (u64::from(self.spec.worker), u64::from(self.spec.workers));
         while self.active.has_free() {
-            let number = self.closed_loop_slots * workers + worker;
-            let slot = Slot { intended_ns: now_ns, phase, number };
+            let slot = Slot { intended_ns: now_ns, phase, number: self.closed_loop_slots };
             self.closed_loop_slots += u64::from(self.active.send(&mut self.driver, &mut self.recorder, slot));
         }
     }
