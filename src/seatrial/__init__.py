@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from seatrial._version import __version__
 
+# As `typing` has it, whose import would come before everything that a command does.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from seatrial.analysis.result import LoadResult
     from seatrial.run.library import aload, load
 

@@ -64,7 +64,7 @@ async def run_on(*targets: Target) -> list[Frame]:
     frames: list[Frame] = []
     workers = LocalWorkers(specs, frames.append)
     try:
-        await drive(load, workers, asyncio.Event(), lambda *_: None)
+        await drive(load, workers, asyncio.Event(), lambda *_: None, asyncio.Event())
     finally:
         await workers.close()
     return frames

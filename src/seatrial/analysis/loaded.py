@@ -18,6 +18,9 @@ def judge_load(
     result: LoadResult, frames: Sequence[Frame], facts: LoadFacts, known_reasons: Sequence[Reason]
 ) -> Validity:
     """Return whether the numbers of a single load may be believed."""
+    if not facts.measured_s and known_reasons:
+        # Without a window there is nothing to judge, and why there was none is known.
+        return Validity(tuple(known_reasons))
     window = Window.lasting(facts.window_start_ns, facts.measured_s)
     evidence = TrialEvidence(
         state="completed",
@@ -33,6 +36,8 @@ def judge_load(
 def doubts_of(driven: Driven) -> tuple[Reason, ...]:
     """Return the doubts that only the workers' parent knows of."""
     doubts = [_lost_worker(line) for line in driven.lost]
+    if driven.interrupted and not driven.has_measured:
+        doubts.append(_STOPPED_EARLY)
     if not driven.was_stable and not driven.interrupted:
         doubts.append(_UNSTABLE)
     return (*doubts, *_workers_mixed(driven.hellos))
@@ -53,6 +58,12 @@ def _workers_mixed(hellos: Iterable[Hello]) -> Iterator[Reason]:
             "run again, or with --workers 1: on one machine every worker should be allowed what the others are",
         )
 
+
+_STOPPED_EARLY = Reason(
+    "environment.cut_off",
+    "the load was stopped before its measure window began: nothing was measured",
+    "run it again, and give it the time to come to its window",
+)
 
 _UNSTABLE = Reason(
     "system.unstable",

@@ -30,6 +30,9 @@ STEAL_FRACTION_LIMIT = 0.05
 # process.
 FRAME_GAP_S_LIMIT = 0.1
 
+WITHOUT_WINDOW = {"environment.cut_off"}
+"""Reasons of the workers' parent that say why the measure window never began."""
+
 UNCOUNTED = "uncounted: "
 """How a fact begins that tells of a count which exists and could not be made."""
 
@@ -72,6 +75,8 @@ def _cut_off(evidence: TrialEvidence) -> Reason | None:
 
 def _no_data(evidence: TrialEvidence) -> Reason | None:
     if evidence.load is not None and (evidence.load.intended or not evidence.active.requested):
+        return None
+    if WITHOUT_WINDOW & {reason.code for reason in evidence.known_reasons}:
         return None
     return Reason(
         "generator.no_data",
@@ -160,6 +165,9 @@ def _rate_missed(evidence: TrialEvidence) -> Reason | None:
 def _nothing_completed(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
     if load is None or not load.sent or load.completed:
+        return None
+    # What a worker that is gone had counted is gone with it.
+    if any(reason.code == "generator.lost" for reason in evidence.known_reasons):
         return None
     return Reason(
         "system.no_answers",

@@ -39,7 +39,8 @@ def active_missing(evidence: TrialEvidence) -> Reason | None:
     # The lowest count of the window decides. Where connections are closed as a matter of course, by the system or by
     # the load itself, a few are always being opened again.
     load = evidence.load
-    if load is None:
+    # Where the window never began, connections were still to come.
+    if load is None or not load.window_s:
         return None
     allowed = load.active_requested * RECONNECTING_FRACTION if load.reconnected else 0
     if load.active_requested - load.active_established <= allowed:

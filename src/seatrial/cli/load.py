@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 
 from seatrial.cli.documents import json_option, write_document
 from seatrial.cli.load_flags import connection_flags, output_flags, pace_flags, request_flags
+from seatrial.cli.signals import Signals
 from seatrial.cli.tls_options import tls_options
 from seatrial.errors import ExitCode
 from seatrial.generator.options import LoadOptions
@@ -47,7 +47,19 @@ def load(
     """
     spec = LoadOptions(**options).spec()
     require_writable((hdr_log, csv, json_target))
-    run, result = asyncio.run(_run(spec, quiet=quiet))
+    with Signals() as signals:
+        run, result = asyncio.run(_run(spec, signals, quiet=quiet))
+        return _show(run, result, (json_target, hdr_log, csv), latency=latency)
+
+
+def _show(
+    run: LoadRun,
+    result: LoadResult,
+    files: tuple[str | None, str | None, str | None],
+    *,
+    latency: bool,
+) -> int:
+    json_target, hdr_log, csv = files
     # Not before: they would make every load start later.
     from seatrial.report.load_files import write_hdr_log, write_series
     from seatrial.report.load_text import load_text, spectrum_text
@@ -56,7 +68,7 @@ def load(
     if result.driver_fallback is not None:
         click.echo(f"warning: epoll is used in place of io_uring: {result.driver_fallback}", err=True)
     if run.driven.interrupted:
-        asked = format_duration(spec.measure_s)
+        asked = format_duration(run.load.measure_s)
         click.echo(
             f"note: stopped by you, {format_duration(result.window_s)} of {asked} were measured", err=True
         )
@@ -76,10 +88,9 @@ def load(
     return ExitCode.INVALID_MEASUREMENT if result.validity.reasons else ExitCode.PASS
 
 
-async def _run(spec: LoadSpec, *, quiet: bool) -> tuple[LoadRun, LoadResult]:
+async def _run(spec: LoadSpec, signals: Signals, *, quiet: bool) -> tuple[LoadRun, LoadResult]:
     from seatrial.run.load import LoadHooks, judged_load, shown_load
 
-    hooks = LoadHooks()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, hooks.stop.set)
+    stop, cut = signals.events()
+    hooks = LoadHooks(stop=stop, cut=cut)
     return await (judged_load if quiet else shown_load)(spec, hooks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from seatrial import _entry
 from seatrial._version import __version__
 from seatrial.cli.errors import print_error
 from seatrial.errors import ExitCode, SeatrialError
@@ -31,6 +32,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"seatrial.cli.{cmd_name}")
+        _entry.loaded()
         command: click.Command = getattr(module, cmd_name)
         return command
 

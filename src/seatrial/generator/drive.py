@@ -65,6 +65,11 @@ class Driven:
     interrupted: bool
     lost: tuple[str, ...]
 
+    @property
+    def has_measured(self) -> bool:
+        """Return whether any of the measure window has passed, as far as the workers tell."""
+        return self.start_ns is not None and any(done.measured_ns for done in self.dones)
+
     def window_start_ns(self, load: LoadSpec) -> int | None:
         """Return when the measure window began."""
         return None if self.start_ns is None else self.start_ns + round(load.warmup_s * 1e9)
@@ -81,11 +86,13 @@ async def drive(
     workers: Workers,
     stop: asyncio.Event,
     on_phase: Callable[[PhaseLabel, int, float | None], None],
+    cut: asyncio.Event,
 ) -> Driven:
     """Ramp, hold still, warm up, measure and drain.
 
     ``on_phase`` hears of each phase as it begins: its name, when (ns), and how long it should take (s). ``stop``
-    ends the load early; what was measured until then is reported.
+    ends the load early; what was measured until then is reported. ``cut`` ends the wait for the answers that were
+    under way then, too: they count as in flight.
 
     Raises
     ------
@@ -102,11 +109,7 @@ async def drive(
         was_stable = bool(await _unless(stop, workers.stable(load.stable_for_s, limit_s)))
     start_ns = None if stop.is_set() else await _run_schedule(load, workers, len(hellos), stop, on_phase)
     on_phase("cool down", time.monotonic_ns(), load.drain_s)
-    # The workers end their schedules, and then their drains, by themselves.
-    dones = await _unless(stop, workers.finished(load.drain_s + FINISH_SLACK_S))
-    if dones is None:
-        workers.stop()
-        dones = await workers.finished(load.drain_s + FINISH_SLACK_S)
+    dones = await _finished(load, workers, stop, cut)
     return Driven(hellos, dones, start_ns, ramp_complete, was_stable, stop.is_set(), tuple(workers.lost))
 
 
@@ -126,6 +129,20 @@ async def _run_schedule(
         on_phase("measure", measure_ns, load.measure_s)
         await _sleep_until(measure_ns + round(load.measure_s * 1e9), stop)
     return start_ns
+
+
+async def _finished(
+    load: LoadSpec, workers: Workers, stop: asyncio.Event, cut: asyncio.Event
+) -> tuple[Done, ...]:
+    limit_s = load.drain_s + FINISH_SLACK_S
+    # The workers end their schedules, and then their drains, by themselves. A first word to stop ends the schedule, a
+    # second the drain.
+    for event in (stop, cut):
+        dones = await _unless(event, workers.finished(limit_s))
+        if dones is not None:
+            return dones
+        workers.stop()
+    return await workers.finished(FINISH_SLACK_S)
 
 
 async def _sleep_until(deadline_ns: int, stop: asyncio.Event) -> None:

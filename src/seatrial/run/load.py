@@ -90,12 +90,16 @@ def _fallback(hellos: Sequence[Hello]) -> str | None:
 
 @dataclass(slots=True)
 class LoadHooks:
-    """Who wants to hear of what; each is called from the event loop and must be quick."""
+    """Who wants to hear of what; each is called from the event loop and must be quick.
+
+    ``stop`` ends the load early and in order, ``cut`` ends it without waiting for the answers under way.
+    """
 
     on_frame: Callable[[Frame], None] = lambda _: None
     on_phase: Callable[[PhaseLabel, int, float | None], None] = lambda *_: None
     on_started: Callable[[tuple[int, ...]], None] = lambda _: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    cut: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
@@ -125,7 +129,7 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
         hooks.on_phase(phase, at_ns, expected_s)
 
     try:
-        driven = await drive(load, workers, hooks.stop, on_phase)
+        driven = await drive(load, workers, hooks.stop, on_phase, hooks.cut)
     finally:
         await workers.close()
     return LoadRun(load, driven, frames, toll.pss_bytes, toll.throttled_s)
