@@ -147,7 +147,7 @@ def test_a_process_that_ended_keeps_its_cpu_and_gives_back_its_memory():
     (curve,) = role_curves(samples)
     assert curve.memory_bytes[2] == 107
     assert curve.memory_bytes[9] == 7
-    assert curve.cpu_cores[9] == pytest.approx(0.0)
+    assert curve.cpu[9].cores == pytest.approx(0.0)
 
 
 def test_pss_is_preferred_to_rss():

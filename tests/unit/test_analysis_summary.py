@@ -136,7 +136,7 @@ def test_a_slow_system_fails_and_is_believed(tmp_path):
     )
     assert summary.exit_code == ExitCode.OBJECTIVE_FAILED
     assert summary.systems[1].sentence.startswith("envoy: FAIL, p99 < 5 ms does not hold in 1 of 4 cases")
-    assert summary.cases[5].label == "connections=200 rate=2000"
+    assert summary.cases[5].label == "connections=200 rate=2k/s"
 
 
 def test_a_run_that_was_cut_says_so(tmp_path):

@@ -109,7 +109,7 @@ def test_the_page_is_whole_without_scripts(page, summary):
         "The machine was quiet",
         "repeat: 2",
         "from the intended send time",
-        "connections=500 rate=2000",
+        "connections=500 rate=2k/s",
         "p99 < 5 ms",
     ):
         assert needed in page.text, needed
@@ -193,6 +193,7 @@ def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
         "_count",
         "_max",
         "_mean",
+        "_measure",
         "files",
         "_us_",
     )
@@ -203,6 +204,14 @@ def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
     assert rows[5]["validity_reasons"] == "generator.late"
     assert rows[0]["generator_completed_requests"] == rows[0]["origin_requests"] == "8000"
     assert rows[0]["system_requests"] == ""
+    for row in rows:
+        intended, sent, completed, unsent, timed_out, failed, in_flight = (
+            int(row[f"{name}_requests"])
+            for name in ("intended", "sent", "completed", "unsent", "timed_out", "failed", "in_flight")
+        )
+        assert intended == sent + unsent
+        assert sent == completed + timed_out + failed + in_flight
+    assert {row["system_memory_measure"] for row in rows} == {"", "PSS"}
 
 
 def test_terminal_fits_and_reads_without_colour(summary):

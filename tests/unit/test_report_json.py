@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
 
+from seatrial.analysis.objectives import unit_of
 from seatrial.analysis.summary import summarise_run
+from seatrial.plan.metrics import METRICS
 from seatrial.record import events
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
@@ -115,6 +117,25 @@ ROLE = {
     "pss_bytes_max": MAYBE_INT,
     "fds_max": MAYBE_INT,
     "throttled_s": MAYBE,
+    "cpu_covers_s": MAYBE,
+    "memory_measure": str,
+}
+STEP = {
+    "start_s": NUMBER,
+    "end_s": NUMBER,
+    "phase": str,
+    "requested_per_s": MAYBE,
+    "sent_per_s": MAYBE,
+    "completed_per_s": MAYBE,
+    "latency_us": {"p50": MAYBE_INT, "p99": MAYBE_INT, "max": MAYBE_INT},
+    "errors": int,
+    "held": int,
+    "active": int,
+}
+ROLE_SERIES = {
+    "memory_measure": str,
+    "memory": [{"at_s": NUMBER, "bytes": NUMBER}],
+    "cpu": [{"start_s": NUMBER, "end_s": NUMBER, "cores": NUMBER}],
 }
 TRIAL = {
     "trial": int,
@@ -134,6 +155,7 @@ TRIAL = {
         "system_memory_bytes_per_connection": MAYBE,
     },
     "phases": [{"name": str, "start_s": NUMBER, "end_s": MAYBE}],
+    "series": {"steps": [STEP], "roles": {str: ROLE_SERIES}},
 }
 CASE = {
     "id": str,
@@ -144,11 +166,12 @@ CASE = {
     "validity": VALIDITY,
     "verdict": {
         "state": (str, NoneType),
-        "objectives": [{"objective": str, "held": (bool, NoneType), "values": [MAYBE]}],
+        "objectives": [{"objective": str, "held": (bool, NoneType), "unit": str, "values": [MAYBE]}],
     },
     "latency_us": DISTRIBUTION,
     "service_time_us": DISTRIBUTION,
     "spread_over_repeats": {str: SPREAD},
+    "spectrum": [{"quantile": NUMBER, "latency_us": int}],
     "trials": [TRIAL],
 }
 DOCUMENT = {
@@ -166,7 +189,7 @@ DOCUMENT = {
         "exit_code": int,
     },
     "systems": [{"label": str, "kind": str, "state": str, "sentence": str}],
-    "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER}],
+    "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
     "cases": [CASE],
     "environment": dict,
     "journal": [{"at_utc": str, "author": str, "trial": MAYBE_INT, "text": str}],
@@ -228,3 +251,32 @@ def test_the_load_of_a_cut_trial_is_made_from_its_frames(tmp_path):
     assert trial["load"]["window_s"] == 3
     assert trial["load"]["rate_per_s"]["achieved"] == pytest.approx(1_000)
     assert trial["phases"][-1] == {"name": "measure", "start_s": 5.0, "end_s": None}
+
+
+def test_values_and_thresholds_have_units(document):
+    units = {objective["metric"]: objective["unit"] for objective in document["objectives"]}
+    assert units == {"p99": "us", "errors": "count"}
+    for case in document["cases"]:
+        assert [outcome["unit"] for outcome in case["verdict"]["objectives"]] == ["us", "count"]
+
+
+def test_the_unit_of_a_metric_is_that_of_its_threshold_in_a_plan():
+    for name, metric in METRICS.items():
+        assert unit_of(name) == (metric.unit or unit_of(name))
+
+
+def test_curves_and_spectrum_can_be_drawn_again_from_the_document(tmp_path):
+    with RunReader.open(make_run(tmp_path, systems=("envoy",))) as reader:
+        summary = summarise_run(reader)
+        made = json.loads(json.dumps(results_document(summary)))
+        frames = {trial.trial: reader.frames(trial.trial) for trial in reader.trials()}
+    for case, of_summary in zip(made["cases"], summary.cases, strict=True):
+        again = [(1 / (1 - point["quantile"]), point["latency_us"]) for point in case["spectrum"]]
+        assert again == [(pytest.approx(inverse, rel=1e-3), us) for inverse, us in of_summary.spectrum]
+        for trial in case["trials"]:
+            steps = trial["series"]["steps"]
+            counted = sum(part.completed for frame in frames[trial["trial"]] for part in frame.parts)
+            under = sum(step["completed_per_s"] * (step["end_s"] - step["start_s"]) for step in steps)
+            assert under == pytest.approx(counted)
+            assert {step["phase"] for step in steps} >= {"ramp", "warm up", "measure"}
+            assert trial["series"]["roles"]["system"]["cpu"]

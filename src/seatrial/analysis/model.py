@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.labels import variables_text
 from seatrial.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -27,13 +28,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """One interval of a trial, all workers merged; ``at_s`` counts from the start of the trial."""
+    """One step of a trial, all workers merged; ``start_s`` and ``end_s`` count from the start of the trial.
 
-    at_s: float
+    Rates are counts over the length of the step: rate x length, added up over all steps, is what was counted. They
+    are None where frames are missing.
+    """
+
+    start_s: float
+    end_s: float
     phase: str
     requested_per_s: float | None
-    sent_per_s: float
-    completed_per_s: float
+    sent_per_s: float | None
+    completed_per_s: float | None
     latency_us_p50: int | None
     latency_us_p99: int | None
     latency_us_max: int | None
@@ -88,8 +94,8 @@ class CaseSummary:
 
     @property
     def label(self) -> str:
-        """The variables of the case, such as ``connections=200 rate=1000``."""
-        return " ".join(f"{name}={value:g}" for name, value in self.case.variables) or "single case"
+        """The variables of the case, such as ``connections=200 rate=1k/s``; different ones have different labels."""
+        return variables_text(self.case.variables)
 
     @property
     def at_most(self) -> bool:

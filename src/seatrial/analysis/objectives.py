@@ -24,6 +24,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+_UNITS = {"achieved": "fraction", "proxy_cpu_cores": "cores", "proxy_memory": "bytes"}
 _LATENCIES = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
 
 
@@ -101,6 +102,11 @@ def metric_value(metric: str, trial: Measured) -> float | None:
     if metric == "proxy_memory":
         return system.memory_bytes_max if system is not None else None
     return None
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit of a metric's values and thresholds."""
+    return "us" if metric in _LATENCIES else _UNITS.get(metric, "count")
 
 
 def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:

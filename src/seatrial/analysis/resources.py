@@ -1,13 +1,14 @@
 """What each role used, from samples of its processes: CPU over the measure phase, peaks over the trial.
 
-CPU is a cumulative counter, so means are exact differences; curves of several processes are added on one grid
-of times by linear interpolation.
+CPU is a cumulative counter, so means are exact differences between two looks; curves of several processes are added
+on one grid of times by linear interpolation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 from seatrial.analysis.window import NANOSECONDS, by_worker
 
@@ -24,11 +25,21 @@ if TYPE_CHECKING:
 
 # Below this many connections the memory of one is lost in the noise of allocators and page caches.
 CONNECTIONS_FOR_MEMORY = 100
+# The kernel counts CPU in ticks of 10 ms. Over this much time one tick is 4 % of a core; over the 5 ms between a
+# regular look and one that an event asked for it would be two whole cores.
+CPU_SPAN_MIN_S = 0.25
+# A look this near to an end of the measure phase is a look at that end.
+EDGE_S = 0.1
+
+Measure = Literal["PSS", "RSS"]
 
 
 @dataclass(frozen=True, slots=True)
 class RoleResources:
-    """One role: CPU is of the measure phase, peaks are of the whole trial."""
+    """One role: CPU is of the measure phase, peaks are of the whole trial.
+
+    ``cpu_covers_s`` is how much of the measure phase lies between the two looks that ``cpu_cores_mean`` is from.
+    """
 
     role: str
     processes: int
@@ -38,11 +49,17 @@ class RoleResources:
     pss_bytes_max: int | None
     fds_max: int | None
     throttled_s: float | None
+    cpu_covers_s: float | None = None
 
     @property
     def memory_bytes_max(self) -> int:
         """PSS where known, RSS elsewhere (which counts shared pages once for each process)."""
         return self.pss_bytes_max if self.pss_bytes_max is not None else self.rss_bytes_max
+
+    @property
+    def memory_measure(self) -> Measure:
+        """What ``memory_bytes_max`` is."""
+        return "PSS" if self.pss_bytes_max is not None else "RSS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +76,23 @@ class TrialResources:
 
 
 @dataclass(frozen=True, slots=True)
+class CpuSpan:
+    """Cores in use between two looks; ``cores`` x its length is the CPU time that the kernel counted in it."""
+
+    start_s: float
+    end_s: float
+    cores: float
+
+
+@dataclass(frozen=True, slots=True)
 class RoleCurve:
-    """One role over time (CLOCK_MONOTONIC seconds): cores in use since the time before, and memory."""
+    """One role over time (CLOCK_MONOTONIC seconds): memory at each look, and CPU between looks far enough apart."""
 
     role: str
     at_s: tuple[float, ...]
-    cpu_cores: tuple[float, ...]
     memory_bytes: tuple[float, ...]
+    cpu: tuple[CpuSpan, ...]
+    memory_measure: Measure = "PSS"
 
 
 def trial_resources(
@@ -92,35 +119,88 @@ def role_curves(samples: Sequence[ProcessSample]) -> tuple[RoleCurve, ...]:
 
 def _role(role: str, samples: Sequence[ProcessSample], window: Window | None) -> RoleResources:
     curve = _curve(role, samples)
-    mean, highest = _cpu_in(curve, window)
-    known_pss = samples if all(sample.pss_bytes is not None for sample in samples) else []
+    cpu = _cpu_in(samples, window)
+    highest = max(
+        (span.cores for span in curve.cpu if window is not None and _within(span, window)), default=None
+    )
     return RoleResources(
         role=role,
         processes=len({sample.pid for sample in samples}),
-        cpu_cores_mean=mean,
+        cpu_cores_mean=None if cpu is None else cpu.cores,
         cpu_cores_max=highest,
         rss_bytes_max=_peak(samples, "rss_bytes") or 0,
-        pss_bytes_max=_peak(known_pss, "pss_bytes"),
+        pss_bytes_max=int(max(curve.memory_bytes)) if curve.memory_measure == "PSS" else None,
         fds_max=_peak([sample for sample in samples if sample.fds is not None], "fds"),
         throttled_s=_throttled_s(samples),
+        cpu_covers_s=None if cpu is None else round(cpu.end_s - cpu.start_s, 3),
     )
 
 
 def _curve(role: str, samples: Sequence[ProcessSample]) -> RoleCurve:
     import numpy as np
 
+    grid, cpu_s = _cpu_s(samples)
+    processes = _by_process(samples).values()
+    # One measure for the whole role: the sum of a PSS and an RSS is neither.
+    measure: Measure = "PSS" if all(_has_pss(own) for own in processes) else "RSS"
+    memory = np.zeros(len(grid))
+    for own in processes:
+        held = _pss(own) if measure == "PSS" else [float(sample.rss_bytes) for sample in own]
+        # A process that is gone holds no memory.
+        memory += np.interp(grid, [sample.at_s for sample in own], held, left=0, right=0)
+    spans = tuple(_span(grid, cpu_s, first, last) for first, last in pairwise(_spaced(grid)))
+    return RoleCurve(role, tuple(grid.tolist()), tuple(memory.tolist()), spans, measure)
+
+
+def _cpu_s(samples: Sequence[ProcessSample]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # The CPU time that all processes had used, at each look; one that is gone keeps what it used.
+    import numpy as np
+
     grid = _grid(samples)
-    # One measure for the whole curve: PSS of a large process is not taken at every look, and a curve that changes
-    # between PSS and RSS would show steps that never happened.
-    memory_field = "pss_bytes" if all(sample.pss_bytes is not None for sample in samples) else "rss_bytes"
-    cpu_s, memory = np.zeros(len(grid)), np.zeros(len(grid))
+    total = np.zeros(len(grid))
     for own in _by_process(samples).values():
-        times = [sample.at_s for sample in own]
-        # A process that is gone keeps the CPU time it used, not its memory.
-        cpu_s += np.interp(grid, times, [sample.cpu_user_s + sample.cpu_system_s for sample in own])
-        memory += np.interp(grid, times, [getattr(sample, memory_field) for sample in own], left=0, right=0)
-    cores = np.diff(cpu_s) / np.diff(grid) if len(grid) > 1 else np.zeros(0)
-    return RoleCurve(role, tuple(grid.tolist()), (0.0, *cores.tolist())[: len(grid)], tuple(memory.tolist()))
+        used = [sample.cpu_user_s + sample.cpu_system_s for sample in own]
+        total += np.interp(grid, [sample.at_s for sample in own], used)
+    return grid, total
+
+
+def _spaced(grid: NDArray[np.float64]) -> list[int]:
+    # Which looks to take CPU from: far enough apart, the first and the last always among them. The counters are
+    # cumulative, so what was used between the others is in the spans all the same.
+    kept = [0]
+    for index in range(1, len(grid)):
+        if grid[index] - grid[kept[-1]] >= CPU_SPAN_MIN_S:
+            kept.append(index)
+    last = len(grid) - 1
+    if len(kept) > 1 and kept[-1] != last:
+        kept[-1] = last
+    return kept
+
+
+def _span(grid: NDArray[np.float64], cpu_s: NDArray[np.float64], first: int, last: int) -> CpuSpan:
+    length_s = float(grid[last] - grid[first])
+    return CpuSpan(float(grid[first]), float(grid[last]), float(cpu_s[last] - cpu_s[first]) / length_s)
+
+
+def _has_pss(own: Sequence[ProcessSample]) -> bool:
+    return any(sample.pss_bytes is not None for sample in own)
+
+
+def _pss(own: Sequence[ProcessSample]) -> list[float]:
+    # The PSS of a large process is not taken at every look. What it shares with others, RSS less PSS, hardly moves, and
+    # is interpolated between the looks that took it; RSS is known at every look.
+    import numpy as np
+
+    known = [sample for sample in own if sample.pss_bytes is not None]
+    shared = np.interp(
+        [sample.at_s for sample in own],
+        [sample.at_s for sample in known],
+        [sample.rss_bytes - (sample.pss_bytes or 0) for sample in known],
+    )
+    return [
+        float(sample.pss_bytes) if sample.pss_bytes is not None else sample.rss_bytes - float(between)
+        for sample, between in zip(own, shared, strict=True)
+    ]
 
 
 def _grid(samples: Sequence[ProcessSample]) -> NDArray[np.float64]:
@@ -131,19 +211,25 @@ def _grid(samples: Sequence[ProcessSample]) -> NDArray[np.float64]:
     return np.unique(np.array([sample.at_s for sample in longest], dtype=np.float64))
 
 
-def _cpu_in(curve: RoleCurve, window: Window | None) -> tuple[float | None, float | None]:
-    if window is None or len(curve.at_s) < 2:
-        return None, None
+def _cpu_in(samples: Sequence[ProcessSample], window: Window | None) -> CpuSpan | None:
+    """Return the use over the measure phase: between the looks at its ends or, without, the outermost within."""
+    if window is None:
+        return None
     start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
-    spans = [
-        (curve.at_s[index] - curve.at_s[index - 1], curve.cpu_cores[index])
-        for index in range(1, len(curve.at_s))
-        if start_s <= curve.at_s[index - 1] and curve.at_s[index] <= end_s
-    ]
-    if not spans:
-        return None, None
-    length_s = sum(span_s for span_s, _ in spans)
-    return sum(span_s * cores for span_s, cores in spans) / length_s, max(cores for _, cores in spans)
+    grid, cpu_s = _cpu_s(samples)
+    inside = [index for index, at_s in enumerate(grid) if start_s - EDGE_S <= at_s <= end_s + EDGE_S]
+    if not inside:
+        return None
+    first = min(inside, key=lambda index: abs(grid[index] - start_s))
+    last = min(inside, key=lambda index: abs(grid[index] - end_s))
+    return _span(grid, cpu_s, first, last) if grid[last] - grid[first] >= CPU_SPAN_MIN_S else None
+
+
+def _within(span: CpuSpan, window: Window) -> bool:
+    return (
+        span.start_s >= window.start_ns / NANOSECONDS - EDGE_S
+        and span.end_s <= window.end_ns / NANOSECONDS + EDGE_S
+    )
 
 
 def _memory_per_connection(

@@ -28,14 +28,19 @@ class ProcessSampler:
     def __init__(self) -> None:
         self._seen: dict[ProcessRef, _Memory] = {}
 
-    def sample(self, refs: Iterable[ProcessRef], at_s: float) -> list[ProcessSample | ProcessGone]:
-        """Look at each process once; those seen before and no longer alive come as ``ProcessGone``."""
+    def sample(
+        self, refs: Iterable[ProcessRef], at_s: float, *, closely: bool = False
+    ) -> list[ProcessSample | ProcessGone]:
+        """Look at each process once; those seen before and no longer alive come as ``ProcessGone``.
+
+        ``closely`` takes the PSS of large ones, too, which holds them up.
+        """
         throttled: dict[tuple[Path, ...], float | None] = {}
         before, self._seen = self._seen, {}
         found: list[ProcessSample | ProcessGone] = []
         for ref in dict.fromkeys(refs):
             memory = before.get(ref) or _Memory(ref.pid)
-            sample = _sample(ref, memory, throttled, at_s)
+            sample = _sample(ref, memory, throttled, at_s, closely=closely)
             if sample is not None:
                 self._seen[ref] = memory
                 found.append(sample)
@@ -61,7 +66,12 @@ class _Memory:
 
 
 def _sample(
-    ref: ProcessRef, memory: _Memory, throttled: dict[tuple[Path, ...], float | None], at_s: float
+    ref: ProcessRef,
+    memory: _Memory,
+    throttled: dict[tuple[Path, ...], float | None],
+    at_s: float,
+    *,
+    closely: bool,
 ) -> ProcessSample | None:
     """Look once; ``throttled`` is shared, because many processes are in the same groups."""
     its = proc.stat(ref.pid)
@@ -70,7 +80,7 @@ def _sample(
     if memory.cpu_stats not in throttled:
         throttled[memory.cpu_stats] = cgroup.throttled_s(memory.cpu_stats)
     rss_bytes = its.rss_pages * _PAGE_BYTES
-    wants_pss = rss_bytes < PSS_LARGE_BYTES or memory.looks % PSS_EVERY == 0
+    wants_pss = closely or rss_bytes < PSS_LARGE_BYTES or memory.looks % PSS_EVERY == 0
     memory.looks += 1
     return ProcessSample(
         at_s=at_s,

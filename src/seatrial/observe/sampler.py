@@ -67,15 +67,18 @@ class Sampler:
         # at.
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._every_interval(self._look_here))
+                group.create_task(self._every_interval(self._look_at_once))
                 group.create_task(self._every_interval(self._look_at_systems))
         except BaseExceptionGroup as failures:
             # What ``emit`` raised, such as a full disk, as it was raised.
             raise failures.exceptions[0] from None
 
     async def look(self) -> None:
-        """Look once at everything, also between the intervals: before the ramp and after the hold."""
-        await self._look_here()
+        """Look once at everything, also between the intervals: before the ramp and after the hold.
+
+        Nothing is measured then, so the memory of a large process is looked at closely, too.
+        """
+        self.look_here(closely=True)
         await self._look_at_systems()
 
     async def _every_interval(self, look: Callable[[], Awaitable[None]]) -> None:
@@ -87,10 +90,14 @@ class Sampler:
             due_s += self._interval_s * max(1, math.ceil((now_s - due_s) / self._interval_s))
             await asyncio.sleep(due_s - now_s)
 
-    async def _look_here(self) -> None:
+    async def _look_at_once(self) -> None:
+        self.look_here()
+
+    def look_here(self, *, closely: bool = False) -> None:
+        """Look at processes and machine at this very moment: to be called where a phase begins or ends."""
         cpu_s = time.thread_time()
         at_s = time.monotonic()
-        for sample in self._sampler.sample(self._processes(), at_s):
+        for sample in self._sampler.sample(self._processes(), at_s, closely=closely):
             self._emit(sample)
         self._emit(host.sample(at_s))
         self._cpu_s += time.thread_time() - cpu_s

@@ -47,7 +47,10 @@ def _cores(machine: Machine) -> Finding:
 def _rate(needs: Needs, rate_per_s: float, machine: Machine) -> Finding:
     each_us = CPU_US_PER_REQUEST * (TIMES_PROXIED if needs.proxied else TIMES_DIRECT)
     cores = rate_per_s * each_us / 1e6
-    text = f"{format_rate(rate_per_s)} x about {each_us:g} CPU-us for generator, proxy and origin = {cores:.2g} cores"
+    used = f"{cores:,.0f}" if cores >= 10 else f"{cores:.2g}"
+    text = (
+        f"{format_rate(rate_per_s)} x about {each_us:g} CPU-us for generator, proxy and origin = {used} cores"
+    )
     if cores <= machine.cores:
         return Finding("cpu-rate", "ok", f"{text} of {machine.cores:g}")
     remedy = f"a rate of {format_rate(int(machine.cores / each_us * 1e6))} at most, or more cores"

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seatrial.report import chart_series as series
-from seatrial.report.style import CONFIG, colour_scale
+from seatrial.report.style import (
+    BELIEVED,
+    CONFIG,
+    DASHES,
+    DOUBTED,
+    OTHERS,
+    SOFT,
+    scale_of,
+    system_colours,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from seatrial.analysis.model import CaseSummary, RunSummary
 
@@ -42,30 +51,47 @@ def latency_by_case(summary: RunSummary) -> Spec | None:
             "type": "nominal",
             "sort": labels,
             "title": None,
-            "axis": {"labelAngle": _angle(labels)},
+            "axis": {"labelAngle": _angle(labels), "labelOverlap": False},
         },
         "xOffset": {"field": "system", "sort": systems},
         "color": _colour(systems),
+        "tooltip": _tooltip(),
     }
-    scale = {"type": "log", "nice": False, "padding": 12}
     y_axis = {
         "title": "latency (ms)",
-        "scale": scale,
+        "scale": {"type": "log", "nice": False, "padding": 12},
         "axis": {"format": "~g", "tickCount": 5},
         "type": "quantitative",
     }
     bar = {
-        "mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.35, "strokeCap": "round"},
+        "mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.35},
         "encoding": {
             **place,
             "y": {"field": "low_ms", **y_axis},
             "y2": {"field": "high_ms"},
-            "tooltip": _tooltip(),
+            "strokeDash": _dash(values),
         },
     }
     dot = {
-        "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1},
-        "encoding": {**place, "y": {"field": "merged_ms", **y_axis}, "tooltip": _tooltip()},
+        "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1, "strokeWidth": 2},
+        "encoding": {
+            **place,
+            "y": {"field": "merged_ms", **y_axis},
+            # On a white ground a white filling is hollow, and hides the bar behind it.
+            "fill": {
+                "condition": {"test": f"datum.belief == '{DOUBTED}'", "value": "#ffffff"},
+                "field": "system",
+                "type": "nominal",
+                "scale": scale_of(system_colours(systems)),
+                "legend": None,
+            },
+            "stroke": {
+                "field": "system",
+                "type": "nominal",
+                "scale": scale_of(system_colours(systems)),
+                "legend": None,
+            },
+        },
     }
     return {
         **_base(values),
@@ -87,6 +113,7 @@ def latency_spectrum(summary: RunSummary) -> Spec | None:
         {
             "case": case.label,
             "system": case.case.system,
+            "belief": _belief(case),
             "inverse": inverse,
             "latency_ms": max(1, us) / MILLISECOND_US,
         }
@@ -97,7 +124,7 @@ def latency_spectrum(summary: RunSummary) -> Spec | None:
         return None
     systems = [system.label for system in summary.systems]
     names = "".join(f"datum.value == {tick} ? '{name}' : " for tick, name in SPECTRUM_TICKS.items())
-    axis = {"values": list(SPECTRUM_TICKS), "labelExpr": f"{names}''", "labelFlush": False}
+    axis = {"values": list(SPECTRUM_TICKS), "labelExpr": f"{names}''", "labelFlush": True}
     layer = {
         "width": HALF_WIDTH,
         "height": 190,
@@ -106,6 +133,7 @@ def latency_spectrum(summary: RunSummary) -> Spec | None:
             "x": _log("inverse", "percentile (%)", axis),
             "y": _log("latency_ms", "latency (ms)", {"format": "~g", "tickCount": 5}),
             "color": _colour(systems, line=True),
+            "strokeDash": _dash(values),
         },
     }
     labels = list(dict.fromkeys(case.label for case in summary.cases))
@@ -113,46 +141,65 @@ def latency_spectrum(summary: RunSummary) -> Spec | None:
     return {**_base(values), "facet": facet, "columns": 2, "spec": layer}
 
 
-def trial_over_time(case: CaseSummary) -> Spec | None:
-    """Return one trial of a case over time: rate, latency, CPU and memory of each role, the phases as bands."""
+def trial_over_time(case: CaseSummary, systems: Sequence[str] = ()) -> Spec | None:
+    """Return one trial of a case over time: rate, latency, CPU and memory of each role, the phases as bands.
+
+    ``systems`` are those of the run, in the order in which they have their colours.
+    """
     trial = series.typical_trial(case)
     if trial is None or not trial.series.points:
         return None
+    own = system_colours(systems or [case.case.system])[case.case.system]
+    colours = {**OTHERS, "achieved": own, "system": own}
+    curves = {
+        "requests/s": series.rate_values(trial),
+        "latency (ms)": series.latency_values(trial),
+        "CPU (cores)": series.cpu_values(trial),
+        "memory (MB)": series.memory_values(trial),
+    }
+    shown = {title: values for title, values in curves.items() if values}
     bands = series.phase_bands(trial)
+    x = _time([*bands, *(value for values in shown.values() for value in values)])
+    belief = DOUBTED if trial.validity.reasons else BELIEVED
     panels = [
-        _panel(bands, series.rate_values(trial), "requests/s", labelled=True),
-        _panel(bands, series.latency_values(trial), "latency (ms)", log=True),
-        _panel(bands, series.cpu_values(trial), "CPU (cores)"),
-        _panel(bands, series.memory_values(trial), "memory (MB)", last=True),
+        _panel(
+            bands,
+            [{**value, "belief": belief} for value in values],
+            {**x, "title": "seconds from the start of the trial" if number == len(shown) - 1 else None},
+            title,
+            colours,
+            first=number == 0,
+        )
+        for number, (title, values) in enumerate(shown.items())
     ]
-    shown = [panel for panel in panels if panel is not None]
     return {
         "config": CONFIG,
-        "vconcat": shown,
+        "vconcat": panels,
         "spacing": 14,
         "resolve": {"scale": {"stroke": "independent"}},
     }
 
 
+def _time(rows: Sequence[Spec]) -> Spec:
+    # One axis for all panels, wide enough for everything in them.
+    first_s = min([0.0, *(row[key] for row in rows for key in ("start_s", "at_s") if key in row)])
+    last_s = max(row[key] for row in rows for key in ("end_s", "at_s") if key in row)
+    return {"type": "quantitative", "scale": {"domain": [first_s, last_s], "nice": False}}
+
+
 def _panel(
     bands: Sequence[Spec],
     values: Sequence[Spec],
+    x: Spec,
     title: str,
+    colours: Mapping[str, str],
     *,
-    labelled: bool = False,
-    log: bool = False,
-    last: bool = False,
-) -> Spec | None:
-    if not values:
-        return None
-    end_s = max(band["end_s"] for band in bands)
-    x: Spec = {"type": "quantitative", "scale": {"domain": [0, end_s], "nice": False}}
-    x["title"] = "seconds from the start of the trial" if last else None
-    layers = [_bands(bands, x), _curves(values, x, title, log=log)]
-    if labelled:
-        layers.append(
-            _phase_names([band for band in bands if band["end_s"] - band["start_s"] > end_s * 0.05], x)
-        )
+    first: bool,
+) -> Spec:
+    layers = [_bands(bands, x), _curves(values, x, title, colours, legend_of_belief=first)]
+    if first:
+        wide = (x["scale"]["domain"][1] - x["scale"]["domain"][0]) * 0.05
+        layers.append(_phase_names([band for band in bands if band["end_s"] - band["start_s"] > wide], x))
     return {"width": PANEL_WIDTH, "height": 110, "layer": layers}
 
 
@@ -169,26 +216,36 @@ def _phase_names(bands: Sequence[Spec], x: Spec) -> Spec:
     # Written above the panel, where no curve can run through them.
     return {
         "data": {"values": list(bands)},
-        "mark": {"type": "text", "align": "left", "dx": 1, "fontSize": 11, "fill": "#57606a"},
+        "mark": {"type": "text", "align": "left", "dx": 1, "fontSize": 11, "fill": SOFT},
         "encoding": {"x": {"field": "start_s", **x}, "y": {"value": -7}, "text": {"field": "phase"}},
     }
 
 
-def _curves(values: Sequence[Spec], x: Spec, title: str, *, log: bool) -> Spec:
+def _curves(
+    values: Sequence[Spec], x: Spec, title: str, colours: Mapping[str, str], *, legend_of_belief: bool
+) -> Spec:
     names = list(dict.fromkeys(value["series"] for value in values))
-    scale: Spec = {"type": "log", "nice": True} if log else {"zero": True, "nice": True}
+    is_log = title.startswith("latency")
+    scale: Spec = {"type": "log", "nice": True} if is_log else {"zero": True, "nice": True}
     axis = {"tickCount": 4, "format": ",.4~r"}
-    y = {"field": "value", "type": "quantitative", "title": title, "scale": scale, "axis": axis}
-    colours = colour_scale(names)
-    stroke = {"field": "series", "type": "nominal", "title": None, "sort": names, "scale": colours}
+    stroke = {
+        "field": "series",
+        "type": "nominal",
+        "title": None,
+        "sort": names,
+        "scale": scale_of({name: colours[name] for name in names}),
+        "legend": {"symbolType": "stroke"},
+    }
+    dash = _dash(values)
     return {
         "data": {"values": list(values)},
-        "mark": {"type": "line", "interpolate": "linear", "strokeWidth": 1.8, "tooltip": True},
+        "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8, "tooltip": True},
         "encoding": {
             "x": {"field": "at_s", **x},
-            "y": y,
+            "y": {"field": "value", "type": "quantitative", "title": title, "scale": scale, "axis": axis},
             "stroke": stroke,
-            "strokeDash": {"field": "dash", "type": "nominal", "scale": None, "legend": None},
+            "detail": {"field": "part"},
+            "strokeDash": dash if legend_of_belief else {**dash, "legend": None},
         },
     }
 
@@ -205,10 +262,28 @@ def _percentile_values(case: CaseSummary) -> list[Spec]:
             "low_ms": max(1.0, case.spreads[name].min) / MILLISECOND_US,
             "high_ms": max(1.0, case.spreads[name].max) / MILLISECOND_US,
             "state": case.state,
+            "belief": _belief(case),
         }
         for name, title in PERCENTILES.items()
         if name in case.spreads
     ]
+
+
+def _belief(case: CaseSummary) -> str:
+    return DOUBTED if case.state == "INVALID" else BELIEVED
+
+
+def _dash(values: Sequence[Spec]) -> Spec:
+    # A legend only where there is something to tell apart.
+    doubted = any(value["belief"] == DOUBTED for value in values)
+    legend = {"orient": "top", "symbolType": "stroke", "symbolStrokeColor": SOFT} if doubted else None
+    return {
+        "field": "belief",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": list(DASHES), "range": list(DASHES.values())},
+        "legend": legend,
+    }
 
 
 def _base(values: Sequence[Spec]) -> Spec:
@@ -223,7 +298,7 @@ def _colour(systems: Sequence[str], *, line: bool = False) -> Spec:
         "type": "nominal",
         "title": None,
         "sort": list(systems),
-        "scale": colour_scale(systems),
+        "scale": scale_of(system_colours(systems)),
         "legend": legend,
     }
 

@@ -58,6 +58,8 @@ def _load(load: LoadResult) -> dict[str, Any]:
         "completed_requests": load.completed,
         "unsent_requests": load.unsent,
         "timed_out_requests": load.timed_out,
+        "failed_requests": load.failed,
+        "in_flight_requests": load.in_flight,
         "errors_count": error_count(load),
         **{f"latency_us_{name}": getattr(load.latency_us, name) for name in _PERCENTILES},
         **{f"service_time_us_{name}": getattr(load.service_time_us, name) for name in ("p50", "p99", "max")},
@@ -74,7 +76,9 @@ def _resources(trial: TrialSummary) -> dict[str, Any]:
     for name in ROLES:
         role = trial.resources.role(name)
         row[f"{name}_cpu_cores_mean"] = None if role is None else role.cpu_cores_mean
+        row[f"{name}_cpu_covers_s"] = None if role is None else role.cpu_covers_s
         row[f"{name}_memory_bytes_max"] = None if role is None else role.memory_bytes_max
+        row[f"{name}_memory_measure"] = None if role is None else role.memory_measure
         row[f"{name}_open_files_max"] = None if role is None else role.fds_max
     row["system_cpu_cores_per_1000_requests_per_s"] = trial.resources.system_cpu_cores_per_1000_per_s
     row["system_memory_bytes_per_connection"] = trial.resources.system_memory_bytes_per_connection

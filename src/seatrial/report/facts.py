@@ -23,8 +23,9 @@ METHOD = (
      " open, did every count agree, did each process live through the trial?")),
     ("Verdict", "PASS needs every objective to hold in every repeat of every case. INVALID cases have none,"
      ' but for a PASS that holds although the system was made to look worse: its latencies read "at most".'),
-    ("CPU and memory", ("are of the processes of a role, from /proc, added up; CPU is the mean over the measure phase,"
-     " memory the peak of the trial (PSS where the kernel tells it), both the median of the repeats.")),
+    ("CPU and memory", ("are of the processes of a role, from /proc, added up; CPU is the mean between looks at the two"
+     " ends of the measure phase, memory the peak of the trial, both the median of the repeats. Memory is PSS, which"
+     " counts a page that several processes share by its parts; where the kernel does not give it, RSS, marked so.")),
 )  # fmt: skip
 
 DOUBTS = (

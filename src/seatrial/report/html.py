@@ -77,7 +77,7 @@ def _charts(summary: RunSummary) -> Iterator[Chart]:
         caption = "Every sample of all repeats. To the right, each gridline is ten times rarer."
         yield _chart("spectrum", "Percentile spectrum", caption, spectrum)
     for number, case in enumerate(summary.cases[:CHARTS_OVER_TIME_LIMIT]):
-        over_time = charts.trial_over_time(case)
+        over_time = charts.trial_over_time(case, [system.label for system in summary.systems])
         if over_time is not None:
             title = f"{case.case.system}: {case.label}"
             yield _chart(f"trial-{number}", title, _trial_caption(case), over_time, group=title)

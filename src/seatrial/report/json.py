@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.objectives import unit_of
 from seatrial.analysis.validity import fault_of
 
 if TYPE_CHECKING:
-    from seatrial.analysis.model import CaseSummary, RunSummary, TrialSummary
+    from seatrial.analysis.model import CaseSummary, RunSummary, SeriesPoint, TrialSummary
     from seatrial.analysis.objectives import Verdict
     from seatrial.analysis.resources import RoleResources
     from seatrial.analysis.result import Validity
@@ -34,7 +35,9 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
             "exit_code": int(summary.exit_code),
         },
         "systems": [asdict(system) for system in summary.systems],
-        "objectives": [asdict(objective) for objective in summary.objectives],
+        "objectives": [
+            {**asdict(objective), "unit": unit_of(objective.metric)} for objective in summary.objectives
+        ],
         "cases": [_case(case) for case in summary.cases],
         "environment": dict(summary.environment),
         "journal": [asdict(entry) for entry in summary.journal],
@@ -54,6 +57,9 @@ def _case(case: CaseSummary) -> dict[str, Any]:
         "latency_us": None if case.latency_us is None else asdict(case.latency_us),
         "service_time_us": None if case.service_time_us is None else asdict(case.service_time_us),
         "spread_over_repeats": {_with_unit(name): asdict(spread) for name, spread in case.spreads.items()},
+        "spectrum": [
+            {"quantile": round(1 - 1 / inverse, 9), "latency_us": us} for inverse, us in case.spectrum
+        ],
         "trials": [_trial(trial) for trial in case.trials],
     }
 
@@ -79,11 +85,36 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "phases": [
             {"name": phase.name, "start_s": phase.start_s, "end_s": phase.end_s} for phase in trial.phases
         ],
+        "series": _series(trial),
     }
 
 
+def _series(trial: TrialSummary) -> dict[str, Any]:
+    # What the charts over time show, so that they can be drawn again by somebody else.
+    roles = {
+        curve.role: {
+            "memory_measure": curve.memory_measure,
+            "memory": [
+                {"at_s": at_s, "bytes": memory}
+                for at_s, memory in zip(curve.at_s, curve.memory_bytes, strict=True)
+            ],
+            "cpu": [asdict(span) for span in curve.cpu],
+        }
+        for curve in trial.series.roles
+    }
+    return {"steps": [_step(point) for point in trial.series.points], "roles": roles}
+
+
+def _step(point: SeriesPoint) -> dict[str, Any]:
+    names = ("start_s", "end_s", "phase", "requested_per_s", "sent_per_s", "completed_per_s")
+    latency = {name: getattr(point, f"latency_us_{name}") for name in ("p50", "p99", "max")}
+    gauges = {name: getattr(point, name) for name in ("errors", "held", "active")}
+    return {**{name: getattr(point, name) for name in names}, "latency_us": latency, **gauges}
+
+
 def _role(role: RoleResources) -> dict[str, Any]:
-    return {name: value for name, value in asdict(role).items() if name != "role"}
+    fields = {name: value for name, value in asdict(role).items() if name != "role"}
+    return {**fields, "memory_measure": role.memory_measure}
 
 
 def _validity(validity: Validity) -> dict[str, Any]:
@@ -93,7 +124,12 @@ def _validity(validity: Validity) -> dict[str, Any]:
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     outcomes = [
-        {"objective": outcome.objective.text, "held": outcome.held, "values": list(outcome.values)}
+        {
+            "objective": outcome.objective.text,
+            "held": outcome.held,
+            "unit": unit_of(outcome.objective.metric),
+            "values": list(outcome.values),
+        }
         for outcome in verdict.outcomes
     ]
     return {"state": verdict.state, "objectives": outcomes}

@@ -64,9 +64,10 @@ RESOURCE_COLUMNS = (
 
 def result_rows(summary: RunSummary) -> tuple[Row, ...]:
     """Return the rows: combinations in plan order, systems of each together, first the baseline, measured or not."""
-    groups: dict[str, list[CaseSummary]] = {}
+    # By the values themselves: a label is for reading.
+    groups: dict[tuple[tuple[str, float], ...], list[CaseSummary]] = {}
     for case in summary.cases:
-        groups.setdefault(case.label, []).append(case)
+        groups.setdefault(case.case.variables, []).append(case)
     rows = []
     for group in groups.values():
         ordered = sorted(group, key=lambda case: case.case.kind != BASELINE)
@@ -141,6 +142,14 @@ def _spread(key: str, form: str, divisor: float = 1) -> Callable[[CaseSummary], 
     return read
 
 
+def _memory(case: CaseSummary) -> str:
+    """Return megabytes, with the measure where it is not that of the other systems."""
+    text = _spread("system_memory_bytes", ",.0f", MEGABYTE)(case)
+    systems = [trial.resources.role("system") for trial in case.trials]
+    shared_counted_twice = any(system is not None and system.memory_measure == "RSS" for system in systems)
+    return f"{text} (RSS)" if shared_counted_twice else text
+
+
 _CELLS: dict[str, Callable[[CaseSummary], str]] = {
     "case": lambda case: case.label,
     "system": lambda case: case.case.system,
@@ -155,7 +164,7 @@ _CELLS: dict[str, Callable[[CaseSummary], str]] = {
     "errors": _errors,
     "cpu": _spread("system_cpu_cores", ".2f"),
     "cpu_per_1000": _spread("system_cpu_cores_per_1000_per_s", ".3f"),
-    "memory": _spread("system_memory_bytes", ",.0f", MEGABYTE),
+    "memory": _memory,
     "memory_per_connection": _spread("system_memory_bytes_per_connection", ",.1f", KILOBYTE),
 }
 

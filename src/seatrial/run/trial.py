@@ -163,6 +163,8 @@ async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) ->
     def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
         if phase == "warm up":
             watch.look_now()
+        if phase == "measure":
+            watch.look_at_edge()
         if phase == "cool down":
             watch.load_ended()
         desk.record(PhaseStarted(plan.order, phase, at_ns / 1e9, expected_s))

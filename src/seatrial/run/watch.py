@@ -47,14 +47,19 @@ class Watch:
         """Look once more, beside the regular looks: every idle connection is open and nothing else is going on."""
         self._tasks.append(asyncio.create_task(self._sampler.look()))
 
+    def look_at_edge(self) -> None:
+        """Look at the processes this very moment: the CPU of the measure phase is counted between its two ends."""
+        self._sampler.look_here()
+
     def watch_generators(self, pids: Iterable[int]) -> None:
         """Sample these workers, too."""
         found = (reference("generator", f"worker {index}", pid) for index, pid in enumerate(pids))
         self._generators = tuple(ref for ref in found if ref is not None)
 
     def load_ended(self) -> None:
-        """Take no notice of workers that end from here on: they are meant to."""
+        """Look at the workers once more, and take no notice of those that end from here on: they are meant to."""
         self._ending = True
+        self.look_at_edge()
         self._generators = ()
 
     async def end(self) -> None:
