@@ -16,6 +16,7 @@ from seatrial.analysis.result import (
     Distribution,
     Interval,
     LoadResult,
+    Ours,
     Reason,
     RouteResult,
     TlsCounts,
@@ -32,6 +33,9 @@ COUNTS = st.dictionaries(NAME, COUNT, min_size=1, max_size=3)
 DISTRIBUTION = st.builds(
     Distribution,
     **{one.name: FIGURE if one.name == "mean" else COUNT for one in dataclasses.fields(Distribution)},
+)
+OURS = st.builds(
+    Ours, **{one.name: FIGURE if one.name == "mean" else COUNT for one in dataclasses.fields(Ours)}
 )
 LISTS: dict[str, Any] = {
     "intervals": st.builds(
@@ -50,7 +54,9 @@ OTHERS: dict[str, Any] = {
     "scheduling": st.just("first"),
     "spin": st.just(True),
     "driver_fallback": NAME,
-    "validity": st.builds(Validity, st.tuples(st.builds(Reason, NAME, NAME, NAME))),
+    "validity": st.builds(
+        Validity, st.tuples(st.builds(Reason, NAME, NAME, NAME, st.just("inflates"), NAME))
+    ),
     "tls": st.builds(TlsCounts, versions=COUNTS, resumed=COUNT, handshakes=COUNT, handshakes_per_s=FIGURE),
 }
 BY_TYPE: dict[str, Any] = {
@@ -62,6 +68,7 @@ BY_TYPE: dict[str, Any] = {
     "Mapping[str, int] | None": COUNTS,
     "Distribution": DISTRIBUTION,
     "Distribution | None": DISTRIBUTION,
+    "Ours | None": OURS,
 }
 
 

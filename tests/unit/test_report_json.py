@@ -26,6 +26,7 @@ VALIDITY = {"state": str, "direction": (str, NoneType), "reasons": [REASON]}
 DISTRIBUTION = dict.fromkeys(
     ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max", "count"), NUMBER
 )
+OURS = dict.fromkeys(("mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max"), NUMBER)
 ESTABLISHED = {"requested": int, "established": int}
 SPREAD = {"median": NUMBER, "min": NUMBER, "max": NUMBER, "variation": (*NUMBER, NoneType), "repeats": int}
 LOAD = {
@@ -73,7 +74,9 @@ LOAD = {
     ],
     "bytes": {"sent": int, "received": int},
     "latency_us": DISTRIBUTION,
+    "latency_ours_us": NoneType,
     "service_time_us": DISTRIBUTION,
+    "service_time_ours_us": NoneType,
     "lateness_us": DISTRIBUTION,
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": NoneType,
@@ -170,6 +173,9 @@ CASE = {
     },
     "latency_us": DISTRIBUTION,
     "service_time_us": DISTRIBUTION,
+    "latency_ours_us": OURS,
+    "service_time_ours_us": OURS,
+    "at_most": bool,
     "spread_over_repeats": {str: SPREAD},
     "spectrum": [{"quantile": NUMBER, "latency_us": int}],
     "trials": [TRIAL],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial._engine import Histogram
 from seatrial.analysis.blame import grouped
-from seatrial.analysis.histograms import distribution_of, merged, spectrum
+from seatrial.analysis.histograms import distribution_of, spectrum
 from seatrial.analysis.model import CaseSummary, TrialSummary
 from seatrial.analysis.objectives import Measured, Verdict, judge_case
+from seatrial.analysis.ours import Parts, latency_ours, service_time_ours
 from seatrial.analysis.partial import UNKNOWN
 from seatrial.analysis.result import Reason, Validity
 from seatrial.analysis.rules import drivers_differ
@@ -34,10 +34,9 @@ def case_summary(
 
     ``repeats`` is how many trials were planned: with fewer there is no PASS.
     """
-    latency, service_time = Histogram(), Histogram()
+    parts = Parts.of(())
     for of_trial in frames:
-        latency.add(merged(of_trial, "latency"))
-        service_time.add(merged(of_trial, "service_time"))
+        parts.add(Parts.of(of_trial))
     reasons = [reason for trial in trials for reason in trial.validity.reasons] + _drivers_mixed(trials)
     doubt = Validity(tuple(reasons)).direction
     verdict = judge_case(objectives, _measured(case, trials), doubt=doubt, repeats=repeats)
@@ -48,9 +47,11 @@ def case_summary(
         validity=Validity(_of_each_code(reasons)),
         verdict=verdict,
         trials=tuple(trials),
-        latency_us=distribution_of(latency),
-        service_time_us=distribution_of(service_time),
-        spectrum=spectrum(latency),
+        latency_us=distribution_of(parts.latency),
+        service_time_us=distribution_of(parts.service_time),
+        latency_ours_us=latency_ours(parts),
+        service_time_ours_us=service_time_ours(parts),
+        spectrum=spectrum(parts.latency),
         spreads=_spreads(trials),
         repeats=repeats,
     )

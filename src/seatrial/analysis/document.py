@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from seatrial.analysis.failures import errors_in
 from seatrial.analysis.histograms import distribution, merge
+from seatrial.analysis.ours import Parts, latency_ours, service_time_ours
 from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
 from seatrial.analysis.tls import tls_counts
 from seatrial.analysis.window import Window, by_worker, cpu_cores_in, gauge_in
@@ -69,6 +70,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
     for frame in frames:
         errors.update(frame.errors)
     cpu_user_s, cpu_system_s, cpu_frames_s = _cpu_in_window(frames, window)
+    histograms = Parts.of(frames)
     cpu_us = (cpu_user_s + cpu_system_s) * 1e6 / total["completed"] if total["completed"] else 0.0
     return LoadResult(
         url=facts.url,
@@ -92,9 +94,11 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         status=dict(sorted(status.items())),
         errors=dict(sorted(errors.items())),
         **total,
-        latency_us=_distribution(part.latency for part in parts),
-        service_time_us=_distribution(part.service_time for part in parts),
-        lateness_us=_distribution(part.lateness for part in parts),
+        latency_us=distribution(histograms.latency),
+        service_time_us=distribution(histograms.service_time),
+        lateness_us=distribution(histograms.lateness),
+        latency_ours_us=latency_ours(histograms),
+        service_time_ours_us=service_time_ours(histograms),
         connect_us=_distribution(frame.connect for frame in frames),
         processes=facts.processes,
         cpu_user_s=cpu_user_s,
@@ -116,7 +120,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
         // 1_000,
-        receive_wait_us_p99=merge(frame.receive_wait for frame in _measuring(frames)).quantile_us(0.99),
+        receive_wait_us_p99=histograms.receive_wait.quantile_us(0.99),
         worker_cpu_cores_max=_busiest_cores(frames, window),
         tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if facts.tls else None,
         tls=tls_counts(frames, window) if facts.tls else None,
@@ -255,7 +259,9 @@ def to_json(result: LoadResult) -> dict[str, Any]:
         "routes": [as_dict(route) for route in result.routes],
         "bytes": {"sent": result.bytes_sent, "received": result.bytes_received},
         "latency_us": as_dict(result.latency_us),
+        "latency_ours_us": as_dict(result.latency_ours_us) if result.latency_ours_us else None,
         "service_time_us": as_dict(result.service_time_us),
+        "service_time_ours_us": as_dict(result.service_time_ours_us) if result.service_time_ours_us else None,
         "lateness_us": as_dict(result.lateness_us),
         "connect_us": as_dict(result.connect_us),
         "tls_handshake_us": as_dict(result.tls_handshake_us) if result.tls_handshake_us else None,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.objectives import Verdict
     from seatrial.analysis.resources import RoleCurve, TrialResources
-    from seatrial.analysis.result import Distribution, LoadResult, Validity
+    from seatrial.analysis.result import Distribution, LoadResult, Ours, Validity
     from seatrial.analysis.spread import Spread
     from seatrial.record.events import TrialCounts
     from seatrial.record.rows import (
@@ -79,7 +79,8 @@ class CaseSummary:
     """One case: its merged percentiles (None where nothing was measured) and how far its repeats lie apart.
 
     ``spreads`` has the keys of ``latency_us``, ``achieved_per_s`` and the resources; see ``analysis.cases``.
-    ``repeats`` is how many trials were planned.
+    ``repeats`` is how many trials were planned. ``latency_ours_us`` is how much of each percentile can be the
+    generator's at most; None where it is not known.
     """
 
     case: RecordedCase
@@ -91,6 +92,8 @@ class CaseSummary:
     spectrum: tuple[tuple[float, int], ...]
     spreads: Mapping[str, Spread]
     repeats: int = 0
+    latency_ours_us: Ours | None = None
+    service_time_ours_us: Ours | None = None
 
     @property
     def label(self) -> str:

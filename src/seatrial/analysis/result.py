@@ -81,6 +81,20 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Ours:
+    """Of the mean, each percentile and the maximum: how many microseconds can be the generator's at most."""
+
+    mean: float
+    p50: int
+    p75: int
+    p90: int
+    p99: int
+    p999: int
+    p9999: int
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
 class TlsCounts:
     """The TLS handshakes of a load that succeeded, held connections' too.
 
@@ -128,7 +142,8 @@ class LoadResult:
     window and connections that broke in it. It is None in documents of older versions. ``latency_buckets`` is every
     occupied bucket of the latencies as (highest value in us, samples in it) where they were asked for; the document
     does not hold it. ``worker_cpu_cores_max`` is the mean CPU use of the busiest worker over the window, None where its
-    frames do not tell. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one
+    frames do not tell. ``latency_ours_us`` is how much of each percentile can be the generator's at most, None where that
+    is not known. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one
     that was asked for.
     """
 
@@ -192,6 +207,8 @@ class LoadResult:
     tls_handshake_us: Distribution | None = None
     tls: TlsCounts | None = None
     latency_buckets: tuple[tuple[int, int], ...] = ()
+    latency_ours_us: Ours | None = None
+    service_time_ours_us: Ours | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document ``seatrial.load/1``, ready for ``json.dumps``."""

@@ -56,6 +56,11 @@ def _case(case: CaseSummary) -> dict[str, Any]:
         "verdict": _verdict(case.verdict),
         "latency_us": None if case.latency_us is None else asdict(case.latency_us),
         "service_time_us": None if case.service_time_us is None else asdict(case.service_time_us),
+        "latency_ours_us": None if case.latency_ours_us is None else asdict(case.latency_ours_us),
+        "service_time_ours_us": None
+        if case.service_time_ours_us is None
+        else asdict(case.service_time_ours_us),
+        "at_most": case.at_most,
         "spread_over_repeats": {_with_unit(name): asdict(spread) for name, spread in case.spreads.items()},
         "spectrum": [
             {"quantile": round(1 - 1 / inverse, 9), "latency_us": us} for inverse, us in case.spectrum

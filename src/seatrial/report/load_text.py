@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seatrial.analysis.histograms import merge
+from seatrial.analysis.ours import worth_showing
 from seatrial.analysis.result import Distribution, LoadResult
 from seatrial.generator.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size
@@ -73,7 +74,20 @@ def _latencies(result: LoadResult) -> list[str]:
     for label, attribute in rows:
         cells = (_cell(distribution, attribute) for _, distribution in columns)
         lines.append("  " + f"{label:>12}" + "".join(f"{cell:>12}" for cell in cells))
-    return [*lines, f"  {_explanation(result)}"]
+    return [*lines, f"  {_explanation(result)}", *_ours(result)]
+
+
+def _ours(result: LoadResult) -> list[str]:
+    """Return what of the latencies may be the generator's, where that is worth knowing."""
+    known = result.latency_ours_us
+    if known is None:
+        return []
+    found = [
+        text
+        for label, attribute in PERCENTILES
+        if (text := ours_text(label, getattr(result.latency_us, attribute), getattr(known, attribute)))
+    ]
+    return [f"  {line}" for line in found]
 
 
 def _explanation(result: LoadResult) -> str:
@@ -84,6 +98,14 @@ def _explanation(result: LoadResult) -> str:
 
 def _cell(distribution: Distribution, attribute: str) -> str:
     return _microseconds(getattr(distribution, attribute)) if distribution.count else "-"
+
+
+def ours_text(label: str, value_us: float, ours_us: float) -> str | None:
+    """Return "99% 1.72 ms, of which up to 1.03 ms may be ours", or None where it is not worth saying."""
+    if not worth_showing(value_us, ours_us):
+        return None
+    whole, ours = _microseconds(value_us), _microseconds(ours_us)
+    return f"{label} {whole}, of which up to {ours} may be ours"
 
 
 def _microseconds(us: float) -> str:

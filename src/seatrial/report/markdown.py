@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.validity import fault_of
 from seatrial.report.facts import DOUBTS, METHOD, environment_facts, repeats_text, when_text
-from seatrial.report.table import RESOURCE_COLUMNS, RESULT_COLUMNS, count_rows, result_rows, trials_in_order
+from seatrial.report.table import (
+    RESOURCE_COLUMNS,
+    RESULT_COLUMNS,
+    count_rows,
+    ours_lines,
+    result_rows,
+    trials_in_order,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +41,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield "\n## Results\n"
     rows = result_rows(summary)
     yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
+    yield from _ours(summary)
     yield "\n## What the systems used\n"
     yield from _table([column.heading for column in RESOURCE_COLUMNS], _cells(RESOURCE_COLUMNS, rows))
     yield "\n## Do the counts agree?\n"
@@ -60,6 +68,13 @@ def _doubts(summary: RunSummary) -> Iterator[str]:
             where = f"{case.case.id}, repeat {trial.repeat}"
             so = "".join(f"; and so: {_plain(one.text)}" for one in trial.validity.consequences(cause))
             yield f"> - {where}: {_plain(cause.text)} ({fault_of(cause)}){so}. Remedy: {_plain(cause.remedy)}."
+
+
+def _ours(summary: RunSummary) -> Iterator[str]:
+    lines = ours_lines(summary)
+    if lines:
+        yield "\nWhat of these may be the generator's own:\n"
+        yield from (f"- {_plain(line)}" for line in lines)
 
 
 def _cells(columns: Sequence[Column], rows: Sequence[Row]) -> list[list[str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.failures import error_count
+from seatrial.analysis.ours import worth_showing
 from seatrial.analysis.sentences import range_us
 from seatrial.units import format_us
 
@@ -78,6 +79,15 @@ def result_rows(summary: RunSummary) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def ours_lines(summary: RunSummary) -> tuple[str, ...]:
+    """Return "nginx, rate=2000: p99 1.72 ms, of which up to 1.03 ms may be ours", where more than a tenth may be."""
+    return tuple(
+        f"{case.case.system}, {case.label}: {', '.join(texts)}"
+        for case in summary.cases
+        if (texts := [text for name, heading in _OURS if (text := _ours(case, name, heading))])
+    )
+
+
 def count_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
     """Return (trial, case, repeat, generator, system, system towards the origin, origin, agree) as texts."""
     return tuple(_count_row(case, trial) for case, trial in trials_in_order(summary))
@@ -105,6 +115,18 @@ def _latency(name: str) -> Callable[[CaseSummary], str]:
         return NONE if case.latency_us is None else _at_most(case, format_us(getattr(case.latency_us, name)))
 
     return read
+
+
+_OURS = (("p50", "p50"), ("p99", "p99"), ("p999", "p99.9"))
+
+
+def _ours(case: CaseSummary, name: str, heading: str) -> str | None:
+    if case.latency_us is None or case.latency_ours_us is None:
+        return None
+    value_us, ours_us = getattr(case.latency_us, name), getattr(case.latency_ours_us, name)
+    if not worth_showing(value_us, ours_us):
+        return None
+    return f"{heading} {format_us(value_us)}, of which up to {format_us(ours_us)} may be ours"
 
 
 def _p99_repeats(case: CaseSummary) -> str:
