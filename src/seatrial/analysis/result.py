@@ -142,9 +142,9 @@ class LoadResult:
     window and connections that broke in it. It is None in documents of older versions. ``latency_buckets`` is every
     occupied bucket of the latencies as (highest value in us, samples in it) where they were asked for; the document
     does not hold it. ``worker_cpu_cores_max`` is the mean CPU use of the busiest worker over the window, None where its
-    frames do not tell. ``latency_ours_us`` is how much of each percentile can be the generator's at most, None where that
-    is not known. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one
-    that was asked for.
+    frames do not tell. ``latency_ours_us`` is how much of each percentile can be the generator's at most, None where
+    that is not known. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one that
+    was asked for.
     """
 
     url: str
