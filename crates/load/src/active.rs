@@ -168,12 +168,12 @@ impl Active {
                 connection.slot = Slot { intended_ns, ..slot };
                 connection.request = request;
                 connection.since_ns = sent_ns;
-                connection.written = written as u32;
+                (connection.written, connection.counted) = (written as u32, 0);
                 connection.state = State::Busy;
                 connection.parser.expect(prepared.is_head);
-                let len = prepared.bytes.len();
                 self.busy.push(&mut self.connections, index);
-                recorder.sent(&self.sent(index), len, self.policy.is_open_loop.then_some(could_ns));
+                recorder.sent(&self.sent(index), self.policy.is_open_loop.then_some(could_ns));
+                self.count_sent(driver, recorder, index);
                 return true;
             }
             // The peer ended it while it was free. Nothing was sent, so the request may take another.
@@ -221,19 +221,40 @@ impl Active {
         {
             return;
         }
-        let is_busy = self.connections[index as usize].state == State::Busy;
-        if event.writable && is_busy && self.is_half_written(index) && !self.write_on(driver, recorder, index)
-        {
-            return;
-        }
+        // An answer that came before its request was all written ends it.
         if event.readable || event.closed {
             self.read(driver, recorder, index, event.closed);
         }
+        if event.writable && self.is_under_way(index, token.generation()) && self.is_half_written(index) {
+            self.write_on(driver, recorder, index);
+        }
+    }
+
+    fn is_under_way(&self, index: u32, generation: u32) -> bool {
+        let connection = &self.connections[index as usize];
+        connection.generation == generation && connection.state == State::Busy
     }
 
     fn is_half_written(&self, index: u32) -> bool {
         let connection = &self.connections[index as usize];
         (connection.written as usize) < self.catalog.request(connection.request).bytes.len()
+    }
+
+    /// Whether the socket lacks a part of the request, be it with the driver.
+    #[inline]
+    fn is_half_sent<D: Driver>(&self, driver: &D, index: u32) -> bool {
+        self.is_half_written(index) || driver.unsent(self.connections[index as usize].socket) > 0
+    }
+
+    /// Counts what the socket has taken of the request since the last count.
+    #[inline]
+    fn count_sent<D: Driver>(&mut self, driver: &D, recorder: &mut Recorder, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        let taken = connection.written.saturating_sub(driver.unsent(connection.socket) as u32);
+        if taken > connection.counted {
+            recorder.wrote(connection.slot.phase, taken - connection.counted);
+            connection.counted = taken;
+        }
     }
 
     fn set_free(&mut self, index: u32, at_ns: u64) {
@@ -247,17 +268,25 @@ impl Active {
         }
     }
 
-    /// Returns whether the connection is still there.
-    fn write_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) -> bool {
+    fn write_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
         let connection = &mut self.connections[index as usize];
         let request = &self.catalog.request(connection.request).bytes;
-        let sent = nothing_if_full(driver.send(connection.socket, &request[connection.written as usize..]));
-        if let Ok(written) = sent {
-            connection.written += written as u32;
-        } else {
-            self.fail(driver, recorder, index, Failure::WriteFailed);
+        match nothing_if_full(driver.send(connection.socket, &request[connection.written as usize..])) {
+            Ok(written) => {
+                connection.written += written as u32;
+                self.count_sent(driver, recorder, index);
+            }
+            Err(error) => {
+                // A server that wants no more of a body answers, and closes: what it said is still there to be read.
+                // The end behind it is an orderly one only where the pipe is broken and nothing worse.
+                connection.is_broken = error.raw_os_error() != Some(libc::EPIPE);
+                let generation = connection.generation;
+                self.read(driver, recorder, index, true);
+                if self.is_under_way(index, generation) {
+                    self.fail(driver, recorder, index, Failure::WriteFailed);
+                }
+            }
         }
-        sent.is_ok()
     }
 
     /// Reads until nothing is left. A read that does not fill the buffer has emptied the socket (epoll(7)), so almost
@@ -281,7 +310,10 @@ impl Active {
                     let was_reset = error.kind() != io::ErrorKind::UnexpectedEof;
                     (Verdict::EndedIdle { was_reset }, false)
                 }
-                Err(error) => (Verdict::Failed(Failure::of_read(&error)), false),
+                Err(error) => {
+                    let is_half_sent = connection.state == State::Busy && self.is_half_sent(driver, index);
+                    (Verdict::Failed(Failure::of_broken(&error, is_half_sent)), false)
+                }
             };
             self.apply(driver, recorder, index, &verdict);
             let is_open = self.connections[index as usize].socket != CLOSED
@@ -307,12 +339,14 @@ impl Active {
                     self.compare(recorder, index, &sent, response.status);
                 }
                 // After an answer that came too early the next request would be taken for the rest of this one.
-                if !response.keep_alive || self.is_half_written(index) {
+                let was_last = self.catalog.request(sent.request).is_last;
+                if !response.keep_alive || was_last || self.is_half_sent(driver, index) {
                     self.reconnect(driver, recorder, index, false);
                 } else if self.is_worn(index, at_ns) {
                     recorder.churned();
                     self.reconnect(driver, recorder, index, false);
                 } else {
+                    self.count_sent(driver, recorder, index);
                     self.set_free(index, at_ns);
                 }
             }

@@ -9,6 +9,8 @@ use crate::spec::{RequestSpec, WorkerSpec};
 pub(crate) struct Prepared {
     pub(crate) bytes: Box<[u8]>,
     pub(crate) is_head: bool,
+    /// It says that its connection is to be closed: nothing may follow it there (RFC 9112 section 9.6).
+    pub(crate) is_last: bool,
     pub(crate) label: String,
 }
 
@@ -49,8 +51,15 @@ fn prepare(spec: &RequestSpec) -> Prepared {
     Prepared {
         bytes: spec.encode().into(),
         is_head: spec.method == "HEAD",
+        is_last: spec.headers.iter().any(|(name, value)| asks_to_close(name, value)),
         label: format!("{} {}", spec.host, spec.path),
     }
+}
+
+/// Whether a field is a Connection field with the option `close`, which may be one of several.
+fn asks_to_close(name: &str, value: &str) -> bool {
+    let is_close = |option: &str| option.trim().eq_ignore_ascii_case("close");
+    name.trim().eq_ignore_ascii_case("connection") && value.split(',').any(is_close)
 }
 
 /// Adds up what requests with the same label gave.
@@ -74,6 +83,23 @@ pub(crate) fn by_label<'a, T: Default>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::example::spec;
+
+    #[test]
+    fn a_request_is_the_last_of_its_connection_where_it_says_so() {
+        for (name, value, is_last) in [
+            ("Connection", "close", true),
+            ("connection", "keep-alive, TE ,CLOSE", true),
+            ("Connection", "keep-alive", false),
+            ("Connection", "closed", false),
+            ("X-Connection", "close", false),
+        ] {
+            let headers =
+                vec![("Connection".to_owned(), "TE".to_owned()), (name.to_owned(), value.to_owned())];
+            let request = RequestSpec { headers, ..spec().requests[0].clone() };
+            assert_eq!(prepare(&request).is_last, is_last, "{name}: {value}");
+        }
+    }
 
     #[test]
     fn labels_that_repeat_are_added_up() {

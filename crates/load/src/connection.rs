@@ -32,14 +32,18 @@ pub(crate) struct Connection {
     pub(crate) slot: Slot,
     /// Which request of the catalog it carries.
     pub(crate) request: u32,
-    /// Bytes of the request that the kernel has taken.
+    /// Bytes of the request that the driver has taken.
     pub(crate) written: u32,
+    /// Those of them that were counted, since the socket has them.
+    pub(crate) counted: u32,
     /// Answers that this connection has brought.
     pub(crate) answered: u32,
     /// Failures in a row.
     pub(crate) failures: u32,
     pub(crate) state: State,
     pub(crate) was_open: bool,
+    /// A write has told of a reset: reading, which will not, comes to an end that is none.
+    pub(crate) is_broken: bool,
     pub(crate) parser: ResponseParser,
     /// Only where answers are looked at.
     pub(crate) evidence: Option<Box<Evidence>>,
@@ -66,10 +70,12 @@ impl Connection {
             slot: Slot { intended_ns: 0, phase: Phase::WarmUp, number: 0 },
             request: 0,
             written: 0,
+            counted: 0,
             answered: 0,
             failures: 0,
             state: State::Closed,
             was_open: false,
+            is_broken: false,
             parser: ResponseParser::default(),
             evidence: expectations.map(|expectations| Box::new(expectations.evidence())),
         }
@@ -96,6 +102,9 @@ impl Connection {
     pub(crate) fn end_of_stream(&mut self, now_ns: u64) -> Verdict {
         if self.state != State::Busy {
             return Verdict::EndedIdle { was_reset: false };
+        }
+        if self.is_broken {
+            return Verdict::Failed(Failure::WriteFailed);
         }
         match self.parser.end_of_stream() {
             Ok(response) => Verdict::Complete(response, now_ns),

@@ -36,8 +36,8 @@ failures! {
     TlsBroken => "tls_broken", "The TLS session broke off: an alert, or bytes that are no TLS.";
     DescriptorsExhausted => "descriptors_exhausted", "This process, or the machine, has no descriptor left.";
     PortsExhausted => "ports_exhausted", "No local port is left towards the target.";
-    WriteFailed => "write_failed", "Sending broke off.";
-    ReadReset => "read_reset", "The peer reset the connection during a request.";
+    WriteFailed => "write_failed", "The peer reset the connection before the request was all sent.";
+    ReadReset => "read_reset", "The peer reset the connection during a request that was all sent.";
     ReadFailed => "read_failed", "Receiving broke off in another way.";
     PrematureClose => "premature_close", "The peer closed the connection before its answer was whole.";
     ProtocolHead => "protocol_head", "The answer's head is not HTTP/1.1.";
@@ -80,6 +80,15 @@ impl Failure {
             TlsFailureKind::Handshake => Self::TlsHandshake,
             TlsFailureKind::Timeout => Self::TlsTimeout,
             TlsFailureKind::Broken => Self::TlsBroken,
+        }
+    }
+
+    /// Classifies what broke a connection under a request, which may not have been all sent.
+    pub fn of_broken(error: &io::Error, is_half_sent: bool) -> Self {
+        match Self::of_read(error) {
+            // Whether a read or a write is the first to be told is chance.
+            Self::ReadReset if is_half_sent => Self::WriteFailed,
+            failure => failure,
         }
     }
 

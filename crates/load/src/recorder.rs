@@ -56,7 +56,7 @@ impl PhaseRecord {
     fn take(&mut self, phase: &'static str) -> Option<PhasePart> {
         let accounted =
             self.sent + self.completed + self.timed_out + self.failed + self.unsent + self.in_flight;
-        if accounted + self.bytes_received == 0 {
+        if accounted + self.bytes_sent + self.bytes_received == 0 {
             return None;
         }
         let part = PhasePart {
@@ -165,14 +165,19 @@ impl Recorder {
 
     /// `could_ns` is when the request could have left: its intended time, or later where every connection was busy then.
     #[inline]
-    pub(crate) fn sent(&mut self, sent: &Sent, bytes: usize, could_ns: Option<u64>) {
+    pub(crate) fn sent(&mut self, sent: &Sent, could_ns: Option<u64>) {
         self.routes.sent(sent.request, sent.slot.phase);
         let record = self.phase(sent.slot.phase);
         record.sent += 1;
-        record.bytes_sent += bytes as u64;
         if let Some(could_ns) = could_ns {
             record.lateness.record_ns(sent.at_ns.saturating_sub(could_ns));
         }
+    }
+
+    /// Sockets have taken bytes of requests.
+    #[inline]
+    pub(crate) fn wrote(&mut self, phase: Phase, bytes: u32) {
+        self.phase(phase).bytes_sent += u64::from(bytes);
     }
 
     #[inline]

@@ -111,11 +111,19 @@ pub trait Driver {
     /// Writes what the kernel takes now; `WouldBlock` where it takes nothing.
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize>;
 
+    /// How many of the bytes that [`Driver::send`] took its socket has not taken, as far as is known now: a driver may
+    /// keep some until it does.
+    #[inline]
+    fn unsent(&self, _socket: i32) -> usize {
+        0
+    }
+
     /// Reads what is there; `WouldBlock` where nothing is.
     fn receive(&mut self, socket: i32, buffer: &mut [u8]) -> io::Result<Received>;
 
-    /// Closes; `abort` resets the connection, so that it leaves no `TIME_WAIT` behind.
-    fn close(&mut self, socket: i32, abort: bool);
+    /// Closes; `abort` resets the connection, so that it leaves no `TIME_WAIT` behind. Returns how many of the bytes that
+    /// [`Driver::send`] took its socket never has.
+    fn close(&mut self, socket: i32, abort: bool) -> usize;
 
     /// Waits and fills `events`, which is cleared first. Without a deadline it waits for an event.
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()>;

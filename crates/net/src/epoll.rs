@@ -242,8 +242,9 @@ impl Driver for EpollDriver {
         Ok(Received { len, at_ns })
     }
 
-    fn close(&mut self, socket: i32, abort: bool) {
+    fn close(&mut self, socket: i32, abort: bool) -> usize {
         socket::shut(socket, abort);
+        0
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {

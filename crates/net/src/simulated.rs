@@ -76,6 +76,8 @@ struct Socket {
     received: VecDeque<(Vec<u8>, u64)>,
     has_ended: bool,
     was_reset: bool,
+    /// The kernel says of a reset once; from then on the stream is at its end.
+    is_reset_known: bool,
     request_bytes: usize,
 }
 
@@ -184,8 +186,8 @@ impl Socket {
                 Event { readable: true, closed: true, ..event }
             }
             Happening::Reset => {
+                // What arrived before it can still be read.
                 self.was_reset = true;
-                self.received.clear();
                 Event { readable: true, closed: true, ..event }
             }
         }
@@ -236,7 +238,8 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         let index = socket as usize;
         assert!(self.sockets[index].is_open && self.sockets[index].is_established, "a send on a dead socket");
         if self.sockets[index].was_reset {
-            return Err(io::Error::from_raw_os_error(libc::EPIPE));
+            let is_known = std::mem::replace(&mut self.sockets[index].is_reset_known, true);
+            return Err(io::Error::from_raw_os_error(if is_known { libc::EPIPE } else { libc::ECONNRESET }));
         }
         let begun = self.sockets[index].request_bytes;
         assert!(begun + bytes.len() <= self.request_bytes, "a request is sent into the midst of another");
@@ -262,9 +265,6 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         self.pass(self.call_ns);
         let socket = &mut self.sockets[socket as usize];
         assert!(socket.is_open, "a read on a closed socket");
-        if socket.was_reset {
-            return Err(io::Error::from_raw_os_error(libc::ECONNRESET));
-        }
         let (mut len, mut at_ns) = (0, self.now_ns.get());
         while let Some((bytes, arrived_ns)) = socket.received.front()
             && len + bytes.len() <= buffer.len()
@@ -273,16 +273,20 @@ impl<S: Server> Driver for SimulatedDriver<S> {
             (len, at_ns) = (len + bytes.len(), *arrived_ns);
             socket.received.pop_front();
         }
-        if len == 0 && !socket.has_ended {
+        if len == 0 && socket.was_reset && !std::mem::replace(&mut socket.is_reset_known, true) {
+            return Err(io::Error::from_raw_os_error(libc::ECONNRESET));
+        }
+        if len == 0 && !socket.has_ended && !socket.was_reset {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         Ok(Received { len, at_ns })
     }
 
-    fn close(&mut self, socket: i32, _: bool) {
+    fn close(&mut self, socket: i32, _: bool) -> usize {
         let socket = &mut self.sockets[socket as usize];
         assert!(socket.is_open, "a socket is closed twice");
         socket.is_open = false;
+        0
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {

@@ -383,6 +383,71 @@ fn a_full_socket_says_when_it_takes_more() {
 }
 
 #[test]
+fn a_close_says_what_the_socket_never_took() {
+    over_each(|driver| {
+        for attempts in [1, 2, 1_000] {
+            let (listener, target) = listen();
+            let (socket, mut peer) = open(driver, 1, &listener, &target);
+            let message = pattern(3_000_000);
+            let (mut sent, mut waits) = (0, 0);
+            for _ in 0..attempts {
+                match driver.send(socket, &message[sent % 3_000_000..]) {
+                    Ok(taken) => (sent, waits) = (sent + taken, 0),
+                    Err(error) => {
+                        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                        waits += 1;
+                        driver.wait(&mut Vec::new(), Some(now_ns() + 5 * MS), Wake::OnEvent).expect("a wait");
+                    }
+                }
+                if waits == 20 {
+                    break;
+                }
+            }
+            assert!(attempts < 1_000 || waits == 20, "nothing holds the sender back");
+            assert!(driver.unsent(socket) <= sent);
+            let lost = driver.close(socket, false);
+            let mut heard = Vec::new();
+            peer.read_to_end(&mut heard).expect("an orderly end");
+            assert_eq!(heard.len(), sent - lost, "{sent} sent, {lost} lost");
+        }
+    });
+}
+
+/// A server that is asked for more than it takes answers, and closes while there is something that it has not read.
+#[test]
+fn what_arrived_before_a_write_failed_is_read() {
+    over_each(|driver| {
+        for held_up in [false, true] {
+            let (listener, target) = listen();
+            let (socket, mut peer) = open(driver, 1, &listener, &target);
+            driver.send(socket, &pattern(10_000)).expect("an established connection");
+            driver.wait(&mut Vec::new(), Some(now_ns()), Wake::OnEvent).expect("a wait");
+            peer.write_all(&pattern(50_000)).expect("a reader");
+            if held_up {
+                // Nobody reads for a while, so the kernel is to keep what came.
+                for _ in 0..3 {
+                    driver.wait(&mut Vec::new(), Some(now_ns() + MS), Wake::OnEvent).expect("a wait");
+                }
+            }
+            reset(peer);
+            let began = Instant::now();
+            let mut has_failed = false;
+            while !has_failed && began.elapsed() < LIMIT {
+                match driver.send(socket, b"more") {
+                    Err(error) => has_failed = error.kind() != io::ErrorKind::WouldBlock,
+                    Ok(_) => driver.wait(&mut Vec::new(), Some(now_ns()), Wake::OnEvent).expect("a wait"),
+                }
+            }
+            assert!(has_failed, "a reset is told to whoever writes");
+            let mut heard = Vec::new();
+            let _ = read_all(driver, socket, true, &mut heard);
+            assert_eq!(heard.len(), 50_000, "held up: {held_up}");
+            driver.close(socket, false);
+        }
+    });
+}
+
+#[test]
 fn whoever_closes_thousands_resets_each_at_once() {
     over_each(|driver| {
         let (listener, target) = listen();

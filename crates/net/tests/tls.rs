@@ -98,6 +98,38 @@ impl Echo {
     }
 }
 
+/// Of what was sent, the server decrypts all that the socket took, and no more.
+#[test]
+fn a_close_says_how_much_plaintext_the_socket_never_took() {
+    let certificates = issued();
+    let config = Arc::new(server_config(&certificates));
+    let tls = ClientTls::new(&client(&certificates, vec![TlsVersion::Tls13])).expect("a client");
+    let mut lost_in_all = 0;
+    for seed in 0..SEEDS {
+        let mut driver = TlsDriver::new(Network::new(seed, Arc::clone(&config), usize::MAX), tls.clone());
+        let socket = connect(&mut driver, 0);
+        let message = vec![b'x'; 200_000];
+        let (mut sent, mut left, mut events) = (0, seed % 40, Vec::new());
+        let mut is_up = false;
+        while left > 0 {
+            driver.wait(&mut events, None, Wake::OnEvent).expect("a simulated network does not fail");
+            if !is_up && !events.is_empty() {
+                driver.connected(socket, Ended::Somehow).expect("a handshake");
+                is_up = true;
+            }
+            if is_up {
+                left -= 1;
+                sent += driver.send(socket, &message[sent..]).unwrap_or(0);
+                assert!(driver.unsent(socket) <= 16_384.min(sent));
+            }
+        }
+        let lost = driver.close(socket, false);
+        assert_eq!(driver.inner().heard(socket), sent - lost, "seed {seed}: {sent} sent");
+        lost_in_all += lost;
+    }
+    assert!(lost_in_all > 0, "no record was cut");
+}
+
 fn random_echo(seed: u64, config: &Arc<ServerConfig>, tls: &ClientTls) {
     let len = [1, 200, 16_384, 70_000][(seed / 4 % 4) as usize];
     let mut driver = TlsDriver::new(Network::new(seed, Arc::clone(config), len), tls.clone());

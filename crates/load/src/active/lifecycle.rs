@@ -32,6 +32,7 @@ impl Active {
         connection.generation = Token::next_generation(connection.generation);
         connection.since_ns = driver.now_ns();
         connection.answered = 0;
+        connection.is_broken = false;
         connection.parser.reset();
         let token = Token::active(index, connection.generation);
         let route = Route::nth(self.first + index as usize, &self.targets, &self.sources);
@@ -63,7 +64,7 @@ impl Active {
             Ok(connected) => connected,
             Err(error) => {
                 recorder.failure(Failure::of_connect(&error));
-                self.close(driver, index);
+                self.close(driver, recorder, index);
                 self.rest(now_ns, index);
                 return false;
             }
@@ -109,7 +110,7 @@ impl Active {
         index: u32,
         has_failed: bool,
     ) {
-        self.close(driver, index);
+        self.close(driver, recorder, index);
         if !has_failed {
             self.connect(driver, recorder, index);
         } else if self.connections[index as usize].failures == 0 {
@@ -130,9 +131,13 @@ impl Active {
         self.resting.push(Reverse((at_ns, index)));
     }
 
-    pub(super) fn close<D: Driver>(&mut self, driver: &mut D, index: u32) {
+    /// Closes, and counts what the socket had taken of a request by then.
+    pub(super) fn close<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
         let connection = &mut self.connections[index as usize];
-        driver.close(connection.socket, false);
+        let lost = driver.close(connection.socket, false) as u32;
+        let taken = connection.written.saturating_sub(lost);
+        recorder.wrote(connection.slot.phase, taken.saturating_sub(connection.counted));
+        (connection.written, connection.counted) = (0, 0);
         connection.socket = CLOSED;
         connection.state = State::Closed;
     }
@@ -145,7 +150,7 @@ impl Active {
         while let Some(index) = self.first_before(&self.connecting, before_ns) {
             recorder.failure(Failure::of_expired_connect(driver, self.connections[index as usize].socket));
             self.connecting.remove(&mut self.connections, index);
-            self.close(driver, index);
+            self.close(driver, recorder, index);
             self.rest(driver.now_ns(), index);
         }
     }
@@ -162,7 +167,7 @@ impl Active {
         }
         for index in 0..self.connections.len() as u32 {
             if self.connections[index as usize].socket != CLOSED {
-                self.close(driver, index);
+                self.close(driver, recorder, index);
             }
         }
         (self.free, self.connecting) = (List::default(), List::default());

@@ -6,6 +6,69 @@ use seatrial_net::simulated::{Server, Step};
 
 use crate::support::{GOOD, MS, Queue, S, run, spec};
 
+/// Wants no more of a body than its first bytes: says so, then resets as a kernel does whose program closes with bytes
+/// unread.
+struct Refuses {
+    answer: &'static [u8],
+    /// The connection ends so long after the answer.
+    ends_after_ns: u64,
+    end: fn(u64) -> Step,
+    taken: u64,
+}
+
+impl Server for Refuses {
+    fn answer(&mut self, _: u64) -> Vec<Step> {
+        unreachable!("nobody goes on to send the rest")
+    }
+
+    fn takes(&mut self, len: usize) -> usize {
+        self.taken += len.min(10) as u64;
+        len.min(10)
+    }
+
+    fn interrupt(&mut self, _: u64) -> Vec<Step> {
+        vec![Step::Send(1_000, self.answer.to_vec()), (self.end)(self.ends_after_ns)]
+    }
+}
+
+#[test]
+fn an_answer_that_comes_before_the_request_is_all_sent_is_the_answer() {
+    let early: &[u8] = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!";
+    // At once: the loop hears of the answer, of the end, and that it may write, all in one look.
+    for (ends_after_ns, end) in
+        [(0, Step::Reset as fn(u64) -> Step), (0, Step::Close), (MS, Step::Reset), (MS, Step::Close)]
+    {
+        let server = Refuses { answer: early, ends_after_ns, end, taken: 0 };
+        let (seen, driver) = run(&spec(), server, 2 * S);
+        let statuses: Vec<_> = seen.parts("measure").into_iter().flat_map(|part| &part.status).collect();
+        assert!(statuses.iter().all(|(status, _)| *status == 413), "{statuses:?}");
+        assert_eq!((seen.sum(|part| part.completed), seen.sum(|part| part.failed)), (1_000, 0));
+        assert!(seen.errors().is_empty(), "{:?}", seen.errors());
+        let reconnected: u64 = seen.frames.iter().map(|frame| frame.reconnected).sum();
+        assert!((990..=1_000).contains(&reconnected), "a connection for each request: {reconnected}");
+        // The rest is not sent.
+        assert_eq!(seen.sum(|part| part.bytes_sent), driver.server().taken);
+        assert_eq!(driver.server().taken, 1_000 * 10);
+    }
+}
+
+#[test]
+fn a_reset_in_the_midst_of_a_request_ends_no_answer() {
+    /// Its body would go on to the end of the stream; whether it was all is not known.
+    const OPEN_END: &[u8] = b"HTTP/1.1 413 Content Too Large\r\n\r\nno";
+    for (end, failure) in [(Step::Reset as fn(u64) -> Step, "write_failed"), (Step::Close, "")] {
+        let server = Refuses { answer: OPEN_END, ends_after_ns: 0, end, taken: 0 };
+        let (seen, _) = run(&spec(), server, 2 * S);
+        let errors = seen.errors();
+        if failure.is_empty() {
+            assert_eq!((seen.sum(|part| part.completed), errors.len()), (1_000, 0));
+        } else {
+            assert_eq!((seen.sum(|part| part.completed), errors.len()), (0, 1));
+            assert_eq!(errors[failure], seen.sum(|part| part.failed));
+        }
+    }
+}
+
 /// Nothing is left out of a route's histogram either: what got no answer has taken at least so long.
 #[test]
 fn a_route_keeps_the_latencies_of_all_that_was_intended() {

@@ -2,7 +2,7 @@
 
 use seatrial_load::example::constant;
 use seatrial_load::frame::Frame;
-use seatrial_load::spec::{HoldTraffic, Reuse, WorkerSpec};
+use seatrial_load::spec::{HoldTraffic, RequestSpec, Reuse, WorkerSpec};
 use seatrial_net::simulated::{Server, Step, Welcome};
 
 use crate::support::{GOOD, MS, Queue, S, run, spec};
@@ -15,6 +15,26 @@ fn connections_are_renewed_after_their_share_of_requests() {
     assert_eq!(seen.sum(|part| part.completed), 1_000);
     assert_eq!(sum(|frame| frame.churned), 100);
     assert!((100..=110).contains(&sum(|frame| frame.opened)));
+    assert!(seen.errors().is_empty());
+}
+
+/// RFC 9112 section 9.6, for each request by itself: about one in two says so, of the same length.
+#[test]
+fn nothing_follows_a_request_that_said_close() {
+    let mut spec = spec();
+    let with_connection = |path: &str, value: &str| RequestSpec {
+        path: path.to_owned(),
+        headers: vec![("Connection".to_owned(), value.to_owned())],
+        ..spec.requests[0].clone()
+    };
+    spec.requests = vec![with_connection("/last", "TE,  close"), with_connection("/more", "keep-alive")];
+    let (seen, _) = run(&spec, Queue { service_ns: 1_000, busy_until_ns: 0 }, 2 * S);
+    let sum = |field: fn(&Frame) -> u64| seen.frames.iter().map(field).sum::<u64>();
+    assert_eq!((seen.sum(|part| part.completed), sum(|frame| frame.churned)), (1_000, 0));
+    let routes = &seen.done.as_ref().expect("the last word").routes;
+    let last = routes.iter().find(|route| route.route.ends_with("/last")).expect("its route").completed;
+    assert!((1..1_000).contains(&last));
+    assert_eq!((sum(|frame| frame.reconnected), sum(|frame| frame.opened)), (last, last + 10));
     assert!(seen.errors().is_empty());
 }
 

@@ -162,6 +162,13 @@ impl<D: Driver> TlsDriver<D> {
 }
 
 impl Entry {
+    fn unsent_plain(&self, transport_unsent: usize) -> usize {
+        match &self.stage {
+            Stage::Open { session, .. } => session.unsent_plain(transport_unsent),
+            _ => 0,
+        }
+    }
+
     fn is_attended(&self) -> bool {
         match &self.stage {
             Stage::Connecting | Stage::Shaking { .. } => true,
@@ -216,6 +223,13 @@ impl<D: Driver> Driver for TlsDriver<D> {
         self.with_session(socket, |session, scratch, wire| session.send(scratch, wire, bytes))
     }
 
+    fn unsent(&self, socket: i32) -> usize {
+        match self.entries.get(socket as usize) {
+            Some(Some(entry)) => entry.unsent_plain(self.inner.unsent(socket)),
+            _ => 0,
+        }
+    }
+
     #[inline]
     fn receive(&mut self, socket: i32, buffer: &mut [u8]) -> io::Result<Received> {
         let mut owes = None;
@@ -235,16 +249,17 @@ impl<D: Driver> Driver for TlsDriver<D> {
         Ok(received)
     }
 
-    fn close(&mut self, socket: i32, abort: bool) {
-        if let Some(mut entry) = self.entries.get_mut(socket as usize).and_then(Option::take) {
-            self.attended.remove(&entry.token);
-            if let Stage::Open { session, .. } = &mut entry.stage
-                && !abort
-            {
-                session.close(&mut self.scratch, &mut Wire { driver: &mut self.inner, socket });
-            }
+    fn close(&mut self, socket: i32, abort: bool) -> usize {
+        let Some(mut entry) = self.entries.get_mut(socket as usize).and_then(Option::take) else {
+            return self.inner.close(socket, abort);
+        };
+        self.attended.remove(&entry.token);
+        if let Stage::Open { session, .. } = &mut entry.stage
+            && !abort
+        {
+            session.close(&mut self.scratch, &mut Wire { driver: &mut self.inner, socket });
         }
-        self.inner.close(socket, abort);
+        entry.unsent_plain(self.inner.close(socket, abort))
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {

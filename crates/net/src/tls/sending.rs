@@ -13,6 +13,14 @@ impl Session {
         !self.unsent.is_empty()
     }
 
+    /// How much plaintext of what [`Session::send`] took the socket has not: records of which it lacks a part. Of what
+    /// the transport took it has not taken `transport_unsent` bytes. These can only be of the last record: a transport
+    /// that keeps something takes nothing more.
+    #[inline]
+    pub fn unsent_plain(&self, transport_unsent: usize) -> usize {
+        (self.kept_plain + if transport_unsent > 0 { self.last_plain } else { 0 }) as usize
+    }
+
     /// Encrypts and writes; returns how many bytes of plaintext are on their way. What the socket has not taken of
     /// them is kept; `WouldBlock` while it is.
     #[inline]
@@ -28,8 +36,13 @@ impl Session {
         let mut taken = 0;
         for piece in bytes.chunks(RECORD_BYTES) {
             let len = self.seal(&mut Job::Seal(piece, &mut scratch.sealed))?;
+            let is_out = match self.put(&scratch.sealed[..len], piece.len() as u32, transport) {
+                // The pieces before it are on their way; the next call fails.
+                Err(_) if taken > 0 => break,
+                other => other?,
+            };
             taken += piece.len();
-            if !self.put(&scratch.sealed[..len], transport)? {
+            if !is_out {
                 break;
             }
         }
@@ -42,7 +55,7 @@ impl Session {
             && let Ok(len) = self.seal(&mut Job::Close(&mut scratch.sealed))
         {
             // Whoever closes does not wait; a peer that misses the word sees the stream end.
-            let _ = self.put(&scratch.sealed[..len], transport);
+            let _ = self.put(&scratch.sealed[..len], 0, transport);
         }
     }
 
@@ -63,7 +76,7 @@ impl Session {
     }
 
     #[inline]
-    fn put(&mut self, sealed: &[u8], transport: &mut impl Transport) -> io::Result<bool> {
+    fn put(&mut self, sealed: &[u8], plain: u32, transport: &mut impl Transport) -> io::Result<bool> {
         let mut taken = 0;
         if !self.has_unsent() {
             taken = match transport.send(sealed) {
@@ -72,10 +85,16 @@ impl Session {
             };
         }
         if taken == sealed.len() {
+            self.last_plain = plain;
             return Ok(true);
         }
+        if taken > 0 {
+            self.last_plain = 0;
+        }
         self.unsent.extend_from_slice(&sealed[taken..]);
-        self.flush(transport)
+        self.kept_plain += plain;
+        // What fails is not on its way.
+        self.flush(transport).inspect_err(|_| self.kept_plain -= plain)
     }
 
     /// Writes what is kept; returns whether all of it is out.
@@ -83,7 +102,7 @@ impl Session {
         let mut done = 0;
         while done < self.unsent.len() {
             match transport.send(&self.unsent[done..]) {
-                Ok(taken) => done += taken,
+                Ok(taken) => (done, self.last_plain) = (done + taken, 0),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.unsent.drain(..done);
                     return Ok(false);
@@ -91,7 +110,10 @@ impl Session {
                 Err(error) => return Err(error),
             }
         }
-        self.unsent = Vec::new();
+        if done > 0 {
+            self.unsent = Vec::new();
+            self.last_plain = std::mem::take(&mut self.kept_plain);
+        }
         Ok(true)
     }
 }

@@ -60,6 +60,9 @@ pub struct Session {
     pub(super) plain: Plain,
     /// Ciphertext that the socket has not taken.
     pub(super) unsent: Vec<u8>,
+    /// How much plaintext is in it, and in the record that the transport took last, as a whole.
+    pub(super) kept_plain: u32,
+    pub(super) last_plain: u32,
     pub(super) end: Option<End>,
     has_heard: bool,
 }
@@ -90,6 +93,8 @@ impl Session {
             partial: Vec::new(),
             plain: Plain::default(),
             unsent: Vec::new(),
+            kept_plain: 0,
+            last_plain: 0,
             end: None,
             has_heard: false,
         }

@@ -194,6 +194,10 @@ impl Sends {
         (number, len)
     }
 
+    pub(super) fn get(&self, number: u32) -> &Sending {
+        &self.all[number as usize]
+    }
+
     pub(super) fn get_mut(&mut self, number: u32) -> &mut Sending {
         &mut self.all[number as usize]
     }

@@ -80,8 +80,12 @@ impl UringDriver {
         slot.is_armed = false;
         match (slot.stage, slot.end) {
             (Stage::Switching, End::None) => self.arm_poll(fd as i32),
-            (Stage::Switching, _) => {
+            (Stage::Switching, end) => {
                 slot.stage = Stage::Polling;
+                if let End::Broken(_) = end {
+                    let event = self.event(fd, events);
+                    (event.readable, event.closed) = (true, true);
+                }
                 Ok(())
             }
             (Stage::Receiving, End::None) if is_starved => {
@@ -147,6 +151,8 @@ impl UringDriver {
             self.sends.release(number);
             return Ok(());
         }
+        let slot = &mut self.slots[fd as usize];
+        slot.unsent -= result.max(0) as u32;
         if result > 0 && !is_all {
             return self.push_send(number);
         }
@@ -162,6 +168,16 @@ impl UringDriver {
             self.event(fd, events).writable = true;
         }
         Ok(())
+    }
+
+    /// What the socket has taken of a send whose completion lies in the batch: the send was called off in the midst.
+    pub(super) fn sent_lately(&self, fd: i32, generation: u32) -> usize {
+        let is_its = |entry: &&cqueue::Entry| {
+            unlabel(entry.user_data()).is_some_and(|(kind, of, number)| {
+                kind == Kind::Send && of == generation && self.sends.get(number).socket == fd
+            })
+        };
+        self.batch.iter().filter(is_its).map(|entry| entry.result().max(0) as usize).sum()
     }
 
     fn on_connected(&mut self, (fd, generation): (u32, u32), result: i32, events: &mut Vec<Event>) {

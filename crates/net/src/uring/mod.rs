@@ -158,6 +158,14 @@ impl UringDriver {
         Ok(Received { len, at_ns: self.monotonic(stamp) })
     }
 
+    /// A send has failed. What came before that is read, and then it is told.
+    fn last_of(&mut self, fd: i32, buffer: &mut [u8]) -> io::Result<Received> {
+        match self.read_directly(fd, buffer) {
+            Ok(received) if received.len > 0 => Ok(received),
+            _ => Self::end_of(&mut self.slots[fd as usize]),
+        }
+    }
+
     #[inline]
     fn monotonic(&self, stamp: Option<u64>) -> u64 {
         match stamp {
@@ -203,7 +211,9 @@ impl Driver for UringDriver {
             process::set_blocking(fd, true)?;
             self.arm_connect(fd)
         };
-        prepare().inspect_err(|_| self.close(fd, true))?;
+        prepare().inspect_err(|_| {
+            self.close(fd, true);
+        })?;
         Ok(fd)
     }
 
@@ -229,7 +239,7 @@ impl Driver for UringDriver {
             return Err(io::Error::from_raw_os_error(code));
         }
         let (number, len) = self.sends.keep(socket, slot.generation, bytes);
-        (slot.is_sending, slot.is_blocked) = (true, len < bytes.len());
+        (slot.is_sending, slot.is_blocked, slot.unsent) = (true, len < bytes.len(), len as u32);
         self.push_send(number)?;
         self.queued_sends += 1;
         if self.queued_sends >= SENDS_AT_ONCE {
@@ -244,27 +254,45 @@ impl Driver for UringDriver {
         let slot = &mut self.slots[socket as usize];
         if slot.stage == Stage::Receiving {
             let (len, at_ns) = self.arrivals.read(&mut slot.arrived, buffer);
-            return if len > 0 { Ok(Received { len, at_ns }) } else { Self::end_of(slot) };
+            if len > 0 {
+                return Ok(Received { len, at_ns });
+            }
+            let has_found_no_buffer = !slot.is_armed && matches!(slot.end, End::Broken(_));
+            return if has_found_no_buffer { self.last_of(socket, buffer) } else { Self::end_of(slot) };
         }
         let (stage, end) = (slot.stage, slot.end);
         let spilled = self.take_spilled(socket, buffer);
-        if spilled.len < buffer.len() && stage == Stage::Polling && end == End::None {
+        if spilled.len < buffer.len() && stage == Stage::Polling && end != End::Orderly {
             match self.read_directly(socket, &mut buffer[spilled.len..]) {
                 Ok(read) if read.len > 0 => {
                     return Ok(Received { len: spilled.len + read.len, at_ns: read.at_ns });
                 }
-                other if spilled.len == 0 => return other,
+                other if spilled.len == 0 && end == End::None => return other,
                 // The end, or what has failed, is told again at the next read or by the poll.
                 _ => {}
             }
         }
-        if spilled.len > 0 { Ok(spilled) } else { Self::end_of(&mut self.slots[socket as usize]) }
+        if spilled.len > 0 {
+            return Ok(spilled);
+        }
+        if stage == Stage::Switching && matches!(end, End::Broken(_)) {
+            // The socket may hold bytes that came before; they are told of as soon as they can be read.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Self::end_of(&mut self.slots[socket as usize])
     }
 
-    fn close(&mut self, socket: i32, abort: bool) {
+    #[inline]
+    fn unsent(&self, socket: i32) -> usize {
+        self.slots[socket as usize].unsent as usize
+    }
+
+    fn close(&mut self, socket: i32, abort: bool) -> usize {
+        let Slot { generation, unsent, .. } = self.slots[socket as usize];
         // If calling off fails, the socket ends with its last request, at the latest with this process.
         let _ = self.let_go(socket);
         socket::shut(socket, abort);
+        if unsent > 0 { unsent as usize - self.sent_lately(socket, generation) } else { 0 }
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {

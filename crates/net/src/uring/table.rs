@@ -31,6 +31,8 @@ pub(super) struct Slot {
     pub(super) generation: u32,
     /// Where its event of this look is, if that is its own.
     pub(super) told: u32,
+    /// How much of the send under way, or of the one that failed, the socket has not taken.
+    pub(super) unsent: u32,
     /// The buffers with what has arrived and is not read: first and last.
     pub(super) arrived: (u16, u16),
     pub(super) stage: Stage,
@@ -49,6 +51,7 @@ impl Slot {
         token: 0,
         generation: 0,
         told: 0,
+        unsent: 0,
         arrived: (NONE, NONE),
         stage: Stage::Closed,
         end: End::None,

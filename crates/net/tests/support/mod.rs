@@ -62,6 +62,11 @@ impl Network {
         self.sockets.iter().filter(|socket| socket.is_open).count()
     }
 
+    /// How much plaintext the server has had.
+    pub(crate) fn heard(&self, socket: i32) -> usize {
+        self.sockets[socket as usize].echoed
+    }
+
     pub(crate) fn has_heard_goodbye(&self, socket: i32) -> bool {
         self.sockets[socket as usize].has_ended
     }
@@ -188,12 +193,13 @@ impl Driver for Network {
         Ok(Received { len, at_ns: socket.arrived_ns })
     }
 
-    fn close(&mut self, socket: i32, _: bool) {
+    fn close(&mut self, socket: i32, _: bool) -> usize {
         let socket = &mut self.sockets[socket as usize];
         assert!(socket.is_open, "a socket is closed twice");
         socket.is_open = false;
         let rest = socket.to_server.len();
         socket.serve(rest, usize::MAX);
+        0
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, _: Option<u64>, _: Wake) -> io::Result<()> {
