@@ -5,6 +5,7 @@ The tree::
     SeatrialError
     ├── PlanError          the plan file, or the words on the command line     exit 2
     ├── EnvironmentFault   this machine: limits, ports, missing programs       exit 4
+    │   └── StorageFault   its disk: full, broken, read-only                   exit 4
     ├── GeneratorFault     the load generator itself                           exit 4
     ├── SystemFault        the system under test or its origin                 exit 4
     ├── RecordError        a run directory that cannot be read or written      exit 2
@@ -58,6 +59,21 @@ class EnvironmentFault(SeatrialError):
     """This machine cannot do what is asked."""
 
     fault = "environment"
+
+
+class StorageFault(EnvironmentFault):
+    """What a run leaves cannot be written; ``is_read_only`` where its place does not allow it to anybody like us."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        cause: str | None = None,
+        next_step: str | None = None,
+        is_read_only: bool = False,
+    ) -> None:
+        super().__init__(what, cause=cause, next_step=next_step)
+        self.is_read_only = is_read_only
 
 
 class GeneratorFault(SeatrialError):

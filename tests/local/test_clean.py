@@ -78,7 +78,7 @@ def test_a_process_that_was_left_is_ended_and_noted(tmp_path: Path, sleeper) -> 
     assert result.output == f"ended envoy (process {sleeper.pid}) of {writer.path}\n"
     assert result.exit_code == 0
     assert sleeper.wait(10) != 0
-    assert open_changes(writer.path) == ()
+    assert open_changes(writer.path) == ((), ())
     assert invoke(tmp_path).output == "nothing left\n"
 
 
@@ -161,4 +161,4 @@ def test_a_change_of_a_kind_that_is_not_known_here_is_said_and_kept(tmp_path: Pa
     result = invoke(tmp_path)
     assert result.exit_code == 4
     assert "cannot put back sysctl" in result.output
-    assert len(open_changes(writer.path)) == 1
+    assert len(open_changes(writer.path)[0]) == 1

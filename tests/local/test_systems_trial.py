@@ -20,6 +20,7 @@ from seatrial.errors import GeneratorFault, SystemFault
 from seatrial.plan.load import read_given_plan
 from seatrial.plan.model import OriginPlan
 from seatrial.run import trial as trial_module
+from seatrial.run.ending import Ending
 from seatrial.run.plan import run_plan
 from seatrial.run.trial import Setting, _counts
 from seatrial.run.watch import Watch
@@ -122,7 +123,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
 def test_trials_and_roles_draw_from_streams_of_their_own(tmp_path: Path, seen: Seen) -> None:
     bench = Bench(tmp_path)
-    asyncio.run(run_plan(read_given_plan(bench.plan("direct", "direct")), bench.runs, (), asyncio.Event()))
+    asyncio.run(run_plan(read_given_plan(bench.plan("direct", "direct")), bench.runs, (), Ending()))
     # Those that were only asked for their version were not started.
     origin_seeds = [origin._seed for origin in seen.origins if origin._seed != 1]
     assert len(seen.load_seeds) == len(origin_seeds) == 2
@@ -140,8 +141,9 @@ def test_an_origin_is_stopped_though_its_system_does_not_stop(
 
     monkeypatch.setattr(DirectSystem, "stop", stop)
     bench = Bench(tmp_path)
-    with pytest.raises(SystemFault, match="it does not stop"):
-        asyncio.run(run_plan(read_given_plan(bench.plan("direct")), bench.runs, (), asyncio.Event()))
+    outcome = asyncio.run(run_plan(read_given_plan(bench.plan("direct")), bench.runs, (), Ending()))
+    assert isinstance(outcome.fault, SystemFault)
+    assert outcome.fault.what == "it does not stop"
     assert seen.processes
     assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in seen.processes)
 
@@ -156,7 +158,7 @@ def test_a_watch_that_cannot_begin_leaves_no_task_behind(
 
     async def run() -> None:
         bench = Bench(tmp_path)
-        await run_plan(read_given_plan(bench.plan("direct")), bench.runs, (), asyncio.Event())
+        await run_plan(read_given_plan(bench.plan("direct")), bench.runs, (), Ending())
         # A task that was cancelled ends at the loop's next turn.
         await asyncio.sleep(0)
         left.extend(str(task.get_coro()) for task in asyncio.all_tasks() - {asyncio.current_task()})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.result import Reason
 from seatrial.analysis.stored import reason
 from seatrial.analysis.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
 from seatrial.record.events import TrialCounts, TrialFacts
@@ -13,7 +14,7 @@ from seatrial.record.events import TrialCounts, TrialFacts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from seatrial.analysis.result import LoadResult, Reason
+    from seatrial.analysis.result import LoadResult
     from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.rows import RecordedCase, RecordedPhase, RecordedTrial
@@ -66,7 +67,22 @@ def evidence_of(
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         steal_fraction=_steal_fraction(reader, trial.trial, window),
-        known_reasons=tuple(reason(item) for item in trial.reasons),
+        # Last: what cannot be read is known once everything has been.
+        known_reasons=(*(reason(item) for item in trial.reasons), *_damage(reader, trial.trial)),
+    )
+
+
+def _damage(reader: RunReader, trial: int) -> tuple[Reason, ...]:
+    found = reader.damage_of(trial)
+    if not found:
+        return ()
+    others = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return (
+        Reason(
+            "environment.record",
+            f"what was recorded of this trial cannot all be read: {found[0]}{others}",
+            "run it again, and keep records on a disk that works; the journal names everything that is damaged",
+        ),
     )
 
 

@@ -13,10 +13,13 @@ from seatrial.analysis.sentences import sentence_of, state_of
 from seatrial.analysis.series import from_start, trial_series
 from seatrial.analysis.stored import load_result
 from seatrial.analysis.validity import judge_trial, remarks_on
+from seatrial.record.fetch import UNREADABLE
+from seatrial.record.rows import JournalEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from seatrial.analysis.result import LoadResult
     from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.rows import RecordedCase, RecordedTrial
@@ -36,8 +39,19 @@ def summarise_run(reader: RunReader) -> RunSummary:
         systems=_systems(cases),
         cases=cases,
         environment=reader.environment(),
-        journal=reader.journal(),
         changes=reader.changes(),
+        # Last: what cannot be read is known once everything has been.
+        journal=(*reader.journal(), *_damaged(reader)),
+    )
+
+
+def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:
+    run = reader.run()
+    return tuple(
+        JournalEntry(
+            run.ended_utc or run.started_utc, "seatrial", damage.trial, f"the record is damaged: {damage}"
+        )
+        for damage in reader.damage
     )
 
 
@@ -64,7 +78,7 @@ def _trial(
 ) -> TrialSummary:
     phases, samples = reader.phases(trial.trial), reader.process_samples(trial.trial)
     window = measure_window(phases, frames)
-    load = load_result(trial.load) if trial.load is not None else load_from_frames(case, window, frames)
+    load = _stored_load(reader, trial) or load_from_frames(case, window, frames)
     evidence = evidence_of(reader, case, trial, load, frames)
     achieved_per_s = None if load is None else load.rate_achieved_per_s
     return TrialSummary(
@@ -81,3 +95,13 @@ def _trial(
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, samples),
     )
+
+
+def _stored_load(reader: RunReader, trial: RecordedTrial) -> LoadResult | None:
+    if trial.load is None:
+        return None
+    try:
+        return load_result(trial.load)
+    except UNREADABLE as error:
+        reader.note_damage("trials", trial.trial, error, trial.trial)
+        return None

@@ -10,7 +10,8 @@ import click
 
 from seatrial.cli.documents import json_option, write_document
 from seatrial.cli.errors import print_error
-from seatrial.errors import ExitCode, RecordError
+from seatrial.errors import ExitCode, RecordError, SeatrialError
+from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
     from seatrial.record.rows import Change
@@ -48,16 +49,22 @@ class Findings:
 )
 @json_option
 def clean(runs: Path, json_target: str | None) -> None:
-    """End what runs that were killed have left behind. Runs that are still going on are left alone."""
+    """End what runs that were killed have left behind. Runs that are still going on are left alone.
+
+    A record that cannot be read is skipped, and said. Exits with 4 if one was, or if something could not be put back.
+    """
+    require_writable((json_target,))
     findings = Findings()
     for run in _run_directories(runs):
         _look_at(run, findings)
-    if json_target:
-        write_document({"schema": "seatrial.clean/1", **asdict(findings)}, json_target)
     if json_target != "-":
         for line in _lines(findings):
             click.echo(line)
-    if any(leftover.left or leftover.kind != "process" for leftover in findings.leftovers):
+    if json_target:
+        write_document({"schema": "seatrial.clean/1", **asdict(findings)}, json_target)
+    if findings.unreadable or any(
+        leftover.left or leftover.kind != "process" for leftover in findings.leftovers
+    ):
         raise SystemExit(ExitCode.ENVIRONMENT)
 
 
@@ -71,16 +78,31 @@ def _look_at(run: Path, findings: Findings) -> None:
     from seatrial.record.lock import is_live
 
     findings.runs += 1
-    if is_live(run):
-        findings.live.append(str(run))
-        return
     try:
-        for change in open_changes(run):
-            _put_back(run, change, findings)
-    except RecordError as error:
+        if is_live(run):
+            findings.live.append(str(run))
+            return
+        changes, damage = open_changes(run)
+    except (RecordError, OSError) as error:
         # One broken record must not keep the others from being cleaned.
+        _skip(run, error if isinstance(error, RecordError) else RecordError(f"{run} cannot be read: {error}"))
         findings.unreadable.append(str(run))
-        print_error(error)
+        return
+    for change in changes:
+        _put_back(run, change, findings)
+    if damage:
+        _skip(run, RecordError(f"{run} is damaged", cause="; ".join(str(one) for one in damage)))
+        findings.unreadable.append(str(run))
+
+
+def _skip(run: Path, error: RecordError) -> None:
+    print_error(
+        RecordError(
+            error.what,
+            cause=error.cause,
+            next_step=f"look for processes that name {run} yourself (pgrep -af); other records are gone on with",
+        )
+    )
 
 
 def _put_back(run: Path, change: Change, findings: Findings) -> None:
@@ -91,13 +113,23 @@ def _put_back(run: Path, change: Change, findings: Findings) -> None:
         # Written by a later version of Seatrial, which knows how to put it back.
         findings.leftovers.append(Leftover(str(run), change.kind, str(dict(change.detail)), (), ()))
         return
-    found = leftovers.find(change.detail, run)
+    try:
+        found = leftovers.find(change.detail, run)
+    except (KeyError, TypeError, ValueError):
+        cause = f"row {change.id} of the table changes names no process"
+        _skip(run, RecordError(f"{run} is damaged", cause=cause))
+        findings.unreadable.append(str(run))
+        return
     left = leftovers.end(found)
-    if not left:
-        mark_undone(run, change.id)
     if found:
         ended = tuple(pid for pid in found if pid not in left)
         findings.leftovers.append(Leftover(str(run), change.kind, str(change.detail["name"]), ended, left))
+    if not left:
+        try:
+            mark_undone(run, change.id)
+        except SeatrialError as error:
+            # What matters is done; the next clean will look for it again and find nothing.
+            click.echo(f"warning: {error.what}: {error.cause}", err=True)
 
 
 def _lines(findings: Findings) -> list[str]:
@@ -107,4 +139,5 @@ def _lines(findings: Findings) -> list[str]:
         lines += [f"cannot end {leftover.name} (process {pid}) of {leftover.run}" for pid in leftover.left]
         if leftover.kind != "process":
             lines.append(f"cannot put back {leftover.kind} {leftover.name} of {leftover.run}")
-    return lines if findings.leftovers else [*lines, "nothing left"]
+    lines += [f"skipped {run}: its record cannot be read" for run in findings.unreadable]
+    return lines if findings.leftovers or findings.unreadable else [*lines, "nothing left"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -97,21 +98,42 @@ def _run(arguments: list[str] | None) -> int:
         print_error(error)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last net: a bug is told as one, not as a wall of text
-        print_error(_bug(error))
+        known = _of_disk(error)
+        print_error(known or _bug(error))
         return ExitCode.ENVIRONMENT
     return code if isinstance(code, int) else ExitCode.PASS
 
 
+def _of_disk(error: Exception) -> SeatrialError | None:
+    """Return what to say where a file could not be written because its disk is full, broken or read-only."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    from pathlib import Path
+
+    from seatrial.record.storage import is_of_disk, storage_fault
+
+    path = Path(os.fsdecode(error.filename))
+    return storage_fault(f"{path} cannot be written", error, path) if is_of_disk(error) else None
+
+
 def _bug(error: Exception) -> SeatrialError:
+    return SeatrialError(f"seatrial has a bug: {type(error).__name__}: {error}", next_step=_kept(error))
+
+
+def _kept(error: Exception) -> str:
     import traceback
     from tempfile import NamedTemporaryFile
 
-    with NamedTemporaryFile("w", prefix="seatrial-bug-", suffix=".txt", delete=False) as file:
-        traceback.print_exception(error, file=file)
-    return SeatrialError(
-        f"seatrial has a bug: {type(error).__name__}: {error}",
-        next_step=f"report it with the file {file.name}",
-    )
+    try:
+        with NamedTemporaryFile("w", prefix="seatrial-bug-", suffix=".txt", delete=False) as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        # A disk that takes nothing may be why there was an error at all.
+        places = ", ".join(
+            f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+        )
+        return f"report it with these places: {places}"
+    return f"report it with the file {file.name}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli.documents import json_option, write_document
+from seatrial.cli.documents import json_option
+from seatrial.cli.results import show_results
+from seatrial.report.files import require_writable
 
 
 @click.command()
@@ -16,22 +18,9 @@ from seatrial.cli.documents import json_option, write_document
 def report(context: click.Context, run: Path, json_target: str | None) -> None:
     """Print the results of RUN and write report.html, report.md, results.csv and results.json beside its record.
 
-    Works on a run that was cut off and on one that is still being written. Exits with 0 if every objective
-    holds, 1 if one does not, 3 if a trial cannot be believed or is missing.
+    Works on a run that was cut off, on one that is still being written and where nothing can be written: the results
+    are printed then, and a warning says which file is missing. Exits with 0 if every objective
+    holds, 1 if one does not, 3 if a trial cannot be believed or is missing, 4 if the disk does not take the reports.
     """
-    from seatrial.analysis.summary import summarise_run
-    from seatrial.record.reader import RunReader
-    from seatrial.report.json import results_document
-    from seatrial.report.terminal import print_summary, stdout_console
-    from seatrial.report.write import write_reports
-
-    with RunReader.open(run) as reader:
-        summary = summarise_run(reader)
-    paths = write_reports(summary, run)
-    if json_target:
-        write_document(results_document(summary), json_target)
-    if json_target != "-":
-        print_summary(summary, stdout_console())
-        for path in (paths.html, paths.markdown, paths.csv, paths.json):
-            click.echo(path)
-    context.exit(int(summary.exit_code))
+    require_writable((json_target,))
+    context.exit(int(show_results(run, json_target, every_path=True)))

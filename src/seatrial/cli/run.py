@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seatrial.cli.documents import json_option, write_document
-from seatrial.errors import ExitCode
+from seatrial.cli.documents import json_option
+from seatrial.cli.errors import print_error
+from seatrial.cli.results import show_results
+from seatrial.errors import ExitCode, SeatrialError
+from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
     from seatrial.plan.load import GivenPlan
@@ -30,33 +33,36 @@ def run(plan: Path, runs: Path, json_target: str | None, *, quiet: bool) -> int:
     Ctrl-C once ends the load, puts everything back and reports what was measured. Exits with 0 if every
     objective holds, 1 if one does not, 3 if a trial cannot be believed.
     """
-    from seatrial.analysis.summary import summarise_run
     from seatrial.plan.load import read_given_plan
-    from seatrial.record.reader import RunReader
-    from seatrial.report.json import results_document
-    from seatrial.report.terminal import print_summary, stdout_console
-    from seatrial.report.write import write_reports
 
+    require_writable((json_target,))
     # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.
     given = read_given_plan(plan)
     outcome = asyncio.run(_run(given, runs, quiet=quiet))
-    with RunReader.open(outcome.path) as reader:
-        summary = summarise_run(reader)
-    paths = write_reports(summary, outcome.path)
-    if json_target is not None:
-        write_document(results_document(summary), json_target)
-    if json_target != "-":
-        print_summary(summary, stdout_console())
-        click.echo(f"report: {paths.html}")
-    return ExitCode.INTERRUPTED if outcome.interrupted else summary.exit_code
+    if outcome.fault is not None:
+        return _show_what_there_is(outcome.path, outcome.fault, json_target)
+    code = show_results(outcome.path, json_target, every_path=False)
+    return ExitCode.INTERRUPTED if outcome.interrupted else code
+
+
+def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None) -> int:
+    """Show what was measured before a fault ended the run; the fault decides how the command ends."""
+    try:
+        show_results(run, json_target, every_path=False)
+    except SeatrialError as error:
+        print_error(error)
+    click.echo(f"record: {run}", err=True)
+    print_error(fault)
+    return fault.exit_code
 
 
 async def _run(plan: GivenPlan, runs: Path, *, quiet: bool) -> PlanRun:
     from seatrial.live.terminal import TerminalView
+    from seatrial.run.ending import Ending
     from seatrial.run.plan import run_plan
 
-    stop = asyncio.Event()
+    ending = Ending()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, ending.stop.set)
     with TerminalView() as view:
-        return await run_plan(plan, runs, [] if quiet else [view], stop)
+        return await run_plan(plan, runs, [] if quiet else [view], ending)

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
-from seatrial.errors import RecordError
+from seatrial.record.amend import amend
 from seatrial.record.reader import RunReader
-from seatrial.record.schema import configure
 from seatrial.record.writer import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.record.rows import Change
+    from seatrial.record.rows import Change, Damage
 
 
-def open_changes(run: Path) -> tuple[Change, ...]:
-    """Return what the run changed and did not put back; raise ``RecordError`` where it cannot be read."""
+def open_changes(run: Path) -> tuple[tuple[Change, ...], tuple[Damage, ...]]:
+    """Return what the run changed and did not put back, and what of that cannot be read.
+
+    Raises ``RecordError`` where the record cannot be read at all.
+    """
     with RunReader.open(run) as reader:
-        return tuple(change for change in reader.changes() if change.undone_utc is None)
+        found = tuple(change for change in reader.changes() if change.undone_utc is None)
+        return found, reader.damage
 
 
 def mark_undone(run: Path, change_id: int) -> None:
-    """Note that a change has been put back after all; raise ``RecordError`` where that cannot be."""
-    with RunReader.open(run) as reader:
-        database = reader.directory.database
-    try:
-        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-            configure(connection)
-            connection.execute("UPDATE changes SET undone_utc = ? WHERE id = ?", (utc_now(), change_id))
-    except sqlite3.DatabaseError as error:
-        raise RecordError(
-            f"cannot write into {database}", cause=str(error), next_step="check who owns it"
-        ) from error
+    """Note that a change has been put back; raise ``RecordError`` or ``StorageFault`` where that cannot be."""
+    amend(run, "UPDATE changes SET undone_utc = ? WHERE id = ?", utc_now(), change_id)

@@ -45,6 +45,12 @@ class HistogramFiles:
             writer.close()
         self._writers.clear()
 
+    def abandon(self) -> None:
+        """Let go of every file without what is buffered: the disk does not take it."""
+        for writer in self._writers.values():
+            writer.abandon()
+        self._writers.clear()
+
     def _write(self, event: FrameRecorded) -> None:
         frame, trial = event.frame, self._trials.get(event.trial)
         if trial is None:

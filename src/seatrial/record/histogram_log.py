@@ -7,6 +7,7 @@ Source: HistogramLogWriter and HistogramLogReader of the Java HdrHistogram.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from dataclasses import dataclass
@@ -62,6 +63,12 @@ class HistogramLogWriter:
     def close(self) -> None:
         """Flush and close."""
         self._file.close()
+
+    def abandon(self) -> None:
+        """Close without what is buffered, where the disk does not take it."""
+        # Closing tries once more to write; the descriptor is gone after it in any case.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def read_histogram_log(path: Path) -> Iterator[LogLine]:

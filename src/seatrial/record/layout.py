@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from seatrial.errors import RecordError
+from seatrial.record.storage import BROKEN, storage_fault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,12 +51,19 @@ class RunDirectory:
 
 
 def make_directory(parent: Path, plan_name: str) -> RunDirectory:
-    """Make ``<UTC time>-<plan name>`` with its folders under ``parent``; may raise :class:`RecordError`."""
+    """Make ``<UTC time>-<plan name>`` with its folders under ``parent``.
+
+    Raises ``RecordError`` where it may not be made there, ``StorageFault`` where the disk does not take it.
+    """
     directory = RunDirectory(
         _make_unique(parent, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{file_safe(plan_name)}")
     )
-    for folder in (directory.logs, directory.configs, directory.histograms):
-        folder.mkdir()
+    try:
+        for folder in (directory.logs, directory.configs, directory.histograms):
+            folder.mkdir()
+    except OSError as error:
+        shutil.rmtree(directory.path, ignore_errors=True)
+        raise storage_fault(f"cannot make a record under {parent}", error, parent) from error
     return directory
 
 
@@ -71,6 +80,8 @@ def _make_unique(parent: Path, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
+            if error.errno in BROKEN:
+                raise storage_fault(f"cannot make a record under {parent}", error, parent) from error
             raise RecordError(
                 f"cannot make a run directory under {parent}",
                 cause=error.strerror,

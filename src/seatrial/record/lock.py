@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from seatrial.errors import RecordError
@@ -27,8 +28,10 @@ class RunLock:
                 cause="its lock is held by a living process",
                 next_step=f"wait for it, or stop the process named in {directory / LOCK_FILE}",
             )
-        os.truncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode())
+        # For people; the lock holds without it, on a disk that is full too.
+        with suppress(OSError):
+            os.truncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let go; safe to call twice."""

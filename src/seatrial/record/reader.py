@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import sqlite3
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from seatrial._engine import Histogram
 from seatrial.errors import RecordError
 from seatrial.record import rows
 from seatrial.record.events import CUT_OFF, TrialCounts, TrialFacts
+from seatrial.record.fetch import Rows
 from seatrial.record.frame_rows import join_frame
 from seatrial.record.layout import RunDirectory
 from seatrial.record.lock import is_live
-from seatrial.record.schema import BUSY_TIMEOUT_MS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import sqlite3
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 
+Value = TypeVar("Value")
+
 
 class RunReader:
-    """Reads one run directory; use :meth:`open`. Every call reads anew, so a live run is up to date."""
+    """Reads one run directory; use :meth:`open`. Every call reads anew, so a live run is up to date.
 
-    def __init__(self, directory: RunDirectory, connection: sqlite3.Connection) -> None:
+    Of a damaged record what can be read is returned, and ``damage`` says what could not. Only the run itself, its plan
+    and its cases have to be whole: where they are not, ``RecordError`` says so.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
-        self._connection = connection
+        self._rows = Rows(directory.database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -39,11 +47,11 @@ class RunReader:
                 cause=f"it has no {directory.database.name}",
                 next_step="give one of the directories under runs/",
             )
-        return cls(directory, _connect(directory.database))
+        return cls(directory)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        self._rows.close()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -53,34 +61,48 @@ class RunReader:
         """Close."""
         self.close()
 
+    @property
+    def damage(self) -> tuple[rows.Damage, ...]:
+        """What could not be read so far."""
+        return tuple(self._rows.damage)
+
+    def note_damage(self, table: str, row: object, error: BaseException, trial: int | None = None) -> None:
+        """Keep that a row turned out to make no sense."""
+        self._rows.note(table, row, error, trial)
+
+    def damage_of(self, trial: int) -> tuple[rows.Damage, ...]:
+        """Return what could not be read of a trial so far."""
+        return tuple(damage for damage in self._rows.damage if damage.trial == trial)
+
     def is_live(self) -> bool:
         """Return whether a living process is writing this run."""
         return is_live(self.directory.path)
 
     def run(self) -> rows.RunInfo:
         """Return the run itself."""
-        row = self._one("SELECT * FROM run")
-        state: rows.RunState = row["state"] or ("running" if self.is_live() else "cut off")
-        return rows.RunInfo(
-            run_id=row["run_id"],
-            name=row["name"],
-            version=row["version"],
-            started_utc=row["started_utc"],
-            started_s=row["started_s"],
-            ended_utc=row["ended_utc"],
-            trials=row["trials"],
-            state=state,
-            exit_code=row["exit_code"],
+        unfinished: rows.RunState = "running" if self.is_live() else "cut off"
+        return self._rows.the_one(
+            lambda row: rows.RunInfo(
+                run_id=row["run_id"],
+                name=row["name"],
+                version=row["version"],
+                started_utc=row["started_utc"],
+                started_s=row["started_s"],
+                ended_utc=row["ended_utc"],
+                trials=row["trials"],
+                state=row["state"] or unfinished,
+                exit_code=row["exit_code"],
+            ),
+            "run",
         )
 
     def plan_text(self) -> str:
         """Return the plan as given."""
-        return str(self._one("SELECT given FROM plan")["given"])
+        return self._rows.the_one(lambda row: str(row["given"]), "plan")
 
     def plan(self) -> Mapping[str, Any]:
         """Return the compiled plan, ``seatrial.plan/1``."""
-        document: Mapping[str, Any] = json.loads(self._one("SELECT compiled FROM plan")["compiled"])
-        return document
+        return self._rows.the_one(lambda row: _mapping(row["compiled"]), "plan")
 
     def question(self) -> str | None:
         """Return the question that the plan asks."""
@@ -96,26 +118,30 @@ class RunReader:
 
     def environment(self) -> Mapping[str, Any]:
         """Return the last description of the environment; empty where the run was cut before it."""
-        found = self._all("SELECT document FROM environment ORDER BY id DESC LIMIT 1")
-        return json.loads(found[0]["document"]) if found else {}
+        found = self._rows.read(
+            lambda row: _mapping(row["document"]), "environment", "ORDER BY id DESC LIMIT 1"
+        )
+        return found[0] if found else {}
 
     def cases(self) -> tuple[rows.RecordedCase, ...]:
         """Return every case of the plan, in plan order."""
-        return tuple(
-            _case(json.loads(row["document"])) for row in self._all("SELECT * FROM cases ORDER BY position")
-        )
+        return self._rows.every(lambda row: _case(json.loads(row["document"])), "cases", "ORDER BY position")
 
     def trials(self) -> tuple[rows.RecordedTrial, ...]:
-        """Return every trial that began, in the order of execution."""
+        """Return every trial that began, in the order of execution; without what cannot be read of it."""
         unfinished = "running" if self.is_live() else CUT_OFF
-        found = self._all("SELECT * FROM trials LEFT JOIN counts ON trial = id ORDER BY ord")
-        return tuple(_trial(row, unfinished) for row in found)
+        counts = dict(self._rows.read(_counts, "counts"))
+        return self._rows.read(
+            lambda row: self._trial(row, counts.get(row["id"], TrialCounts()), unfinished),
+            "trials",
+            "ORDER BY ord",
+        )
 
     def phases(self, trial: int) -> tuple[rows.RecordedPhase, ...]:
         """Return the phases of a trial that began, in order."""
-        found = self._all("SELECT * FROM phases WHERE trial = ? ORDER BY at_s, id", trial)
-        ended = self._one("SELECT ended_s FROM trials WHERE id = ?", trial)["ended_s"]
-        ends = [*(row["at_s"] for row in found[1:]), ended]
+        found = self._rows.read(dict, "phases", "WHERE trial = ? ORDER BY at_s, id", trial, trial=trial)
+        ended = self._rows.read(lambda row: row["ended_s"], "trials", "WHERE id = ?", trial)
+        ends = [*(row["at_s"] for row in found[1:]), *ended]
         return tuple(
             rows.RecordedPhase(row["name"], row["at_s"], end_s, row["expected_s"])
             for row, end_s in zip(found, ends, strict=False)
@@ -124,63 +150,89 @@ class RunReader:
     def frames(self, trial: int) -> tuple[Frame, ...]:
         """Return every frame of a trial, in order of arrival."""
         histograms: dict[int, list[tuple[str, str, bytes]]] = {}
-        join = "SELECT h.* FROM frame_histograms h JOIN frames f ON f.id = h.frame WHERE f.trial = ?"
-        for row in self._all(join, trial):
-            histograms.setdefault(row["frame"], []).append((row["phase"], row["kind"], row["data"]))
-        found = self._all("SELECT id, counters FROM frames WHERE trial = ? ORDER BY id", trial)
-        return tuple(join_frame(row["counters"], histograms.get(row["id"], ())) for row in found)
+        of_trial = "WHERE frame IN (SELECT id FROM frames WHERE trial = ?)"
+        for frame, histogram in self._rows.read(_histogram, "frame_histograms", of_trial, trial, trial=trial):
+            histograms.setdefault(frame, []).append(histogram)
+        return self._rows.read(
+            lambda row: join_frame(row["counters"], histograms.get(row["id"], ())),
+            "frames",
+            "WHERE trial = ? ORDER BY id",
+            trial,
+            trial=trial,
+        )
 
     def process_samples(self, trial: int) -> tuple[ProcessSample, ...]:
         """Return every look at every process, by time."""
         from seatrial.observe.samples import ProcessSample
 
-        found = self._all("SELECT * FROM process_samples WHERE trial = ? ORDER BY at_s, id", trial)
-        return tuple(ProcessSample(*(row[name] for name in _PROCESS_COLUMNS)) for row in found)
+        return self._samples(
+            "process_samples", trial, lambda row: ProcessSample(*(row[name] for name in _PROCESS_COLUMNS))
+        )
 
     def host_samples(self, trial: int) -> tuple[HostSample, ...]:
         """Return every look at the machine, by time."""
         from seatrial.observe.samples import HostSample
 
-        found = self._all("SELECT * FROM host_samples WHERE trial = ? ORDER BY at_s, id", trial)
-        return tuple(HostSample(row["at_s"], json.loads(row["sample"])) for row in found)
+        return self._samples(
+            "host_samples", trial, lambda row: HostSample(row["at_s"], _mapping(row["sample"]))
+        )
 
     def system_samples(self, trial: int) -> tuple[SystemSample, ...]:
         """Return every look at the system's own counters, by time."""
         from seatrial.observe.samples import SystemSample
 
-        found = self._all("SELECT * FROM system_samples WHERE trial = ? ORDER BY at_s, id", trial)
-        return tuple(SystemSample(row["at_s"], row["system"], json.loads(row["sample"])) for row in found)
+        return self._samples(
+            "system_samples",
+            trial,
+            lambda row: SystemSample(row["at_s"], row["system"], _mapping(row["sample"])),
+        )
 
     def journal(self) -> tuple[rows.JournalEntry, ...]:
         """Return the journal, the program's entries and the person's, by time."""
-        found = self._all("SELECT * FROM journal ORDER BY at_utc, id")
-        return tuple(
-            rows.JournalEntry(row["at_utc"], row["author"], row["trial"], row["text"]) for row in found
+        return self._rows.read(
+            lambda row: rows.JournalEntry(row["at_utc"], row["author"], row["trial"], row["text"]),
+            "journal",
+            "ORDER BY at_utc, id",
         )
 
     def changes(self) -> tuple[rows.Change, ...]:
         """Return what the run changed on this machine, in order."""
-        found = self._all("SELECT * FROM changes ORDER BY id")
-        return tuple(
-            rows.Change(row["id"], row["at_utc"], row["kind"], json.loads(row["detail"]), row["undone_utc"])
-            for row in found
+        # A run that was cut before its tables were made has changed nothing yet.
+        if not self._rows.has_table("changes"):
+            return ()
+        return self._rows.read(
+            lambda row: rows.Change(row["id"], row["at_utc"], row["kind"], _change(row), row["undone_utc"]),
+            "changes",
+            "ORDER BY id",
         )
 
-    def _all(self, statement: str, *values: object) -> list[sqlite3.Row]:
-        try:
-            return self._connection.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise _unreadable(self.directory.database, error) from error
+    def _samples(self, table: str, trial: int, convert: Callable[[sqlite3.Row], Value]) -> tuple[Value, ...]:
+        return self._rows.read(convert, table, "WHERE trial = ? ORDER BY at_s, id", trial, trial=trial)
 
-    def _one(self, statement: str, *values: object) -> sqlite3.Row:
-        found = self._all(statement, *values)
-        if not found:
-            raise RecordError(
-                f"{self.directory.database} holds no run",
-                cause="it was cut off while it was being made",
-                next_step="remove the directory; nothing was measured",
-            )
-        return found[0]
+    def _trial(self, row: sqlite3.Row, counts: TrialCounts, unfinished: str) -> rows.RecordedTrial:
+        def document(name: str, otherwise: Any) -> Any:
+            # The frames tell what a result told that cannot be read any more.
+            try:
+                return otherwise if row[name] is None else json.loads(row[name])
+            except ValueError as error:
+                self._rows.note("trials", row["id"], error, row["id"])
+                return otherwise
+
+        return rows.RecordedTrial(
+            trial=row["id"],
+            case_id=row["case_id"],
+            system=row["system"],
+            repeat=row["repeat"],
+            order=row["ord"],
+            state=row["state"] or unfinished,
+            started_s=row["started_s"],
+            started_utc=row["started_utc"],
+            ended_s=row["ended_s"],
+            load=document("load", None),
+            counts=counts,
+            facts=_facts(document("facts", {})),
+            reasons=tuple(document("reasons", ())),
+        )
 
 
 _PROCESS_COLUMNS = (
@@ -189,39 +241,31 @@ _PROCESS_COLUMNS = (
 )  # fmt: skip
 
 
-def _connect(database: Path) -> sqlite3.Connection:
-    # A record in a place that cannot be written has no log beside it that could be shared, so it is read as a
-    # file that does not change.
-    failure: sqlite3.DatabaseError | None = None
-    for mode in ("mode=ro", "immutable=1"):
-        connection = sqlite3.connect(f"{database.resolve().as_uri()}?{mode}", uri=True)
-        connection.row_factory = sqlite3.Row
-        try:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            failure = error
-            continue
-        _refuse_newer(database, version, connection)
-        return connection
-    raise _unreadable(database, failure)
+def _mapping(text: str) -> Mapping[str, Any]:
+    document = json.loads(text)
+    if not isinstance(document, dict):
+        raise TypeError(f"{text[:40]!r} is no JSON object")
+    return document
 
 
-def _refuse_newer(database: Path, version: int, connection: sqlite3.Connection) -> None:
-    if version > SCHEMA_VERSION:
-        connection.close()
-        raise RecordError(
-            f"{database} has version {version} of the record, this program reads up to {SCHEMA_VERSION}",
-            cause="it was written by a later Seatrial",
-            next_step="update Seatrial",
-        )
+def _change(row: sqlite3.Row) -> Mapping[str, Any]:
+    detail = _mapping(row["detail"])
+    if row["kind"] == "process" and not isinstance(detail["name"], str):
+        raise TypeError("the process has no name")
+    return detail
 
 
-def _unreadable(database: Path, error: sqlite3.DatabaseError | None) -> RecordError:
-    return RecordError(
-        f"{database} cannot be read", cause=str(error), next_step="check that it is a Seatrial record"
-    )
+def _histogram(row: sqlite3.Row) -> tuple[int, tuple[str, str, bytes]]:
+    data = row["data"]
+    if data:
+        # One that does not decode would break whatever merges it.
+        Histogram.decode(base64.b64encode(data).decode("ascii"))
+    return row["frame"], (row["phase"], row["kind"], data)
+
+
+def _counts(row: sqlite3.Row) -> tuple[int, TrialCounts]:
+    names = ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests")
+    return row["trial"], TrialCounts(*(row[name] for name in names))
 
 
 def _case(document: Mapping[str, Any]) -> rows.RecordedCase:
@@ -239,30 +283,6 @@ def _case(document: Mapping[str, Any]) -> rows.RecordedCase:
         warmup_s=phases["warmup_s"],
         measure_s=phases["measure_s"],
         document=document,
-    )
-
-
-def _trial(row: sqlite3.Row, unfinished: str) -> rows.RecordedTrial:
-    counts = TrialCounts(
-        row["generator_completed"],
-        row["system_requests"],
-        row["system_upstream_requests"],
-        row["origin_requests"],
-    )
-    return rows.RecordedTrial(
-        trial=row["id"],
-        case_id=row["case_id"],
-        system=row["system"],
-        repeat=row["repeat"],
-        order=row["ord"],
-        state=row["state"] or unfinished,
-        started_s=row["started_s"],
-        started_utc=row["started_utc"],
-        ended_s=row["ended_s"],
-        load=None if row["load"] is None else json.loads(row["load"]),
-        counts=counts,
-        facts=_facts(json.loads(row["facts"] or "{}")),
-        reasons=tuple(json.loads(row["reasons"] or "[]")),
     )
 
 

@@ -104,3 +104,17 @@ class Change:
     kind: str
     detail: Mapping[str, Any]
     undone_utc: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What cannot be read of a record: a row of a table, or the rest of the table where ``row`` is None."""
+
+    table: str
+    row: str | None
+    cause: str
+    trial: int | None = None
+
+    def __str__(self) -> str:
+        which = "not all rows" if self.row is None else f"row {self.row}"
+        return f"{which} of the table {self.table}: {self.cause}"

@@ -3,12 +3,16 @@
 Rows are kept in memory for at most :data:`BATCH_LIMIT_S` and written in one short transaction, so that the
 database is never locked for longer than a batch takes and a run may be cut at any moment: what is lost is the
 last second.
+
+A disk that is full or broken ends the record, not the program: the first failure is kept as ``fault``, whoever asked
+for it is called, and what comes afterwards is dropped, so that the run can put everything back.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 import threading
 import time
@@ -16,12 +20,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from seatrial._version import __version__
+from seatrial.errors import StorageFault
 from seatrial.record.event_rows import case_rows, rows_of
 from seatrial.record.events import Event, FrameRecorded, Noted, RunEnded, RunStarted, TrialEnded, TrialStarted
 from seatrial.record.histogram_files import HistogramFiles
 from seatrial.record.layout import RunDirectory, make_directory
 from seatrial.record.lock import RunLock
 from seatrial.record.schema import lay_out
+from seatrial.record.storage import is_locked, is_of_storage, storage_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,14 +47,22 @@ class RunWriter:
 
     def __init__(self, directory: RunDirectory, run_name: str) -> None:
         self.directory = directory
+        self.fault: StorageFault | None = None
+        self._on_fault: Callable[[], object] = lambda: None
         self._lock = threading.Lock()
         self._run_lock = RunLock(directory.path)
         self._connection = sqlite3.connect(directory.database, isolation_level=None, check_same_thread=False)
-        lay_out(self._connection)
         self._pending: list[Row] = []
         self._frames_written = 0
         self._listeners: list[Callable[[Event], None]] = []
-        self._files = HistogramFiles(directory.histograms, _run_row(self._connection, directory, run_name))
+        try:
+            lay_out(self._connection)
+            epoch_of_zero_s = _run_row(self._connection, directory, run_name)
+        except BaseException:
+            self._connection.close()
+            self._run_lock.release()
+            raise
+        self._files = HistogramFiles(directory.histograms, epoch_of_zero_s)
         self._stopped = threading.Event()
         self._flusher = threading.Thread(target=self._flush_until_stopped, name="record", daemon=True)
         self._flusher.start()
@@ -57,17 +71,30 @@ class RunWriter:
     def create(cls, parent: Path, plan_name: str, plan_text: str, compiled_json: str) -> Self:
         """Make a run directory under ``parent`` and start its record.
 
-        ``compiled_json`` is :func:`seatrial.plan.compiled.compiled_document` as JSON. Raises
-        ``RecordError``.
+        ``compiled_json`` is :func:`seatrial.plan.compiled.compiled_document` as JSON. Raises ``RecordError`` where it
+        may not be there, ``StorageFault`` where the disk does not take it; nothing is left of it then.
         """
         directory = make_directory(parent, plan_name)
-        # As given, to the byte: text mode would put other line ends into it.
-        directory.plan.write_bytes(plan_text.encode())
-        writer = cls(directory, plan_name)
-        writer._write_now(("INSERT INTO plan VALUES (1, ?, ?)", (plan_text, compiled_json)))
-        for row in case_rows(json.loads(compiled_json)):
-            writer._write_now(row)
+        try:
+            # As given, to the byte: text mode would put other line ends into it.
+            directory.plan.write_bytes(plan_text.encode())
+            writer = cls(directory, plan_name)
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(directory.path, ignore_errors=True)
+            if is_of_storage(error):
+                raise storage_fault(f"cannot make a record under {parent}", error, parent) from error
+            raise
+        writer._begin(plan_text, compiled_json)
         return writer
+
+    def _begin(self, plan_text: str, compiled_json: str) -> None:
+        self._write_now(("INSERT INTO plan VALUES (1, ?, ?)", (plan_text, compiled_json)))
+        for row in case_rows(json.loads(compiled_json)):
+            self._write_now(row)
+        if self.fault is not None:
+            self.close()
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise self.fault
 
     @property
     def path(self) -> Path:
@@ -78,12 +105,16 @@ class RunWriter:
         """Have ``listener`` called with each event after it was taken. Listeners can change nothing."""
         self._listeners.append(listener)
 
+    def on_fault(self, called: Callable[[], object]) -> None:
+        """Have ``called`` called once, from whichever thread, when the record cannot be written any more."""
+        self._on_fault = called
+
     def append(self, event: Event) -> None:
         """Take one event: written within a second, or at once where it marks the course of the run."""
         with self._lock:
-            self._take(event)
+            self._guarded(lambda: self._take(event))
             if isinstance(event, _WRITTEN_AT_ONCE):
-                self._flush()
+                self._guarded(self._flush)
         for listener in self._listeners:
             listener(event)
 
@@ -93,14 +124,23 @@ class RunWriter:
         self._write_now(row)
 
     def will_start(self, kind: str, detail: Mapping[str, Any]) -> int:
-        """Write down a change before it is made; return its id. It is on disk when this returns."""
-        with self._lock:
+        """Write down a change before it is made; return its id. It is on disk when this returns.
+
+        Raises ``StorageFault`` where that cannot be: what is not written down may not be made.
+        """
+        values = utc_now(), kind, json.dumps(dict(detail), default=str)
+        ids: list[int | None] = []
+
+        def write() -> None:
             self._flush()
-            cursor = self._connection.execute(
-                "INSERT INTO changes (at_utc, kind, detail) VALUES (?, ?, ?)",
-                (utc_now(), kind, json.dumps(dict(detail), default=str)),
-            )
-            return int(cursor.lastrowid or 0)
+            statement = "INSERT INTO changes (at_utc, kind, detail) VALUES (?, ?, ?)"
+            ids.append(self._connection.execute(statement, values).lastrowid)
+
+        with self._lock:
+            self._guarded(write)
+        if self.fault is not None:
+            raise self.fault
+        return int(ids[0] or 0)
 
     def undone(self, change_id: int) -> None:
         """Write down that a change was put back."""
@@ -113,8 +153,9 @@ class RunWriter:
         self._stopped.set()
         self._flusher.join()
         with self._lock:
-            self._flush()
-            self._files.close()
+            self._guarded(self._flush)
+            # Whatever the disk says to that, descriptors are let go of.
+            self._guarded(self._files.close)
             _fold_log(self._connection)
             self._connection.close()
             self._run_lock.release()
@@ -136,22 +177,52 @@ class RunWriter:
     def _write_now(self, row: Row) -> None:
         with self._lock:
             self._pending.append(row)
-            self._flush()
+            self._guarded(self._flush)
 
     def _flush(self) -> None:
         if not self._pending:
             return
-        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            # Somebody holds the database for longer than a note takes to write; the rows can wait.
+            if is_locked(error) and not self._stopped.is_set():
+                return
+            raise
         for statement, values in self._pending:
             self._connection.execute(statement, values)
         self._connection.execute("COMMIT")
         self._pending.clear()
         self._files.flush()
 
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do what writes; the first failure of the disk is kept, and nothing is written after it."""
+        if self.fault is not None:
+            return
+        try:
+            work()
+        except (OSError, sqlite3.Error) as error:
+            if not is_of_storage(error):
+                raise
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._pending.clear()
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
+        self.fault = storage_fault(
+            f"the record {self.path} cannot be written any more",
+            error,
+            self.path,
+            f"free some space; what was recorded until then: seatrial report {self.path}",
+        )
+        self._files.abandon()
+        self._on_fault()
+
     def _flush_until_stopped(self) -> None:
         while not self._stopped.wait(BATCH_LIMIT_S):
             with self._lock:
-                self._flush()
+                self._guarded(self._flush)
 
 
 def utc_now() -> str:
@@ -173,6 +244,6 @@ def _run_row(connection: sqlite3.Connection, directory: RunDirectory, name: str)
 def _fold_log(connection: sqlite3.Connection) -> None:
     # A finished run is one plain file that can be copied and read from a read-only place. A reader that is
     # looking right now keeps the log where it is; that is as good.
-    with contextlib.suppress(sqlite3.OperationalError):
+    with contextlib.suppress(sqlite3.DatabaseError):
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute("PRAGMA journal_mode = DELETE")

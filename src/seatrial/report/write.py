@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seatrial.errors import RecordError
+from seatrial.record.storage import storage_fault
 from seatrial.report.csv import results_csv
 from seatrial.report.html import render_html
 from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from seatrial.analysis.model import RunSummary
 
 
@@ -30,7 +30,7 @@ class ReportPaths:
 
 
 def write_reports(summary: RunSummary, directory: Path) -> ReportPaths:
-    """Write all four reports into a run directory, each whole or not at all; raise :class:`RecordError` if not."""
+    """Write all four reports into a run directory, each whole or not at all; raise ``StorageFault`` if not."""
     paths = ReportPaths(
         directory / "report.html",
         directory / "report.md",
@@ -46,13 +46,24 @@ def write_reports(summary: RunSummary, directory: Path) -> ReportPaths:
 
 def _write(path: Path, text: str) -> None:
     # A reader never sees half a file, not even when this process is killed here.
+    _sweep(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
     except OSError as error:
-        raise RecordError(
-            f"cannot write {path}",
-            cause=error.strerror,
-            next_step="free some space, or copy the run elsewhere",
-        ) from error
+        next_step = f"free some space there, or copy the run elsewhere, then: seatrial report {path.parent}"
+        raise storage_fault(f"{path} cannot be written", error, path.parent, next_step) from error
+    finally:
+        # Half a file takes the room that the next attempt needs.
+        with suppress(OSError):
+            draft.unlink()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a process that was killed had written of this file."""
+    for draft in path.parent.glob(f".{path.name}.*"):
+        pid = draft.name.rpartition(".")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            with suppress(OSError):
+                draft.unlink()

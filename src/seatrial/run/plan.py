@@ -22,6 +22,7 @@ from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
+from seatrial.run.ending import Ending
 from seatrial.run.trial import Desk, TrialPlan, run_trial
 from seatrial.seeds import derive
 from seatrial.systems.base import BinaryInfo
@@ -29,21 +30,24 @@ from seatrial.systems.base import BinaryInfo
 
 @dataclass(frozen=True, slots=True)
 class PlanRun:
-    """Where the run is, and whether a person ended it early."""
+    """Where the run is, whether a person ended it early, and what kept it from its end, if anything did."""
 
     path: Path
     interrupted: bool
+    fault: SeatrialError | None = None
 
 
 async def run_plan(
-    given: GivenPlan, runs: Path, listeners: Sequence[Callable[[Event], None]], stop: asyncio.Event
+    given: GivenPlan, runs: Path, listeners: Sequence[Callable[[Event], None]], ending: Ending
 ) -> PlanRun:
     """Run a plan. Nothing is started before the plan is understood and the machine is found able to run it.
+
+    What ends the run once there is a record is in the result, so that what was measured until then is shown.
 
     Raises
     ------
     EnvironmentFault
-        This machine cannot run it, or a program is missing.
+        This machine cannot run it, a program is missing, or the disk does not take a record.
     """
     # Programs are started in folders of their own, where a relative path would mean something else.
     runs = runs.resolve()
@@ -56,12 +60,26 @@ async def run_plan(
     with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
         for listener in listeners:
             writer.subscribe(listener)
+        _end_on_fault(writer, ending)
         writer.environment(describe(binaries))
         order = trial_order(plan, cases)
         writer.append(RunStarted(writer.path.name, plan.name, len(order)))
         _note_preflight(writer, findings)
-        await _run_trials(plan, order, writer, stop)
-        return PlanRun(writer.path, stop.is_set())
+        fault = await _run_trials(plan, order, writer, ending)
+    fault = fault or writer.fault
+    return PlanRun(writer.path, fault is None and ending.stop.is_set(), fault)
+
+
+def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
+    """Have the trial end at once where nothing can be recorded any more: no more load for nothing."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        ending.stop.set()
+        ending.cut.set()
+
+    # The record may notice it in its own thread, even when the loop is over.
+    writer.on_fault(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(end))
 
 
 def _binaries(cases: Sequence[Case]) -> dict[str, BinaryInfo]:
@@ -80,21 +98,26 @@ def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
 
 
 async def _run_trials(
-    plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, stop: asyncio.Event
-) -> None:
+    plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, ending: Ending
+) -> SeatrialError | None:
     desk = Desk(writer.append, writer, writer.directory)
     try:
         for number, (case, repeat) in enumerate(order, start=1):
-            if stop.is_set():
+            if ending.stop.is_set() or writer.fault is not None:
                 break
             seed = derive(plan.seed, "trial", number)
-            await run_trial(TrialPlan(case, repeat, number, len(order), seed), desk, stop)
+            await run_trial(TrialPlan(case, repeat, number, len(order), seed), desk, ending)
     except BaseException as error:
         code = error.exit_code if isinstance(error, SeatrialError) else ExitCode.ENVIRONMENT
         writer.append(RunEnded("failed", int(code)))
+        if isinstance(error, SeatrialError):
+            return error
         raise
-    if stop.is_set():
+    if writer.fault is not None:
+        return writer.fault
+    if ending.stop.is_set():
         writer.append(RunEnded("interrupted", ExitCode.INTERRUPTED))
-        return
+        return None
     with RunReader.open(writer.path) as reader:
         writer.append(RunEnded("finished", summarise_run(reader).exit_code))
+    return None

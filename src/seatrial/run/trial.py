@@ -11,10 +11,12 @@ from typing import TypeVar
 
 from seatrial import systems
 from seatrial.analysis.loaded import doubts_of
-from seatrial.errors import SeatrialError
+from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.drive import PhaseLabel
 from seatrial.plan.cases import Case
 from seatrial.record.events import (
+    COMPLETED,
+    CUT_OFF,
     Event,
     FrameRecorded,
     Noted,
@@ -25,7 +27,9 @@ from seatrial.record.events import (
     TrialStarted,
 )
 from seatrial.record.layout import RunDirectory
+from seatrial.record.storage import is_of_disk, storage_fault
 from seatrial.run.case_load import load_spec
+from seatrial.run.ending import Ending, unless
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.run.watch import Watch
 from seatrial.seeds import derive
@@ -73,8 +77,14 @@ class Setting:
     drained: bool
 
 
-async def run_trial(plan: TrialPlan, desk: Desk, stop: asyncio.Event) -> None:
-    """Run one trial and record it. ``stop`` ends it early; a fault of this trial is recorded, not raised."""
+async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
+    """Run one trial and record it. ``ending`` ends it early; a fault of this trial is recorded, not raised.
+
+    Raises
+    ------
+    StorageFault
+        The disk does not take what a trial writes; everything is put back, and no other trial would fare better.
+    """
     desk.record(
         TrialStarted(
             plan.order,
@@ -90,8 +100,13 @@ async def run_trial(plan: TrialPlan, desk: Desk, stop: asyncio.Event) -> None:
     system = systems.create(plan.case.system)
     origin = systems.create_origin(plan.case.origin, derive(plan.seed, "origin"))
     try:
-        setting = await _set_up(plan, desk, system, origin)
-        ended = await _measure(plan, desk, setting, stop)
+        ended = await _attempt(plan, desk, (system, origin), ending)
+    except StorageFault:
+        raise
+    except OSError as error:
+        if not is_of_disk(error):
+            raise
+        raise storage_fault(f"trial {plan.order} cannot write", error, desk.directory.path) from error
     except SeatrialError as error:
         desk.record(Noted("seatrial", _in_words(error), plan.order))
         because = f" ({error.cause})" if error.cause else ""
@@ -102,6 +117,14 @@ async def run_trial(plan: TrialPlan, desk: Desk, stop: asyncio.Event) -> None:
         finally:
             await origin.stop()
     desk.record(ended)
+
+
+async def _attempt(plan: TrialPlan, desk: Desk, made: tuple[System, Origin], ending: Ending) -> TrialEnded:
+    setting = await unless(ending.stop, _set_up(plan, desk, *made))
+    ended = None
+    if setting is not None:
+        ended = await unless(ending.cut, _measure(plan, desk, setting, ending))
+    return ended or TrialEnded(plan.order, CUT_OFF, time.monotonic())
 
 
 def _in_words(error: SeatrialError) -> str:
@@ -139,15 +162,16 @@ def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Address, .
     )
 
 
-async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, stop: asyncio.Event) -> TrialEnded:
+async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, ending: Ending) -> TrialEnded:
     trial_stop = asyncio.Event()
     watch = Watch(plan.order, plan.case.system.label, setting.system, setting.origin, desk.record, trial_stop)
-    relay = asyncio.create_task(_relay(stop, trial_stop))
+    relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()
         run = await _drive(plan, desk, setting, watch)
         counts, uncounted = await _counts(run, setting)
-        await _cool_down(plan, desk, setting)
+        # Nobody comes after a trial that was ended early.
+        await unless(ending.stop, _cool_down(plan, desk, setting))
     finally:
         relay.cancel()
         await watch.end()
@@ -232,7 +256,7 @@ def _ended(
     is_whole = not run.driven.interrupted or watch.failure is not None
     return TrialEnded(
         trial=plan.order,
-        state="completed" if is_whole else "cut off",
+        state=COMPLETED if is_whole else CUT_OFF,
         at_s=time.monotonic(),
         load=result.to_json(),
         counts=counts,

@@ -154,7 +154,12 @@ class _Member:
             )
         member = cls(name, process, launch, log)
         found = {"pid": process.pid, "started_ticks": member.ref.started_ticks}
-        member._change_id = launch.changes.will_start("process", {**detail, **found})
+        try:
+            member._change_id = launch.changes.will_start("process", {**detail, **found})
+        except BaseException:
+            # Nobody else knows of it yet.
+            await member.stop()
+            raise
         launch.changes.undone(intent)
         return member
 

@@ -1,0 +1,31 @@
+"""Writing into a record beside its writer, or after it: a note, a change that was put back after all."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from seatrial.record.reader import RunReader
+from seatrial.record.schema import configure
+from seatrial.record.storage import storage_fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def amend(run: Path, statement: str, *values: object) -> None:
+    """Execute one statement on the record of a run.
+
+    The run's writer holds the database only for the moments of its batches, so this waits for milliseconds. Raises
+    ``RecordError`` where there is no record that can be read, ``StorageFault`` where nothing can be written into it.
+    """
+    with RunReader.open(run) as reader:
+        database = reader.directory.database
+    try:
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            configure(connection)
+            connection.execute(statement, values)
+    except sqlite3.DatabaseError as error:
+        next_step = "free some space there, see who may write it, or copy the run elsewhere"
+        raise storage_fault(f"cannot write into {database}", error, run, next_step) from error

@@ -1,0 +1,167 @@
+"""Rows of a record, also of one that is damaged: what can be read is read, and what cannot is named."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar
+
+from seatrial.errors import RecordError
+from seatrial.record.rows import Damage
+from seatrial.record.schema import BUSY_TIMEOUT_MS, SCHEMA_VERSION
+from seatrial.record.snapshot import image_of, log_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Value = TypeVar("Value")
+
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+"""What reading a row raises whose content is not what was written: no JSON, a missing key, no histogram."""
+
+
+class Rows:
+    """The rows of one database; ``damage`` grows with each that cannot be read."""
+
+    def __init__(self, database: Path) -> None:
+        """Open it for reading; raises ``RecordError``."""
+        self._database = database
+        self._connection = _connect(database)
+        self.damage: dict[Damage, None] = {}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def has_table(self, name: str) -> bool:
+        """Return whether this table was ever made."""
+        found = self._all("SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?", name)
+        return bool(found)
+
+    def read(
+        self,
+        convert: Callable[[sqlite3.Row], Value],
+        table: str,
+        rest: str = "",
+        *values: object,
+        trial: int | None = None,
+    ) -> tuple[Value, ...]:
+        """Return ``convert`` of each row of ``SELECT * FROM table rest`` that can be read; note those that cannot.
+
+        ``trial`` is whose rows they are, if they are of one.
+        """
+        found: list[Value] = []
+        for row in self._rows(table, f"SELECT * FROM {table} {rest}", values, trial):
+            try:
+                found.append(convert(row))
+            except UNREADABLE as error:
+                self.note(table, row[0], error, trial)
+        return tuple(found)
+
+    def the_one(self, convert: Callable[[sqlite3.Row], Value], table: str) -> Value:
+        """Return ``convert`` of a table's one row; raises ``RecordError``: without it there is nothing to show."""
+        rows = self._all(f"SELECT * FROM {table}")
+        if not rows:
+            raise RecordError(
+                f"{self._database} holds no run",
+                cause="it was cut off while it was being made",
+                next_step="remove the directory; nothing was measured",
+            )
+        try:
+            return convert(rows[0])
+        except UNREADABLE as error:
+            raise self._unreadable(f"row {rows[0][0]} of its table {table}: {_in_words(error)}") from error
+
+    def every(self, convert: Callable[[sqlite3.Row], Value], table: str, rest: str = "") -> tuple[Value, ...]:
+        """Return ``convert`` of each row; raises ``RecordError`` for the first that cannot be read."""
+        found: list[Value] = []
+        for row in self._all(f"SELECT * FROM {table} {rest}"):
+            try:
+                found.append(convert(row))
+            except UNREADABLE as error:
+                raise self._unreadable(f"row {row[0]} of its table {table}: {_in_words(error)}") from error
+        return tuple(found)
+
+    def note(self, table: str, row: object, error: BaseException, trial: int | None) -> None:
+        """Keep that a row, or the rest of a table where ``row`` is None, cannot be read."""
+        self.damage[Damage(table, None if row is None else str(row), _in_words(error), trial)] = None
+
+    def _rows(
+        self, table: str, statement: str, values: tuple[object, ...], trial: int | None
+    ) -> Iterator[sqlite3.Row]:
+        try:
+            with closing(self._connection.execute(statement, values)) as cursor:
+                yield from cursor
+        except sqlite3.DatabaseError as error:
+            # SQLite cannot go on after a page that is broken; what came before it is as good as ever.
+            self.note(table, None, error, trial)
+
+    def _all(self, statement: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(str(error)) from error
+
+    def _unreadable(self, cause: str) -> RecordError:
+        return _unreadable(self._database, cause)
+
+
+def _in_words(error: BaseException) -> str:
+    return f"no value named {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    cause = ""
+    for connect in (_connect_shared, _connect_unshared):
+        try:
+            connection = connect(database)
+        except (sqlite3.DatabaseError, OSError) as error:
+            cause = str(error)
+            continue
+        connection.row_factory = sqlite3.Row
+        _refuse_newer(database, connection)
+        return connection
+    raise _unreadable(database, cause)
+
+
+def _connect_shared(database: Path) -> sqlite3.Connection:
+    return _tried(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True))
+
+
+def _connect_unshared(database: Path) -> sqlite3.Connection:
+    # Where nothing can be written there is no index by which a log could be read and shared. Such a record does not
+    # change any more.
+    log = log_of(database)
+    if not log.exists() or not log.stat().st_size:
+        return _tried(sqlite3.connect(f"{database.resolve().as_uri()}?immutable=1", uri=True))
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(image_of(database))
+    return _tried(connection)
+
+
+def _tried(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_newer(database: Path, connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        connection.close()
+        raise RecordError(
+            f"{database} has version {version} of the record, this program reads up to {SCHEMA_VERSION}",
+            cause="it was written by a later Seatrial",
+            next_step="update Seatrial",
+        )
+
+
+def _unreadable(database: Path, cause: str) -> RecordError:
+    return RecordError(
+        f"{database} cannot be read", cause=cause, next_step="check that it is a Seatrial record"
+    )
