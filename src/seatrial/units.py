@@ -66,6 +66,12 @@ def parse_duration_s(text: str | float) -> float:
     return _divide(sum(numerator * (common // denominator) for numerator, denominator in parts), common)
 
 
+def parse_seconds(text: str) -> float:
+    """Return seconds as a command line has them: a number without a unit is seconds, as wrk2 has it."""
+    is_bare = len(text) <= MAX_TEXT_CHARACTERS and re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII)
+    return float(text) if is_bare else parse_duration_s(text)
+
+
 def parse_rate_per_s(text: str | float) -> float:
     """Return events per second; a bare number is per second."""
     return _divide(*_one_quantity(text, _RATES, _RATE))

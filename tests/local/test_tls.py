@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.load_contract import assert_counts_add_up, assert_driver
 from tests.support.program import Outcome, run_seatrial, running_origin
-from tests.support.tls_server import issue, tcp_server, tls_server
+from tests.support.tls_server import Pem, issue, tcp_server, tls_server
 
 import seatrial
 from seatrial.errors import ExitCode, PlanError
@@ -261,3 +263,48 @@ def test_files_that_cannot_serve_are_refused_before_anything_starts(tmp_path: Pa
         assert outcome.stderr.startswith(f"error: {words}")
     with pytest.raises(PlanError, match=r"--key .* is not the key of --cert"):
         seatrial.load(load[1], rate=10, cert=pem.cert, key=other.key)
+
+
+def self_signed(directory: Path, *arguments: str, name: str = "cert") -> Pem:
+    """Make a certificate as a person does, with openssl's defaults: it is an authority's (CA:TRUE)."""
+    key, cert = directory / f"{name}.key", directory / f"{name}.pem"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-keyout", str(key), "-out", str(cert), *arguments,
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return Pem(cert, cert, key)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+        ("-subj", "/CN=localhost"),
+        ("-subj", "/CN=localhost", "-addext", "basicConstraints=critical,CA:FALSE"),
+    ],
+    ids=["CA:TRUE", "common name only", "CA:FALSE"],
+)
+def test_a_self_signed_certificate_is_trusted_where_it_is_given_itself(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    pem = self_signed(tmp_path, *arguments)
+    other = self_signed(tmp_path, *arguments, name="other")
+    with tls_server(pem) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        pace = ("-R", "50", "-c", "2", "--timeout", "500ms")
+        assert_everything_answered(load(url, "--ca", str(pem.ca), *pace, seconds=0.5))
+        for flags in (("--ca", str(other.ca)), ("--ca", str(pem.ca), "--sni", "other.test")):
+            refused = load(url, *flags, *pace, seconds=0.5)
+            assert set(refused["errors"]) == {"tls_certificate"}, flags
+            assert refused["requests"]["completed"] == 0
+
+
+def test_a_certificate_that_has_run_out_is_not_trusted_though_it_was_given_itself(tmp_path: Path) -> None:
+    pem = issue(tmp_path, "127.0.0.1", valid_for_s=-3600)
+    with tls_server(pem) as server:
+        flags = ("--ca", str(pem.cert), "-R", "50", "-c", "2", "--timeout", "500ms")
+        assert set(load(server.url, *flags, seconds=0.5)["errors"]) == {"tls_certificate"}

@@ -112,3 +112,115 @@ def test_a_body_has_a_limit_wherever_it_comes_from(tmp_path: Path, monkeypatch: 
     file.write_bytes(b"x" * 1001)
     for body in (f"@{file}", "@/dev/zero", "x" * 1001, "\u00e9" * 501, "1001 B", 1001, b"x" * 1001):
         assert "1,000" in refusal(body=body)
+
+
+def of(url: str, **options: Any) -> LoadSpec:
+    return LoadOptions(url, **({"rate": 10} | options)).spec()
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("http://127.0.0.1:0/", "port from 1 to 65535"),
+        ("http://127.0.0.1:65536/", "port from 1 to 65535"),
+        ("http://127.0.0.1/a b", "write %20 for it"),
+        ("http://127.0.0.1/a\nb", "write %0A for it"),
+        ("http://127.0.0.1/caf\u00e9", "write %C3%A9 for it"),
+        ("http://127.0.0.1/?q=\u00e9", "write %C3%A9 for it"),
+        ("http://127.0.0.1/caf\udce9", "write %E9 for it"),
+    ],
+    ids=ascii,
+)
+def test_a_url_that_cannot_be_asked_for_is_blamed_itself(url: str, what: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        of(url)
+    words = f"{caught.value} / {caught.value.next_step}"
+    assert what in words
+    assert "127.0.0.1" in words
+    assert "--" not in words
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("http://127.0.0.1", "/"),
+        ("http://127.0.0.1?", "/?"),
+        ("http://127.0.0.1/a?", "/a?"),
+        ("http://127.0.0.1/a?b=c?d", "/a?b=c?d"),
+        ("http://127.0.0.1/a?b#c?d", "/a?b"),
+        ("127.0.0.1:9/a#b", "/a"),
+        ("http://127.0.0.1//a/../b", "//a/../b"),
+        ("http://u@127.0.0.1/a@b", "/a@b"),
+    ],
+)
+def test_a_path_is_asked_for_as_it_was_written(url: str, path: str) -> None:
+    assert of(url).requests[0].path == path
+
+
+def test_a_user_and_a_password_are_sent_and_not_shown() -> None:
+    spec = of("http://me:p%40ss@127.0.0.1:9/a")
+    # As `curl -v` has it.
+    assert spec.requests[0].headers == (("Authorization", "Basic bWU6cEBzcw=="),)
+    assert spec.requests[0].host == "127.0.0.1:9"
+    assert spec.url == "http://127.0.0.1:9/a"
+    given = of("http://me:p@127.0.0.1:9/", header="authorization: Bearer x").requests[0].headers
+    assert given == (("authorization", "Bearer x"),)
+    with pytest.raises(PlanError) as caught:
+        of("ftp://me:secret@127.0.0.1/")
+    assert "secret" not in str(caught.value)
+
+
+def test_results_show_the_name_that_was_asked_for() -> None:
+    assert of("http://localhost:9/a").url == "http://localhost:9/a"
+    assert of("http://route.example.com:1/", target="127.0.0.1:9").url == "http://route.example.com:1/"
+    assert of("LOCALHOST").url == "http://LOCALHOST/"
+
+
+@pytest.mark.parametrize(
+    "target", ["127.0.0.1:0", "user@127.0.0.1:9", "127.0.0.1:99999", "a b", "127.0.0.1:x"]
+)
+def test_a_target_that_is_none_is_refused(target: str) -> None:
+    assert "--target" in refusal(target=target)
+
+
+def test_a_bare_number_is_seconds_wherever_a_time_is() -> None:
+    assert load(duration="1.5").measure_s == 1.5
+    assert load(timeout="0.25").timeout_s == 0.25
+    assert load(resolution="0.001").resolution_s == 0.001
+    assert load(hold=1, hold_traffic="request:2.5").hold.every_s == 2.5
+    assert load(rate="100@1.5,200@2").measure_s == 3.5
+
+
+@pytest.mark.parametrize("codes", ["99999", "0", "100", "200,1e2", "ok", "200;204", 99, [200, 1000]])
+def test_a_status_that_no_answer_has_is_refused(codes: Any) -> None:
+    words = refusal(expect_status=codes)
+    assert "--expect-status" in words
+    assert "200 to 999" in words
+
+
+@pytest.mark.parametrize("flag", ["host", "path"])
+def test_a_file_without_a_line_is_refused(tmp_path: Path, flag: str) -> None:
+    file = tmp_path / "lines"
+    for content in (b"", b"\n# nothing\n"):
+        file.write_bytes(content)
+        assert f"--{flag} @{file}: the file has no line with a {flag}" in refusal(**{flag: f"@{file}"})
+    file.write_bytes(b"caf\xe9\n")
+    assert f"--{flag} @{file}: the file is not UTF-8" in refusal(**{flag: f"@{file}"})
+    assert f"--{flag} @/nowhere: No such file" in refusal(**{flag: "@/nowhere"})
+
+
+@pytest.mark.parametrize("value", ["caf\udce9", "a\0b", "a\x1bb"])
+def test_a_header_field_that_is_no_text_is_refused(value: str) -> None:
+    assert "--header" in refusal(header=f"X: {value}")
+    assert "--expect-header" in refusal(expect_header=f"X: {value}")
+    assert load(header="X: caf\u00e9\tb").requests[0].headers == (("X", "caf\u00e9\tb"),)
+
+
+def test_addresses_of_another_kind_are_refused_before_the_load() -> None:
+    assert "IPv4" in refusal(source="::1")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-a", "a..b", "*.example.com", "1.2.3", "caf\u00e9", "x" * 64])
+def test_a_name_that_no_certificate_is_for_is_refused(name: str) -> None:
+    with pytest.raises(PlanError, match="--sni"):
+        of("https://127.0.0.1:9/", sni=name)

@@ -40,14 +40,17 @@ pub struct KeptAnswer {
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     wanted_field: Option<String>,
-    field: Option<Vec<u8>>,
+    /// Each of its values: a field may be there several times.
+    field: Vec<Vec<u8>>,
     body: Vec<u8>,
 }
 
 impl Sink for Evidence {
-    fn head(&mut self, _: u16, field: &dyn Fn(&str) -> Option<Vec<u8>>) {
+    fn head(&mut self, _: u16, field: &dyn Fn(&str) -> Vec<Vec<u8>>) {
         self.body.clear();
-        self.field = self.wanted_field.as_deref().and_then(field);
+        if let Some(name) = &self.wanted_field {
+            self.field = field(name);
+        }
     }
 
     fn body(&mut self, bytes: &[u8]) {
@@ -95,7 +98,7 @@ impl Expectations {
             return Some(Unexpected::Status);
         }
         if let Some((_, value)) = header
-            && evidence.field.as_deref() != Some(value.as_bytes())
+            && !evidence.field.iter().any(|field| field == value.as_bytes())
         {
             return Some(Unexpected::Header);
         }
@@ -128,12 +131,13 @@ mod tests {
             body: Some("hello".to_owned()),
         };
         let mut expectations = Expectations::new(spec);
-        let seen = |field: &str, body: &str| Evidence {
-            field: Some(field.as_bytes().to_vec()),
+        let seen = |fields: &str, body: &str| Evidence {
+            field: fields.split('|').map(|field| field.as_bytes().to_vec()).collect(),
             body: body.as_bytes().to_vec(),
             ..Evidence::default()
         };
         assert_eq!(expectations.judge(200, &seen("tea", "oh, hello"), "a /"), None);
+        assert_eq!(expectations.judge(200, &seen("mud|tea", "hello"), "a /"), None);
         assert_eq!(expectations.judge(500, &seen("tea", "hello"), "a /"), Some(Unexpected::Status));
         assert_eq!(expectations.judge(200, &seen("mud", "hello"), "a /"), Some(Unexpected::Header));
         for _ in 0..10 {

@@ -124,12 +124,21 @@ impl RequestSpec {
     pub fn encode(&self) -> Vec<u8> {
         let Self { method, path, host, headers, body, .. } = self;
         let mut fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        if !body.is_empty() {
+        if !body.is_empty() || self.says_that_it_is_empty() {
             fields += &format!("Content-Length: {}\r\n", body.len());
         }
         let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").into_bytes();
         bytes.extend_from_slice(body);
         bytes
+    }
+
+    /// A request whose method usually has a body says that it has none (RFC 9110, 8.6), unless its own fields speak of it.
+    fn says_that_it_is_empty(&self) -> bool {
+        let is_of_length = |name: &str| {
+            ["Content-Length", "Transfer-Encoding"].iter().any(|length| length.eq_ignore_ascii_case(name))
+        };
+        ["POST", "PUT", "PATCH"].contains(&self.method.as_str())
+            && !self.headers.iter().any(|(name, _)| is_of_length(name))
     }
 }
 
@@ -246,6 +255,35 @@ impl WorkerSpec {
         match positive.iter().find(|(_, holds)| !holds) {
             Some((name, _)) => Err(format!("the spec is not valid: {name} is out of range")),
             None => Ok(spec),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::example::spec;
+    use crate::spec::RequestSpec;
+
+    #[test]
+    fn a_request_that_could_have_a_body_says_where_it_has_none() {
+        let encoded = |method: &str, body: &[u8], fields: &[(&str, &str)]| {
+            let headers = fields.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let request = RequestSpec {
+                method: method.to_owned(),
+                body: body.to_vec(),
+                headers,
+                ..spec().requests[0].clone()
+            };
+            String::from_utf8(request.encode()).expect("text")
+        };
+        for method in ["POST", "PUT", "PATCH"] {
+            assert!(encoded(method, b"", &[]).ends_with("Content-Length: 0\r\n\r\n"));
+            assert!(encoded(method, b"abc", &[]).ends_with("Content-Length: 3\r\n\r\nabc"));
+            let chunked = encoded(method, b"", &[("transfer-encoding", "chunked")]);
+            assert!(!chunked.contains("Content-Length"), "{chunked}");
+        }
+        for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+            assert!(!encoded(method, b"", &[]).contains("Content-Length"));
         }
     }
 }

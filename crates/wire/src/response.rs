@@ -36,8 +36,8 @@ pub trait Sink {
     /// These bytes, a whole head of a final response, were parsed.
     fn keep(&mut self, _bytes: &[u8], _head: &Head) {}
 
-    /// The head of the final response has arrived; `field` finds a header field's first value, whatever its case.
-    fn head(&mut self, _status: u16, _field: &dyn Fn(&str) -> Option<Vec<u8>>) {}
+    /// The head of the final response has arrived; `field` finds every value of a header field, whatever its case.
+    fn head(&mut self, _status: u16, _field: &dyn Fn(&str) -> Vec<Vec<u8>>) {}
 
     /// A piece of the body has arrived, without any transfer coding.
     fn body(&mut self, _bytes: &[u8]) {}
@@ -204,8 +204,8 @@ impl ResponseParser {
         let keep_alive = framing.keeps_alive(head.version.unwrap_or(0));
         let meaning = Head { status, keep_alive, framing };
         sink.head(status, &|name| {
-            let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-            found.map(|header| header.value.to_vec())
+            let found = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+            found.map(|header| header.value.to_vec()).collect()
         });
         sink.keep(&bytes[..consumed], &meaning);
         Ok(Parsed::Final(consumed, meaning))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from seatrial.errors import PlanError
-from seatrial.units import parse_duration_s
+from seatrial.units import parse_seconds
 
 FAULTS = ("reset", "half", "garbage", "long-length", "short-length", "slow")
 OF_THE_BODY = {"half", "long_length", "short_length", "slow"}
@@ -116,11 +116,8 @@ def _ascending(text: str, start: int, found: re.Match[str] | None) -> tuple[floa
 
 
 def _time_us(text: str, at: int, part: str) -> float:
-    # A bare number is seconds on the command line, as wrk2 has it.
-    if re.fullmatch(r"\d+", part, re.ASCII):
-        return float(part) * 1e6
     try:
-        return parse_duration_s(part) * 1e6
+        return parse_seconds(part) * 1e6
     except ValueError as error:
         raise _refusal(text, at, str(error)) from None
 

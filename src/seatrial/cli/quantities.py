@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from seatrial.units import parse_count, parse_duration_s, parse_rate_per_s, parse_size_bytes
+from seatrial.units import parse_count, parse_rate_per_s, parse_seconds, parse_size_bytes
 
 
 class Quantity(click.ParamType[Any]):
@@ -32,13 +31,8 @@ class Quantity(click.ParamType[Any]):
         return number
 
 
-def _duration_s(text: str) -> float:
-    # wrk2 takes seconds where there is no unit.
-    return float(text) if re.fullmatch(r"\d+", text) else parse_duration_s(text)
-
-
 COUNT = Quantity("COUNT", parse_count)
 POSITIVE_COUNT = Quantity("COUNT", parse_count, positive=True)
 RATE = Quantity("RATE", parse_rate_per_s, positive=True)
 SIZE = Quantity("SIZE", parse_size_bytes)
-DURATION = Quantity("TIME", _duration_s)
+DURATION = Quantity("TIME", parse_seconds)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 from seatrial.errors import PlanError
 from seatrial.plan import limits
@@ -17,6 +19,10 @@ def request_body(given: int | str | bytes) -> bytes:
     PlanError
         The file cannot be read, or the body is too big.
     """
+    whole: Any = given
+    if isinstance(whole, Integral):
+        # numpy's are whole numbers, too.
+        given = int(whole)
     if isinstance(given, str) and given.startswith("@"):
         return _body_of_file(given)
     try:
@@ -37,8 +43,8 @@ def _body_of_file(given: str) -> bytes:
         with Path(given[1:]).open("rb") as file:
             # A device or a pipe does not say how much is in it.
             content = file.read(limits.MAX_BODY_BYTES + 1)
-    except OSError as error:
-        raise PlanError(f"--body {given}: {error}", next_step="name a file that can be read") from None
+    except (OSError, ValueError) as error:
+        raise PlanError(f"--body {given!a}: {error}", next_step="name a file that can be read") from None
     if len(content) > limits.MAX_BODY_BYTES:
         raise PlanError(
             f"--body {given} is too big", next_step=f"a body may have {limits.MAX_BODY_BYTES:,} bytes at most"
@@ -48,4 +54,9 @@ def _body_of_file(given: str) -> bytes:
 
 def _require_body_size(size: int) -> None:
     if not 0 <= size <= limits.MAX_BODY_BYTES:
-        raise PlanError(f"--body of {size:,} bytes: 0 to {limits.MAX_BODY_BYTES:,} are allowed")
+        raise PlanError(f"--body of {_number(size)} bytes: 0 to {limits.MAX_BODY_BYTES:,} are allowed")
+
+
+def _number(size: int) -> str:
+    # Python prints no integers of more than 4,300 digits.
+    return f"{size:,}" if abs(size) < 10**30 else "10^30 or more"

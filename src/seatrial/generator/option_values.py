@@ -6,14 +6,17 @@ import math
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, get_args
-from urllib.parse import SplitResult, urlsplit
+from numbers import Integral
+from typing import Any, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from seatrial.errors import EnvironmentFault, PlanError
 from seatrial.generator.addresses import addresses_of
+from seatrial.generator.argument_types import shown
 from seatrial.generator.profile import Stretch, constant, parse_profile
 from seatrial.generator.spec import HoldKind, HoldTraffic, Target
-from seatrial.units import format_duration, parse_count, parse_duration_s, parse_rate_per_s
+from seatrial.generator.urls import PORTS, LoadUrl, port_of
+from seatrial.units import format_duration, parse_count, parse_rate_per_s, parse_seconds
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -21,6 +24,9 @@ MAX_ENGINE_COUNT = 2**32 - 1
 """The engine keeps such counts in 32 bits."""
 MIN_HOLD_EVERY_S = 1e-3
 """Shared by many connections, a shorter time leaves less than a nanosecond between two of them."""
+
+MIN_STATUS, MAX_STATUS = 200, 999
+"""Of final answers: those below come before one (RFC 9110, 15.2)."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What names of methods and fields are made of (RFC 9110, 5.6.2)."""
@@ -30,7 +36,7 @@ HOLD_KINDS: dict[str, HoldKind] = {kind: kind for kind in get_args(HoldKind)}
 
 def duration_s(flag: str, given: float | str, *, above_zero: bool = False) -> float:
     """Read a time; a text without a unit is seconds, as wrk2 has it."""
-    return _quantity(flag, given, _seconds, above_zero=above_zero)
+    return _quantity(flag, given, parse_seconds, above_zero=above_zero)
 
 
 def rate_per_s(flag: str, given: float | str) -> float:
@@ -53,9 +59,9 @@ def optional_count(flag: str, given: float | str | None) -> int | None:
 
 def bounded(flag: str, given: int, most: int) -> int:
     """Read a whole number from 0 to ``most``, which may be beyond what a fraction holds exactly."""
-    if not isinstance(given, int) or not 0 <= given <= most:
-        raise PlanError(f"--{flag} {given} is not a whole number from 0 to {most:,}")
-    return given
+    if not 0 <= given <= most:
+        raise PlanError(f"--{flag} {shown(given)} is not a whole number from 0 to {most:,}")
+    return int(given)
 
 
 def choice(flag: str, given: Choice, allowed: Sequence[Choice]) -> Choice:
@@ -81,14 +87,14 @@ def resolution_s(given: float | str) -> float | None:
     """Read the grid of send times: None for ``auto``, 0 for ``fine``."""
     if given == "auto":
         return None
-    return 0.0 if given == "fine" else _quantity("resolution", given, parse_duration_s)
+    return 0.0 if given == "fine" else duration_s("resolution", given)
 
 
 def hold_traffic(words: str) -> HoldTraffic:
     """Read what idle connections do, such as ``request:10s``."""
     kind, *rest = words.split(":")
     try:
-        every_s = parse_duration_s(rest[0]) if rest else 1.0
+        every_s = parse_seconds(rest[0]) if rest else 1.0
         size = int(rest[1]) if len(rest) > 1 else 100
     except ValueError as error:
         raise PlanError(
@@ -119,56 +125,44 @@ def method(given: str) -> str:
 
 def status_codes(given: int | str | Sequence[int] | None) -> tuple[int, ...]:
     """Read the status codes that are expected."""
-    codes = (given or "").split(",") if isinstance(given, str | None) else given
-    try:
-        return tuple(int(code) for code in ((codes,) if isinstance(codes, int) else codes) if code != "")
-    except (TypeError, ValueError):
-        raise PlanError(f"--expect-status {given}: codes are numbers, such as 200,204") from None
+    codes: list[Any]
+    if isinstance(given, str | None):
+        words = [word.strip() for word in (given or "").split(",")]
+        codes = [int(word) if re.fullmatch("[0-9]{1,9}", word) else word for word in words if word]
+    else:
+        codes = list(given) if isinstance(given, Sequence) else [given]
+    for code in codes:
+        if not isinstance(code, Integral) or not MIN_STATUS <= int(code) <= MAX_STATUS:
+            raise PlanError(
+                f"--expect-status {shown(code)} is not a status code",
+                next_step=f"codes are numbers from {MIN_STATUS} to {MAX_STATUS}, such as 200,204",
+            )
+    return tuple(int(code) for code in codes)
 
 
-def url(text: str) -> SplitResult:
-    """Read a URL; ``http`` where no scheme is named."""
-    try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
-    except ValueError:
-        parts = SplitResult("", "", "", "", "")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise PlanError(
-            f"{text} is not a URL that can be loaded",
-            cause="http:// and https:// are what can be spoken",
-            next_step="give a URL such as http://127.0.0.1:8080/ or https://127.0.0.1:8443/",
-        )
-    return parts
-
-
-def path_of(parts: SplitResult) -> str:
-    """Return what the request line asks for."""
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def targets(parts: SplitResult, given: str | Sequence[str] = ()) -> tuple[Target, ...]:
+def targets(url: LoadUrl, given: str | Sequence[str] = ()) -> tuple[Target, ...]:
     """Look up where to connect to: the addresses given, as ``HOST[:PORT]``, or the URL's own.
 
     Connections are dealt to several in turns. Raises ``EnvironmentFault`` for an unknown host.
     """
-    try:
-        default_port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise PlanError(f"{parts.netloc}: {error}", next_step="give a port from 1 to 65535") from None
     if not given:
-        return (_resolved(parts.hostname or "", default_port),)
+        return (_resolved(url.host, url.port),)
     words = [word for part in _several(given) for word in part.split(",")]
-    return tuple(_target(word.strip(), default_port) for word in words)
+    return tuple(_target(word.strip(), url.port) for word in words)
 
 
 def _target(words: str, default_port: int) -> Target:
     try:
         parts = urlsplit(f"//{words}")
-        host, port = parts.hostname, parts.port
+        host = parts.hostname
     except ValueError:
-        host, port = None, None
-    if not host or parts.netloc != words:
+        host = None
+    if not host or parts.netloc != words or "@" in words or " " in words or not words.isprintable():
         raise PlanError(f"--target {words!r} is no address", next_step="write it as HOST or HOST:PORT")
+    try:
+        port = port_of(parts)
+    except PlanError as error:
+        raise PlanError(f"--target {error}", next_step=f"write it as HOST or HOST:PORT; {PORTS}") from None
     return _resolved(host, port or default_port)
 
 
@@ -186,18 +180,20 @@ def _resolved(host: str, port: int) -> Target:
 
 
 def host_and_headers(
-    parts: SplitResult, given: str | Sequence[str] | Mapping[str, str]
+    url: LoadUrl, given: str | Sequence[str] | Mapping[str, str]
 ) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Read the header fields, and take the Host out of them; the URL's where none is given."""
+    """Read the header fields, and take the Host out of them; the URL's host, user and password where none are given."""
     if isinstance(given, Mapping):
         given = [f"{name}: {value}" for name, value in given.items()]
-    host, fields = parts.netloc.rpartition("@")[2], []
+    host, fields = url.authority, []
     for words in _several(given):
-        name, value = header(words)
+        name, value = header("header", words)
         if name.lower() == "host":
             host = value
         else:
             fields.append((name, value))
+    if not any(name.lower() == "authorization" for name, _ in fields):
+        fields += url.authorization
     return host, tuple(fields)
 
 
@@ -212,13 +208,30 @@ def refuse_second_length(fields: Sequence[tuple[str, str]]) -> None:
             )
 
 
-def header(words: str) -> tuple[str, str]:
+def header(flag: str, words: str) -> tuple[str, str]:
     """Read ``Name: value``."""
     name, colon, value = words.partition(":")
-    is_split = "\n" in value or "\r" in value
-    if not colon or is_split or not _TOKEN.fullmatch(name.strip()):
-        raise PlanError(f"{words!r} is not a header", next_step="write it as 'Name: value'")
-    return name.strip(), value.strip()
+    value = value.strip()
+    # A line break would begin a field of its own, and other control characters are refused by every server.
+    is_value = all(character == "\t" or character.isprintable() for character in value)
+    if not colon or not _TOKEN.fullmatch(name.strip()) or not is_value:
+        raise PlanError(
+            f"--{flag} {words!a} is not a header field",
+            cause=None
+            if is_value
+            else "its value holds a line break, a control character, or bytes that are not UTF-8",
+            next_step="write it as 'Name: value', in UTF-8 and on one line",
+        )
+    return name.strip(), value
+
+
+def text(flag: str, given: str) -> str:
+    """Read a text that is looked for, which has to be one: what a shell gives may be bytes that are not UTF-8."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise PlanError(f"--{flag} {given!a} is not UTF-8", next_step="give a text in UTF-8") from None
+    return given
 
 
 def sources(cidrs: str | Sequence[str]) -> tuple[str, ...]:
@@ -233,10 +246,6 @@ def _several(given: str | Sequence[str]) -> Sequence[str]:
     return (given,) if isinstance(given, str) else given
 
 
-def _seconds(text: str) -> float:
-    return float(text) if re.fullmatch(r"[0-9]+", text) else parse_duration_s(text)
-
-
 def _quantity(
     flag: str, given: float | str, parse: Callable[[str], float], *, above_zero: bool = False
 ) -> float:
@@ -245,5 +254,5 @@ def _quantity(
     except (TypeError, ValueError, OverflowError) as error:
         raise PlanError(f"--{flag}: {error}") from None
     if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
-        raise PlanError(f"--{flag} {given} is not {'more than 0' if above_zero else '0 or more'}")
+        raise PlanError(f"--{flag} {shown(given)} is not {'more than 0' if above_zero else '0 or more'}")
     return number

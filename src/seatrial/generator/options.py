@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
-from urllib.parse import SplitResult
 
 from seatrial.errors import PlanError
 from seatrial.generator import option_values as values
+from seatrial.generator.argument_types import require_types
 from seatrial.generator.body import request_body
 from seatrial.generator.profile import length_s
 from seatrial.generator.requests import Expect, Request, many
 from seatrial.generator.spec import DriverChoice, LoadSpec
 from seatrial.generator.tls import Tls, TlsVersion
 from seatrial.generator.tls_options import TlsOptions
+from seatrial.generator.urls import LoadUrl, read_url
 from seatrial.plan import limits
 from seatrial.units import format_duration
 
@@ -89,12 +90,14 @@ class LoadOptions:
         EnvironmentFault
             The host is unknown.
         """
-        parts = values.url(self.url)
+        require_types(self)
+        url = read_url(self.url)
         profile = values.profile(self.rate)
         timeout_s = values.duration_s("timeout", self.timeout, above_zero=True)
         load = LoadSpec(
-            targets=values.targets(parts, self.target),
-            requests=self._requests(parts),
+            targets=values.targets(url, self.target),
+            authority=url.authority,
+            requests=self._requests(url),
             expect=self._expect(),
             loop="closed" if self.closed else "open",
             arrival=values.choice("arrival", self.arrival, get_args(Arrival)),
@@ -125,7 +128,7 @@ class LoadOptions:
             spin=self.spin,
             driver=values.choice("driver", self.driver, get_args(DriverChoice)),
             route_latencies=self.route_latency,
-            tls=self._tls(parts),
+            tls=self._tls(url),
         )
         self._refuse_contradictions(load)
         _refuse_too_much(load)
@@ -140,18 +143,24 @@ class LoadOptions:
                 "give either a rate (--rate 20k) or --closed",
                 next_step="--rate keeps to its schedule whatever the server does; --closed waits for each answer",
             )
+        for source in load.sources:
+            if any((":" in target.host) != (":" in source) for target in load.targets):
+                raise PlanError(
+                    f"--source {source} and {load.targets[0].host} are addresses of different kinds",
+                    next_step="give sources of IPv4 for targets of IPv4, and of IPv6 for those of IPv6",
+                )
 
-    def _requests(self, parts: SplitResult) -> tuple[Request, ...]:
-        host, fields = values.host_and_headers(parts, self.header)
+    def _requests(self, url: LoadUrl) -> tuple[Request, ...]:
+        host, fields = values.host_and_headers(url, self.header)
         body = request_body(self.body)
         if body:
             values.refuse_second_length(fields)
-        base = Request(values.method(self.method), values.path_of(parts), host, fields, body)
+        base = Request(values.method(self.method), url.path, host, fields, body)
         try:
             return many(base, self.host, self.path)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise PlanError(
-                f"--host or --path: {error}",
+                str(error),
                 next_step="a list a,b; a template route-{0..2999}.example.com; or @FILE with a line for each",
             ) from None
 
@@ -159,10 +168,12 @@ class LoadOptions:
         status = values.status_codes(self.expect_status)
         if not (status or self.expect_header or self.expect_body):
             return None
-        header = values.header(self.expect_header) if self.expect_header else None
-        return Expect(status, header, self.expect_body)
+        header = values.header("expect-header", self.expect_header) if self.expect_header else None
+        return Expect(
+            status, header, values.text("expect-body", self.expect_body) if self.expect_body else None
+        )
 
-    def _tls(self, parts: SplitResult) -> Tls | None:
+    def _tls(self, url: LoadUrl) -> Tls | None:
         options = TlsOptions(
             insecure=self.insecure,
             ca=self.ca,
@@ -173,7 +184,7 @@ class LoadOptions:
             alpn=self.alpn,
             no_resumption=self.no_resumption,
         )
-        return options.tls(parts.scheme, parts.hostname or "")
+        return options.tls(url.scheme, url.host)
 
 
 def _refuse_too_much(load: LoadSpec) -> None:

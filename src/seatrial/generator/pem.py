@@ -103,6 +103,11 @@ def _text(flag: str, file: Path | str) -> str:
             cause="it is binary, such as DER or PKCS #12",
             next_step=f"convert it: openssl x509 -inform der -in {file}, or openssl pkcs12 -in {file} -nodes",
         ) from None
+    except ValueError as error:
+        # No name of a file holds a zero byte.
+        raise PlanError(
+            f"--{flag} {str(file)!a} cannot be read: {error}", next_step="give a PEM file"
+        ) from None
 
 
 def _sections(text: str) -> tuple[str, ...]:

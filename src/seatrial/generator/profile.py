@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seatrial.units import format_duration, format_rate, parse_duration_s, parse_rate_per_s
+from seatrial.units import format_duration, format_rate, parse_rate_per_s, parse_seconds
 
 STRETCH_LIMIT = 1_000
 
@@ -52,7 +52,7 @@ def _stretch(text: str) -> Stretch:
         )
     first, is_ramp, last = rates.partition("..")
     from_per_s = parse_rate_per_s(first)
-    stretch = Stretch(parse_duration_s(length), from_per_s, parse_rate_per_s(last) if is_ramp else from_per_s)
+    stretch = Stretch(parse_seconds(length), from_per_s, parse_rate_per_s(last) if is_ramp else from_per_s)
     if min(stretch.length_s, stretch.from_per_s, stretch.to_per_s) <= 0:
         raise ValueError(f"`{text}`: rates and lengths are above 0")
     return stretch

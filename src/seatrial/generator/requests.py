@@ -13,6 +13,8 @@ from pathlib import Path
 
 REQUEST_LIMIT = 100_000
 """More different requests than this would fill a worker's memory before they filled a cache."""
+MIN_WEIGHT, MAX_WEIGHT = 1e-9, 1e9
+"""What is rarer than once in 10^18 is never sent, and sums of what is not lose no digit that matters."""
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -80,22 +82,38 @@ def many(base: Request, hosts: str | None, paths: str | None) -> tuple[Request, 
     Raises
     ------
     ValueError
-        A line, a template or the number of requests is wrong.
-    OSError
-        A file cannot be read.
+        A line, a template or the number of requests is wrong, or a file cannot be read; the text names the flag.
     """
     requests = [base]
     if paths is not None:
-        requests = [replace(base, path=path, weight=weight) for path, weight in _entries(paths)]
+        requests = [replace(base, path=path, weight=weight) for path, weight in _of_flag("path", paths)]
     if hosts is not None:
         requests = [
-            _with_host(request, host, weight) for host, weight in _entries(hosts) for request in requests
+            _with_host(request, host, weight)
+            for host, weight in _of_flag("host", hosts)
+            for request in requests
         ]
     if len(requests) > REQUEST_LIMIT:
-        raise ValueError(f"{len(requests):,} different requests; {REQUEST_LIMIT:,} is the most")
+        raise ValueError(
+            f"--host and --path: {len(requests):,} different requests; {REQUEST_LIMIT:,} is the most"
+        )
     for request in requests:
-        _check(request)
+        _check(request, "host" if hosts is not None else "path")
     return tuple(requests)
+
+
+def _of_flag(flag: str, words: str) -> list[tuple[str, float]]:
+    try:
+        entries = list(_entries(words))
+    except OSError as error:
+        raise ValueError(f"--{flag} {words}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"--{flag} {words}: the file is not UTF-8") from None
+    except ValueError as error:
+        raise ValueError(f"--{flag}: {error}") from None
+    if not entries:
+        raise ValueError(f"--{flag} {words}: the file has no line with a {flag}")
+    return entries
 
 
 def _with_host(request: Request, entry: str, weight: float) -> Request:
@@ -127,14 +145,16 @@ def _lines(lines: Iterable[str]) -> Iterator[tuple[str, float]]:
             weight = float(words[1]) if len(words) > 1 else 1.0
         except ValueError:
             raise ValueError(f"line {number}: {words[1]} is not a weight") from None
-        if len(words) > 2 or not 0 < weight < float("inf"):
-            raise ValueError(f"line {number}: write it as `host/path weight`, the weight above 0")
+        if len(words) > 2 or not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+            raise ValueError(
+                f"line {number}: write it as `host/path weight`, the weight from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}"
+            )
         yield from ((expanded, weight) for expanded in expand(words[0]))
 
 
-def _check(request: Request) -> None:
+def _check(request: Request, flag: str) -> None:
     for what, text in (("host", request.host), ("path", request.path)):
         if not text or not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError(f"{text!r} is not a {what}: ASCII without spaces")
+            raise ValueError(f"--{flag}: {text!a} is not a {what}: ASCII without spaces")
     if not request.path.startswith(("/", "*")):
-        raise ValueError(f"{request.path!r} is not a path: it starts with /")
+        raise ValueError(f"--{flag}: {request.path!r} is not a path: it starts with /")

@@ -43,6 +43,7 @@ class LoadSpec:
 
     ``held`` idle connections are opened first, then ``active`` ones, both at ``connect_rate_per_s``. ``profile`` is the
     rate over the measure window: its first rate holds in the warm-up, its last beyond its end; empty in closed loop.
+    ``authority`` is the host and port that were asked for, where these were not the first target's.
     ``resolution_s`` is the grid of the intended send times, 0 for none (``fine``), None for one that suits the rate
     (``auto``). ``sources`` are IP addresses to connect from. Where it is None or empty, the choice is left to
     :mod:`seatrial.generator.split`. ``workers`` None means as many processes as the descriptor limit needs.
@@ -75,11 +76,13 @@ class LoadSpec:
     driver: DriverChoice = "epoll"
     route_latencies: bool = False
     tls: Tls | None = None
+    authority: str | None = None
 
     @property
     def url(self) -> str:
-        """The URL of the first target, as results show it."""
-        return f"{'https' if self.tls else 'http'}://{self.targets[0]}{self.requests[0].path}"
+        """The URL as it was asked for, without user and password, and with the first path of several."""
+        authority = self.authority or self.targets[0]
+        return f"{'https' if self.tls else 'http'}://{authority}{self.requests[0].path}"
 
     @property
     def rate_per_s(self) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,11 @@ from seatrial.generator.tls import Tls, TlsVersion
 
 SPOKEN = frozenset({"http/1.1", "http/1.0"})
 """The application protocols that a server may choose and then be spoken to in."""
+
+MAX_NAME = 253
+"""Of a host's name in characters (RFC 1035, 2.3.4)."""
+
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 VERSIONS: tuple[TlsVersion, ...] = ("1.2", "1.3")
 
@@ -45,7 +52,7 @@ class TlsOptions:
             raise PlanError("--insecure accepts any certificate, --ca does not", next_step="give one of them")
         cert_pem, key_pem = self._certificate()
         return Tls(
-            server_name=self.sni or host,
+            server_name=_name("the URL's host", host) if self.sni is None else _name("--sni", self.sni),
             versions=(self.version,) if self.version else VERSIONS,
             alpn=self._protocols(),
             ca_pem=None if self.ca is None else certificates("ca", self.ca),
@@ -65,11 +72,20 @@ class TlsOptions:
         return certificate_and_key("cert", self.cert, "key", self.key)
 
     def _refuse_without_tls(self) -> None:
-        given = (self.insecure, self.ca, self.cert, self.key, self.sni, self.version, self.no_resumption)
-        if any(given):
-            raise PlanError(
-                "flags of TLS are for https:// URLs", next_step="write https:// or leave them out"
-            )
+        given = {
+            "insecure": self.insecure,
+            "ca": self.ca,
+            "cert": self.cert,
+            "key": self.key,
+            "sni": self.sni,
+            "tls": self.version,
+            "no-resumption": self.no_resumption,
+        }
+        for flag, value in given.items():
+            if value not in {None, False}:
+                raise PlanError(
+                    f"--{flag} is for https:// URLs", next_step=f"write https:// or leave out --{flag}"
+                )
 
     def _protocols(self) -> tuple[str, ...]:
         protocols = tuple(name for name in (part.strip() for part in self.alpn.split(",")) if name)
@@ -79,3 +95,21 @@ class TlsOptions:
                 next_step=f"offer {', '.join(sorted(SPOKEN))}, or '' for nothing",
             )
         return protocols
+
+
+def _name(whose: str, given: str) -> str:
+    """Return a name that a certificate may be for."""
+    try:
+        ipaddress.ip_address(given)
+    except ValueError:
+        labels = given.removesuffix(".").split(".")
+        if (
+            len(given) > MAX_NAME
+            or labels[-1].isdigit()
+            or not all(_LABEL.fullmatch(label) for label in labels)
+        ):
+            raise PlanError(
+                f"{whose} {given!a} is neither a host name nor an IP address",
+                next_step="give the name that the certificate is for, such as shop.example.com",
+            ) from None
+    return given

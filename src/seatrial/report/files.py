@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from seatrial.errors import EnvironmentFault
+from seatrial.errors import EnvironmentFault, PlanError
 
 
 def require_writable(targets: Iterable[str | Path | None]) -> None:
@@ -20,6 +20,9 @@ def require_writable(targets: Iterable[str | Path | None]) -> None:
             _try_to_open(Path(target))
         except OSError as error:
             raise unwritable(target, error) from None
+        except ValueError as error:
+            # No name of a file holds a zero byte.
+            raise PlanError(f"{str(target)!a} cannot be written: {error}", next_step="name a file") from None
 
 
 def _try_to_open(path: Path) -> None:

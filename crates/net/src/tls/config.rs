@@ -7,13 +7,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
-    SupportedProtocolVersion,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme, SupportedProtocolVersion};
 use serde::Deserialize;
 
 use super::TlsVersion;
+use super::trust::{Trusting, trusted};
 
 /// Servers whose sessions are remembered; a load talks to few.
 const REMEMBERED_SERVERS: usize = 64;
@@ -62,7 +60,10 @@ impl ClientTls {
         let builder = if spec.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         } else {
-            builder.with_root_certificates(roots(spec.ca_pem.as_deref())?)
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Trusting::new(
+                trusted(spec.ca_pem.as_deref())?,
+                provider,
+            )?))
         };
         let mut config = match (&spec.cert_pem, &spec.key_pem) {
             (Some(cert), Some(key)) => builder
@@ -132,26 +133,7 @@ fn supported(version: TlsVersion) -> &'static SupportedProtocolVersion {
     }
 }
 
-/// The platform's roots are those that its other programs trust, a company's own among them; a list compiled into the
-/// program would not know those.
-fn roots(ca_pem: Option<&str>) -> Result<RootCertStore, String> {
-    let mut store = RootCertStore::empty();
-    if let Some(pem) = ca_pem {
-        for certificate in chain(pem, "the CA's certificate")? {
-            store.add(certificate).map_err(|error| format!("the CA's certificate does not work: {error}"))?;
-        }
-        return Ok(store);
-    }
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _) = store.add_parsable_certificates(found.certs);
-    if added == 0 {
-        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
-        return Err(format!("this machine has no trusted CA certificates{why}; give one (--ca FILE)"));
-    }
-    Ok(store)
-}
-
-fn chain(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn chain(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|error| format!("{what} is not PEM: {error}"))?;

@@ -10,6 +10,7 @@ mod records;
 mod sending;
 mod session;
 mod transport;
+mod trust;
 
 pub use driver::TlsDriver;
 pub use failure::{TlsFailure, TlsFailureKind};

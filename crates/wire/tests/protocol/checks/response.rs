@@ -10,13 +10,13 @@ pub(crate) struct Seen {
     /// The answer, or what was wrong with it.
     pub(crate) response: Option<Result<Response, ProtocolError>>,
     /// What the sink was told of the head.
-    pub(crate) heads: Vec<(u16, Option<Vec<u8>>)>,
+    pub(crate) heads: Vec<(u16, Vec<Vec<u8>>)>,
     /// What the sink was given of the body.
     pub(crate) body: Vec<u8>,
 }
 
 impl Sink for Seen {
-    fn head(&mut self, status: u16, field: &dyn Fn(&str) -> Option<Vec<u8>>) {
+    fn head(&mut self, status: u16, field: &dyn Fn(&str) -> Vec<Vec<u8>>) {
         self.heads.push((status, field("content-type")));
     }
 
