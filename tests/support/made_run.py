@@ -66,12 +66,17 @@ def make_run(
     trials: int | None = None,
     end: bool = True,
     systems: tuple[str, ...] = tuple(SYSTEMS),
+    again: tuple[int, ...] = (),
 ) -> Path:
-    """Write a run, or its first ``trials``; return its directory. ``end`` False leaves it cut off."""
+    """Write a run, or its first ``trials``; return its directory. ``end`` False leaves it cut off.
+
+    ``again`` are cases, by their number in the plan from 0, that are run once more at the end, each time it is there.
+    """
     compiled = compiled_plan(systems)
-    order = list(product(range(1, 3), compiled["cases"]))
+    planned = list(product(range(1, 3), compiled["cases"]))
+    order = planned + [(3 + again[:at].count(case), compiled["cases"][case]) for at, case in enumerate(again)]
     with RunWriter.create(parent, "made-run", PLAN_TEXT, json.dumps(compiled)) as writer:
-        writer.append(events.RunStarted(writer.path.name, "made-run", len(order)))
+        writer.append(events.RunStarted(writer.path.name, "made-run", len(planned)))
         writer.environment(ENVIRONMENT)
         change = writer.will_start("process", {"pid": 4242, "name": "envoy"})
         for number, (repeat, case) in enumerate(order[:trials], start=1):

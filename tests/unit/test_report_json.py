@@ -148,6 +148,7 @@ TRIAL = {
     "started_utc": str,
     "validity": VALIDITY,
     "remarks": [str],
+    "set_aside": bool,
     "load": LOAD,
     "counts": dict.fromkeys(
         ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests"), MAYBE_INT
@@ -176,6 +177,7 @@ CASE = {
     "latency_ours_us": OURS,
     "service_time_ours_us": OURS,
     "at_most": bool,
+    "attempts": {"made": int, "set_aside": int, "text": (str, NoneType)},
     "spread_over_repeats": {str: SPREAD},
     "spectrum": [{"quantile": NUMBER, "latency_us": int}],
     "trials": [TRIAL],
@@ -191,6 +193,8 @@ DOCUMENT = {
         "ended_utc": str,
         "trials_planned": int,
         "trials_begun": int,
+        "trials_set_aside": int,
+        "set_aside_unevenly": (str, NoneType),
         "seatrial_version": str,
         "exit_code": int,
     },

@@ -29,6 +29,8 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
         *_GAPS, *_MISSING, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
         "system.unstable",
     ),
+    "system.failed": (*_GAPS, *_MISSING, "system.counts"),
+    "generator.failed": (*_GAPS, *_MISSING, "system.counts"),
     "environment.failed": (*_GAPS, *_MISSING, "system.counts"),
     "environment.cut_off": (*_GAPS, *_MISSING, "system.counts", "system.unstable"),
     "system.restarted": (*_MISSING, "system.counts", "system.uncounted", "system.errors"),

@@ -80,7 +80,8 @@ class CaseSummary:
 
     ``spreads`` has the keys of ``latency_us``, ``achieved_per_s`` and the resources; see ``analysis.cases``.
     ``repeats`` is how many trials were planned. ``latency_ours_us`` is how much of each percentile can be the
-    generator's at most; None where it is not known.
+    generator's at most; None where it is not known. ``trials`` are those that it is judged from, ``set_aside`` the
+    attempts that others stand in for.
     """
 
     case: RecordedCase
@@ -94,6 +95,12 @@ class CaseSummary:
     repeats: int = 0
     latency_ours_us: Ours | None = None
     service_time_ours_us: Ours | None = None
+    set_aside: tuple[TrialSummary, ...] = ()
+
+    @property
+    def attempts(self) -> tuple[TrialSummary, ...]:
+        """Every trial of the case, in order of execution."""
+        return tuple(sorted((*self.trials, *self.set_aside), key=lambda trial: trial.order))
 
     @property
     def label(self) -> str:
@@ -141,22 +148,35 @@ class RunSummary:
     environment: Mapping[str, Any]
     journal: tuple[JournalEntry, ...]
     changes: tuple[Change, ...]
+    uneven: str | None = None
+    """What is to be said where one system's attempts could not be believed more often than the others'."""
 
     @property
     def invalid(self) -> tuple[tuple[CaseSummary, TrialSummary], ...]:
-        """Every trial that may not be believed, with its case."""
+        """Every trial that may not be believed and was not set aside, with its case."""
         return tuple((case, trial) for case in self.cases for trial in case.trials if trial.validity.reasons)
 
     @property
     def trials(self) -> int:
-        """How many trials began."""
-        return sum(len(case.trials) for case in self.cases)
+        """How many trials began, those set aside too."""
+        return sum(len(case.attempts) for case in self.cases)
+
+    @property
+    def set_aside(self) -> int:
+        """How many attempts were set aside."""
+        return sum(len(case.set_aside) for case in self.cases)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every planned trial was run and nothing cut the run off, as far as is known while it lives."""
+        lacking = any(len(case.trials) < case.repeats for case in self.cases)
+        return bool(self.trials) and not lacking and self.run.state in {"finished", "running"}
 
     @property
     def exit_code(self) -> ExitCode:
         """3 where a doubt leaves a case without a verdict or a trial is missing, 1 where an objective fails, else 0."""
         doubted = any(case.state == "INVALID" for case in self.cases)
-        if doubted or not self.trials or self.trials < (self.run.trials or 0):
+        if doubted or not self.is_whole:
             return ExitCode.INVALID_MEASUREMENT
         failed = any(case.verdict.state == "FAIL" for case in self.cases)
         return ExitCode.OBJECTIVE_FAILED if failed else ExitCode.PASS

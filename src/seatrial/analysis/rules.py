@@ -60,6 +60,8 @@ def _process_lost(evidence: TrialEvidence) -> Reason | None:
 def _failed(evidence: TrialEvidence) -> Reason | None:
     if not evidence.state.startswith("failed") or evidence.facts.system_failure is not None:
         return None
+    if any(reason.code.endswith(".failed") for reason in evidence.known_reasons):
+        return None
     return Reason("environment.failed", f"the trial {evidence.state}", "remove the cause, run again")
 
 

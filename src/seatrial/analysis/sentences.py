@@ -10,7 +10,7 @@ from seatrial.units import format_us
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.analysis.model import CaseSummary
+    from seatrial.analysis.model import CaseSummary, TrialSummary
     from seatrial.analysis.objectives import Outcome
     from seatrial.analysis.result import LoadResult
 
@@ -27,6 +27,11 @@ def state_of(cases: Sequence[CaseSummary]) -> str:
 
 def sentence_of(label: str, cases: Sequence[CaseSummary]) -> str:
     """Return the verdict of one system as a sentence without a full stop."""
+    aside = set_aside_text(cases)
+    return f"{_verdict(label, cases)}; {aside}" if aside else _verdict(label, cases)
+
+
+def _verdict(label: str, cases: Sequence[CaseSummary]) -> str:
     state = state_of(cases)
     if state == "INVALID":
         return f"{label}: INVALID, {_doubts(cases)}"
@@ -52,13 +57,7 @@ def _doubts(cases: Sequence[CaseSummary]) -> str:
     trials = sum(len(case.trials) for case in cases)
     if not doubted:
         return next(reason.text for case in cases for reason in case.validity.reasons)
-    # What follows from a cause is not counted beside it, and a cause that several trials share counts once.
-    causes: dict[str, str] = {}
-    for reason in (reason for trial in doubted for reason in trial.validity.causes):
-        causes.setdefault(reason.code, reason.text)
-    first, more = next(iter(causes.values())), len(causes) - 1
-    others = f" (and {_plural(more, 'other reason')})" if more else ""
-    return f"{len(doubted)} of {_plural(trials, 'trial')} cannot be believed: {first}{others}"
+    return f"{len(doubted)} of {_plural(trials, 'trial')} cannot be believed: {_causes(doubted)}"
 
 
 def _even_so(cases: Sequence[CaseSummary]) -> str:
@@ -66,6 +65,24 @@ def _even_so(cases: Sequence[CaseSummary]) -> str:
     if not doubted:
         return ""
     return f"; the figures of {_plural(len(doubted), 'case')} are at most: {_doubts(doubted)}"
+
+
+def set_aside_text(cases: Sequence[CaseSummary]) -> str | None:
+    """Return "1 of 3 attempts set aside: requests left late: ..." or None where none was."""
+    aside = [trial for case in cases for trial in case.set_aside]
+    if not aside:
+        return None
+    made = _plural(sum(len(case.attempts) for case in cases), "attempt")
+    return f"{len(aside)} of {made} set aside: {_causes(aside)}"
+
+
+def _causes(trials: Sequence[TrialSummary]) -> str:
+    # What follows from a cause is not counted beside it, and a cause that several trials share counts once.
+    causes: dict[str, str] = {}
+    for reason in (reason for trial in trials for reason in trial.validity.causes):
+        causes.setdefault(reason.code, reason.text)
+    first, more = next(iter(causes.values())), len(causes) - 1
+    return f"{first} (and {_plural(more, 'other reason')})" if more else first
 
 
 def _failures(cases: Sequence[CaseSummary]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.attempts import divided, uneven
 from seatrial.analysis.cases import case_summary
-from seatrial.analysis.evidence import evidence_of, measure_window
+from seatrial.analysis.evidence import TrialEvidence, evidence_of, measure_window
 from seatrial.analysis.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
 from seatrial.analysis.partial import load_from_frames
 from seatrial.analysis.resources import trial_resources
@@ -19,7 +21,7 @@ from seatrial.record.rows import JournalEntry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.result import LoadResult, Validity
     from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.rows import RecordedCase, RecordedTrial
@@ -27,10 +29,9 @@ if TYPE_CHECKING:
 
 def summarise_run(reader: RunReader) -> RunSummary:
     """Return what is to be said of a run, finished, cut off or live; raises ``RecordError``."""
-    recorded = reader.cases()
-    # Every case is repeated as often as the others.
-    repeats = (reader.run().trials or 0) // max(1, len(recorded))
-    cases = tuple(_case(reader, case, repeats) for case in recorded)
+    # The plan says how many trials there were to be, whenever the run was cut off.
+    repeats = reader.plan()["plan"]["repeat"]
+    cases = tuple(_case(reader, case, repeats) for case in reader.cases())
     return RunSummary(
         run=reader.run(),
         question=reader.question(),
@@ -40,6 +41,7 @@ def summarise_run(reader: RunReader) -> RunSummary:
         cases=cases,
         environment=reader.environment(),
         changes=reader.changes(),
+        uneven=uneven(_attempts_by_system(cases)),
         # Last: what cannot be read is known once everything has been.
         journal=(*reader.journal(), *_damaged(reader)),
     )
@@ -55,6 +57,21 @@ def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:
     )
 
 
+def validities_of(reader: RunReader, case: RecordedCase) -> tuple[Validity, ...]:
+    """Return whether the trials of one case may be believed, and nothing else of them."""
+    return tuple(
+        judge_trial(_evidence(reader, case, trial, reader.frames(trial.trial)))
+        for trial in _ended(reader, case)
+    )
+
+
+def _attempts_by_system(cases: Sequence[CaseSummary]) -> dict[str, list[TrialSummary]]:
+    found: dict[str, list[TrialSummary]] = {}
+    for case in cases:
+        found.setdefault(case.case.system, []).extend(case.attempts)
+    return found
+
+
 def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
     by_label: dict[str, list[CaseSummary]] = {}
     for case in cases:
@@ -66,11 +83,25 @@ def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
 
 
 def _case(reader: RunReader, case: RecordedCase, repeats: int) -> CaseSummary:
+    frames = {trial.trial: reader.frames(trial.trial) for trial in _ended(reader, case)}
+    attempts = [_trial(reader, case, trial, frames[trial.trial]) for trial in _ended(reader, case)]
+    trials, aside = divided(attempts, repeats)
+    of_trials = [frames[trial.trial] for trial in trials]
+    return replace(case_summary(case, trials, of_trials, reader.objectives(), repeats), set_aside=aside)
+
+
+def _ended(reader: RunReader, case: RecordedCase) -> list[RecordedTrial]:
     # A trial that is running now has nothing to be judged yet.
-    recorded = [trial for trial in reader.trials() if trial.case_id == case.id and trial.state != "running"]
-    frames = [reader.frames(trial.trial) for trial in recorded]
-    trials = [_trial(reader, case, trial, own) for trial, own in zip(recorded, frames, strict=True)]
-    return case_summary(case, trials, frames, reader.objectives(), repeats)
+    return [trial for trial in reader.trials() if trial.case_id == case.id and trial.state != "running"]
+
+
+def _evidence(
+    reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
+) -> TrialEvidence:
+    load = _stored_load(reader, trial)
+    if load is None:
+        load = load_from_frames(case, measure_window(reader.phases(trial.trial), frames), frames)
+    return evidence_of(reader, case, trial, load, frames)
 
 
 def _trial(
@@ -78,8 +109,8 @@ def _trial(
 ) -> TrialSummary:
     phases, samples = reader.phases(trial.trial), reader.process_samples(trial.trial)
     window = measure_window(phases, frames)
-    load = _stored_load(reader, trial) or load_from_frames(case, window, frames)
-    evidence = evidence_of(reader, case, trial, load, frames)
+    evidence = _evidence(reader, case, trial, frames)
+    load = evidence.load
     achieved_per_s = None if load is None else load.rate_achieved_per_s
     return TrialSummary(
         trial=trial.trial,

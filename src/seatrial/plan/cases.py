@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seatrial.plan.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from seatrial.plan.model import LoadPlan, OriginPlan, PhasePlan, Plan, SystemPlan
     from seatrial.plan.variables import VariableName
@@ -73,6 +73,15 @@ def trial_order(plan: Plan, cases: tuple[Case, ...]) -> tuple[tuple[Case, int], 
         chance.shuffle(round_of_cases)
         order.extend((case, repeat) for case in round_of_cases)
     return tuple(order)
+
+
+def again_order(
+    plan: Plan, cases: tuple[Case, ...], missing: Mapping[str, int], turn: int
+) -> tuple[Case, ...]:
+    """Return the cases that are run once more in this turn, in an order of its own; ``missing`` is by the case's id."""
+    again = [case for case in cases if missing.get(case.id)]
+    random.Random(f"{plan.seed} again {turn}").shuffle(again)
+    return tuple(again)
 
 
 def expected_run_s(plan: Plan, cases: Iterable[Case]) -> float:

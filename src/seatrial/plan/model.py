@@ -198,6 +198,12 @@ class Plan(Model):
     repeat: Annotated[int, Quantity(COUNT, 1, limits.MAX_REPEAT)] = Field(
         3, description="Trials of each case, in randomised order.", examples=[3]
     )
+    retry: Annotated[int, Quantity(COUNT, 0, limits.MAX_RETRY)] = Field(
+        2,
+        description="Attempts again of each case, at the end, in place of trials that cannot be believed for what the "
+        "generator or its machine did. 0 turns it off.",
+        examples=[2],
+    )
     seed: Annotated[int, Quantity(COUNT, 0, 2**32 - 1)] = Field(
         1, description="Of the order of trials and of Poisson arrivals.", examples=[1]
     )

@@ -97,6 +97,7 @@ def _sums(plan: Plan, cases: Sequence[Case]) -> Iterator[Sequence[str]]:
         "trials",
         f"{format_count(count * plan.repeat)} ({count} cases, {plan.repeat} times each, in randomised order)",
     )
+    yield "again", f"at most {plan.retry} of each case, in place of trials that cannot be believed"
     yield "under load", format_duration(round(plan.repeat * sum(case.measuring_s for case in cases)))
     yield "expected", format_duration(round(expected_run_s(plan, cases)))
 

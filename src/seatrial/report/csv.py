@@ -38,6 +38,7 @@ def _row(case: CaseSummary, trial: TrialSummary) -> dict[str, Any]:
         "state": trial.state,
         "validity": trial.validity.state,
         "validity_reasons": "; ".join(reason.code for reason in trial.validity.reasons),
+        "set_aside": trial in case.set_aside,
         "case_verdict": case.verdict.state or "",
         **(_load(trial.load) if trial.load is not None else {}),
         **_resources(trial),

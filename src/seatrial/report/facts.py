@@ -34,6 +34,12 @@ DOUBTS = (
 )
 """What the doubts below it mean."""
 
+SET_ASIDE = (
+    "Only the generator or its machine was to blame, and others were run in their place."
+    " Their latencies had no say in it."
+)
+"""What it means that attempts were set aside."""
+
 NOT_TOLD = "not told"
 
 
@@ -45,13 +51,14 @@ def when_text(run: RunInfo) -> str:
 
 def repeats_text(summary: RunSummary) -> str:
     """Return how much of the plan was run."""
-    planned = summary.run.trials
-    trials = (
-        f"{summary.trials} trials"
-        if planned in {None, summary.trials}
-        else f"{summary.trials} of {planned} trials"
-    )
-    return f"{len(summary.cases)} cases, {trials}"
+    planned = summary.run.trials or summary.trials
+    if summary.trials < planned:
+        trials = f"{summary.trials} of {planned} trials"
+    else:
+        again = summary.trials - planned
+        trials = f"{planned} trials" + (f" and {again} again" if again else "")
+    aside = f", {summary.set_aside} of {summary.trials} attempts set aside" if summary.set_aside else ""
+    return f"{len(summary.cases)} cases, {trials}{aside}"
 
 
 def environment_facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

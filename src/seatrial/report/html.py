@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 from seatrial.analysis.validity import fault_of
 from seatrial.report import charts
 from seatrial.report.chart_series import typical_trial
-from seatrial.report.facts import DOUBTS, METHOD, environment_facts, repeats_text, when_text
-from seatrial.report.table import RESOURCE_COLUMNS, RESULT_COLUMNS, count_rows, result_rows, trials_in_order
+from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
+from seatrial.report.table import (
+    RESOURCE_COLUMNS,
+    RESULT_COLUMNS,
+    count_rows,
+    result_rows,
+    set_aside_lines,
+    trials_in_order,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +58,9 @@ def render_html(summary: RunSummary) -> str:
         rows=result_rows(summary),
         count_rows=count_rows(summary),
         trials=trials_in_order(summary),
-        invalid=[(case, trial) for case, trial in trials_in_order(summary) if trial.validity.reasons],
+        invalid=sorted(summary.invalid, key=lambda pair: pair[1].order),
+        set_aside=set_aside_lines(summary),
+        set_aside_meaning=SET_ASIDE,
         fault_of=fault_of,
         doubts=DOUBTS,
         charts=[chart for chart in found if chart.group is None],

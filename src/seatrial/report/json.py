@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.objectives import unit_of
+from seatrial.analysis.sentences import set_aside_text
 from seatrial.analysis.validity import fault_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
             "ended_utc": run.ended_utc,
             "trials_planned": run.trials,
             "trials_begun": summary.trials,
+            "trials_set_aside": summary.set_aside,
+            "set_aside_unevenly": summary.uneven,
             "seatrial_version": run.version,
             "exit_code": int(summary.exit_code),
         },
@@ -65,7 +68,12 @@ def _case(case: CaseSummary) -> dict[str, Any]:
         "spectrum": [
             {"quantile": round(1 - 1 / inverse, 9), "latency_us": us} for inverse, us in case.spectrum
         ],
-        "trials": [_trial(trial) for trial in case.trials],
+        "attempts": {
+            "made": len(case.attempts),
+            "set_aside": len(case.set_aside),
+            "text": set_aside_text([case]),
+        },
+        "trials": [{**_trial(trial), "set_aside": trial in case.set_aside} for trial in case.attempts],
     }
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.validity import fault_of
-from seatrial.report.facts import DOUBTS, METHOD, environment_facts, repeats_text, when_text
+from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
 from seatrial.report.table import (
     RESOURCE_COLUMNS,
     RESULT_COLUMNS,
     count_rows,
     ours_lines,
     result_rows,
-    trials_in_order,
+    set_aside_lines,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield ""
     yield from (f"- **{_plain(system.sentence)}**" for system in summary.systems)
     yield from _doubts(summary)
+    yield from _set_aside(summary)
     yield "\n## Results\n"
     rows = result_rows(summary)
     yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
@@ -63,11 +64,18 @@ def _doubts(summary: RunSummary) -> Iterator[str]:
     if not summary.invalid:
         return
     yield f"\n> **{len(summary.invalid)} of {summary.trials} trials cannot be believed.** {DOUBTS}"
-    for case, trial in trials_in_order(summary):
+    for case, trial in sorted(summary.invalid, key=lambda pair: pair[1].order):
         for cause in trial.validity.causes:
             where = f"{case.case.id}, repeat {trial.repeat}"
             so = "".join(f"; and so: {_plain(one.text)}" for one in trial.validity.consequences(cause))
             yield f"> - {where}: {_plain(cause.text)} ({fault_of(cause)}){so}. Remedy: {_plain(cause.remedy)}."
+
+
+def _set_aside(summary: RunSummary) -> Iterator[str]:
+    lines = set_aside_lines(summary)
+    if lines:
+        yield f"\n> **{summary.set_aside} of {summary.trials} attempts were set aside.** {SET_ASIDE}"
+        yield from (f"> - {_plain(line)}" for line in lines)
 
 
 def _ours(summary: RunSummary) -> Iterator[str]:

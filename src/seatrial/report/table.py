@@ -88,6 +88,16 @@ def ours_lines(summary: RunSummary) -> tuple[str, ...]:
     )
 
 
+def set_aside_lines(summary: RunSummary) -> tuple[str, ...]:
+    """Return why each attempt was set aside, and whether that fell on one system more than on the others."""
+    lines = [
+        f"trial {trial.order}, {case.case.id}: {'; '.join(cause.text for cause in trial.validity.causes)}"
+        for case, trial in trials_in_order(summary)
+        if trial in case.set_aside
+    ]
+    return (*lines, summary.uneven) if summary.uneven else tuple(lines)
+
+
 def count_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
     """Return (trial, case, repeat, generator, system, system towards the origin, origin, agree) as texts."""
     return tuple(_count_row(case, trial) for case, trial in trials_in_order(summary))
@@ -95,7 +105,7 @@ def count_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
 
 def trials_in_order(summary: RunSummary) -> tuple[tuple[CaseSummary, TrialSummary], ...]:
     """Return every trial with its case, in the order of execution."""
-    pairs = [(case, trial) for case in summary.cases for trial in case.trials]
+    pairs = [(case, trial) for case in summary.cases for trial in case.attempts]
     return tuple(sorted(pairs, key=lambda pair: pair[1].order))
 
 

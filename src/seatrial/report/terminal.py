@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.report.table import result_rows
+from seatrial.report.table import result_rows, set_aside_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +45,13 @@ def print_summary(summary: RunSummary, console: Console) -> None:
             for reason in trial.validity.consequences(cause):
                 console.print(f"        and so: {reason.text}", markup=False, highlight=False)
             console.print(f"        remedy: {cause.remedy}", markup=False, highlight=False)
+    for line in set_aside_lines(summary):
+        console.print(
+            f"set aside: {line}" if line != summary.uneven else line,
+            style="dim",
+            markup=False,
+            highlight=False,
+        )
     for system in summary.systems:
         console.print(system.sentence, style=STYLES.get(system.state, ""), markup=False, highlight=False)
 

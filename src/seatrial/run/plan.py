@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from seatrial import systems
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.attempts import missing
+from seatrial.analysis.summary import summarise_run, validities_of
 from seatrial.errors import ExitCode, SeatrialError
-from seatrial.plan.cases import Case, compile_cases, trial_order
+from seatrial.plan.cases import Case, again_order, compile_cases, trial_order
 from seatrial.plan.compiled import compiled_document
 from seatrial.plan.load import GivenPlan
 from seatrial.plan.model import Plan
@@ -100,13 +103,8 @@ def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
 async def _run_trials(
     plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, ending: Ending
 ) -> SeatrialError | None:
-    desk = Desk(writer.append, writer, writer.directory)
     try:
-        for number, (case, repeat) in enumerate(order, start=1):
-            if ending.stop.is_set() or writer.fault is not None:
-                break
-            seed = derive(plan.seed, "trial", number)
-            await run_trial(TrialPlan(case, repeat, number, len(order), seed), desk, ending)
+        await _all_trials(plan, order, writer, ending)
     except BaseException as error:
         code = error.exit_code if isinstance(error, SeatrialError) else ExitCode.ENVIRONMENT
         writer.append(RunEnded("failed", int(code)))
@@ -121,3 +119,37 @@ async def _run_trials(
     with RunReader.open(writer.path) as reader:
         writer.append(RunEnded("finished", summarise_run(reader).exit_code))
     return None
+
+
+async def _all_trials(
+    plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, ending: Ending
+) -> None:
+    """Run the trials in their order, and then again those that cannot be believed, a turn of each case at a time."""
+    desk = Desk(writer.append, writer, writer.directory)
+    cases = tuple({case.id: case for case, _ in order}.values())
+    made: Counter[str] = Counter()
+    turn: Sequence[Case] = [case for case, _ in order]
+    for turns in count(1):
+        begun = sum(made.values())
+        for number, case in enumerate(turn, start=begun + 1):
+            if ending.stop.is_set() or writer.fault is not None:
+                return
+            made[case.id] += 1
+            seed = derive(plan.seed, "trial", number)
+            await run_trial(TrialPlan(case, made[case.id], number, begun + len(turn), seed), desk, ending)
+        if ending.stop.is_set() or writer.fault is not None:
+            return
+        turn = again_order(plan, cases, _missing(plan, writer), turns)
+        if not turn:
+            return
+        writer.append(Noted("seatrial", f"{len(turn)} run again in place of trials that cannot be believed"))
+
+
+def _missing(plan: Plan, writer: RunWriter) -> dict[str, int]:
+    """Return how many more attempts each case is to have, by its id."""
+    if not plan.retry:
+        return {}
+    with RunReader.open(writer.path) as reader:
+        return {
+            case.id: missing(validities_of(reader, case), plan.repeat, plan.retry) for case in reader.cases()
+        }

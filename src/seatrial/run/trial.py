@@ -110,7 +110,9 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
     except SeatrialError as error:
         desk.record(Noted("seatrial", _in_words(error), plan.order))
         because = f" ({error.cause})" if error.cause else ""
-        ended = TrialEnded(plan.order, f"failed: {error.what}{because}", time.monotonic())
+        ended = TrialEnded(
+            plan.order, f"failed: {error.what}{because}", time.monotonic(), reasons=(_failure(error),)
+        )
     finally:
         try:
             await system.stop()
@@ -125,6 +127,16 @@ async def _attempt(plan: TrialPlan, desk: Desk, made: tuple[System, Origin], end
     if setting is not None:
         ended = await unless(ending.cut, _measure(plan, desk, setting, ending))
     return ended or TrialEnded(plan.order, CUT_OFF, time.monotonic())
+
+
+def _failure(error: SeatrialError) -> dict[str, str]:
+    """Return the reason that a trial failed, with whose fault it was."""
+    fault = {"generator": "generator", "system under test": "system"}.get(error.fault, "environment")
+    return {
+        "code": f"{fault}.failed",
+        "text": f"the trial failed: {error.what}",
+        "remedy": error.next_step or "remove the cause, run again",
+    }
 
 
 def _in_words(error: SeatrialError) -> str:
