@@ -68,7 +68,7 @@ def test_a_plan_gives_a_report_whose_counts_agree(bench) -> None:
     seen = trials(document)
     assert set(seen) == {"direct", "envoy", "nginx"}
     for system, trial in seen.items():
-        assert trial["validity"] == {"state": "VALID", "reasons": []}
+        assert trial["validity"] == {"state": "VALID", "direction": None, "reasons": []}
         assert trial["load"]["requests"]["intended"] == trial["load"]["requests"]["completed"] == MEASURED
         counts = trial["counts"]
         assert counts["generator_completed"] == counts["origin_requests"] == MEASURED + WARMED_UP

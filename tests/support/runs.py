@@ -30,6 +30,7 @@ load: {{rate: 200/s, active: 10, connect_rate: 1k/s, timeout: 1 s, resolution: 1
 phases: {{stable_for: 0 s, warmup: 200 ms, measure: {measure}, cooldown: 5 s}}
 seed: {seed}
 repeat: 1
+retry: 0
 objectives: [p99 < 10 s, errors == 0]
 """
 

@@ -197,7 +197,17 @@ def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
         "files",
         "_us_",
     )
-    words = {"case", "system", "repeat", "order", "state", "validity", "validity_reasons", "set_aside", "case_verdict"}
+    words = {
+        "case",
+        "system",
+        "repeat",
+        "order",
+        "state",
+        "validity",
+        "validity_reasons",
+        "set_aside",
+        "case_verdict",
+    }
     for header in set(rows[0]) - words:
         assert header.startswith("variable_") or any(unit in header for unit in units), header
     assert rows[5]["validity"] == "INVALID"
