@@ -143,8 +143,8 @@ def test_what_has_no_known_cause_stands_for_itself():
 
 
 def test_causes_lead_to_reasons_that_exist():
-    known = {*BAD, "generator.lost", "generator.failed", "system.failed", "system.unstable", "environment.held_connections",
-             "environment.active_connections", "environment.busy"}  # fmt: skip
+    known = {*BAD, "generator.lost", "generator.failed", "system.failed", "system.unstable",
+             "environment.held_connections", "environment.active_connections", "environment.busy"}  # fmt: skip
     named = {*CONSEQUENCES, *(code for codes in CONSEQUENCES.values() for code in codes)}
     assert named <= known
     assert all(code in CONSEQUENCES[cause] for cause, code in EMPTY)
