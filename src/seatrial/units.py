@@ -61,7 +61,7 @@ _QUANTITY = re.compile(r"([0-9]+)(?:\.([0-9]+))?\s*([A-Za-zµμ/]*)\s*", re.ASCI
 
 def parse_duration_s(text: str | float) -> float:
     """Return seconds. Parts add up, as in ``1 h 30 min``; ``m`` is minutes, as wrk has it."""
-    parts = _quantities(text, _DURATIONS, _DURATION)
+    parts = _quantities(text, _DURATIONS, _DURATION, each_once=True)
     common = math.lcm(*(denominator for _, denominator in parts))
     return _divide(sum(numerator * (common // denominator) for numerator, denominator in parts), common)
 
@@ -134,14 +134,22 @@ def format_size(size_bytes: int) -> str:
     return f"{size_bytes} B"
 
 
-def _quantities(value: str | float, units: Mapping[str, Ratio], kind: Kind) -> list[Ratio]:
+def _quantities(
+    value: str | float, units: Mapping[str, Ratio], kind: Kind, *, each_once: bool = False
+) -> list[Ratio]:
     text = _as_text(value, kind)
     quantities: list[Ratio] = []
+    seen: set[Ratio] = set()
     at = 0
     while at < len(text):
         match = _QUANTITY.match(text, at)
         if match is None:
             raise ValueError(_refusal(value, kind))
+        unit = units.get(match[3], (0, 1))
+        # `1 h 1 h` is a slip of the hand, not two hours.
+        if each_once and unit in seen:
+            raise ValueError(_refusal(value, kind))
+        seen.add(unit)
         quantities.append(_scaled(value, match, units, kind))
         at = match.end()
     if not quantities:

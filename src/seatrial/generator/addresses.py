@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-SOURCE_LIMIT = 65_536
-"""More source addresses than this are a typing error in the range."""
+from seatrial.plan.limits import MAX_SOURCE_ADDRESSES
+
+SOURCE_LIMIT = MAX_SOURCE_ADDRESSES
 
 
 def addresses_of(cidrs: Iterable[str]) -> tuple[str, ...]:

@@ -7,11 +7,14 @@ points at the file.
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import TYPE_CHECKING
 
 from seatrial.plan.limits import MAX_VALUES_PER_VARIABLE
 from seatrial.plan.metrics import METRICS, ObjectiveMistake, parse_objective
 from seatrial.plan.problems import Problem, Span, listed, nearest_word, quoted, refusal
+from seatrial.plan.quantities import DURATION
 from seatrial.plan.target import SYSTEM_KINDS
 from seatrial.plan.variables import VARIABLES
 from seatrial.plan.yaml12 import Entry, List, Map, Node, Scalar, ScalarValue
@@ -38,6 +41,14 @@ def reshape(root: Map, problems: list[Problem]) -> Map:
         if node is not None:
             root = root.with_entry(key, form(node, problems))
     return root
+
+
+def is_zero_duration(node: Node) -> bool:
+    """Return whether a value is a time of 0, with or without a unit."""
+    try:
+        return isinstance(node, Scalar) and DURATION.parse(node.value) == 0
+    except ValueError:
+        return False
 
 
 def describe(node: Node) -> str:
@@ -152,6 +163,17 @@ def _variable(name: str, entry: Entry, problems: list[Problem]) -> Map | None:
         text = f"`{name}` takes a list of 1 to {MAX_VALUES_PER_VARIABLE} values, not {given}"
         problems.append(Problem(node.span, text, _VARY_SHAPE))
         return None
+    if _is_one_number(node):
+        one = "".join(item.text for item in node.items if isinstance(item, Scalar))
+        given = ",".join(item.text for item in node.items if isinstance(item, Scalar))
+        problems.append(
+            Problem(
+                node.span,
+                f"`[{given}]` has {len(node.items)} values of `{name}`, since a comma parts values, not thousands",
+                f"`[{one}]` for one value, or a space after each comma for several",
+            )
+        )
+        return None
     values = tuple(_values(name, node, problems))
     if not values:
         return None
@@ -161,6 +183,22 @@ def _variable(name: str, entry: Entry, problems: list[Problem]) -> Map | None:
             "name": Entry(entry.key, Scalar(entry.key, name, name)),
             "values": Entry(entry.key, List(node.span, values)),
         },
+    )
+
+
+def _is_one_number(node: List) -> bool:
+    """Return whether a list looks like one number with commas between its thousands: ``[1,000]``, ``[10,500/s]``."""
+    items = [item for item in node.items if isinstance(item, Scalar)]
+    is_close = all(
+        after.span.line == before.span.line and after.span.column == before.span.column + len(before.text) + 1
+        for before, after in itertools.pairwise(items)
+    )
+    return (
+        len(items) == len(node.items) > 1
+        and is_close
+        and re.fullmatch(r"[0-9]{1,3}", items[0].text, re.ASCII) is not None
+        and all(re.fullmatch(r"[0-9]{3}", item.text, re.ASCII) for item in items[1:-1])
+        and re.fullmatch(r"[0-9]{3}(?![0-9]).*", items[-1].text, re.ASCII) is not None
     )
 
 
@@ -217,9 +255,12 @@ def _objective(node: Node, problems: list[Problem]) -> Map | None:
 
 
 def _origin(node: Node, _problems: list[Problem]) -> Node:
-    """``delay: 5 ms`` is a fixed delay."""
+    """``delay: 5 ms`` is a fixed delay, and ``delay: 0`` is none."""
     if not isinstance(node, Map) or not isinstance(delay := node.get("delay"), Scalar):
         return node
+    if is_zero_duration(delay):
+        none = Scalar(delay.span, "none", "none")
+        return node.with_entry("delay", Map(delay.span, {"kind": Entry(delay.span, none)}))
     fixed = Scalar(delay.span, "fixed", "fixed")
     entries = {"kind": Entry(delay.span, fixed), "mean": Entry(delay.span, delay)}
     return node.with_entry("delay", Map(delay.span, entries))

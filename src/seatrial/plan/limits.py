@@ -19,6 +19,8 @@ MAX_RETRY = 100
 MAX_OBJECTIVES = 32
 MAX_HEADERS = 64
 MAX_SOURCES = 256
+# A whole 127.0.0.0/16; a wider range is a typing error.
+MAX_SOURCE_ADDRESSES = 65_536
 
 # The values. At 10 million connections and requests per second the design's arithmetic for a cluster ends.
 MAX_CONNECTIONS = 10_000_000

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from seatrial import units
 from seatrial.plan.problems import listed
+from seatrial.plan.thresholds import mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,6 +116,10 @@ def parse_objective(text: str) -> ParsedObjective:
     except ValueError as error:
         text, _, allowed = str(error).rpartition(": ")
         raise ObjectiveMistake(f"the value of `{metric}`: {text}", allowed) from None
+    found = METRICS[metric]
+    wrong = mistake(found.unit, comparison, threshold, is_fraction=found.read is _read_fraction)
+    if wrong is not None:
+        raise ObjectiveMistake(f"`{metric} {comparison} {value}` cannot be meant, for {wrong[0]}", wrong[1])
     return ParsedObjective(metric, comparison, threshold)
 
 

@@ -29,18 +29,36 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}", re.ASCII)
 
 def _network(source: str) -> str:
     try:
-        ipaddress.ip_network(source, strict=False)
+        network = ipaddress.ip_network(source, strict=False)
     except ValueError:
         raise ValueError(
             f"`{source}` is not a network: an address or a CIDR, such as `127.0.1.0/28`"
         ) from None
+    if network.version != 4:
+        raise ValueError(f"`{source}` is IPv6, and systems of a plan listen on IPv4: such as `127.0.1.0/28`")
+    if network.num_addresses > limits.MAX_SOURCE_ADDRESSES:
+        raise ValueError(
+            f"`{source}` has {network.num_addresses:,} addresses: at most {limits.MAX_SOURCE_ADDRESSES:,}"
+        )
     return source
+
+
+# What Seatrial itself says in each request, or what would make a server wait for a body that does not come.
+_OWN_FIELDS = {
+    "host": "a plan's Host field is `host` in `load`",
+    "content-length": "requests of a plan have no body",
+    "transfer-encoding": "requests of a plan have no body",
+}
 
 
 def _header(header: tuple[str, str]) -> tuple[str, str]:
     name, value = header
     if not _TOKEN.fullmatch(name) or not value.isascii() or not value.isprintable():
         raise ValueError(f"`{name}: {value}` is not a header: a token, and printable ASCII on one line")
+    if name.lower() in _OWN_FIELDS:
+        raise ValueError(
+            f"`{name}` cannot be among the headers, for {_OWN_FIELDS[name.lower()]}: other fields"
+        )
     return header
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from seatrial.plan.limits import MAX_PROBLEMS_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+LINE_BREAK = re.compile(r"\r\n|\n|\r")
+"""Those of YAML 1.2 (section 5.4), and of editors: a line separator (U+2028) ends no line."""
 
 # Enough of a line to recognise it; a line may be as long as the file.
 _EXCERPT_CHARACTERS = 100
@@ -72,7 +76,7 @@ def _in_order(problem: Problem) -> tuple[Span, str]:
 
 def _describe(path: str, source: str, problems: Sequence[Problem]) -> str:
     count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-    lines = source.split("\n")
+    lines = LINE_BREAK.split(source)
     blocks = [_block(path, lines, problem) for problem in problems[:MAX_PROBLEMS_SHOWN]]
     if len(problems) > MAX_PROBLEMS_SHOWN:
         blocks.append(f"... and {len(problems) - MAX_PROBLEMS_SHOWN} more")

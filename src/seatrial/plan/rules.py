@@ -23,6 +23,9 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     varied = vary if isinstance(vary, Map) else Map(root.span, {})
     yield from _given_twice(root, varied)
     yield from _rate_and_loop(root, varied)
+    yield from _nothing_to_do(root, varied)
+    yield from _delay_and_timeout(root)
+    yield from _proxies_of_objectives(root)
     yield from _too_many(root, varied)
 
 
@@ -44,6 +47,9 @@ def _rate_and_loop(root: Map, varied: Map) -> Iterator[Problem]:
     silent = _is_zero(section.get("active")) and "active" not in varied.entries
     loop = section.get("loop")
     if isinstance(loop, Scalar) and loop.text == "closed":
+        if silent:
+            text = "a closed loop needs connections that send, but `active` is 0"
+            yield Problem(section.entries["active"].key, text, "`active` of 1 or more, or `loop: open`")
         if rate:
             text = "a closed loop has no `rate`: it sends when the answer before has come"
             yield Problem(rate, text, "`loop: open`, or no `rate`")
@@ -71,6 +77,70 @@ def _is_zero(node: Node | None) -> bool:
         return isinstance(node, Scalar) and units.parse_count(node.value) == 0  # type: ignore[arg-type]
     except ValueError:
         return False
+
+
+def _nothing_to_do(root: Map, varied: Map) -> Iterator[Problem]:
+    """Yield cases without requests and without idle connections: they would be VALID about nothing."""
+    section = root.get("load")
+    if not isinstance(section, Map) or not _is_zero(section.get("active")) or "active" in varied.entries:
+        return
+    connections = varied.get("connections")
+    allowed = "`connections` of 1 or more, or `active` and a `rate`"
+    if isinstance(connections, List):
+        for item in connections.items:
+            if _is_zero(item):
+                yield Problem(item.span, "this case has no load: no connections, and `active` is 0", allowed)
+    elif "connections" not in section.entries or _is_zero(section.get("connections")):
+        text = "a plan without a load: no `connections`, and `active` is 0"
+        yield Problem(section.entries["active"].key, text, allowed)
+
+
+DEFAULT_TIMEOUT_S = 2.0
+"""That of ``LoadPlan``, which a test holds it against: this module reads nodes, before there are models."""
+
+
+def _delay_and_timeout(root: Map) -> Iterator[Problem]:
+    """Yield delays that no answer comes in time for: they would measure the timeout."""
+    origin, load = root.get("origin"), root.get("load")
+    delay = origin.get("delay") if isinstance(origin, Map) else None
+    given = load.get("timeout") if isinstance(load, Map) else None
+    timeout_s = DEFAULT_TIMEOUT_S if given is None else _duration_s(given)
+    parts = [delay.get("mean"), delay.get("low")] if isinstance(delay, Map) else [delay]
+    for part in parts:
+        delay_s = None if part is None else _duration_s(part)
+        if part is not None and delay_s is not None and timeout_s is not None and delay_s >= timeout_s:
+            shown = f"{units.format_duration(delay_s)} is not below the timeout of {units.format_duration(timeout_s)}"
+            yield Problem(
+                part.span, f"a delay of {shown}: requests would time out", "a longer `timeout` in `load`"
+            )
+
+
+def _proxies_of_objectives(root: Map) -> Iterator[Problem]:
+    """Yield objectives that no system is held to: never judged, they would look as if they held."""
+    systems, objectives = root.get("systems"), root.get("objectives")
+    if not isinstance(systems, List) or not isinstance(objectives, List):
+        return
+    kinds = [
+        item.text if isinstance(item, Scalar) else next(iter(item.entries), "")
+        for item in systems.items
+        if isinstance(item, Scalar | Map)
+    ]
+    for item in objectives.items:
+        if (
+            kinds
+            and set(kinds) == {"direct"}
+            and isinstance(item, Scalar)
+            and item.text.strip().startswith("proxy_")
+        ):
+            text = f"`{item.text.split()[0]}` is of a proxy, and this plan has none"
+            yield Problem(item.span, text, "`nginx` or `envoy` among the `systems`")
+
+
+def _duration_s(node: Node) -> float | None:
+    try:
+        return units.parse_duration_s(node.value) if isinstance(node, Scalar) else None  # type: ignore[arg-type]
+    except ValueError:
+        return None
 
 
 def _too_many(root: Map, varied: Map) -> Iterator[Problem]:

@@ -12,6 +12,8 @@ from seatrial.plan.quantities import COUNT, SIZE, Quantity
 
 SystemKind = Literal["envoy", "nginx", "direct"]
 SYSTEM_KINDS: tuple[SystemKind, ...] = get_args(SystemKind)
+RESERVED_LABELS = frozenset({"origin", "generator"})
+"""Files and processes of a run are named after these beside its systems."""
 
 
 class EnvoyOptions(Model):
@@ -62,7 +64,17 @@ class SystemPlan(Model):
     @field_validator("label")
     @classmethod
     def _file_safe(cls, label: str) -> str:
+        if label in RESERVED_LABELS:
+            raise ValueError(f"the label `{label}` is taken, for a run has one itself: another word")
         return file_safe_word(label)
+
+    @model_validator(mode="after")
+    def _own_kind(self) -> SystemPlan:
+        if self.label in SYSTEM_KINDS and self.label != self.kind:
+            raise ValueError(
+                f"`{self.label}` as the label of `{self.kind}` would be taken for another kind of system"
+            )
+        return self
 
 
 class DelayPlan(Model):

@@ -8,13 +8,14 @@ their expansion is bounded; merge keys, tags and duplicate keys are mistakes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
 from seatrial.plan.limits import MAX_DEPTH, MAX_NODES, MAX_SCALAR_CHARACTERS
-from seatrial.plan.problems import Problem, Span, quoted
+from seatrial.plan.problems import LINE_BREAK, Problem, Span, quoted
 
 if TYPE_CHECKING:
     from yaml._yaml import Mark as CMark
@@ -106,6 +107,18 @@ def _convert(composed: yaml.Node) -> tuple[Node | None, list[Problem]]:
         return None, [*converter.problems, refused.problem]
 
 
+class Places:
+    """Finds line and column, from 0, of a character by its place in the text."""
+
+    def __init__(self, source: str) -> None:
+        self.starts = [0, *(found.end() for found in LINE_BREAK.finditer(source))]
+
+    def at(self, index: int) -> tuple[int, int]:
+        """Return line and column."""
+        line = bisect_right(self.starts, index) - 1
+        return line, index - self.starts[line]
+
+
 class _RefusedError(Exception):
     """The file goes over a limit, so reading stops."""
 
@@ -118,6 +131,16 @@ class _Loader(yaml.SafeLoader):
 
     depth = 0
     composed = 0
+
+    def __init__(self, source: str) -> None:
+        self.places = Places(source)
+        super().__init__(source)
+
+    def get_mark(self) -> Mark:
+        """Return where reading stands, in the lines of YAML 1.2: PyYAML's are those of 1.1, which has more breaks."""
+        mark: Mark = super().get_mark()
+        mark.line, mark.column = self.places.at(mark.index)
+        return mark
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
@@ -255,6 +278,5 @@ def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
 
 
 def _character_problem(error: yaml.reader.ReaderError, source: str) -> Problem:
-    before = source[: error.position]
-    column = error.position - (before.rfind("\n") + 1) + 1
-    return Problem(Span(before.count("\n") + 1, column), "this character is not allowed in YAML")
+    line, column = Places(source).at(error.position)
+    return Problem(Span(line + 1, column + 1), "this character is not allowed in YAML")
