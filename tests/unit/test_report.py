@@ -19,9 +19,10 @@ from seatrial.cli.report import report
 from seatrial.record.reader import RunReader
 from seatrial.report.charts import latency_by_case, latency_spectrum, trial_over_time
 from seatrial.report.csv import results_csv
+from seatrial.report.doubts import doubts
 from seatrial.report.html import render_html
 from seatrial.report.markdown import render_markdown
-from seatrial.report.terminal import WIDTH_LIMIT, print_summary
+from seatrial.report.terminal import COLUMNS, WIDTH_LIMIT, print_summary
 
 SYSTEMS = ("direct", "envoy")
 
@@ -120,6 +121,7 @@ def test_the_page_is_whole_without_scripts(page, summary):
 def test_the_page_opens_with_question_verdicts_doubt_and_results(page):
     order = [
         "Does the proxy add",
+        "Beside no proxy",
         "envoy: INVALID",
         "cannot be believed",
         "Results",
@@ -127,7 +129,7 @@ def test_the_page_opens_with_question_verdicts_doubt_and_results(page):
         "Journal",
     ]
     places = [page.text.rindex(text) if text == "Journal" else page.text.index(text) for text in order]
-    places[2] = page.text.index("trials cannot be believed", places[1] + 60)
+    places[3] = page.text.index("trials cannot be believed", places[2] + 60)
     assert places == sorted(places)
 
 
@@ -224,17 +226,66 @@ def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
     assert {row["system_memory_measure"] for row in rows} == {"", "PSS"}
 
 
-def test_terminal_fits_and_reads_without_colour(summary):
+def printed(summary, width: int, *, terminal: bool = True) -> list[str]:
     text = io.StringIO()
-    print_summary(summary, Console(file=text, width=WIDTH_LIMIT, color_system=None))
-    lines = text.getvalue().splitlines()
+    print_summary(summary, Console(file=text, width=width, force_terminal=terminal, color_system=None))
+    assert "\x1b" not in text.getvalue()
+    return text.getvalue().splitlines()
+
+
+def test_terminal_fits_and_reads_without_colour(summary):
+    lines = printed(summary, WIDTH_LIMIT)
     assert max(map(len, lines)) <= WIDTH_LIMIT
     assert any(line.startswith("  envoy") and " FAIL " in line for line in lines)
     assert any(
         line.startswith("INVALID envoy-connections=200-rate=2000, repeat 1: requests left late")
         for line in lines
     )
-    assert "\x1b" not in text.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_no_column_and_no_unit_is_lost_in_a_narrow_terminal(summary, width):
+    lines = printed(summary, width)
+    assert max(map(len, lines)) <= width
+    headings = [line for line in lines if line.startswith("  system")]
+    shown = {word for line in headings for word in re.split(r"\s{2,}", line.strip())}
+    assert shown == {heading for heading, *_ in COLUMNS}
+    # Every part of the table has every row.
+    assert sum(line.startswith("  envoy") for line in lines) == 4 * len(headings)
+    assert (len(headings) > 1) == (width < 95)
+
+
+def test_text_that_is_piped_is_not_wrapped(summary):
+    lines = printed(summary, 80, terminal=False)
+    for answer in summary.answers:
+        assert answer in lines
+    for system in summary.systems:
+        assert system.sentence in lines
+    assert sum(line.startswith("  system") for line in lines) == 1
+
+
+def test_the_terminal_opens_with_the_answers_then_validity_then_the_table(summary):
+    lines = printed(summary, 80, terminal=False)
+    places = [
+        lines.index(summary.question),
+        lines.index(summary.answers[0]),
+        lines.index(summary.systems[0].sentence),
+        next(number for number, line in enumerate(lines) if line.startswith("INVALID")),
+        next(number for number, line in enumerate(lines) if line.startswith("  system")),
+    ]
+    assert places == sorted(places)
+
+
+def test_a_cause_of_many_trials_is_printed_once(tmp_path):
+    twists = {number: Twist(counts_off=number) for number in range(9, 17)}
+    with RunReader.open(make_run(tmp_path, twists=twists, systems=("direct", "envoy"))) as reader:
+        run = summarise_run(reader)
+    assert len(run.invalid) == 8
+    (doubt,) = doubts(run)
+    assert len(doubt.places) == 8
+    lines = [line for line in printed(run, 100, terminal=False) if line.startswith("INVALID")]
+    assert len(lines) == 1
+    assert "repeat 2 and 7 other trials: the counts of requests disagree" in lines[0]
 
 
 def test_markdown(summary, snapshot):

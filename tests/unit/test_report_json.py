@@ -198,6 +198,7 @@ DOCUMENT = {
         "seatrial_version": str,
         "exit_code": int,
     },
+    "answers": [str],
     "systems": [{"label": str, "kind": str, "state": str, "sentence": str}],
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
     "cases": [CASE],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.answers import answers_of
 from seatrial.analysis.labels import variables_text
 from seatrial.errors import ExitCode
 
@@ -150,6 +151,11 @@ class RunSummary:
     changes: tuple[Change, ...]
     uneven: str | None = None
     """What is to be said where one system's attempts could not be believed more often than the others'."""
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What the run answers, in a few sentences made from its figures."""
+        return answers_of(self)
 
     @property
     def invalid(self) -> tuple[tuple[CaseSummary, TrialSummary], ...]:

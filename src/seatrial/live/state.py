@@ -24,6 +24,7 @@ class LiveState:
     phase: events.PhaseStarted | None = None
     frames: dict[int, Frame] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
+    first_s: float | None = None
 
     def take(self, event: events.Event) -> str | None:
         """Take one event; return a line to keep for those that mark the course of the run."""
@@ -33,6 +34,7 @@ class LiveState:
             return None
         if isinstance(event, events.TrialStarted):
             self.trial, self.phase = event, None
+            self.first_s = event.at_s if self.first_s is None else self.first_s
             self.frames.clear()
             self.errors.clear()
             return f"trial {event.order} of {event.of}: {event.case_id}, repeat {event.repeat}"

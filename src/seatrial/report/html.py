@@ -7,14 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.validity import fault_of
 from seatrial.report import charts
 from seatrial.report.chart_series import typical_trial
+from seatrial.report.doubts import doubts
 from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
 from seatrial.report.table import (
+    COUNT_HEADINGS,
     RESOURCE_COLUMNS,
     RESULT_COLUMNS,
     count_rows,
+    ours_lines,
     result_rows,
     set_aside_lines,
     trials_in_order,
@@ -56,13 +58,15 @@ def render_html(summary: RunSummary) -> str:
         columns=RESULT_COLUMNS,
         resource_columns=RESOURCE_COLUMNS,
         rows=result_rows(summary),
+        ours=ours_lines(summary),
+        count_headings=COUNT_HEADINGS,
         count_rows=count_rows(summary),
         trials=trials_in_order(summary),
-        invalid=sorted(summary.invalid, key=lambda pair: pair[1].order),
+        invalid=summary.invalid,
         set_aside=set_aside_lines(summary),
         set_aside_meaning=SET_ASIDE,
-        fault_of=fault_of,
-        doubts=DOUBTS,
+        what_doubts_mean=DOUBTS,
+        doubts=doubts(summary),
         charts=[chart for chart in found if chart.group is None],
         folded=[chart for chart in found if chart.group is not None],
         when=when_text(summary.run),

@@ -37,6 +37,7 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
             "seatrial_version": run.version,
             "exit_code": int(summary.exit_code),
         },
+        "answers": list(summary.answers),
         "systems": [asdict(system) for system in summary.systems],
         "objectives": [
             {**asdict(objective), "unit": unit_of(objective.metric)} for objective in summary.objectives

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.validity import fault_of
+from seatrial.report.doubts import doubts
 from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
 from seatrial.report.table import (
+    COUNT_HEADINGS,
     RESOURCE_COLUMNS,
     RESULT_COLUMNS,
     count_rows,
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from seatrial.analysis.model import RunSummary
     from seatrial.report.table import Column, Row
 
-COUNT_HEADINGS = ("Trial", "Case", "Repeat", "Generator", "System", "System to origin", "Origin", "Agreement")
-
 
 def render_markdown(summary: RunSummary) -> str:
     """Return the text."""
@@ -35,6 +34,8 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield f"{summary.run.name}, {when_text(summary.run)}, {repeats_text(summary)}"
     if summary.objectives:
         yield f"\nAsked of every case: {', '.join(f'`{objective.text}`' for objective in summary.objectives)}"
+    for answer in summary.answers:
+        yield f"\n{_plain(answer)}"
     yield ""
     yield from (f"- **{_plain(system.sentence)}**" for system in summary.systems)
     yield from _doubts(summary)
@@ -64,11 +65,9 @@ def _doubts(summary: RunSummary) -> Iterator[str]:
     if not summary.invalid:
         return
     yield f"\n> **{len(summary.invalid)} of {summary.trials} trials cannot be believed.** {DOUBTS}"
-    for case, trial in sorted(summary.invalid, key=lambda pair: pair[1].order):
-        for cause in trial.validity.causes:
-            where = f"{case.case.id}, repeat {trial.repeat}"
-            so = "".join(f"; and so: {_plain(one.text)}" for one in trial.validity.consequences(cause))
-            yield f"> - {where}: {_plain(cause.text)} ({fault_of(cause)}){so}. Remedy: {_plain(cause.remedy)}."
+    for doubt in doubts(summary):
+        so = "".join(f"; and so: {_plain(text)}" for text in doubt.consequences)
+        yield f"> - {doubt.where}: {_plain(doubt.text)} ({doubt.fault}){so}. Remedy: {_plain(doubt.remedy)}."
 
 
 def _set_aside(summary: RunSummary) -> Iterator[str]:

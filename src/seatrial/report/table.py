@@ -62,6 +62,9 @@ RESOURCE_COLUMNS = (
     Column("memory_per_connection", "Memory per connection (kB)"),
 )
 
+# Of the texts that ``count_rows`` returns.
+COUNT_HEADINGS = ("Trial", "Case", "Repeat", "Generator", "System", "System to origin", "Origin", "Agreement")
+
 
 def result_rows(summary: RunSummary) -> tuple[Row, ...]:
     """Return the rows: combinations in plan order, systems of each together, first the baseline, measured or not."""
@@ -214,5 +217,5 @@ def _count_row(case: CaseSummary, trial: TrialSummary) -> tuple[str, ...]:
 def _agreement(numbers: Sequence[int | None]) -> str:
     known = {number for number in numbers if number is not None}
     if len([number for number in numbers if number is not None]) < 2:
-        return "cannot be told"
+        return "not known"
     return "equal" if len(known) == 1 else f"differ by {max(known) - min(known):,}"

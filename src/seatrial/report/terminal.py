@@ -1,11 +1,16 @@
-"""The results in a terminal: a table that fits 100 columns and reads without colour."""
+"""The results in a terminal: what the run answers, what is in doubt, and a table, readable without colour.
+
+In a terminal text is wrapped at its width, and a table that is wider is printed in parts below each other. Elsewhere
+lines are as long as they are: who reads them wraps them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.report.table import result_rows, set_aside_lines
+from seatrial.report.doubts import doubts
+from seatrial.report.table import ours_lines, result_rows, set_aside_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +20,13 @@ if TYPE_CHECKING:
     from seatrial.analysis.model import RunSummary
     from seatrial.report.table import Row
 
+# Longer lines are hard to read.
 WIDTH_LIMIT = 100
 STYLES = {"PASS": "green", "FAIL": "bold red", "INVALID": "bold yellow", "not run": "dim"}
+INDENT, BETWEEN = "  ", "  "
 # Heading, key in the rows, whether it is aligned to the right.
-COLUMNS = (
+Heading = tuple[str, str, bool]
+COLUMNS: tuple[Heading, ...] = (
     ("system", "system", False),
     ("verdict", "state", False),
     ("achieved/s", "achieved", True),
@@ -32,60 +40,92 @@ COLUMNS = (
 
 
 def print_summary(summary: RunSummary, console: Console) -> None:
-    """Print the table, every reason for doubt, and one sentence for each system."""
+    """Print what the run answers, one sentence of verdict for each system, every cause of doubt, and the table."""
     if summary.question:
-        console.print(summary.question, style="bold", markup=False, highlight=False)
-    for line, style in _lines(result_rows(summary)):
-        console.print(line, style=style, markup=False, highlight=False, no_wrap=True, crop=False)
-    console.print()
-    for case, trial in summary.invalid:
-        for cause in trial.validity.causes:
-            where = f"{case.case.id}, repeat {trial.repeat}"
-            console.print(f"INVALID {where}: {cause.text}", style="yellow", markup=False, highlight=False)
-            for reason in trial.validity.consequences(cause):
-                console.print(f"        and so: {reason.text}", markup=False, highlight=False)
-            console.print(f"        remedy: {cause.remedy}", markup=False, highlight=False)
-    for line in set_aside_lines(summary):
-        console.print(
-            f"set aside: {line}" if line != summary.uneven else line,
-            style="dim",
-            markup=False,
-            highlight=False,
-        )
+        _say(console, summary.question, "bold")
+    for answer in summary.answers:
+        _say(console, answer)
+    if summary.answers:
+        console.print()
     for system in summary.systems:
-        console.print(system.sentence, style=STYLES.get(system.state, ""), markup=False, highlight=False)
+        _say(console, system.sentence, STYLES.get(system.state, ""))
+    _print_doubts(summary, console)
+    for line in set_aside_lines(summary):
+        _say(console, f"set aside: {line}" if line != summary.uneven else line, "dim")
+    console.print()
+    width = console.width if console.is_terminal else None
+    for line, style in _lines(result_rows(summary), width):
+        console.print(
+            line, style=style, markup=False, highlight=False, no_wrap=True, crop=False, soft_wrap=True
+        )
+    for line in ours_lines(summary):
+        _say(console, line, "dim")
 
 
 def stdout_console() -> Console:
     """Return a console for data: at most 100 columns, colour only in a terminal that wants it."""
     from rich.console import Console
 
-    console = Console(soft_wrap=False)
-    if console.width > WIDTH_LIMIT or not console.is_terminal:
-        console.width = WIDTH_LIMIT
+    console = Console()
+    if console.is_terminal:
+        console.width = min(console.width, WIDTH_LIMIT)
     return console
 
 
-def _lines(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _print_doubts(summary: RunSummary, console: Console) -> None:
+    for doubt in doubts(summary):
+        _say(console, f"INVALID {doubt.where}: {doubt.text}", "yellow")
+        for text in doubt.consequences:
+            _say(console, f"        and so: {text}")
+        _say(console, f"        remedy: {doubt.remedy}")
+
+
+def _lines(rows: Sequence[Row], width: int | None) -> Iterator[tuple[str, str]]:
     # Lines with their styles. Combinations of variables head their rows: as a column they would not leave room.
     rows = [replace(row, cells={key: _short(text) for key, text in row.cells.items()}) for row in rows]
     headings = {key: heading for heading, key, _ in COLUMNS}
     widths = {
         key: max([len(heading), *(len(row.cells[key]) for row in rows)]) for key, heading in headings.items()
     }
-    yield _line(headings, widths), "dim"
-    for row in rows:
-        if row.first_of_group:
-            yield f"{row.cells['case']} ({row.cells['asked']} requests/s asked)", "bold"
-        yield _line(row.cells, widths), STYLES.get(row.state, "") if row.state != "PASS" else ""
+    for number, columns in enumerate(_parts(widths, width)):
+        if number:
+            yield "", ""
+        yield _line(headings, columns, widths), "dim"
+        for row in rows:
+            if row.first_of_group:
+                yield _group(row), "bold"
+            yield _line(row.cells, columns, widths), STYLES.get(row.state, "") if row.state != "PASS" else ""
+
+
+def _parts(widths: Mapping[str, int], width: int | None) -> list[list[Heading]]:
+    """Return the columns, in as many parts as the width needs; each begins with the system."""
+    system, *others = COLUMNS
+    parts = [[system]]
+    for column in others:
+        wanted = (
+            len(INDENT) + sum(widths[key] + len(BETWEEN) for _, key, _ in [*parts[-1], column]) - len(BETWEEN)
+        )
+        if width is not None and wanted > width and len(parts[-1]) > 1:
+            parts.append([system])
+        parts[-1].append(column)
+    return parts
+
+
+def _group(row: Row) -> str:
+    asked = row.cells["asked"]
+    return f"{row.cells['case']} ({f'{asked} requests/s asked' if asked[:1].isdigit() else asked})"
 
 
 def _short(text: str) -> str:
     return text.replace("at most ", "\u2264 ")
 
 
-def _line(cells: Mapping[str, str], widths: Mapping[str, int]) -> str:
+def _line(cells: Mapping[str, str], columns: Sequence[Heading], widths: Mapping[str, int]) -> str:
     texts = (
-        cells[key].rjust(widths[key]) if right else cells[key].ljust(widths[key]) for _, key, right in COLUMNS
+        cells[key].rjust(widths[key]) if right else cells[key].ljust(widths[key]) for _, key, right in columns
     )
-    return ("  " + "  ".join(texts)).rstrip()
+    return (INDENT + BETWEEN.join(texts)).rstrip()

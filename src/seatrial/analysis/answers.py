@@ -1,0 +1,197 @@
+"""What a run answers, in two to four plain sentences made from its figures by rule, each with its spread.
+
+A percentile of a case is that of its merged histograms; over several cases there is a range. Differences and growth
+count only where the repeats of the two sides do not overlap, in every case that is compared: with the handful of
+repeats that a plan has, that is the rule that needs no assumption about how they spread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.belief import Belief, belief_of, best
+from seatrial.analysis.growth import growth_sentences, percentile
+from seatrial.analysis.sentences import range_us
+from seatrial.analysis.wording import listed, plural, range_text
+from seatrial.units import format_us
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from seatrial.analysis.model import CaseSummary, RunSummary
+    from seatrial.analysis.spread import Spread
+
+BASELINE = "direct"
+# A system that answers less than this of what was asked falls behind: its latencies are those of a queue.
+ANSWERED_SHARE_MIN = 0.99
+KILOBYTE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What a system adds in one case: the difference of the two percentiles, and whether the repeats keep apart."""
+
+    us: float
+    apart: bool
+    belief: Belief
+
+
+def answers_of(summary: RunSummary) -> tuple[str, ...]:
+    """Return the sentences, each with its full stop; none where nothing was measured."""
+    measured = [case for case in summary.cases if case.latency_us is not None]
+    if not measured:
+        return ()
+    sentences = [
+        _nothing_believed(measured),
+        _fell_behind(measured),
+        _latencies(measured),
+        _costs(measured),
+        *growth_sentences(measured),
+    ]
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _nothing_believed(cases: Sequence[CaseSummary]) -> str:
+    if any(case.state != "INVALID" for case in cases):
+        return ""
+    causes = {cause.text for case in cases for trial in case.trials for cause in trial.validity.causes[:1]}
+    several = f", in {plural(len(causes), 'way')}" if len(causes) > 1 else ""
+    return (
+        f"Nothing in this run could be believed{several}: what follows is what was seen, and proves nothing."
+    )
+
+
+def _fell_behind(cases: Sequence[CaseSummary]) -> str:
+    behind = [(case, share) for case in cases if (share := _answered_share(case)) < ANSWERED_SHARE_MIN]
+    if not behind:
+        return ""
+    case, share = min(behind, key=lambda pair: pair[1])
+    answered, asked = case.spreads["achieved_per_s"].min, case.case.rate_per_s or 0
+    more = f", and less than was asked in {plural(len(behind) - 1, 'other case')}" if len(behind) > 1 else ""
+    return (
+        f"{case.case.system} answered {answered:,.0f} of the {asked:,.0f} requests/s asked with {case.label}"
+        f" ({share:.0%}){more}: latencies there are those of a queue."
+    )
+
+
+def _answered_share(case: CaseSummary) -> float:
+    spread, asked = case.spreads.get("achieved_per_s"), case.case.rate_per_s
+    return spread.min / asked if spread is not None and asked and case.case.loop == "open" else 1.0
+
+
+def _latencies(cases: Sequence[CaseSummary]) -> str:
+    baselines = {case.case.variables: case for case in cases if case.case.kind == BASELINE}
+    proxied = _by_system(case for case in cases if case.case.kind != BASELINE)
+    if not baselines or not proxied:
+        return _absolute(cases, proxied)
+    parts = []
+    for label, own in proxied.items():
+        p50, p99 = (
+            [
+                _added(case, baselines[case.case.variables], name)
+                for case in own
+                if case.case.variables in baselines
+            ]
+            for name in ("p50", "p99")
+        )
+        if p50:
+            added = f"{label} adds {_added_text(p50)} to the p50 and {_added_text(p99)} to the p99"
+            parts.append(f"{added}{_out_of(p50)}")
+    if not parts:
+        return _absolute(cases, proxied)
+    return f"Beside no proxy ({_seen(list(baselines.values()))}), {'; '.join(parts)}{_repeats(cases)}."
+
+
+def _absolute(cases: Sequence[CaseSummary], proxied: dict[str, list[CaseSummary]]) -> str:
+    without = " (the plan has no system `direct`, so what a proxy adds is not known)" if proxied else ""
+    by_system = _by_system(cases)
+    return f"{listed([f'{label} has {_seen(own)}' for label, own in by_system.items()])}{without}{_repeats(cases)}."
+
+
+def _seen(cases: Sequence[CaseSummary]) -> str:
+    used, belief = best(cases, belief_of)
+    texts = []
+    for name in ("p50", "p99"):
+        merged = [percentile(case, name) for case in used]
+        texts.append(f"{name} {belief.mark(range_us(min(merged), max(merged)))}")
+    return ", ".join(texts)
+
+
+def _added(case: CaseSummary, baseline: CaseSummary, name: str) -> _Added:
+    own, other = case.spreads[name], baseline.spreads[name]
+    belief = belief_of(case)
+    # A baseline that is too slow makes the difference too small: no bound is left then.
+    if belief_of(baseline) is not Belief.FULL:
+        belief = Belief.NONE
+    us = percentile(case, name) - percentile(baseline, name)
+    return _Added(us, own.min > other.max or own.max < other.min, belief)
+
+
+def _added_text(all_added: Sequence[_Added]) -> str:
+    used, belief = best(all_added, lambda added: added.belief)
+    apart = [added.us for added in used if added.apart]
+    if not apart:
+        return belief.mark("nothing certain")
+    text = belief.mark(_signed_range_us(min(apart), max(apart)))
+    return text if len(apart) == len(used) else f"{text} in {len(apart)} of {plural(len(used), 'case')}"
+
+
+def _out_of(all_added: Sequence[_Added]) -> str:
+    used, _ = best(all_added, lambda added: added.belief)
+    if len(used) == len(all_added):
+        return ""
+    return f", in {len(used)} of {plural(len(all_added), 'case')} (the others can be believed less)"
+
+
+def _signed_range_us(least: float, greatest: float) -> str:
+    if least >= 0:
+        return range_us(least, greatest)
+    low, high = (f"-{format_us(-us)}" if us < 0 else format_us(us) for us in (least, greatest))
+    return low if low == high else f"{low} to {high}"
+
+
+def _repeats(cases: Sequence[CaseSummary]) -> str:
+    if max(len(case.trials) for case in cases) < 2:
+        return " (one repeat each: how far these figures spread is not known)"
+    apart = (
+        max(case.spreads[name].max - case.spreads[name].min for case in cases if name in case.spreads)
+        for name in ("p50", "p99")
+    )
+    p50, p99 = (format_us(us) for us in apart)
+    return f" (repeats of one case differ by up to {p50} in the p50 and {p99} in the p99)"
+
+
+def _costs(cases: Sequence[CaseSummary]) -> str:
+    proxied = _by_system(case for case in cases if case.case.kind != BASELINE)
+    cores = _each(proxied, "system_cpu_cores_per_1000_per_s", lambda value: f"{value:.3f}", "cores")
+    memory = _each(
+        proxied,
+        "system_memory_bytes_per_connection",
+        lambda value: f"{value / KILOBYTE:,.1f}",
+        "kB of memory",
+    )
+    parts = []
+    if cores:
+        parts.append(f"1,000 requests/s cost {cores}")
+    if memory:
+        parts.append(f"{'a' if cores else 'A'} connection costs {memory}")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def _each(systems: dict[str, list[CaseSummary]], key: str, text: Callable[[float], str], unit: str) -> str:
+    parts = []
+    for label, own in systems.items():
+        used, belief = best([case for case in own if key in case.spreads], belief_of)
+        spreads: list[Spread] = [case.spreads[key] for case in used]
+        if spreads:
+            least, greatest = min(spread.min for spread in spreads), max(spread.max for spread in spreads)
+            parts.append(f"{label} {belief.mark_cost(f'{range_text(text(least), text(greatest))} {unit}')}")
+    return listed(parts)
+
+
+def _by_system(cases: Iterable[CaseSummary]) -> dict[str, list[CaseSummary]]:
+    found: dict[str, list[CaseSummary]] = {}
+    for case in cases:
+        found.setdefault(case.case.system, []).append(case)
+    return found

@@ -1,0 +1,152 @@
+"""What a run answers: the sentences against arithmetic from the histograms, and the marks beside their figures."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.made_run import Twist, make_run
+
+from seatrial._engine import Histogram
+from seatrial.analysis.answers import answers_of
+from seatrial.analysis.histograms import merged
+from seatrial.analysis.sentences import range_us
+from seatrial.analysis.spread import Spread
+from seatrial.analysis.summary import summarise_run
+from seatrial.record.reader import RunReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seatrial.analysis.model import RunSummary
+
+
+def summary_of(path: Path) -> RunSummary:
+    with RunReader.open(path) as reader:
+        return summarise_run(reader)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs"))
+
+
+def merged_us(path: Path, quantile: float) -> dict[tuple[str, str], int]:
+    """Return a quantile of each case, from the frames of the record alone."""
+    found: dict[tuple[str, str], Histogram] = {}
+    with RunReader.open(path) as reader:
+        for trial in reader.trials():
+            system, _, variables = trial.case_id.partition("-")
+            found.setdefault((system, variables), Histogram()).add(
+                merged(reader.frames(trial.trial), "latency")
+            )
+    return {case: histogram.quantile_us(quantile) for case, histogram in found.items()}
+
+
+def test_what_a_system_adds_is_the_difference_of_the_percentiles(good):
+    first = answers_of(summary_of(good))[0]
+    for quantile, name in ((0.5, "p50"), (0.99, "p99")):
+        us = merged_us(good, quantile)
+        bare = [value for (system, _), value in us.items() if system == "direct"]
+        assert f"{name} {range_us(min(bare), max(bare))}" in first
+        for system in ("envoy", "nginx"):
+            added = [
+                us[system, variables] - us["direct", variables] for one, variables in us if one == system
+            ]
+            assert re.search(rf"{system} adds .*?{range_us(min(added), max(added))} to the {name}", first)
+    assert "repeats of one case differ by up to" in first
+    assert "INVALID" not in first
+
+
+def test_what_requests_and_connections_cost(good):
+    # 95 and 55 us of CPU for each request; 21 kB for each held connection, of which 0.9 is PSS; 50 more are active.
+    costs = answers_of(summary_of(good))[1]
+    assert costs.startswith(
+        "1,000 requests/s cost envoy 0.095 cores and nginx 0.055 cores; a connection costs envoy "
+    )
+    found = re.search(r"nginx (\S+) to (\S+) kB of memory\.$", costs)
+    assert found is not None
+    wanted = [connections * 21.0 * 0.9 / (connections + 50) for connections in (200, 500)]
+    assert [float(text) for text in found.groups()] == pytest.approx(wanted, rel=0.01)
+
+
+def test_how_figures_move_with_each_variable(good):
+    summary = summary_of(good)
+    connections, rate = answers_of(summary)[2:]
+    assert connections.startswith(
+        "From connections=200 to 500, memory per connection becomes 1.1 times as large with"
+    )
+    assert "p50" not in connections
+    assert rate.startswith(
+        "From rate=1k/s to 2k/s, p50 becomes 1.1 times as large with direct, envoy and nginx;"
+    )
+    assert "cores" not in rate
+    assert len(answers_of(summary)) <= 4
+
+
+def test_where_repeats_overlap_nothing_is_claimed(tmp_path):
+    # In one of its repeats direct is as slow as the proxy.
+    summary = summary_of(make_run(tmp_path, twists={1: Twist(slow=4)}, systems=("direct", "envoy")))
+    assert re.search(r"envoy adds \S+ to \S+ us in 3 of 4 cases to the p50", answers_of(summary)[0])
+
+
+def test_figures_are_of_the_cases_that_can_be_believed(tmp_path):
+    # Trial 5 is envoy's first case; its second repeat is trial 13.
+    summary = summary_of(
+        make_run(tmp_path, twists={5: Twist(counts_off=1, slow=50)}, systems=("direct", "envoy"))
+    )
+    first = answers_of(summary)[0]
+    assert "INVALID" not in first
+    assert not re.search(r"envoy adds [^;]* ms to the p50", first)
+
+
+def test_invalid_is_a_mark_beside_a_figure(tmp_path):
+    twists = {number: Twist(counts_off=1) for number in (5, 6, 7, 8)}
+    summary = summary_of(make_run(tmp_path, twists=twists, systems=("direct", "envoy")))
+    first, costs, *growth = answers_of(summary)
+    assert re.search(
+        r"envoy adds \d+ to \d+ us \(INVALID\) to the p50 and \d+ to \d+ us \(INVALID\) to the p99", first
+    )
+    assert "1,000 requests/s cost envoy 0.095 cores (INVALID)" in costs
+    assert all("envoy" not in sentence for sentence in growth)
+
+
+def test_what_only_looks_worse_is_at_most(tmp_path):
+    twists = {number: Twist(lateness_us=900) for number in range(5, 9)}
+    first = answers_of(summary_of(make_run(tmp_path, twists=twists, systems=("direct", "envoy"))))[0]
+    assert re.search(r"envoy adds at most .* to the p50 and at most .* to the p99", first)
+
+
+def test_where_nothing_can_be_believed_that_is_the_first_sentence(tmp_path):
+    twists = {number: Twist(counts_off=1) for number in range(1, 5)}
+    sentences = answers_of(summary_of(make_run(tmp_path, twists=twists, systems=("envoy",))))
+    assert sentences[0].startswith("Nothing in this run could be believed")
+    assert "no system `direct`" in sentences[1]
+    assert "no two cases to compare can be believed" in sentences[-1]
+
+
+def test_a_system_that_fell_behind_opens_the_answer(good):
+    summary = summary_of(good)
+    slow = Spread(500.0, 490.0, 510.0, 0.01, 2)
+    cases = tuple(
+        replace(case, spreads={**case.spreads, "achieved_per_s": slow})
+        if case.case.id.startswith("nginx")
+        else case
+        for case in summary.cases
+    )
+    first = answers_of(replace(summary, cases=cases))[0]
+    assert first == (
+        "nginx answered 490 of the 2,000 requests/s asked with connections=200 rate=2k/s (24%), and less than was asked"
+        " in 3 other cases: latencies there are those of a queue."
+    )
+
+
+def test_a_run_without_measurements_answers_nothing(tmp_path):
+    assert answers_of(summary_of(make_run(tmp_path, trials=0, end=False))) == ()
+
+
+def test_one_repeat_says_that_its_spread_is_not_known(tmp_path):
+    summary = summary_of(make_run(tmp_path, trials=8, systems=("direct", "envoy")))
+    assert "how far these figures spread is not known" in answers_of(summary)[0]
