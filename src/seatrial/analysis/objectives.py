@@ -25,6 +25,10 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _UNITS = {"achieved": "fraction", "proxy_cpu_cores": "cores", "proxy_memory": "bytes"}
+# A latency under doubt may be this part of what was asked for, no more. In the order of arrival all of it would do; but
+# systems that work in batches, and processes with connections of their own, answered some sooner because others
+# came late: by up to 44 % in the simulation of ``docs/concepts/doubts.md``.
+SPARE = 0.5
 _LATENCIES = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
 
 
@@ -132,8 +136,13 @@ def _holds_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> 
         return False
     if not all(all_answered(trial.load) for trial in trials):
         return False
+    if objective.metric in _LATENCIES:
+        spare = SPARE * objective.threshold
+        return all(
+            (value := metric_value(objective.metric, trial)) is None or value <= spare for trial in trials
+        )
     # The time-out runs from when a request leaves. One that left late was spared the wait that it should have seen.
-    return objective.metric in _LATENCIES or all(_none_would_time_out(trial) for trial in trials)
+    return all(_none_would_time_out(trial) for trial in trials)
 
 
 def _is_upper_bound(objective: RecordedObjective) -> bool:
