@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from tests.support.made_run import Twist, compiled_plan, trial_events
 
+from seatrial.analysis.result import Reason, Validity
 from seatrial.live.state import LiveState, progress_line
 from seatrial.live.terminal import TerminalView
 from seatrial.record import events
@@ -19,20 +21,42 @@ def trial():
     return list(trial_events(1, 1, CASE, 12, Twist()))
 
 
-def test_plain_lines_mark_each_phase(trial):
+def plain_lines(happened, judge=None) -> list[str]:
     stream = io.StringIO()
-    with TerminalView(stream) as view:
-        for event in [*trial, events.RunEnded("finished", 0)]:
+    with TerminalView(stream, judge) as view:
+        for event in happened:
             view(event)
-    assert stream.getvalue().splitlines() == [
-        "trial 1 of 12: envoy-connections=200-rate=2000, repeat 1",
-        "  set up",
-        "  ramp",
-        "  warm up",
-        "  measure",
-        "  cool down",
-        "run finished",
-    ]
+    return stream.getvalue().splitlines()
+
+
+def test_where_there_is_no_terminal_a_trial_is_one_line_when_it_ends(trial):
+    begun = events.RunStarted("run-1", "made-run", 12)
+    (line, end) = plain_lines([begun, *trial, events.RunEnded("finished", 0)], lambda *_: Validity())
+    head = "trial 1 of 12: envoy-connections=200-rate=2000, repeat 1: 2,000 of 2,000 requests/s, p50 3"
+    assert line.startswith(head)
+    # This trial took 13 s, and 11 are left.
+    assert line.endswith(" us, believed; about 2 min 23 s left")
+    assert end == "run finished"
+
+
+def test_the_last_trial_has_no_time_left_and_one_that_is_doubted_says_why(trial):
+    trial[0] = replace(trial[0], order=12)
+    reasons = [Reason(code, text, "") for code, text in (("a", "requests left late"), ("b", "a quota"))]
+    asked = []
+
+    def judge(run_id, number):
+        asked.append((run_id, number))
+        return Validity(tuple(reasons))
+
+    (line,) = plain_lines([events.RunStarted("run-1", "made-run", 12), *trial], judge)
+    assert line.startswith("trial 12 of 12: ")
+    assert line.endswith(" us, not believed: requests left late (and 1 other reason)")
+    assert asked == [("run-1", 1)]
+
+
+def test_a_single_load_marks_its_phases(trial):
+    phases = [event for event in trial if isinstance(event, events.PhaseStarted)]
+    assert plain_lines(phases) == ["  set up", "  ramp", "  warm up", "  measure", "  cool down"]
 
 
 def test_the_line_tells_phase_time_left_rate_p99_and_held(trial):
@@ -74,5 +98,7 @@ def test_a_terminal_gets_one_line_that_is_taken_away_again(trial):
 
 def test_a_failed_trial_and_a_note_are_told():
     state = LiveState()
-    assert state.take(events.TrialEnded(3, "failed: no port", 1.0)) == "  trial 3 failed: no port"
+    state.take(events.TrialStarted(3, "direct-rate=500", "direct", 1, 3, 3, 0.0))
+    line = state.take(events.TrialEnded(3, "failed: no port", 1.0))
+    assert line == "trial 3 of 3: direct-rate=500, repeat 1: failed: no port"
     assert state.take(events.Noted("person", "hm")) == "  note by person: hm"

@@ -65,6 +65,16 @@ def validities_of(reader: RunReader, case: RecordedCase) -> tuple[Validity, ...]
     )
 
 
+def validity_of(reader: RunReader, number: int) -> Validity | None:
+    """Return whether one trial that has ended may be believed; None where the record has no such trial."""
+    cases = {case.id: case for case in reader.cases()}
+    for trial in reader.trials():
+        if trial.trial == number and trial.state != "running" and trial.case_id in cases:
+            frames = reader.frames(trial.trial)
+            return judge_trial(_evidence(reader, cases[trial.case_id], trial, frames))
+    return None
+
+
 def _attempts_by_system(cases: Sequence[CaseSummary]) -> dict[str, list[TrialSummary]]:
     found: dict[str, list[TrialSummary]] = {}
     for case in cases:

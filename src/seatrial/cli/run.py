@@ -59,10 +59,11 @@ def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None
 async def _run(plan: GivenPlan, runs: Path, *, quiet: bool) -> PlanRun:
     from seatrial.live.terminal import TerminalView
     from seatrial.run.ending import Ending
+    from seatrial.run.judgement import recorded_validity
     from seatrial.run.plan import run_plan
 
     ending = Ending()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ending.stop.set)
-    with TerminalView() as view:
+    with TerminalView(judge=lambda run_id, trial: recorded_validity(runs / run_id, trial)) as view:
         return await run_plan(plan, runs, [] if quiet else [view], ending)

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seatrial._engine import Histogram
 from seatrial.record import events
-from seatrial.units import format_us
+from seatrial.units import format_duration, format_us
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.analysis.result import Validity
     from seatrial.generator.frames import Frame
 
 NANOSECONDS = 1_000_000_000
 
 
+# Says of a trial that has ended, by the run's id and its number, whether it may be believed; None is not known.
+Judge = Callable[[str, int], "Validity | None"]
+
+
+def _unknown(_run_id: str, _trial: int) -> Validity | None:
+    return None
+
+
 @dataclass(slots=True)
 class LiveState:
-    """The trial and phase of now, the last interval of each worker, and the failures since the trial began."""
+    """The trial and phase of now, the last interval of each worker, and the failures since the trial began.
 
+    ``first_s`` is when the first trial began.
+    """
+
+    run_id: str = ""
     trial: events.TrialStarted | None = None
     phase: events.PhaseStarted | None = None
     frames: dict[int, Frame] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     first_s: float | None = None
+    judge: Judge = _unknown
 
     def take(self, event: events.Event) -> str | None:
         """Take one event; return a line to keep for those that mark the course of the run."""
@@ -32,15 +49,21 @@ class LiveState:
             self.frames[event.frame.worker] = event.frame
             self.errors.update(event.frame.errors)
             return None
+        if isinstance(event, events.RunStarted):
+            self.run_id = event.run_id
+            return None
         if isinstance(event, events.TrialStarted):
             self.trial, self.phase = event, None
             self.first_s = event.at_s if self.first_s is None else self.first_s
             self.frames.clear()
             self.errors.clear()
-            return f"trial {event.order} of {event.of}: {event.case_id}, repeat {event.repeat}"
+            return None
         if isinstance(event, events.PhaseStarted):
             self.phase = event
-            return f"  {event.phase}{_expected(event)}"
+            # The phases of a trial are many lines in a log, and say little there; a single load has no others.
+            return None if self.trial is not None else f"  {event.phase}{_expected(event)}"
+        if isinstance(event, events.TrialEnded) and self.trial is not None:
+            return trial_line(self.trial, event, self.judge(self.run_id, event.trial), self.first_s)
         return _closing_line(event)
 
     @property
@@ -96,9 +119,38 @@ def _expected(event: events.PhaseStarted) -> str:
     return "" if event.expected_s is None else f", {event.expected_s:.0f} s"
 
 
+def trial_line(
+    trial: events.TrialStarted, ended: events.TrialEnded, validity: Validity | None, first_s: float | None
+) -> str:
+    """Return what came of a trial: its number, case, rate, p50 and p99, whether it is believed, and the time left."""
+    parts = [] if ended.state == events.COMPLETED else [ended.state]
+    if ended.load is not None:
+        parts += _figures(ended.load)
+    if validity is not None:
+        causes = [cause.text for cause in validity.causes]
+        parts.append("believed" if not causes else f"not believed: {causes[0]}{_others(len(causes) - 1)}")
+    what = f"trial {trial.order} of {trial.of}: {trial.case_id}, repeat {trial.repeat}"
+    left = trial.of - trial.order
+    if first_s is None or not left:
+        return f"{what}: {', '.join(parts)}"
+    left_s = round((ended.at_s - first_s) / trial.order * left)
+    return f"{what}: {', '.join(parts)}; about {format_duration(left_s)} left"
+
+
+def _figures(load: Mapping[str, Any]) -> list[str]:
+    rate, latency = load["rate_per_s"], load["latency_us"]
+    asked = f" of {rate['requested']:,.0f}" if rate["requested"] else ""
+    figures = [f"{rate['achieved']:,.0f}{asked} requests/s"]
+    if latency["count"]:
+        figures += [f"{name} {format_us(latency[name])}" for name in ("p50", "p99")]
+    return figures
+
+
+def _others(count: int) -> str:
+    return f" (and {count} other reason{'' if count == 1 else 's'})" if count else ""
+
+
 def _closing_line(event: events.Event) -> str | None:
-    if isinstance(event, events.TrialEnded) and event.state != events.COMPLETED:
-        return f"  trial {event.trial} {event.state}"
     if isinstance(event, events.Noted):
         return f"  note by {event.author}: {event.text}"
     if isinstance(event, events.RunEnded):

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TextIO
 
-from seatrial.live.state import LiveState, progress_line
+from seatrial.live.state import Judge, LiveState, progress_line
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -21,12 +21,14 @@ PLAIN_LINE_EVERY_S = 10.0
 class TerminalView:
     """A listener for ``RunWriter.subscribe``: one live line in a terminal, plain lines elsewhere.
 
+    ``judge`` says of a trial that has ended whether it may be believed.
+
     Use as a context manager, so that the terminal is left as it was found.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, judge: Judge | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
-        self._state = LiveState()
+        self._state = LiveState() if judge is None else LiveState(judge=judge)
         self._output: _LiveLine | _PlainLines = (
             _LiveLine(self._stream) if self._stream.isatty() else _PlainLines(self._stream)
         )
@@ -47,7 +49,7 @@ class TerminalView:
 
 @dataclass(slots=True)
 class _PlainLines:
-    """One line for each heading, and one every ten seconds in between."""
+    """One line for each trial when it ends; of a single load one for each phase, and one every ten seconds."""
 
     stream: TextIO
     last_s: float = field(default_factory=time.monotonic)
@@ -56,7 +58,7 @@ class _PlainLines:
         now_s = time.monotonic()
         if heading is not None:
             self._write(heading, now_s)
-        elif now_s - self.last_s >= PLAIN_LINE_EVERY_S and state.phase is not None:
+        elif state.trial is None and now_s - self.last_s >= PLAIN_LINE_EVERY_S and state.phase is not None:
             self._write(f"  {progress_line(state, now_s)}", now_s)
 
     def close(self) -> None:
