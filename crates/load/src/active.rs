@@ -1,7 +1,7 @@
 //! Connections that carry requests: one request at a time each, any free one takes the next.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 
 use seatrial_net::address::RawAddress;
@@ -12,14 +12,17 @@ use seatrial_wire::KnownHead;
 use crate::catalog::Catalog;
 use crate::connection::{CLOSED, Connection, State, Verdict};
 use crate::expect::{Expectations, KeptAnswer};
+use crate::experience::Experience;
 use crate::failure::Failure;
 use crate::links::List;
 use crate::recorder::{Recorder, Sent};
 use crate::schedule::Slot;
 use crate::spec::{LoopKind, Reuse, WorkerSpec};
 use crate::token::Token;
+use crate::turn::{READS_AT_ONCE, Turn};
 
 mod lifecycle;
+mod patience;
 
 /// One read takes at most this much; a longer answer takes several.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -47,6 +50,12 @@ pub(crate) struct Active {
     first: usize,
     catalog: Catalog,
     expectations: Option<Expectations>,
+    experience: Experience,
+    /// How many of the busy ones are pressing.
+    pressing: u32,
+    /// Those that have more to read than was read in their turn, the first of them first.
+    unread: VecDeque<u32>,
+    turn: Turn,
     policy: Policy,
     known_head: KnownHead,
     buffer: Box<[u8]>,
@@ -79,6 +88,10 @@ impl Active {
             sources,
             first: spec.first_active as usize,
             catalog: Catalog::new(spec),
+            experience: Experience::new(spec.requests.len()),
+            pressing: 0,
+            unread: VecDeque::with_capacity(count as usize),
+            turn: Turn::default(),
             policy: Policy {
                 is_open_loop: spec.loop_kind == LoopKind::Open,
                 reuse: spec.reuse,
@@ -95,6 +108,7 @@ impl Active {
     #[inline]
     pub(crate) fn wake(&mut self, awake_ns: u64, asleep_until_ns: u64) {
         (self.awake_ns, self.asleep_until_ns) = (awake_ns, asleep_until_ns);
+        self.turn.begin(awake_ns);
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -168,10 +182,14 @@ impl Active {
                 connection.slot = Slot { intended_ns, ..slot };
                 connection.request = request;
                 connection.since_ns = sent_ns;
-                (connection.written, connection.counted) = (written as u32, 0);
+                (connection.written, connection.counted, connection.received) = (written as u32, 0, 0);
                 connection.state = State::Busy;
                 connection.parser.expect(prepared.is_head);
                 self.busy.push(&mut self.connections, index);
+                if written < prepared.bytes.len() || !self.experience.fits(request) {
+                    self.press(index);
+                }
+                self.turn.look(sent_ns);
                 recorder.sent(&self.sent(index), self.policy.is_open_loop.then_some(could_ns));
                 self.count_sent(driver, recorder, index);
                 return true;
@@ -223,7 +241,11 @@ impl Active {
         }
         // An answer that came before its request was all written ends it.
         if event.readable || event.closed {
-            self.read(driver, recorder, index, event.closed);
+            if self.turn.is_over() && self.connections[index as usize].state == State::Busy {
+                self.put_off(index, event.closed);
+            } else {
+                self.read(driver, recorder, index, event.closed);
+            }
         }
         if event.writable && self.is_under_way(index, token.generation()) && self.is_half_written(index) {
             self.write_on(driver, recorder, index);
@@ -282,24 +304,28 @@ impl Active {
                 connection.is_broken = error.raw_os_error() != Some(libc::EPIPE);
                 let generation = connection.generation;
                 self.read(driver, recorder, index, true);
-                if self.is_under_way(index, generation) {
+                let has_more = self.connections[index as usize].is_unread;
+                if self.is_under_way(index, generation) && !has_more {
                     self.fail(driver, recorder, index, Failure::WriteFailed);
                 }
             }
         }
     }
 
-    /// Reads until nothing is left. A read that does not fill the buffer has emptied the socket (epoll(7)), so almost
-    /// every answer takes one; only where the stream may have ended is one more needed to see the end.
+    /// Reads until nothing is left, or others have to have their turn. A read that does not fill the buffer has emptied
+    /// the socket (epoll(7)), so almost every answer takes one; only where the stream may have ended is one more needed
+    /// to see the end.
     #[inline]
     fn read<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32, has_closed: bool) {
-        loop {
+        for reads in 1.. {
             let connection = &mut self.connections[index as usize];
             let (verdict, may_have_more) = match driver.receive(connection.socket, &mut self.buffer) {
                 Ok(received) if received.len == 0 => (connection.end_of_stream(driver.now_ns()), false),
                 Ok(received) => {
                     recorder.received(connection.slot.phase, received.len);
                     recorder.waited(self.awake_ns.saturating_sub(received.at_ns.max(self.asleep_until_ns)));
+                    connection.received = connection.received.saturating_add(received.len as u32);
+                    self.turn.read(received.len, || driver.now_ns());
                     let may_have_more = received.len == self.buffer.len() || has_closed;
                     let bytes = &self.buffer[..received.len];
                     (connection.interpret(bytes, received.at_ns, &mut self.known_head), may_have_more)
@@ -321,17 +347,22 @@ impl Active {
             if !may_have_more || !is_open {
                 return;
             }
+            // Without a request under way the next read is the last: what it brings ends the connection.
+            let is_busy = self.connections[index as usize].state == State::Busy;
+            if is_busy && (reads == READS_AT_ONCE || self.turn.is_over()) {
+                return self.put_off(index, has_closed);
+            }
         }
     }
 
     #[inline]
     fn apply<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32, verdict: &Verdict) {
         match *verdict {
-            Verdict::Continues => {}
+            Verdict::Continues => self.press(index),
             Verdict::Complete(response, at_ns) => {
                 let sent = self.sent(index);
                 recorder.completed(&sent, response.status, at_ns);
-                self.busy.remove(&mut self.connections, index);
+                self.leave_busy(index, true);
                 let connection = &mut self.connections[index as usize];
                 connection.failures = 0;
                 connection.answered += 1;

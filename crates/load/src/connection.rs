@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     pub(crate) written: u32,
     /// Those of them that were counted, since the socket has them.
     pub(crate) counted: u32,
+    /// Bytes of the answer that have come.
+    pub(crate) received: u32,
     /// Answers that this connection has brought.
     pub(crate) answered: u32,
     /// Failures in a row.
@@ -44,6 +46,11 @@ pub(crate) struct Connection {
     pub(crate) was_open: bool,
     /// A write has told of a reset: reading, which will not, comes to an end that is none.
     pub(crate) is_broken: bool,
+    /// The server may be waiting for this program to read or to write.
+    pub(crate) is_pressing: bool,
+    /// There is more to read, of which no event will tell again; and whether the stream has ended behind it.
+    pub(crate) is_unread: bool,
+    pub(crate) has_closed: bool,
     pub(crate) parser: ResponseParser,
     /// Only where answers are looked at.
     pub(crate) evidence: Option<Box<Evidence>>,
@@ -71,11 +78,15 @@ impl Connection {
             request: 0,
             written: 0,
             counted: 0,
+            received: 0,
             answered: 0,
             failures: 0,
             state: State::Closed,
             was_open: false,
             is_broken: false,
+            is_pressing: false,
+            is_unread: false,
+            has_closed: false,
             parser: ResponseParser::default(),
             evidence: expectations.map(|expectations| Box::new(expectations.evidence())),
         }

@@ -12,10 +12,15 @@ use crate::opener::Opener;
 use crate::recorder::Recorder;
 use crate::spec::HoldTraffic;
 use crate::token::Token;
+use crate::turn::Turn;
 
 const CLOSED: i32 = -1;
 /// What an idle connection is sent is read past in pieces of this size.
 const SCRATCH_BYTES: usize = 4096;
+/// After so many pieces in a row the other connections are read first.
+const PIECES_AT_ONCE: u32 = 16;
+/// So many act, or are given up, before everything else has its turn.
+const AT_ONCE: u32 = 256;
 
 #[derive(Clone, Copy)]
 struct Slot {
@@ -24,6 +29,8 @@ struct Slot {
     /// Bytes of the current request that were sent.
     written: u32,
     is_established: bool,
+    /// There is more to read, of which no event will tell again.
+    is_unread: bool,
 }
 
 struct Attempt {
@@ -45,11 +52,15 @@ pub(crate) struct Held {
     was_complete: bool,
     pace: HoldPace,
     request: Vec<u8>,
+    /// Those that have more to read than was read in their turn, the first of them first.
+    unread: VecDeque<u32>,
+    turn: Turn,
 }
 
 impl Held {
     pub(crate) fn new(count: u32, traffic: HoldTraffic, request: Vec<u8>, now_ns: u64) -> Self {
-        let slot = Slot { socket: CLOSED, generation: 0, written: 0, is_established: false };
+        let slot =
+            Slot { socket: CLOSED, generation: 0, written: 0, is_established: false, is_unread: false };
         Self {
             slots: vec![slot; count as usize],
             closed: (0..count).rev().collect(),
@@ -60,7 +71,27 @@ impl Held {
             was_complete: false,
             pace: HoldPace::new(traffic, count, now_ns),
             request,
+            unread: VecDeque::new(),
+            turn: Turn::default(),
         }
+    }
+
+    /// The loop has woken, and looks at what has come.
+    #[inline]
+    pub(crate) fn wake(&mut self, awake_ns: u64) {
+        self.turn.begin(awake_ns);
+    }
+
+    /// Whether nobody waits for this program to read: no answer is asked for, or it is read slowly on purpose.
+    #[inline]
+    pub(crate) fn may_wait(&self) -> bool {
+        !matches!(self.pace.traffic(), HoldTraffic::Request { .. })
+    }
+
+    /// Whether connections have more to read, of which no event will tell.
+    #[inline]
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
     }
 
     pub(crate) fn established(&self) -> u32 {
@@ -183,12 +214,36 @@ impl Held {
 
     fn read_past<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {
         let mut scratch = [0; SCRATCH_BYTES];
-        loop {
+        for pieces in 1.. {
             match driver.receive(self.slots[index as usize].socket, &mut scratch) {
-                Ok(received) if received.len > 0 => {}
+                Ok(received) if received.len > 0 => {
+                    self.turn.read(received.len, || driver.now_ns());
+                    if pieces == PIECES_AT_ONCE || self.turn.is_over() {
+                        return self.put_off(index);
+                    }
+                }
                 Ok(_) => return self.ended_by_peer(driver, index, recorder, false),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => return self.broke(driver, index, recorder, &error),
+            }
+        }
+    }
+
+    /// Others are read first.
+    fn put_off(&mut self, index: u32) {
+        if !std::mem::replace(&mut self.slots[index as usize].is_unread, true) {
+            self.unread.push_back(index);
+        }
+    }
+
+    /// Goes on with those that had to wait, as long as the turn lasts.
+    pub(crate) fn read_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
+        while !self.turn.is_over()
+            && let Some(index) = self.unread.pop_front()
+        {
+            // It may have been closed since, and even be in the list once more.
+            if std::mem::take(&mut self.slots[index as usize].is_unread) {
+                self.read_past(driver, index, recorder);
             }
         }
     }
@@ -219,7 +274,8 @@ impl Held {
 
     /// Lets every connection act whose turn has come.
     pub(crate) fn act<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, now_ns: u64) {
-        while let Some(index) = self.pace.take(now_ns) {
+        for _ in 0..AT_ONCE {
+            let Some(index) = self.pace.take(now_ns) else { return };
             if !self.slots[index as usize].is_established {
                 continue;
             }
@@ -272,7 +328,10 @@ impl Held {
         opener: &mut Opener,
         recorder: &mut Recorder,
     ) {
-        while self.oldest_attempt_ns().is_some_and(|started_ns| started_ns < before_ns) {
+        for _ in 0..AT_ONCE {
+            if self.oldest_attempt_ns().is_none_or(|started_ns| started_ns >= before_ns) {
+                return;
+            }
             let Some(attempt) = self.attempts.pop_front() else { return };
             if self.slots[attempt.index as usize].generation == attempt.generation {
                 let socket = self.slots[attempt.index as usize].socket;
@@ -288,7 +347,7 @@ impl Held {
         driver.close(slot.socket, true);
         self.established -= u32::from(slot.is_established);
         self.fewest = self.fewest.min(self.established);
-        (slot.socket, slot.is_established) = (CLOSED, false);
+        (slot.socket, slot.is_established, slot.is_unread) = (CLOSED, false, false);
         self.closed.push(index);
     }
 

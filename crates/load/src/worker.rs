@@ -59,8 +59,10 @@ pub struct Worker<D: Driver> {
     next_frame_ns: u64,
     /// Frames end a whole number of intervals before or after this.
     frame_anchor_ns: u64,
-    /// The longest that the loop was away from its work since the last frame, beyond what it had asked for.
+    /// The longest turn of the loop since the last frame, without the sleep that it had asked for.
     stall_ns_max: u64,
+    /// When the present turn began: the loop woke.
+    awake_ns: u64,
     closed_loop_slots: u64,
     gather: Gather,
     held_opened: usize,
@@ -86,6 +88,7 @@ impl<D: Driver> Worker<D> {
             next_frame_ns: now_ns + spec.interval_ns,
             frame_anchor_ns: now_ns,
             stall_ns_max: 0,
+            awake_ns: now_ns,
             closed_loop_slots: 0,
             gather: Gather::default(),
             held_opened: spec.first_held as usize,
@@ -124,19 +127,20 @@ impl<D: Driver> Worker<D> {
                 return Ok(());
             }
             let asleep_ns = self.driver.now_ns();
+            self.note_turn(asleep_ns);
             let (deadline_ns, wake) = self.next_wake(asleep_ns);
             self.driver.wait(&mut events, Some(deadline_ns), wake)?;
-            let awake_ns = self.driver.now_ns();
+            self.awake_ns = self.driver.now_ns();
             // An answer that came while the loop was to sleep was not to be read before the sleep's end.
             let asleep_until_ns = if wake == Wake::AtDeadline { deadline_ns } else { 0 };
-            self.active.wake(awake_ns, asleep_until_ns);
-            self.note_stall(awake_ns.saturating_sub(deadline_ns.max(asleep_ns)));
+            self.active.wake(self.awake_ns, asleep_until_ns);
+            self.held.wake(self.awake_ns);
+            self.note_stall(self.awake_ns.saturating_sub(deadline_ns.max(asleep_ns)));
             is_told = events.iter().any(|event| event.token == CONTROL);
             self.take(&events, wake == Wake::AtDeadline);
-            if awake_ns >= next_look_ns {
-                (is_told, next_look_ns) = (true, awake_ns + LONGEST_WAIT_NS);
+            if self.awake_ns >= next_look_ns {
+                (is_told, next_look_ns) = (true, self.awake_ns + LONGEST_WAIT_NS);
             }
-            self.note_stall(self.driver.now_ns().saturating_sub(awake_ns));
             parent.flush();
         }
     }
@@ -151,11 +155,14 @@ impl<D: Driver> Worker<D> {
             {
                 let now_ns = self.driver.now_ns();
                 Self::send_due(schedule, &mut self.active, &mut self.driver, &mut self.recorder, now_ns);
+                self.active.begin_turn(self.driver.now_ns());
             }
         }
         for event in events.iter().filter(|event| !(has_gathered && event.closed)) {
             self.on_event(event);
         }
+        self.active.read_on(&mut self.driver, &mut self.recorder);
+        self.held.read_on(&mut self.driver, &mut self.recorder);
     }
 
     /// Takes the parent's commands; returns whether it is still there.
@@ -178,6 +185,11 @@ impl<D: Driver> Worker<D> {
             }
         }
         true
+    }
+
+    /// All of a turn counts, wherever it was held up: what a turn may do is bounded, and done in a few milliseconds.
+    fn note_turn(&mut self, now_ns: u64) {
+        self.note_stall(now_ns.saturating_sub(self.awake_ns));
     }
 
     fn note_stall(&mut self, stall_ns: u64) {

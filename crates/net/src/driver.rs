@@ -41,7 +41,8 @@ impl<'a> Route<'a> {
 pub enum Wake {
     /// At the deadline or as soon as something happens.
     OnEvent,
-    /// At the deadline only: what happens meanwhile is gathered. One wake-up serves many answers.
+    /// At the deadline only: what happens meanwhile is gathered. One wake-up serves many answers. A driver that has to
+    /// send on what it has taken looks earlier all the same, and may come back before the deadline.
     AtDeadline,
 }
 

@@ -4,13 +4,38 @@
 
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::io;
 
+use self::socket::{Happening, Socket};
 use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
+
+mod socket;
 
 /// After so long a full socket takes more.
 const FULL_NS: u64 = 50_000;
+/// A program that does not wait within so many calls never will.
+const NEVER_WAITS_CALLS: u64 = 100_000;
+
+/// What the kernel holds of each connection, and how fast the network takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffers {
+    /// What may have arrived and not been read: the receive window.
+    pub receive_bytes: usize,
+    /// What may have been written and not left.
+    pub send_bytes: usize,
+    /// How long 1,024 bytes take to leave.
+    pub send_ns_per_kib: u64,
+    /// How long the program takes to read 1,024 bytes.
+    pub read_ns_per_kib: u64,
+}
+
+impl Default for Buffers {
+    /// Without limits.
+    fn default() -> Self {
+        Self { receive_bytes: usize::MAX, send_bytes: usize::MAX, send_ns_per_kib: 0, read_ns_per_kib: 0 }
+    }
+}
 
 /// What becomes of a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +55,8 @@ pub enum Welcome {
 pub enum Step {
     /// Sends bytes.
     Send(u64, Vec<u8>),
+    /// Sends the same bytes over and over, as fast as they are read. Needs a receive window with a limit.
+    SendForEver(u64, Vec<u8>),
     /// Closes in order.
     Close(u64),
     /// Resets.
@@ -57,37 +84,19 @@ pub trait Server {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
-    Established,
-    Refused,
-    Writable,
-    Bytes(Vec<u8>),
-    Closed,
-    Reset,
-}
-
-#[derive(Default)]
-struct Socket {
-    token: u64,
-    is_open: bool,
-    is_established: bool,
-    refused: bool,
-    received: VecDeque<(Vec<u8>, u64)>,
-    has_ended: bool,
-    was_reset: bool,
-    /// The kernel says of a reset once; from then on the stream is at its end.
-    is_reset_known: bool,
-    request_bytes: usize,
-}
-
 /// A driver without a kernel.
 pub struct SimulatedDriver<S: Server> {
     now_ns: Cell<u64>,
     /// A call takes a moment: without it a loop that never waits would never end.
     call_ns: u64,
+    calls: Cell<u64>,
+    /// At which call the program is stopped, and for how long.
+    stop: Option<(u64, u64)>,
+    calls_at_wait: u64,
     server: S,
     request_bytes: usize,
+    buffers: Buffers,
+    held_back_ns_max: u64,
     sockets: Vec<Socket>,
     agenda: BinaryHeap<Reverse<(u64, u64, usize, Happening)>>,
     order: u64,
@@ -100,13 +109,41 @@ impl<S: Server> SimulatedDriver<S> {
         Self {
             now_ns: Cell::new(1_000_000_000),
             call_ns,
+            calls: Cell::new(0),
+            stop: None,
+            calls_at_wait: 0,
             server,
             request_bytes,
+            buffers: Buffers::default(),
+            held_back_ns_max: 0,
             sockets: Vec::new(),
             agenda: BinaryHeap::new(),
             order: 0,
             wakes: 0,
         }
+    }
+
+    /// As it is, but with buffers that have their limits.
+    #[must_use]
+    pub fn with_buffers(self, buffers: Buffers) -> Self {
+        Self { buffers, ..self }
+    }
+
+    /// As it is, but the program is stopped for `for_ns` at its `call`th system call.
+    #[must_use]
+    pub fn stopping_at(self, call: u64, for_ns: u64) -> Self {
+        Self { stop: Some((call, for_ns)), ..self }
+    }
+
+    /// How many system calls there were.
+    pub fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// The longest that the server had to wait for this program: to send because nothing was read, or for the rest of a
+    /// request because nothing was written.
+    pub fn held_back_ns_max(&self) -> u64 {
+        self.held_back_ns_max
     }
 
     /// The server, to see what it saw.
@@ -124,8 +161,12 @@ impl<S: Server> SimulatedDriver<S> {
         self.sockets.iter().filter(|socket| socket.is_open).count()
     }
 
-    fn pass(&self, ns: u64) {
-        self.now_ns.set(self.now_ns.get() + ns);
+    /// A system call: it takes its time, and in one of them the program may be stopped.
+    fn call(&self) {
+        self.calls.set(self.calls.get() + 1);
+        let stopped_ns = self.stop.filter(|stop| stop.0 == self.calls.get()).map_or(0, |stop| stop.1);
+        self.now_ns.set(self.now_ns.get() + self.call_ns + stopped_ns);
+        assert!(self.calls.get() < self.calls_at_wait + NEVER_WAITS_CALLS, "a loop that never waits");
     }
 
     fn plan(&mut self, after_ns: u64, socket: usize, happening: Happening) {
@@ -133,11 +174,11 @@ impl<S: Server> SimulatedDriver<S> {
         self.agenda.push(Reverse((self.now_ns.get() + after_ns, self.order, socket, happening)));
     }
 
-    fn plan_all(&mut self, socket: usize, steps: Vec<Step>) {
-        let mut after_ns = 0;
+    fn plan_all(&mut self, mut after_ns: u64, socket: usize, steps: Vec<Step>) {
         for step in steps {
             let (wait_ns, happening) = match step {
                 Step::Send(wait_ns, bytes) => (wait_ns, Happening::Bytes(bytes)),
+                Step::SendForEver(wait_ns, bytes) => (wait_ns, Happening::Endless(bytes)),
                 Step::Close(wait_ns) => (wait_ns, Happening::Closed),
                 Step::Reset(wait_ns) => (wait_ns, Happening::Reset),
             };
@@ -153,42 +194,13 @@ impl<S: Server> SimulatedDriver<S> {
         {
             let Some(Reverse((at_ns, _, index, happening))) = self.agenda.pop() else { return };
             let socket = &mut self.sockets[index];
-            if socket.is_open {
-                let event = socket.take(happening, at_ns);
+            if socket.is_open
+                && let Some(event) = socket.take(happening, at_ns, self.buffers)
+            {
                 match events.iter_mut().find(|seen| seen.token == event.token) {
                     Some(seen) => *seen = merged(*seen, event),
                     None => events.push(event),
                 }
-            }
-        }
-    }
-}
-
-impl Socket {
-    fn take(&mut self, happening: Happening, at_ns: u64) -> Event {
-        let event = Event { token: self.token, ..Event::default() };
-        match happening {
-            Happening::Established => {
-                self.is_established = true;
-                Event { writable: true, ..event }
-            }
-            Happening::Refused => {
-                self.refused = true;
-                Event { closed: true, writable: true, ..event }
-            }
-            Happening::Writable => Event { writable: true, ..event },
-            Happening::Bytes(bytes) => {
-                self.received.push_back((bytes, at_ns));
-                Event { readable: true, ..event }
-            }
-            Happening::Closed => {
-                self.has_ended = true;
-                Event { readable: true, closed: true, ..event }
-            }
-            Happening::Reset => {
-                // What arrived before it can still be read.
-                self.was_reset = true;
-                Event { readable: true, closed: true, ..event }
             }
         }
     }
@@ -213,13 +225,13 @@ impl<S: Server> Driver for SimulatedDriver<S> {
     }
 
     fn connect(&mut self, token: u64, _: Route<'_>, _: Use) -> io::Result<i32> {
-        self.pass(self.call_ns);
+        self.call();
         let index = self.sockets.len();
         let welcome = self.server.welcome(self.now_ns.get());
         if welcome == Welcome::NoDescriptor {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
-        self.sockets.push(Socket { token, is_open: true, ..Socket::default() });
+        self.sockets.push(Socket::new(token));
         match welcome {
             Welcome::Accept(after_ns) => self.plan(after_ns, index, Happening::Established),
             Welcome::Refuse(after_ns) => self.plan(after_ns, index, Happening::Refused),
@@ -234,7 +246,7 @@ impl<S: Server> Driver for SimulatedDriver<S> {
     }
 
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize> {
-        self.pass(self.call_ns);
+        self.call();
         let index = socket as usize;
         assert!(self.sockets[index].is_open && self.sockets[index].is_established, "a send on a dead socket");
         if self.sockets[index].was_reset {
@@ -243,9 +255,15 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         }
         let begun = self.sockets[index].request_bytes;
         assert!(begun + bytes.len() <= self.request_bytes, "a request is sent into the midst of another");
-        let taken = self.server.takes(bytes.len());
+        let (now_ns, buffers) = (self.now_ns.get(), self.buffers);
+        self.held_back_ns_max = self.held_back_ns_max.max(self.sockets[index].starved_ns(now_ns));
+        let room = self.sockets[index].room(now_ns, buffers);
+        let taken = self.server.takes(bytes.len()).min(room);
+        let empty_at_ns = self.sockets[index].put(taken, now_ns, buffers);
         if taken < bytes.len() {
-            self.plan(FULL_NS, index, Happening::Writable);
+            let is_full = taken == room;
+            let full_ns = self.sockets[index].writable_after_ns(now_ns, buffers);
+            self.plan(if is_full { full_ns } else { FULL_NS }, index, Happening::Writable);
         }
         if taken == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -253,31 +271,31 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         self.sockets[index].request_bytes += taken;
         let steps = if self.sockets[index].request_bytes == self.request_bytes {
             self.sockets[index].request_bytes = 0;
-            self.server.answer(self.now_ns.get())
+            self.server.answer(empty_at_ns)
         } else {
-            self.server.interrupt(self.now_ns.get())
+            self.server.interrupt(empty_at_ns)
         };
-        self.plan_all(index, steps);
+        self.plan_all(empty_at_ns - now_ns, index, steps);
         Ok(taken)
     }
 
     fn receive(&mut self, socket: i32, buffer: &mut [u8]) -> io::Result<Received> {
-        self.pass(self.call_ns);
-        let socket = &mut self.sockets[socket as usize];
+        self.call();
+        let (now_ns, index) = (self.now_ns.get(), socket as usize);
+        let socket = &mut self.sockets[index];
         assert!(socket.is_open, "a read on a closed socket");
-        let (mut len, mut at_ns) = (0, self.now_ns.get());
-        while let Some((bytes, arrived_ns)) = socket.received.front()
-            && len + bytes.len() <= buffer.len()
-        {
-            buffer[len..len + bytes.len()].copy_from_slice(bytes);
-            (len, at_ns) = (len + bytes.len(), *arrived_ns);
-            socket.received.pop_front();
-        }
+        let (len, arrived_ns) = socket.read(buffer);
+        let at_ns = if len == 0 { now_ns } else { arrived_ns };
+        self.now_ns.set(now_ns + len as u64 * self.buffers.read_ns_per_kib / 1024);
         if len == 0 && socket.was_reset && !std::mem::replace(&mut socket.is_reset_known, true) {
             return Err(io::Error::from_raw_os_error(libc::ECONNRESET));
         }
         if len == 0 && !socket.has_ended && !socket.was_reset {
             return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if let Some(kept_out_ns) = socket.admit(now_ns, self.buffers) {
+            self.held_back_ns_max = self.held_back_ns_max.max(kept_out_ns);
+            self.plan(0, index, Happening::News);
         }
         Ok(Received { len, at_ns })
     }
@@ -298,7 +316,9 @@ impl<S: Server> Driver for SimulatedDriver<S> {
             Wake::OnEvent => deadline_ns.into_iter().chain(next_ns).min(),
         };
         let until_ns = until_ns.expect("a wait without a deadline on a network where nothing will happen");
-        self.now_ns.set(self.now_ns.get().max(until_ns) + self.call_ns);
+        self.now_ns.set(self.now_ns.get().max(until_ns));
+        self.calls_at_wait = self.calls.get();
+        self.call();
         self.happen(events);
         Ok(())
     }

@@ -28,7 +28,11 @@ impl Server {
                         continue;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.connections[index as usize].stream.owes_a_read() {
+                        continue;
+                    }
+                }
                 Err(error) => {
                     if TlsFailure::of(&error).is_some() {
                         *self.errors.entry("tls").or_default() += 1;

@@ -16,6 +16,7 @@ impl<D: Driver> Worker<D> {
     }
 
     pub(super) fn frame(&mut self, now_ns: u64) -> Frame {
+        self.note_turn(self.driver.now_ns());
         let cpu = process::cpu_time();
         let (held_min, held_lost) = self.held.take_losses();
         let mut frame = Frame {

@@ -80,7 +80,10 @@ impl<D: Driver> Worker<D> {
         recorder: &mut Recorder,
         now_ns: u64,
     ) {
-        while let Some(slot) = schedule.next() {
+        active.begin_turn(now_ns);
+        while !active.has_sent_enough()
+            && let Some(slot) = schedule.next()
+        {
             if slot.intended_ns > now_ns || !active.send(driver, recorder, slot) {
                 return;
             }
@@ -95,7 +98,8 @@ impl<D: Driver> Worker<D> {
         }
         self.gather.observe(now_ns, self.closed_loop_slots);
         let phase = schedule.phase_at(now_ns);
-        while self.active.has_free() {
+        self.active.begin_turn(now_ns);
+        while self.active.has_free() && !self.active.has_sent_enough() {
             let slot = Slot { intended_ns: now_ns, phase, number: self.closed_loop_slots };
             self.closed_loop_slots += u64::from(self.active.send(&mut self.driver, &mut self.recorder, slot));
         }

@@ -20,6 +20,9 @@ impl<D: Driver> Worker<D> {
         if self.spec.spin && matches!(self.stage, Stage::Run(_)) {
             return (now_ns, Wake::OnEvent);
         }
+        if self.active.has_unread() || self.held.has_unread() {
+            return (now_ns, Wake::OnEvent);
+        }
         let (stage_deadline_ns, wake) = self.stage_wake(now_ns);
         (deadline_ns.min(stage_deadline_ns), wake)
     }
@@ -44,12 +47,15 @@ impl<D: Driver> Worker<D> {
                     // The next answer, not the next slot, is what can be acted upon.
                     return (schedule.end_ns(), Wake::OnEvent);
                 };
-                let may_gather = self.spec.resolution_ns > 0 && !is_opening;
-                (next_ns, if may_gather { Wake::AtDeadline } else { Wake::OnEvent })
+                self.slot_wake(now_ns, next_ns, is_opening)
             }
             Stage::Run(schedule) if now_ns < schedule.start_ns() => (schedule.start_ns(), Wake::OnEvent),
             Stage::Run(schedule) => {
-                let may_gather = self.spec.resolution_ns > 0 && !is_opening && !self.active.has_free();
+                // Those that had no turn to send are next.
+                if self.active.has_free() {
+                    return (now_ns, Wake::OnEvent);
+                }
+                let may_gather = self.spec.resolution_ns > 0 && !is_opening && self.active.may_wait();
                 if may_gather && self.gather.wants_nap(self.active.in_flight()) {
                     (schedule.end_ns().min(now_ns + self.spec.resolution_ns), Wake::AtDeadline)
                 } else {
@@ -61,6 +67,18 @@ impl<D: Driver> Worker<D> {
                 (next_ns.map_or(*until_ns, |next_ns| next_ns.min(*until_ns)), Wake::OnEvent)
             }
             Stage::Ramp { .. } | Stage::Done => (u64::MAX, Wake::OnEvent),
+        }
+    }
+    /// Towards the next slot. The loop sleeps through answers for one step of the grid at most, and only where nobody
+    /// waits for it to read or to write: what it sleeps through must neither be measured nor hold the server back.
+    fn slot_wake(&self, now_ns: u64, next_ns: u64, is_opening: bool) -> (u64, Wake) {
+        let step_ns = next_ns.saturating_sub(self.spec.resolution_ns);
+        if self.spec.resolution_ns == 0 || is_opening || !self.active.may_wait() {
+            (next_ns, Wake::OnEvent)
+        } else if now_ns >= step_ns || self.active.in_flight() == 0 && self.held.may_wait() {
+            (next_ns, Wake::AtDeadline)
+        } else {
+            (step_ns, Wake::OnEvent)
         }
     }
 }

@@ -5,6 +5,9 @@
 mod answers;
 mod chaos;
 mod connections;
+mod hostile;
 mod pacing;
+mod sleeping;
+mod stopped;
 mod support;
 mod truth;

@@ -106,7 +106,17 @@ impl Recording {
 }
 
 pub(crate) fn run<T: Server>(spec: &WorkerSpec, server: T, start_ns: u64) -> (Recording, SimulatedDriver<T>) {
-    let driver = SimulatedDriver::new(server, spec.requests[0].encode().len(), 100);
+    run_over(spec, server, start_ns, |driver| driver)
+}
+
+/// As [`run`], over a network that is made special before.
+pub(crate) fn run_over<T: Server>(
+    spec: &WorkerSpec,
+    server: T,
+    start_ns: u64,
+    make: impl FnOnce(SimulatedDriver<T>) -> SimulatedDriver<T>,
+) -> (Recording, SimulatedDriver<T>) {
+    let driver = make(SimulatedDriver::new(server, spec.requests[0].encode().len(), 100));
     let mut worker = Worker::new(spec.clone(), driver);
     let mut parent = Recording { go_after: 300, start_ns, ..Recording::default() };
     worker.run(&mut parent).expect("a simulated network does not fail");

@@ -9,6 +9,9 @@ use super::transport::Transport;
 use super::{Handshake, TlsFailure, TlsFailureKind};
 use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
 
+/// Handshakes take at most about this long of one wait: its user has requests to send meanwhile.
+const HANDSHAKES_NS: u64 = 1_000_000;
+
 /// One connection.
 struct Entry {
     token: u64,
@@ -37,6 +40,8 @@ pub struct TlsDriver<D: Driver> {
     attended: HashMap<u64, i32>,
     /// Events that the inner driver will not tell: what they would announce is in a session already.
     owed: Vec<Event>,
+    /// Events of attended connections that a wait had no time for.
+    late: Vec<Event>,
     scratch: Scratch,
 }
 
@@ -67,6 +72,7 @@ impl<D: Driver> TlsDriver<D> {
             entries: Vec::new(),
             attended: HashMap::new(),
             owed: Vec::new(),
+            late: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -74,6 +80,18 @@ impl<D: Driver> TlsDriver<D> {
     /// The driver underneath, for what only it knows.
     pub fn inner(&self) -> &D {
         &self.inner
+    }
+
+    fn attend_all(&mut self, events: &mut Vec<Event>) {
+        events.splice(0..0, self.late.drain(..));
+        let ends_ns = self.now_ns() + HANDSHAKES_NS;
+        events.retain_mut(|event| {
+            let is_late = self.attended.contains_key(&event.token) && self.now_ns() >= ends_ns;
+            if is_late {
+                self.late.push(*event);
+            }
+            !is_late && self.attend(event)
+        });
     }
 
     /// Deals with an event of a connection that is not simply established; returns whether to pass it on.
@@ -235,18 +253,21 @@ impl<D: Driver> Driver for TlsDriver<D> {
         let mut owes = None;
         let received = self.with_session(socket, |session, scratch, wire| {
             let received = session.receive(scratch, wire, buffer);
-            owes = Some(session.owes_a_read());
+            owes = session.owes_a_read().then(|| session.has_ended());
             received
-        })?;
+        });
         // A buffer that is full is read on from anyway; the end of the stream needs no second word.
-        if owes == Some(true)
-            && received.len > 0
-            && received.len < buffer.len()
+        let is_over = match &received {
+            Ok(received) => received.len == 0 || received.len == buffer.len(),
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        };
+        if let Some(closed) = owes
+            && !is_over
             && let Some(Some(entry)) = self.entries.get(socket as usize)
         {
-            self.owed.push(Event { token: entry.token, readable: true, writable: false, closed: true });
+            self.owed.push(Event { token: entry.token, readable: true, writable: false, closed });
         }
-        Ok(received)
+        received
     }
 
     fn close(&mut self, socket: i32, abort: bool) -> usize {
@@ -254,6 +275,7 @@ impl<D: Driver> Driver for TlsDriver<D> {
             return self.inner.close(socket, abort);
         };
         self.attended.remove(&entry.token);
+        self.late.retain(|event| event.token != entry.token);
         if let Stage::Open { session, .. } = &mut entry.stage
             && !abort
         {
@@ -263,11 +285,13 @@ impl<D: Driver> Driver for TlsDriver<D> {
     }
 
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {
-        let (deadline_ns, wake) =
-            if self.owed.is_empty() { (deadline_ns, wake) } else { (Some(self.now_ns()), Wake::OnEvent) };
+        let is_behind = !self.owed.is_empty() || !self.late.is_empty();
+        let deadline_ns = if is_behind { Some(self.now_ns()) } else { deadline_ns };
+        // What this driver has to send on, and a handshake, is not for its user to wait with.
+        let wake = if self.attended.is_empty() { wake } else { Wake::OnEvent };
         self.inner.wait(events, deadline_ns, wake)?;
         if !self.attended.is_empty() {
-            events.retain_mut(|event| self.attend(event));
+            self.attend_all(events);
         }
         events.append(&mut self.owed);
         Ok(())

@@ -21,6 +21,8 @@ pub(super) const RECORD_BYTES: usize = 16 * 1024;
 const RECORD_EXTRA_BYTES: usize = 512;
 /// One read takes at most this much, behind what an earlier one has left: at most a handshake message of 64 KiB.
 const INPUT_BYTES: usize = 128 * 1024;
+/// So many reads of the socket for one of its reader: records that hold next to nothing must not keep it for ever.
+const PULLS_AT_ONCE: u32 = 8;
 
 /// Memory that all sessions of a thread share.
 pub struct Scratch {
@@ -65,6 +67,8 @@ pub struct Session {
     pub(super) last_plain: u32,
     pub(super) end: Option<End>,
     has_heard: bool,
+    /// The last read ended before the socket was empty.
+    was_cut_short: bool,
 }
 
 impl Session {
@@ -97,6 +101,7 @@ impl Session {
             last_plain: 0,
             end: None,
             has_heard: false,
+            was_cut_short: false,
         }
     }
 
@@ -127,7 +132,12 @@ impl Session {
 
     /// Whether [`Session::receive`] has something to tell that no event of the socket will announce.
     pub fn owes_a_read(&self) -> bool {
-        self.plain.taken < self.plain.bytes.len() || self.end.is_some()
+        self.plain.taken < self.plain.bytes.len() || self.end.is_some() || self.was_cut_short
+    }
+
+    /// Whether the stream has ended behind what was read.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some()
     }
 
     /// Takes the handshake as far as it goes without waiting; returns whether it is over.
@@ -156,7 +166,8 @@ impl Session {
     }
 
     /// Reads plaintext; `WouldBlock` where none is there. An answer that does not fill the buffer has emptied the
-    /// socket. The end is `Ok` with a length of 0 if the peer has announced it, else `UnexpectedEof`.
+    /// socket, and so has `WouldBlock`, unless [`Session::owes_a_read`]. The end is `Ok` with a length of 0 if the peer
+    /// has announced it, else `UnexpectedEof`.
     #[inline]
     pub fn receive(
         &mut self,
@@ -165,7 +176,14 @@ impl Session {
         buffer: &mut [u8],
     ) -> io::Result<Received> {
         let mut received = self.plain.take(buffer);
+        let mut pulls = 0;
+        self.was_cut_short = false;
         while received.len < buffer.len() && self.end.is_none() {
+            if pulls == PULLS_AT_ONCE {
+                self.was_cut_short = true;
+                break;
+            }
+            pulls += 1;
             let Some(pulled) = self.pull(scratch, transport, &mut buffer[received.len..]) else { break };
             if pulled.len > 0 {
                 received = Received { len: received.len + pulled.len, at_ns: pulled.at_ns };

@@ -16,6 +16,8 @@ const BYTES: usize = 4096;
 const PAGE_BYTES: usize = 4096;
 /// More than this is sent in pieces.
 const MOST_SENT: usize = 64 * 1024;
+/// As much as this an idle socket takes at once, however small its buffer (`tcp_wmem`'s least).
+const SURELY_TAKEN: usize = 4096;
 
 /// No buffer.
 pub(super) const NONE: u16 = u16::MAX;
@@ -159,6 +161,11 @@ pub(super) struct Sending {
 }
 
 impl Sending {
+    /// Whether the kernel may have to wait with a part of it.
+    fn is_long(&self) -> bool {
+        self.bytes.len() > SURELY_TAKEN
+    }
+
     /// What is still to be sent. It stays where it is until the send is done.
     pub(super) fn rest(&self) -> &[u8] {
         &self.bytes[self.sent..]
@@ -176,6 +183,7 @@ impl Sending {
 pub(super) struct Sends {
     all: Vec<Sending>,
     free: Vec<u32>,
+    long: u32,
 }
 
 impl Sends {
@@ -191,7 +199,14 @@ impl Sends {
         (sending.socket, sending.generation, sending.sent) = (socket, generation, 0);
         sending.bytes.clear();
         sending.bytes.extend_from_slice(&bytes[..len]);
+        self.long += u32::from(sending.is_long());
         (number, len)
+    }
+
+    /// Whether sends are under way that may not go out at once.
+    #[inline]
+    pub(super) fn has_long(&self) -> bool {
+        self.long > 0
     }
 
     pub(super) fn get(&self, number: u32) -> &Sending {
@@ -205,6 +220,7 @@ impl Sends {
     /// The kernel has let go of it.
     #[inline]
     pub(super) fn release(&mut self, number: u32) {
+        self.long -= u32::from(self.all[number as usize].is_long());
         self.free.push(number);
     }
 }

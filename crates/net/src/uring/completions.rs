@@ -92,7 +92,10 @@ impl UringDriver {
                 self.starved.push((fd as i32, generation));
                 Ok(())
             }
-            (Stage::Receiving, End::None) => self.arm_receive(fd as i32),
+            (Stage::Receiving, End::None) => {
+                self.must_look = true;
+                self.arm_receive(fd as i32)
+            }
             _ => Ok(()),
         }
     }

@@ -60,6 +60,8 @@ pub struct UringDriver {
     /// Requests of closed connections that have not come to their end.
     dying: Vec<u64>,
     batch: Vec<cqueue::Entry>,
+    /// Something was set up anew for which bytes may be there already.
+    must_look: bool,
     /// The form of a receive; the kernel copies it when a receive is handed over.
     message: Box<libc::msghdr>,
     queued_sends: u32,
@@ -98,6 +100,7 @@ impl UringDriver {
             starved: Vec::new(),
             dying: Vec::new(),
             batch: Vec::new(),
+            must_look: false,
             message,
             queued_sends: 0,
             realtime: Realtime::default(),
@@ -126,6 +129,18 @@ impl UringDriver {
         }
         wait_out(deadline_ns);
         Ok(())
+    }
+
+    /// Whether to let completions gather: nothing is to be seen yet, and the kernel needs no turn of this thread to go on
+    /// with a send. A sleep would hold both up.
+    fn may_sleep(&mut self, events: &mut Vec<Event>) -> io::Result<bool> {
+        let must_look =
+            std::mem::take(&mut self.must_look) || !self.starved.is_empty() || !self.batch.is_empty();
+        if must_look || self.sends.has_long() {
+            self.ring.turn(Until::Now)?;
+            self.reap(events)?;
+        }
+        Ok(events.is_empty() && !self.sends.has_long() && !self.must_look && self.starved.is_empty())
     }
 
     /// The open connection that a label is of.
@@ -299,7 +314,9 @@ impl Driver for UringDriver {
         events.clear();
         self.settle()?;
         self.queued_sends = 0;
-        if let (Some(deadline_ns), Wake::AtDeadline) = (deadline_ns, wake) {
+        if let (Some(deadline_ns), Wake::AtDeadline) = (deadline_ns, wake)
+            && self.may_sleep(events)?
+        {
             self.sleep_until(deadline_ns)?;
             return self.reap(events);
         }

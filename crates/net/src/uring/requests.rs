@@ -37,6 +37,7 @@ impl UringDriver {
         let poll = opcode::PollAdd::new(types::Fd(fd), interest as u32).multi(true).build();
         let slot = &mut self.slots[fd as usize];
         (slot.stage, slot.is_armed) = (Stage::Polling, true);
+        self.must_look = true;
         self.push(&poll, label(Kind::Poll, self.slots[fd as usize].generation, fd as u32))
     }
 
@@ -69,6 +70,7 @@ impl UringDriver {
                     .current(fd as u32, generation)
                     .is_some_and(|slot| slot.stage == Stage::Receiving && !slot.is_armed);
                 if is_waiting {
+                    self.must_look = true;
                     self.arm_receive(fd)?;
                 }
             }
