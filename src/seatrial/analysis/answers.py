@@ -85,7 +85,7 @@ def _latencies(cases: Sequence[CaseSummary]) -> str:
     proxied = _by_system(case for case in cases if case.case.kind != BASELINE)
     if not baselines or not proxied:
         return _absolute(cases, proxied)
-    parts = []
+    parts, less_believed = [], False
     for label, own in proxied.items():
         p50, p99 = (
             [
@@ -98,9 +98,11 @@ def _latencies(cases: Sequence[CaseSummary]) -> str:
         if p50:
             added = f"{label} adds {_added_text(p50)} to the p50 and {_added_text(p99)} to the p99"
             parts.append(f"{added}{_out_of(p50)}")
+            less_believed = less_believed or bool(_out_of(p50))
     if not parts:
         return _absolute(cases, proxied)
-    return f"Beside no proxy ({_seen(list(baselines.values()))}), {'; '.join(parts)}{_repeats(cases)}."
+    spread = _repeats(cases, less_believed=less_believed)
+    return f"Beside no proxy ({_seen(list(baselines.values()))}), {'; '.join(parts)}{spread}."
 
 
 def _absolute(cases: Sequence[CaseSummary], proxied: dict[str, list[CaseSummary]]) -> str:
@@ -139,9 +141,7 @@ def _added_text(all_added: Sequence[_Added]) -> str:
 
 def _out_of(all_added: Sequence[_Added]) -> str:
     used, _ = best(all_added, lambda added: added.belief)
-    if len(used) == len(all_added):
-        return ""
-    return f", in {len(used)} of {plural(len(all_added), 'case')} (the others can be believed less)"
+    return "" if len(used) == len(all_added) else f", in {len(used)} of {plural(len(all_added), 'case')}"
 
 
 def _signed_range_us(least: float, greatest: float) -> str:
@@ -151,15 +151,16 @@ def _signed_range_us(least: float, greatest: float) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _repeats(cases: Sequence[CaseSummary]) -> str:
+def _repeats(cases: Sequence[CaseSummary], *, less_believed: bool = False) -> str:
+    others = "other cases can be believed less; " if less_believed else ""
     if max(len(case.trials) for case in cases) < 2:
-        return " (one repeat each: how far these figures spread is not known)"
+        return f" ({others}one repeat each: how far these figures spread is not known)"
     apart = (
         max(case.spreads[name].max - case.spreads[name].min for case in cases if name in case.spreads)
         for name in ("p50", "p99")
     )
     p50, p99 = (format_us(us) for us in apart)
-    return f" (repeats of one case differ by up to {p50} in the p50 and {p99} in the p99)"
+    return f" ({others}repeats of one case differ by up to {p50} in the p50 and {p99} in the p99)"
 
 
 def _costs(cases: Sequence[CaseSummary]) -> str:

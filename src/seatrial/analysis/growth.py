@@ -67,14 +67,21 @@ def _value(case: CaseSummary, key: str) -> float:
 
 def growth_sentences(cases: Sequence[CaseSummary]) -> Iterator[str]:
     """Yield a sentence for each variable that has several values."""
+    unknown = []
     for name in dict.fromkeys(name for case in cases for name, _ in case.case.variables):
         values = sorted({dict(case.case.variables)[name] for case in cases})
-        if len(values) > 1:
-            span = f"From {name}={value_text(name, values[0])} to {value_text(name, values[-1])}"
-            yield f"{span}, {_movements(cases, name, values[0], values[-1])}."
+        if len(values) < 2:
+            continue
+        movements = _movements(cases, name, values[0], values[-1])
+        if movements is None:
+            unknown.append(name)
+        else:
+            yield f"From {name}={value_text(name, values[0])} to {value_text(name, values[-1])}, {movements}."
+    if unknown:
+        yield f"How figures move with {listed(unknown)} is not known: no two cases to compare can be believed."
 
 
-def _movements(cases: Sequence[CaseSummary], name: str, low: float, high: float) -> str:
+def _movements(cases: Sequence[CaseSummary], name: str, low: float, high: float) -> str | None:
     moved: list[str] = []
     compared = 0
     for key, title in FIGURES.items():
@@ -90,7 +97,7 @@ def _movements(cases: Sequence[CaseSummary], name: str, low: float, high: float)
             parts = [f"{text} with {listed(labels)}" for text, labels in systems.items()]
             moved.append(f"{title} becomes {listed(parts)}")
     if not compared:
-        return "nothing can be said of how figures move: no two cases to compare can be believed"
+        return None
     if not moved:
         return "nothing moves by more than repeats differ"
     return f"{'; '.join(moved)}; the rest moves no more than repeats differ"
