@@ -114,6 +114,13 @@ BROKEN = {
     "chunks without an end": (
         hostile.once(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"), "premature_close",
     ),
+    "informational answers without an end": (
+        hostile.endless(b"HTTP/1.1 100 Continue\r\n\r\n"), "protocol_informational",
+    ),
+    "single bytes in chunks without an end": (
+        hostile.endless(b"1\r\nx\r\n", after=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        "protocol_chunk_overhead",
+    ),
     "a switch of protocols": (
         hostile.always(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), "protocol_head",
     ),
@@ -167,6 +174,18 @@ def test_a_server_that_closes_after_each_answer_costs_connections_and_no_error(
     assert document["connections"]["opened"] == document["connections"]["reconnected"] + CONNECTIONS
 
 
+@pytest.mark.parametrize("pieces", [(CLOSING + b"more", b""), (CLOSING, b"more")], ids=["at once", "apart"])
+def test_what_follows_the_last_answer_of_a_connection_is_nothing(
+    load: Load, pieces: tuple[bytes, bytes]
+) -> None:
+    """Whether it is seen would be chance: the connection is closed with the answer."""
+    with serving(hostile.in_pieces(*pieces)) as url:
+        document = load(url).document
+    assert document["status"] == {"200": INTENDED}
+    assert document["errors"] == {}
+    assert document["connections"]["reconnected"] >= INTENDED - CONNECTIONS
+
+
 def test_a_server_that_closes_without_a_word_costs_connections_and_no_error(load: Load) -> None:
     with serving(hostile.once(ANSWER)) as url:
         document = load(url).document
@@ -196,6 +215,16 @@ WHOLE = {
         "200",
     ),
     "an unknown status": (hostile.always(ANSWER.replace(b"200 OK", b"299 Whatever")), "299"),
+    "a status of no class": (hostile.always(ANSWER.replace(b"200 OK", b"777 Jackpot")), "777"),
+    "the last status of all": (hostile.always(ANSWER.replace(b"200 OK", b"999 Request denied")), "999"),
+    "a field that goes on in the next line": (
+        hostile.always(ANSWER.replace(b"Content-Length:", b"X-Folded: a\r\n b\r\nContent-Length:\r\n\t")),
+        "200",
+    ),
+    "identity, which is no coding": (
+        hostile.always(ANSWER.replace(b"Content-Length", b"Transfer-Encoding: identity\r\nContent-Length")),
+        "200",
+    ),
     "500": (hostile.always(ANSWER.replace(b"200 OK", b"500 Internal Server Error")), "500"),
     "404 without a reason": (hostile.always(ANSWER.replace(b"200 OK", b"404 ")), "404"),
 }

@@ -165,12 +165,19 @@ def then_reset(beginning: bytes) -> Behaviour:
     return behave
 
 
-def endless_head(connection: socket.socket) -> None:
-    """Answer with one field after the other, for ever."""
-    if asked(connection):
-        connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            connection.sendall(b"X-More: and more\r\n" * 100)
+def endless(piece: bytes, *, after: bytes = b"") -> Behaviour:
+    """Answer with the same piece again and again, for ever."""
+
+    def behave(connection: socket.socket) -> None:
+        if asked(connection):
+            connection.sendall(after)
+            while True:
+                connection.sendall(piece * 100)
+
+    return behave
+
+
+endless_head = endless(b"X-More: and more\r\n", after=b"HTTP/1.1 200 OK\r\n")
 
 
 def closing_unasked(connection: socket.socket) -> None:

@@ -9,7 +9,7 @@ use seatrial_net::tls::TlsFailure;
 use seatrial_net::{Driver, Event};
 use seatrial_wire::KnownHead;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Prepared};
 use crate::connection::{CLOSED, Connection, State, Verdict};
 use crate::expect::{Expectations, KeptAnswer};
 use crate::experience::Experience;
@@ -67,6 +67,15 @@ struct Policy {
     reuse: Reuse,
     requests_per_connection: u32,
     lifetime_ns: u64,
+}
+
+impl Policy {
+    /// Whether it is known beforehand that this request is the last of its connection.
+    #[inline]
+    fn is_last(&self, connection: &Connection, request: &Prepared) -> bool {
+        let limit = self.requests_per_connection;
+        request.is_last || limit > 0 && connection.answered + 1 >= limit
+    }
 }
 
 impl Active {
@@ -184,7 +193,9 @@ impl Active {
                 connection.since_ns = sent_ns;
                 (connection.written, connection.counted, connection.received) = (written as u32, 0, 0);
                 connection.state = State::Busy;
-                connection.parser.expect(prepared.is_head);
+                // An answer that comes early ends the connection, too.
+                let is_last = self.policy.is_last(connection, prepared) || written < prepared.bytes.len();
+                connection.parser.expect(prepared.is_head, is_last);
                 self.busy.push(&mut self.connections, index);
                 if written < prepared.bytes.len() || !self.experience.fits(request) {
                     self.press(index);
@@ -292,10 +303,15 @@ impl Active {
 
     fn write_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
         let connection = &mut self.connections[index as usize];
-        let request = &self.catalog.request(connection.request).bytes;
-        match nothing_if_full(driver.send(connection.socket, &request[connection.written as usize..])) {
+        let prepared = self.catalog.request(connection.request);
+        match nothing_if_full(driver.send(connection.socket, &prepared.bytes[connection.written as usize..]))
+        {
             Ok(written) => {
                 connection.written += written as u32;
+                if connection.written as usize == prepared.bytes.len() {
+                    let is_last = self.policy.is_last(connection, prepared);
+                    connection.parser.expect(prepared.is_head, is_last);
+                }
                 self.count_sent(driver, recorder, index);
             }
             Err(error) => {

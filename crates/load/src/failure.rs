@@ -44,6 +44,8 @@ failures! {
     ProtocolHeadTooLarge => "protocol_head_too_large", "The answer's head has no end within the limit.";
     ProtocolContentLength => "protocol_content_length", "The answer's Content-Length is not one number.";
     ProtocolChunk => "protocol_chunk", "The answer's chunked framing is broken.";
+    ProtocolChunkOverhead => "protocol_chunk_overhead", "The answer's chunks have far more framing than data.";
+    ProtocolInformational => "protocol_informational", "Too many informational answers came before the final one.";
     ProtocolExcess => "protocol_excess", "Bytes came that nobody asked for.";
     Timeout => "timeout", "The answer was not whole in time.";
 }
@@ -112,6 +114,8 @@ impl Failure {
             ProtocolError::HeadTooLarge => Self::ProtocolHeadTooLarge,
             ProtocolError::ContentLength => Self::ProtocolContentLength,
             ProtocolError::Chunk => Self::ProtocolChunk,
+            ProtocolError::ChunkOverhead => Self::ProtocolChunkOverhead,
+            ProtocolError::Informational => Self::ProtocolInformational,
             ProtocolError::Excess => Self::ProtocolExcess,
             ProtocolError::PrematureClose => Self::PrematureClose,
         }

@@ -10,8 +10,8 @@ use crate::routes::Routes;
 use crate::schedule::{Phase, Slot};
 use crate::shaken::Shaken;
 
-/// Status codes have three digits; what is beyond 599 is counted as 599 + 1.
-const STATUS_LIMIT: usize = 601;
+/// Status codes have three digits.
+const STATUS_LIMIT: usize = 1_000;
 
 /// The requests of one phase.
 struct PhaseRecord {
@@ -191,7 +191,7 @@ impl Recorder {
         let record = self.phase(sent.slot.phase);
         record.completed += 1;
         record.completed_late += u64::from(is_late);
-        record.status[usize::from(status).min(STATUS_LIMIT - 1)] += 1;
+        record.status[usize::from(status)] += 1;
         let latency_ns = at_ns.saturating_sub(sent.slot.intended_ns);
         record.latency.record_ns(latency_ns);
         record.service_time.record_ns(at_ns.saturating_sub(sent.at_ns));

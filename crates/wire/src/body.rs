@@ -43,9 +43,23 @@ impl Body {
 pub(crate) struct Framing {
     length: Length,
     pub(crate) has_transfer_encoding: bool,
-    pub(crate) is_chunked: bool,
+    /// It names `identity`, which is no coding: RFC 2616 had it, and servers still say it.
+    pub(crate) has_identity: bool,
+    pub(crate) coding: Coding,
     connection_close: bool,
     connection_keep_alive: bool,
+}
+
+/// What Transfer-Encoding does to the body, as far as its end is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// Nothing.
+    #[default]
+    None,
+    /// The final coding is chunked.
+    Chunked,
+    /// The final coding is another, of which nobody can see the end.
+    Other,
 }
 
 /// What Content-Length says. It is wrong only where it is needed.
@@ -68,8 +82,7 @@ impl Framing {
                     framing.add_content_length(header.value);
                 }
                 17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    framing.has_transfer_encoding = true;
-                    framing.is_chunked = last_coding_is_chunked(header.value);
+                    framing.add_codings(header.value);
                 }
                 10 if header.name.eq_ignore_ascii_case("connection") => framing.add_connection(header.value),
                 _ => {}
@@ -103,6 +116,19 @@ impl Framing {
         }
     }
 
+    fn add_codings(&mut self, value: &[u8]) {
+        self.has_transfer_encoding = true;
+        for coding in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            if coding.eq_ignore_ascii_case(b"identity") {
+                self.has_identity = true;
+            } else if coding.eq_ignore_ascii_case(b"chunked") {
+                self.coding = Coding::Chunked;
+            } else if !coding.is_empty() {
+                self.coding = Coding::Other;
+            }
+        }
+    }
+
     fn add_connection(&mut self, value: &[u8]) {
         for option in value.split(|&byte| byte == b',') {
             let option = option.trim_ascii();
@@ -124,13 +150,6 @@ fn parse_length(digits: &[u8]) -> Option<u64> {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-fn last_coding_is_chunked(value: &[u8]) -> bool {
-    value
-        .rsplit(|&byte| byte == b',')
-        .next()
-        .is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
 #[cfg(test)]
@@ -156,8 +175,19 @@ mod tests {
 
     #[test]
     fn only_a_last_chunked_coding_frames() {
-        assert!(framing("Transfer-Encoding", &[b"gzip, chunked"]).is_chunked);
-        assert!(!framing("Transfer-Encoding", &[b"chunked, gzip"]).is_chunked);
+        for (values, coding) in [
+            (&[&b"gzip, chunked"[..]][..], Coding::Chunked),
+            (&[b"chunked, gzip"], Coding::Other),
+            (&[b"chunked", b"gzip"], Coding::Other),
+            (&[b"gzip", b"chunked, "], Coding::Chunked),
+            (&[b"identity"], Coding::None),
+            (&[b"identity, chunked"], Coding::Chunked),
+            (&[b"chunked", b"IDENTITY"], Coding::Chunked),
+            (&[b"gzip, identity"], Coding::Other),
+            (&[b" , "], Coding::None),
+        ] {
+            assert_eq!(framing("Transfer-Encoding", values).coding, coding, "{values:?}");
+        }
     }
 
     #[test]

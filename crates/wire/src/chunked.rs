@@ -1,9 +1,6 @@
 //! The chunked transfer coding, RFC 9112 section 7.1. The data is counted past, never copied.
 
-use crate::ProtocolError;
-
-/// Chunk extensions and trailers together may be this long; both are read past.
-const OVERHEAD_LIMIT_BYTES: u32 = 64 * 1024;
+use crate::{CHUNK_OVERHEAD_LIMIT_BYTES, ProtocolError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -25,14 +22,15 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunked {
     remaining: u64,
-    overhead: u32,
+    /// How many bytes of framing may follow before data must. A byte of data pays for a byte of framing.
+    credit: u32,
     state: State,
     has_digit: bool,
 }
 
 impl Chunked {
     pub(crate) fn new() -> Self {
-        Self { remaining: 0, overhead: 0, state: State::Size, has_digit: false }
+        Self { remaining: 0, credit: CHUNK_OVERHEAD_LIMIT_BYTES, state: State::Size, has_digit: false }
     }
 
     /// Reads on, giving data to `on_data`; returns how many bytes belong to the body and whether it is complete.
@@ -46,12 +44,15 @@ impl Chunked {
             if self.state == State::Data {
                 let taken = self.remaining.min((bytes.len() - at) as u64);
                 self.remaining -= taken;
+                let paid = u32::try_from(taken).unwrap_or(u32::MAX);
+                self.credit = self.credit.saturating_add(paid).min(CHUNK_OVERHEAD_LIMIT_BYTES);
                 on_data(&bytes[at..at + taken as usize]);
                 at += taken as usize;
                 if self.remaining == 0 {
                     self.state = State::DataEndCr;
                 }
             } else {
+                self.credit = self.credit.checked_sub(1).ok_or(ProtocolError::ChunkOverhead)?;
                 self.state = self.step(bytes[at])?;
                 at += 1;
             }
@@ -66,20 +67,19 @@ impl Chunked {
             (State::Size, b' ' | b'\t') if self.has_digit => State::SizeSpace,
             (State::Size, digit) => self.size_digit(digit)?,
             (State::SizeSpace | State::Extension, b'\r') => State::SizeEnd,
-            (State::SizeSpace, b';') => State::Extension,
-            (State::SizeSpace, b' ' | b'\t') => self.overhead(State::SizeSpace)?,
+            (State::SizeSpace, b' ' | b'\t') => State::SizeSpace,
             // A lone LF ends no line here: peers that disagree on where one ends can be made to see different messages.
             (State::Extension | State::TrailerStart | State::Trailer, b'\n') => {
                 return Err(ProtocolError::Chunk);
             }
-            (State::Extension, _) => self.overhead(State::Extension)?,
+            (State::SizeSpace, b';') | (State::Extension, _) => State::Extension,
             (State::SizeEnd, b'\n') => self.size_complete(),
             (State::DataEndCr, b'\r') => State::DataEndLf,
             (State::DataEndLf, b'\n') => State::Size,
             (State::TrailerStart, b'\r') => State::LastLf,
             (State::Trailer, b'\r') => State::TrailerLf,
             (State::TrailerLf, b'\n') => State::TrailerStart,
-            (State::TrailerStart | State::Trailer, _) => self.overhead(State::Trailer)?,
+            (State::TrailerStart | State::Trailer, _) => State::Trailer,
             (State::LastLf, b'\n') => State::Done,
             _ => return Err(ProtocolError::Chunk),
         })
@@ -96,11 +96,6 @@ impl Chunked {
     fn size_complete(&mut self) -> State {
         self.has_digit = false;
         if self.remaining == 0 { State::TrailerStart } else { State::Data }
-    }
-
-    fn overhead(&mut self, next: State) -> Result<State, ProtocolError> {
-        self.overhead += 1;
-        if self.overhead > OVERHEAD_LIMIT_BYTES { Err(ProtocolError::Chunk) } else { Ok(next) }
     }
 }
 
@@ -146,8 +141,36 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_trailer_is_refused() {
-        let endless = [b"0\r\n".as_slice(), &vec![b'a'; OVERHEAD_LIMIT_BYTES as usize + 1]].concat();
-        assert_eq!(whole(&endless), Err(ProtocolError::Chunk));
+    fn endless_framing_is_refused() {
+        let endless = |beginning: &[u8], more: &[u8]| {
+            let more = more.repeat(CHUNK_OVERHEAD_LIMIT_BYTES as usize / more.len() + 1);
+            whole(&[beginning, &more].concat())
+        };
+        for beginning in [&b"0\r\n"[..], b"1;", b"1 "] {
+            let more = if beginning == b"1 " { b" " } else { b"a" };
+            assert_eq!(endless(beginning, more), Err(ProtocolError::ChunkOverhead), "{beginning:?}");
+        }
+        assert_eq!(endless(b"", b"0"), Err(ProtocolError::ChunkOverhead), "a size with endless zeroes");
+    }
+
+    /// Six bytes on the wire for each of data: a few thousand are a stream of events, a million are an attack.
+    #[test]
+    fn single_bytes_are_refused_where_they_are_endless() {
+        let singles = |count: usize| b"1\r\nx\r\n".repeat(count);
+        let limit = CHUNK_OVERHEAD_LIMIT_BYTES as usize / 4;
+        assert_eq!(whole(&singles(limit - 2)), Ok((6 * (limit - 2), false)));
+        assert_eq!(whole(&singles(limit + 2)), Err(ProtocolError::ChunkOverhead));
+        // Longer chunks pay for more of them, and not for more than the limit.
+        let long = [b"100000\r\n".to_vec(), vec![b'x'; 0x10_0000], b"\r\n".to_vec()].concat();
+        let mixed = [singles(limit - 2), long.clone(), singles(limit - 10)].concat();
+        assert_eq!(whole(&mixed), Ok((mixed.len(), false)));
+        let starved = [long.clone(), long, singles(limit + 2)].concat();
+        assert_eq!(whole(&starved), Err(ProtocolError::ChunkOverhead));
+    }
+
+    #[test]
+    fn chunks_of_five_bytes_may_go_on_for_ever() {
+        let body = b"5\r\nhello\r\n".repeat(100_000);
+        assert_eq!(whole(&body), Ok((body.len(), false)));
     }
 }

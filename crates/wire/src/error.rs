@@ -13,6 +13,10 @@ pub enum ProtocolError {
     ContentLength,
     /// The chunked framing is broken.
     Chunk,
+    /// The chunked framing has too much framing for its data: see [`crate::CHUNK_OVERHEAD_LIMIT_BYTES`].
+    ChunkOverhead,
+    /// More informational answers came before the final one than [`crate::INFORMATIONAL_LIMIT`].
+    Informational,
     /// Bytes came that nobody asked for.
     Excess,
     /// The connection ended inside a message.
@@ -26,6 +30,8 @@ impl fmt::Display for ProtocolError {
             Self::HeadTooLarge => "the head is too large",
             Self::ContentLength => "the Content-Length is not one number",
             Self::Chunk => "the chunked framing is broken",
+            Self::ChunkOverhead => "the chunked framing has far more framing than data",
+            Self::Informational => "too many informational answers came before the final one",
             Self::Excess => "bytes came after the end of the message",
             Self::PrematureClose => "the connection ended inside a message",
         })

@@ -72,7 +72,7 @@ mod tests {
         let mut known = KnownHead::default();
         answer(&mut known, TEA, b"tea").expect("an answer to GET");
         let mut parser = ResponseParser::default();
-        parser.expect(true);
+        parser.expect(true, false);
         let tea = Response { status: 200, keep_alive: true };
         assert_eq!(parser.receive(TEA, &mut known), Ok(Outcome::Complete(tea)));
     }

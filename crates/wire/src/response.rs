@@ -2,10 +2,10 @@
 
 use std::mem::MaybeUninit;
 
-use crate::body::{Body, Framing};
+use crate::body::{Body, Coding, Framing};
 use crate::head::{PartialHead, head_error, may_go_on, within_limit};
 use crate::known::Head;
-use crate::{HEADER_LIMIT, ProtocolError};
+use crate::{HEADER_LIMIT, INFORMATIONAL_LIMIT, ProtocolError};
 
 /// A response that has arrived whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,9 @@ pub struct ResponseParser {
     partial: PartialHead,
     response: Response,
     answers_head_request: bool,
+    is_last: bool,
+    /// Informational answers since the request.
+    informational: u8,
 }
 
 impl Default for ResponseParser {
@@ -76,20 +79,23 @@ impl Default for ResponseParser {
             partial: PartialHead::default(),
             response: Response { status: 0, keep_alive: false },
             answers_head_request: false,
+            is_last: false,
+            informational: 0,
         }
     }
 }
 
 impl ResponseParser {
-    /// Says what is answered next: a response to HEAD has no body whatever its fields say.
+    /// Says what is answered next: a response to HEAD has no body whatever its fields say, and nothing that follows one
+    /// that is the last of its connection, for the client's own reasons, matters.
     #[inline]
-    pub fn expect(&mut self, answers_head_request: bool) {
-        self.answers_head_request = answers_head_request;
+    pub fn expect(&mut self, answers_head_request: bool, is_last: bool) {
+        (self.answers_head_request, self.is_last) = (answers_head_request, is_last);
     }
 
     /// Forgets what was read: for a new connection.
     pub fn reset(&mut self) {
-        self.state = State::Head;
+        (self.state, self.informational) = (State::Head, 0);
         self.partial.clear();
     }
 
@@ -99,7 +105,8 @@ impl ResponseParser {
     }
 
     /// Takes everything that a read gave, and shows it to a sink (`()` where nobody wants to see it). Bytes after the
-    /// end of the response are an error: none were asked for.
+    /// end of a response are an error: none were asked for. But where the connection ends with the response, whoever
+    /// reads slowly never sees them: there they are none.
     #[inline]
     pub fn receive(&mut self, mut bytes: &[u8], sink: &mut impl Sink) -> Result<Outcome, ProtocolError> {
         while !bytes.is_empty() {
@@ -112,7 +119,8 @@ impl ResponseParser {
             };
             bytes = &bytes[consumed..];
             if let Outcome::Complete(_) = outcome {
-                return if bytes.is_empty() { Ok(outcome) } else { Err(ProtocolError::Excess) };
+                let may_follow = self.is_last || !self.response.keep_alive;
+                return if bytes.is_empty() || may_follow { Ok(outcome) } else { Err(ProtocolError::Excess) };
             }
         }
         Ok(Outcome::NeedMore)
@@ -136,7 +144,7 @@ impl ResponseParser {
     }
 
     fn complete(&mut self) -> Outcome {
-        self.state = State::Head;
+        (self.state, self.informational) = (State::Head, 0);
         Outcome::Complete(self.response)
     }
 
@@ -176,7 +184,12 @@ impl ResponseParser {
             Some(known) => known,
             None => match Self::parse_head(bytes, sink)? {
                 Parsed::Final(consumed, head) => (consumed, head),
-                Parsed::Interim(consumed) => return Ok(Some((consumed, Outcome::NeedMore))),
+                Parsed::Interim(consumed) => {
+                    self.informational += 1;
+                    let is_bearable = self.informational <= INFORMATIONAL_LIMIT;
+                    let outcome = is_bearable.then_some(Some((consumed, Outcome::NeedMore)));
+                    return outcome.ok_or(ProtocolError::Informational);
+                }
                 Parsed::Unfinished => return Ok(None),
             },
         };
@@ -186,11 +199,10 @@ impl ResponseParser {
     fn parse_head(bytes: &[u8], sink: &mut impl Sink) -> Result<Parsed, ProtocolError> {
         let mut headers = [MaybeUninit::uninit(); HEADER_LIMIT];
         let mut head = httparse::Response::new(&mut []);
-        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut head,
-            within_limit(bytes),
-            &mut headers,
-        );
+        // RFC 9112 section 5.2: a client reads a field that goes on in the next line, as old servers write it.
+        let parsed = httparse::ParserConfig::default()
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .parse_response_with_uninit_headers(&mut head, within_limit(bytes), &mut headers);
         let httparse::Status::Complete(consumed) = parsed.map_err(head_error)? else {
             return may_go_on(bytes).map(|()| Parsed::Unfinished);
         };
@@ -205,7 +217,7 @@ impl ResponseParser {
         let meaning = Head { status, keep_alive, framing };
         sink.head(status, &|name| {
             let found = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
-            found.map(|header| header.value.to_vec()).collect()
+            found.map(|header| unfolded(header.value)).collect()
         });
         sink.keep(&bytes[..consumed], &meaning);
         Ok(Parsed::Final(consumed, meaning))
@@ -219,21 +231,25 @@ impl ResponseParser {
         if has_no_body {
             return Ok(self.complete());
         }
-        let body = if framing.is_chunked {
-            Body::Chunked(crate::chunked::Chunked::new())
-        } else if framing.has_transfer_encoding {
-            Body::UntilClose
-        } else {
-            match framing.content_length()? {
+        let body = match framing.coding {
+            Coding::Chunked => Body::Chunked(crate::chunked::Chunked::new()),
+            Coding::Other => Body::UntilClose,
+            Coding::None => match framing.content_length()? {
                 Some(0) => return Ok(self.complete()),
                 Some(length) => Body::Length(length),
                 None => Body::UntilClose,
-            }
+            },
         };
         self.response.keep_alive &= body != Body::UntilClose;
         self.state = State::Body(body);
         Ok(Outcome::NeedMore)
     }
+}
+
+/// A field's value in one line: a space for each line's end and the blanks around it.
+fn unfolded(value: &[u8]) -> Vec<u8> {
+    let lines: Vec<_> = value.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).collect();
+    lines.join(&b' ')
 }
 
 #[cfg(test)]

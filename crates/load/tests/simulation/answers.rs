@@ -52,6 +52,47 @@ fn an_answer_that_comes_before_the_request_is_all_sent_is_the_answer() {
     }
 }
 
+/// Three digits are a status, and each is counted as what it is.
+#[test]
+fn every_status_is_counted_as_itself() {
+    struct Statuses(u16);
+    impl Server for Statuses {
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            self.0 = if self.0 == 999 { 200 } else { self.0 + 1 };
+            vec![Step::Send(
+                1_000,
+                format!("HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n", self.0).into_bytes(),
+            )]
+        }
+    }
+    let spec = WorkerSpec { measure_ns: 8 * S / 10, ..spec() };
+    let (seen, _) = run(&spec, Statuses(199), 2 * S);
+    let mut counts = [0; 1_000];
+    for (status, count) in seen.parts("measure").into_iter().flat_map(|part| &part.status) {
+        counts[usize::from(*status)] += count;
+    }
+    // 204 and 304 have no body, and this one says that it has none.
+    assert!(counts[200..].iter().all(|count| *count == 1), "{counts:?}");
+    assert_eq!(seen.sum(|part| part.completed), 800);
+}
+
+/// Whoever wears its connections out closes them with the last answer: what follows is seen or not by chance.
+#[test]
+fn what_follows_the_last_answer_of_a_worn_connection_is_nothing() {
+    struct Talkative;
+    impl Server for Talkative {
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            vec![Step::Send(1_000, [GOOD, b"more"].concat())]
+        }
+    }
+    let outcome = |requests_per_connection| {
+        let (seen, _) = run(&WorkerSpec { requests_per_connection, ..spec() }, Talkative, 2 * S);
+        (seen.sum(|part| part.completed), seen.sum(|part| part.failed))
+    };
+    assert_eq!(outcome(1), (1_000, 0));
+    assert_eq!(outcome(0).0, 0);
+}
+
 #[test]
 fn a_reset_in_the_midst_of_a_request_ends_no_answer() {
     /// Its body would go on to the end of the stream; whether it was all is not known.

@@ -12,6 +12,7 @@ fn parse_every_way(bytes: &[u8]) -> Result<Outcome, ProtocolError> {
         let mut parser = ResponseParser::default();
         let split = parser.receive(&bytes[..cut], &mut ()).and_then(|first| match first {
             Outcome::NeedMore => parser.receive(&bytes[cut..], &mut ()),
+            Outcome::Complete(Response { keep_alive: false, .. }) => Ok(first),
             Outcome::Complete(_) => Err(ProtocolError::Excess),
         });
         assert_eq!(split.is_ok(), whole.is_ok(), "cut at {cut}: {split:?}, whole: {whole:?}");
@@ -23,7 +24,7 @@ fn parse_every_way(bytes: &[u8]) -> Result<Outcome, ProtocolError> {
     let mut last = Ok(Outcome::NeedMore);
     for byte in bytes {
         last = parser.receive(std::slice::from_ref(byte), &mut ());
-        if last.is_err() {
+        if last.is_err() || matches!(last, Ok(Outcome::Complete(Response { keep_alive: false, .. }))) {
             break;
         }
     }
@@ -61,7 +62,7 @@ fn statuses_without_a_body() {
     assert_eq!(parse_every_way(b"HTTP/1.1 204 No Content\r\n\r\n"), ok(204, true));
     assert_eq!(parse_every_way(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"), ok(304, true));
     let mut head = ResponseParser::default();
-    head.expect(true);
+    head.expect(true, false);
     assert_eq!(head.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", &mut ()), ok(200, true));
 }
 
@@ -111,6 +112,91 @@ fn garbage_and_excess_are_refused() {
     assert_eq!(parse_every_way(b"HTTP/1.1 101 Switching\r\n\r\n"), Err(ProtocolError::Head));
     let excess = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy";
     assert_eq!(ResponseParser::default().receive(excess, &mut ()), Err(ProtocolError::Excess));
+}
+
+/// With the connection an answer ends, too: whether what follows is seen depends on how it is cut.
+#[test]
+fn what_follows_the_last_answer_of_a_connection_is_nothing() {
+    for last in [
+        &b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"[..],
+        b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 OK\r\nConnection: TE, close\r\n\r\n",
+    ] {
+        for excess in [&b"x"[..], b"\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"] {
+            let status = if last.contains(&b'4') { 204 } else { 200 };
+            assert_eq!(parse_every_way(&[last, excess].concat()), ok(status, false));
+        }
+    }
+    // The client has its own reasons: it said so itself, or has not sent its request to the end.
+    let kept = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy";
+    let mut parser = ResponseParser::default();
+    parser.expect(false, true);
+    assert_eq!(parser.receive(kept, &mut ()), ok(200, true));
+    parser.expect(false, false);
+    assert_eq!(parser.receive(kept, &mut ()), Err(ProtocolError::Excess));
+}
+
+#[test]
+fn statuses_are_all_of_three_digits() {
+    let answer = |status: &str| {
+        parse_every_way(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n").as_bytes())
+    };
+    for status in [200, 299, 599, 600, 601, 999] {
+        assert_eq!(answer(&status.to_string()), ok(status, true));
+    }
+    for broken in ["000", "099", "1000", "99", "-20", "2x0"] {
+        assert_eq!(answer(broken), Err(ProtocolError::Head), "{broken}");
+    }
+}
+
+/// RFC 9112 section 5.2.
+#[test]
+fn a_field_may_go_on_in_the_next_line() {
+    let folded = b"HTTP/1.1 200 OK\r\nX-Folded: a\r\n b\r\n\tc\r\nContent-Length:\r\n 3\r\n\r\nabc";
+    assert_eq!(parse_every_way(folded), ok(200, true));
+    let connection = b"HTTP/1.1 200 OK\r\nConnection: TE,\r\n close\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(parse_every_way(connection), ok(200, false));
+    let no_field = b"HTTP/1.1 200 OK\r\n folded\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(parse_every_way(no_field), Err(ProtocolError::Head));
+    assert_eq!(unfolded(b"a\r\n b \r\n\t c"), b"a b c");
+    assert_eq!(unfolded(b"a  b"), b"a  b");
+}
+
+/// curl reads such answers as if nothing had been said, too. Whoever kept to RFC 9112, which no longer knows the word,
+/// would wait for the end of a connection that stays.
+#[test]
+fn identity_is_no_coding() {
+    let with_length = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc";
+    assert_eq!(parse_every_way(with_length), ok(200, true));
+    let chunked =
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n";
+    assert_eq!(parse_every_way(chunked), ok(200, true));
+    for other in ["identity, gzip", "gzip, identity", "chunked, gzip", "gzip"] {
+        let mut parser = ResponseParser::default();
+        let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {other}\r\nContent-Length: 1\r\n\r\nabc");
+        assert_eq!(parser.receive(head.as_bytes(), &mut ()), Ok(Outcome::NeedMore), "{other}");
+        assert_eq!(parser.end_of_stream(), Ok(Response { status: 200, keep_alive: false }), "{other}");
+    }
+}
+
+#[test]
+fn endless_informational_answers_are_refused() {
+    let informational = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let last = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+    let mut parser = ResponseParser::default();
+    // The count begins anew with each request.
+    for _ in 0..3 {
+        let most = informational.repeat(INFORMATIONAL_LIMIT.into());
+        assert_eq!(parser.receive(&[&most, &last[..]].concat(), &mut ()), ok(200, true));
+    }
+    for piece in [7, 25, 10_000] {
+        let mut parser = ResponseParser::default();
+        let endless = informational.repeat(usize::from(INFORMATIONAL_LIMIT) + 1);
+        let outcomes: Result<Vec<_>, _> =
+            endless.chunks(piece).map(|bytes| parser.receive(bytes, &mut ())).collect();
+        assert_eq!(outcomes.map(|_| ()), Err(ProtocolError::Informational), "pieces of {piece}");
+    }
 }
 
 #[test]

@@ -169,7 +169,13 @@ impl Random {
                     format!("Content-Length: {}\r\nTransfer-Encoding: chunked\r\n", self.pick(LENGTHS));
                 (both, self.chunked())
             }
-            7 => (format!("Transfer-Encoding: {}\r\n", self.pick(CODINGS)), self.chunked()),
+            7 => match (self.pick(CODINGS), self.chunked()) {
+                // Servers that still say it say a length as well.
+                (identity @ "identity", _) => {
+                    (format!("Transfer-Encoding: {identity}\r\nContent-Length: 5\r\n"), hello)
+                }
+                (coding, chunked) => (format!("Transfer-Encoding: {coding}\r\n"), chunked),
+            },
             _ => ("Transfer-Encoding: chunked\r\n".to_owned(), self.chunked()),
         }
     }

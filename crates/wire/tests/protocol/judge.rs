@@ -27,6 +27,7 @@ pub(crate) fn hyper_verdict(pieces: &[&[u8]], answers_head: bool) -> Verdict {
     let peer = Rc::new(RefCell::new(Peer::default()));
     let mut builder = Builder::new();
     builder.max_headers(HEADER_LIMIT).max_buf_size(HEAD_LIMIT_BYTES);
+    builder.allow_obsolete_multiline_headers_in_responses(true);
     let Poll::Ready(Ok((mut sender, connection))) = poll(pin!(builder.handshake(Pipe(peer.clone())))) else {
         panic!("the handshake does no input or output");
     };

@@ -51,7 +51,7 @@ pub(crate) fn receive(pieces: &[&[u8]], answers_head: bool) -> Seen {
 
 fn parser(answers_head: bool) -> ResponseParser {
     let mut parser = ResponseParser::default();
-    parser.expect(answers_head);
+    parser.expect(answers_head, false);
     parser
 }
 
@@ -62,8 +62,11 @@ fn receive_with(
 ) -> Result<Response, ProtocolError> {
     let mut complete = None;
     for piece in pieces {
-        if complete.is_some() && !piece.is_empty() {
-            return Err(ProtocolError::Excess);
+        match complete {
+            // Whoever has closed sees nothing of what follows.
+            Some(Response { keep_alive: false, .. }) => break,
+            Some(_) if !piece.is_empty() => return Err(ProtocolError::Excess),
+            _ => {}
         }
         if let Outcome::Complete(response) = parser.receive(piece, sink)? {
             assert!(!parser.has_started(), "a complete response leaves nothing behind");
