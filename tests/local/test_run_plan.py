@@ -24,6 +24,7 @@ ATTEMPTS = 3
 BUSY_MACHINE = {"generator.late", "generator.frames", "generator.cpu", "environment.steal"}
 """What a run on a machine that does other things, too, may be doubted for."""
 MEASURED = 400
+MEASURE_S = 2.0
 WARMED_UP = 40
 
 
@@ -65,6 +66,14 @@ def test_a_plan_gives_a_report_whose_counts_agree(bench) -> None:
     assert outcome.code == ExitCode.PASS, outcome
     document = results(run)
     assert document["run"]["state"] == "finished"
+    # stderr is no terminal here: a line for each trial, and none for its phases.
+    lines = [line for line in outcome.stderr.splitlines() if line.startswith("trial ")]
+    assert [line.split(":")[0] for line in lines] == ["trial 1 of 3", "trial 2 of 3", "trial 3 of 3"]
+    assert all(f"{MEASURED / MEASURE_S:.0f} of 200 requests/s, p50 " in line for line in lines), lines
+    assert "  measure" not in outcome.stderr
+    # stdout is none either: sentences are not cut into lines.
+    for sentence in (*document["answers"], *(system["sentence"] for system in document["systems"])):
+        assert sentence in outcome.stdout.splitlines()
     seen = trials(document)
     assert set(seen) == {"direct", "envoy", "nginx"}
     for system, trial in seen.items():
@@ -72,6 +81,14 @@ def test_a_plan_gives_a_report_whose_counts_agree(bench) -> None:
         assert trial["load"]["requests"]["intended"] == trial["load"]["requests"]["completed"] == MEASURED
         counts = trial["counts"]
         assert counts["generator_completed"] == counts["origin_requests"] == MEASURED + WARMED_UP
+        # What lies under the curve of the rate is what the origin counted, and the measure phase has its CPU.
+        under = sum(
+            step["completed_per_s"] * (step["end_s"] - step["start_s"]) for step in trial["series"]["steps"]
+        )
+        assert under == pytest.approx(counts["origin_requests"])
+        roles = trial["resources"]["roles"]
+        assert {role["memory_measure"] for role in roles.values()} == {"PSS"}
+        assert roles["origin"]["cpu_covers_s"] > MEASURE_S / 2
         # Without a proxy there is nothing else that could count; nginx does not count what it sends on.
         assert counts["system_requests"] == (None if system == "direct" else MEASURED + WARMED_UP)
         assert counts["system_upstream_requests"] == (MEASURED + WARMED_UP if system == "envoy" else None)

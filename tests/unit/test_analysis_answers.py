@@ -140,8 +140,8 @@ def test_a_system_that_fell_behind_opens_the_answer(good):
     )
     first = answers_of(replace(summary, cases=cases))[0]
     assert first == (
-        "nginx answered 490 of the 2,000 requests/s asked with connections=200 rate=2k/s (24%), and less than was asked"
-        " in 3 other cases: latencies there are those of a queue."
+        "nginx answered 490 of the 2,000 requests/s asked with connections=200 rate=2k/s (24.5%), and less"
+        " than was asked in 3 other cases: latencies there are those of a queue."
     )
 
 

@@ -71,7 +71,7 @@ def _fell_behind(cases: Sequence[CaseSummary]) -> str:
     more = f", and less than was asked in {plural(len(behind) - 1, 'other case')}" if len(behind) > 1 else ""
     return (
         f"{case.case.system} answered {answered:,.0f} of the {asked:,.0f} requests/s asked with {case.label}"
-        f" ({share:.0%}){more}: latencies there are those of a queue."
+        f" ({share:.1%}){more}: latencies there are those of a queue."
     )
 
 

@@ -90,5 +90,5 @@ def errors(evidence: TrialEvidence) -> Reason | None:
     return Reason(
         "system.errors",
         f"{total:,} connections or requests broke, more than {ERROR_FRACTION_LIMIT:.0%}: {listed}",
-        remedy_of(broken, "mend what breaks first: percentiles of a failing system tell how fast it fails"),
+        remedy_of(broken, "mend what breaks first: percentiles of a failing system say how fast it fails"),
     )

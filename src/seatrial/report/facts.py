@@ -40,7 +40,7 @@ SET_ASIDE = (
 )
 """What it means that attempts were set aside."""
 
-NOT_TOLD = "not told"
+NOT_KNOWN = "not known"
 
 
 def when_text(run: RunInfo) -> str:
@@ -82,7 +82,7 @@ def environment_facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...
         *((name, _binary(binary)) for name, binary in (document.get("binaries") or {}).items()),
         *((name, value) for name, value in (document.get("sysctls") or {}).items() if value is not None),
     ]
-    return tuple((name, str(value) if value is not None else NOT_TOLD) for name, value in facts)
+    return tuple((name, str(value) if value is not None else NOT_KNOWN) for name, value in facts)
 
 
 def _limit(limit: Mapping[str, int | None]) -> str:
