@@ -156,6 +156,11 @@ impl Active {
         !self.connecting.is_empty()
     }
 
+    /// How many attempts are under way.
+    pub(crate) fn connecting(&self) -> u32 {
+        self.connecting.len()
+    }
+
     pub(crate) fn wants_to_open(&self) -> bool {
         !self.never_opened.is_empty()
     }

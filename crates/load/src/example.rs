@@ -31,6 +31,7 @@ pub fn spec() -> WorkerSpec {
         first_held: 0,
         first_active: 0,
         connect_rate_per_s: 1_000.0,
+        connecting_limit: 4_096,
         loop_kind: LoopKind::Open,
         arrival: Arrival::Uniform,
         profile: constant(1_000.0),

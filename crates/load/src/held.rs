@@ -8,7 +8,7 @@ use seatrial_net::{Driver, Ended, Event, Route, Use};
 
 use crate::failure::Failure;
 use crate::hold::HoldPace;
-use crate::opener::Opener;
+use crate::opener::rest_ns;
 use crate::recorder::Recorder;
 use crate::spec::HoldTraffic;
 use crate::token::Token;
@@ -50,6 +50,8 @@ pub(crate) struct Held {
     fewest: u32,
     lost: u64,
     was_complete: bool,
+    failures: u32,
+    rests_until_ns: u64,
     pace: HoldPace,
     request: Vec<u8>,
     /// Those that have more to read than was read in their turn, the first of them first.
@@ -69,6 +71,8 @@ impl Held {
             fewest: 0,
             lost: 0,
             was_complete: false,
+            failures: 0,
+            rests_until_ns: 0,
             pace: HoldPace::new(traffic, count, now_ns),
             request,
             unread: VecDeque::new(),
@@ -109,9 +113,14 @@ impl Held {
         self.established as usize == self.slots.len()
     }
 
-    /// Whether a connection is missing that nothing is being done about yet.
-    pub(crate) fn wants_to_open(&self) -> bool {
-        !self.closed.is_empty()
+    /// When one that is missing may be opened.
+    pub(crate) fn next_opening_ns(&self) -> Option<u64> {
+        (!self.closed.is_empty()).then_some(self.rests_until_ns)
+    }
+
+    /// How many attempts are under way.
+    pub(crate) fn connecting(&self) -> u32 {
+        self.attempts.len() as u32
     }
 
     /// When the oldest attempt under way began.
@@ -125,13 +134,7 @@ impl Held {
     }
 
     /// Starts one connection. The caller has the opener's permission.
-    pub(crate) fn open_one<D: Driver>(
-        &mut self,
-        driver: &mut D,
-        route: Route<'_>,
-        opener: &mut Opener,
-        recorder: &mut Recorder,
-    ) {
+    pub(crate) fn open_one<D: Driver>(&mut self, driver: &mut D, route: Route<'_>, recorder: &mut Recorder) {
         let Some(index) = self.closed.pop() else { return };
         let slot = &mut self.slots[index as usize];
         slot.generation = Token::next_generation(slot.generation);
@@ -147,7 +150,7 @@ impl Held {
             Err(error) => {
                 self.closed.push(index);
                 recorder.failure(Failure::of_connect(&error));
-                opener.failed(started_ns);
+                self.rest(started_ns);
             }
         }
     }
@@ -158,7 +161,6 @@ impl Held {
         driver: &mut D,
         token: Token,
         event: &Event,
-        opener: &mut Opener,
         recorder: &mut Recorder,
     ) {
         let index = token.index();
@@ -166,7 +168,7 @@ impl Held {
         if slot.generation != token.generation() || slot.socket == CLOSED {
             return;
         }
-        if !slot.is_established && !self.on_connected(driver, (index, event), opener, recorder) {
+        if !slot.is_established && !self.on_connected(driver, (index, event), recorder) {
             return;
         }
         // A slow reader takes what came when its turn comes, and the kernel's buffers hold the rest.
@@ -180,7 +182,6 @@ impl Held {
         &mut self,
         driver: &mut D,
         (index, event): (u32, &Event),
-        opener: &mut Opener,
         recorder: &mut Recorder,
     ) -> bool {
         let now_ns = driver.now_ns();
@@ -194,7 +195,7 @@ impl Held {
                 let slot = &mut self.slots[index as usize];
                 (slot.is_established, slot.written) = (true, 0);
                 self.established += 1;
-                opener.succeeded();
+                self.failures = 0;
                 let connect_ns = recorder.shaken(took_ns, connected.tls);
                 recorder.opened(connect_ns, connected.retransmissions);
                 if self.was_complete {
@@ -204,8 +205,9 @@ impl Held {
                 true
             }
             Err(error) => {
-                recorder.failure(Failure::of_connect(&error));
-                opener.failed(now_ns);
+                let socket = self.slots[index as usize].socket;
+                recorder.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
+                self.rest(now_ns);
                 self.close(driver, index);
                 false
             }
@@ -320,14 +322,14 @@ impl Held {
         }
     }
 
-    /// Gives up attempts that began before `before_ns`.
-    pub(crate) fn expire<D: Driver>(
-        &mut self,
-        driver: &mut D,
-        before_ns: u64,
-        opener: &mut Opener,
-        recorder: &mut Recorder,
-    ) {
+    /// Nothing is opened for a while after a failure, of these connections alone.
+    fn rest(&mut self, now_ns: u64) {
+        self.rests_until_ns = self.rests_until_ns.max(now_ns + rest_ns(self.failures));
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// Gives up attempts that began before `before_ns`. That takes no rest: the timeout was one.
+    pub(crate) fn expire<D: Driver>(&mut self, driver: &mut D, before_ns: u64, recorder: &mut Recorder) {
         for _ in 0..AT_ONCE {
             if self.oldest_attempt_ns().is_none_or(|started_ns| started_ns >= before_ns) {
                 return;
@@ -335,8 +337,8 @@ impl Held {
             let Some(attempt) = self.attempts.pop_front() else { return };
             if self.slots[attempt.index as usize].generation == attempt.generation {
                 let socket = self.slots[attempt.index as usize].socket;
-                recorder.failure(Failure::of_expired_connect(driver, socket));
-                opener.failed(driver.now_ns());
+                let failure = Failure::of_expired_connect(driver, socket);
+                recorder.given_up(failure, driver.retransmissions(socket));
                 self.close(driver, attempt.index);
             }
         }
@@ -349,6 +351,13 @@ impl Held {
         self.fewest = self.fewest.min(self.established);
         (slot.socket, slot.is_established, slot.is_unread) = (CLOSED, false, false);
         self.closed.push(index);
+    }
+
+    /// The load is over: what was sent again for attempts under way is counted.
+    pub(crate) fn finish<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
+        for attempt in self.attempts.drain(..) {
+            recorder.sent_again(driver.retransmissions(self.slots[attempt.index as usize].socket));
+        }
     }
 
     /// Resets every connection: a hundred thousand orderly closes would leave as many ports in `TIME_WAIT`.

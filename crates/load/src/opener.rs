@@ -1,24 +1,49 @@
-//! How fast connections may be opened.
+//! How fast connections may be opened: as fast as was asked for, and no faster than the listener takes them.
+
+use crate::recorder::Openings;
 
 const NS_PER_S: f64 = 1e9;
-/// After a failure the opener rests this long, doubled with each further failure.
+/// After a failure whoever opens rests this long, doubled with each further failure.
 const FIRST_REST_NS: u64 = 10_000_000;
 /// The longest rest.
 const LONGEST_REST_NS: u64 = 1_000_000_000;
 /// What a late wake-up may catch up at once: more would be the burst that a connect rate is there to avoid.
 const CATCH_UP_NS: u64 = 20_000_000;
+/// How often is looked whether the listener keeps up: a lost SYN shows when it is sent again, after a second.
+const LOOK_NS: u64 = 1_000_000_000;
+/// One lost SYN for so many connections is the network's; more are a listener whose queue overflows.
+const ESTABLISHED_PER_LOSS: u64 = 20;
+/// A listener that is behind is asked for this part of what it took, so that its queue empties.
+const EASED: f64 = 0.9;
+/// After a look without losses the rate grows by this.
+const REGAINED: f64 = 1.1;
+/// However much is lost, this part of the asked rate is tried on: who comes back is to be found.
+const SLOWEST: f64 = 0.01;
+/// So many looks after the rate was lowered, what was lost before still comes to light (SYNs are sent again after one
+/// second, and after two more), and says nothing of the new rate.
+const BLIND_LOOKS: u32 = 3;
 
-/// Paces connection attempts evenly, and rests after failures.
+/// Paces connection attempts evenly.
 #[derive(Debug)]
 pub(crate) struct Opener {
-    gap_ns: u64,
+    asked_per_s: f64,
+    rate_per_s: f64,
     next_ns: u64,
-    failures: u32,
+    looked_ns: u64,
+    seen: Openings,
+    blind_looks: u32,
 }
 
 impl Opener {
     pub(crate) fn new(rate_per_s: f64, now_ns: u64) -> Self {
-        Self { gap_ns: ((NS_PER_S / rate_per_s) as u64).max(1), next_ns: now_ns, failures: 0 }
+        Self {
+            asked_per_s: rate_per_s,
+            rate_per_s,
+            next_ns: now_ns,
+            looked_ns: now_ns,
+            seen: Openings::default(),
+            blind_looks: 0,
+        }
     }
 
     /// When the next attempt is allowed.
@@ -26,22 +51,33 @@ impl Opener {
         self.next_ns
     }
 
-    /// Takes the permission for one attempt, if it is time.
-    pub(crate) fn take(&mut self, now_ns: u64) -> bool {
+    /// Takes the permission for one attempt, if it is time. `openings` is what has become of all attempts so far.
+    pub(crate) fn take(&mut self, now_ns: u64, openings: Openings) -> bool {
         if now_ns < self.next_ns {
             return false;
         }
-        self.next_ns = self.next_ns.max(now_ns.saturating_sub(CATCH_UP_NS)) + self.gap_ns;
+        if now_ns >= self.looked_ns + LOOK_NS {
+            self.look(now_ns, openings);
+        }
+        let gap_ns = ((NS_PER_S / self.rate_per_s) as u64).max(1);
+        self.next_ns = self.next_ns.max(now_ns.saturating_sub(CATCH_UP_NS)) + gap_ns;
         true
     }
 
-    pub(crate) fn succeeded(&mut self) {
-        self.failures = 0;
-    }
-
-    pub(crate) fn failed(&mut self, now_ns: u64) {
-        self.next_ns = self.next_ns.max(now_ns + rest_ns(self.failures));
-        self.failures = self.failures.saturating_add(1);
+    fn look(&mut self, now_ns: u64, openings: Openings) {
+        let established = openings.established - self.seen.established;
+        let lost = openings.lost - self.seen.lost;
+        let took_s = (now_ns - self.looked_ns) as f64 / NS_PER_S;
+        (self.looked_ns, self.seen) = (now_ns, openings);
+        if self.blind_looks > 0 {
+            self.blind_looks -= 1;
+        } else if lost * ESTABLISHED_PER_LOSS > established {
+            self.rate_per_s = EASED * established as f64 / took_s;
+            self.blind_looks = BLIND_LOOKS;
+        } else {
+            self.rate_per_s *= REGAINED;
+        }
+        self.rate_per_s = self.rate_per_s.clamp(SLOWEST * self.asked_per_s, self.asked_per_s);
     }
 }
 
@@ -57,7 +93,9 @@ mod tests {
     fn attempts(opener: &mut Opener, until_ns: u64, step_ns: usize) -> usize {
         (0..until_ns)
             .step_by(step_ns)
-            .map(|now| std::iter::repeat_with(|| opener.take(now)).take_while(|&go| go).count())
+            .map(|now| {
+                std::iter::repeat_with(|| opener.take(now, Openings::default())).take_while(|&go| go).count()
+            })
             .sum()
     }
 
@@ -71,8 +109,44 @@ mod tests {
     #[test]
     fn a_long_sleep_is_not_caught_up_in_a_burst() {
         let mut opener = Opener::new(1_000.0, 0);
-        let burst = std::iter::repeat_with(|| opener.take(5_000_000_000)).take_while(|&go| go).count();
+        let burst = std::iter::repeat_with(|| opener.take(5_000_000_000, Openings::default()));
+        let burst = burst.take_while(|&go| go).count();
         assert!(burst <= 22, "{burst}");
+    }
+
+    /// Attempts in each second at a listener that takes `accepted_per_s` and loses the rest.
+    fn by_second(accepted_per_s: impl Fn(u64) -> u64) -> Vec<u64> {
+        let mut opener = Opener::new(1_000.0, 0);
+        let (mut openings, mut by_second) = (Openings::default(), Vec::new());
+        for second in 0..30 {
+            let mut tried = 0;
+            for now_ns in (second * LOOK_NS..(second + 1) * LOOK_NS).step_by(100_000) {
+                tried += u64::from(opener.take(now_ns, openings));
+            }
+            let established = tried.min(accepted_per_s(second));
+            openings.established += established;
+            openings.lost += tried - established;
+            by_second.push(tried);
+        }
+        by_second
+    }
+
+    #[test]
+    fn attempts_follow_what_is_established_and_the_rate_comes_back() {
+        let tried = by_second(|second| if second < 15 { 500 } else { 10_000 });
+        assert!(tried[0] >= 990, "{tried:?}");
+        assert!(tried[2..15].iter().all(|tried| (400..=560).contains(tried)), "{tried:?}");
+        assert!(tried[27..].iter().all(|tried| *tried >= 990), "{tried:?}");
+    }
+
+    #[test]
+    fn a_few_losses_are_the_networks() {
+        assert!(by_second(|_| 960).iter().all(|tried| *tried >= 990));
+    }
+
+    #[test]
+    fn where_nothing_is_taken_little_is_tried() {
+        assert!(by_second(|_| 0)[2..].iter().all(|tried| (5..=30).contains(tried)));
     }
 
     #[test]

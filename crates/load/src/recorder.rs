@@ -112,6 +112,14 @@ pub(crate) struct Sent {
     pub(crate) request: u32,
 }
 
+/// What has become of connection attempts, since the worker began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Openings {
+    pub(crate) established: u64,
+    /// A segment of these was sent again: established later than they could have been, or given up.
+    pub(crate) lost: u64,
+}
+
 /// The counters and histograms since the last frame.
 pub(crate) struct Recorder {
     warm_up: PhaseRecord,
@@ -129,6 +137,7 @@ pub(crate) struct Recorder {
     reset_by_peer: u64,
     syn_retransmissions: u64,
     held_requests: u64,
+    openings: Openings,
     receive_wait: Histogram,
     receive_wait_ns_max: u64,
 }
@@ -150,6 +159,7 @@ impl Recorder {
             reset_by_peer: 0,
             syn_retransmissions: 0,
             held_requests: 0,
+            openings: Openings::default(),
             receive_wait: Histogram::new(),
             receive_wait_ns_max: 0,
         }
@@ -245,8 +255,26 @@ impl Recorder {
     /// `retransmissions`: segments of the connection's handshake that were sent again.
     pub(crate) fn opened(&mut self, connect_ns: u64, retransmissions: u32) {
         self.opened += 1;
-        self.syn_retransmissions += u64::from(retransmissions);
+        self.openings.established += 1;
+        self.sent_again(retransmissions);
         self.connect.record_ns(connect_ns);
+    }
+
+    /// An attempt came to nothing.
+    pub(crate) fn given_up(&mut self, failure: Failure, retransmissions: u32) {
+        self.failure(failure);
+        self.sent_again(retransmissions);
+    }
+
+    /// Segments of an attempt's handshake, whatever has become of it.
+    pub(crate) fn sent_again(&mut self, retransmissions: u32) {
+        self.openings.lost += u64::from(retransmissions > 0);
+        self.syn_retransmissions += u64::from(retransmissions);
+    }
+
+    /// What has become of all attempts so far.
+    pub(crate) fn openings(&self) -> Openings {
+        self.openings
     }
 
     pub(crate) fn reconnected(&mut self) {

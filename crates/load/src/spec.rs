@@ -49,6 +49,11 @@ pub struct RequestSpec {
     pub weight: f64,
 }
 
+/// `net.core.somaxconn` since Linux 5.4: what the longest listen queue takes.
+fn one_listen_queue() -> u32 {
+    4_096
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -188,6 +193,9 @@ pub struct WorkerSpec {
     pub first_active: u32,
     /// Connections that this worker opens in a second.
     pub connect_rate_per_s: f64,
+    /// Connection attempts that may be under way at a time, so that opening follows what is established.
+    #[serde(default = "one_listen_queue")]
+    pub connecting_limit: u32,
     /// Open or closed.
     #[serde(rename = "loop")]
     pub loop_kind: LoopKind,
@@ -238,6 +246,7 @@ impl WorkerSpec {
             ("workers", spec.workers > spec.worker),
             ("targets", !spec.targets.is_empty()),
             ("connect_rate_per_s", spec.connect_rate_per_s > 0.0),
+            ("connecting_limit", spec.connecting_limit > 0),
             ("interval_ns", spec.interval_ns > 0),
             ("timeout_ns", spec.timeout_ns > 0),
             (

@@ -8,7 +8,7 @@
 use std::io;
 
 use seatrial_net::address::RawAddress;
-use seatrial_net::{Driver, Event, Route, Wake, process};
+use seatrial_net::{Driver, Event, Wake, process};
 
 use crate::active::Active;
 use crate::control::{Command, Parent};
@@ -21,14 +21,12 @@ use crate::spec::{LoopKind, WorkerSpec};
 use crate::token::{CONTROL, Token};
 
 mod frames;
+mod opening;
 mod stages;
 mod waking;
 
 /// However little there is to do, the loop looks for commands this often.
 const LONGEST_WAIT_NS: u64 = 100_000_000;
-
-/// After so many connections the loop looks at what has become of them: a connection's time ends when it is looked at.
-const OPENED_PER_TURN: u32 = 64;
 
 /// Where the load is.
 enum Stage {
@@ -203,36 +201,12 @@ impl<D: Driver> Worker<D> {
         self.held.act(&mut self.driver, &mut self.recorder, now_ns);
         if let Some(before_ns) = now_ns.checked_sub(self.spec.timeout_ns) {
             self.active.expire(&mut self.driver, &mut self.recorder, before_ns);
-            self.held.expire(&mut self.driver, before_ns, &mut self.opener, &mut self.recorder);
+            self.held.expire(&mut self.driver, before_ns, &mut self.recorder);
         }
         self.advance_stage(parent, now_ns);
         if now_ns >= self.next_frame_ns && !matches!(self.stage, Stage::Done) {
             self.send_frame(parent, now_ns);
             self.next_frame_ns = self.boundary_after(now_ns);
-        }
-    }
-
-    fn open_due(&mut self, now_ns: u64) {
-        if matches!(self.stage, Stage::Drain(..)) {
-            return;
-        }
-        for _ in 0..OPENED_PER_TURN {
-            let may_reopen = self.active.next_reopening_ns().is_some_and(|at_ns| at_ns <= now_ns);
-            let is_wanted = may_reopen || self.held.wants_to_open() || self.active.wants_to_open();
-            if !(is_wanted && self.opener.take(now_ns)) {
-                return;
-            }
-            // What was open before comes first: requests wait for it. Then idle connections: requests are measured
-            // beside all of them.
-            if may_reopen {
-                self.active.reopen_one(&mut self.driver, &mut self.recorder);
-            } else if self.held.wants_to_open() {
-                let route = Route::nth(self.held_opened, &self.targets, &self.sources);
-                self.held_opened += 1;
-                self.held.open_one(&mut self.driver, route, &mut self.opener, &mut self.recorder);
-            } else {
-                self.active.open_one(&mut self.driver, &mut self.recorder);
-            }
         }
     }
 
@@ -242,7 +216,7 @@ impl<D: Driver> Worker<D> {
         }
         let token = Token::from(event.token);
         if token.is_held() {
-            self.held.on_event(&mut self.driver, token, event, &mut self.opener, &mut self.recorder);
+            self.held.on_event(&mut self.driver, token, event, &mut self.recorder);
         } else {
             self.active.on_event(&mut self.driver, &mut self.recorder, token, event);
         }

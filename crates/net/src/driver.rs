@@ -109,6 +109,9 @@ pub trait Driver {
     /// The outcome of [`Driver::connect`].
     fn connected(&mut self, socket: i32, ended: Ended) -> io::Result<Connected>;
 
+    /// Segments of a connection that had to be sent again, also where it was never established.
+    fn retransmissions(&mut self, socket: i32) -> u32;
+
     /// Writes what the kernel takes now; `WouldBlock` where it takes nothing.
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize>;
 

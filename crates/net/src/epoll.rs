@@ -223,6 +223,10 @@ impl Driver for EpollDriver {
         Ok(Connected { retransmissions: socket::take_outcome(socket, ended)?, tls: None })
     }
 
+    fn retransmissions(&mut self, socket: i32) -> u32 {
+        socket::retransmissions(socket)
+    }
+
     #[inline]
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize> {
         socket::send(socket, bytes)

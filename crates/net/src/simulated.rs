@@ -12,6 +12,8 @@ use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake}
 
 mod socket;
 
+/// A lost connection request is sent again after this long, and after twice as long each time after that, as Linux does.
+const FIRST_RETRANSMISSION_NS: u64 = 1_000_000_000;
 /// After so long a full socket takes more.
 const FULL_NS: u64 = 50_000;
 /// A program that does not wait within so many calls never will.
@@ -46,6 +48,9 @@ pub enum Welcome {
     Refuse(u64),
     /// Nothing ever answers.
     Ignore,
+    /// The segment is lost, as where the listen queue is full. The kernel sends another after a second, then after two
+    /// more, and so on, and the server decides about each.
+    Lose,
     /// This machine has no descriptor left.
     NoDescriptor,
 }
@@ -101,6 +106,9 @@ pub struct SimulatedDriver<S: Server> {
     agenda: BinaryHeap<Reverse<(u64, u64, usize, Happening)>>,
     order: u64,
     wakes: u64,
+    sent_again: u64,
+    connecting: usize,
+    most_connecting: usize,
 }
 
 impl<S: Server> SimulatedDriver<S> {
@@ -120,6 +128,9 @@ impl<S: Server> SimulatedDriver<S> {
             agenda: BinaryHeap::new(),
             order: 0,
             wakes: 0,
+            sent_again: 0,
+            connecting: 0,
+            most_connecting: 0,
         }
     }
 
@@ -156,6 +167,16 @@ impl<S: Server> SimulatedDriver<S> {
         self.wakes
     }
 
+    /// Connection requests that were sent again.
+    pub fn sent_again(&self) -> u64 {
+        self.sent_again
+    }
+
+    /// The most attempts that were under way at a time.
+    pub fn most_connecting(&self) -> usize {
+        self.most_connecting
+    }
+
     /// Connections that are open now.
     pub fn open_sockets(&self) -> usize {
         self.sockets.iter().filter(|socket| socket.is_open).count()
@@ -187,6 +208,19 @@ impl<S: Server> SimulatedDriver<S> {
         }
     }
 
+    /// What follows from the server's decision about a connection request.
+    fn welcomed(&mut self, index: usize, welcome: Welcome) {
+        match welcome {
+            Welcome::Accept(after_ns) => self.plan(after_ns, index, Happening::Established),
+            Welcome::Refuse(after_ns) => self.plan(after_ns, index, Happening::Refused),
+            Welcome::Lose => {
+                let after_ns = FIRST_RETRANSMISSION_NS << self.sockets[index].retransmissions;
+                self.plan(after_ns, index, Happening::Again);
+            }
+            Welcome::Ignore | Welcome::NoDescriptor => {}
+        }
+    }
+
     /// Lets everything happen that is due, and collects what can be seen of it.
     fn happen(&mut self, events: &mut Vec<Event>) {
         while let Some(Reverse((at_ns, ..))) = self.agenda.peek()
@@ -194,9 +228,20 @@ impl<S: Server> SimulatedDriver<S> {
         {
             let Some(Reverse((at_ns, _, index, happening))) = self.agenda.pop() else { return };
             let socket = &mut self.sockets[index];
-            if socket.is_open
-                && let Some(event) = socket.take(happening, at_ns, self.buffers)
-            {
+            if !socket.is_open {
+                continue;
+            }
+            if happening == Happening::Again {
+                socket.retransmissions += 1;
+                self.sent_again += 1;
+                let welcome = self.server.welcome(self.now_ns.get());
+                self.welcomed(index, welcome);
+                continue;
+            }
+            let was_connecting = socket.is_connecting();
+            let event = socket.take(happening, at_ns, self.buffers);
+            self.connecting -= usize::from(was_connecting && !socket.is_connecting());
+            if let Some(event) = event {
                 match events.iter_mut().find(|seen| seen.token == event.token) {
                     Some(seen) => *seen = merged(*seen, event),
                     None => events.push(event),
@@ -232,17 +277,22 @@ impl<S: Server> Driver for SimulatedDriver<S> {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
         self.sockets.push(Socket::new(token));
-        match welcome {
-            Welcome::Accept(after_ns) => self.plan(after_ns, index, Happening::Established),
-            Welcome::Refuse(after_ns) => self.plan(after_ns, index, Happening::Refused),
-            Welcome::Ignore | Welcome::NoDescriptor => {}
-        }
+        self.connecting += 1;
+        self.most_connecting = self.most_connecting.max(self.connecting);
+        self.welcomed(index, welcome);
         Ok(index as i32)
     }
 
     fn connected(&mut self, socket: i32, _: Ended) -> io::Result<Connected> {
-        let refused = self.sockets[socket as usize].refused;
-        if refused { Err(io::Error::from_raw_os_error(libc::ECONNREFUSED)) } else { Ok(Connected::default()) }
+        let Socket { refused, retransmissions, .. } = self.sockets[socket as usize];
+        if refused {
+            return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+        }
+        Ok(Connected { retransmissions, tls: None })
+    }
+
+    fn retransmissions(&mut self, socket: i32) -> u32 {
+        self.sockets[socket as usize].retransmissions
     }
 
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize> {
@@ -303,6 +353,7 @@ impl<S: Server> Driver for SimulatedDriver<S> {
     fn close(&mut self, socket: i32, _: bool) -> usize {
         let socket = &mut self.sockets[socket as usize];
         assert!(socket.is_open, "a socket is closed twice");
+        self.connecting -= usize::from(socket.is_connecting());
         socket.is_open = false;
         0
     }

@@ -84,6 +84,11 @@ pub(crate) fn take_outcome(fd: libc::c_int, ended: Ended) -> io::Result<u32> {
     Ok(info.tcpi_total_retrans)
 }
 
+/// How many segments have been sent again so far, whatever has become of the connection.
+pub(crate) fn retransmissions(fd: libc::c_int) -> u32 {
+    tcp_info(fd).tcpi_total_retrans
+}
+
 /// What the kernel tells of a connection; all zeroes where it tells nothing.
 fn tcp_info(fd: libc::c_int) -> libc::tcp_info {
     // SAFETY: all zeroes is a valid tcp_info, and the kernel fills at most `size` bytes of it.

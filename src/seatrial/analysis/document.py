@@ -85,9 +85,9 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         rate_requested_per_s=facts.rate_requested_per_s,
         rate_achieved_per_s=in_window / facts.measured_s if facts.measured_s else 0.0,
         active_requested=facts.active_requested,
-        active_established=gauge_in(frames, window, "active", 0).lowest or 0,
+        active_established=_established(frames, window, "active"),
         held_requested=facts.held_requested,
-        held_established=gauge_in(frames, window, "held", 0).lowest or 0,
+        held_established=_established(frames, window, "held"),
         opened=sum(frame.opened for frame in frames),
         reconnected=sum(frame.reconnected for frame in frames),
         intended=total["sent"] + total["unsent"],
@@ -125,6 +125,12 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if facts.tls else None,
         tls=tls_counts(frames, window) if facts.tls else None,
     )
+
+
+def _established(frames: Sequence[Frame], window: Window, name: Literal["held", "active"]) -> int:
+    """Return the fewest of the window, or where there was none what was established before its time."""
+    gauge = gauge_in(frames, window, name, 0)
+    return (gauge.lowest if window.length_s else gauge.at_start) or 0
 
 
 _FRAME_COUNTERS = ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from seatrial.analysis.document import LoadFacts
 from seatrial.analysis.evidence import TrialEvidence, worker_evidence
+from seatrial.analysis.ramp import ramp_failed
 from seatrial.analysis.result import LoadResult, Reason, Validity
 from seatrial.analysis.validity import judge_trial
 from seatrial.analysis.window import Window, by_worker, gauge_in
@@ -33,9 +35,16 @@ def judge_load(
     return judge_trial(evidence)
 
 
-def doubts_of(driven: Driven) -> tuple[Reason, ...]:
-    """Return the doubts that only the workers' parent knows of."""
+def doubts_of(
+    driven: Driven, errors: Mapping[str, int] = MappingProxyType({}), overflows: int | None = None
+) -> tuple[Reason, ...]:
+    """Return the doubts that only the workers' parent knows of.
+
+    ``errors`` and ``overflows`` say what a ramp broke on, see ``ramp_failed``.
+    """
     doubts = [_lost_worker(line) for line in driven.lost]
+    if driven.ramp is not None and not (driven.ramp_complete or driven.interrupted or driven.lost):
+        return (*doubts, ramp_failed(driven.ramp, errors, overflows))
     if driven.interrupted and not driven.has_measured:
         doubts.append(_STOPPED_EARLY)
     if not driven.was_stable and not driven.interrupted:

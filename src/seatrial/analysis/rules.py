@@ -30,7 +30,7 @@ STEAL_FRACTION_LIMIT = 0.05
 # process.
 FRAME_GAP_S_LIMIT = 0.1
 
-WITHOUT_WINDOW = {"environment.cut_off"}
+WITHOUT_WINDOW = {"environment.cut_off", "environment.ramp", "generator.lost", "system.ramp"}
 """Reasons of the workers' parent that say why the measure window never began."""
 
 UNCOUNTED = "uncounted: "

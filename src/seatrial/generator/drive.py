@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from seatrial.generator.ramp import Ramp, RampWatch
 from seatrial.generator.spec import LoadSpec
 from seatrial.generator.workers import Done, Hello
 
@@ -18,9 +19,6 @@ PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
 START_DELAY_NS = 10_000_000
 START_DELAY_WORKER_NS = 1_000_000
 """The schedule begins so long, and so long for each worker, after it is announced: each has heard of it by then."""
-
-RAMP_SLACK_S = 5.0
-"""A ramp may take this much longer than its connect rate says, before the load goes on without what is missing."""
 
 STABLE_SLACK_S = 5.0
 """Connections that do not stay open for the time asked for get twice that and this; then the load goes on without."""
@@ -37,8 +35,8 @@ class Workers(Protocol):
     async def start(self) -> tuple[Hello, ...]:
         """Start them; connections are being opened from here on."""
 
-    async def ready(self, limit_s: float) -> bool:
-        """Wait until every connection is established; return whether they are."""
+    async def ready(self, watch: RampWatch) -> bool:
+        """Wait until every connection is established, or ``watch`` sees no progress; return whether they are."""
 
     async def stable(self, for_s: float, limit_s: float) -> bool:
         """Wait until no connection has been missing for so long; return whether that came."""
@@ -64,6 +62,7 @@ class Driven:
     was_stable: bool
     interrupted: bool
     lost: tuple[str, ...]
+    ramp: Ramp | None = None
 
     @property
     def has_measured(self) -> bool:
@@ -100,17 +99,24 @@ async def drive(
         The workers could not be started.
     """
     hellos = await workers.start()
-    ramp_s = (load.held + load.active) / load.connect_rate_per_s
-    on_phase("ramp", time.monotonic_ns(), ramp_s)
-    ramp_complete = await _unless(stop, workers.ready(ramp_s + load.timeout_s + RAMP_SLACK_S)) or False
+    on_phase("ramp", time.monotonic_ns(), (load.held + load.active) / load.connect_rate_per_s)
+    watch = RampWatch(load, time.monotonic())
+    ramp_complete = await _unless(stop, workers.ready(watch)) or False
+    ramp = watch.result(time.monotonic())
     was_stable = not load.stable_for_s
     if ramp_complete and not was_stable:
         limit_s = 2 * load.stable_for_s + load.interval_s + STABLE_SLACK_S
         was_stable = bool(await _unless(stop, workers.stable(load.stable_for_s, limit_s)))
-    start_ns = None if stop.is_set() else await _run_schedule(load, workers, len(hellos), stop, on_phase)
+    start_ns = None
+    if ramp_complete and not stop.is_set():
+        start_ns = await _run_schedule(load, workers, len(hellos), stop, on_phase)
+    elif not stop.is_set():
+        # Beside fewer connections than were asked for another load would be measured.
+        workers.stop()
     on_phase("cool down", time.monotonic_ns(), load.drain_s)
     dones = await _finished(load, workers, stop, cut)
-    return Driven(hellos, dones, start_ns, ramp_complete, was_stable, stop.is_set(), tuple(workers.lost))
+    lost = tuple(workers.lost)
+    return Driven(hellos, dones, start_ns, ramp_complete, was_stable, stop.is_set(), lost, ramp)
 
 
 async def _run_schedule(

@@ -29,6 +29,12 @@ the search for a free one gets longer; at 20,000 it is still fast."""
 WORKER_LIMIT = MAX_WORKERS_HERE
 """More processes than this on one machine are a mistake in the plan."""
 
+CONNECTING_LIMIT = 4_096
+"""Connection attempts of all workers that may be under way at a time: what a listen queue takes at most by default
+(net.core.somaxconn). Where each takes 100 ms, over a long way, that is 40,000 a second still."""
+CONNECTING_LEAST = 16
+"""What each worker may have under way, however many they are."""
+
 AUTO_FINEST_S = 250e-6
 AUTO_WIDEST_S = 500e-6
 AUTO_REQUESTS_PER_STEP = 10
@@ -56,6 +62,7 @@ def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
             "first_active": _before(load.active, min(index, carriers), carriers),
             "first_held": _before(load.held, index, count),
             "connect_rate_per_s": load.connect_rate_per_s / count,
+            "connecting_limit": max(CONNECTING_LEAST, CONNECTING_LIMIT // count),
         }
         for index in range(count)
     )

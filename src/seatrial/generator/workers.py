@@ -10,12 +10,14 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seatrial import _boot
 from seatrial.errors import GeneratorFault
 from seatrial.generator.frames import Frame
+from seatrial.generator.ramp import RampWatch
 from seatrial.generator.routes import KeptAnswer
 
 LINE_LIMIT_BYTES = 1 << 28
@@ -25,6 +27,9 @@ CLOSE_LIMIT_S = 10.0
 """Closing its 20,000 connections takes a worker seconds where others close theirs beside it."""
 HELLO_LIMIT_S = 20.0
 """A worker starts in 20 ms; on a machine with as many workers as here allowed, one after another, in seconds."""
+
+RAMP_LOOK_S = 0.1
+"""How often is looked whether a ramp makes progress; workers report less often."""
 
 STABLE_LOOK_S = 0.02
 """How often is looked whether all connections have been open for long enough: less than any interval."""
@@ -79,6 +84,7 @@ class _Worker:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     done: Done | None = None
     wanted: int = 0
+    established: int = 0
     disturbed_s: float = 0.0
     heard_s: float = 0.0
     reader: asyncio.Task[None] | None = None
@@ -125,15 +131,24 @@ class LocalWorkers:
                 next_step="end what else is running, or ask for fewer workers",
             ) from None
 
-    async def ready(self, limit_s: float) -> bool:
-        """Wait until every connection is established, at most ``limit_s``; return whether they are."""
-        try:
-            async with asyncio.timeout(limit_s):
-                for worker in self._workers:
-                    await self._first(worker.ready, worker.ended)
-        except TimeoutError:
-            return False
-        return all(worker.ready.is_set() for worker in self._workers)
+    async def ready(self, watch: RampWatch) -> bool:
+        """Wait until every connection is established; return whether they are.
+
+        It ends early where a worker is gone, or ``watch`` sees no progress.
+        """
+        for worker in self._workers:
+            while not worker.ready.is_set():
+                if any(other.ended.is_set() for other in self._workers) or self._has_failed(watch):
+                    return False
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RAMP_LOOK_S):
+                        await self._first(worker.ready, worker.ended)
+        return True
+
+    def _has_failed(self, watch: RampWatch) -> bool:
+        now_s = time.monotonic()
+        watch.saw(sum(worker.established for worker in self._workers), now_s)
+        return watch.has_failed(now_s)
 
     async def stable(self, for_s: float, limit_s: float) -> bool:
         """Wait until no connection has been missing for ``for_s``, at most ``limit_s``; return whether that came.
@@ -247,6 +262,7 @@ class LocalWorkers:
                 frame = Frame.from_json(message)
                 lost = frame.closed_by_peer + frame.reset_by_peer
                 worker.heard_s = time.monotonic()
+                worker.established = frame.held + frame.active
                 if worker.ready.is_set() and (lost or frame.held + frame.active < worker.wanted):
                     worker.disturbed_s = worker.heard_s
                 self._on_frame(frame)

@@ -37,6 +37,12 @@ def sample(at_s: float) -> HostSample:
     return HostSample(at_s, {**_cpu(), **_memory(), **_sockets(), **_tcp("snmp"), **_tcp("netstat")})
 
 
+def listen_overflows() -> int | None:
+    """Return how often a listen queue of this machine has been full since boot; None where the kernel says nothing."""
+    count = _tcp("netstat").get("tcp_listen_overflows")
+    return None if count is None else int(count)
+
+
 def _cpu() -> dict[str, float]:
     first, *lines = _read("/proc/stat").split("\n")
     ticks = [int(word) for word in first.split()[1:]]

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import ipaddress
 import resource
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from seatrial.generator.spec import LoadSpec
 from seatrial.generator.split import split
 from seatrial.generator.workers import Hello, LocalWorkers
 from seatrial.observe.cgroup import cpu_stat_files, throttled_s
+from seatrial.observe.host import listen_overflows
 from seatrial.observe.memory import pss_bytes
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
@@ -28,7 +30,7 @@ from seatrial.preflight.sources import require_sources
 
 if TYPE_CHECKING:
     from seatrial.analysis.document import LoadFacts
-    from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.result import LoadResult, Reason
 
 
 @dataclass(slots=True)
@@ -40,6 +42,13 @@ class LoadRun:
     frames: Sequence[Frame]
     pss_bytes: int
     throttled_s: float
+    listen_overflows: int | None = None
+
+    def doubts(self, result: LoadResult) -> tuple[Reason, ...]:
+        """Return the doubts that only the workers' parent knows of."""
+        from seatrial.analysis.loaded import doubts_of
+
+        return doubts_of(self.driven, result.errors, self.listen_overflows)
 
     def facts(self) -> LoadFacts:
         """Return what the frames do not say themselves."""
@@ -119,7 +128,7 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
         frames.append(frame)
         hooks.on_frame(frame)
 
-    toll = Toll()
+    toll = Toll(_is_here(load))
     workers = LocalWorkers(split(load, descriptor_limit()), on_frame)
 
     def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
@@ -132,20 +141,43 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
         driven = await drive(load, workers, hooks.stop, on_phase, hooks.cut)
     finally:
         await workers.close()
-    return LoadRun(load, driven, frames, toll.pss_bytes, toll.throttled_s)
+    return LoadRun(load, driven, frames, toll.pss_bytes, toll.throttled_s, toll.listen_overflows)
+
+
+def _is_here(load: LoadSpec) -> bool:
+    """Return whether every target is an address of this machine, whose kernel then knows its listeners."""
+    for host in {target.host for target in load.targets}:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((host, 0))
+            except OSError:
+                return False
+    return True
 
 
 @dataclass(slots=True)
 class Toll:
-    """What the workers took from their machine: memory with every connection open, and time held back by a quota."""
+    """What the workers took from their machine: memory with every connection open, and time held back by a quota.
 
+    Where the targets are ``local``, how often a listen queue overflowed in the ramp, too.
+    """
+
+    local: bool = False
     pss_bytes: int = 0
     throttled_s: float = 0.0
+    listen_overflows: int | None = None
     _cpu_stats: tuple[Path, ...] = ()
     _throttled_before_s: float = 0.0
+    _overflows_before: int | None = None
 
     def on_phase(self, phase: PhaseLabel, pids: Sequence[int]) -> None:
         """Read the counters where a window begins and where it ends."""
+        if phase == "ramp" and self.local:
+            self._overflows_before = listen_overflows()
+        elif self._overflows_before is not None and self.listen_overflows is None:
+            # Whatever follows the ramp ends it.
+            self.listen_overflows = (listen_overflows() or 0) - self._overflows_before
         if phase == "ramp" and pids:
             # Workers share their parent's control group, so one of them tells for all.
             self._cpu_stats = cpu_stat_files(pids[0])
@@ -171,10 +203,10 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
     # A load listens on nothing.
     require(check_needs(needs_of_load(load), probe_machine(listeners=False)))
     run = await run_load(load, hooks)
-    from seatrial.analysis.loaded import doubts_of, judge_load
+    from seatrial.analysis.loaded import judge_load
 
     result = run.result()
-    validity = judge_load(result, run.frames, run.facts(), doubts_of(run.driven))
+    validity = judge_load(result, run.frames, run.facts(), run.doubts(result))
     return run, dataclasses.replace(result, validity=validity)
 
 

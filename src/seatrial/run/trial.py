@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from seatrial import systems
-from seatrial.analysis.loaded import doubts_of
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.drive import PhaseLabel
 from seatrial.plan.cases import Case
@@ -279,5 +278,5 @@ def _ended(
             missing=(*setting.before[0].missing, *uncounted),
         ),
         # Everything else that may cast doubt is judged from the record; this only the workers' parent knows.
-        reasons=tuple(dataclasses.asdict(reason) for reason in doubts_of(run.driven)),
+        reasons=tuple(dataclasses.asdict(reason) for reason in run.doubts(result)),
     )

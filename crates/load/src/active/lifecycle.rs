@@ -66,7 +66,8 @@ impl Active {
         let connected = match driver.connected(connection.socket, Ended::of(event, took_ns)) {
             Ok(connected) => connected,
             Err(error) => {
-                recorder.failure(Failure::of_connect(&error));
+                let socket = self.connections[index as usize].socket;
+                recorder.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
                 self.close(driver, recorder, index);
                 self.rest(now_ns, index);
                 return false;
@@ -154,7 +155,8 @@ impl Active {
         }
         for _ in 0..EXPIRED_AT_ONCE {
             let Some(index) = self.first_before(&self.connecting, before_ns) else { break };
-            recorder.failure(Failure::of_expired_connect(driver, self.connections[index as usize].socket));
+            let socket = self.connections[index as usize].socket;
+            recorder.given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
             self.connecting.remove(&mut self.connections, index);
             self.close(driver, recorder, index);
             self.rest(driver.now_ns(), index);
@@ -172,6 +174,9 @@ impl Active {
             recorder.ended(&self.sent(index), Ending::InFlight, now_ns);
         }
         for index in 0..self.connections.len() as u32 {
+            if self.connections[index as usize].state == State::Connecting {
+                recorder.sent_again(driver.retransmissions(self.connections[index as usize].socket));
+            }
             if self.connections[index as usize].socket != CLOSED {
                 self.close(driver, recorder, index);
             }

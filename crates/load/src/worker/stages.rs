@@ -117,6 +117,7 @@ impl<D: Driver> Worker<D> {
         let now_ns = self.driver.now_ns();
         let active = self.active.present();
         self.active.finish(&mut self.driver, &mut self.recorder);
+        self.held.finish(&mut self.driver, &mut self.recorder);
         while self.spec.loop_kind == LoopKind::Open
             && let Some(slot) = schedule.next()
         {

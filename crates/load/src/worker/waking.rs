@@ -27,16 +27,6 @@ impl<D: Driver> Worker<D> {
         (deadline_ns.min(stage_deadline_ns), wake)
     }
 
-    /// When the next connection may be opened. While the load drains none is.
-    fn next_opening_ns(&self) -> Option<u64> {
-        if matches!(self.stage, Stage::Drain(..)) {
-            return None;
-        }
-        let wants_to_open = self.held.wants_to_open() || self.active.wants_to_open();
-        let first_ns = wants_to_open.then_some(0).or_else(|| self.active.next_reopening_ns())?;
-        Some(first_ns.max(self.opener.next_ns()))
-    }
-
     pub(super) fn stage_wake(&self, now_ns: u64) -> (u64, Wake) {
         let is_opening = self.active.is_connecting() || self.held.oldest_attempt_ns().is_some();
         match &self.stage {

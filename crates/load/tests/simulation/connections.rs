@@ -5,7 +5,7 @@ use seatrial_load::frame::Frame;
 use seatrial_load::spec::{HoldTraffic, RequestSpec, Reuse, WorkerSpec};
 use seatrial_net::simulated::{Server, Step, Welcome};
 
-use crate::support::{GOOD, MS, Queue, S, run, spec};
+use crate::support::{GOOD, MS, Queue, S, run, run_when_ready, spec};
 
 #[test]
 fn connections_are_renewed_after_their_share_of_requests() {
@@ -147,4 +147,78 @@ fn idle_connections_that_are_lost_and_opened_again_leave_a_trace() {
     let (seen, _) = run(&spec, Closes { at_ns: None }, 2 * S);
     assert!(seen.frames.iter().map(|frame| frame.held_lost).sum::<u64>() >= 10);
     assert!(seen.frames.iter().map(|frame| frame.held_min).min().expect("frames") < 20);
+}
+
+/// A listener that takes a connection every so often from a queue, and loses what finds the queue full. As with a real
+/// one, whoever is in the queue is established.
+struct Listener {
+    queue_len: u64,
+    accept_ns: u64,
+    free_ns: u64,
+    lost: u64,
+}
+
+impl Server for Listener {
+    fn welcome(&mut self, now_ns: u64) -> Welcome {
+        if self.free_ns.saturating_sub(now_ns) / self.accept_ns >= self.queue_len {
+            self.lost += 1;
+            return Welcome::Lose;
+        }
+        self.free_ns = self.free_ns.max(now_ns) + self.accept_ns;
+        Welcome::Accept(10_000)
+    }
+
+    fn answer(&mut self, _: u64) -> Vec<Step> {
+        vec![Step::Send(10_000, GOOD.to_vec())]
+    }
+}
+
+#[test]
+fn a_ramp_at_twice_what_the_listener_accepts_loses_nobody_and_takes_little_longer_than_it_must() {
+    let spec = WorkerSpec {
+        held: 10_000,
+        active: 50,
+        connect_rate_per_s: 2_000.0,
+        connecting_limit: 512,
+        timeout_ns: 2 * S,
+        ..spec()
+    };
+    // 1,000 are accepted a second, so it takes ten seconds at least; the clock begins at one. Half as much again is left
+    // for finding out how much that is.
+    let listener = Listener { queue_len: 128, accept_ns: MS, free_ns: 0, lost: 0 };
+    let (seen, driver) = run_when_ready(&spec, listener, 25 * S);
+    assert!(seen.is_ready);
+    let ready = seen.frames.iter().find(|frame| frame.held == 10_000).expect("a frame with all connections");
+    assert!(ready.end_ns < 17 * S, "ready after {} ns", ready.end_ns);
+    // Those that carry requests were in first.
+    assert_eq!(seen.frames[0].active, 50);
+    assert!(driver.most_connecting() <= 512, "{} attempts under way", driver.most_connecting());
+    // What was lost is what the listener says, to the last one; and it was little.
+    let again: u64 = seen.frames.iter().map(|frame| frame.syn_retransmissions).sum();
+    assert_eq!(again, driver.sent_again());
+    assert!((1..2_000).contains(&driver.server().lost), "{} lost", driver.server().lost);
+    assert_eq!(seen.sum(|part| part.completed), 1_000);
+}
+
+#[test]
+fn every_connection_request_that_was_sent_again_is_counted_where_nobody_answers() {
+    struct Deaf;
+    impl Server for Deaf {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            Welcome::Lose
+        }
+
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            vec![]
+        }
+    }
+    // Some attempts are given up, some are under way when the load ends; idle ones and others alike.
+    for (held, active) in [(20, 0), (0, 20), (10, 10)] {
+        let spec = WorkerSpec { held, active, timeout_ns: 4 * S, ..spec() };
+        let (seen, driver) = run(&spec, Deaf, 8 * S);
+        let again: u64 = seen.frames.iter().map(|frame| frame.syn_retransmissions).sum();
+        assert_eq!(again, driver.sent_again());
+        assert!(again >= 60, "{again}");
+        assert!(seen.errors()["connect_timeout"] >= 20);
+    }
 }

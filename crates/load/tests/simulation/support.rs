@@ -105,6 +105,7 @@ impl Recording {
     }
 }
 
+/// Runs a load whose schedule starts at this moment once the worker is ready, or after a while without.
 pub(crate) fn run<T: Server>(spec: &WorkerSpec, server: T, start_ns: u64) -> (Recording, SimulatedDriver<T>) {
     run_over(spec, server, start_ns, |driver| driver)
 }
@@ -116,9 +117,27 @@ pub(crate) fn run_over<T: Server>(
     start_ns: u64,
     make: impl FnOnce(SimulatedDriver<T>) -> SimulatedDriver<T>,
 ) -> (Recording, SimulatedDriver<T>) {
+    run_patiently(spec, server, (start_ns, 300), make)
+}
+
+/// As [`run`], but waits for as long as it takes until the worker is ready.
+pub(crate) fn run_when_ready<T: Server>(
+    spec: &WorkerSpec,
+    server: T,
+    start_ns: u64,
+) -> (Recording, SimulatedDriver<T>) {
+    run_patiently(spec, server, (start_ns, u64::MAX), |driver| driver)
+}
+
+fn run_patiently<T: Server>(
+    spec: &WorkerSpec,
+    server: T,
+    (start_ns, go_after): (u64, u64),
+    make: impl FnOnce(SimulatedDriver<T>) -> SimulatedDriver<T>,
+) -> (Recording, SimulatedDriver<T>) {
     let driver = make(SimulatedDriver::new(server, spec.requests[0].encode().len(), 100));
     let mut worker = Worker::new(spec.clone(), driver);
-    let mut parent = Recording { go_after: 300, start_ns, ..Recording::default() };
+    let mut parent = Recording { go_after, start_ns, ..Recording::default() };
     worker.run(&mut parent).expect("a simulated network does not fail");
     parent.assert_everything_is_accounted_for(spec);
     (parent, worker.into_driver())

@@ -8,6 +8,8 @@ use crate::driver::Event;
 /// What the network does to a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Happening {
+    /// A connection request is sent again.
+    Again,
     Established,
     Refused,
     Writable,
@@ -25,6 +27,8 @@ pub(super) struct Socket {
     pub(super) token: u64,
     pub(super) is_open: bool,
     pub(super) is_established: bool,
+    /// How often its connection request was sent again.
+    pub(super) retransmissions: u32,
     pub(super) refused: bool,
     received: VecDeque<(Vec<u8>, u64)>,
     received_bytes: usize,
@@ -46,10 +50,16 @@ impl Socket {
         Self { token, is_open: true, ..Self::default() }
     }
 
+    pub(super) fn is_connecting(&self) -> bool {
+        self.is_open && !self.is_established && !self.refused
+    }
+
     /// Something reaches the connection at `at_ns`; nothing is to be seen of what the window keeps out.
     pub(super) fn take(&mut self, happening: Happening, at_ns: u64, buffers: Buffers) -> Option<Event> {
         let event = Event { token: self.token, ..Event::default() };
         match happening {
+            // That is between the network and the server.
+            Happening::Again => None,
             Happening::Established => {
                 self.is_established = true;
                 Some(Event { writable: true, ..event })

@@ -236,6 +236,17 @@ impl<D: Driver> Driver for TlsDriver<D> {
         }
     }
 
+    /// Once the transport stands, those of its establishment; what the handshake sent again is none of them.
+    fn retransmissions(&mut self, socket: i32) -> u32 {
+        match self.entries.get(socket as usize) {
+            Some(Some(entry)) => match &entry.stage {
+                Stage::Shaking { known, .. } | Stage::Open { known, .. } => known.retransmissions,
+                Stage::Connecting | Stage::Failed(_) => self.inner.retransmissions(socket),
+            },
+            _ => 0,
+        }
+    }
+
     #[inline]
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize> {
         self.with_session(socket, |session, scratch, wire| session.send(scratch, wire, bytes))

@@ -242,6 +242,10 @@ impl Driver for UringDriver {
         Ok(Connected { retransmissions, tls: None })
     }
 
+    fn retransmissions(&mut self, socket: i32) -> u32 {
+        socket::retransmissions(socket)
+    }
+
     /// Queues what fits. One send of a connection is under way at a time, which keeps their order.
     #[inline]
     fn send(&mut self, socket: i32, bytes: &[u8]) -> io::Result<usize> {

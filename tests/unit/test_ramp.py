@@ -1,0 +1,77 @@
+"""When a ramp goes on, when it has failed, and what is said of it then."""
+
+from __future__ import annotations
+
+import pytest
+
+from seatrial.analysis.ramp import ramp_failed
+from seatrial.generator.profile import constant
+from seatrial.generator.ramp import Ramp, RampWatch
+from seatrial.generator.spec import LoadSpec, Target
+
+LOAD = LoadSpec(
+    targets=(Target("127.0.0.1", 80),),
+    profile=constant(100),
+    active=0,
+    held=10_000,
+    connect_rate_per_s=1_000.0,
+    timeout_s=2.0,
+    measure_s=1.0,
+)
+
+
+def ramped(rate_per_s: float, until_s: float) -> tuple[RampWatch, float]:
+    """Establish so many a second until then, and no more; return when the ramp had failed (or 1,000 s)."""
+    watch = RampWatch(LOAD, 0.0)
+    for tenth in range(10_000):
+        now_s = tenth / 10
+        watch.saw(min(10_000, int(rate_per_s * min(now_s, until_s))), now_s)
+        if watch.has_failed(now_s):
+            return watch, now_s
+    return watch, 1_000.0
+
+
+def test_a_slow_ramp_goes_on_as_long_as_it_makes_progress():
+    _, failed_s = ramped(rate_per_s=15, until_s=600)
+    assert failed_s > 600
+
+
+def test_a_ramp_that_stops_has_failed_and_its_numbers_are_of_the_time_when_it_moved():
+    watch, failed_s = ramped(rate_per_s=500, until_s=10)
+    assert 10 + watch.patience_s - 1 <= failed_s <= 10 + watch.patience_s + 1
+    ramp = watch.result(failed_s)
+    assert (ramp.established, ramp.wanted, ramp.took_s) == (5_000, 10_000, 10.0)
+    assert ramp.accepted_per_s == 500
+
+
+def test_a_trickle_is_no_progress():
+    _, failed_s = ramped(rate_per_s=5, until_s=1_000)
+    assert failed_s < 100
+
+
+@pytest.mark.parametrize(
+    ("ramp", "errors", "overflows", "code", "told", "remedy"),
+    [
+        (Ramp(1_000_050, 814_000, 22_000, 54.0, 9.0), {"connect_timeout": 57_400}, 150_000, "system.ramp",
+         "overflowed 150,000 times", "--connect-rate of about 15,000"),
+        (Ramp(1_000, 800, 1_000, 0.81, 8.0), {"connect_timeout": 70}, 3, "system.ramp", "988/s where 1,000/s",
+         "connection limits"),
+        (Ramp(10, 0, 1_000, 0.0, 8.0), {"connect_refused": 70}, 0, "system.ramp", "0 of 10", "nothing listens"),
+        (Ramp(1_000, 800, 1_000, 0.81, 8.0), {}, None, "system.ramp", "800 of 1,000", "idle timeouts"),
+        (Ramp(1_000, 800, 1_000, 0.81, 8.0), {"ports_exhausted": 9}, None, "environment.ramp", "9 x ports_exhausted",
+         "seatrial check"),
+    ],
+    ids=["too fast", "a limit", "nobody", "closed again", "this machine"],
+)  # fmt: skip
+def test_what_is_said_has_the_arithmetic_and_a_remedy(
+    ramp: Ramp, errors: dict[str, int], overflows: int | None, code: str, told: str, remedy: str
+) -> None:
+    reason = ramp_failed(ramp, errors, overflows)
+    assert reason.code == code
+    assert told in reason.text
+    assert remedy in reason.remedy
+
+
+def test_a_lower_rate_is_no_remedy_where_the_listener_kept_up():
+    ramp = Ramp(1_000, 800, 1_000, 0.81, 8.0)
+    assert "--connect-rate" not in ramp_failed(ramp, {"connect_timeout": 70}, 3).remedy
