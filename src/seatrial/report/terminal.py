@@ -58,7 +58,8 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         console.print(
             line, style=style, markup=False, highlight=False, no_wrap=True, crop=False, soft_wrap=True
         )
-    for line in ours_lines(summary):
+    ours = ours_lines(summary)
+    for line in ("", "What of these may be the generator's own:", *ours) if ours else ():
         _say(console, line, "dim")
 
 
