@@ -163,8 +163,8 @@ fn a_field_may_go_on_in_the_next_line() {
     assert_eq!(unfolded(b"a  b"), b"a  b");
 }
 
-/// curl reads such answers as if nothing had been said, too. Whoever kept to RFC 9112, which no longer knows the word,
-/// would wait for the end of a connection that stays.
+/// RFC 9112 no longer knows the word. Whoever takes it for a coding, as curl 7.88 does, waits for the end of a connection
+/// that stays.
 #[test]
 fn identity_is_no_coding() {
     let with_length = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc";
