@@ -200,7 +200,7 @@ def test_a_run_that_is_killed_at_its_very_beginning_is_told_in_words(bench) -> N
     assert_clean_finds_nothing(bench)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_ctrl_c_puts_everything_back_and_reports(bench, number: signal.Signals) -> None:
     with bench.start(bench.plan("envoy", "nginx", measure="60 s")) as running:
         run = bench.run_directory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -58,13 +59,21 @@ def main(arguments: list[str] | None = None) -> None:
 class _Patient(io.FileIO):
     """Where output goes whose reader may leave before its end, as ``head`` does: what nobody reads is dropped.
 
-    The command goes on to its end, since its files and its exit code do not depend on who reads its text.
+    The command goes on to its end, since its files and its exit code do not depend on who reads its text. A terminal
+    that was closed (SIGHUP) is such a reader, too.
     """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        # Once it has been closed, a terminal does not answer that it is one.
+        self._dropped = {errno.EPIPE, errno.EIO} if self.isatty() else {errno.EPIPE}
 
     def write(self, data: Buffer, /) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in self._dropped:
+                raise
             return memoryview(data).nbytes
 
 
@@ -75,7 +84,7 @@ def _patient(stream: TextIO) -> TextIO:
     ):
         return stream
     stream.flush()
-    file = _Patient(stream.fileno(), "w", closefd=False)
+    file = _Patient(stream.fileno())
     return io.TextIOWrapper(
         # PYTHONUNBUFFERED leaves the buffer out.
         file if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(file),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +11,20 @@ import click
 from seatrial.cli.documents import json_option
 from seatrial.cli.errors import print_error
 from seatrial.cli.results import show_results
+from seatrial.cli.signals import Signals
 from seatrial.errors import ExitCode, SeatrialError
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
     from seatrial.plan.load import GivenPlan
     from seatrial.run.plan import PlanRun
+
+WHILE_IT_RUNS = (
+    "interrupted: the trial is ended in order, then what was measured is reported; once more to cut that short",
+    "interrupted again: the trial is cut short; everything is put back, then what there is is reported",
+    "everything is being put back; the report follows",
+)
+"""What the first, the second and any further Ctrl-C is answered with."""
 
 
 @click.command(short_help="Run a plan and report its verdict.")
@@ -30,7 +37,8 @@ if TYPE_CHECKING:
 def run(plan: Path, runs: Path, json_target: str | None, *, quiet: bool) -> int:
     """Run PLAN: every case on every system, in random order, and print results, verdicts and the report's path.
 
-    Ctrl-C once ends the load, puts everything back and reports what was measured. Exits with 0 if every
+    Ctrl-C once ends the load, puts everything back and reports what was measured. Twice it waits for no answers, counts
+    or drains any more; everything is put back and reported even so. Exits with 0 if every
     objective holds, 1 if one does not, 3 if a trial cannot be believed.
     """
     from seatrial.plan.load import read_given_plan
@@ -38,11 +46,22 @@ def run(plan: Path, runs: Path, json_target: str | None, *, quiet: bool) -> int:
     require_writable((json_target,))
     # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.
     given = read_given_plan(plan)
-    outcome = asyncio.run(_run(given, runs, quiet=quiet))
+    with Signals() as signals:
+        signals.announce(*WHILE_IT_RUNS)
+        outcome = asyncio.run(_run(given, runs, signals, quiet=quiet))
+        signals.announce(f"the reports of {outcome.path} are being written; that takes seconds")
+        code = _show(outcome, json_target)
+        return ExitCode.INTERRUPTED if signals.count and outcome.fault is None else code
+
+
+def _show(outcome: PlanRun, json_target: str | None) -> int:
     if outcome.fault is not None:
         return _show_what_there_is(outcome.path, outcome.fault, json_target)
-    code = show_results(outcome.path, json_target, every_path=False)
-    return ExitCode.INTERRUPTED if outcome.interrupted else code
+    try:
+        return show_results(outcome.path, json_target, every_path=False)
+    except SeatrialError:
+        click.echo(f"record: {outcome.path}", err=True)
+        raise
 
 
 def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None) -> int:
@@ -56,14 +75,12 @@ def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None
     return fault.exit_code
 
 
-async def _run(plan: GivenPlan, runs: Path, *, quiet: bool) -> PlanRun:
+async def _run(given: GivenPlan, runs: Path, signals: Signals, *, quiet: bool) -> PlanRun:
     from seatrial.live.terminal import TerminalView
     from seatrial.run.ending import Ending
     from seatrial.run.judgement import recorded_validity
     from seatrial.run.plan import run_plan
 
-    ending = Ending()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ending.stop.set)
+    ending = Ending(*signals.events())
     with TerminalView(judge=lambda run_id, trial: recorded_validity(runs / run_id, trial)) as view:
-        return await run_plan(plan, runs, [] if quiet else [view], ending)
+        return await run_plan(given, runs, [] if quiet else [view], ending)

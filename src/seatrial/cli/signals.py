@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -29,6 +30,7 @@ class Signals:
     def __init__(self) -> None:
         """No signal has come."""
         self.count = 0
+        self._words: tuple[str, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events: tuple[asyncio.Event, asyncio.Event] | None = None
 
@@ -37,6 +39,10 @@ class Signals:
         self._loop, self._events = asyncio.get_running_loop(), (asyncio.Event(), asyncio.Event())
         self._set()
         return self._events
+
+    def announce(self, *words: str) -> None:
+        """Have the next signal print the first of these lines on stderr, and so on; the last is for all that follow."""
+        self._words = words
 
     def __enter__(self) -> Self:
         """Take the signals, but for a hang-up that is ignored, as under nohup."""
@@ -53,10 +59,20 @@ class Signals:
         self.count += 1
         if self.count >= INSISTENCE:
             os._exit(ExitCode.INTERRUPTED)
+        self._print()
         if self._loop is not None:
             # The loop may be over by now.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._set)
+
+    def _print(self) -> None:
+        if not self._words or sys.stderr is None:
+            return
+        line, self._words = self._words[0], self._words[1:] or self._words
+        # Not through the stream: it may be in the middle of a line of its own, and may not be entered twice. Nobody
+        # may be there to read it.
+        with suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), f"\n{line}\n".encode())
 
     def _set(self) -> None:
         for event, least in zip(self._events or (), (1, 2), strict=False):

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from seatrial._version import __version__
-from seatrial.errors import StorageFault
+from seatrial.errors import SeatrialError, StorageFault
 from seatrial.record.event_rows import case_rows, rows_of
 from seatrial.record.events import Event, FrameRecorded, Noted, RunEnded, RunStarted, TrialEnded, TrialStarted
 from seatrial.record.histogram_files import HistogramFiles
@@ -115,8 +115,12 @@ class RunWriter:
             self._guarded(lambda: self._take(event))
             if isinstance(event, _WRITTEN_AT_ONCE):
                 self._guarded(self._flush)
-        for listener in self._listeners:
-            listener(event)
+        for listener in (*self._listeners,):
+            try:
+                listener(event)
+            except (OSError, SeatrialError):
+                # A view whose terminal has gone, or that cannot read what it shows, costs nobody a trial.
+                self._listeners.remove(listener)
 
     def environment(self, document: Mapping[str, Any]) -> None:
         """Keep a description of the environment; a later one does not replace it, the last is shown."""

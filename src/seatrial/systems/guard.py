@@ -69,15 +69,16 @@ class GuardedProcess:
             "boot_id": proc.boot_id(),
         }
         intent = changes.will_start("process", detail)
-        guard = await _start_guard(command)
-        process = cls(command, changes, guard)
         try:
-            await process._order()
-            found = {"pid": process.pid, "started_ticks": process.started_ticks, "guard_pid": guard.pid}
-            process._change_id = changes.will_start("process", {**detail, **found})
-        except BaseException:
-            await process.stop(ORPHAN_TERM_S)
-            raise
+            guard = await _start_guard(command)
+            process = cls(command, changes, guard)
+            try:
+                await process._order()
+                found = {"pid": process.pid, "started_ticks": process.started_ticks, "guard_pid": guard.pid}
+                process._change_id = changes.will_start("process", {**detail, **found})
+            except BaseException:
+                await process.stop(ORPHAN_TERM_S)
+                raise
         finally:
             # Either the process is written down by its id, or it is gone.
             changes.undone(intent)

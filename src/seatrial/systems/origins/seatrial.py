@@ -143,24 +143,18 @@ class _Member:
         log = launch.log_directory / f"{name}.log"
         detail = {"name": name, "argv": list(argv), "log": str(log), "boot_id": proc.boot_id()}
         intent = launch.changes.will_start("process", detail)
-        with log.open("ab") as stderr:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-                limit=_LINE_BYTES_MAX,
-            )
-        member = cls(name, process, launch, log)
-        found = {"pid": process.pid, "started_ticks": member.ref.started_ticks}
         try:
-            member._change_id = launch.changes.will_start("process", {**detail, **found})
-        except BaseException:
-            # Nobody else knows of it yet.
-            await member.stop()
-            raise
-        launch.changes.undone(intent)
+            member = cls(name, await _spawn(argv, log), launch, log)
+            found = {"pid": member.ref.pid, "started_ticks": member.ref.started_ticks}
+            try:
+                member._change_id = launch.changes.will_start("process", {**detail, **found})
+            except BaseException:
+                # Nobody else knows of it yet.
+                await member.stop()
+                raise
+        finally:
+            # Either the process is written down by its id, or it is gone.
+            launch.changes.undone(intent)
         return member
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -251,6 +245,18 @@ class _Member:
             f"the origin {self.name} (process {self.ref.pid}) {what}",
             cause=last_lines(self._log) or ("something else ended it" if stopped else None),
             next_step=f"read {self._log}",
+        )
+
+
+async def _spawn(argv: tuple[str, ...], log: Path) -> asyncio.subprocess.Process:
+    with log.open("ab") as stderr:
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+            limit=_LINE_BYTES_MAX,
         )
 
 
