@@ -60,7 +60,7 @@ def latency_by_case(summary: RunSummary) -> Spec | None:
     y_axis = {
         "title": "latency (ms)",
         "scale": {"type": "log", "nice": False, "padding": 12},
-        "axis": {"format": "~g", "tickCount": 5},
+        "axis": {"format": ",.4~r", "tickCount": 5},
         "type": "quantitative",
     }
     bar = {
@@ -131,7 +131,7 @@ def latency_spectrum(summary: RunSummary) -> Spec | None:
         "mark": {"type": "line", "interpolate": "monotone", "strokeWidth": 2, "tooltip": True},
         "encoding": {
             "x": _log("inverse", "percentile (%)", axis),
-            "y": _log("latency_ms", "latency (ms)", {"format": "~g", "tickCount": 5}),
+            "y": _log("latency_ms", "latency (ms)", {"format": ",.4~r", "tickCount": 5}),
             "color": _colour(systems, line=True),
             "strokeDash": _dash(values),
         },
