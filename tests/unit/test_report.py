@@ -133,6 +133,25 @@ def test_the_page_opens_with_question_verdicts_doubt_and_results(page):
     assert places == sorted(places)
 
 
+def test_on_a_narrow_screen_each_cell_has_its_heading(html):
+    # Rows become lists there, in which headings are taken from the cells.
+    for table in re.findall(r'<table class="(?:text )?rows".*?</table>', html, re.DOTALL):
+        headings = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", table)
+        for row in re.findall(r"<tr[^>]*>(<td.*?)</tr>", table, re.DOTALL):
+            assert re.findall(r'<td data-label="([^"]+)"', row) == headings
+    assert len(re.findall(r'<table class="(?:text )?rows"', html)) == 4
+
+
+def test_charts_bring_their_ground_along_into_dark_themes(html, summary):
+    assert re.search(
+        r"figure > \.static, figure > \.live \{[^}]*background: #fff;[^}]*forced-color-adjust: none", html
+    )
+    assert "@media (prefers-color-scheme: dark)" in html
+    for spec in (latency_by_case(summary), latency_spectrum(summary), trial_over_time(summary.cases[0])):
+        assert spec is not None
+        assert spec["config"]["background"] == "#ffffff"
+
+
 def test_the_page_gives_the_specs_to_its_script(page):
     (specs,) = [json.loads(text) for values, text in page.scripts if values.get("id") == "specs"]
     assert {"latency", "spectrum", "trial-0"} <= set(specs)
