@@ -51,7 +51,13 @@ DOCUMENT = {
     "resolution_us": int,
     "timestamps": str,
     "seed": int,
-    "validity": {"state": str, "reasons": [{"code": str, "text": str, "remedy": str}]},
+    "validity": {
+        "state": str,
+        "direction": (str, type(None)),
+        "reasons": [
+            {"code": str, "text": str, "remedy": str, "direction": str, "because": (str, type(None))}
+        ],
+    },
     "window_s": float,
     "rate_per_s": {"requested": (float, type(None)), "achieved": float},
     "connections": {
@@ -79,7 +85,9 @@ DOCUMENT = {
     ],
     "bytes": {"sent": int, "received": int},
     "latency_us": DISTRIBUTION,
+    "latency_ours_us": (dict, type(None)),
     "service_time_us": DISTRIBUTION,
+    "service_time_ours_us": (dict, type(None)),
     "lateness_us": DISTRIBUTION,
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": type(None),
@@ -97,6 +105,11 @@ DOCUMENT = {
         "scheduling": str,
         "spin": bool,
     },
+    "machine": {
+        "cpu_others_fraction": (float, int, type(None)),
+        "cpu_idle_fraction": (float, int, type(None)),
+    },
+    "remarks": [str],
     "intervals": [INTERVAL],
 }
 """The contract of DESIGN.md and the keys that were added to it since: a dict stands for exactly these

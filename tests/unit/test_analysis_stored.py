@@ -46,6 +46,7 @@ LISTS: dict[str, Any] = {
         RouteResult, route=NAME, sent=COUNT, completed=COUNT, failed=COUNT, unexpected=COUNT, completed_in_all=COUNT,
         latency_us=st.none() | DISTRIBUTION,
     ),
+    "remarks": NAME,
     "unexpected_kept": st.builds(KeptAnswer, kind=NAME, route=NAME, status=COUNT, body=NAME),
 }  # fmt: skip
 OTHERS: dict[str, Any] = {

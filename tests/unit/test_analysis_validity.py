@@ -14,6 +14,7 @@ from seatrial.analysis.rules import RULES
 from seatrial.analysis.stored import load_result
 from seatrial.analysis.validity import fault_of, judge_trial, remarks_on
 from seatrial.analysis.window import Gauge
+from seatrial.observe.shares import CpuShares
 from seatrial.record.events import TrialCounts, TrialFacts
 
 CASE = compiled_plan(("envoy",))["cases"][0]
@@ -58,6 +59,7 @@ BAD = {
     "generator.cpu": replace(GOOD, workers=(WorkerEvidence(0, 0.91), WorkerEvidence(1, 0.1))),
     "environment.throttled": load(throttled_s=0.07),
     "environment.steal": replace(GOOD, steal_fraction=0.06),
+    "environment.busy": replace(GOOD, cpu=CpuShares(others=0.11, idle=0.49)),
     "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
     "system.uncounted": replace(
         GOOD, facts=TrialFacts(missing=("uncounted: the origin's requests: it did not answer",))
@@ -111,6 +113,8 @@ def test_no_rule_is_without_a_case_here():
             id="unfinished requests",
         ),
         pytest.param(replace(GOOD, steal_fraction=None), id="a machine that does not tell steal"),
+        pytest.param(replace(GOOD, cpu=CpuShares(others=0.1, idle=0.0)), id="others that take little"),
+        pytest.param(replace(GOOD, cpu=CpuShares(others=0.4, idle=0.5)), id="a machine with room for others"),
         pytest.param(replace(GOOD, facts=TrialFacts()), id="draining was not looked at"),
     ],
 )
@@ -156,3 +160,9 @@ def test_a_count_that_could_not_be_made_is_a_reason_and_no_remark():
     (reason,) = judge_trial(evidence).reasons
     assert "the origin did not answer" in reason.text
     assert remarks_on(evidence) == ("not known: it has no counters of its own",)
+
+
+def test_others_that_a_machine_has_room_for_are_remarked():
+    (remark,) = remarks_on(replace(GOOD, cpu=CpuShares(others=0.2, idle=0.7)))
+    assert "20%" in remark
+    assert remarks_on(replace(GOOD, facts=TrialFacts(remarks=("another load ran",)))) == ("another load ran",)

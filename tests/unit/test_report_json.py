@@ -98,6 +98,8 @@ LOAD = {
         ),
         NUMBER,
     ),
+    "machine": dict.fromkeys(("cpu_others_fraction", "cpu_idle_fraction"), (*NUMBER, NoneType)),
+    "remarks": [str],
     "intervals": [
         {
             "start_s": NUMBER,

@@ -20,13 +20,17 @@ from seatrial.analysis.tls import tls_counts
 from seatrial.analysis.window import Window, by_worker, cpu_cores_in, gauge_in
 from seatrial.generator.frames import Frame, PhasePart
 from seatrial.generator.routes import KeptAnswer, Route
+from seatrial.observe.shares import CpuShares
 
 SCHEMA = "seatrial.load/1"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadFacts:
-    """What the frames themselves do not say. Times are CLOCK_MONOTONIC nanoseconds."""
+    """What the frames themselves do not say. Times are CLOCK_MONOTONIC nanoseconds.
+
+    ``cpu`` is whose the CPU of this machine was over the window; ``served_here`` is whether what answers runs here.
+    """
 
     url: str
     loop: Literal["open", "closed"]
@@ -51,6 +55,8 @@ class LoadFacts:
     tls: bool = False
     spin: bool = False
     driver_fallback: str | None = None
+    cpu: CpuShares | None = None
+    served_here: bool = False
 
 
 def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
@@ -116,6 +122,8 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         scheduling=facts.scheduling,
         spin=facts.spin,
         driver_fallback=facts.driver_fallback,
+        cpu_others_fraction=None if facts.cpu is None else round(facts.cpu.others, 4),
+        cpu_idle_fraction=None if facts.cpu is None else round(facts.cpu.idle, 4),
         errors_in_window=errors_in(frames, window),
         stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
@@ -288,5 +296,10 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "scheduling": result.scheduling,
             "spin": result.spin,
         },
+        "machine": {
+            "cpu_others_fraction": result.cpu_others_fraction,
+            "cpu_idle_fraction": result.cpu_idle_fraction,
+        },
+        "remarks": list(result.remarks),
         "intervals": [as_dict(interval) for interval in result.intervals],
     }

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.result import Reason
 from seatrial.analysis.stored import reason
 from seatrial.analysis.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
+from seatrial.observe.shares import CpuShares, CpuTimes, shares_between
 from seatrial.record.events import TrialCounts, TrialFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from seatrial.analysis.result import LoadResult
     from seatrial.generator.frames import Frame
@@ -43,6 +44,7 @@ class TrialEvidence:
     facts: TrialFacts = field(default_factory=TrialFacts)
     workers: tuple[WorkerEvidence, ...] = ()
     steal_fraction: float | None = None
+    cpu: CpuShares | None = None
     known_reasons: tuple[Reason, ...] = ()
 
 
@@ -150,3 +152,26 @@ def _steal_fraction(reader: RunReader, trial: int, window: Window | None) -> flo
     stolen_s = seen[-1].values["cpu_steal_s"] - seen[0].values["cpu_steal_s"]
     cores = seen[-1].values.get("cpu_count", 1) or 1
     return stolen_s / (seen[-1].at_s - seen[0].at_s) / cores
+
+
+def _cpu_shares(reader: RunReader, trial: int, window: Window | None) -> CpuShares | None:
+    """Return whose the CPU time was, between the first and the last look at the machine in the window."""
+    if window is None:
+        return None
+    start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
+    seen = [sample for sample in reader.host_samples(trial) if start_s <= sample.at_s <= end_s]
+    if len(seen) < 2 or "cpu_user_s" not in seen[0].values:
+        return None
+    ours: dict[int, list[float]] = {}
+    for sample in reader.process_samples(trial):
+        if seen[0].at_s <= sample.at_s <= seen[-1].at_s:
+            ours.setdefault(sample.pid, []).append(sample.cpu_user_s + sample.cpu_system_s)
+    used_s = sum(looks[-1] - looks[0] for looks in ours.values())
+    return shares_between(_times(seen[0].values, 0.0), _times(seen[-1].values, used_s))
+
+
+def _times(values: Mapping[str, float], ours_s: float) -> CpuTimes:
+    processes_s = sum(values[f"cpu_{kind}_s"] for kind in ("user", "nice", "system"))
+    idle_s = values["cpu_idle_s"] + values.get("cpu_iowait_s", 0.0)
+    rest_s = sum(values.get(f"cpu_{kind}_s", 0.0) for kind in ("irq", "softirq", "steal"))
+    return CpuTimes(processes_s, idle_s, ours_s, processes_s + idle_s + rest_s)

@@ -9,6 +9,7 @@ from seatrial.analysis.document import LoadFacts
 from seatrial.analysis.evidence import TrialEvidence, worker_evidence
 from seatrial.analysis.ramp import ramp_failed
 from seatrial.analysis.result import LoadResult, Reason, Validity
+from seatrial.analysis.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT
 from seatrial.analysis.validity import judge_trial
 from seatrial.analysis.window import Window, by_worker, gauge_in
 from seatrial.generator.drive import Driven
@@ -30,9 +31,30 @@ def judge_load(
         held=gauge_in(frames, window, "held", facts.held_requested),
         active=gauge_in(frames, window, "active", facts.active_requested),
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
+        # Where what answers runs here too, its part cannot be told from that of others.
+        cpu=None if facts.served_here else facts.cpu,
         known_reasons=tuple(known_reasons),
     )
     return judge_trial(evidence)
+
+
+def remarks_of(facts: LoadFacts) -> tuple[str, ...]:
+    """Return what a reader should know of the machine that is no reason to doubt the load."""
+    cpu = facts.cpu
+    if cpu is None or cpu.others <= OTHERS_FRACTION_LIMIT:
+        return ()
+    if facts.served_here and cpu.idle < NO_CPU_TO_SPARE:
+        return (
+            f"this machine had {cpu.idle:.0%} of its CPU time to spare: other processes took {cpu.others:.0%};"
+            " if not all of them belong to what is tested, latencies are at most",
+        )
+    if not facts.served_here and cpu.idle >= IDLE_FRACTION_ENOUGH:
+        return (f"other programs took {cpu.others:.0%} of this machine's CPU time",)
+    return ()
+
+
+# A machine with less than a tenth of its CPU idle makes everyone on it wait.
+NO_CPU_TO_SPARE = 0.1
 
 
 def doubts_of(

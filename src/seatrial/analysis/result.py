@@ -144,7 +144,8 @@ class LoadResult:
     does not hold it. ``worker_cpu_cores_max`` is the mean CPU use of the busiest worker over the window, None where its
     frames do not tell. ``latency_ours_us`` is how much of each percentile can be the generator's at most, None where
     that is not known. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one that
-    was asked for.
+    was asked for. ``cpu_others_fraction`` is the part of this machine's CPU time that processes other than this load's
+    took over the window, what answers among them if it runs here.
     """
 
     url: str
@@ -209,6 +210,9 @@ class LoadResult:
     latency_buckets: tuple[tuple[int, int], ...] = ()
     latency_ours_us: Ours | None = None
     service_time_ours_us: Ours | None = None
+    cpu_others_fraction: float | None = None
+    cpu_idle_fraction: float | None = None
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document ``seatrial.load/1``, ready for ``json.dumps``."""

@@ -26,6 +26,10 @@ GENERATOR_CORES_LIMIT = 0.9
 # CPU time taken by a quota or by the hypervisor, as a part of the window: one percent holds every p99.
 THROTTLED_FRACTION_LIMIT = 0.01
 STEAL_FRACTION_LIMIT = 0.05
+# Others that take a tenth of the machine keep each core from us for a tenth of the time, if they are spread evenly: ten
+# times what moves a p99. A machine that is half idle has room for them beside us, and what they take is remarked.
+OTHERS_FRACTION_LIMIT = 0.1
+IDLE_FRACTION_ENOUGH = 0.5
 # Frames of a worker follow each other without a hole; a tenth of a second is a clock step or a stopped
 # process.
 FRAME_GAP_S_LIMIT = 0.1
@@ -217,6 +221,18 @@ def _stolen(evidence: TrialEvidence) -> Reason | None:
     )
 
 
+def _machine_busy(evidence: TrialEvidence) -> Reason | None:
+    cpu = evidence.cpu
+    if cpu is None or cpu.others <= OTHERS_FRACTION_LIMIT or cpu.idle >= IDLE_FRACTION_ENOUGH:
+        return None
+    return Reason(
+        "environment.busy",
+        f"other programs took {cpu.others:.0%} of this machine's CPU time, and {cpu.idle:.0%} of it was idle",
+        "end what else runs on this machine, or take another one",
+        direction_of_delay(evidence.load),
+    )
+
+
 def _counts_disagree(evidence: TrialEvidence) -> Reason | None:
     completed, counts = evidence.counts.generator_completed, evidence.counts
     if completed is None or evidence.facts.system_failure is not None or evidence.state != "completed":
@@ -301,6 +317,7 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     _generator_busy,
     _throttled,
     _stolen,
+    _machine_busy,
     _counts_disagree,
     _uncounted,
     _frames_missing,

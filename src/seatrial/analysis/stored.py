@@ -30,6 +30,7 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
     """
     rate, connections, requests = document["rate_per_s"], document["connections"], document["requests"]
     generator, unexpected = document["generator"], document.get("unexpected", {})
+    machine = document.get("machine", {})
     return LoadResult(
         url=document["url"],
         loop=document["loop"],
@@ -74,6 +75,9 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
         intervals=tuple(Interval(**interval) for interval in document["intervals"]),
         **{name: connections[name] for name in _ADDED_CONNECTIONS if name in connections},
         **{name: generator[name] for name in _ADDED_GENERATOR if name in generator},
+        cpu_others_fraction=machine.get("cpu_others_fraction"),
+        cpu_idle_fraction=machine.get("cpu_idle_fraction"),
+        remarks=tuple(document.get("remarks", ())),
         errors_in_window=document.get("errors_in_window"),
         driver_fallback=document.get("driver_fallback"),
         unexpected=unexpected.get("counts", {}),

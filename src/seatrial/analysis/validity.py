@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.blame import grouped
 from seatrial.analysis.result import Reason, Validity
-from seatrial.analysis.rules import RULES, UNCOUNTED
+from seatrial.analysis.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT, RULES, UNCOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,14 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         )
     if load is not None and load.in_flight:
         remarks.append(f"{load.in_flight:,} requests were unanswered at the end; they count with their age")
+    cpu = evidence.cpu
+    if cpu is not None and cpu.others > OTHERS_FRACTION_LIMIT and cpu.idle >= IDLE_FRACTION_ENOUGH:
+        remarks.append(
+            f"other programs took {cpu.others:.0%} of this machine's CPU time, while {cpu.idle:.0%} of it was idle"
+        )
     return (
         *remarks,
+        *evidence.facts.remarks,
         *(f"not known: {text}" for text in evidence.facts.missing if not text.startswith(UNCOUNTED)),
     )
 

@@ -102,13 +102,14 @@ class TrialFacts:
 
     ``drained_before_start`` is whether connections and rate were back to zero; ``system_failure`` is how the
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
-    during the trial; ``missing`` holds what this system cannot tell, and why.
+    during the trial; ``missing`` holds what this system cannot tell, and why; ``remarks`` are for the reader.
     """
 
     drained_before_start: bool | None = None
     system_failure: str | None = None
     processes_lost: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

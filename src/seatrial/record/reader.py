@@ -292,4 +292,5 @@ def _facts(document: Mapping[str, Any]) -> TrialFacts:
         system_failure=document.get("system_failure"),
         processes_lost=tuple(document.get("processes_lost", ())),
         missing=tuple(document.get("missing", ())),
+        remarks=tuple(document.get("remarks", ())),
     )

@@ -60,6 +60,7 @@ def _validity(result: LoadResult) -> list[str]:
         lines.append(
             "  latencies below are at most: this can only have made the system look slower than it is"
         )
+    lines += [f"  note: {remark}" for remark in result.remarks]
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import ipaddress
+import os
 import resource
 import socket
 import time
@@ -22,11 +23,13 @@ from seatrial.generator.workers import Hello, LocalWorkers
 from seatrial.observe.cgroup import cpu_stat_files, throttled_s
 from seatrial.observe.host import listen_overflows
 from seatrial.observe.memory import pss_bytes
+from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
 from seatrial.preflight.machine import probe_machine
 from seatrial.preflight.needs import Needs
 from seatrial.preflight.sources import require_sources
+from seatrial.run.others import OtherLoads
 
 if TYPE_CHECKING:
     from seatrial.analysis.document import LoadFacts
@@ -43,6 +46,7 @@ class LoadRun:
     pss_bytes: int
     throttled_s: float
     listen_overflows: int | None = None
+    cpu: CpuShares | None = None
 
     def doubts(self, result: LoadResult) -> tuple[Reason, ...]:
         """Return the doubts that only the workers' parent knows of."""
@@ -77,6 +81,8 @@ class LoadRun:
             processes=len(hellos),
             pss_bytes=self.pss_bytes,
             throttled_s=self.throttled_s,
+            cpu=self.cpu,
+            served_here=_is_here(load),
             scheduling="first" if all(hello.scheduling == "first" for hello in hellos) else "shared",
             clock_steps=sum(done.clock_steps for done in self.driven.dones),
             routes=merged_routes(report for done in self.driven.dones for report in done.routes),
@@ -141,7 +147,7 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
         driven = await drive(load, workers, hooks.stop, on_phase, hooks.cut)
     finally:
         await workers.close()
-    return LoadRun(load, driven, frames, toll.pss_bytes, toll.throttled_s, toll.listen_overflows)
+    return LoadRun(load, driven, frames, toll.pss_bytes, toll.throttled_s, toll.listen_overflows, toll.cpu)
 
 
 def _is_here(load: LoadSpec) -> bool:
@@ -170,6 +176,8 @@ class Toll:
     _cpu_stats: tuple[Path, ...] = ()
     _throttled_before_s: float = 0.0
     _overflows_before: int | None = None
+    cpu: CpuShares | None = None
+    _times_before: CpuTimes | None = None
 
     def on_phase(self, phase: PhaseLabel, pids: Sequence[int]) -> None:
         """Read the counters where a window begins and where it ends."""
@@ -184,7 +192,10 @@ class Toll:
         # Stopped before its window begins, a load was held back since its ramp, not for as long as its group exists.
         if phase in {"ramp", "measure"}:
             self._throttled_before_s = self._throttled_so_far_s()
+        if phase == "measure":
+            self._times_before = read_times((os.getpid(), *pids))
         if phase == "cool down":
+            self.cpu = shares_between(self._times_before, read_times((os.getpid(), *pids)))
             self.pss_bytes = sum(pss_bytes(pid) or 0 for pid in pids)
             self.throttled_s = max(0.0, self._throttled_so_far_s() - self._throttled_before_s)
 
@@ -202,12 +213,16 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
     """
     # A load listens on nothing.
     require(check_needs(needs_of_load(load), probe_machine(listeners=False)))
-    run = await run_load(load, hooks)
-    from seatrial.analysis.loaded import judge_load
+    with OtherLoads() as others:
+        others.look()
+        run = await run_load(load, hooks)
+        seen = others.look()
+    from seatrial.analysis.loaded import judge_load, remarks_of
 
     result = run.result()
     validity = judge_load(result, run.frames, run.facts(), run.doubts(result))
-    return run, dataclasses.replace(result, validity=validity)
+    remarks = (*remarks_of(run.facts()), *(() if seen is None else (seen,)))
+    return run, dataclasses.replace(result, validity=validity, remarks=remarks)
 
 
 async def shown_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:

@@ -26,6 +26,7 @@ from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.ending import Ending
+from seatrial.run.others import OtherLoads
 from seatrial.run.trial import Desk, TrialPlan, run_trial
 from seatrial.seeds import derive
 from seatrial.systems.base import BinaryInfo
@@ -104,7 +105,8 @@ async def _run_trials(
     plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, ending: Ending
 ) -> SeatrialError | None:
     try:
-        await _all_trials(plan, order, writer, ending)
+        with OtherLoads() as others:
+            await _all_trials(plan, order, writer, ending, others)
     except BaseException as error:
         code = error.exit_code if isinstance(error, SeatrialError) else ExitCode.ENVIRONMENT
         writer.append(RunEnded("failed", int(code)))
@@ -122,10 +124,10 @@ async def _run_trials(
 
 
 async def _all_trials(
-    plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, ending: Ending
+    plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, ending: Ending, others: OtherLoads
 ) -> None:
     """Run the trials in their order, and then again those that cannot be believed, a turn of each case at a time."""
-    desk = Desk(writer.append, writer, writer.directory)
+    desk = Desk(writer.append, writer, writer.directory, others)
     cases = tuple({case.id: case for case, _ in order}.values())
     made: Counter[str] = Counter()
     turn: Sequence[Case] = [case for case, _ in order]

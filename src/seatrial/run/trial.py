@@ -30,6 +30,7 @@ from seatrial.record.storage import is_of_disk, storage_fault
 from seatrial.run.case_load import load_spec
 from seatrial.run.ending import Ending, unless
 from seatrial.run.load import LoadHooks, LoadRun, run_load
+from seatrial.run.others import OtherLoads
 from seatrial.run.watch import Watch
 from seatrial.seeds import derive
 from seatrial.systems.base import Address, Counters, Launch, Origin, OriginCounts, System
@@ -58,11 +59,12 @@ class TrialPlan:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a trial writes: events, changes and files."""
+    """Where a trial writes: events, changes and files; and who knows of other loads on this machine."""
 
     record: Callable[[Event], None]
     changes: ChangeLog
     directory: RunDirectory
+    others: OtherLoads
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             time.monotonic(),
         )
     )
+    desk.others.forget()
+    desk.others.look()
     desk.record(PhaseStarted(plan.order, "set up", time.monotonic()))
     system = systems.create(plan.case.system)
     origin = systems.create_origin(plan.case.origin, derive(plan.seed, "origin"))
@@ -186,7 +190,13 @@ async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, ending: Ending
     finally:
         relay.cancel()
         await watch.end()
-    return _ended(plan, setting, watch, run, counts, uncounted)
+    ended = _ended(plan, setting, watch, run, counts, uncounted)
+    others = desk.others.look()
+    return ended if others is None else _remarked(ended, others)
+
+
+def _remarked(ended: TrialEnded, remark: str) -> TrialEnded:
+    return dataclasses.replace(ended, facts=dataclasses.replace(ended.facts, remarks=(remark,)))
 
 
 async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
@@ -202,6 +212,7 @@ async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) ->
             watch.look_at_edge()
         if phase == "cool down":
             watch.load_ended()
+            desk.others.look()
         desk.record(PhaseStarted(plan.order, phase, at_ns / 1e9, expected_s))
 
     hooks = LoadHooks(

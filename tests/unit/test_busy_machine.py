@@ -1,0 +1,103 @@
+"""Whose the CPU of this machine was, and whether another load ran beside: held against processes of our own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+from tests.unit.test_document import FACTS
+
+from seatrial.analysis.document import summarise
+from seatrial.analysis.loaded import judge_load, remarks_of
+from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
+from seatrial.run.others import SEEN, OtherLoads
+
+HOG = "while True: pass"
+HOGGED_S = 0.3
+
+
+def test_the_shares_of_a_machine_add_up():
+    before = CpuTimes(processes_s=100.0, idle_s=50.0, ours_s=10.0, total_s=160.0)
+    after = CpuTimes(processes_s=106.0, idle_s=53.0, ours_s=12.0, total_s=170.0)
+    found = shares_between(before, after)
+    assert found is not None
+    assert [found.others, found.idle] == pytest.approx([0.4, 0.3])
+    assert shares_between(before, replace(before, total_s=160.4)) is None
+    assert shares_between(None, after) is None
+
+
+def test_what_another_process_takes_is_others_and_what_ours_takes_is_not():
+    with subprocess.Popen([sys.executable, "-c", HOG]) as hog:
+        try:
+            before = read_times([os.getpid()]), read_times([os.getpid(), hog.pid])
+            used_s = used_by(hog.pid)
+            while used_by(hog.pid) - used_s < HOGGED_S:
+                time.sleep(0.02)
+            after = read_times([os.getpid()]), read_times([os.getpid(), hog.pid])
+        finally:
+            hog.kill()
+    without, with_hog = (shares_between(*pair) for pair in zip(before, after, strict=True))
+    assert without is not None
+    assert with_hog is not None
+    assert after[0] is not None
+    assert before[0] is not None
+    hogged = HOGGED_S / (after[0].total_s - before[0].total_s)
+    # Ticks are of 10 ms each, of one process and of the machine.
+    assert without.others >= 0.8 * hogged
+    assert without.others - with_hog.others >= 0.8 * hogged
+
+
+def used_by(pid: int) -> float:
+    found = read_times([pid])
+    assert found is not None
+    return found.ours_s
+
+
+BUSY, ROOM = CpuShares(others=0.6, idle=0.05), CpuShares(others=0.2, idle=0.7)
+
+
+def test_a_load_to_another_machine_is_doubted_where_its_own_is_busy():
+    validity = judge_load(summarise(FACTS, []), [], replace(FACTS, cpu=BUSY), ())
+    assert "environment.busy" in [reason.code for reason in validity.reasons]
+
+
+def test_where_the_server_runs_here_its_part_is_not_held_against_it_and_yet_said():
+    facts = replace(FACTS, cpu=BUSY, served_here=True)
+    validity = judge_load(summarise(facts, []), [], facts, ())
+    assert "environment.busy" not in [reason.code for reason in validity.reasons]
+    (remark,) = remarks_of(facts)
+    assert "5% of its CPU time to spare" in remark
+    assert remarks_of(replace(facts, cpu=ROOM)) == ()
+    assert remarks_of(replace(FACTS, cpu=None)) == ()
+
+
+def test_two_loads_at_once_know_of_each_other(tmp_path):
+    with OtherLoads(tmp_path) as first:
+        assert first.look() is None
+        with OtherLoads(tmp_path) as second:
+            assert (first.look(), second.look()) == (SEEN, SEEN)
+            assert (first.look(), second.look()) == (SEEN, SEEN)
+        assert first.look() == SEEN, "it was there at some time of the trial"
+        first.forget()
+        assert first.look() is None
+    with OtherLoads(tmp_path) as third:
+        assert third.look() is None
+
+
+def test_a_lock_that_cannot_be_taken_is_said_and_stops_nothing(tmp_path):
+    with OtherLoads(tmp_path / "missing") as others:
+        remark = others.look()
+    assert remark is not None
+    assert remark.startswith("not known: whether another load")
+
+
+def test_a_link_in_a_place_that_all_may_write_to_is_not_followed(tmp_path):
+    target = tmp_path / "target"
+    (tmp_path / "seatrial-loads.lock").symlink_to(target)
+    with OtherLoads(tmp_path) as others:
+        assert others.look() is not None
+    assert not target.exists()
