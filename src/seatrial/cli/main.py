@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
-import io
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from seatrial import _entry
 from seatrial._version import __version__
 from seatrial.cli.errors import print_error
+from seatrial.cli.streams import make_patient, settle
 from seatrial.errors import ExitCode, SeatrialError
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 COMMANDS = ("run", "load", "origin", "check", "plan", "report", "note", "clean")
 
@@ -52,47 +47,12 @@ def seatrial() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with the exit code that scripts rely on; no traceback reaches a person."""
-    sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
-    sys.exit(_run(arguments))
-
-
-class _Patient(io.FileIO):
-    """Where output goes whose reader may leave before its end, as ``head`` does: what nobody reads is dropped.
-
-    The command goes on to its end, since its files and its exit code do not depend on who reads its text. A terminal
-    that was closed (SIGHUP) is such a reader, too.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, "w", closefd=False)
-        # Once it has been closed, a terminal does not answer that it is one.
-        self._dropped = {errno.EPIPE, errno.EIO} if self.isatty() else {errno.EPIPE}
-
-    def write(self, data: Buffer, /) -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            if error.errno not in self._dropped:
-                raise
-            return memoryview(data).nbytes
-
-
-def _patient(stream: TextIO) -> TextIO:
-    # A closed stream is None, and one that was put in its place, as tests do, need not be a file.
-    if not isinstance(stream, io.TextIOWrapper) or not isinstance(
-        stream.buffer, io.BufferedWriter | io.FileIO
-    ):
-        return stream
-    stream.flush()
-    file = _Patient(stream.fileno())
-    return io.TextIOWrapper(
-        # PYTHONUNBUFFERED leaves the buffer out.
-        file if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(file),
-        stream.encoding,
-        stream.errors,
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
-    )
+    make_patient()
+    try:
+        code = _run(arguments)
+    except SystemExit as ended:
+        code = ExitCode.PASS if ended.code is None else int(ended.code)
+    sys.exit(settle(code))
 
 
 def _run(arguments: list[str] | None) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -27,11 +29,10 @@ class TerminalView:
     """
 
     def __init__(self, stream: TextIO | None = None, judge: Judge | None = None) -> None:
-        self._stream = stream if stream is not None else sys.stderr
+        # A program without a terminal may have no stderr at all.
+        stream = stream if stream is not None else sys.stderr or io.StringIO()
         self._state = LiveState() if judge is None else LiveState(judge=judge)
-        self._output: _LiveLine | _PlainLines = (
-            _LiveLine(self._stream) if self._stream.isatty() else _PlainLines(self._stream)
-        )
+        self._output: _LiveLine | _PlainLines = _LiveLine(stream) if stream.isatty() else _PlainLines(stream)
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
@@ -62,12 +63,15 @@ class _PlainLines:
             self._write(f"  {progress_line(state, now_s)}", now_s)
 
     def close(self) -> None:
-        self.stream.flush()
+        with suppress(OSError, ValueError):
+            self.stream.flush()
 
     def _write(self, text: str, now_s: float) -> None:
-        self.stream.write(f"{text}\n")
-        self.stream.flush()
         self.last_s = now_s
+        # Progress that cannot be shown, on a full disk or a closed stream, is no reason to end a load.
+        with suppress(OSError, ValueError):
+            self.stream.write(f"{text}\n")
+            self.stream.flush()
 
 
 class _LiveLine:
