@@ -78,7 +78,7 @@ def test_resources_and_series(good):
     case = summary_of(good).cases[5]
     assert case.spreads["system_cpu_cores"].median == pytest.approx(0.19)
     assert case.spreads["system_cpu_cores_per_1000_per_s"].median == pytest.approx(0.095)
-    assert case.spreads["system_memory_bytes_per_connection"].median == pytest.approx(15_120, rel=0.05)
+    assert case.spreads["system_memory_bytes_per_connection"].median == pytest.approx(16_800, rel=0.05)
     points = case.trials[0].series.points
     assert len(points) == 10
     assert {point.phase for point in points} == {"ramp", "warm up", "measure"}

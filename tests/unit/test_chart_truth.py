@@ -170,6 +170,21 @@ def test_a_role_has_one_measure_of_memory():
     assert (curve.memory_measure, max(curve.memory_bytes)) == ("RSS", 70_000_024)
 
 
+@pytest.mark.parametrize(("grown", "wanted"), [(4_000_000, 20_000), (-4_000_000, None)])
+def test_what_a_connection_costs_is_no_matter_of_who_else_maps_the_same_files(grown, wanted):
+    # Another program of the same binary starts meanwhile: the PSS falls by 15 MB although nothing was given back.
+    frames = [frame for frame in made_frames(1, CASE, Twist()) if frame.seq < 2]
+    phases = phases_of(frames)
+    start_s, end_s = phases[0].start_s, phases[0].start_s + 2
+    samples = [
+        look(start_s - 0.1, 0, 70_000_000, 65_000_000),
+        look(end_s - 0.001, 0, 70_000_000 + grown, 50_000_000),
+    ]
+    held = [replace(frame, held=75, active=25) for frame in frames]
+    cost = trial_resources(samples, held, phases, None, None).system_memory_bytes_per_connection
+    assert cost == (None if wanted is None else pytest.approx(wanted, rel=0.01))
+
+
 def test_nothing_leaves_the_frame_of_a_chart(summary):
     for case in summary[0].cases:
         spec = trial_over_time(case)

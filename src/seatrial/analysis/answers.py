@@ -136,7 +136,7 @@ def _added_text(all_added: Sequence[_Added]) -> str:
     if not apart:
         return belief.mark("nothing certain")
     text = belief.mark(_signed_range_us(min(apart), max(apart)))
-    return text if len(apart) == len(used) else f"{text} in {len(apart)} of {plural(len(used), 'case')}"
+    return text if len(apart) == len(used) else f"{text} ({len(apart)} of {plural(len(used), 'case')})"
 
 
 def _out_of(all_added: Sequence[_Added]) -> str:

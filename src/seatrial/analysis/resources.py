@@ -238,15 +238,18 @@ def _memory_per_connection(
     ramp = next((phase for phase in phases if phase.name == "ramp"), None)
     if ramp is None or ramp.end_s is None or not samples:
         return None
-    curve = _curve("system", samples)
-    looks = list(zip(curve.at_s, curve.memory_bytes, strict=True))
+    # Growth is read from RSS: the PSS of a process that stays as it is moves when another program that maps the same
+    # files comes or goes, by more than all of its connections take.
+    grid, total = _total(samples, "rss_bytes")
+    looks = list(zip(grid.tolist(), total.tolist(), strict=True))
     before = [memory for at_s, memory in looks if at_s <= ramp.start_s]
     held = [(at_s, memory) for at_s, memory in looks if ramp.start_s < at_s <= ramp.end_s]
     if not before or not held:
         return None
     at_s, memory = held[-1]
-    connections = _connections_at(frames, at_s)
-    return (memory - before[-1]) / connections if connections >= CONNECTIONS_FOR_MEMORY else None
+    connections, grown = _connections_at(frames, at_s), memory - before[-1]
+    # Memory that shrank while connections were opened is not that of connections.
+    return grown / connections if connections >= CONNECTIONS_FOR_MEMORY and grown >= 0 else None
 
 
 def _connections_at(frames: Sequence[Frame], at_s: float) -> float:
@@ -275,17 +278,19 @@ def _by_process(samples: Iterable[ProcessSample]) -> dict[int, list[ProcessSampl
 
 
 def _peak(samples: Sequence[ProcessSample], name: str) -> int | None:
+    return int(_total(samples, name)[1].max()) if samples else None
+
+
+def _total(samples: Sequence[ProcessSample], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the looks, and what all processes of a role had of something at each."""
     import numpy as np
 
-    if not samples:
-        return None
     grid = _grid(samples)
     total = np.zeros(len(grid))
     for own in _by_process(samples).values():
-        total += np.interp(
-            grid, [sample.at_s for sample in own], [getattr(sample, name) for sample in own], left=0, right=0
-        )
-    return int(total.max())
+        held = [float(getattr(sample, name)) for sample in own]
+        total += np.interp(grid, [sample.at_s for sample in own], held, left=0, right=0)
+    return grid, total
 
 
 def _throttled_s(samples: Sequence[ProcessSample]) -> float | None:
