@@ -113,6 +113,11 @@ def format_rate(per_s: float) -> str:
     return f"{_digits(per_s, 4)}/s"
 
 
+def format_per_s(per_s: float) -> str:
+    """Print a measured rate, to 3 significant digits below 100/s: ``1,987/s``, ``39.8/s``, ``0.5/s``."""
+    return f"{per_s:,.0f}/s" if per_s >= 100 else f"{_digits(per_s, 3)}/s"
+
+
 def format_count(count: int) -> str:
     """Print a count exactly, with ``k`` or ``M`` where it becomes shorter: ``300k``, ``1.5k``, ``12345``."""
     for unit, factor in (("M", 1_000_000), ("k", 1_000)):

@@ -40,6 +40,9 @@ INTERVAL = {
     "held": int,
     "latency_us": {"p50": int, "p99": int, "max": int},
     "lateness_us": {"p99": int, "max": int},
+    "length_s": float,
+    "answered": int,
+    "drain": bool,
 }
 DOCUMENT = {
     "schema": str,
@@ -72,7 +75,15 @@ DOCUMENT = {
     "requests": dict.fromkeys(
         ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed"), int
     ),
+    "answers": {
+        "in_window": int,
+        "to_warmup": int,
+        "of_intended": (float, int, type(None)),
+        "unexpected": int,
+    },
+    "findings": [str],
     "status": Counter,
+    "status_expected": [int],
     "errors": Counter,
     "errors_in_window": Counter,
     "unexpected": {"counts": Counter, "kept": [{"kind": str, "route": str, "status": int, "body": str}]},
@@ -83,7 +94,7 @@ DOCUMENT = {
             "latency_us": (dict, type(None)),
         }
     ],
-    "bytes": {"sent": int, "received": int},
+    "bytes": {"sent": int, "received": int, "received_in_window": int},
     "latency_us": DISTRIBUTION,
     "latency_ours_us": (dict, type(None)),
     "service_time_us": DISTRIBUTION,
@@ -175,7 +186,10 @@ def test_open_loop_with_held_connections_on_two_workers(origin) -> None:
     }
     assert served["connections_accepted"] == 221
     assert document["connect_us"]["count"] == 221
-    assert [one["start_s"] for one in document["intervals"]] == [0.0, 1.0, 2.0]
+    steps = [one for one in document["intervals"] if not one["drain"]]
+    assert [(one["start_s"], one["length_s"], one["sent"]) for one in steps] == [
+        (0.0, 1.0, 1000), (1.0, 1.0, 1000), (2.0, 1.0, 1000),
+    ]  # fmt: skip
     assert {one["held"] for one in document["intervals"]} == {201}
     assert sum(one["sent"] for one in document["intervals"]) == 3000
     assert document["generator"]["processes"] == 2

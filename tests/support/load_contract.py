@@ -17,6 +17,7 @@ def assert_counts_add_up(document: dict[str, Any]) -> None:
     assert sum(document["status"].values()) == requests["completed"]
     assert sum(one["sent"] for one in document["intervals"]) == requests["sent"]
     assert sum(one["completed"] for one in document["intervals"]) == requests["completed"]
+    assert sum(one["answered"] for one in document["intervals"]) == document["answers"]["in_window"]
 
 
 def assert_driver(document: dict[str, Any], wanted: str) -> None:

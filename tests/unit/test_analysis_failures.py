@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
 
+from seatrial.analysis.answered import error_count
 from seatrial.analysis.document import summarise, to_json
-from seatrial.analysis.failures import error_count
 from seatrial.analysis.loaded import judge_load
 from seatrial.analysis.result import LoadResult
 from seatrial.generator.frames import Frame, PhasePart

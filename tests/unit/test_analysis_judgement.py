@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.test_analysis_validity import LOAD
 
-from seatrial.analysis.failures import error_count
-from seatrial.analysis.objectives import Measured, judge_case, metric_value
+from seatrial.analysis.answered import error_count
+from seatrial.analysis.objectives import Measured, judge_case, metric_value, samples_needed
 from seatrial.analysis.resources import RoleResources, TrialResources, role_curves, trial_resources
 from seatrial.analysis.spread import spread_of
 from seatrial.analysis.window import Window
@@ -155,3 +155,59 @@ def test_pss_is_preferred_to_rss():
     system = found.role("system")
     assert system is not None
     assert (system.memory_bytes_max, system.rss_bytes_max, system.cpu_cores_mean) == (310, 950, None)
+
+
+def with_samples(count: int, p9999_us: int = 900) -> Measured:
+    load = replace(LOAD, latency_us=replace(LOAD.latency_us, count=count, p9999=p9999_us))
+    return Measured(load, TrialResources(()))
+
+
+@pytest.mark.parametrize(
+    ("metric", "needed"),
+    [("p50", 2), ("p75", 4), ("p90", 10), ("p99", 100), ("p999", 1_000), ("p9999", 10_000)],
+)
+def test_how_many_samples_a_percentile_needs(metric, needed):
+    assert samples_needed(metric) == needed
+
+
+def test_a_percentile_that_the_samples_cannot_carry_decides_no_pass():
+    asked = [objective("p9999", "<", 1_000)]
+    verdict = judge_case(asked, [with_samples(10_000), with_samples(40)])
+    assert verdict.state is None
+    (outcome,) = verdict.outcomes
+    assert (outcome.held, outcome.samples_needed, outcome.samples_fewest) == (None, 10_000, 40)
+    assert judge_case(asked, [with_samples(10_000)] * 2).state == "PASS"
+    # One of 40 above the bound is more than one of 10,000.
+    assert judge_case(asked, [with_samples(40, p9999_us=1_500)]).state == "FAIL"
+    # That p9999 is above something cannot be told from 40 samples either.
+    assert judge_case([objective("p9999", ">", 100)], [with_samples(40)]).state is None
+
+
+def test_an_objective_that_fails_decides_beside_one_that_cannot_be_judged():
+    asked = [objective("p9999", "<", 1_000), objective("p50", "<", 1)]
+    assert judge_case(asked, [with_samples(40)]).state == "FAIL"
+
+
+def test_answers_are_to_be_as_expected_unless_the_plan_speaks_of_errors():
+    wrong = measured(status={"500": LOAD.completed})
+    verdict = judge_case([objective("p99", "<", 1_500)], [measured(), wrong])
+    assert verdict.state == "FAIL"
+    assert [(one.objective.text, one.implicit, one.repeats_failed) for one in verdict.outcomes][1:] == [
+        ("answers are as expected", True, 1)
+    ]
+    assert judge_case([], [wrong]).state == "FAIL"
+    fine = measured(status={"404": LOAD.completed}, status_expected=(404,))
+    assert judge_case([objective("p99", "<", 1_500)], [fine]).state == "PASS"
+    for asked in (objective("errors", "<", 10**6), objective("unexpected", "<", 10**6)):
+        assert judge_case([asked], [wrong]).state == "PASS"
+    assert judge_case([objective("p99", "<", 1_500)], [wrong], doubt="inflates").state is None
+
+
+def test_achieved_is_of_what_was_intended():
+    drawn = measured(
+        rate_requested_per_s=100.0, intended=374, completed=374, rate_achieved_per_s=93.0, window_s=4.0
+    )
+    assert metric_value("achieved", drawn) == 1.0
+    short = measured(intended=400, completed=119, unsent=281)
+    assert metric_value("achieved", short) == pytest.approx(0.2975)
+    assert metric_value("unanswered", short) == 281

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.test_document import FACTS, frame, part
 
+from seatrial.analysis.answered import answered_in_window
 from seatrial.analysis.document import summarise, to_json
 from seatrial.analysis.result import (
     Distribution,
@@ -30,6 +31,7 @@ COUNT = st.integers(1, 10**9)
 FIGURE = COUNT.map(lambda count: count / 8)
 NAME = st.text("abcdefghij_", min_size=1, max_size=8)
 COUNTS = st.dictionaries(NAME, COUNT, min_size=1, max_size=3)
+STATUSES = st.dictionaries(st.integers(200, 599).map(str), COUNT, min_size=1, max_size=3)
 DISTRIBUTION = st.builds(
     Distribution,
     **{one.name: FIGURE if one.name == "mean" else COUNT for one in dataclasses.fields(Distribution)},
@@ -40,7 +42,7 @@ OURS = st.builds(
 LISTS: dict[str, Any] = {
     "intervals": st.builds(
         Interval, start_s=FIGURE, sent=COUNT, completed=COUNT, errors=COUNT, held=COUNT,
-        latency_us=COUNTS, lateness_us=COUNTS,
+        latency_us=COUNTS, lateness_us=COUNTS, length_s=FIGURE, answered=COUNT, drain=st.just(True),
     ),
     "routes": st.builds(
         RouteResult, route=NAME, sent=COUNT, completed=COUNT, failed=COUNT, unexpected=COUNT, completed_in_all=COUNT,
@@ -51,6 +53,7 @@ LISTS: dict[str, Any] = {
 }  # fmt: skip
 OTHERS: dict[str, Any] = {
     "loop": st.just("closed"),
+    "status": STATUSES,
     "timestamps": st.just("kernel"),
     "scheduling": st.just("first"),
     "spin": st.just(True),
@@ -62,6 +65,8 @@ OTHERS: dict[str, Any] = {
 }
 BY_TYPE: dict[str, Any] = {
     "int": COUNT,
+    "int | None": COUNT,
+    "tuple[int, ...]": st.lists(COUNT, min_size=1, max_size=3).map(tuple),
     "float": FIGURE,
     "float | None": FIGURE,
     "str": NAME,
@@ -101,8 +106,14 @@ def test_every_key_is_read_back(result: LoadResult) -> None:
 
 def older_document() -> dict[str, Any]:
     document = to_json(summarise(FACTS, [frame(0, 0, part([100] * 10))]))
-    for key in ("unexpected", "routes", "tls", "tls_handshake_us", "errors_in_window", "driver_fallback"):
+    for key in (
+        "unexpected", "routes", "tls", "tls_handshake_us", "errors_in_window", "driver_fallback", "answers", "findings",
+        "status_expected",
+    ):  # fmt: skip
         del document[key]
+    del document["bytes"]["received_in_window"]
+    for interval in document["intervals"]:
+        del interval["length_s"], interval["answered"], interval["drain"]
     for key in ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests"):
         del document["connections"][key]
     for key in (
@@ -118,6 +129,8 @@ def test_an_older_document_is_read_with_defaults() -> None:
     assert (result.churned, result.routes, result.scheduling, result.spin) == (0, (), "shared", False)
     assert result.errors_in_window is None
     assert result.driver_fallback is None
+    # It told the rate alone.
+    assert (result.answered_in_window, answered_in_window(result)) == (None, 10)
 
 
 def test_what_is_no_load_is_refused() -> None:

@@ -9,19 +9,24 @@ import pytest
 from tests.support.made_run import Twist, make_run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+    from typing import Any
 
-    from seatrial.analysis.model import RunSummary
+    from seatrial.analysis.model import CaseSummary, RunSummary
 
 from seatrial._engine import Histogram
 from seatrial.analysis.cases import case_summary
 from seatrial.analysis.histograms import merged, spectrum
 from seatrial.analysis.resources import TrialResources
-from seatrial.analysis.sentences import range_us, sentence_of
+from seatrial.analysis.sentences import range_us, rate_text, sentence_of, value_text
 from seatrial.analysis.summary import summarise_run
 from seatrial.errors import ExitCode
 from seatrial.record.reader import RunReader
 from seatrial.record.rows import RecordedObjective
+from seatrial.report.html import render_html
+from seatrial.report.json import results_document
+from seatrial.report.markdown import render_markdown
 
 
 def summary_of(path: Path) -> RunSummary:
@@ -137,6 +142,69 @@ def test_a_slow_system_fails_and_is_believed(tmp_path):
     assert summary.exit_code == ExitCode.OBJECTIVE_FAILED
     assert summary.systems[1].sentence.startswith("envoy: FAIL, p99 < 5 ms does not hold in 1 of 4 cases")
     assert summary.cases[5].label == "connections=200 rate=2k/s"
+
+
+def test_a_fail_is_said_beside_what_cannot_be_believed(tmp_path):
+    summary = summary_of(make_run(tmp_path, twists={5: Twist(died=True), 6: Twist(slow=12)}))
+    envoy = summary.systems[1]
+    assert envoy.sentence.startswith(
+        "envoy: FAIL, p99 < 5 ms does not hold in 1 of 4 cases (connections=200 rate=2k/s: "
+    )
+    assert (
+        ", in 1 of 2 repeats); INVALID in 1 of 4 cases, where 1 of 8 trials cannot be believed: the system"
+        in (envoy.sentence)
+    )
+    assert (envoy.state, summary.exit_code) == ("INVALID", ExitCode.INVALID_MEASUREMENT)
+
+
+def with_load(case: CaseSummary, asked: Sequence[RecordedObjective] = (), **changes: Any) -> CaseSummary:
+    loads = [replace(trial.load, **changes) for trial in case.trials if trial.load is not None]
+    trials = [replace(trial, load=load) for trial, load in zip(case.trials, loads, strict=True)]
+    return case_summary(case.case, trials, [], asked, 2)
+
+
+def test_a_page_of_errors_fails_and_is_the_first_that_is_said(good):
+    summary = summary_of(good)
+    case = with_load(summary.cases[4], status={"500": 6_000})
+    assert (case.state, case.findings) == ("FAIL", ("all 12,000 answers were 500",))
+    assert sentence_of("envoy", [case]).startswith(
+        "envoy: FAIL, answers were not as expected in 1 of 1 case"
+        " (connections=200 rate=1k/s: all 12,000 answers were 500)"
+    )
+    run = replace(summary, cases=(case,))
+    assert run.findings == ("envoy, connections=200 rate=1k/s: all 12,000 answers were 500",)
+    assert results_document(run)["findings"] == list(run.findings)
+    for rendered in (render_markdown(run), render_html(run)):
+        finding = rendered.index("all 12,000 answers were 500")
+        assert finding < rendered.index("envoy: PASS")
+
+
+def test_too_few_samples_are_the_plans_fault_and_say_how_many_it_takes(good):
+    asked = [RecordedObjective("p9999 < 1 s", "p9999", "<", 1_000_000)]
+    seen = summary_of(good).cases[4]
+    case = case_summary(seen.case, seen.trials, [], asked, 2)
+    assert (case.state, case.verdict.state) == ("INVALID", None)
+    (reason,) = case.validity.reasons
+    assert reason.code == "plan.few_samples"
+    assert "`p9999 < 1 s` needs 10,000 latencies in every trial, and one has 6,000" in reason.text
+    assert reason.text in sentence_of("envoy", [case])
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("proxy_memory", 12_600_000, "12.6 MB"), ("errors", 12_600_000, "12,600,000"), ("achieved", 0.98999, "98.99 %"),
+        ("proxy_cpu_cores", 0.4567, "0.457 cores"), ("p99", 842, "842 us"),
+    ],
+)  # fmt: skip
+def test_values_are_written_with_their_units(metric, value, text):
+    assert value_text(metric, value) == text
+
+
+def test_a_rate_below_one_is_no_nought(good):
+    assert [rate_text(rate) for rate in (0.5, 39.75, 2_000, 2_000.4)] == ["0.5", "39.8", "2,000", "2,000"]
+    case = with_load(summary_of(good).cases[4], rate_requested_per_s=0.5, rate_achieved_per_s=0.49)
+    assert "0.49 requests/s achieved of 0.5" in sentence_of("envoy", [case])
 
 
 def test_a_run_that_was_cut_says_so(tmp_path):

@@ -145,18 +145,51 @@ def test_connections_are_the_fewest_of_the_window() -> None:
     assert result.active_established == 10 + 3
 
 
-def test_intervals_merge_the_same_stretch_of_every_worker_and_end_with_the_drain() -> None:
+def test_intervals_merge_the_same_stretch_of_every_worker_and_the_drain_is_apart() -> None:
     frames = [
         frame(0, 0, part([100] * 10)), frame(1, 0, part([900] * 10)),
         frame(0, 1, part([200] * 10)), frame(1, 1, part([200] * 10)),
         frame(0, 2, part([3_000_000] * 2), held=0), frame(1, 3, part([2_000_000], timed_out=1, completed=0), held=0),
     ]  # fmt: skip
-    first, last = summarise(FACTS, frames).intervals
-    assert (first.start_s, last.start_s) == (0.0, 1.0)
-    assert (first.completed, last.completed, last.errors) == (20, 22, 1)
+    first, last, drain = summarise(FACTS, frames).intervals
+    assert [(one.start_s, one.length_s, one.drain) for one in (first, last, drain)] == [
+        (0.0, 1.0, False), (1.0, 1.0, False), (2.0, 2.0, True),
+    ]  # fmt: skip
+    assert (first.completed, last.completed, last.errors) == (20, 20, 0)
+    assert (drain.completed, drain.errors) == (2, 1)
     assert first.latency_us["p50"] == pytest.approx(100, abs=1)
     assert first.latency_us["max"] == pytest.approx(900, abs=1)
-    assert last.latency_us["max"] == pytest.approx(3_000_000, rel=PRECISION)
+    assert drain.latency_us["max"] == pytest.approx(3_000_000, rel=PRECISION)
+
+
+@pytest.mark.parametrize(
+    ("measured_s", "lengths"), [(2.4, [1, 1, 0.4]), (2.5, [1, 1, 0.5]), (2.6, [1, 1, 0.6])]
+)
+def test_no_interval_is_longer_than_a_step(measured_s: float, lengths: list[float]) -> None:
+    facts = dataclasses.replace(FACTS, measured_s=measured_s)
+    end_ns = START_NS + round(measured_s * SECOND_NS)
+    frames = [frame(0, seq, part([100] * 10)) for seq in (0, 1)]
+    frames.append(frame(0, 2, part([100] * 4), end_ns=end_ns))
+    intervals = summarise(facts, frames).intervals
+    assert [one.length_s for one in intervals] == pytest.approx(lengths)
+    assert [one.sent for one in intervals] == [10, 10, 4]
+    # A frame of an older record that spans the window's end is of the last step.
+    assert len(summarise(facts, [*frames[:2], frame(0, 2, part([100] * 4))]).intervals) == 3
+
+
+def test_what_the_warm_up_asked_and_the_window_answered_is_answered_in_the_window() -> None:
+    warm_up = part([1_000_000] * 30, "warmup", completed_in_window=0, bytes_received_in_window=0)
+    backlog = part([2_000_000] * 40, "warmup", completed_in_window=40, bytes_received_in_window=400)
+    own = part([1000] * 100, completed_in_window=60, completed_late=40, bytes_received_in_window=600)
+    result = summarise(FACTS, [frame(0, -1, warm_up), frame(0, 0, backlog), frame(0, 1, own)])
+    assert (result.completed, result.answered_in_window, result.answered_to_warmup) == (100, 100, 40)
+    assert result.rate_achieved_per_s == pytest.approx(100 / FACTS.measured_s)
+    assert result.bytes_received_in_window == 1_000
+    assert [one.answered for one in result.intervals] == [40, 60]
+    # What the generator used since the window began was for 140 answers.
+    assert result.cpu_us_per_request == pytest.approx(6_000 / 140)
+    answers = to_json(result)["answers"]
+    assert answers == {"in_window": 100, "to_warmup": 40, "of_intended": 1.0, "unexpected": 0}
 
 
 def test_what_was_intended_is_what_was_sent_and_what_was_not() -> None:

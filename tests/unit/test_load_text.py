@@ -19,5 +19,17 @@ def test_connection_requests_that_were_sent_again_are_told() -> None:
     assert "  5 connections opened again, 1,234 connection requests (SYN) sent again\n" in load_text(both)
 
 
+def test_what_was_asked_and_what_came_follows_the_validity() -> None:
+    short = dataclasses.replace(
+        RESULT, window_s=5.0, intended=10_000, sent=5_049, completed=2_500, unsent=4_951, timed_out=2_549,
+        answered_in_window=2_500, status={"200": 2_500},
+    )  # fmt: skip
+    assert load_text(short).split("\n\n")[2] == (
+        "2,000/s asked, 500/s answered: a quarter; 4,951 requests found no free connection, 2,549 timed out"
+    )
+    wrong = dataclasses.replace(RESULT, status={"500": 2})
+    assert load_text(wrong).split("\n\n")[2].splitlines()[0] == "All 2 answers were 500"
+
+
 def test_where_there_were_none_nothing_is_said() -> None:
     assert "again" not in load_text(RESULT)

@@ -19,6 +19,8 @@ from seatrial.record.writer import RunWriter
 from seatrial.report.json import results_document
 
 NUMBER = (int, float)
+MAYBE_INT = (int, NoneType)
+MAYBE = (*NUMBER, NoneType)
 REASON = {
     "code": str, "text": str, "remedy": str, "direction": str, "because": (str, NoneType), "fault": str,
 }  # fmt: skip
@@ -61,7 +63,10 @@ LOAD = {
     "requests": dict.fromkeys(
         ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed"), int
     ),
+    "answers": {"in_window": MAYBE_INT, "to_warmup": MAYBE_INT, "of_intended": MAYBE, "unexpected": int},
+    "findings": [str],
     "status": {str: int},
+    "status_expected": [int],
     "errors": {str: int},
     "errors_in_window": {str: int},
     "unexpected": {"counts": {str: int}, "kept": [{"kind": str, "route": str, "status": int, "body": str}]},
@@ -72,7 +77,7 @@ LOAD = {
             "latency_us": (dict, NoneType),
         }
     ],
-    "bytes": {"sent": int, "received": int},
+    "bytes": {"sent": int, "received": int, "received_in_window": MAYBE_INT},
     "latency_us": DISTRIBUTION,
     "latency_ours_us": NoneType,
     "service_time_us": DISTRIBUTION,
@@ -109,11 +114,12 @@ LOAD = {
             "held": int,
             "latency_us": {"p50": int, "p99": int, "max": int},
             "lateness_us": {"p99": int, "max": int},
+            "length_s": MAYBE,
+            "answered": MAYBE_INT,
+            "drain": bool,
         }
     ],
 }
-MAYBE_INT = (int, NoneType)
-MAYBE = (*NUMBER, NoneType)
 ROLE = {
     "processes": int,
     "cpu_cores_mean": MAYBE,
@@ -169,10 +175,20 @@ CASE = {
     "kind": str,
     "variables": {str: NUMBER},
     "state": str,
+    "findings": [str],
     "validity": VALIDITY,
     "verdict": {
         "state": (str, NoneType),
-        "objectives": [{"objective": str, "held": (bool, NoneType), "unit": str, "values": [MAYBE]}],
+        "objectives": [
+            {
+                "objective": str,
+                "held": (bool, NoneType),
+                "unit": str,
+                "values": [MAYBE],
+                "implicit": bool,
+                "samples_needed": MAYBE_INT,
+            }
+        ],
     },
     "latency_us": DISTRIBUTION,
     "service_time_us": DISTRIBUTION,
@@ -200,6 +216,7 @@ DOCUMENT = {
         "seatrial_version": str,
         "exit_code": int,
     },
+    "findings": [str],
     "answers": [str],
     "systems": [{"label": str, "kind": str, "state": str, "sentence": str}],
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],

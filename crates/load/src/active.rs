@@ -343,7 +343,7 @@ impl Active {
             let (verdict, may_have_more) = match driver.receive(connection.socket, &mut self.buffer) {
                 Ok(received) if received.len == 0 => (connection.end_of_stream(driver.now_ns()), false),
                 Ok(received) => {
-                    recorder.received(connection.slot.phase, received.len);
+                    recorder.received(connection.slot.phase, received.len, received.at_ns);
                     recorder.waited(self.awake_ns.saturating_sub(received.at_ns.max(self.asleep_until_ns)));
                     connection.received = connection.received.saturating_add(received.len as u32);
                     self.turn.read(received.len, || driver.now_ns());

@@ -94,7 +94,9 @@ impl Expectations {
 
     fn difference(&self, status: u16, evidence: &Evidence) -> Option<Unexpected> {
         let ExpectSpec { status: statuses, header, body } = &self.spec;
-        if !statuses.is_empty() && !statuses.contains(&status) {
+        let is_expected =
+            if statuses.is_empty() { (200..300).contains(&status) } else { statuses.contains(&status) };
+        if !is_expected {
             return Some(Unexpected::Status);
         }
         if let Some((_, value)) = header
@@ -122,6 +124,18 @@ fn contains(body: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_is_expected_to_be_a_success_where_no_status_is_named() {
+        let spec = ExpectSpec { status: vec![], header: None, body: Some("hello".to_owned()) };
+        let mut expectations = Expectations::new(spec);
+        let seen = Evidence { body: b"hello".to_vec(), ..Evidence::default() };
+        for (status, how) in
+            [(200, None), (204, None), (304, Some(Unexpected::Status)), (500, Some(Unexpected::Status))]
+        {
+            assert_eq!(expectations.judge(status, &seen, "a /"), how, "{status}");
+        }
+    }
 
     #[test]
     fn the_first_difference_is_named_and_a_few_answers_are_kept() {

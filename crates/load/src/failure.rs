@@ -138,6 +138,13 @@ impl FailureCounts {
         self.0[failure as usize] += 1;
     }
 
+    /// Adds the counts of `other`, which start again from 0.
+    pub fn absorb(&mut self, other: &mut Self) {
+        for (sum, count) in self.0.iter_mut().zip(std::mem::take(&mut other.0)) {
+            *sum += count;
+        }
+    }
+
     /// The kinds that happened, with their names; the counts start again from 0.
     pub fn take(&mut self) -> Vec<(&'static str, u64)> {
         let counts = std::mem::take(self);

@@ -73,6 +73,7 @@ pub struct PhasePart {
     pub phase: &'static str,
     pub sent: u64,
     pub completed: u64,
+    pub completed_in_window: u64,
     pub completed_late: u64,
     pub timed_out: u64,
     pub failed: u64,
@@ -80,6 +81,7 @@ pub struct PhasePart {
     pub in_flight: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
+    pub bytes_received_in_window: u64,
     #[serde(serialize_with = "as_map")]
     pub status: Vec<(u16, u64)>,
     #[serde(serialize_with = "as_map")]

@@ -51,6 +51,14 @@ impl Histogram {
         self.hdr.add(&other.hdr).expect("both histograms have the same bounds");
     }
 
+    /// Adds every sample of `other`, which forgets them.
+    pub fn absorb(&mut self, other: &mut Self) {
+        if !other.hdr.is_empty() {
+            self.add(other);
+            other.clear();
+        }
+    }
+
     /// Forgets every sample and keeps the memory.
     pub fn clear(&mut self) {
         self.hdr.reset();

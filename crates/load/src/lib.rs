@@ -17,6 +17,7 @@ mod hold;
 mod links;
 mod mixture;
 mod opener;
+mod phase_record;
 pub mod process;
 pub mod profile;
 mod recorder;

@@ -1,97 +1,17 @@
 //! What a worker counts and measures between two frames. Everything is allocated before the load.
 
+use std::ops::Range;
+
 use seatrial_net::tls::Handshake;
 
 use crate::expect::Unexpected;
 use crate::failure::{Failure, FailureCounts};
-use crate::frame::{Frame, PhasePart};
+use crate::frame::Frame;
 use crate::histogram::Histogram;
+use crate::phase_record::PhaseRecord;
 use crate::routes::Routes;
 use crate::schedule::{Phase, Slot};
 use crate::shaken::Shaken;
-
-/// Status codes have three digits.
-const STATUS_LIMIT: usize = 1_000;
-
-/// The requests of one phase.
-struct PhaseRecord {
-    sent: u64,
-    completed: u64,
-    completed_late: u64,
-    timed_out: u64,
-    failed: u64,
-    unsent: u64,
-    in_flight: u64,
-    bytes_sent: u64,
-    bytes_received: u64,
-    status: Box<[u64; STATUS_LIMIT]>,
-    unexpected: [u64; Unexpected::NAMES.len()],
-    errors: FailureCounts,
-    latency: Histogram,
-    service_time: Histogram,
-    lateness: Histogram,
-}
-
-impl PhaseRecord {
-    fn new() -> Self {
-        Self {
-            sent: 0,
-            completed: 0,
-            completed_late: 0,
-            timed_out: 0,
-            failed: 0,
-            unsent: 0,
-            in_flight: 0,
-            bytes_sent: 0,
-            bytes_received: 0,
-            status: Box::new([0; STATUS_LIMIT]),
-            unexpected: [0; Unexpected::NAMES.len()],
-            errors: FailureCounts::default(),
-            latency: Histogram::new(),
-            service_time: Histogram::new(),
-            lateness: Histogram::new(),
-        }
-    }
-
-    fn take(&mut self, phase: &'static str) -> Option<PhasePart> {
-        let accounted =
-            self.sent + self.completed + self.timed_out + self.failed + self.unsent + self.in_flight;
-        if accounted + self.bytes_sent + self.bytes_received == 0 {
-            return None;
-        }
-        let part = PhasePart {
-            phase,
-            sent: std::mem::take(&mut self.sent),
-            completed: std::mem::take(&mut self.completed),
-            completed_late: std::mem::take(&mut self.completed_late),
-            timed_out: std::mem::take(&mut self.timed_out),
-            failed: std::mem::take(&mut self.failed),
-            unsent: std::mem::take(&mut self.unsent),
-            in_flight: std::mem::take(&mut self.in_flight),
-            bytes_sent: std::mem::take(&mut self.bytes_sent),
-            bytes_received: std::mem::take(&mut self.bytes_received),
-            status: self.take_status(),
-            unexpected: self.take_unexpected(),
-            errors: self.errors.take(),
-            latency: self.latency.take_encoded(),
-            service_time: self.service_time.take_encoded(),
-            lateness: self.lateness.take_encoded(),
-        };
-        Some(part)
-    }
-
-    fn take_unexpected(&mut self) -> Vec<(&'static str, u64)> {
-        let counts = std::mem::take(&mut self.unexpected);
-        Unexpected::NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect()
-    }
-
-    fn take_status(&mut self) -> Vec<(u16, u64)> {
-        let seen = self.status.iter().enumerate().filter(|(_, count)| **count > 0);
-        let seen = seen.map(|(code, count)| (code as u16, *count)).collect();
-        self.status.fill(0);
-        seen
-    }
-}
 
 /// How a request ended that did not get its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,14 +42,17 @@ pub(crate) struct Openings {
 
 /// The counters and histograms since the last frame.
 pub(crate) struct Recorder {
-    warm_up: PhaseRecord,
-    measure: PhaseRecord,
+    /// A record of each phase, of the interval that is being counted.
+    records: [PhaseRecord; Phase::COUNT],
+    /// The same of the interval after it: what happened since it began is seen before the one before it is told.
+    next_records: [PhaseRecord; Phase::COUNT],
+    /// When the interval that is being counted ends.
+    boundary_ns: u64,
     connect: Histogram,
     shaken: Shaken,
     errors: FailureCounts,
     routes: Routes,
-    /// When the measure window ends; an answer after it belongs to no rate that was achieved in it.
-    window_end_ns: u64,
+    window: Range<u64>,
     opened: u64,
     reconnected: u64,
     churned: u64,
@@ -145,13 +68,14 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(requests: usize, route_histograms: bool) -> Self {
         Self {
-            warm_up: PhaseRecord::new(),
-            measure: PhaseRecord::new(),
+            records: std::array::from_fn(|_| PhaseRecord::new()),
+            next_records: std::array::from_fn(|_| PhaseRecord::new()),
+            boundary_ns: u64::MAX,
             connect: Histogram::new(),
             shaken: Shaken::default(),
             errors: FailureCounts::default(),
             routes: Routes::new(requests, route_histograms),
-            window_end_ns: u64::MAX,
+            window: u64::MAX..u64::MAX,
             opened: 0,
             reconnected: 0,
             churned: 0,
@@ -165,19 +89,24 @@ impl Recorder {
         }
     }
 
+    /// The record of what is seen now.
     #[inline]
     fn phase(&mut self, phase: Phase) -> &mut PhaseRecord {
-        match phase {
-            Phase::WarmUp => &mut self.warm_up,
-            Phase::Measure => &mut self.measure,
-        }
+        &mut self.records[phase as usize]
+    }
+
+    /// The record of what happened at `at_ns`: that of the next interval from its first nanosecond on.
+    #[inline]
+    fn phase_at(&mut self, phase: Phase, at_ns: u64) -> &mut PhaseRecord {
+        let records = if at_ns < self.boundary_ns { &mut self.records } else { &mut self.next_records };
+        &mut records[phase as usize]
     }
 
     /// `could_ns` is when the request could have left: its intended time, or later where every connection was busy then.
     #[inline]
     pub(crate) fn sent(&mut self, sent: &Sent, could_ns: Option<u64>) {
         self.routes.sent(sent.request, sent.slot.phase);
-        let record = self.phase(sent.slot.phase);
+        let record = self.phase_at(sent.slot.phase, sent.slot.intended_ns);
         record.sent += 1;
         if let Some(could_ns) = could_ns {
             record.lateness.record_ns(sent.at_ns.saturating_sub(could_ns));
@@ -191,15 +120,19 @@ impl Recorder {
     }
 
     #[inline]
-    pub(crate) fn received(&mut self, phase: Phase, bytes: usize) {
-        self.phase(phase).bytes_received += bytes as u64;
+    pub(crate) fn received(&mut self, phase: Phase, bytes: usize, at_ns: u64) {
+        let is_in_window = self.window.contains(&at_ns);
+        let record = self.phase_at(phase, at_ns);
+        record.bytes_received += bytes as u64;
+        record.bytes_received_in_window += if is_in_window { bytes as u64 } else { 0 };
     }
 
     #[inline]
     pub(crate) fn completed(&mut self, sent: &Sent, status: u16, at_ns: u64) {
-        let is_late = at_ns > self.window_end_ns;
-        let record = self.phase(sent.slot.phase);
+        let (is_in_window, is_late) = (self.window.contains(&at_ns), at_ns >= self.window.end);
+        let record = self.phase_at(sent.slot.phase, at_ns);
         record.completed += 1;
+        record.completed_in_window += u64::from(is_in_window);
         record.completed_late += u64::from(is_late);
         record.status[usize::from(status)] += 1;
         let latency_ns = at_ns.saturating_sub(sent.slot.intended_ns);
@@ -307,9 +240,9 @@ impl Recorder {
         self.receive_wait_ns_max = self.receive_wait_ns_max.max(wait_ns);
     }
 
-    /// Says when the measure window ends.
-    pub(crate) fn set_window_end(&mut self, window_end_ns: u64) {
-        self.window_end_ns = window_end_ns;
+    /// Says when the measure window is: what the system answered in it is what it sustained, whichever phase asked.
+    pub(crate) fn set_window(&mut self, window: Range<u64>) {
+        self.window = window;
     }
 
     pub(crate) fn routes(&self) -> &Routes {
@@ -320,8 +253,19 @@ impl Recorder {
         self.errors.add(failure);
     }
 
-    /// Moves everything into `frame`, whose gauges the caller has set.
-    pub(crate) fn drain_into(&mut self, frame: &mut Frame) {
+    /// Says when the interval ends that is being counted.
+    pub(crate) fn set_boundary(&mut self, boundary_ns: u64) {
+        self.boundary_ns = boundary_ns;
+    }
+
+    /// Moves the interval into `frame`, whose gauges the caller has set; with `and_the_next`, whatever came after its
+    /// boundary, too.
+    pub(crate) fn drain_into(&mut self, frame: &mut Frame, and_the_next: bool) {
+        if and_the_next {
+            for (record, next) in self.records.iter_mut().zip(&mut self.next_records) {
+                record.absorb(next);
+            }
+        }
         frame.opened = std::mem::take(&mut self.opened);
         frame.reconnected = std::mem::take(&mut self.reconnected);
         frame.churned = std::mem::take(&mut self.churned);
@@ -334,7 +278,8 @@ impl Recorder {
         frame.errors = self.errors.take();
         frame.connect = self.connect.take_encoded();
         self.shaken.drain_into(frame);
-        frame.parts =
-            [self.warm_up.take("warmup"), self.measure.take("measure")].into_iter().flatten().collect();
+        let taken = self.records.iter_mut().zip(Phase::NAMES).map(|(record, name)| record.take(name));
+        frame.parts = taken.flatten().collect();
+        std::mem::swap(&mut self.records, &mut self.next_records);
     }
 }

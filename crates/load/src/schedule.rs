@@ -3,6 +3,8 @@
 //! Uniform slots are global: slot k of the whole load is at k/rate, and worker i of n owns every slot with k = i mod n,
 //! so the whole is even without any talk between workers. A Poisson load is the sum of independent Poisson workers.
 
+use std::ops::Range;
+
 use rand_core::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -20,6 +22,13 @@ pub enum Phase {
     WarmUp,
     /// What is reported.
     Measure,
+}
+
+impl Phase {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 2;
+    /// Their names in frames, in order.
+    pub(crate) const NAMES: [&str; Self::COUNT] = ["warmup", "measure"];
 }
 
 /// One intended send.
@@ -123,6 +132,11 @@ impl Schedule {
     /// The length of the measure window, which a cut makes shorter.
     pub fn measured_ns(&self) -> u64 {
         self.end_ns.saturating_sub(self.warmup_ns)
+    }
+
+    /// When the measure window is; empty where a cut came before it.
+    pub fn window(&self) -> Range<u64> {
+        self.start_ns + self.warmup_ns.min(self.end_ns)..self.end_ns()
     }
 
     /// When the last phase ends.

@@ -67,7 +67,7 @@ fn from_base64<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectSpec {
-    /// One of these status codes.
+    /// One of these status codes; any of 2xx where there is none.
     pub status: Vec<u16>,
     /// A header field with this value.
     pub header: Option<(String, String)>,

@@ -172,11 +172,12 @@ impl<D: Driver> Worker<D> {
                         process::run_first();
                     }
                     let schedule = Schedule::new(&self.spec, at_ns);
-                    self.recorder.set_window_end(schedule.end_ns());
+                    self.recorder.set_window(schedule.window());
                     self.stage = Stage::Run(schedule);
                     // From here on the frames of all workers end at the same moments, one of them where the window
                     // begins.
-                    (self.next_frame_ns, self.frame_anchor_ns) = (at_ns, at_ns + self.spec.warmup_ns);
+                    self.frame_anchor_ns = at_ns + self.spec.warmup_ns;
+                    self.set_next_frame(at_ns);
                 }
                 Command::Stop => self.stop(),
                 Command::Gone => return false,
@@ -206,7 +207,7 @@ impl<D: Driver> Worker<D> {
         self.advance_stage(parent, now_ns);
         if now_ns >= self.next_frame_ns && !matches!(self.stage, Stage::Done) {
             self.send_frame(parent, now_ns);
-            self.next_frame_ns = self.boundary_after(now_ns);
+            self.set_next_frame(self.boundary_after(now_ns));
         }
     }
 

@@ -41,7 +41,7 @@ def case_summary(
     doubt = Validity(tuple(reasons)).direction
     verdict = judge_case(objectives, _measured(case, trials), doubt=doubt, repeats=repeats)
     if doubt is None and trials:
-        reasons += _unknown(verdict)
+        reasons += [*_unknown(verdict), *_too_few(verdict)]
     return CaseSummary(
         case=case,
         validity=Validity(_of_each_code(reasons)),
@@ -97,6 +97,25 @@ def _unknown(verdict: Verdict) -> list[Reason]:
             "generator.unknown_metric",
             f"what was asked cannot be judged, for a trial has no value of it: {', '.join(unknown)}",
             "see the journal for samples that are missing, or ask for another metric",
+        )
+    ]
+
+
+def _too_few(verdict: Verdict) -> list[Reason]:
+    short = [outcome for outcome in verdict.outcomes if outcome.samples_needed]
+    # A case that fails for another reason has its verdict.
+    if not short or verdict.state is not None:
+        return []
+    needs = ", ".join(
+        f"`{outcome.objective.text}` needs {outcome.samples_needed:,} latencies in every trial, and one has"
+        f" {outcome.samples_fewest:,}"
+        for outcome in short
+    )
+    return [
+        Reason(
+            "plan.few_samples",
+            f"too little was measured for what was asked: {needs}",
+            "measure for longer or at a higher rate, or ask for a lower percentile",
         )
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.failures import error_count
+from seatrial.analysis.answered import error_count
 
 if TYPE_CHECKING:
     from seatrial.analysis.result import Direction, LoadResult
@@ -54,6 +54,7 @@ def all_answered(load: LoadResult) -> bool:
 
 
 def _behind_at_end(load: LoadResult) -> bool:
-    if not load.intervals:
-        return True
-    return load.intervals[-1].lateness_us["p99"] > BEHIND_FRACTION_LIMIT * load.window_s * 1e6
+    # What a generator that is behind sends in the drain is late, too.
+    ends = load.intervals[-2:] if load.intervals and load.intervals[-1].drain else load.intervals[-1:]
+    lateness_us = max((interval.lateness_us["p99"] for interval in ends), default=None)
+    return lateness_us is None or lateness_us > BEHIND_FRACTION_LIMIT * load.window_s * 1e6

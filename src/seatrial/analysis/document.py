@@ -12,13 +12,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from seatrial.analysis.answered import answered_of_intended, findings_of, unexpected_answers
 from seatrial.analysis.failures import errors_in
 from seatrial.analysis.histograms import distribution, merge
+from seatrial.analysis.intervals import intervals_of
 from seatrial.analysis.ours import Parts, latency_ours, service_time_ours
-from seatrial.analysis.result import Distribution, Interval, LoadResult, RouteResult, Validity
+from seatrial.analysis.result import Distribution, LoadResult, RouteResult, Validity
 from seatrial.analysis.tls import tls_counts
 from seatrial.analysis.window import Window, by_worker, cpu_cores_in, gauge_in
-from seatrial.generator.frames import Frame, PhasePart
+from seatrial.generator.frames import Frame
 from seatrial.generator.routes import KeptAnswer, Route
 from seatrial.observe.shares import CpuShares
 
@@ -57,18 +59,20 @@ class LoadFacts:
     driver_fallback: str | None = None
     cpu: CpuShares | None = None
     served_here: bool = False
+    status_expected: tuple[int, ...] = ()
 
 
 def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
     """Merge the frames of all workers over the measure window.
 
     Counts are of requests whose intended send time lies in the window, wherever their answers fell; the
-    achieved rate is of the answers that came within it.
+    achieved rate is of the answers that came within it, whoever asked.
     """
     window = Window.lasting(facts.window_start_ns, facts.measured_s)
     parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
     total = {name: sum(getattr(part, name) for part in parts) for name in _COUNTERS}
-    in_window = total["completed"] - sum(part.completed_late for part in parts)
+    in_window = sum(part.answered_in_window for frame in frames for part in frame.parts)
+    to_warmup = in_window - sum(part.answered_in_window for part in parts)
     status: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     for part in parts:
@@ -77,7 +81,9 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         errors.update(frame.errors)
     cpu_user_s, cpu_system_s, cpu_frames_s = _cpu_in_window(frames, window)
     histograms = Parts.of(frames)
-    cpu_us = (cpu_user_s + cpu_system_s) * 1e6 / total["completed"] if total["completed"] else 0.0
+    # CPU counts from the window's start to the end of the drain, and so do the answers that it is divided by.
+    answers = total["completed"] + to_warmup + _late_to_warmup(frames)
+    cpu_us = (cpu_user_s + cpu_system_s) * 1e6 / answers if answers else 0.0
     return LoadResult(
         url=facts.url,
         loop=facts.loop,
@@ -113,7 +119,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         cpu_frames_s=cpu_frames_s,
         pss_bytes=facts.pss_bytes,
         throttled_s=facts.throttled_s,
-        intervals=_intervals(facts, frames),
+        intervals=intervals_of(facts, frames),
         **{name: sum(getattr(frame, name) for frame in frames) for name in _FRAME_COUNTERS},
         unexpected=dict(sum((Counter(part.unexpected) for part in parts), Counter())),
         unexpected_kept=facts.unexpected_kept,
@@ -132,6 +138,10 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         worker_cpu_cores_max=_busiest_cores(frames, window),
         tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if facts.tls else None,
         tls=tls_counts(frames, window) if facts.tls else None,
+        answered_in_window=in_window,
+        answered_to_warmup=to_warmup,
+        bytes_received_in_window=_bytes_in_window(frames),
+        status_expected=facts.status_expected,
     )
 
 
@@ -139,6 +149,16 @@ def _established(frames: Sequence[Frame], window: Window, name: Literal["held", 
     """Return the fewest of the window, or where there was none what was established before its time."""
     gauge = gauge_in(frames, window, name, 0)
     return (gauge.lowest if window.length_s else gauge.at_start) or 0
+
+
+def _late_to_warmup(frames: Iterable[Frame]) -> int:
+    parts = (part for frame in frames for part in frame.parts)
+    return sum(part.completed_late for part in parts if part.phase == "warmup")
+
+
+def _bytes_in_window(frames: Iterable[Frame]) -> int | None:
+    known = [part.bytes_received_in_window for frame in frames for part in frame.parts]
+    return None if None in known else sum(count for count in known if count is not None)
 
 
 _FRAME_COUNTERS = ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests")
@@ -193,38 +213,6 @@ def _busiest_cores(frames: Iterable[Frame], window: Window) -> float | None:
     return max((round(cores, 4) for cores in known if cores is not None), default=None)
 
 
-def _intervals(facts: LoadFacts, frames: Iterable[Frame]) -> tuple[Interval, ...]:
-    """Merge the frames that cover the same stretch of the window; the last one holds the drain, too."""
-    interval_ns = facts.interval_s * 1e9
-    last = max(0, round(facts.measured_s / facts.interval_s) - 1)
-    buckets: dict[int, list[Frame]] = {}
-    for frame in sorted(frames, key=lambda frame: frame.seq):
-        index = round((frame.end_ns - facts.window_start_ns) / interval_ns) - 1
-        if _measured(frame) or 0 <= index <= last:
-            buckets.setdefault(min(max(index, 0), last), []).append(frame)
-    return tuple(_interval(index * facts.interval_s, buckets[index]) for index in sorted(buckets))
-
-
-def _measured(frame: Frame) -> list[PhasePart]:
-    return [part for part in frame.parts if part.phase == "measure"]
-
-
-def _interval(start_s: float, frames: Sequence[Frame]) -> Interval:
-    parts = [part for frame in frames for part in _measured(frame)]
-    # Workers that only hold idle connections send frames without requests.
-    held = {frame.worker: frame.held for frame in frames}
-    latency, lateness = merge(part.latency for part in parts), merge(part.lateness for part in parts)
-    return Interval(
-        start_s=round(start_s, 6),
-        sent=sum(part.sent for part in parts),
-        completed=sum(part.completed for part in parts),
-        errors=sum(part.failed + part.timed_out for part in parts),
-        held=sum(held.values()),
-        latency_us={"p50": latency.quantile_us(0.5), "p99": latency.quantile_us(0.99), "max": latency.max_us},
-        lateness_us={"p99": lateness.quantile_us(0.99), "max": lateness.max_us},
-    )
-
-
 def to_json(result: LoadResult) -> dict[str, Any]:
     """Return the document ``seatrial.load/1``."""
     as_dict = dataclasses.asdict
@@ -263,6 +251,13 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             name: getattr(result, name)
             for name in ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed")
         },
+        "answers": {
+            "in_window": result.answered_in_window,
+            "to_warmup": result.answered_to_warmup,
+            "of_intended": answered_of_intended(result),
+            "unexpected": unexpected_answers(result),
+        },
+        "findings": list(findings_of((result,))),
         "status": dict(result.status),
         "errors": dict(result.errors),
         "errors_in_window": None if result.errors_in_window is None else dict(result.errors_in_window),
@@ -270,8 +265,13 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "counts": dict(result.unexpected),
             "kept": [as_dict(one) for one in result.unexpected_kept],
         },
+        "status_expected": list(result.status_expected),
         "routes": [as_dict(route) for route in result.routes],
-        "bytes": {"sent": result.bytes_sent, "received": result.bytes_received},
+        "bytes": {
+            "sent": result.bytes_sent,
+            "received": result.bytes_received,
+            "received_in_window": result.bytes_received_in_window,
+        },
         "latency_us": as_dict(result.latency_us),
         "latency_ours_us": as_dict(result.latency_ours_us) if result.latency_ours_us else None,
         "service_time_us": as_dict(result.service_time_us),

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from seatrial.analysis.result import LoadResult
     from seatrial.analysis.window import Window
@@ -60,20 +60,3 @@ def _of_requests(frame: Frame) -> Mapping[str, int]:
 def errors_of(load: LoadResult) -> Mapping[str, int]:
     """Return the failures by kind that a load is judged by: the window's, or all where only those are known."""
     return load.errors if load.errors_in_window is None else load.errors_in_window
-
-
-def error_count(load: LoadResult) -> int:
-    """Return the failures of the window: requests that failed, timed out or had another status than 2xx, connections.
-
-    A document of an older version counts a failed request under its kind too, ramp and warm-up included; the larger
-    of its two counts holds both without counting any of them twice.
-    """
-    requests = load.failed + load.timed_out
-    other_status = _count(load.status, lambda status: not status.startswith("2"))
-    if load.errors_in_window is None:
-        return other_status + max(requests, sum(load.errors.values()))
-    return other_status + requests + _count(load.errors_in_window, is_of_connection)
-
-
-def _count(counts: Mapping[str, int], wanted: Callable[[str], bool]) -> int:
-    return sum(count for name, count in counts.items() if wanted(name))

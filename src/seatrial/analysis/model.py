@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.answered import findings_of
 from seatrial.analysis.answers import answers_of
 from seatrial.analysis.labels import variables_text
 from seatrial.errors import ExitCode
@@ -114,6 +115,11 @@ class CaseSummary:
         return self.validity.direction == "inflates"
 
     @property
+    def findings(self) -> tuple[str, ...]:
+        """What a reader must know before any figure of the case: see :func:`seatrial.analysis.answered.findings_of`."""
+        return findings_of(trial.load for trial in self.trials if trial.load is not None)
+
+    @property
     def state(self) -> str:
         """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID or "not run" (not all of it).
 
@@ -161,6 +167,15 @@ class RunSummary:
     def invalid(self) -> tuple[tuple[CaseSummary, TrialSummary], ...]:
         """Every trial that may not be believed and was not set aside, with its case."""
         return tuple((case, trial) for case in self.cases for trial in case.trials if trial.validity.reasons)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What a reader must know first: where answers were not as expected, or fewer than was asked for."""
+        return tuple(
+            f"{case.case.system}, {case.label}: {'; '.join(case.findings)}"
+            for case in self.cases
+            if case.findings
+        )
 
     @property
     def trials(self) -> int:

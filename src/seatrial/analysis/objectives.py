@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from seatrial.analysis.answered import answered_of_intended, error_count, unanswered, unexpected_answers
 from seatrial.analysis.direction import all_answered
-from seatrial.analysis.failures import error_count
+from seatrial.analysis.histograms import QUANTILES
 from seatrial.plan.metrics import METRICS
+from seatrial.record.rows import RecordedObjective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from seatrial.analysis.resources import TrialResources
+    from seatrial.analysis.resources import RoleResources, TrialResources
     from seatrial.analysis.result import Direction, LoadResult
-    from seatrial.record.rows import RecordedObjective
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -29,7 +30,8 @@ _UNITS = {"achieved": "fraction", "proxy_cpu_cores": "cores", "proxy_memory": "b
 # systems that work in batches, and processes with connections of their own, answered some sooner because others
 # came late: by up to 44 % in the simulation of ``docs/concepts/doubts.md``.
 SPARE = 0.5
-_LATENCIES = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
+_UPPER_BOUNDS = ("<", "<=")
+LATENCY_METRICS = (*QUANTILES, "max", "mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,24 @@ class Measured:
 class Outcome:
     """One objective of one case: the value in each repeat.
 
-    ``held`` None is "does not apply" (no proxy, no rate) or, where ``unknown``, that a repeat has no value that it
-    ought to have.
+    ``held`` None is "does not apply" (no proxy, no rate), where ``unknown`` that a repeat has no value that it ought to
+    have, and where ``samples_needed`` that a repeat has fewer latencies than its percentile needs. ``implicit`` is an
+    objective that every plan has without saying so.
     """
 
     objective: RecordedObjective
     values: tuple[float | None, ...]
     held: bool | None
     unknown: bool = False
+    samples_needed: int | None = None
+    samples_fewest: int | None = None
+    implicit: bool = False
+
+    @property
+    def repeats_failed(self) -> int:
+        """Return in how many repeats the objective does not hold."""
+        compare = _COMPARISONS[self.objective.comparison]
+        return sum(not compare(value, self.objective.threshold) for value in self.values if value is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,40 +89,85 @@ def judge_case(
     """Judge a case: each objective must hold in every repeat.
 
     Without a ``doubt``, and with all values known, one trial is enough for a FAIL; a PASS needs all of the ``repeats``
-    that were planned. Where doubts only inflate, a PASS is one that holds even so, and there is no FAIL.
+    that were planned, and as many samples as each percentile needs. Where doubts only inflate, a PASS is one that holds
+    even so, and there is no FAIL. That answers are as expected is asked of every case whose plan does not speak of
+    errors; it is among the outcomes where it does not hold.
     """
-    outcomes = tuple(_outcome(objective, trials) for objective in objectives)
+    outcomes = (*(_outcome(objective, trials) for objective in objectives), *_implicit(objectives, trials))
     judged = [outcome for outcome in outcomes if outcome.held is not None]
-    if doubt == "either" or not judged or any(outcome.unknown for outcome in outcomes):
+    if doubt == "either" or not trials or any(outcome.unknown for outcome in outcomes):
         return Verdict(None, outcomes)
     failed = not all(outcome.held for outcome in judged)
-    if doubt is None:
-        return Verdict("FAIL" if failed else "PASS" if len(trials) >= repeats else None, outcomes)
-    holds = not failed and all(_holds_even_so(outcome.objective, trials) for outcome in judged)
-    return Verdict("PASS" if holds and len(trials) >= repeats else None, outcomes)
+    if failed:
+        return Verdict("FAIL" if doubt is None else None, outcomes)
+    if not judged or len(trials) < repeats or any(outcome.samples_needed for outcome in outcomes):
+        return Verdict(None, outcomes)
+    holds = doubt is None or all(_holds_even_so(outcome.objective, trials) for outcome in judged)
+    return Verdict("PASS" if holds else None, outcomes)
+
+
+AS_EXPECTED = RecordedObjective("answers are as expected", "unexpected", "==", 0)
+"""What holds of every case unless its plan has an objective on errors of its own: nobody asks for a page of errors."""
+_ON_ERRORS = ("errors", "unexpected")
+
+
+def _implicit(objectives: Sequence[RecordedObjective], trials: Sequence[Measured]) -> tuple[Outcome, ...]:
+    if any(objective.metric in _ON_ERRORS for objective in objectives):
+        return ()
+    outcome = _outcome(AS_EXPECTED, trials)
+    return (replace(outcome, implicit=True),) if outcome.held is False else ()
 
 
 def metric_value(metric: str, trial: Measured) -> float | None:
     """Return a metric of one trial: latencies in us, memory in bytes; None where it does not apply."""
-    if metric in _LATENCIES:
-        value: float = getattr(trial.load.latency_us, metric)
+    read = _READ.get(metric)
+    return None if read is None else read(trial)
+
+
+def samples_needed(metric: str) -> int:
+    """Return how many latencies a percentile needs: with fewer it is the largest of them, whatever its name.
+
+    Of n samples the q quantile has one beyond it where n (1 - q) is 1 at least; other metrics need one.
+    """
+    return round(1 / (1 - QUANTILES[metric])) if metric in QUANTILES else 1
+
+
+def _latency(name: str) -> Callable[[Measured], float | None]:
+    def read(trial: Measured) -> float | None:
+        value: float = getattr(trial.load.latency_us, name)
         return value if trial.load.latency_us.count else None
-    if metric == "errors":
-        return error_count(trial.load)
-    if metric == "achieved":
-        requested = trial.load.rate_requested_per_s
-        return trial.load.rate_achieved_per_s / requested if requested else None
-    system = trial.resources.role("system")
-    if metric == "proxy_cpu_cores":
-        return system.cpu_cores_mean if system is not None else None
-    if metric == "proxy_memory":
-        return system.memory_bytes_max if system is not None else None
-    return None
+
+    return read
+
+
+def _achieved(trial: Measured) -> float | None:
+    return answered_of_intended(trial.load) if trial.load.rate_requested_per_s else None
+
+
+def _of_proxy(
+    read: Callable[[RoleResources], float | None],
+) -> Callable[[Measured], float | None]:
+    def of_trial(trial: Measured) -> float | None:
+        system = trial.resources.role("system")
+        return None if system is None else read(system)
+
+    return of_trial
+
+
+_READ: dict[str, Callable[[Measured], float | None]] = {
+    **{name: _latency(name) for name in LATENCY_METRICS},
+    "errors": lambda trial: error_count(trial.load),
+    "unanswered": lambda trial: unanswered(trial.load),
+    "unexpected": lambda trial: unexpected_answers(trial.load),
+    "achieved": _achieved,
+    "proxy_cpu_cores": _of_proxy(lambda role: role.cpu_cores_mean),
+    "proxy_memory": _of_proxy(lambda role: role.memory_bytes_max),
+}
 
 
 def unit_of(metric: str) -> str:
     """Return the unit of a metric's values and thresholds."""
-    return "us" if metric in _LATENCIES else _UNITS.get(metric, "count")
+    return "us" if metric in LATENCY_METRICS else _UNITS.get(metric, "count")
 
 
 def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
@@ -123,7 +180,13 @@ def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcom
         return Outcome(objective, values, held=None, unknown=True)
     compare = _COMPARISONS[objective.comparison]
     held = all(compare(value, objective.threshold) for value in known) if known else None
-    return Outcome(objective, values, held)
+    needed = samples_needed(objective.metric)
+    fewest = min((trial.load.latency_us.count for trial in trials), default=0)
+    # That a sample exceeds an upper bound more often than the percentile allows is true of any number of them.
+    is_exceeded = held is False and objective.comparison in _UPPER_BOUNDS
+    if held is None or is_exceeded or needed == 1 or fewest >= needed:
+        return Outcome(objective, values, held)
+    return Outcome(objective, values, None, samples_needed=needed, samples_fewest=fewest)
 
 
 def _holds_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> bool:
@@ -136,7 +199,7 @@ def _holds_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> 
         return False
     if not all(all_answered(trial.load) for trial in trials):
         return False
-    if objective.metric in _LATENCIES:
+    if objective.metric in LATENCY_METRICS:
         spare = SPARE * objective.threshold
         return all(
             (value := metric_value(objective.metric, trial)) is None or value <= spare for trial in trials

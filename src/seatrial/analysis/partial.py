@@ -47,5 +47,6 @@ def load_from_frames(case: RecordedCase, window: Window | None, frames: Sequence
         measured_s=max(0.0, (end_ns - window.start_ns) / NANOSECONDS),
         interval_s=median(frame.end_ns - frame.start_ns for frame in measuring) / NANOSECONDS,
         processes=len({frame.worker for frame in frames}),
+        status_expected=tuple(load.get("expect_status", ())),
     )
     return summarise(facts, frames)

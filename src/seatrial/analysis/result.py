@@ -1,7 +1,8 @@
 """What one load gave: the typed form of the document ``seatrial.load/1``.
 
 Counts cover the measure window by intended send time:
-``intended = sent + unsent`` and ``sent = completed + timed_out + failed + in_flight``.
+``intended = sent + unsent`` and ``sent = completed + timed_out + failed + in_flight``. What was answered in the window
+is counted apart, by when the answer came: see :mod:`seatrial.analysis.answered`.
 """
 
 from __future__ import annotations
@@ -110,7 +111,12 @@ class TlsCounts:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One interval of the time series, all workers merged; ``start_s`` is from the start of the measure window."""
+    """One interval of the time series, all workers merged; ``start_s`` is from the start of the measure window.
+
+    ``sent``, ``completed`` and ``errors`` are of requests of the window; ``answered`` is every answer that came in the
+    interval, the warm-up's too. ``drain`` marks what came after the window. Older documents have no length and no
+    ``answered``, and their last interval holds the drain.
+    """
 
     start_s: float
     sent: int
@@ -119,6 +125,9 @@ class Interval:
     held: int
     latency_us: Mapping[str, int]
     lateness_us: Mapping[str, int]
+    length_s: float | None = None
+    answered: int | None = None
+    drain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,8 @@ class LoadResult:
     that is not known. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one that
     was asked for. ``cpu_others_fraction`` is the part of this machine's CPU time that processes other than this load's
     took over the window, what answers among them if it runs here.
+    ``answered_in_window`` is of answers by when they came, ``answered_to_warmup`` those of them that the
+    warm-up had asked for; both are None in documents of older versions. ``status_expected`` empty is any of 2xx.
     """
 
     url: str
@@ -207,6 +218,10 @@ class LoadResult:
     errors_in_window: Mapping[str, int] | None = None
     tls_handshake_us: Distribution | None = None
     tls: TlsCounts | None = None
+    answered_in_window: int | None = None
+    answered_to_warmup: int | None = None
+    bytes_received_in_window: int | None = None
+    status_expected: tuple[int, ...] = ()
     latency_buckets: tuple[tuple[int, int], ...] = ()
     latency_ours_us: Ours | None = None
     service_time_ours_us: Ours | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.failures import error_count
-from seatrial.units import format_us
+from seatrial.analysis.answered import error_count
+from seatrial.analysis.objectives import AS_EXPECTED
+from seatrial.units import format_per_s, format_size, format_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,12 @@ def sentence_of(label: str, cases: Sequence[CaseSummary]) -> str:
 
 def _verdict(label: str, cases: Sequence[CaseSummary]) -> str:
     state = state_of(cases)
+    failed = [case for case in cases if case.state == "FAIL"]
+    if state == "INVALID" and failed:
+        # What failed has failed, whatever else cannot be believed.
+        doubted = sum(case.state == "INVALID" for case in cases)
+        where = f"INVALID in {doubted} of {_plural(len(cases), 'case')}, where {_doubts(cases)}"
+        return f"{label}: FAIL, {_failures(cases)}; {where}"
     if state == "INVALID":
         return f"{label}: INVALID, {_doubts(cases)}"
     if state == "FAIL":
@@ -90,19 +98,44 @@ def _failures(cases: Sequence[CaseSummary]) -> str:
     for case in cases:
         for outcome in case.verdict.outcomes:
             if outcome.held is False and case.verdict.state == "FAIL":
-                broken.setdefault(outcome.objective.text, []).append(f"{case.label}: {_values(outcome)}")
+                broken.setdefault(outcome.objective.text, []).append(
+                    f"{case.label}: {_values(case, outcome)}"
+                )
     return "; ".join(
         f"{text} does not hold in {len(where)} of {_plural(len(cases), 'case')} ({_some(where)})"
+        if text != AS_EXPECTED.text
+        else f"answers were not as expected in {len(where)} of {_plural(len(cases), 'case')} ({_some(where)})"
         for text, where in broken.items()
     )
 
 
-def _values(outcome: Outcome) -> str:
+def _values(case: CaseSummary, outcome: Outcome) -> str:
+    if outcome.implicit:
+        return case.findings[0]
     known = [value for value in outcome.values if value is not None]
-    if outcome.objective.metric in _DURATIONS:
-        return range_us(min(known), max(known))
-    low, high = f"{min(known):,.4g}", f"{max(known):,.4g}"
-    return low if low == high else f"{low} to {high}"
+    metric = outcome.objective.metric
+    if metric in _DURATIONS:
+        values = range_us(min(known), max(known))
+    else:
+        low, high = value_text(metric, min(known)), value_text(metric, max(known))
+        values = low if low == high else f"{low} to {high}"
+    if len(known) == 1:
+        return values
+    return f"{values}, in {outcome.repeats_failed} of {len(known)} repeats"
+
+
+def value_text(metric: str, value: float) -> str:
+    """Return a metric's value with its unit, as a person would write it."""
+    if metric in _DURATIONS:
+        return format_us(value)
+    if metric == "achieved":
+        # Rounded down: what fails by a hair must not read as if it held.
+        return f"{math.floor(value * 10_000) / 100:g} %"
+    if metric == "proxy_memory":
+        return format_size(round(value))
+    if metric == "proxy_cpu_cores":
+        return f"{value:.3g} cores"
+    return f"{value:,.0f}"
 
 
 def _some(where: Sequence[str]) -> str:
@@ -131,11 +164,15 @@ def _achieved(loads: Sequence[LoadResult]) -> list[str]:
         return []
     if len(asked) == 1:
         lowest = min(load.rate_achieved_per_s for load in loads)
-        return [f"{lowest:,.0f} requests/s achieved of {asked[0]:,.0f}"]
-    share = min(
-        load.rate_achieved_per_s / load.rate_requested_per_s for load in loads if load.rate_requested_per_s
-    )
-    return [f"{asked[0]:,.0f} to {asked[-1]:,.0f} requests/s asked for, at least {share:.1%} achieved"]
+        return [f"{rate_text(lowest)} requests/s achieved of {rate_text(asked[0])}"]
+    shares = [load.completed / load.intended for load in loads if load.intended]
+    asked_text = f"{rate_text(asked[0])} to {rate_text(asked[-1])} requests/s asked for"
+    return [f"{asked_text}, at least {math.floor(min(shares, default=0.0) * 1_000) / 10}% of each answered"]
+
+
+def rate_text(per_s: float) -> str:
+    """Return a rate without its unit, with as many digits as tell it: ``2,000``, ``0.5``."""
+    return format_per_s(per_s).removesuffix("/s")
 
 
 def _plural(count: int, noun: str) -> str:

@@ -61,6 +61,7 @@ def _show(
 ) -> int:
     json_target, hdr_log, csv = files
     # Not before: they would make every load start later.
+    from seatrial.analysis.answered import unexpected_answers
     from seatrial.report.load_files import write_hdr_log, write_series
     from seatrial.report.load_text import load_text, spectrum_text
     from seatrial.units import format_duration
@@ -85,7 +86,10 @@ def _show(
         write_series(Path(csv), result)
     if run.driven.interrupted:
         return ExitCode.INTERRUPTED
-    return ExitCode.INVALID_MEASUREMENT if result.validity.reasons else ExitCode.PASS
+    if result.validity.reasons:
+        return ExitCode.INVALID_MEASUREMENT
+    # What was said to be expected is an objective; without a word of it, a page of errors may be what one loads.
+    return ExitCode.OBJECTIVE_FAILED if run.load.expect and unexpected_answers(result) else ExitCode.PASS
 
 
 async def _run(spec: LoadSpec, signals: Signals, *, quiet: bool) -> tuple[LoadRun, LoadResult]:

@@ -18,7 +18,8 @@ class PhasePart:
     """The requests of one phase, by their intended send time, that were accounted for in one interval.
 
     ``sent = completed + timed_out + failed + in_flight`` holds over the sum of all frames; ``in_flight`` and ``unsent``
-    are non-zero only in the last one. ``completed_late`` of the completed came after the window. Each histogram
+    are non-zero only in the last one. ``completed_in_window`` of the completed came within the measure window, and
+    ``bytes_received_in_window`` of the bytes (both None in older records), ``completed_late`` after it. Each histogram
     is base64 V2, in microseconds; ``latency`` has one sample for each intended request (at-least samples for those that
     never completed), the others one for each sent request. ``lateness`` counts from the intended time or, where every
     connection was busy then, from when one was free: it is the generator's own error. It has no samples in closed loop.
@@ -41,6 +42,15 @@ class PhasePart:
     unexpected: Mapping[str, int] = field(default_factory=dict)
     completed_late: int = 0
     errors: Mapping[str, int] = field(default_factory=dict)
+    completed_in_window: int | None = None
+    bytes_received_in_window: int | None = None
+
+    @property
+    def answered_in_window(self) -> int:
+        """Return the answers that came within the window; of a warm-up in older records none is known."""
+        if self.completed_in_window is not None:
+            return self.completed_in_window
+        return self.completed - self.completed_late if self.phase == "measure" else 0
 
 
 @dataclass(frozen=True, slots=True)

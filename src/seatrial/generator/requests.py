@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What answers must be like; None and () are not looked at."""
+    """What answers must be like: no ``status`` is any of 2xx; None is not looked at."""
 
     status: tuple[int, ...] = ()
     header: tuple[str, str] | None = None

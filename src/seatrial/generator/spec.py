@@ -46,12 +46,14 @@ class LoadSpec:
     ``authority`` is the host and port that were asked for, where these were not the first target's.
     ``resolution_s`` is the grid of the intended send times, 0 for none (``fine``), None for one that suits the rate
     (``auto``). ``sources`` are IP addresses to connect from. Where it is None or empty, the choice is left to
-    :mod:`seatrial.generator.split`. ``workers`` None means as many processes as the descriptor limit needs.
+    :mod:`seatrial.generator.split`. ``expect`` has the workers look at each answer; ``expected_status`` is for results
+    alone, which count statuses anyway. ``workers`` None means as many processes as the descriptor limit needs.
     """
 
     targets: tuple[Target, ...]
     requests: tuple[Request, ...] = (Request(),)
     expect: Expect | None = None
+    expected_status: tuple[int, ...] = ()
     loop: Literal["open", "closed"] = "open"
     arrival: Literal["uniform", "poisson"] = "uniform"
     profile: tuple[Stretch, ...] = ()
@@ -77,6 +79,11 @@ class LoadSpec:
     route_latencies: bool = False
     tls: Tls | None = None
     authority: str | None = None
+
+    @property
+    def status_expected(self) -> tuple[int, ...]:
+        """The statuses that answers are expected to have; empty is any of 2xx."""
+        return self.expected_status if self.expect is None else self.expect.status
 
     @property
     def url(self) -> str:

@@ -21,6 +21,7 @@ MAX_HEADERS = 64
 MAX_SOURCES = 256
 # A whole 127.0.0.0/16; a wider range is a typing error.
 MAX_SOURCE_ADDRESSES = 65_536
+MAX_EXPECTED_STATUSES = 32
 
 # The values. At 10 million connections and requests per second the design's arithmetic for a cluster ends.
 MAX_CONNECTIONS = 10_000_000
@@ -31,6 +32,9 @@ MAX_PROCESSES = 1_024
 MAX_BODY_BYTES = 64 << 20
 MAX_DURATION_S = 86_400.0
 MIN_MEASURE_S = 0.5
+# What is below is interim and no answer; three digits are all that a status has (RFC 9110, section 15).
+MIN_STATUS = 200
+MAX_STATUS = 999
 MAX_TIMEOUT_S = 3_600.0
 # Finer than 10 us, the kernel's wake-up is the coarser clock; coarser than 10 ms, the schedule is bursts.
 MIN_RESOLUTION_S = 10e-6

@@ -88,11 +88,27 @@ METRICS: Mapping[str, Metric] = {
     "errors": Metric(
         "",
         units.parse_count,
-        "requests that failed, timed out or had another status than 2xx, and lost connections",
+        "requests of the measure window without an answer as expected: unanswered and unexpected ones; and "
+        "connections that could not be opened",
+        raised=True,
+    ),
+    "unanswered": Metric(
+        "",
+        units.parse_count,
+        "requests of the measure window that got no answer: never sent for want of a free connection, timed out, "
+        "failed, or in flight at the end",
+        raised=True,
+    ),
+    "unexpected": Metric(
+        "",
+        units.parse_count,
+        "answers with another status than `expect_status` has it (2xx where it is left out)",
         raised=True,
     ),
     "achieved": Metric(
-        "", _read_fraction, "achieved rate as a fraction of the requested one, such as `99 %`"
+        "",
+        _read_fraction,
+        "part of the requests intended in the measure window that was answered, such as `99 %`, be it after its end",
     ),
     "proxy_cpu_cores": Metric("cores", _read_number, "mean CPU of the proxy over the measure window"),
     "proxy_memory": Metric("bytes", units.parse_size_bytes, "largest memory of the proxy over the trial"),

@@ -148,6 +148,13 @@ class LoadPlan(Model):
         examples=[{"Accept": "*/*"}],
     )
 
+    expect_status: tuple[Annotated[int, Quantity(COUNT, limits.MIN_STATUS, limits.MAX_STATUS)], ...] = Field(
+        (),
+        max_length=limits.MAX_EXPECTED_STATUSES,
+        description="Statuses of answers that are expected, if not any of 2xx; others make a case FAIL.",
+        examples=[[200, 404]],
+    )
+
     @field_validator("path")
     @classmethod
     def _absolute(cls, path: str) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.failures import error_count
+from seatrial.analysis.answered import answered_in_window, error_count, unanswered, unexpected_answers
 from seatrial.report.table import trials_in_order
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def _load(load: LoadResult) -> dict[str, Any]:
         "timed_out_requests": load.timed_out,
         "failed_requests": load.failed,
         "in_flight_requests": load.in_flight,
+        "unanswered_requests": unanswered(load),
+        "unexpected_requests": unexpected_answers(load),
+        "answered_in_window_requests": answered_in_window(load),
         "errors_count": error_count(load),
         **{f"latency_us_{name}": getattr(load.latency_us, name) for name in _PERCENTILES},
         **{f"service_time_us_{name}": getattr(load.service_time_us, name) for name in ("p50", "p99", "max")},

@@ -37,6 +37,7 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
             "seatrial_version": run.version,
             "exit_code": int(summary.exit_code),
         },
+        "findings": list(summary.findings),
         "answers": list(summary.answers),
         "systems": [asdict(system) for system in summary.systems],
         "objectives": [
@@ -56,6 +57,7 @@ def _case(case: CaseSummary) -> dict[str, Any]:
         "kind": case.case.kind,
         "variables": dict(case.case.variables),
         "state": case.state,
+        "findings": list(case.findings),
         "validity": _validity(case.validity),
         "verdict": _verdict(case.verdict),
         "latency_us": None if case.latency_us is None else asdict(case.latency_us),
@@ -143,6 +145,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
             "held": outcome.held,
             "unit": unit_of(outcome.objective.metric),
             "values": list(outcome.values),
+            "implicit": outcome.implicit,
+            "samples_needed": outcome.samples_needed,
         }
         for outcome in verdict.outcomes
     ]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from seatrial._version import __version__
 from seatrial.analysis.document import LoadFacts
-from seatrial.analysis.histograms import merge
+from seatrial.analysis.histograms import merged
+from seatrial.analysis.intervals import frames_by_step
 from seatrial.analysis.result import LoadResult
 from seatrial.generator.frames import Frame
 from seatrial.record.histogram_log import HistogramLogWriter, LogLine
@@ -26,26 +27,24 @@ SERIES_COLUMNS = (
     "latency_us_max",
     "lateness_us_p99",
     "lateness_us_max",
+    "length_s",
+    "answered",
+    "drain",
 )
 
 
 def write_hdr_log(path: Path, facts: LoadFacts, frames: Sequence[Frame]) -> None:
-    """Write the latencies of the measure window, all workers merged, a line for each interval.
+    """Write the latencies of the measure window, all workers merged, a line for each interval, and one for the drain.
 
     Values are microseconds. Any HdrHistogram tool reads the file. Raises ``EnvironmentFault`` if it cannot be written.
     """
-    by_interval: dict[int, list[str]] = {}
-    for frame in frames:
-        index = max(0, round((frame.end_ns - facts.window_start_ns) / (facts.interval_s * 1e9)) - 1)
-        parts = (part.latency for part in frame.parts if part.phase == "measure")
-        by_interval.setdefault(index, []).extend(parts)
     start_epoch_s = time.time() - (time.monotonic_ns() - facts.window_start_ns) / 1e9
     try:
         writer = HistogramLogWriter(path, start_epoch_s=start_epoch_s, version=__version__)
-        for index, encoded in sorted(by_interval.items()):
-            merged = merge(encoded)
-            if merged.count:
-                writer.append(LogLine(None, index * facts.interval_s, facts.interval_s, merged.encode()))
+        for step, own in frames_by_step(facts, frames).items():
+            latency = merged(own, "latency")
+            if latency.count:
+                writer.append(LogLine(None, step.start_s, step.length_s, latency.encode()))
         writer.close()
     except OSError as error:
         raise unwritable(path, error) from None
@@ -60,8 +59,8 @@ def write_series(path: Path, result: LoadResult) -> None:
             for one in result.intervals:
                 latencies = (one.latency_us["p50"], one.latency_us["p99"], one.latency_us["max"])
                 lateness = (one.lateness_us["p99"], one.lateness_us["max"])
-                rows.writerow(
-                    (one.start_s, one.sent, one.completed, one.errors, one.held, *latencies, *lateness)
-                )
+                counts = (one.start_s, one.sent, one.completed, one.errors, one.held)
+                added = (one.length_s, one.answered, int(one.drain))
+                rows.writerow((*counts, *latencies, *lateness, *added))
     except OSError as error:
         raise unwritable(path, error) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from seatrial.analysis.answered import findings_of
 from seatrial.analysis.histograms import merge
 from seatrial.analysis.ours import worth_showing
 from seatrial.analysis.result import Distribution, LoadResult
@@ -25,7 +26,14 @@ PERCENTILES = (
 
 def load_text(result: LoadResult) -> str:
     """Return the whole text, ready to print."""
-    sections = (_heading(result), _validity(result), _latencies(result), _counts(result), _totals(result))
+    sections = (
+        _heading(result),
+        _validity(result),
+        _findings(result),
+        _latencies(result),
+        _counts(result),
+        _totals(result),
+    )
     return "\n\n".join("\n".join(section) for section in sections if section)
 
 
@@ -62,6 +70,11 @@ def _validity(result: LoadResult) -> list[str]:
         )
     lines += [f"  note: {remark}" for remark in result.remarks]
     return lines
+
+
+def _findings(result: LoadResult) -> list[str]:
+    # What was asked and what came, where they differ.
+    return [f"{finding[0].upper()}{finding[1:]}" for finding in findings_of((result,))]
 
 
 def _latencies(result: LoadResult) -> list[str]:
@@ -167,7 +180,10 @@ def _opened_again(result: LoadResult) -> list[str]:
 
 
 def _totals(result: LoadResult) -> list[str]:
-    received = result.bytes_received / result.window_s if result.window_s else 0.0
+    # What came in the window, as the rate above it, whoever asked; an older document tells only what was asked in it.
+    in_window = result.bytes_received_in_window
+    received_bytes = result.bytes_received if in_window is None else in_window
+    received = received_bytes / result.window_s if result.window_s else 0.0
     return [
         f"Requests/sec: {result.rate_achieved_per_s:>12,.2f}",
         f"Transfer/sec: {format_size(round(received)):>12}",

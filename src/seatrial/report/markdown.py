@@ -34,6 +34,8 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield f"{summary.run.name}, {when_text(summary.run)}, {repeats_text(summary)}"
     if summary.objectives:
         yield f"\nAsked of every case: {', '.join(f'`{objective.text}`' for objective in summary.objectives)}"
+    for finding in summary.findings:
+        yield f"\n**{_plain(finding)}**"
     for answer in summary.answers:
         yield f"\n{_plain(answer)}"
     yield ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.failures import error_count
+from seatrial.analysis.answered import error_count
 from seatrial.analysis.ours import worth_showing
-from seatrial.analysis.sentences import range_us
+from seatrial.analysis.sentences import range_us, rate_text
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.spread import Spread
 
 NONE = "-"
+CLOSED_LOOP = "closed loop"
 BASELINE = "direct"
 UNMEASURED = "not measured"
 MEGABYTE = 1_000_000
@@ -153,8 +154,13 @@ def _at_most(case: CaseSummary, text: str) -> str:
 
 def _asked(case: CaseSummary) -> str:
     if case.case.loop == "closed":
-        return "closed loop"
-    return NONE if case.case.rate_per_s is None else f"{case.case.rate_per_s:,.0f}"
+        return CLOSED_LOOP
+    return NONE if case.case.rate_per_s is None else rate_text(case.case.rate_per_s)
+
+
+def _achieved(case: CaseSummary) -> str:
+    spread = case.spreads.get("achieved_per_s")
+    return NONE if spread is None else rate_text(spread.median)
 
 
 def _held(case: CaseSummary) -> str:
@@ -190,7 +196,7 @@ _CELLS: dict[str, Callable[[CaseSummary], str]] = {
     "system": lambda case: case.case.system,
     "state": lambda case: case.state,
     "asked": _asked,
-    "achieved": _spread("achieved_per_s", ",.0f"),
+    "achieved": _achieved,
     "held": _held,
     "p50": _latency("p50"),
     "p99": _latency("p99"),

@@ -40,9 +40,11 @@ COLUMNS: tuple[Heading, ...] = (
 
 
 def print_summary(summary: RunSummary, console: Console) -> None:
-    """Print what the run answers, one sentence of verdict for each system, every cause of doubt, and the table."""
+    """Print what must be known first, then what the run answers, verdicts, every cause of doubt, and the table."""
     if summary.question:
         _say(console, summary.question, "bold")
+    for finding in summary.findings:
+        _say(console, finding, "bold red")
     for answer in summary.answers:
         _say(console, answer)
     if summary.answers:

@@ -22,6 +22,7 @@ def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:
                 method=plan.method, path=plan.path, host=plan.host or str(addresses[0]), headers=plan.headers
             ),
         ),
+        expected_status=plan.expect_status,
         loop=plan.loop,
         arrival=plan.arrival,
         profile=constant(plan.rate_per_s) if plan.rate_per_s else (),

@@ -86,6 +86,7 @@ class LoadRun:
             scheduling="first" if all(hello.scheduling == "first" for hello in hellos) else "shared",
             clock_steps=sum(done.clock_steps for done in self.driven.dones),
             routes=merged_routes(report for done in self.driven.dones for report in done.routes),
+            status_expected=load.status_expected,
             unexpected_kept=tuple(answer for done in self.driven.dones for answer in done.unexpected),
             tls=load.tls is not None,
             spin=load.spin,

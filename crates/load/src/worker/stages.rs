@@ -16,8 +16,9 @@ impl<D: Driver> Worker<D> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Run(mut schedule) => {
                 schedule.cut(now_ns);
-                self.recorder.set_window_end(schedule.end_ns());
+                self.recorder.set_window(schedule.window());
                 self.stage = Stage::Drain(schedule, now_ns + self.spec.drain_ns);
+                self.set_next_frame(now_ns);
             }
             Stage::Drain(schedule, until_ns) => self.stage = Stage::Drain(schedule, until_ns.min(now_ns)),
             Stage::Ramp { .. } | Stage::Done => {
@@ -125,7 +126,7 @@ impl<D: Driver> Worker<D> {
             schedule.advance();
         }
         // Closing a hundred thousand connections takes a second of CPU that no request cost.
-        let mut frame = self.frame(now_ns);
+        let mut frame = self.frame(now_ns, true);
         frame.active = active;
         self.held.close_all(&mut self.driver);
         parent.tell(Message::Frame(frame));

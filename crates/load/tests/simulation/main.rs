@@ -11,3 +11,4 @@ mod sleeping;
 mod stopped;
 mod support;
 mod truth;
+mod window;
