@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from tests.support.disks import Disk, mounted
 from tests.support.made_run import make_run
-from tests.support.program import Outcome, run_seatrial, wait_until
-from tests.support.runs import START_LIMIT_S, Bench, results, survivors, trials, wait_for_phase
+from tests.support.program import Outcome, run_seatrial
+from tests.support.runs import Bench, results, survivors, trials, wait_for_answers, wait_for_phase
 
 from seatrial.errors import ExitCode
-from seatrial.record.reader import RunReader
 
 RUN_LIMIT_S = 90.0
 MEASURE = "10 min"
@@ -33,15 +32,6 @@ def assert_the_disk_is_blamed(outcome: Outcome) -> None:
     assert "Exception" not in outcome.stderr
     for part in ("error: ", "cause: ", "hint: ", "are free at"):
         assert part in outcome.stderr, outcome.stderr
-
-
-def wait_for_answers(run: Path) -> None:
-    def has_answers() -> bool:
-        with RunReader.open(run) as reader:
-            parts = [part for frame in reader.frames(1) for part in frame.parts if part.phase == "measure"]
-            return sum(part.completed for part in parts) > 0
-
-    assert wait_until(has_answers, START_LIMIT_S)
 
 
 def test_a_run_that_cannot_be_recorded_is_refused_and_leaves_nothing(disk: Disk) -> None:

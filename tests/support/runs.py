@@ -84,6 +84,18 @@ def wait_for_phase(run: Path, phase: str, system: str | None = None) -> None:
     assert wait_until(lambda: phase in _phases(run, system), START_LIMIT_S), (system, phase)
 
 
+def wait_for_answers(run: Path) -> None:
+    """Wait until the first trial has recorded answers of its measure phase."""
+
+    def has_answers() -> bool:
+        with suppress(RecordError), RunReader.open(run) as reader:
+            parts = [part for frame in reader.frames(1) for part in frame.parts if part.phase == "measure"]
+            return sum(part.completed for part in parts) > 0
+        return False
+
+    assert wait_until(has_answers, START_LIMIT_S)
+
+
 def _phases(run: Path, system: str | None) -> set[str]:
     # The file is there before its tables are.
     with suppress(RecordError), RunReader.open(run) as reader:
