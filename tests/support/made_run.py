@@ -57,6 +57,7 @@ class Twist:
     lost_frame: int | None = None
     slow: float = 1.0
     driver: str = "epoll"
+    busy: bool = False
 
 
 def make_run(
@@ -249,9 +250,16 @@ def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events
                 at_s, role, name, pid, cpu_s * 0.4, cpu_s * 0.6, memory, pss, 40 + held, 2, 0.0
             )
             yield events.ProcessSampled(number, process)
-        yield events.HostSampled(number, HostSample(at_s, {"cpu_busy_s": at_s * 0.8, "cpu_steal_s": 0.0}))
+        yield events.HostSampled(number, HostSample(at_s, _host(at_s, twist)))
         counters = {"connections_active": connections, "requests": requests}
         yield events.SystemSampled(number, SystemSample(at_s, case["system"], counters))
+
+
+def _host(at_s: float, twist: Twist) -> dict[str, float]:
+    values = {"cpu_busy_s": at_s * 0.8, "cpu_steal_s": 0.0}
+    if twist.busy:
+        values |= {"cpu_user_s": at_s * 1.8, "cpu_nice_s": 0.0, "cpu_system_s": 0.0, "cpu_idle_s": at_s * 0.2}
+    return values
 
 
 def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -> events.TrialEnded:

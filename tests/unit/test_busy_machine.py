@@ -7,13 +7,20 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import cast
 
 import pytest
+from tests.support.made_run import Twist, make_run
 from tests.unit.test_document import FACTS
 
 from seatrial.analysis.document import summarise
+from seatrial.analysis.evidence import _cpu_shares
 from seatrial.analysis.loaded import judge_load, remarks_of
+from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.window import Window
+from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
+from seatrial.record.reader import RunReader
 from seatrial.run.others import SEEN, OtherLoads
 
 HOG = "while True: pass"
@@ -101,3 +108,37 @@ def test_a_link_in_a_place_that_all_may_write_to_is_not_followed(tmp_path):
     with OtherLoads(tmp_path) as others:
         assert others.look() is not None
     assert not target.exists()
+
+
+class Samples:
+    """A reader of nothing but samples: a machine of two CPUs, of which our process takes a half and others a whole."""
+
+    def host_samples(self, _trial: int) -> tuple[HostSample, ...]:
+        kinds = {"cpu_user_s": 1.5, "cpu_nice_s": 0.0, "cpu_system_s": 0.0, "cpu_idle_s": 0.5}
+        return tuple(
+            HostSample(float(at_s), {kind: at_s * cores for kind, cores in kinds.items()})
+            for at_s in range(11)
+        )
+
+    def process_samples(self, _trial: int) -> tuple[ProcessSample, ...]:
+        return tuple(
+            ProcessSample(float(at_s), "generator", "w", 7, at_s * 0.5, 0.0, 1, None, None, 1, None)
+            for at_s in range(11)
+        )
+
+
+def test_a_trial_is_told_apart_from_its_neighbours_by_its_samples():
+    cpu = _cpu_shares(cast(RunReader, Samples()), 1, Window(2 * 10**9, 8 * 10**9))
+    assert cpu is not None
+    assert [cpu.others, cpu.idle] == pytest.approx([0.5, 0.25])
+    assert _cpu_shares(cast(RunReader, Samples()), 1, None) is None
+
+
+def test_a_busy_machine_is_found_in_the_record_and_a_pass_holds_all_the_same(tmp_path):
+    path = make_run(tmp_path, twists={1: Twist(busy=True)}, systems=("direct",))
+    with RunReader.open(path) as reader:
+        case = summarise_run(reader).cases[0]
+    (reason,) = case.validity.reasons
+    assert (reason.code, reason.direction) == ("environment.busy", "inflates")
+    assert "10% of it was idle" in reason.text
+    assert (case.state, case.at_most) == ("PASS", True)

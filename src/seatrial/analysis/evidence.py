@@ -69,6 +69,7 @@ def evidence_of(
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         steal_fraction=_steal_fraction(reader, trial.trial, window),
+        cpu=_cpu_shares(reader, trial.trial, window),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(*(reason(item) for item in trial.reasons), *_damage(reader, trial.trial)),
     )
