@@ -70,8 +70,18 @@ DOCUMENT = {
         "opened": int,
         "reconnected": int,
         **dict.fromkeys(
-            ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests"), int
+            (
+                "churned",
+                "closed_by_peer",
+                "reset_by_peer",
+                "syn_retransmissions",
+                "held_requests",
+                "held_unanswered",
+            ),
+            int,
         ),
+        "held_answers": Counter,
+        "held_lifetime_us": type(None),
     },
     "requests": dict.fromkeys(
         ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed"), int
@@ -181,9 +191,12 @@ def test_open_loop_with_held_connections_on_two_workers(origin) -> None:
                 "reset_by_peer",
                 "syn_retransmissions",
                 "held_requests",
+                "held_unanswered",
             ),
             0,
         ),
+        "held_answers": {},
+        "held_lifetime_us": None,
     }
     assert served["connections_accepted"] == 221
     assert document["connect_us"]["count"] == 221

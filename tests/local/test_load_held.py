@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from tests.support.program import Running, run_seatrial, wait_until
+from tests.support.program import Running, run_seatrial, running_origin, wait_until
 
 from seatrial.errors import ExitCode
 from seatrial.systems.sockets import count_established
@@ -120,3 +120,27 @@ def test_a_busy_loop_on_request_is_no_reason_for_doubt() -> None:
             if not codes:
                 break
     assert "generator.cpu" not in codes
+
+
+def test_idle_connections_that_are_answered_badly_or_not_at_all_are_mentioned() -> None:
+    with running_origin("--status", "500") as origin:
+        flags = (
+            "-c",
+            "0",
+            "--hold",
+            "10",
+            "--hold-traffic",
+            "request:100ms",
+            "-d",
+            "1s",
+            "-q",
+            "--json",
+            "-",
+        )
+        document = run_seatrial("load", origin.url, *flags).document
+        served = origin.finish()["requests"]
+    connections = document["connections"]
+    answered, asked = connections["held_answers"], connections["held_requests"]
+    assert set(answered) == {"5xx"}
+    # The last request of each connection may still be under way.
+    assert asked - 10 <= answered["5xx"] <= asked <= served

@@ -114,7 +114,8 @@ def older_document() -> dict[str, Any]:
     del document["bytes"]["received_in_window"]
     for interval in document["intervals"]:
         del interval["length_s"], interval["answered"], interval["drain"]
-    for key in ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests"):
+    for key in ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests",
+                "held_answers", "held_unanswered", "held_lifetime_us"):  # fmt: skip
         del document["connections"][key]
     for key in (
         "worker_cpu_cores_max", "stall_us_max", "receive_wait_us_p99", "receive_wait_us_max", "clock_steps",

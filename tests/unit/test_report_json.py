@@ -56,9 +56,12 @@ LOAD = {
                 "reset_by_peer",
                 "syn_retransmissions",
                 "held_requests",
+                "held_unanswered",
             ),
             int,
         ),
+        "held_answers": {str: int},
+        "held_lifetime_us": type(None),
     },
     "requests": dict.fromkeys(
         ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed"), int

@@ -114,6 +114,10 @@ pub struct Frame {
     pub reset_by_peer: u64,
     pub syn_retransmissions: u64,
     pub held_requests: u64,
+    #[serde(serialize_with = "as_map")]
+    pub held_answers: Vec<(&'static str, u64)>,
+    pub held_unanswered: u64,
+    pub held_lifetime: String,
     pub receive_wait: String,
     pub receive_wait_ns_max: u64,
     pub stall_ns_max: u64,

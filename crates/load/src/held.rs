@@ -1,4 +1,4 @@
-//! Idle connections: open, almost or wholly silent, and no more than sixteen bytes each.
+//! Idle connections: open, almost or wholly silent, and no more than 24 bytes each.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,6 +6,8 @@ use std::io;
 use seatrial_net::tls::TlsFailure;
 use seatrial_net::{Driver, Ended, Event, Route, Use};
 
+use crate::awaited::Awaited;
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::hold::HoldPace;
 use crate::opener::rest_ns;
@@ -21,17 +23,29 @@ const SCRATCH_BYTES: usize = 4096;
 const PIECES_AT_ONCE: u32 = 16;
 /// So many act, or are given up, before everything else has its turn.
 const AT_ONCE: u32 = 256;
+/// A connection that the peer ends sooner was not welcome: it is above some limit there, and is not hurried back.
+const UNWELCOME_NS: u64 = 1_000_000_000;
+/// So long after its last rest a failure is the first again.
+const FORGIVEN_NS: u64 = 1_000_000_000;
+const NS_PER_MS: u64 = 1_000_000;
 
 #[derive(Clone, Copy)]
 struct Slot {
     socket: i32,
     generation: u32,
-    /// Bytes of the current request that were sent.
+    /// Which request of the catalog is the current one, and how many bytes of it were sent.
+    request: u32,
     written: u32,
+    /// When it was established, since the beginning of the load.
+    since_ms: u32,
     is_established: bool,
     /// There is more to read, of which no event will tell again.
     is_unread: bool,
+    awaited: Awaited,
 }
+
+/// Hundreds of thousands are held.
+const _: () = assert!(size_of::<Slot>() <= 24);
 
 struct Attempt {
     index: u32,
@@ -53,16 +67,26 @@ pub(crate) struct Held {
     failures: u32,
     rests_until_ns: u64,
     pace: HoldPace,
-    request: Vec<u8>,
+    /// Requests that were begun: each is another slot of the mixture.
+    begun: u64,
+    epoch_ns: u64,
     /// Those that have more to read than was read in their turn, the first of them first.
     unread: VecDeque<u32>,
     turn: Turn,
 }
 
 impl Held {
-    pub(crate) fn new(count: u32, traffic: HoldTraffic, request: Vec<u8>, now_ns: u64) -> Self {
-        let slot =
-            Slot { socket: CLOSED, generation: 0, written: 0, is_established: false, is_unread: false };
+    pub(crate) fn new(count: u32, traffic: HoldTraffic, now_ns: u64) -> Self {
+        let slot = Slot {
+            socket: CLOSED,
+            generation: 0,
+            request: 0,
+            written: 0,
+            since_ms: 0,
+            is_established: false,
+            is_unread: false,
+            awaited: Awaited::default(),
+        };
         Self {
             slots: vec![slot; count as usize],
             closed: (0..count).rev().collect(),
@@ -74,7 +98,8 @@ impl Held {
             failures: 0,
             rests_until_ns: 0,
             pace: HoldPace::new(traffic, count, now_ns),
-            request,
+            begun: 0,
+            epoch_ns: now_ns,
             unread: VecDeque::new(),
             turn: Turn::default(),
         }
@@ -194,8 +219,11 @@ impl Held {
             Ok(connected) => {
                 let slot = &mut self.slots[index as usize];
                 (slot.is_established, slot.written) = (true, 0);
+                slot.since_ms = (now_ns.saturating_sub(self.epoch_ns) / NS_PER_MS) as u32;
                 self.established += 1;
-                self.failures = 0;
+                if now_ns >= self.rests_until_ns + FORGIVEN_NS {
+                    self.failures = 0;
+                }
                 let connect_ns = recorder.shaken(took_ns, connected.tls);
                 recorder.opened(connect_ns, connected.retransmissions);
                 if self.was_complete {
@@ -208,7 +236,7 @@ impl Held {
                 let socket = self.slots[index as usize].socket;
                 recorder.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
                 self.rest(now_ns);
-                self.close(driver, index);
+                self.close(driver, index, recorder);
                 false
             }
         }
@@ -219,6 +247,7 @@ impl Held {
         for pieces in 1.. {
             match driver.receive(self.slots[index as usize].socket, &mut scratch) {
                 Ok(received) if received.len > 0 => {
+                    self.look(index, &scratch[..received.len], recorder);
                     self.turn.read(received.len, || driver.now_ns());
                     if pieces == PIECES_AT_ONCE || self.turn.is_over() {
                         return self.put_off(index);
@@ -254,7 +283,7 @@ impl Held {
     fn broke<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder, error: &io::Error) {
         if TlsFailure::of(error).is_some() {
             recorder.failure(Failure::of_read(error));
-            self.close(driver, index);
+            self.close(driver, index, recorder);
         } else {
             // A TLS stream may end without the word that it would.
             let was_reset = error.kind() != io::ErrorKind::UnexpectedEof;
@@ -271,11 +300,34 @@ impl Held {
     ) {
         recorder.ended_by_peer(was_reset);
         self.lost += 1;
-        self.close(driver, index);
+        let now_ns = driver.now_ns();
+        let since_ns = self.epoch_ns + u64::from(self.slots[index as usize].since_ms) * NS_PER_MS;
+        let lived_ns = now_ns.saturating_sub(since_ns);
+        recorder.held_lived(lived_ns);
+        if lived_ns < UNWELCOME_NS {
+            self.rest(now_ns);
+        }
+        self.close(driver, index, recorder);
+    }
+
+    /// Looks at what came for the status of an answer.
+    fn look(&mut self, index: u32, bytes: &[u8], recorder: &mut Recorder) {
+        let awaited = &mut self.slots[index as usize].awaited;
+        if awaited.is_open()
+            && let Some(class) = awaited.read(bytes)
+        {
+            recorder.held_answer(class);
+        }
     }
 
     /// Lets every connection act whose turn has come.
-    pub(crate) fn act<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, now_ns: u64) {
+    pub(crate) fn act<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        catalog: &Catalog,
+        recorder: &mut Recorder,
+        now_ns: u64,
+    ) {
         for _ in 0..AT_ONCE {
             let Some(index) = self.pace.take(now_ns) else { return };
             if !self.slots[index as usize].is_established {
@@ -283,25 +335,37 @@ impl Held {
             }
             match self.pace.traffic() {
                 HoldTraffic::Silent => return,
-                HoldTraffic::Request { .. } => self.write(driver, index, usize::MAX, recorder),
-                HoldTraffic::SlowSend { .. } => self.write(driver, index, 1, recorder),
+                HoldTraffic::Request { .. } => self.write(driver, catalog, (index, usize::MAX), recorder),
+                HoldTraffic::SlowSend { .. } => self.write(driver, catalog, (index, 1), recorder),
                 HoldTraffic::SlowRead { bytes, .. } => {
-                    self.read_slowly(driver, index, bytes as usize, recorder);
+                    self.read_slowly(driver, catalog, (index, bytes as usize), recorder);
                 }
             }
         }
     }
 
-    fn write<D: Driver>(&mut self, driver: &mut D, index: u32, most: usize, recorder: &mut Recorder) {
+    fn write<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        catalog: &Catalog,
+        (index, most): (u32, usize),
+        recorder: &mut Recorder,
+    ) {
         let slot = &mut self.slots[index as usize];
-        let rest = &self.request[slot.written as usize..];
+        let is_new = slot.written == 0;
+        if is_new {
+            slot.request = catalog.pick(self.begun);
+        }
+        let request = &catalog.request(slot.request).bytes;
+        let rest = &request[slot.written as usize..];
         match driver.send(slot.socket, &rest[..rest.len().min(most)]) {
             Ok(written) => {
+                self.begun += u64::from(is_new);
                 let total = slot.written as usize + written;
-                if total == self.request.len() {
-                    recorder.held_request();
+                if total == request.len() {
+                    recorder.held_request(slot.awaited.asked());
                 }
-                slot.written = (total % self.request.len()) as u32;
+                slot.written = (total % request.len()) as u32;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => self.broke(driver, index, recorder, &error),
@@ -309,14 +373,22 @@ impl Held {
     }
 
     /// Asks once, then reads a little of the answer; asks again where nothing is left of it.
-    fn read_slowly<D: Driver>(&mut self, driver: &mut D, index: u32, bytes: usize, recorder: &mut Recorder) {
+    fn read_slowly<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        catalog: &Catalog,
+        (index, bytes): (u32, usize),
+        recorder: &mut Recorder,
+    ) {
         let mut scratch = [0; SCRATCH_BYTES];
-        match driver.receive(self.slots[index as usize].socket, &mut scratch[..bytes.clamp(1, SCRATCH_BYTES)])
-        {
-            Ok(received) if received.len > 0 => {}
+        let slot = self.slots[index as usize];
+        match driver.receive(slot.socket, &mut scratch[..bytes.clamp(1, SCRATCH_BYTES)]) {
+            Ok(received) if received.len > 0 => self.look(index, &scratch[..received.len], recorder),
             Ok(_) => self.ended_by_peer(driver, index, recorder, false),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.write(driver, index, usize::MAX, recorder);
+                if !slot.awaited.is_open() {
+                    self.write(driver, catalog, (index, usize::MAX), recorder);
+                }
             }
             Err(error) => self.broke(driver, index, recorder, &error),
         }
@@ -324,7 +396,11 @@ impl Held {
 
     /// Nothing is opened for a while after a failure, of these connections alone.
     fn rest(&mut self, now_ns: u64) {
-        self.rests_until_ns = self.rests_until_ns.max(now_ns + rest_ns(self.failures));
+        // What fails while they rest began before, and says nothing new.
+        if now_ns < self.rests_until_ns {
+            return;
+        }
+        self.rests_until_ns = now_ns + rest_ns(self.failures);
         self.failures = self.failures.saturating_add(1);
     }
 
@@ -339,13 +415,16 @@ impl Held {
                 let socket = self.slots[attempt.index as usize].socket;
                 let failure = Failure::of_expired_connect(driver, socket);
                 recorder.given_up(failure, driver.retransmissions(socket));
-                self.close(driver, attempt.index);
+                self.close(driver, attempt.index, recorder);
             }
         }
     }
 
-    fn close<D: Driver>(&mut self, driver: &mut D, index: u32) {
+    fn close<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {
         let slot = &mut self.slots[index as usize];
+        if slot.awaited.give_up() {
+            recorder.held_unanswered();
+        }
         driver.close(slot.socket, true);
         self.established -= u32::from(slot.is_established);
         self.fewest = self.fewest.min(self.established);

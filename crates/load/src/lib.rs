@@ -1,6 +1,7 @@
 //! The load-generating worker: schedules, the connection table, errors, histograms and interval frames.
 
 mod active;
+mod awaited;
 mod catalog;
 mod connection;
 pub mod control;

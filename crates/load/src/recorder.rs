@@ -13,6 +13,9 @@ use crate::routes::Routes;
 use crate::schedule::{Phase, Slot};
 use crate::shaken::Shaken;
 
+/// Classes of status by their first digit, as results show them.
+const CLASSES: [&str; 7] = ["0xx", "1xx", "2xx", "3xx", "4xx", "5xx", "other"];
+
 /// How a request ended that did not get its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -60,6 +63,10 @@ pub(crate) struct Recorder {
     reset_by_peer: u64,
     syn_retransmissions: u64,
     held_requests: u64,
+    held_unanswered: u64,
+    held_answers: [u64; CLASSES.len()],
+    /// Most workers need none.
+    held_lifetime: Option<Box<Histogram>>,
     openings: Openings,
     receive_wait: Histogram,
     receive_wait_ns_max: u64,
@@ -83,6 +90,9 @@ impl Recorder {
             reset_by_peer: 0,
             syn_retransmissions: 0,
             held_requests: 0,
+            held_unanswered: 0,
+            held_answers: [0; CLASSES.len()],
+            held_lifetime: None,
             openings: Openings::default(),
             receive_wait: Histogram::new(),
             receive_wait_ns_max: 0,
@@ -228,9 +238,25 @@ impl Recorder {
         }
     }
 
-    /// An idle connection has sent a whole request.
-    pub(crate) fn held_request(&mut self) {
+    /// An idle connection has sent a whole request; the one before it may have had no answer by then.
+    pub(crate) fn held_request(&mut self, is_last_unanswered: bool) {
         self.held_requests += 1;
+        self.held_unanswered += u64::from(is_last_unanswered);
+    }
+
+    /// An idle connection has ended before the answer to its request.
+    pub(crate) fn held_unanswered(&mut self) {
+        self.held_unanswered += 1;
+    }
+
+    /// An idle connection has an answer, whose status begins with this digit.
+    pub(crate) fn held_answer(&mut self, class: u8) {
+        self.held_answers[usize::from(class).min(CLASSES.len() - 1)] += 1;
+    }
+
+    /// The peer has ended an idle connection that had been established for so long.
+    pub(crate) fn held_lived(&mut self, lived_ns: u64) {
+        self.held_lifetime.get_or_insert_default().record_ns(lived_ns);
     }
 
     /// An answer lay in the receive queue until the loop looked.
@@ -273,6 +299,10 @@ impl Recorder {
         frame.reset_by_peer = std::mem::take(&mut self.reset_by_peer);
         frame.syn_retransmissions = std::mem::take(&mut self.syn_retransmissions);
         frame.held_requests = std::mem::take(&mut self.held_requests);
+        frame.held_unanswered = std::mem::take(&mut self.held_unanswered);
+        let answers = CLASSES.into_iter().zip(std::mem::take(&mut self.held_answers));
+        frame.held_answers = answers.filter(|(_, count)| *count > 0).collect();
+        frame.held_lifetime = self.held_lifetime.as_mut().map_or_else(String::new, |one| one.take_encoded());
         frame.receive_wait = self.receive_wait.take_encoded();
         frame.receive_wait_ns_max = std::mem::take(&mut self.receive_wait_ns_max);
         frame.errors = self.errors.take();

@@ -76,7 +76,7 @@ impl<D: Driver> Worker<D> {
         let sources: Vec<_> = spec.sources.iter().copied().map(RawAddress::any_port).collect();
         let active = Active::new(&spec, targets.clone(), sources.clone());
         Self {
-            held: Held::new(spec.held, spec.hold, spec.requests[0].encode(), now_ns),
+            held: Held::new(spec.held, spec.hold, now_ns),
             opener: Opener::new(spec.connect_rate_per_s, now_ns),
             recorder: Recorder::new(spec.requests.len(), spec.route_histograms),
             stage: Stage::Ramp { is_ready: false },
@@ -199,7 +199,7 @@ impl<D: Driver> Worker<D> {
     fn step(&mut self, parent: &mut impl Parent) {
         let now_ns = self.driver.now_ns();
         self.open_due(now_ns);
-        self.held.act(&mut self.driver, &mut self.recorder, now_ns);
+        self.held.act(&mut self.driver, self.active.catalog(), &mut self.recorder, now_ns);
         if let Some(before_ns) = now_ns.checked_sub(self.spec.timeout_ns) {
             self.active.expire(&mut self.driver, &mut self.recorder, before_ns);
             self.held.expire(&mut self.driver, before_ns, &mut self.recorder);

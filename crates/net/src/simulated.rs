@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::io;
 
 use self::socket::{Happening, Socket};
@@ -109,6 +109,7 @@ pub struct SimulatedDriver<S: Server> {
     sent_again: u64,
     connecting: usize,
     most_connecting: usize,
+    sent: HashMap<Vec<u8>, u64>,
 }
 
 impl<S: Server> SimulatedDriver<S> {
@@ -131,6 +132,7 @@ impl<S: Server> SimulatedDriver<S> {
             sent_again: 0,
             connecting: 0,
             most_connecting: 0,
+            sent: HashMap::new(),
         }
     }
 
@@ -175,6 +177,11 @@ impl<S: Server> SimulatedDriver<S> {
     /// The most attempts that were under way at a time.
     pub fn most_connecting(&self) -> usize {
         self.most_connecting
+    }
+
+    /// How often each request was sent that the kernel took at once.
+    pub fn sent_by_request(&self) -> &HashMap<Vec<u8>, u64> {
+        &self.sent
     }
 
     /// Connections that are open now.
@@ -317,6 +324,9 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         }
         if taken == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if taken == self.request_bytes {
+            *self.sent.entry(bytes.to_vec()).or_default() += 1;
         }
         self.sockets[index].request_bytes += taken;
         let steps = if self.sockets[index].request_bytes == self.request_bytes {

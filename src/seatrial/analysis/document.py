@@ -130,6 +130,10 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         driver_fallback=facts.driver_fallback,
         cpu_others_fraction=None if facts.cpu is None else round(facts.cpu.others, 4),
         cpu_idle_fraction=None if facts.cpu is None else round(facts.cpu.idle, 4),
+        held_answers=dict(
+            sorted(sum((Counter(frame.held_answers) for frame in frames), Counter[str]()).items())
+        ),
+        held_lifetime_us=_lifetime(frames),
         errors_in_window=errors_in(frames, window),
         stall_us_max=max((frame.stall_ns_max for frame in _measuring(frames)), default=0) // 1_000,
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in _measuring(frames)), default=0)
@@ -161,7 +165,19 @@ def _bytes_in_window(frames: Iterable[Frame]) -> int | None:
     return None if None in known else sum(count for count in known if count is not None)
 
 
-_FRAME_COUNTERS = ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests")
+def _lifetime(frames: Sequence[Frame]) -> Distribution | None:
+    told = [frame.held_lifetime for frame in frames if frame.held_lifetime]
+    return _distribution(told) if told else None
+
+
+_FRAME_COUNTERS = (
+    "churned",
+    "closed_by_peer",
+    "reset_by_peer",
+    "syn_retransmissions",
+    "held_requests",
+    "held_unanswered",
+)
 
 
 def _measuring(frames: Iterable[Frame]) -> Iterable[Frame]:
@@ -246,6 +262,9 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "reset_by_peer": result.reset_by_peer,
             "syn_retransmissions": result.syn_retransmissions,
             "held_requests": result.held_requests,
+            "held_answers": dict(result.held_answers),
+            "held_unanswered": result.held_unanswered,
+            "held_lifetime_us": as_dict(result.held_lifetime_us) if result.held_lifetime_us else None,
         },
         "requests": {
             name: getattr(result, name)

@@ -203,6 +203,9 @@ class LoadResult:
     reset_by_peer: int = 0
     syn_retransmissions: int = 0
     held_requests: int = 0
+    held_answers: Mapping[str, int] = field(default_factory=dict)
+    held_unanswered: int = 0
+    held_lifetime_us: Distribution | None = None
     unexpected: Mapping[str, int] = field(default_factory=dict)
     unexpected_kept: tuple[KeptAnswer, ...] = ()
     routes: tuple[RouteResult, ...] = ()

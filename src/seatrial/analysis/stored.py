@@ -82,6 +82,8 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
         cpu_others_fraction=machine.get("cpu_others_fraction"),
         cpu_idle_fraction=machine.get("cpu_idle_fraction"),
         remarks=tuple(document.get("remarks", ())),
+        held_answers=connections.get("held_answers", {}),
+        held_lifetime_us=_known_distribution(connections.get("held_lifetime_us")),
         errors_in_window=document.get("errors_in_window"),
         driver_fallback=document.get("driver_fallback"),
         unexpected=unexpected.get("counts", {}),
@@ -93,7 +95,14 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
 
 
 # Keys that the first documents did not have.
-_ADDED_CONNECTIONS = ("churned", "closed_by_peer", "reset_by_peer", "syn_retransmissions", "held_requests")
+_ADDED_CONNECTIONS = (
+    "churned",
+    "closed_by_peer",
+    "reset_by_peer",
+    "syn_retransmissions",
+    "held_requests",
+    "held_unanswered",
+)
 _ADDED_GENERATOR = (
     "cpu_frames_s",
     "worker_cpu_cores_max",

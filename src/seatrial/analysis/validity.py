@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.blame import grouped
+from seatrial.analysis.failures import held_answers_text
 from seatrial.analysis.result import Reason, Validity
 from seatrial.analysis.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT, RULES, UNCOUNTED
 
@@ -41,6 +42,8 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
             f"{load.unsent:,} of {load.intended:,} requests never found a free connection: the system"
             " answered slower than the schedule asked, and its backlog is in the latencies"
         )
+    if load is not None and (held := held_answers_text(load)):
+        remarks.append(held)
     if load is not None and load.in_flight:
         remarks.append(f"{load.in_flight:,} requests were unanswered at the end; they count with their age")
     cpu = evidence.cpu

@@ -64,7 +64,10 @@ class Frame:
     a base64 V2 histogram of how long answers lay unread in microseconds ("" in older records), ``receive_wait_ns_max``
     the longest, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
     ``held_min`` is the fewest held connections at any moment of the interval, None in records that are older than it;
-    ``held_lost`` counts those that the peer ended.
+    ``held_lost`` counts those that the peer ended. Of the ``held_requests`` that they sent, ``held_answers``
+    counts the answers by the class of their status, ``held_unanswered`` those that had none when the next was
+    sent or the connection ended. ``held_lifetime`` is a base64 V2 histogram of how long held connections lived
+    that the peer ended, in microseconds.
     """
 
     worker: int
@@ -88,6 +91,9 @@ class Frame:
     syn_retransmissions: int = 0
     cpu_frames_ns: int = 0
     held_requests: int = 0
+    held_answers: Mapping[str, int] = field(default_factory=dict)
+    held_unanswered: int = 0
+    held_lifetime: str = ""
     receive_wait_ns_max: int = 0
     stall_ns_max: int = 0
     tls_handshake: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seatrial.analysis.answered import findings_of
+from seatrial.analysis.failures import held_answers_text
 from seatrial.analysis.histograms import merge
 from seatrial.analysis.ours import worth_showing
 from seatrial.analysis.result import Distribution, LoadResult
@@ -154,10 +155,7 @@ def _counts(result: LoadResult) -> list[str]:
         lines.append(f"  {len(result.routes):,} routes, each in the JSON document")
     if result.churned:
         lines.append(f"  {result.churned:,} connections closed as planned, {result.opened:,} opened")
-    if result.closed_by_peer or result.reset_by_peer:
-        lines.append(
-            f"  idle connections ended by the peer: {result.closed_by_peer:,} closed, {result.reset_by_peer:,} reset"
-        )
+    lines += _idle(result)
     if result.tls and result.tls_handshake_us:
         versions = ", ".join(f"TLS {version}: {count:,}" for version, count in result.tls.versions.items())
         lines.append(
@@ -167,6 +165,22 @@ def _counts(result: LoadResult) -> list[str]:
         )
     if again := _opened_again(result):
         lines.append(f"  {', '.join(again)}")
+    return lines
+
+
+def _idle(result: LoadResult) -> list[str]:
+    lines = []
+    if result.closed_by_peer or result.reset_by_peer:
+        lines.append(
+            f"  idle connections ended by the peer: {result.closed_by_peer:,} closed, {result.reset_by_peer:,} reset"
+        )
+    if result.held_lifetime_us:
+        lived = result.held_lifetime_us
+        lines.append(
+            f"  held ones lived until then: p50 {_microseconds(lived.p50)}, at most {_microseconds(lived.max)}"
+        )
+    if held := held_answers_text(result):
+        lines.append(f"  {held}")
     return lines
 
 

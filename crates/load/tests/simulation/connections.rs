@@ -2,10 +2,11 @@
 
 use seatrial_load::example::constant;
 use seatrial_load::frame::Frame;
+use seatrial_load::histogram::Histogram;
 use seatrial_load::spec::{HoldTraffic, RequestSpec, Reuse, WorkerSpec};
 use seatrial_net::simulated::{Server, Step, Welcome};
 
-use crate::support::{GOOD, MS, Queue, S, run, run_when_ready, spec};
+use crate::support::{GOOD, MS, Queue, Recording, S, run, run_when_ready, spec};
 
 #[test]
 fn connections_are_renewed_after_their_share_of_requests() {
@@ -221,4 +222,110 @@ fn every_connection_request_that_was_sent_again_is_counted_where_nobody_answers(
         assert!(again >= 60, "{again}");
         assert!(seen.errors()["connect_timeout"] >= 20);
     }
+}
+
+/// The sum of a counter over a run.
+fn sum(seen: &Recording, field: fn(&Frame) -> u64) -> u64 {
+    seen.frames.iter().map(field).sum()
+}
+
+#[test]
+fn answers_to_idle_connections_are_counted_by_their_status_and_so_is_what_never_comes() {
+    /// Answers each request with the next of these, one after another.
+    struct Answers {
+        steps: Vec<Vec<Step>>,
+        asked: u64,
+    }
+    impl Server for Answers {
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            self.asked += 1;
+            self.steps[self.asked as usize % self.steps.len()].clone()
+        }
+    }
+    let failing = b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let steps = vec![
+        vec![Step::Send(MS, GOOD.to_vec())],
+        // Cut in the middle of its first line.
+        vec![Step::Send(MS, failing[..4].to_vec()), Step::Send(MS, failing[4..].to_vec())],
+        vec![],
+        vec![Step::Close(MS)],
+    ];
+    let hold = HoldTraffic::Request { every_ns: 100 * MS };
+    let spec = WorkerSpec { held: 20, active: 0, hold, measure_ns: 3 * S, ..spec() };
+    let (seen, driver) = run(&spec, Answers { steps, asked: 0 }, 2 * S);
+    let asked = driver.server().asked;
+    let answered = |class| {
+        let counts = seen.frames.iter().flat_map(|frame| &frame.held_answers);
+        counts.filter(|(name, _)| *name == class).map(|(_, count)| count).sum::<u64>()
+    };
+    let unanswered = sum(&seen, |frame| frame.held_unanswered);
+    assert_eq!(sum(&seen, |frame| frame.held_requests), asked);
+    assert!(asked >= 300, "{asked}");
+    // Those of the last round may still be awaited.
+    let ends = answered("2xx") + answered("5xx") + unanswered;
+    assert!((asked - 20..=asked).contains(&ends), "{ends} of {asked}");
+    for (class, count) in [("2xx", answered("2xx")), ("5xx", answered("5xx"))] {
+        assert!(count.abs_diff(asked / 4) <= 20, "{count} of {asked} are {class}");
+    }
+    // A quarter has no answer, of another the connection ends.
+    assert!(unanswered.abs_diff(asked / 2) <= 20, "{unanswered} of {asked}");
+}
+
+#[test]
+fn idle_connections_send_every_request_of_the_load() {
+    /// Counts requests by their length, which is all that a simulated server sees of them.
+    struct Counts;
+    impl Server for Counts {
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            vec![Step::Send(MS, GOOD.to_vec())]
+        }
+    }
+    let request = &spec().requests[0];
+    let hosts =
+        ["a.test", "b.test", "c.test"].map(|host| RequestSpec { host: host.to_owned(), ..request.clone() });
+    let hold = HoldTraffic::Request { every_ns: 100 * MS };
+    let spec = WorkerSpec { held: 9, active: 0, hold, requests: hosts.to_vec(), measure_ns: 3 * S, ..spec() };
+    let (seen, driver) = run(&spec, Counts, 2 * S);
+    let sent = driver.sent_by_request();
+    let asked = sum(&seen, |frame| frame.held_requests);
+    assert_eq!(sent.len(), 3, "{sent:?}");
+    assert_eq!(sent.values().sum::<u64>(), asked);
+    assert!(sent.values().all(|count| count.abs_diff(asked / 3) <= 10), "{sent:?}");
+}
+
+#[test]
+fn idle_connections_above_a_limit_do_not_starve_those_that_carry_requests() {
+    /// Closes every connection that does not ask for something whole.
+    struct Limited {
+        welcomed: u64,
+    }
+    impl Server for Limited {
+        fn welcome(&mut self, _: u64) -> Welcome {
+            self.welcomed += 1;
+            Welcome::Accept(10_000)
+        }
+
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            vec![Step::Send(MS, GOOD.to_vec())]
+        }
+
+        fn interrupt(&mut self, _: u64) -> Vec<Step> {
+            vec![Step::Close(MS)]
+        }
+    }
+    // Each idle connection sends a byte every millisecond, and is closed for it.
+    let hold = HoldTraffic::SlowSend { every_ns: MS };
+    let spec =
+        WorkerSpec { held: 20, active: 10, hold, connect_rate_per_s: 500.0, measure_ns: 3 * S, ..spec() };
+    let (seen, driver) = run(&spec, Limited { welcomed: 0 }, 2 * S + MS);
+    assert_eq!(seen.sum(|part| part.completed), 3_000);
+    // Five seconds at 500 a second would be 2,500. Resting, the twenty come once after each rest, a second apart at last.
+    let welcomed = driver.server().welcomed;
+    assert!((30..600).contains(&welcomed), "{welcomed} connections");
+    let lost = sum(&seen, |frame| frame.held_lost);
+    let lifetimes = seen.frames.iter().filter(|frame| !frame.held_lifetime.is_empty());
+    let lived: Vec<_> =
+        lifetimes.map(|frame| Histogram::decode(&frame.held_lifetime).expect("ours")).collect();
+    assert_eq!(lived.iter().map(Histogram::count).sum::<u64>(), lost);
+    assert!(lived.iter().all(|lifetimes| lifetimes.max_us() < 50_000));
 }
