@@ -55,6 +55,13 @@ def test_requests_that_were_never_sent_are_errors() -> None:
     assert answered_of_intended(result) == 0.125
 
 
+def test_what_a_cut_load_left_no_word_of_is_said_as_such() -> None:
+    cut = load(completed=150, status={"200": 150}, sent=160, unsent=0, in_flight=0, answered_in_window=150)
+    assert findings_of((cut,)) == (
+        "100/s asked, 37.5/s answered: 37.5 %; 250 requests had no answer yet when the load was cut",
+    )
+
+
 def test_both_rates_are_said_where_they_differ() -> None:
     assert findings_of((OVERLOADED,)) == (
         "100/s asked, 40/s answered: 40 %; 158 requests found no free connection, 2 were unanswered at the end",

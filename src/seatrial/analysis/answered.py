@@ -193,11 +193,14 @@ def _lacking(tally: _Tally) -> str:
         (tally.failed, "failed"),
         (tally.in_flight, f"{_were(tally.in_flight)} unanswered at the end"),
     )
-    told = [(count, end) for count, end in ends if count]
-    first, *rest = [
-        f"{count:,} {_requests(count) if index == 0 else ''}{end}" for index, (count, end) in enumerate(told)
+    # A load that was cut short left no word of what was under way.
+    unknown = tally.intended - tally.completed - sum(count for count, _ in ends)
+    known = [
+        (count, end) for count, end in (*ends, (unknown, "had no answer yet when the load was cut")) if count
     ]
-    return ", ".join((first, *rest))
+    return ", ".join(
+        f"{count:,} {_requests(count) if index == 0 else ''}{end}" for index, (count, end) in enumerate(known)
+    )
 
 
 def _requests(count: int) -> str:
