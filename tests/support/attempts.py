@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
-ATTEMPTS = 3
-"""On a busy machine something else may hold either side back for longer than a bound allows."""
+ATTEMPTS = 6
+"""On a busy machine something else may hold either side back for longer than a bound allows, for seconds at a time."""
+REST_S = 0.5
+"""How much longer is waited before each further attempt: what disturbs comes in bursts."""
 
 
 def attempt(check: Callable[[], None]) -> None:
@@ -16,5 +19,6 @@ def attempt(check: Callable[[], None]) -> None:
         except AssertionError:
             if not left:
                 raise
+            time.sleep(REST_S * (ATTEMPTS - left))
         else:
             return
