@@ -33,6 +33,8 @@ BUSY_MACHINE = {
     "generator.late",
     "generator.frames",
     "generator.cpu",
+    "generator.stalled",
+    "generator.unread",
     "environment.steal",
     "environment.busy",
 }
@@ -77,8 +79,11 @@ def run_on_a_quiet_machine(bench: Bench, plan: Path) -> tuple[Outcome, Path]:
 
 def test_a_plan_gives_a_report_whose_counts_agree(bench) -> None:
     outcome, run = run_on_a_quiet_machine(bench, bench.plan("direct", "envoy", "nginx"))
-    assert outcome.code == ExitCode.PASS, outcome
     document = results(run)
+    doubted = {system for system, trial in trials(document).items() if codes(trial)}
+    assert outcome.code == ExitCode.PASS or (doubted and outcome.code == ExitCode.INVALID_MEASUREMENT), (
+        outcome
+    )
     assert document["run"]["state"] == "finished"
     # stderr is no terminal here: a line for each trial, and none for its phases.
     lines = [line for line in outcome.stderr.splitlines() if line.startswith("trial ")]
@@ -91,7 +96,9 @@ def test_a_plan_gives_a_report_whose_counts_agree(bench) -> None:
     seen = trials(document)
     assert set(seen) == {"direct", "envoy", "nginx"}
     for system, trial in seen.items():
-        assert trial["validity"] == {"state": "VALID", "direction": None, "reasons": []}
+        # Counts are exact on any machine. What may be doubted on a busy one is how long it took.
+        assert codes(trial) <= BUSY_MACHINE
+        assert trial["validity"]["state"] == ("INVALID" if system in doubted else "VALID")
         assert trial["load"]["requests"]["intended"] == trial["load"]["requests"]["completed"] == MEASURED
         counts = trial["counts"]
         assert counts["generator_completed"] == counts["origin_requests"] == MEASURED + WARMED_UP
@@ -108,15 +115,15 @@ def test_a_plan_gives_a_report_whose_counts_agree(bench) -> None:
         assert counts["system_upstream_requests"] == (MEASURED + WARMED_UP if system == "envoy" else None)
         held = trial["load"]["connections"]["held"]
         assert held == {"requested": 50, "established": 50}
-    assert_the_page_and_the_table_are_there(outcome, run)
-    assert_the_report_is_made_again(run)
+    assert_the_page_and_the_table_are_there(outcome, run, doubted)
+    assert_the_report_is_made_again(run, outcome.code)
     assert all(change.undone_utc for change in processes(run))
     assert_clean_finds_nothing(bench)
 
 
-def assert_the_page_and_the_table_are_there(outcome: Outcome, run: Path) -> None:
+def assert_the_page_and_the_table_are_there(outcome: Outcome, run: Path, doubted: set[str]) -> None:
     assert f"report: {run / 'report.html'}" in outcome.stdout
-    for system in ("direct", "envoy", "nginx"):
+    for system in {"direct", "envoy", "nginx"} - doubted:
         assert f"{system}: PASS" in outcome.stdout
     assert len(list((run / "histograms").glob("*.hlog"))) == 6
     for name in ("report.html", "report.md", "results.csv", "results.json", "plan.yaml"):
