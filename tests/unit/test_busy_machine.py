@@ -14,7 +14,7 @@ from tests.support.made_run import Twist, make_run
 from tests.unit.test_document import FACTS
 
 from seatrial.analysis.document import summarise
-from seatrial.analysis.evidence import _cpu_shares
+from seatrial.analysis.evidence import _cpu_shares, _looks_in
 from seatrial.analysis.loaded import judge_load, remarks_of
 from seatrial.analysis.summary import summarise_run
 from seatrial.analysis.window import Window
@@ -128,10 +128,11 @@ class Samples:
 
 
 def test_a_trial_is_told_apart_from_its_neighbours_by_its_samples():
-    cpu = _cpu_shares(cast(RunReader, Samples()), 1, Window(2 * 10**9, 8 * 10**9))
+    reader = cast(RunReader, Samples())
+    cpu = _cpu_shares(reader, 1, _looks_in(reader, 1, Window(2 * 10**9, 8 * 10**9)))
     assert cpu is not None
     assert [cpu.others, cpu.idle] == pytest.approx([0.5, 0.25])
-    assert _cpu_shares(cast(RunReader, Samples()), 1, None) is None
+    assert _cpu_shares(reader, 1, _looks_in(reader, 1, None)) is None
 
 
 def test_a_busy_machine_is_found_in_the_record_and_a_pass_holds_all_the_same(tmp_path):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.result import LoadResult
     from seatrial.generator.frames import Frame
+    from seatrial.observe.samples import HostSample
     from seatrial.record.reader import RunReader
     from seatrial.record.rows import RecordedCase, RecordedPhase, RecordedTrial
 
@@ -57,6 +58,7 @@ def evidence_of(
 ) -> TrialEvidence:
     """Gather the evidence of one trial of a record."""
     window = measure_window(reader.phases(trial.trial), frames)
+    looks = _looks_in(reader, trial.trial, window)
     return TrialEvidence(
         state=trial.state,
         load=load,
@@ -68,8 +70,8 @@ def evidence_of(
         unfinished=sum(part.sent - part.completed for frame in frames for part in frame.parts),
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
-        steal_fraction=_steal_fraction(reader, trial.trial, window),
-        cpu=_cpu_shares(reader, trial.trial, window),
+        steal_fraction=_steal_fraction(looks),
+        cpu=_cpu_shares(reader, trial.trial, looks),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(*(reason(item) for item in trial.reasons), *_damage(reader, trial.trial)),
     )
@@ -143,11 +145,15 @@ def worker_evidence(worker: int, frames: Sequence[Frame], window: Window | None)
     )
 
 
-def _steal_fraction(reader: RunReader, trial: int, window: Window | None) -> float | None:
+def _looks_in(reader: RunReader, trial: int, window: Window | None) -> list[HostSample]:
+    """Return the looks at the machine within the window."""
     if window is None:
-        return None
+        return []
     start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
-    seen = [sample for sample in reader.host_samples(trial) if start_s <= sample.at_s <= end_s]
+    return [sample for sample in reader.host_samples(trial) if start_s <= sample.at_s <= end_s]
+
+
+def _steal_fraction(seen: Sequence[HostSample]) -> float | None:
     if len(seen) < 2 or "cpu_steal_s" not in seen[0].values:
         return None
     stolen_s = seen[-1].values["cpu_steal_s"] - seen[0].values["cpu_steal_s"]
@@ -155,12 +161,8 @@ def _steal_fraction(reader: RunReader, trial: int, window: Window | None) -> flo
     return stolen_s / (seen[-1].at_s - seen[0].at_s) / cores
 
 
-def _cpu_shares(reader: RunReader, trial: int, window: Window | None) -> CpuShares | None:
+def _cpu_shares(reader: RunReader, trial: int, seen: Sequence[HostSample]) -> CpuShares | None:
     """Return whose the CPU time was, between the first and the last look at the machine in the window."""
-    if window is None:
-        return None
-    start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
-    seen = [sample for sample in reader.host_samples(trial) if start_s <= sample.at_s <= end_s]
     if len(seen) < 2 or "cpu_user_s" not in seen[0].values:
         return None
     ours: dict[int, list[float]] = {}
