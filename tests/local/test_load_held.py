@@ -44,6 +44,10 @@ class Server:
             except OSError:
                 return
 
+    def silent(self) -> int:
+        """Return how many connections have never asked."""
+        return len(self._silent)
+
     def drop_silent(self) -> int:
         dropped = list(self._silent)
         self._silent.clear()
@@ -97,8 +101,8 @@ def test_losing_every_idle_connection_is_not_hidden_by_opening_them_again() -> N
         "--hold", "20", "--connect-rate", "10",
     ) as running:  # fmt: skip
         assert wait_until(lambda: count_established(server.port) == 22, 20.0)
-        # The window begins a twentieth of a second after the last connection.
-        time.sleep(1.0)
+        # The active two have asked: the window has begun.
+        assert wait_until(lambda: server.silent() == 20, 20.0)
         assert server.drop_silent() == 20
         outcome = running.wait(30)
     document = outcome.document
