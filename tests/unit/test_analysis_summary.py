@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from seatrial.analysis.model import CaseSummary, RunSummary
+    from seatrial.record.rows import RecordedTrial
 
 from seatrial._engine import Histogram
 from seatrial.analysis.cases import case_summary
 from seatrial.analysis.histograms import merged, spectrum
 from seatrial.analysis.resources import TrialResources
 from seatrial.analysis.sentences import range_us, rate_text, sentence_of, value_text
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.summary import summarise_run, validity_of
 from seatrial.errors import ExitCode
 from seatrial.record.reader import RunReader
 from seatrial.record.rows import RecordedObjective
@@ -213,6 +214,42 @@ def test_a_run_that_was_cut_says_so(tmp_path):
     assert [case.state for case in summary.cases[:4]] == ["not run"] * 4
     assert summary.systems[0].sentence == "direct: not finished, 0 of 4 cases ran"
     assert summary.exit_code == ExitCode.INVALID_MEASUREMENT
+
+
+class GoesOn(RunReader):
+    """A run that goes on meanwhile: each time that its trials are read one more of them has ended."""
+
+    ended = 0
+
+    def trials(self) -> tuple[RecordedTrial, ...]:
+        self.ended += 1
+        return tuple(
+            trial if trial.trial <= self.ended else replace(trial, state="running")
+            for trial in super().trials()
+        )
+
+
+def test_a_trial_that_ends_while_a_live_run_is_read_breaks_nothing(tmp_path):
+    path = make_run(tmp_path, trials=8, end=False, systems=("direct",))
+    with GoesOn.open(path) as reader:
+        summary = summarise_run(reader)
+    assert sum(len(case.trials) for case in summary.cases) > 0
+
+
+class OfOneTrial(RunReader):
+    """Reads no trial but the one that it is asked for."""
+
+    def trials(self) -> tuple[RecordedTrial, ...]:
+        raise AssertionError("with every trial that ends all those before it are read again")
+
+
+def test_to_judge_one_trial_no_other_is_read(tmp_path):
+    path = make_run(tmp_path, trials=3, end=False, twists={2: Twist(died=True)}, systems=("direct",))
+    with OfOneTrial.open(path) as reader:
+        states = [
+            None if (found := validity_of(reader, trial)) is None else found.state for trial in range(5)
+        ]
+    assert states == [None, "VALID", "INVALID", "VALID", None]
 
 
 def test_a_case_passes_only_with_all_its_repeats(tmp_path):

@@ -67,12 +67,11 @@ def validities_of(reader: RunReader, case: RecordedCase) -> tuple[Validity, ...]
 
 def validity_of(reader: RunReader, number: int) -> Validity | None:
     """Return whether one trial that has ended may be believed; None where the record has no such trial."""
-    cases = {case.id: case for case in reader.cases()}
-    for trial in reader.trials():
-        if trial.trial == number and trial.state != "running" and trial.case_id in cases:
-            frames = reader.frames(trial.trial)
-            return judge_trial(_evidence(reader, cases[trial.case_id], trial, frames))
-    return None
+    trial = reader.trial(number)
+    if trial is None or trial.state == "running":
+        return None
+    case = next((case for case in reader.cases() if case.id == trial.case_id), None)
+    return None if case is None else judge_trial(_evidence(reader, case, trial, reader.frames(number)))
 
 
 def _attempts_by_system(cases: Sequence[CaseSummary]) -> dict[str, list[TrialSummary]]:
@@ -93,8 +92,10 @@ def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
 
 
 def _case(reader: RunReader, case: RecordedCase, repeats: int) -> CaseSummary:
-    frames = {trial.trial: reader.frames(trial.trial) for trial in _ended(reader, case)}
-    attempts = [_trial(reader, case, trial, frames[trial.trial]) for trial in _ended(reader, case)]
+    # Once: the next time that a live run is read more of its trials may have ended.
+    ended = _ended(reader, case)
+    frames = {trial.trial: reader.frames(trial.trial) for trial in ended}
+    attempts = [_trial(reader, case, trial, frames[trial.trial]) for trial in ended]
     trials, aside = divided(attempts, repeats)
     of_trials = [frames[trial.trial] for trial in trials]
     return replace(case_summary(case, trials, of_trials, reader.objectives(), repeats), set_aside=aside)

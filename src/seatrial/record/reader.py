@@ -125,17 +125,17 @@ class RunReader:
 
     def cases(self) -> tuple[rows.RecordedCase, ...]:
         """Return every case of the plan, in plan order."""
-        return self._rows.every(lambda row: _case(json.loads(row["document"])), "cases", "ORDER BY position")
+        return self._rows.every(
+            lambda row: rows.case_of(json.loads(row["document"])), "cases", "ORDER BY position"
+        )
 
     def trials(self) -> tuple[rows.RecordedTrial, ...]:
         """Return every trial that began, in the order of execution; without what cannot be read of it."""
-        unfinished = "running" if self.is_live() else CUT_OFF
-        counts = dict(self._rows.read(_counts, "counts"))
-        return self._rows.read(
-            lambda row: self._trial(row, counts.get(row["id"], TrialCounts()), unfinished),
-            "trials",
-            "ORDER BY ord",
-        )
+        return self._trials("ORDER BY ord")
+
+    def trial(self, number: int) -> rows.RecordedTrial | None:
+        """Return one trial without a look at any other; None where it has not begun, or cannot be read."""
+        return next(iter(self._trials("WHERE id = ?", number)), None)
 
     def phases(self, trial: int) -> tuple[rows.RecordedPhase, ...]:
         """Return the phases of a trial that began, in order."""
@@ -209,6 +209,16 @@ class RunReader:
     def _samples(self, table: str, trial: int, convert: Callable[[sqlite3.Row], Value]) -> tuple[Value, ...]:
         return self._rows.read(convert, table, "WHERE trial = ? ORDER BY at_s, id", trial, trial=trial)
 
+    def _trials(self, rest: str, *values: object) -> tuple[rows.RecordedTrial, ...]:
+        unfinished = "running" if self.is_live() else CUT_OFF
+        counts = dict(self._rows.read(_counts, "counts"))
+        return self._rows.read(
+            lambda row: self._trial(row, counts.get(row["id"], TrialCounts()), unfinished),
+            "trials",
+            rest,
+            *values,
+        )
+
     def _trial(self, row: sqlite3.Row, counts: TrialCounts, unfinished: str) -> rows.RecordedTrial:
         def document(name: str, otherwise: Any) -> Any:
             # The frames tell what a result told that cannot be read any more.
@@ -266,24 +276,6 @@ def _histogram(row: sqlite3.Row) -> tuple[int, tuple[str, str, bytes]]:
 def _counts(row: sqlite3.Row) -> tuple[int, TrialCounts]:
     names = ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests")
     return row["trial"], TrialCounts(*(row[name] for name in names))
-
-
-def _case(document: Mapping[str, Any]) -> rows.RecordedCase:
-    load, phases = document["load"], document["phases"]
-    return rows.RecordedCase(
-        id=document["id"],
-        system=document["system"],
-        kind=document["kind"],
-        variables=tuple((name, value) for name, value in document["variables"].items()),
-        held=load["connections"],
-        active=load["active"],
-        rate_per_s=load["rate_per_s"],
-        loop=load["loop"],
-        arrival=load["arrival"],
-        warmup_s=phases["warmup_s"],
-        measure_s=phases["measure_s"],
-        document=document,
-    )
 
 
 def _facts(document: Mapping[str, Any]) -> TrialFacts:

@@ -56,6 +56,25 @@ class RecordedCase:
     document: Mapping[str, Any]
 
 
+def case_of(document: Mapping[str, Any]) -> RecordedCase:
+    """Return a case from the compiled plan's word of it."""
+    load, phases = document["load"], document["phases"]
+    return RecordedCase(
+        id=document["id"],
+        system=document["system"],
+        kind=document["kind"],
+        variables=tuple((name, value) for name, value in document["variables"].items()),
+        held=load["connections"],
+        active=load["active"],
+        rate_per_s=load["rate_per_s"],
+        loop=load["loop"],
+        arrival=load["arrival"],
+        warmup_s=phases["warmup_s"],
+        measure_s=phases["measure_s"],
+        document=document,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedTrial:
     """One trial; ``state`` is "completed", "cut off", "failed: reason" or, in a live run, "running"."""
