@@ -10,6 +10,7 @@ import pytest
 from seatrial.errors import PlanError
 from seatrial.generator.options import LoadOptions
 from seatrial.generator.spec import LoadSpec
+from seatrial.generator.urls import read_url
 from seatrial.plan import limits
 
 
@@ -157,6 +158,24 @@ def test_a_path_is_asked_for_as_it_was_written(url: str, path: str) -> None:
     assert of(url).requests[0].path == path
 
 
+@pytest.mark.parametrize("port", ["99999", "65536", "0", "x", "-1", "1_0", "\u0663"], ids=ascii)
+@pytest.mark.parametrize("host", ["m\u00fcnchen.example", "127.0.0.1", "[::1]"], ids=ascii)
+def test_a_port_that_is_none_is_refused_whatever_the_host(host: str, port: str) -> None:
+    for options in (
+        {"url": f"http://{host}:{port}/"},
+        {"url": "http://127.0.0.1/", "target": f"{host}:{port}"},
+    ):
+        with pytest.raises(PlanError) as caught:
+            of(**options)
+        assert "port from 1 to 65535" in f"{caught.value.next_step}", options
+
+
+def test_a_name_in_letters_of_any_language_is_looked_up_as_the_network_writes_it() -> None:
+    for port, authority in (("", ""), (":", ""), (":8080", ":8080")):
+        url = read_url(f"http://m\u00fcnchen.example{port}/")
+        assert (url.host, url.authority) == ("xn--mnchen-3ya.example", f"xn--mnchen-3ya.example{authority}")
+
+
 def test_a_user_and_a_password_are_sent_and_not_shown() -> None:
     spec = of("http://me:p%40ss@127.0.0.1:9/a")
     # As `curl -v` has it.
@@ -165,6 +184,7 @@ def test_a_user_and_a_password_are_sent_and_not_shown() -> None:
     assert spec.url == "http://127.0.0.1:9/a"
     given = of("http://me:p@127.0.0.1:9/", header="authorization: Bearer x").requests[0].headers
     assert given == (("authorization", "Bearer x"),)
+    assert read_url("http://m\udce9:\u00e9@127.0.0.1/").credentials == b"m\xe9:\xc3\xa9"
     with pytest.raises(PlanError) as caught:
         of("ftp://me:secret@127.0.0.1/")
     assert "secret" not in str(caught.value)

@@ -44,12 +44,13 @@ def read_url(text: str) -> LoadUrl:
         if character <= " " or character == "\x7f":
             raise _refused(text, f"it holds {character!r}", f"write {quote(character)} for it")
     parts = _split(text, whole)
-    host, authority = _host(text, parts)
+    port = port_of(parts)
+    host, authority = _host(text, parts, port)
     path = _path(text, whole)
     return LoadUrl(
         scheme="https" if parts.scheme == "https" else "http",
         host=host,
-        port=port_of(parts) or (443 if parts.scheme == "https" else 80),
+        port=port or (443 if parts.scheme == "https" else 80),
         authority=authority,
         path=path,
         credentials=_credentials(parts),
@@ -81,14 +82,14 @@ def _split(text: str, whole: str) -> SplitResult:
     return parts
 
 
-def _host(text: str, parts: SplitResult) -> tuple[str, str]:
+def _host(text: str, parts: SplitResult, port: int | None) -> tuple[str, str]:
     host, authority = parts.hostname or "", _shown(parts)
     if not host.isascii():
         try:
             ascii_host = host.encode("idna").decode()
         except UnicodeError:
             raise _refused(text, f"{host!a} is not a host's name", "check the name") from None
-        return ascii_host, ascii_host + authority[authority.rfind(":") :] if parts.port else ascii_host
+        return ascii_host, f"{ascii_host}:{port}" if port else ascii_host
     if not re.fullmatch(r"[A-Za-z0-9._~:%-]+", host):
         raise _refused(text, f"{host!r} is not a host's name", "check the name")
     return host, authority.removesuffix(":")
@@ -109,7 +110,11 @@ def _path(text: str, whole: str) -> str:
 def _credentials(parts: SplitResult) -> bytes | None:
     if parts.username is None:
         return None
-    return unquote_to_bytes(parts.username) + b":" + unquote_to_bytes(parts.password or "")
+    # What a shell gives that is no text is sent as it came.
+    user, password = (
+        word.encode(errors="surrogateescape") for word in (parts.username, parts.password or "")
+    )
+    return unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
 
 
 def _shown(parts: SplitResult) -> str:
