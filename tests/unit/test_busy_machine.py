@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from typing import cast
@@ -21,7 +23,7 @@ from seatrial.analysis.window import Window
 from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.record.reader import RunReader
-from seatrial.run.others import SEEN, OtherLoads
+from seatrial.run.others import LOCK_NAME, SEEN, OtherLoads
 
 HOG = "while True: pass"
 HOGGED_S = 0.3
@@ -100,6 +102,28 @@ def test_a_lock_that_cannot_be_taken_is_said_and_stops_nothing(tmp_path):
         remark = others.look()
     assert remark is not None
     assert remark.startswith("not known: whether another load")
+
+
+@pytest.mark.parametrize("when", ["before the load", "while it runs"])
+def test_a_lock_that_another_keeps_for_itself_holds_no_load_up(tmp_path, when):
+    path = tmp_path / LOCK_NAME
+    with path.open("w") as keeper:
+        # Who waits for it all the same is let go in the end.
+        letting_go = threading.Timer(2.0, keeper.close)
+        letting_go.start()
+        if when == "before the load":
+            fcntl.flock(keeper, fcntl.LOCK_EX)
+        with OtherLoads(tmp_path) as others:
+            if when == "while it runs":
+                fcntl.flock(others._descriptor, fcntl.LOCK_UN)
+                fcntl.flock(keeper, fcntl.LOCK_EX)
+            remark = others.look()
+        letting_go.cancel()
+        letting_go.join()
+        assert not keeper.closed, "it was waited for"
+    assert remark is not None
+    assert remark.startswith("not known: whether another load")
+    assert "keeps it for itself" in remark
 
 
 def test_a_link_in_a_place_that_all_may_write_to_is_not_followed(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -14,6 +15,11 @@ SEEN = "another load of Seatrial ran on this machine at the same time: each took
 NOT_KNOWN = (
     "not known: whether another load of Seatrial ran on this machine, for {path} cannot be locked ({cause})"
 )
+
+
+HELD = "another program keeps it for itself"
+SHARE_TRIES, SHARE_REST_S = 10, 0.001
+"""Another load has the lock for itself for microseconds, whenever it looks."""
 
 
 class OtherLoads:
@@ -31,9 +37,9 @@ class OtherLoads:
         """Take the lock with the others."""
         try:
             self._descriptor = _open(self.path)
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            _share(self._descriptor)
         except OSError as error:
-            self._remark = NOT_KNOWN.format(path=self.path, cause=error.strerror or error)
+            self._give_up(error)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -44,8 +50,11 @@ class OtherLoads:
 
     def look(self) -> str | None:
         """Look once; return what is to be said, which is None as long as no other load was seen."""
-        if self._remark is None and self._descriptor >= 0 and not self._alone():
-            self._remark = SEEN
+        if self._remark is None and self._descriptor >= 0:
+            try:
+                self._remark = None if self._alone() else SEEN
+            except OSError as error:
+                self._give_up(error)
         return self._remark
 
     def forget(self) -> None:
@@ -59,9 +68,21 @@ class OtherLoads:
         with suppress(OSError):
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             alone = True
-        with suppress(OSError):
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        _share(self._descriptor)
         return alone
+
+    def _give_up(self, error: OSError) -> None:
+        cause = HELD if isinstance(error, BlockingIOError) else error.strerror or error
+        self._remark = NOT_KNOWN.format(path=self.path, cause=cause)
+
+
+def _share(descriptor: int) -> None:
+    """Take the lock with the others; raises ``OSError``. Never waits for long: anybody may hold a file in /tmp."""
+    for _ in range(SHARE_TRIES - 1):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        time.sleep(SHARE_REST_S)
+    return fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def _open(path: Path) -> int:
