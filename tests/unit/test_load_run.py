@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.unit.test_document import FACTS
 
-from seatrial.analysis.loaded import doubts_of
+from seatrial.analysis.document import summarise
+from seatrial.analysis.loaded import doubts_of, judge_load
 from seatrial.generator.drive import Driven, PhaseLabel
 from seatrial.generator.profile import constant, parse_profile
 from seatrial.generator.spec import LoadSpec, Target
@@ -110,3 +112,20 @@ def test_what_a_group_was_throttled_before_the_load_is_not_counted(
         history_s += 1
         toll.on_phase(phase, (os.getpid(),))
     assert toll.throttled_s == throttled_s
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (("worker 0 ended with -9: no words",), "no words: its requests are"),
+        (("worker 0 ended with -9: no words", "worker 1 ended with -9"), ", and 1 other with it: their requests are"),
+    ],
+    ids=["one", "two"],
+)  # fmt: skip
+def test_workers_that_are_gone_before_the_window_are_one_cause(lost: tuple[str, ...], told: str) -> None:
+    reasons = doubts_of(replace(driven(), lost=lost, was_stable=False, start_ns=None, dones=()))
+    facts = replace(FACTS, measured_s=0.0)
+    validity = judge_load(summarise(facts, []), [], facts, reasons)
+    (cause,) = validity.causes
+    assert (cause.code, told in cause.text) == ("generator.lost", True), cause.text
+    assert [reason.code for reason in validity.consequences(cause)] == ["system.unstable"]

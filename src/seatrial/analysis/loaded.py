@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from seatrial.analysis.blame import grouped
 from seatrial.analysis.document import LoadFacts
 from seatrial.analysis.evidence import TrialEvidence, worker_evidence
 from seatrial.analysis.ramp import ramp_failed
@@ -12,6 +13,7 @@ from seatrial.analysis.result import LoadResult, Reason, Validity
 from seatrial.analysis.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT
 from seatrial.analysis.validity import judge_trial
 from seatrial.analysis.window import Window, by_worker, gauge_in
+from seatrial.analysis.wording import plural
 from seatrial.generator.drive import Driven
 from seatrial.generator.frames import Frame
 from seatrial.generator.workers import Hello
@@ -23,7 +25,7 @@ def judge_load(
     """Return whether the numbers of a single load may be believed."""
     if not facts.measured_s and known_reasons:
         # Without a window there is nothing to judge, and why there was none is known.
-        return Validity(tuple(known_reasons))
+        return Validity(grouped(known_reasons))
     window = Window.lasting(facts.window_start_ns, facts.measured_s)
     evidence = TrialEvidence(
         state="completed",
@@ -64,7 +66,7 @@ def doubts_of(
 
     ``errors`` and ``overflows`` say what a ramp broke on, see ``ramp_failed``.
     """
-    doubts = [_lost_worker(line) for line in driven.lost]
+    doubts = [_lost_workers(driven.lost)] if driven.lost else []
     if driven.ramp is not None and not (driven.ramp_complete or driven.interrupted or driven.lost):
         return (*doubts, ramp_failed(driven.ramp, errors, overflows))
     if driven.interrupted and not driven.has_measured:
@@ -103,9 +105,10 @@ _UNSTABLE = Reason(
 )
 
 
-def _lost_worker(line: str) -> Reason:
+def _lost_workers(lines: Sequence[str]) -> Reason:
+    others = f", and {plural(len(lines) - 1, 'other')} with it" if len(lines) > 1 else ""
     return Reason(
         "generator.lost",
-        f"{line}: its requests are missing from the counts",
+        f"{lines[0]}{others}: {'their' if others else 'its'} requests are missing from the counts",
         "run again; if it happens again, it is a bug in Seatrial",
     )
