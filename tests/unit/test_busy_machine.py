@@ -16,7 +16,7 @@ from tests.support.made_run import Twist, make_run
 from tests.unit.test_document import FACTS
 
 from seatrial.analysis.document import summarise
-from seatrial.analysis.evidence import _cpu_shares, _looks_in
+from seatrial.analysis.evidence import _cpu_shares, _looks_in, _steal_fraction
 from seatrial.analysis.loaded import judge_load, remarks_of
 from seatrial.analysis.summary import summarise_run
 from seatrial.analysis.window import Window
@@ -157,6 +157,24 @@ def test_a_trial_is_told_apart_from_its_neighbours_by_its_samples():
     assert cpu is not None
     assert [cpu.others, cpu.idle] == pytest.approx([0.5, 0.25])
     assert _cpu_shares(reader, 1, _looks_in(reader, 1, None)) is None
+
+
+def looks(at_s: float, *, stolen_s: float) -> list[HostSample]:
+    """Two looks at a machine of two CPUs, of which others' processes take a half."""
+    return [
+        HostSample(seconds, {
+            "cpu_count": 2, "cpu_user_s": seconds, "cpu_nice_s": 0.0, "cpu_system_s": 0.0, "cpu_idle_s": seconds,
+            "cpu_steal_s": stolen,
+        })
+        for seconds, stolen in ((0.0, 0.0), (at_s, stolen_s))
+    ]  # fmt: skip
+
+
+def test_two_looks_side_by_side_say_nothing_of_the_machine():
+    assert _steal_fraction(looks(0.03, stolen_s=0.01)) is None
+    assert _steal_fraction(looks(1.0, stolen_s=0.2)) == pytest.approx(0.1)
+    assert _cpu_shares(cast(RunReader, Samples()), 1, looks(0.2, stolen_s=0.2)) is None
+    assert _steal_fraction(looks(1.0, stolen_s=0.2)[:1]) is None
 
 
 def test_a_busy_machine_is_found_in_the_record_and_a_pass_holds_all_the_same(tmp_path):

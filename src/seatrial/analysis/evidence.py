@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.result import Reason
 from seatrial.analysis.stored import reason
 from seatrial.analysis.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
@@ -153,8 +154,13 @@ def _looks_in(reader: RunReader, trial: int, window: Window | None) -> list[Host
     return [sample for sample in reader.host_samples(trial) if start_s <= sample.at_s <= end_s]
 
 
+def _are_apart(seen: Sequence[HostSample]) -> bool:
+    # A look at an end of the window may stand beside a regular one: one tick is a large part of that time.
+    return len(seen) > 1 and seen[-1].at_s - seen[0].at_s >= CPU_SPAN_MIN_S
+
+
 def _steal_fraction(seen: Sequence[HostSample]) -> float | None:
-    if len(seen) < 2 or "cpu_steal_s" not in seen[0].values:
+    if not _are_apart(seen) or "cpu_steal_s" not in seen[0].values:
         return None
     stolen_s = seen[-1].values["cpu_steal_s"] - seen[0].values["cpu_steal_s"]
     cores = seen[-1].values.get("cpu_count", 1) or 1
@@ -163,7 +169,7 @@ def _steal_fraction(seen: Sequence[HostSample]) -> float | None:
 
 def _cpu_shares(reader: RunReader, trial: int, seen: Sequence[HostSample]) -> CpuShares | None:
     """Return whose the CPU time was, between the first and the last look at the machine in the window."""
-    if len(seen) < 2 or "cpu_user_s" not in seen[0].values:
+    if not _are_apart(seen) or "cpu_user_s" not in seen[0].values:
         return None
     ours: dict[int, list[float]] = {}
     for sample in reader.process_samples(trial):
