@@ -13,7 +13,8 @@ const CATCH_UP_NS: u64 = 20_000_000;
 const LOOK_NS: u64 = 1_000_000_000;
 /// One lost SYN for so many connections is the network's; more are a listener whose queue overflows.
 const ESTABLISHED_PER_LOSS: u64 = 20;
-/// A listener that is behind is asked for this part of what it took, so that its queue empties.
+/// A listener that is behind is asked for this part of what it took, so that its queue empties. Only the
+/// time counts in which connections were wanted: a pause is not as if it had taken nothing.
 const EASED: f64 = 0.9;
 /// After a look without losses the rate grows by this.
 const REGAINED: f64 = 1.1;
@@ -31,6 +32,9 @@ pub(crate) struct Opener {
     next_ns: u64,
     looked_ns: u64,
     seen: Openings,
+    /// Attempts since the last look, and how long none was wanted though it was allowed.
+    attempts: u64,
+    paused_ns: u64,
     blind_looks: u32,
 }
 
@@ -42,6 +46,8 @@ impl Opener {
             next_ns: now_ns,
             looked_ns: now_ns,
             seen: Openings::default(),
+            attempts: 0,
+            paused_ns: 0,
             blind_looks: 0,
         }
     }
@@ -56,9 +62,13 @@ impl Opener {
         if now_ns < self.next_ns {
             return false;
         }
+        let unused_ns = now_ns - self.next_ns;
+        // Shorter ones may be those in which as many attempts were under way as there may be.
+        self.paused_ns += if unused_ns > LOOK_NS { unused_ns } else { 0 };
         if now_ns >= self.looked_ns + LOOK_NS {
             self.look(now_ns, openings);
         }
+        self.attempts += 1;
         let gap_ns = ((NS_PER_S / self.rate_per_s) as u64).max(1);
         self.next_ns = self.next_ns.max(now_ns.saturating_sub(CATCH_UP_NS)) + gap_ns;
         true
@@ -67,13 +77,20 @@ impl Opener {
     fn look(&mut self, now_ns: u64, openings: Openings) {
         let established = openings.established - self.seen.established;
         let lost = openings.lost - self.seen.lost;
-        let took_s = (now_ns - self.looked_ns) as f64 / NS_PER_S;
+        let attempts = std::mem::take(&mut self.attempts);
+        let took_ns = (now_ns - self.looked_ns).saturating_sub(std::mem::take(&mut self.paused_ns));
+        let took_s = took_ns.max(1) as f64 / NS_PER_S;
         (self.looked_ns, self.seen) = (now_ns, openings);
+        // Few, and not because no more were allowed: the losses of so few say nothing of the rate.
+        let is_trickle =
+            attempts < ESTABLISHED_PER_LOSS && (attempts as f64) < self.rate_per_s * took_s / 2.0;
         if self.blind_looks > 0 {
             self.blind_looks -= 1;
         } else if lost * ESTABLISHED_PER_LOSS > established {
-            self.rate_per_s = EASED * established as f64 / took_s;
-            self.blind_looks = BLIND_LOOKS;
+            if !is_trickle {
+                self.rate_per_s = EASED * established as f64 / took_s;
+                self.blind_looks = BLIND_LOOKS;
+            }
         } else {
             self.rate_per_s *= REGAINED;
         }
@@ -142,6 +159,36 @@ mod tests {
     #[test]
     fn a_few_losses_are_the_networks() {
         assert!(by_second(|_| 960).iter().all(|tried| *tried >= 990));
+    }
+
+    /// The rate after a quiet hour, in which so many connections are opened again with so many losses, and a later one.
+    fn rate_after_an_hour(reopened: u64, lost: u64) -> f64 {
+        let mut opener = Opener::new(1_000.0, 0);
+        let mut openings = Openings { established: 1_000, lost: 0 };
+        assert!(opener.take(LOOK_NS, openings));
+        let hour_ns = 3_600 * LOOK_NS;
+        for number in 0..reopened {
+            assert!(opener.take(hour_ns + number * LOOK_NS / 1_000, openings));
+        }
+        openings = Openings { established: 1_000 + reopened, lost };
+        assert!(opener.take(2 * hour_ns, openings));
+        opener.rate_per_s
+    }
+
+    #[test]
+    fn a_trickle_with_a_loss_does_not_throttle_either() {
+        let (mut opener, mut openings) = (Opener::new(1_000.0, 0), Openings::default());
+        for number in 0..100 {
+            assert!(opener.take(number * LOOK_NS * 9 / 10, openings));
+            openings = Openings { established: number + 1, lost: number / 2 };
+        }
+        assert!((opener.rate_per_s - 1_000.0).abs() < 1.0, "{}", opener.rate_per_s);
+    }
+
+    #[test]
+    fn a_loss_after_a_quiet_hour_does_not_throttle_what_comes_next() {
+        assert!((rate_after_an_hour(1, 1) - 1_000.0).abs() < 1.0, "{}", rate_after_an_hour(1, 1));
+        assert!(rate_after_an_hour(100, 10) > 800.0, "{}", rate_after_an_hour(100, 10));
     }
 
     #[test]
