@@ -142,6 +142,18 @@ def test_a_client_shows_its_certificate_where_one_is_required(tmp_path: Path, ve
     assert refused["requests"]["completed"] == 0
 
 
+def test_idle_connections_that_are_refused_after_the_handshake_rest(tmp_path: Path) -> None:
+    """With TLS 1.3 a connection is established before the server refuses the certificate that is missing."""
+    pem, client = issue(tmp_path, "127.0.0.1"), issue(tmp_path, "client.test")
+    flags = ("--ca", str(pem.ca), "--tls", "1.3", "-R", "50", "-c", "1", "--timeout", "500ms")
+    with tls_server(pem, client_ca=client.ca) as server:
+        document = load(server.url, *flags, "--hold", "5", "--connect-rate", "500", seconds=2.0)
+    connections = document["connections"]
+    assert connections["held_lifetime_us"]["count"] > 0, connections
+    # Without rests it would be hundreds a second; with them the five come again about once in each.
+    assert document["tls"]["handshakes"] < 200, document["tls"]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("resumes", [True, False])
 def test_resumed_and_full_handshakes_are_counted_apart(

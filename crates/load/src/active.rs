@@ -67,6 +67,7 @@ struct Policy {
     reuse: Reuse,
     requests_per_connection: u32,
     lifetime_ns: u64,
+    timeout_ns: u64,
 }
 
 impl Policy {
@@ -106,6 +107,7 @@ impl Active {
                 reuse: spec.reuse,
                 requests_per_connection: spec.requests_per_connection,
                 lifetime_ns: spec.lifetime_ns,
+                timeout_ns: spec.timeout_ns,
             },
             expectations,
             known_head: KnownHead::default(),
@@ -335,9 +337,15 @@ impl Active {
 
     /// Reads until nothing is left, or others have to have their turn. A read that does not fill the buffer has emptied
     /// the socket (epoll(7)), so almost every answer takes one; only where the stream may have ended is one more needed
-    /// to see the end.
+    /// to see the end. Returns whether more may be there of what is known to have come in time so far.
     #[inline]
-    fn read<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32, has_closed: bool) {
+    fn read<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        recorder: &mut Recorder,
+        index: u32,
+        has_closed: bool,
+    ) -> bool {
         for reads in 1.. {
             let connection = &mut self.connections[index as usize];
             let (verdict, may_have_more) = match driver.receive(connection.socket, &mut self.buffer) {
@@ -349,9 +357,12 @@ impl Active {
                     self.turn.read(received.len, || driver.now_ns());
                     let may_have_more = received.len == self.buffer.len() || has_closed;
                     let bytes = &self.buffer[..received.len];
-                    (connection.interpret(bytes, received.at_ns, &mut self.known_head), may_have_more)
+                    let verdict = connection.interpret(bytes, received.at_ns, &mut self.known_head);
+                    let is_late = received.at_ns.saturating_sub(connection.since_ns) > self.policy.timeout_ns;
+                    let is_late = is_late && driver.stamps_arrivals();
+                    (if is_late { verdict.too_late() } else { verdict }, may_have_more)
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(error) if connection.state == State::Free && TlsFailure::of(&error).is_none() => {
                     // A TLS stream may end without the word that it would.
                     let was_reset = error.kind() != io::ErrorKind::UnexpectedEof;
@@ -366,14 +377,16 @@ impl Active {
             let is_open = self.connections[index as usize].socket != CLOSED
                 && matches!(self.connections[index as usize].state, State::Free | State::Busy);
             if !may_have_more || !is_open {
-                return;
+                return false;
             }
             // Without a request under way the next read is the last: what it brings ends the connection.
             let is_busy = self.connections[index as usize].state == State::Busy;
             if is_busy && (reads == READS_AT_ONCE || self.turn.is_over()) {
-                return self.put_off(index, has_closed);
+                self.put_off(index, has_closed);
+                return driver.stamps_arrivals();
             }
         }
+        false
     }
 
     #[inline]

@@ -135,3 +135,14 @@ pub(crate) enum Verdict {
         was_reset: bool,
     },
 }
+
+impl Verdict {
+    /// What it means where the bytes came after the request's time was over.
+    #[cold]
+    pub(crate) fn too_late(self) -> Self {
+        match self {
+            Self::Complete(..) | Self::Continues => Self::Failed(Failure::Timeout),
+            other => other,
+        }
+    }
+}

@@ -21,7 +21,7 @@ const CLOSED: i32 = -1;
 const SCRATCH_BYTES: usize = 4096;
 /// After so many pieces in a row the other connections are read first.
 const PIECES_AT_ONCE: u32 = 16;
-/// So many act, or are given up, before everything else has its turn.
+/// So many act before everything else has its turn.
 const AT_ONCE: u32 = 256;
 /// A connection that the peer ends sooner was not welcome: it is above some limit there, and is not hurried back.
 const UNWELCOME_NS: u64 = 1_000_000_000;
@@ -49,7 +49,6 @@ const _: () = assert!(size_of::<Slot>() <= 24);
 
 struct Attempt {
     index: u32,
-    generation: u32,
     started_ns: u64,
 }
 
@@ -57,7 +56,7 @@ struct Attempt {
 pub(crate) struct Held {
     slots: Vec<Slot>,
     closed: Vec<u32>,
-    /// Attempts under way, oldest first; those that ended otherwise are skipped by their generation.
+    /// Attempts under way, oldest first.
     attempts: VecDeque<Attempt>,
     established: u32,
     /// The fewest that were established at any moment since the last frame, and how many the peer has ended since.
@@ -170,7 +169,7 @@ impl Held {
         match driver.connect(token.into(), route, purpose) {
             Ok(socket) => {
                 slot.socket = socket;
-                self.attempts.push_back(Attempt { index, generation: slot.generation, started_ns });
+                self.attempts.push_back(Attempt { index, started_ns });
             }
             Err(error) => {
                 self.closed.push(index);
@@ -199,7 +198,11 @@ impl Held {
         // A slow reader takes what came when its turn comes, and the kernel's buffers hold the rest.
         let reads_slowly = matches!(self.pace.traffic(), HoldTraffic::SlowRead { .. });
         if event.closed || event.readable && !reads_slowly {
-            self.read_past(driver, index, recorder);
+            if self.turn.is_over() {
+                self.put_off(index);
+            } else {
+                self.read_past(driver, index, recorder);
+            }
         }
     }
 
@@ -253,7 +256,7 @@ impl Held {
                         return self.put_off(index);
                     }
                 }
-                Ok(_) => return self.ended_by_peer(driver, index, recorder, false),
+                Ok(_) => return self.ended_by_peer(driver, index, recorder),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => return self.broke(driver, index, recorder, &error),
             }
@@ -283,22 +286,21 @@ impl Held {
     fn broke<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder, error: &io::Error) {
         if TlsFailure::of(error).is_some() {
             recorder.failure(Failure::of_read(error));
-            self.close(driver, index, recorder);
         } else {
             // A TLS stream may end without the word that it would.
-            let was_reset = error.kind() != io::ErrorKind::UnexpectedEof;
-            self.ended_by_peer(driver, index, recorder, was_reset);
+            recorder.ended_by_peer(error.kind() != io::ErrorKind::UnexpectedEof);
         }
+        self.lose(driver, index, recorder);
     }
 
-    fn ended_by_peer<D: Driver>(
-        &mut self,
-        driver: &mut D,
-        index: u32,
-        recorder: &mut Recorder,
-        was_reset: bool,
-    ) {
-        recorder.ended_by_peer(was_reset);
+    fn ended_by_peer<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {
+        recorder.ended_by_peer(false);
+        self.lose(driver, index, recorder);
+    }
+
+    /// An established connection has ended, with TLS perhaps because the peer wanted it no more than an attempt: a
+    /// client's certificate is refused only after TLS 1.3 is established.
+    fn lose<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {
         self.lost += 1;
         let now_ns = driver.now_ns();
         let since_ns = self.epoch_ns + u64::from(self.slots[index as usize].since_ms) * NS_PER_MS;
@@ -384,7 +386,7 @@ impl Held {
         let slot = self.slots[index as usize];
         match driver.receive(slot.socket, &mut scratch[..bytes.clamp(1, SCRATCH_BYTES)]) {
             Ok(received) if received.len > 0 => self.look(index, &scratch[..received.len], recorder),
-            Ok(_) => self.ended_by_peer(driver, index, recorder, false),
+            Ok(_) => self.ended_by_peer(driver, index, recorder),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if !slot.awaited.is_open() {
                     self.write(driver, catalog, (index, usize::MAX), recorder);
@@ -406,18 +408,25 @@ impl Held {
 
     /// Gives up attempts that began before `before_ns`. That takes no rest: the timeout was one.
     pub(crate) fn expire<D: Driver>(&mut self, driver: &mut D, before_ns: u64, recorder: &mut Recorder) {
-        for _ in 0..AT_ONCE {
-            if self.oldest_attempt_ns().is_none_or(|started_ns| started_ns >= before_ns) {
-                return;
-            }
-            let Some(attempt) = self.attempts.pop_front() else { return };
-            if self.slots[attempt.index as usize].generation == attempt.generation {
-                let socket = self.slots[attempt.index as usize].socket;
-                let failure = Failure::of_expired_connect(driver, socket);
-                recorder.given_up(failure, driver.retransmissions(socket));
-                self.close(driver, attempt.index, recorder);
-            }
+        self.turn.begin(driver.now_ns());
+        while !self.turn.is_over()
+            && let Some(attempt) = self.attempts.front().filter(|attempt| attempt.started_ns < before_ns)
+        {
+            self.expire_attempt(driver, attempt.index, recorder);
+            self.turn.look(driver.now_ns());
         }
+    }
+
+    /// One whose end was not seen yet is no timeout.
+    fn expire_attempt<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {
+        let Slot { socket, generation, .. } = self.slots[index as usize];
+        let event = driver.look(socket);
+        if event.writable || event.closed {
+            return self.on_event(driver, Token::held(index, generation), &event, recorder);
+        }
+        self.attempts.pop_front();
+        recorder.given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
+        self.close(driver, index, recorder);
     }
 
     fn close<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {

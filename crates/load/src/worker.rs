@@ -61,6 +61,8 @@ pub struct Worker<D: Driver> {
     stall_ns_max: u64,
     /// When the present turn began: the loop woke.
     awake_ns: u64,
+    /// When the last wait began: what had come by then was told, or can be read.
+    asleep_ns: u64,
     closed_loop_slots: u64,
     gather: Gather,
     held_opened: usize,
@@ -87,6 +89,7 @@ impl<D: Driver> Worker<D> {
             frame_anchor_ns: now_ns,
             stall_ns_max: 0,
             awake_ns: now_ns,
+            asleep_ns: now_ns,
             closed_loop_slots: 0,
             gather: Gather::default(),
             held_opened: spec.first_held as usize,
@@ -127,6 +130,7 @@ impl<D: Driver> Worker<D> {
             let asleep_ns = self.driver.now_ns();
             self.note_turn(asleep_ns);
             let (deadline_ns, wake) = self.next_wake(asleep_ns);
+            self.asleep_ns = asleep_ns;
             self.driver.wait(&mut events, Some(deadline_ns), wake)?;
             self.awake_ns = self.driver.now_ns();
             // An answer that came while the loop was to sleep was not to be read before the sleep's end.
@@ -145,6 +149,7 @@ impl<D: Driver> Worker<D> {
 
     /// Takes what the wait brought. After a gathering sleep a step of the grid is due: its requests leave before the
     /// answers to the last are read, which would make them late, but after connections that have ended are put aside.
+    /// Those that had to wait are read before the new ones: no event tells of them again.
     fn take(&mut self, events: &[Event], has_gathered: bool) {
         if has_gathered {
             events.iter().filter(|event| event.closed).for_each(|event| self.on_event(event));
@@ -156,9 +161,14 @@ impl<D: Driver> Worker<D> {
                 self.active.begin_turn(self.driver.now_ns());
             }
         }
+        self.read_on();
         for event in events.iter().filter(|event| !(has_gathered && event.closed)) {
             self.on_event(event);
         }
+        self.read_on();
+    }
+
+    fn read_on(&mut self) {
         self.active.read_on(&mut self.driver, &mut self.recorder);
         self.held.read_on(&mut self.driver, &mut self.recorder);
     }
@@ -200,7 +210,8 @@ impl<D: Driver> Worker<D> {
         let now_ns = self.driver.now_ns();
         self.open_due(now_ns);
         self.held.act(&mut self.driver, self.active.catalog(), &mut self.recorder, now_ns);
-        if let Some(before_ns) = now_ns.checked_sub(self.spec.timeout_ns) {
+        // Not what is due since: no look has come after its time.
+        if let Some(before_ns) = self.asleep_ns.checked_sub(self.spec.timeout_ns) {
             self.active.expire(&mut self.driver, &mut self.recorder, before_ns);
             self.held.expire(&mut self.driver, before_ns, &mut self.recorder);
         }

@@ -103,8 +103,19 @@ pub trait Driver {
     /// How often the wall clock was stepped, as far as the driver can tell.
     fn clock_steps(&self) -> u64;
 
+    /// Whether [`Received::at_ns`] is the kernel's word, as far as the last look went.
+    fn stamps_arrivals(&self) -> bool {
+        false
+    }
+
     /// Starts to connect; an event with `writable` or `closed` tells the outcome.
     fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32>;
+
+    /// What has become of an attempt, where the waits so far may not have said so: none is given up whose end is there.
+    /// Nothing where every wait says all.
+    fn look(&mut self, _socket: i32) -> Event {
+        Event::default()
+    }
 
     /// The outcome of [`Driver::connect`].
     fn connected(&mut self, socket: i32, ended: Ended) -> io::Result<Connected>;

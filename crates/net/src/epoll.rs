@@ -212,11 +212,20 @@ impl Driver for EpollDriver {
         self.realtime.steps()
     }
 
+    fn stamps_arrivals(&self) -> bool {
+        self.stamp_arrivals && !self.stamps_unusable
+    }
+
     fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32> {
         let fd = socket::connect(route, self.ports.as_mut())?;
         let fitted = socket::fit(fd, purpose, self.stamp_arrivals);
         fitted.and_then(|()| self.poller.add(fd, token, true)).inspect_err(|_| socket::shut(fd, true))?;
         Ok(fd)
+    }
+
+    /// A wait takes [`EVENTS_PER_LOOK`] events, and more may be there.
+    fn look(&mut self, socket: i32) -> Event {
+        socket::look(socket)
     }
 
     fn connected(&mut self, socket: i32, ended: Ended) -> io::Result<Connected> {

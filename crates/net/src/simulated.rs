@@ -101,6 +101,10 @@ pub struct SimulatedDriver<S: Server> {
     server: S,
     request_bytes: usize,
     buffers: Buffers,
+    stamps_arrivals: bool,
+    /// How many events a wait tells, and those that are left to the next.
+    events_per_wait: usize,
+    untold: Vec<Event>,
     held_back_ns_max: u64,
     sockets: Vec<Socket>,
     agenda: BinaryHeap<Reverse<(u64, u64, usize, Happening)>>,
@@ -124,6 +128,9 @@ impl<S: Server> SimulatedDriver<S> {
             server,
             request_bytes,
             buffers: Buffers::default(),
+            stamps_arrivals: true,
+            events_per_wait: usize::MAX,
+            untold: Vec::new(),
             held_back_ns_max: 0,
             sockets: Vec::new(),
             agenda: BinaryHeap::new(),
@@ -140,6 +147,18 @@ impl<S: Server> SimulatedDriver<S> {
     #[must_use]
     pub fn with_buffers(self, buffers: Buffers) -> Self {
         Self { buffers, ..self }
+    }
+
+    /// As it is, but what arrives has the time at which it is read.
+    #[must_use]
+    pub fn without_stamps(self) -> Self {
+        Self { stamps_arrivals: false, ..self }
+    }
+
+    /// As it is, but a wait tells no more than so many events; the next tells of others.
+    #[must_use]
+    pub fn telling(self, events_per_wait: usize) -> Self {
+        Self { events_per_wait, ..self }
     }
 
     /// As it is, but the program is stopped for `for_ns` at its `call`th system call.
@@ -276,6 +295,10 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         0
     }
 
+    fn stamps_arrivals(&self) -> bool {
+        self.stamps_arrivals
+    }
+
     fn connect(&mut self, token: u64, _: Route<'_>, _: Use) -> io::Result<i32> {
         self.call();
         let index = self.sockets.len();
@@ -288,6 +311,11 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         self.most_connecting = self.most_connecting.max(self.connecting);
         self.welcomed(index, welcome);
         Ok(index as i32)
+    }
+
+    fn look(&mut self, socket: i32) -> Event {
+        let Socket { token, is_established, refused, .. } = self.sockets[socket as usize];
+        Event { token, writable: is_established || refused, closed: refused, ..Event::default() }
     }
 
     fn connected(&mut self, socket: i32, _: Ended) -> io::Result<Connected> {
@@ -345,7 +373,7 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         let socket = &mut self.sockets[index];
         assert!(socket.is_open, "a read on a closed socket");
         let (len, arrived_ns) = socket.read(buffer);
-        let at_ns = if len == 0 { now_ns } else { arrived_ns };
+        let at_ns = if len == 0 || !self.stamps_arrivals { now_ns } else { arrived_ns };
         self.now_ns.set(now_ns + len as u64 * self.buffers.read_ns_per_kib / 1024);
         if len == 0 && socket.was_reset && !std::mem::replace(&mut socket.is_reset_known, true) {
             return Err(io::Error::from_raw_os_error(libc::ECONNRESET));
@@ -370,10 +398,12 @@ impl<S: Server> Driver for SimulatedDriver<S> {
 
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {
         events.clear();
+        events.append(&mut self.untold);
         self.wakes += 1;
         let next_ns = self.agenda.peek().map(|Reverse((at_ns, ..))| *at_ns);
         let until_ns = match wake {
             Wake::AtDeadline => deadline_ns,
+            Wake::OnEvent if !events.is_empty() => Some(self.now_ns.get()),
             Wake::OnEvent => deadline_ns.into_iter().chain(next_ns).min(),
         };
         let until_ns = until_ns.expect("a wait without a deadline on a network where nothing will happen");
@@ -381,6 +411,7 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         self.calls_at_wait = self.calls.get();
         self.call();
         self.happen(events);
+        self.untold = events.split_off(events.len().min(self.events_per_wait));
         Ok(())
     }
 }

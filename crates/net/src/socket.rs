@@ -4,7 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 
 use crate::address::RawAddress;
-use crate::driver::{Ended, Route, Use};
+use crate::driver::{Ended, Event, Route, Use};
 use crate::ports::PortWindows;
 use crate::sys::{check, check_len, close, set_option};
 
@@ -87,6 +87,21 @@ pub(crate) fn take_outcome(fd: libc::c_int, ended: Ended) -> io::Result<u32> {
 /// How many segments have been sent again so far, whatever has become of the connection.
 pub(crate) fn retransmissions(fd: libc::c_int) -> u32 {
     tcp_info(fd).tcpi_total_retrans
+}
+
+/// What can be done with a socket now, asked of itself.
+pub(crate) fn look(fd: libc::c_int) -> Event {
+    let interest = libc::POLLIN | libc::POLLOUT | libc::POLLRDHUP;
+    let mut poll = libc::pollfd { fd, events: interest, revents: 0 };
+    // SAFETY: `poll` is one entry, valid during the call. A failure leaves it without news.
+    unsafe { libc::poll(&raw mut poll, 1, 0) };
+    let has = |bits: libc::c_short| poll.revents & bits != 0;
+    Event {
+        token: 0,
+        readable: has(libc::POLLIN),
+        writable: has(libc::POLLOUT),
+        closed: has(libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR),
+    }
 }
 
 /// What the kernel tells of a connection; all zeroes where it tells nothing.

@@ -462,3 +462,21 @@ fn whoever_closes_thousands_resets_each_at_once() {
         assert_eq!(events, [], "of connections that are gone");
     });
 }
+
+/// One look of epoll takes so many events: whoever gives an attempt up asks the socket itself before.
+#[test]
+fn epoll_knows_without_a_wait_what_has_become_of_an_attempt() {
+    let mut driver = EpollDriver::new(true).expect("epoll");
+    let (listener, target) = listen();
+    let socket = driver.connect(1, Route { target: &target, source: None }, Use::Requests).expect("a socket");
+    listener.accept().expect("a connection");
+    let event = driver.look(socket);
+    assert!(event.writable, "{event:?}");
+    driver.connected(socket, Ended::Somehow).expect("established");
+    drop(listener);
+    if let Ok(refused) = driver.connect(2, Route { target: &target, source: None }, Use::Requests) {
+        let event = driver.look(refused);
+        assert!(event.closed, "{event:?}");
+        driver.connected(refused, Ended::Somehow).expect_err("refused");
+    }
+}

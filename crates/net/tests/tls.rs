@@ -288,3 +288,16 @@ fn a_handshake_under_way_is_told_from_a_connection_under_way() {
     }
     assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == TlsFailureKind::Timeout), "{kinds:?}");
 }
+
+#[test]
+fn a_handshake_goes_on_where_it_is_looked_at_without_a_wait() {
+    let certificates = issued();
+    let mut driver = driver(&client(&certificates, vec![TlsVersion::Tls13]), server_config(&certificates));
+    let socket = connect(&mut driver, 1);
+    let is_seen = (0..TICKS).any(|_| {
+        let event = driver.look(socket);
+        event.token == 1 && event.writable
+    });
+    assert!(is_seen, "no handshake ended");
+    driver.connected(socket, Ended::Somehow).expect("established").tls.expect("of TLS");
+}

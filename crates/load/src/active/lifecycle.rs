@@ -12,9 +12,6 @@ use crate::opener::rest_ns;
 use crate::recorder::{Ending, Recorder};
 use crate::token::Token;
 
-/// Ending one and opening its connection again takes some 20 us: in a millisecond or so frames and requests are due.
-const EXPIRED_AT_ONCE: u32 = 64;
-
 impl Active {
     /// Opens one connection for the first time. The caller has the opener's permission.
     pub(crate) fn open_one<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
@@ -147,20 +144,45 @@ impl Active {
         connection.is_unread = false;
     }
 
-    /// Ends requests and attempts that began before `before_ns`, so many at a go: everything else has its turn between.
+    /// Ends requests and attempts that began before `before_ns`, as many as a turn has time for: everything else has its
+    /// own between. What came in time may not have been read yet, and is none of a timeout.
     pub(crate) fn expire<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, before_ns: u64) {
-        for _ in 0..EXPIRED_AT_ONCE {
-            let Some(index) = self.first_before(&self.busy, before_ns) else { break };
+        self.turn.begin(driver.now_ns());
+        while !self.turn.is_over()
+            && let Some(index) = self.first_before(&self.busy, before_ns)
+        {
+            self.expire_request(driver, recorder, index);
+            self.turn.look(driver.now_ns());
+        }
+        self.turn.begin(driver.now_ns());
+        while !self.turn.is_over()
+            && let Some(index) = self.first_before(&self.connecting, before_ns)
+        {
+            self.expire_attempt(driver, recorder, index);
+            self.turn.look(driver.now_ns());
+        }
+    }
+
+    /// Reads what is there, and the end of the stream behind it, before it is given up.
+    fn expire_request<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
+        let generation = self.connections[index as usize].generation;
+        let has_more_in_time = self.read(driver, recorder, index, true);
+        if self.is_under_way(index, generation) && !has_more_in_time {
             self.fail(driver, recorder, index, Failure::Timeout);
         }
-        for _ in 0..EXPIRED_AT_ONCE {
-            let Some(index) = self.first_before(&self.connecting, before_ns) else { break };
-            let socket = self.connections[index as usize].socket;
-            recorder.given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
-            self.connecting.remove(&mut self.connections, index);
-            self.close(driver, recorder, index);
-            self.rest(driver.now_ns(), index);
+    }
+
+    fn expire_attempt<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
+        let connection = &self.connections[index as usize];
+        let (socket, token) = (connection.socket, Token::active(index, connection.generation));
+        let event = driver.look(socket);
+        if event.writable || event.closed {
+            return self.on_event(driver, recorder, token, &event);
         }
+        recorder.given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
+        self.connecting.remove(&mut self.connections, index);
+        self.close(driver, recorder, index);
+        self.rest(driver.now_ns(), index);
     }
 
     fn first_before(&self, list: &List, before_ns: u64) -> Option<u32> {

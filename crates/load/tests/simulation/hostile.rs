@@ -86,3 +86,35 @@ fn idle_connections_that_are_sent_endless_answers_do_not_hold_up_requests() {
     let last = seen.frames.last().expect("a last frame");
     assert!(last.end_ns <= 2 * S + 160 * MS, "over at {} ns", last.end_ns);
 }
+
+#[test]
+fn small_answers_are_read_beside_streams_that_use_every_turn() {
+    /// The first requests are answered without end, all others with little and soon.
+    struct Streams {
+        asked: u64,
+    }
+    const STREAMS: u64 = 10;
+    impl Server for Streams {
+        fn answer(&mut self, _: u64) -> Vec<Step> {
+            self.asked += 1;
+            if self.asked > STREAMS {
+                return vec![Step::Send(300_000, GOOD.to_vec())];
+            }
+            let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+            vec![Step::Send(20_000, head), Step::SendForEver(0, vec![b'x'; 30_000])]
+        }
+    }
+    let buffers = Buffers { receive_bytes: 128 * 1024, read_ns_per_kib: 2_000, ..Buffers::default() };
+    // Those of the streams are the same few; all others serve a request every 40 ms each.
+    let spec = WorkerSpec {
+        active: 50,
+        profile: constant(1_000.0),
+        timeout_ns: S,
+        measure_ns: 300 * MS,
+        drain_ns: 20 * MS,
+        ..spec()
+    };
+    let (seen, _) = run_over(&spec, Streams { asked: 0 }, 2 * S, |driver| driver.with_buffers(buffers));
+    assert_eq!(seen.sum(|part| part.unsent), 0);
+    assert_eq!(seen.sum(|part| part.completed), 300 - STREAMS);
+}

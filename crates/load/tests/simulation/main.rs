@@ -6,6 +6,7 @@ mod answers;
 mod chaos;
 mod connections;
 mod hostile;
+mod late;
 mod pacing;
 mod sleeping;
 mod stopped;

@@ -129,7 +129,7 @@ pub(crate) fn run_when_ready<T: Server>(
     run_patiently(spec, server, (start_ns, u64::MAX), |driver| driver)
 }
 
-fn run_patiently<T: Server>(
+pub(crate) fn run_patiently<T: Server>(
     spec: &WorkerSpec,
     server: T,
     (start_ns, go_after): (u64, u64),

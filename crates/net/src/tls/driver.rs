@@ -206,6 +206,10 @@ impl<D: Driver> Driver for TlsDriver<D> {
         self.inner.clock_steps()
     }
 
+    fn stamps_arrivals(&self) -> bool {
+        self.inner.stamps_arrivals()
+    }
+
     /// Whatever it is for, it begins with a handshake, none of whose records is to wait for another.
     fn connect(&mut self, token: u64, route: Route<'_>, _: Use) -> io::Result<i32> {
         let socket = self.inner.connect(token, route, Use::Requests)?;
@@ -216,6 +220,17 @@ impl<D: Driver> Driver for TlsDriver<D> {
         self.entries[index] = Some(Box::new(Entry { token, stage: Stage::Connecting }));
         self.attended.insert(token, socket);
         Ok(socket)
+    }
+
+    fn look(&mut self, socket: i32) -> Event {
+        let Some(Some(entry)) = self.entries.get(socket as usize) else { return Event::default() };
+        let (token, is_connecting) = (entry.token, matches!(entry.stage, Stage::Connecting));
+        let mut event = match self.late.iter().position(|event| event.token == token) {
+            Some(position) => self.late.remove(position),
+            None => Event { token, ..self.inner.look(socket) },
+        };
+        let has_news = event.readable || event.writable || event.closed;
+        if (has_news || !is_connecting) && self.attend(&mut event) { event } else { Event::default() }
     }
 
     /// Before the outcome is known, what is missing: the transport (`TimedOut`) or the handshake.

@@ -212,6 +212,10 @@ impl Driver for UringDriver {
         self.realtime.steps()
     }
 
+    fn stamps_arrivals(&self) -> bool {
+        self.stamp_arrivals && !self.stamps_unusable
+    }
+
     fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32> {
         let fd = socket::connect(route, self.ports.as_mut())?;
         let index = fd as usize;
@@ -276,8 +280,12 @@ impl Driver for UringDriver {
             if len > 0 {
                 return Ok(Received { len, at_ns });
             }
-            let has_found_no_buffer = !slot.is_armed && matches!(slot.end, End::Broken(_));
-            return if has_found_no_buffer { self.last_of(socket, buffer) } else { Self::end_of(slot) };
+            // It has found no buffer. What the socket holds is there to be read all the same.
+            return match slot.end {
+                End::Broken(_) if !slot.is_armed => self.last_of(socket, buffer),
+                End::None if !slot.is_armed => self.read_directly(socket, buffer),
+                _ => Self::end_of(slot),
+            };
         }
         let (stage, end) = (slot.stage, slot.end);
         let spilled = self.take_spilled(socket, buffer);

@@ -164,6 +164,12 @@ impl Driver for Network {
         Ok(self.sockets.len() as i32 - 1)
     }
 
+    /// Time passes here, too, and what it brings is told.
+    fn look(&mut self, socket: i32) -> Event {
+        self.now_ns += TICK_NS;
+        self.tick(socket as usize)
+    }
+
     fn connected(&mut self, _: i32, _: Ended) -> io::Result<Connected> {
         Ok(Connected::default())
     }
