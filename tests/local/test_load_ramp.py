@@ -6,6 +6,7 @@ The judges are a server of our own, the kernel's table of sockets and the kernel
 from __future__ import annotations
 
 import json
+import re
 import select
 import shutil
 import socket
@@ -147,6 +148,10 @@ def test_where_nothing_listens_no_window_is_run() -> None:
     assert reason["code"] == "system.ramp"
     assert "0 of 10 connections" in reason["text"]
     assert "nothing listens there" in reason["remedy"]
+    # It was refused at once, so no answer was waited for.
+    waited = re.search(r"hardly any in the ([\d.]+) s after", reason["text"])
+    assert waited is not None, reason["text"]
+    assert float(waited[1]) < 5
 
 
 IN_A_NETWORK_OF_ITS_OWN = """

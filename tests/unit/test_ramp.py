@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from seatrial.analysis.ramp import ramp_failed
@@ -22,7 +24,7 @@ LOAD = LoadSpec(
 
 def ramped(rate_per_s: float, until_s: float) -> tuple[RampWatch, float]:
     """Establish so many a second until then, and no more; return when the ramp had failed (or 1,000 s)."""
-    watch = RampWatch(LOAD, 0.0)
+    watch = RampWatch(LOAD, 1, 0.0)
     for tenth in range(10_000):
         now_s = tenth / 10
         watch.saw(min(10_000, int(rate_per_s * min(now_s, until_s))), now_s)
@@ -47,6 +49,35 @@ def test_a_ramp_that_stops_has_failed_and_its_numbers_are_of_the_time_when_it_mo
 def test_a_trickle_is_no_progress():
     _, failed_s = ramped(rate_per_s=5, until_s=1_000)
     assert failed_s < 100
+
+
+def test_workers_that_open_side_by_side_have_gaps_as_long_as_they_are_many():
+    # 20 workers at two a second in all: each opens one at once, and its next after ten seconds.
+    load = replace(LOAD, active=100, held=0, connect_rate_per_s=2.0)
+    watch = RampWatch(load, 20, 0.0)
+    for tenth in range(500):
+        now_s = tenth / 10
+        watch.saw(min(100, 20 * (1 + int(now_s / 10))), now_s)
+        assert not watch.has_failed(now_s), now_s
+
+
+def gives_up_after(load: LoadSpec, *, refused: bool, workers: int = 1) -> float:
+    watch = RampWatch(load, workers, 0.0)
+    for tenth in range(1_000):
+        watch.saw(0, tenth / 10, all_refused=refused)
+        if watch.has_failed(tenth / 10):
+            return tenth / 10
+    return 100.0
+
+
+def test_where_all_is_refused_no_answer_is_waited_for():
+    assert gives_up_after(LOAD, refused=True) == pytest.approx(2.1)
+    assert gives_up_after(LOAD, refused=False) == pytest.approx(8.1)
+    # Each worker has been refused more than once.
+    slow = replace(LOAD, connect_rate_per_s=1.0)
+    assert gives_up_after(slow, refused=True, workers=4) == pytest.approx(6.1)
+    # Another address may have let its attempts hang.
+    assert gives_up_after(replace(LOAD, targets=LOAD.targets * 2), refused=True) > 8
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ async def drive(
     """
     hellos = await workers.start()
     on_phase("ramp", time.monotonic_ns(), (load.held + load.active) / load.connect_rate_per_s)
-    watch = RampWatch(load, time.monotonic())
+    watch = RampWatch(load, len(hellos), time.monotonic())
     ramp_complete = await _unless(stop, workers.ready(watch)) or False
     ramp = watch.result(time.monotonic())
     was_stable = not load.stable_for_s

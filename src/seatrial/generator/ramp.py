@@ -9,6 +9,9 @@ from seatrial.generator.spec import LoadSpec
 SLACK_S = 5.0
 """How much longer than an attempt may take nothing needs to come: a listener that restarts, or rests, comes back."""
 
+REFUSED_S = 2.0
+"""Where every attempt at a load's one address was refused from the first on, nothing listens: no answer is awaited."""
+
 LEAST_FRACTION = 0.01
 """Less than this part of the asked rate is no progress: the ramp would take a hundred times as long as it was to."""
 
@@ -32,17 +35,22 @@ class Ramp:
 class RampWatch:
     """Looks at how many connections are established, and when the last progress was. Times are in seconds."""
 
-    def __init__(self, load: LoadSpec, now_s: float) -> None:
-        """Begin now."""
+    def __init__(self, load: LoadSpec, workers: int, now_s: float) -> None:
+        """Begin now: each of so many workers opens one at once, and the next ones at its share of the rate."""
         self._wanted = load.held + load.active
         self._asked_per_s = load.connect_rate_per_s
         # An attempt may take all of its timeout, a slow rate has gaps, and workers report once an interval.
-        self.patience_s = load.timeout_s + 1 / load.connect_rate_per_s + load.interval_s + SLACK_S
+        gap_s = workers / load.connect_rate_per_s
+        self.patience_s = load.timeout_s + gap_s + load.interval_s + SLACK_S
+        # Of several addresses one may refuse while another has not answered yet.
+        self._refused_patience_s = REFUSED_S + gap_s if len(load.targets) == 1 else self.patience_s
+        self._all_refused = False
         self._began_s = self._most_s = self._marked_s = now_s
         self._most = self._marked = 0
 
-    def saw(self, established: int, now_s: float) -> None:
-        """Note how many connections are established."""
+    def saw(self, established: int, now_s: float, *, all_refused: bool = False) -> None:
+        """Note how many connections are established, and whether every attempt so far was refused."""
+        self._all_refused = all_refused
         if established > self._most:
             self._most, self._most_s = established, now_s
         due = LEAST_FRACTION * self._asked_per_s * self.patience_s
@@ -51,7 +59,8 @@ class RampWatch:
 
     def has_failed(self, now_s: float) -> bool:
         """Return whether there has been no progress for too long."""
-        return now_s - self._marked_s > self.patience_s
+        patience_s = self._refused_patience_s if self._all_refused else self.patience_s
+        return now_s - self._marked_s > patience_s
 
     def result(self, now_s: float) -> Ramp:
         """Return how far it came."""

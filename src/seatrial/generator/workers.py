@@ -85,6 +85,7 @@ class _Worker:
     done: Done | None = None
     wanted: int = 0
     established: int = 0
+    attempts: set[str] = field(default_factory=set)
     disturbed_s: float = 0.0
     heard_s: float = 0.0
     reader: asyncio.Task[None] | None = None
@@ -93,11 +94,7 @@ class _Worker:
 class LocalWorkers:
     """One process for each spec of :func:`seatrial.generator.split.split`; frames go to ``on_frame`` as they come."""
 
-    def __init__(
-        self,
-        specs: Sequence[dict[str, Any]],
-        on_frame: Callable[[Frame], None],
-    ) -> None:
+    def __init__(self, specs: Sequence[dict[str, Any]], on_frame: Callable[[Frame], None]) -> None:
         self._specs = specs
         self._on_frame = on_frame
         self._workers: list[_Worker] = []
@@ -147,7 +144,8 @@ class LocalWorkers:
 
     def _has_failed(self, watch: RampWatch) -> bool:
         now_s = time.monotonic()
-        watch.saw(sum(worker.established for worker in self._workers), now_s)
+        all_refused = set().union(*(worker.attempts for worker in self._workers)) == {"connect_refused"}
+        watch.saw(sum(worker.established for worker in self._workers), now_s, all_refused=all_refused)
         return watch.has_failed(now_s)
 
     async def stable(self, for_s: float, limit_s: float) -> bool:
@@ -263,6 +261,7 @@ class LocalWorkers:
                 lost = frame.closed_by_peer + frame.reset_by_peer
                 worker.heard_s = time.monotonic()
                 worker.established = frame.held + frame.active
+                worker.attempts.update(frame.errors, {"established"} if frame.opened else ())
                 if worker.ready.is_set() and (lost or frame.held + frame.active < worker.wanted):
                     worker.disturbed_s = worker.heard_s
                 self._on_frame(frame)
