@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.made_run import Twist, make_run
@@ -13,14 +13,14 @@ from seatrial._engine import Histogram
 from seatrial.analysis.answers import answers_of
 from seatrial.analysis.histograms import merged
 from seatrial.analysis.sentences import range_us
-from seatrial.analysis.spread import Spread
+from seatrial.analysis.spread import spread_of
 from seatrial.analysis.summary import summarise_run
 from seatrial.record.reader import RunReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.analysis.model import RunSummary
+    from seatrial.analysis.model import RunSummary, TrialSummary
 
 
 def summary_of(path: Path) -> RunSummary:
@@ -129,20 +129,48 @@ def test_where_nothing_can_be_believed_that_is_the_first_sentence(tmp_path):
     )
 
 
-def test_a_system_that_fell_behind_opens_the_answer(good):
-    summary = summary_of(good)
-    slow = Spread(500.0, 490.0, 510.0, 0.01, 2)
-    cases = tuple(
-        replace(case, spreads={**case.spreads, "achieved_per_s": slow})
-        if case.case.id.startswith("nginx")
-        else case
+def with_loads(summary: RunSummary, system: str, **changes: Any) -> RunSummary:
+    """Return the run with these values in every load of one system."""
+
+    def changed(trial: TrialSummary) -> TrialSummary:
+        assert trial.load is not None
+        return replace(trial, load=replace(trial.load, **changes))
+
+    cases = (
+        replace(case, trials=tuple(map(changed, case.trials))) if case.case.system == system else case
         for case in summary.cases
     )
-    first = answers_of(replace(summary, cases=cases))[0]
+    return replace(summary, cases=tuple(cases))
+
+
+def test_a_system_that_fell_behind_opens_the_answer(good):
+    first = answers_of(with_loads(summary_of(good), "nginx", intended=12_000, completed=2_999))[0]
     assert first == (
-        "nginx answered 490 of the 2,000 requests/s asked with connections=200 rate=2k/s (24.5%), and less"
+        "nginx answered 2,999 of the 12,000 requests asked with connections=200 rate=1k/s (24.9%), and less"
         " than was asked in 3 other cases: latencies there are those of a queue."
     )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # Poisson arrivals at 100/s for 60 s are between 5,850 and 6,150 of them.
+        pytest.param(
+            {"rate_achieved_per_s": 98.0, "intended": 5_880, "completed": 5_880}, id="an arrival less"
+        ),
+        # What takes 100 ms and is asked in the last 100 ms of the window is answered after it.
+        pytest.param(
+            {"rate_achieved_per_s": 980.0, "intended": 5_000, "completed": 5_000}, id="in the drain"
+        ),
+    ],
+)
+def test_who_answers_all_that_is_asked_has_not_fallen_behind(good, changes):
+    summary = with_loads(summary_of(good), "nginx", **changes)
+    achieved = spread_of([changes["rate_achieved_per_s"]])
+    assert achieved is not None
+    spreads = {"achieved_per_s": achieved}
+    cases = tuple(replace(case, spreads={**case.spreads, **spreads}) for case in summary.cases)
+    assert not any("queue" in sentence for sentence in answers_of(replace(summary, cases=cases)))
 
 
 def test_a_run_without_measurements_answers_nothing(tmp_path):

@@ -7,9 +7,11 @@ repeats that a plan has, that is the rule that needs no assumption about how the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.answered import answered_of_intended
 from seatrial.analysis.belief import Belief, belief_of, best
 from seatrial.analysis.growth import growth_sentences, percentile
 from seatrial.analysis.sentences import range_us
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from seatrial.analysis.model import CaseSummary, RunSummary
+    from seatrial.analysis.result import LoadResult
     from seatrial.analysis.spread import Spread
 
 BASELINE = "direct"
@@ -55,6 +58,9 @@ def answers_of(summary: RunSummary) -> tuple[str, ...]:
 def _nothing_believed(cases: Sequence[CaseSummary]) -> str:
     if any(case.state != "INVALID" for case in cases):
         return ""
+    without = [case for case in cases if not any(trial.validity.reasons for trial in case.trials)]
+    if without:
+        return _nothing_judged(cases, without)
     causes = {cause.text for case in cases for trial in case.trials for cause in trial.validity.causes[:1]}
     several = f", in {plural(len(causes), 'way')}" if len(causes) > 1 else ""
     return (
@@ -62,22 +68,40 @@ def _nothing_believed(cases: Sequence[CaseSummary]) -> str:
     )
 
 
-def _fell_behind(cases: Sequence[CaseSummary]) -> str:
-    behind = [(case, share) for case in cases if (share := _answered_share(case)) < ANSWERED_SHARE_MIN]
-    if not behind:
-        return ""
-    case, share = min(behind, key=lambda pair: pair[1])
-    answered, asked = case.spreads["achieved_per_s"].min, case.case.rate_per_s or 0
-    more = f", and less than was asked in {plural(len(behind) - 1, 'other case')}" if len(behind) > 1 else ""
+def _nothing_judged(cases: Sequence[CaseSummary], believed: Sequence[CaseSummary]) -> str:
+    """Say that no case has a verdict, though the trials of some can be believed."""
+    why = believed[0].own_causes[0].text
+    if len(believed) == len(cases):
+        return f"Every trial of this run can be believed, and yet no case can be judged: {why}."
     return (
-        f"{case.case.system} answered {answered:,.0f} of the {asked:,.0f} requests/s asked with {case.label}"
-        f" ({share:.1%}){more}: latencies there are those of a queue."
+        f"No case of this run can be judged: in {len(cases) - len(believed)} of {plural(len(cases), 'case')} trials"
+        f" cannot be believed, and in the others {why}."
     )
 
 
-def _answered_share(case: CaseSummary) -> float:
-    spread, asked = case.spreads.get("achieved_per_s"), case.case.rate_per_s
-    return spread.min / asked if spread is not None and asked and case.case.loop == "open" else 1.0
+def _fell_behind(cases: Sequence[CaseSummary]) -> str:
+    behind = [(case, load) for case in cases for load in _least_answered(case)]
+    if not behind:
+        return ""
+    case, load = min(behind, key=lambda pair: _share(pair[1]))
+    more = f", and less than was asked in {plural(len(behind) - 1, 'other case')}" if len(behind) > 1 else ""
+    return (
+        f"{case.case.system} answered {load.completed:,} of the {load.intended:,} requests asked with {case.label}"
+        f" ({math.floor(_share(load) * 1_000) / 10}%){more}: latencies there are those of a queue."
+    )
+
+
+def _least_answered(case: CaseSummary) -> list[LoadResult]:
+    """Return that load of the case of which the least was answered, where that is too little."""
+    loads = [trial.load for trial in case.trials if trial.load is not None and trial.load.loop == "open"]
+    least = min(loads, key=_share, default=None)
+    return [least] if least is not None and _share(least) < ANSWERED_SHARE_MIN else []
+
+
+def _share(load: LoadResult) -> float:
+    # Of what the schedule held: with Poisson arrivals that is not the nominal rate.
+    share = answered_of_intended(load)
+    return 1.0 if share is None else share
 
 
 def _latencies(cases: Sequence[CaseSummary]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.objectives import Verdict
     from seatrial.analysis.resources import RoleCurve, TrialResources
-    from seatrial.analysis.result import Distribution, LoadResult, Ours, Validity
+    from seatrial.analysis.result import Distribution, LoadResult, Ours, Reason, Validity
     from seatrial.analysis.spread import Spread
     from seatrial.record.events import TrialCounts
     from seatrial.record.rows import (
@@ -115,6 +115,12 @@ class CaseSummary:
         return self.validity.direction == "inflates"
 
     @property
+    def own_causes(self) -> tuple[Reason, ...]:
+        """Why it has no verdict for what no trial of it alone is in doubt for: too few samples, drivers that differ."""
+        of_trials = {reason.code for trial in self.trials for reason in trial.validity.reasons}
+        return tuple(cause for cause in self.validity.causes if cause.code not in of_trials)
+
+    @property
     def findings(self) -> tuple[str, ...]:
         """What a reader must know before any figure of the case: see :func:`seatrial.analysis.answered.findings_of`."""
         return findings_of(trial.load for trial in self.trials if trial.load is not None)
@@ -167,6 +173,11 @@ class RunSummary:
     def invalid(self) -> tuple[tuple[CaseSummary, TrialSummary], ...]:
         """Every trial that may not be believed and was not set aside, with its case."""
         return tuple((case, trial) for case in self.cases for trial in case.trials if trial.validity.reasons)
+
+    @property
+    def unjudged(self) -> tuple[CaseSummary, ...]:
+        """Every case that has no verdict for a cause of its own, whatever its trials are."""
+        return tuple(case for case in self.cases if case.own_causes)
 
     @property
     def findings(self) -> tuple[str, ...]:

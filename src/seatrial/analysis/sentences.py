@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.answered import error_count
 from seatrial.analysis.objectives import AS_EXPECTED
+from seatrial.analysis.wording import plural
 from seatrial.units import format_per_s, format_size, format_us
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.model import CaseSummary, TrialSummary
     from seatrial.analysis.objectives import Outcome
-    from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.result import LoadResult, Reason
 
 # The worst state first: a system is what its worst case is.
 STATES = ("INVALID", "FAIL", "not run", "VALID", "PASS")
@@ -39,7 +40,7 @@ def _verdict(label: str, cases: Sequence[CaseSummary]) -> str:
     if state == "INVALID" and failed:
         # What failed has failed, whatever else cannot be believed.
         doubted = sum(case.state == "INVALID" for case in cases)
-        where = f"INVALID in {doubted} of {_plural(len(cases), 'case')}, where {_doubts(cases)}"
+        where = f"INVALID in {doubted} of {plural(len(cases), 'case')}, where {_doubts(cases)}"
         return f"{label}: FAIL, {_failures(cases)}; {where}"
     if state == "INVALID":
         return f"{label}: INVALID, {_doubts(cases)}"
@@ -47,7 +48,7 @@ def _verdict(label: str, cases: Sequence[CaseSummary]) -> str:
         return f"{label}: FAIL, {_failures(cases)}; {_figures(cases)}{_even_so(cases)}"
     if state == "not run":
         ran = sum(1 for case in cases if case.trials and len(case.trials) >= case.repeats)
-        return f"{label}: not finished, {ran} of {_plural(len(cases), 'case')} ran"
+        return f"{label}: not finished, {ran} of {plural(len(cases), 'case')} ran"
     return f"{label}: {state}, {_figures(cases)}{_even_so(cases)}"
 
 
@@ -62,17 +63,20 @@ def range_us(least: float, greatest: float) -> str:
 
 def _doubts(cases: Sequence[CaseSummary]) -> str:
     doubted = [trial for case in cases for trial in case.trials if trial.validity.reasons]
-    trials = sum(len(case.trials) for case in cases)
+    unjudged = [case for case in cases if case.own_causes]
+    own = _first([cause for case in unjudged for cause in case.own_causes]) if unjudged else ""
     if not doubted:
-        return next(reason.text for case in cases for reason in case.validity.reasons)
-    return f"{len(doubted)} of {_plural(trials, 'trial')} cannot be believed: {_causes(doubted)}"
+        return own
+    trials = plural(sum(len(case.trials) for case in cases), "trial")
+    text = f"{len(doubted)} of {trials} cannot be believed: {_causes(doubted)}"
+    return f"{text}; and in {len(unjudged)} of {plural(len(cases), 'case')}: {own}" if own else text
 
 
 def _even_so(cases: Sequence[CaseSummary]) -> str:
     doubted = [case for case in cases if case.at_most]
     if not doubted:
         return ""
-    return f"; the figures of {_plural(len(doubted), 'case')} are at most: {_doubts(doubted)}"
+    return f"; the figures of {plural(len(doubted), 'case')} are at most: {_doubts(doubted)}"
 
 
 def set_aside_text(cases: Sequence[CaseSummary]) -> str | None:
@@ -80,17 +84,22 @@ def set_aside_text(cases: Sequence[CaseSummary]) -> str | None:
     aside = [trial for case in cases for trial in case.set_aside]
     if not aside:
         return None
-    made = _plural(sum(len(case.attempts) for case in cases), "attempt")
+    made = plural(sum(len(case.attempts) for case in cases), "attempt")
     return f"{len(aside)} of {made} set aside: {_causes(aside)}"
 
 
 def _causes(trials: Sequence[TrialSummary]) -> str:
-    # What follows from a cause is not counted beside it, and a cause that several trials share counts once.
+    # What follows from a cause is not counted beside it.
+    return _first([cause for trial in trials for cause in trial.validity.causes])
+
+
+def _first(found: Sequence[Reason]) -> str:
+    # A cause that several share counts once.
     causes: dict[str, str] = {}
-    for reason in (reason for trial in trials for reason in trial.validity.causes):
+    for reason in found:
         causes.setdefault(reason.code, reason.text)
     first, more = next(iter(causes.values())), len(causes) - 1
-    return f"{first} (and {_plural(more, 'other reason')})" if more else first
+    return f"{first} (and {plural(more, 'other reason')})" if more else first
 
 
 def _failures(cases: Sequence[CaseSummary]) -> str:
@@ -102,9 +111,9 @@ def _failures(cases: Sequence[CaseSummary]) -> str:
                     f"{case.label}: {_values(case, outcome)}"
                 )
     return "; ".join(
-        f"{text} does not hold in {len(where)} of {_plural(len(cases), 'case')} ({_some(where)})"
+        f"{text} does not hold in {len(where)} of {plural(len(cases), 'case')} ({_some(where)})"
         if text != AS_EXPECTED.text
-        else f"answers were not as expected in {len(where)} of {_plural(len(cases), 'case')} ({_some(where)})"
+        else f"answers were not as expected in {len(where)} of {plural(len(cases), 'case')} ({_some(where)})"
         for text, where in broken.items()
     )
 
@@ -149,13 +158,13 @@ def _figures(cases: Sequence[CaseSummary]) -> str:
     parts = []
     if latencies:
         parts.append(f"p99 {range_us(min(latencies), max(latencies))} over {_extent(cases)}")
-    parts += [_plural(sum(error_count(load) for load in loads), "error"), *_achieved(loads)]
+    parts += [plural(sum(error_count(load) for load in loads), "error"), *_achieved(loads)]
     return ", ".join(parts)
 
 
 def _extent(cases: Sequence[CaseSummary]) -> str:
     repeats = max((len(case.trials) for case in cases), default=0)
-    return f"{_plural(len(cases), 'case')} x {_plural(repeats, 'repeat')}"
+    return f"{plural(len(cases), 'case')} x {plural(repeats, 'repeat')}"
 
 
 def _achieved(loads: Sequence[LoadResult]) -> list[str]:
@@ -173,7 +182,3 @@ def _achieved(loads: Sequence[LoadResult]) -> list[str]:
 def rate_text(per_s: float) -> str:
     """Return a rate without its unit, with as many digits as tell it: ``2,000``, ``0.5``."""
     return format_per_s(per_s).removesuffix("/s")
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.report import charts
 from seatrial.report.chart_series import typical_trial
-from seatrial.report.doubts import doubts
+from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
 from seatrial.report.table import (
     COUNT_HEADINGS,
@@ -62,7 +62,7 @@ def render_html(summary: RunSummary) -> str:
         count_headings=COUNT_HEADINGS,
         count_rows=count_rows(summary),
         trials=trials_in_order(summary),
-        invalid=summary.invalid,
+        doubted=doubted_text(summary),
         set_aside=set_aside_lines(summary),
         set_aside_meaning=SET_ASIDE,
         what_doubts_mean=DOUBTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.report.doubts import doubts
+from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
 from seatrial.report.table import (
     COUNT_HEADINGS,
@@ -64,9 +64,10 @@ def _lines(summary: RunSummary) -> Iterator[str]:
 def _doubts(summary: RunSummary) -> Iterator[str]:
     if summary.run.state != "finished":
         yield f"\n> **This run is {summary.run.state}.** What was measured until then is below."
-    if not summary.invalid:
+    doubted = doubted_text(summary)
+    if not doubted:
         return
-    yield f"\n> **{len(summary.invalid)} of {summary.trials} trials cannot be believed.** {DOUBTS}"
+    yield f"\n> **{doubted}.** {DOUBTS}"
     for doubt in doubts(summary):
         so = "".join(f"; and so: {_plain(text)}" for text in doubt.consequences)
         yield f"> - {doubt.where}: {_plain(doubt.text)} ({doubt.fault}){so}. Remedy: {_plain(doubt.remedy)}."
