@@ -16,9 +16,10 @@ from tests.support.made_run import Twist, make_run
 from tests.unit.test_document import FACTS
 
 from seatrial.analysis.document import summarise
-from seatrial.analysis.evidence import _cpu_shares, _looks_in, _steal_fraction
+from seatrial.analysis.evidence import TrialEvidence, _cpu_shares, _looks_in, _steal_fraction
 from seatrial.analysis.loaded import judge_load, remarks_of
 from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.validity import remarks_on
 from seatrial.analysis.window import Window
 from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
@@ -185,3 +186,11 @@ def test_a_busy_machine_is_found_in_the_record_and_a_pass_holds_all_the_same(tmp
     assert (reason.code, reason.direction) == ("environment.busy", "inflates")
     assert "10% of it was idle" in reason.text
     assert (case.state, case.at_most) == ("PASS", True)
+
+
+def test_a_load_and_a_trial_remark_on_others_in_the_same_words():
+    facts = replace(FACTS, cpu=ROOM)
+    assert remarks_of(facts) == remarks_on(TrialEvidence("completed", None, cpu=ROOM))
+    assert remarks_of(facts) == (
+        "other programs took 20% of this machine's CPU time, while 70% of it was idle",
+    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.answered import answered_of_intended
 from seatrial.analysis.belief import Belief, belief_of, best
 from seatrial.analysis.growth import growth_sentences, percentile
+from seatrial.analysis.labels import UNPROXIED
 from seatrial.analysis.sentences import range_us
 from seatrial.analysis.wording import listed, plural, range_text
 from seatrial.units import format_us
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from seatrial.analysis.result import LoadResult
     from seatrial.analysis.spread import Spread
 
-BASELINE = "direct"
 # A system that answers less than this of what was asked falls behind: its latencies are those of a queue.
 ANSWERED_SHARE_MIN = 0.99
 KILOBYTE = 1_000
@@ -105,8 +105,8 @@ def _share(load: LoadResult) -> float:
 
 
 def _latencies(cases: Sequence[CaseSummary]) -> str:
-    baselines = {case.case.variables: case for case in cases if case.case.kind == BASELINE}
-    proxied = _by_system(case for case in cases if case.case.kind != BASELINE)
+    baselines = {case.case.variables: case for case in cases if case.case.kind == UNPROXIED}
+    proxied = _by_system(case for case in cases if case.case.kind != UNPROXIED)
     if not baselines or not proxied:
         return _absolute(cases, proxied)
     parts, less_believed = [], False
@@ -188,7 +188,7 @@ def _repeats(cases: Sequence[CaseSummary], *, less_believed: bool = False) -> st
 
 
 def _costs(cases: Sequence[CaseSummary]) -> str:
-    proxied = _by_system(case for case in cases if case.case.kind != BASELINE)
+    proxied = _by_system(case for case in cases if case.case.kind != UNPROXIED)
     cores = _each(proxied, "system_cpu_cores_per_1000_per_s", lambda value: f"{value:.3f}", "cores")
     memory = _each(
         proxied,

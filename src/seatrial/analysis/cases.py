@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.blame import grouped
 from seatrial.analysis.histograms import distribution_of, spectrum
+from seatrial.analysis.labels import UNPROXIED
 from seatrial.analysis.model import CaseSummary, TrialSummary
 from seatrial.analysis.objectives import Measured, Verdict, judge_case
 from seatrial.analysis.ours import Parts, latency_ours, service_time_ours
@@ -75,10 +76,6 @@ def _of_each_code(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
         because = reason.because if reason.because == known.because else None
         found[reason.code] = replace(reason, direction=direction, because=because)
     return grouped(found.values())
-
-
-UNPROXIED = "direct"
-"""The kind of system that is no proxy: what is asked of a proxy does not apply to it."""
 
 
 def _drivers_mixed(trials: Sequence[TrialSummary]) -> list[Reason]:

@@ -1,4 +1,4 @@
-"""The values of a plan's variables, as a person would write them and so that no two of them look alike."""
+"""What cases go by: the kind of their system, and the values of a plan's variables as a person would write them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from seatrial.plan.variables import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+UNPROXIED = "direct"
+"""The kind of system that is no proxy: others are compared with it, and what is asked of a proxy does not apply."""
 
 _ENDINGS = {RATE.name: "/s", SIZE.name: " B"}
 

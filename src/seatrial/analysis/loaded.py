@@ -10,8 +10,8 @@ from seatrial.analysis.document import LoadFacts
 from seatrial.analysis.evidence import TrialEvidence, worker_evidence
 from seatrial.analysis.ramp import ramp_failed
 from seatrial.analysis.result import LoadResult, Reason, Validity
-from seatrial.analysis.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT
-from seatrial.analysis.validity import judge_trial
+from seatrial.analysis.rules import OTHERS_FRACTION_LIMIT
+from seatrial.analysis.validity import busy_remarks, judge_trial
 from seatrial.analysis.window import Window, by_worker, gauge_in
 from seatrial.analysis.wording import plural
 from seatrial.generator.drive import Driven
@@ -50,9 +50,7 @@ def remarks_of(facts: LoadFacts) -> tuple[str, ...]:
             f"this machine had {cpu.idle:.0%} of its CPU time to spare: other processes took {cpu.others:.0%};"
             " if not all of them belong to what is tested, latencies are at most",
         )
-    if not facts.served_here and cpu.idle >= IDLE_FRACTION_ENOUGH:
-        return (f"other programs took {cpu.others:.0%} of this machine's CPU time",)
-    return ()
+    return () if facts.served_here else busy_remarks(cpu)
 
 
 # A machine with less than a tenth of its CPU idle makes everyone on it wait.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seatrial.analysis.evidence import TrialEvidence
+    from seatrial.observe.shares import CpuShares
 
 
 def judge_trial(evidence: TrialEvidence) -> Validity:
@@ -46,15 +47,20 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         remarks.append(held)
     if load is not None and load.in_flight:
         remarks.append(f"{load.in_flight:,} requests were unanswered at the end; they count with their age")
-    cpu = evidence.cpu
-    if cpu is not None and cpu.others > OTHERS_FRACTION_LIMIT and cpu.idle >= IDLE_FRACTION_ENOUGH:
-        remarks.append(
-            f"other programs took {cpu.others:.0%} of this machine's CPU time, while {cpu.idle:.0%} of it was idle"
-        )
     return (
         *remarks,
+        *busy_remarks(evidence.cpu),
         *evidence.facts.remarks,
         *(f"not known: {text}" for text in evidence.facts.missing if not text.startswith(UNCOUNTED)),
+    )
+
+
+def busy_remarks(cpu: CpuShares | None) -> tuple[str, ...]:
+    """Return what is to be said of others on this machine where that left enough for all."""
+    if cpu is None or cpu.others <= OTHERS_FRACTION_LIMIT or cpu.idle < IDLE_FRACTION_ENOUGH:
+        return ()
+    return (
+        f"other programs took {cpu.others:.0%} of this machine's CPU time, while {cpu.idle:.0%} of it was idle",
     )
 
 

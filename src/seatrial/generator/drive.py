@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 from seatrial.generator.ramp import Ramp, RampWatch
 from seatrial.generator.spec import LoadSpec
+from seatrial.generator.unless import unless
 from seatrial.generator.workers import Done, Hello
-
-Result = TypeVar("Result")
 
 PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
 
@@ -101,12 +100,12 @@ async def drive(
     hellos = await workers.start()
     on_phase("ramp", time.monotonic_ns(), (load.held + load.active) / load.connect_rate_per_s)
     watch = RampWatch(load, len(hellos), time.monotonic())
-    ramp_complete = await _unless(stop, workers.ready(watch)) or False
+    ramp_complete = await unless(stop, workers.ready(watch)) or False
     ramp = watch.result(time.monotonic())
     was_stable = not load.stable_for_s
     if ramp_complete and not was_stable:
         limit_s = 2 * load.stable_for_s + load.interval_s + STABLE_SLACK_S
-        was_stable = bool(await _unless(stop, workers.stable(load.stable_for_s, limit_s)))
+        was_stable = bool(await unless(stop, workers.stable(load.stable_for_s, limit_s)))
     start_ns = None
     if ramp_complete and not stop.is_set():
         start_ns = await _run_schedule(load, workers, len(hellos), stop, on_phase)
@@ -144,7 +143,7 @@ async def _finished(
     # The workers end their schedules, and then their drains, by themselves. A first word to stop ends the schedule, a
     # second the drain.
     for event in (stop, cut):
-        dones = await _unless(event, workers.finished(limit_s))
+        dones = await unless(event, workers.finished(limit_s))
         if dones is not None:
             return dones
         workers.stop()
@@ -152,15 +151,4 @@ async def _finished(
 
 
 async def _sleep_until(deadline_ns: int, stop: asyncio.Event) -> None:
-    await _unless(stop, asyncio.sleep(max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)))
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[object, object, Result]) -> Result | None:
-    """Await ``work``, or give it up and return None when ``stop`` is set first."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        return await working if working.done() else None
-    finally:
-        working.cancel()
-        stopping.cancel()
+    await unless(stop, asyncio.sleep(max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)))

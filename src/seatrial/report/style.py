@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.labels import UNPROXIED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,7 +76,7 @@ CONFIG: dict[str, Any] = {
 def system_colours(labels: Sequence[str]) -> dict[str, str]:
     """Return a colour for each system of a run; further ones than there are colours begin anew."""
     free = iter(SYSTEMS * (len(labels) // len(SYSTEMS) + 1))
-    return {label: BASELINE if label == "direct" else next(free) for label in labels}
+    return {label: BASELINE if label == UNPROXIED else next(free) for label in labels}
 
 
 def scale_of(colours: dict[str, str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.answered import error_count
+from seatrial.analysis.labels import UNPROXIED
 from seatrial.analysis.ours import worth_showing
 from seatrial.analysis.sentences import range_us, rate_text
 from seatrial.units import format_us
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 NONE = "-"
 CLOSED_LOOP = "closed loop"
-BASELINE = "direct"
 UNMEASURED = "not measured"
 MEGABYTE = 1_000_000
 KILOBYTE = 1_000
@@ -75,8 +75,8 @@ def result_rows(summary: RunSummary) -> tuple[Row, ...]:
         groups.setdefault(case.case.variables, []).append(case)
     rows = []
     for group in groups.values():
-        ordered = sorted(group, key=lambda case: case.case.kind != BASELINE)
-        has_baseline = ordered[0].case.kind == BASELINE
+        ordered = sorted(group, key=lambda case: case.case.kind != UNPROXIED)
+        has_baseline = ordered[0].case.kind == UNPROXIED
         if not has_baseline:
             rows.append(_no_baseline(ordered[0]))
         rows += [_row(case, first=has_baseline and case is ordered[0]) for case in ordered]
@@ -120,7 +120,7 @@ def _row(case: CaseSummary, *, first: bool) -> Row:
 
 def _no_baseline(beside: CaseSummary) -> Row:
     """Show that there is nothing to compare with: latencies of a proxy alone do not tell what it adds."""
-    shown = {"case": beside.label, "system": BASELINE, "state": UNMEASURED, "asked": _asked(beside)}
+    shown = {"case": beside.label, "system": UNPROXIED, "state": UNMEASURED, "asked": _asked(beside)}
     return Row(UNMEASURED, dict.fromkeys(_CELLS, NONE) | shown, first_of_group=True)
 
 

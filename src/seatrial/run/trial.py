@@ -12,6 +12,7 @@ from typing import TypeVar
 from seatrial import systems
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.drive import PhaseLabel
+from seatrial.generator.unless import unless
 from seatrial.plan.cases import Case
 from seatrial.record.events import (
     COMPLETED,
@@ -28,7 +29,7 @@ from seatrial.record.events import (
 from seatrial.record.layout import RunDirectory
 from seatrial.record.storage import is_of_disk, storage_fault
 from seatrial.run.case_load import load_spec
-from seatrial.run.ending import Ending, unless
+from seatrial.run.ending import Ending
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.run.others import OtherLoads
 from seatrial.run.watch import Watch

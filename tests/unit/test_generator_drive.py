@@ -1,0 +1,61 @@
+"""Driving a load: what is called off has cleared up before the next step."""
+
+from __future__ import annotations
+
+import asyncio
+
+from seatrial.generator.drive import drive
+from seatrial.generator.profile import constant
+from seatrial.generator.ramp import RampWatch
+from seatrial.generator.spec import LoadSpec, Target
+from seatrial.generator.workers import Done, Hello
+
+LOAD = LoadSpec(targets=(Target("127.0.0.1", 80),), profile=constant(10), measure_s=1.0)
+HELLO = Hello(0, 7, "epoll", "kernel", 250_000, 1_000, "first")
+
+
+class SlowToClearUp:
+    """Workers whose ramp has no end, and takes a turn of the loop or two to be called off."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self.lost: list[str] = []
+        self.seen: list[str] = []
+
+    async def start(self) -> tuple[Hello, ...]:
+        return (HELLO,)
+
+    async def ready(self, watch: RampWatch) -> bool:
+        self._stop.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            self.seen.append("the ramp has cleared up")
+        return True
+
+    async def stable(self, for_s: float, limit_s: float) -> bool:
+        raise AssertionError("the load was stopped in its ramp")
+
+    def go(self, at_ns: int) -> None:
+        raise AssertionError("the load was stopped in its ramp")
+
+    def stop(self) -> None:
+        self.seen.append("stop")
+
+    async def finished(self, limit_s: float) -> tuple[Done, ...]:
+        self.seen.append("finished")
+        return (Done(0, 0, 0),)
+
+
+async def stopped_in_its_ramp() -> list[str]:
+    stop = asyncio.Event()
+    workers = SlowToClearUp(stop)
+    driven = await drive(LOAD, workers, stop, lambda *_: None, asyncio.Event())
+    assert (driven.ramp_complete, driven.interrupted, driven.start_ns) == (False, True, None)
+    return workers.seen
+
+
+def test_a_step_that_is_called_off_has_cleared_up_before_the_next():
+    assert asyncio.run(stopped_in_its_ramp())[0] == "the ramp has cleared up"
