@@ -21,6 +21,7 @@ use crate::spec::{LoopKind, Reuse, WorkerSpec};
 use crate::token::Token;
 use crate::turn::{READS_AT_ONCE, Turn};
 
+mod lateness;
 mod lifecycle;
 mod patience;
 
@@ -36,6 +37,10 @@ pub(crate) struct Active {
     asleep_until_ns: u64,
     /// Since when some connection has been free without a break.
     available_since_ns: u64,
+    /// For how long the loop was away before it looked at the events of this turn.
+    away_ns: u64,
+    /// The last connection that was sent on in this turn, and when.
+    last_sent: Option<(u32, u64)>,
     /// Least recently used first, so that all are used alike.
     free: List,
     /// In order of sending, which with one timeout for all is the order of expiry.
@@ -89,6 +94,8 @@ impl Active {
             awake_ns: 0,
             asleep_until_ns: 0,
             available_since_ns: 0,
+            away_ns: 0,
+            last_sent: None,
             free: List::default(),
             busy: List::default(),
             connecting: List::default(),
@@ -184,13 +191,14 @@ impl Active {
         let request = self.catalog.pick(slot.number);
         while let Some(index) = self.free.pop(&mut self.connections) {
             let sent_ns = driver.now_ns();
-            // Waiting for a free connection is the system's slowness. Only what comes after it is ours.
-            let could_ns = slot.intended_ns.max(self.available_since_ns);
+            self.look_back(sent_ns);
             if self.has_outlived(index, sent_ns) {
                 recorder.churned();
                 self.reconnect(driver, recorder, index, false);
                 continue;
             }
+            let lateness_ns =
+                self.policy.is_open_loop.then(|| self.lateness_ns(index, slot.intended_ns, sent_ns));
             let prepared = self.catalog.request(request);
             let connection = &mut self.connections[index as usize];
             if let Ok(written) = nothing_if_full(driver.send(connection.socket, &prepared.bytes)) {
@@ -208,7 +216,8 @@ impl Active {
                     self.press(index);
                 }
                 self.turn.look(sent_ns);
-                recorder.sent(&self.sent(index), self.policy.is_open_loop.then_some(could_ns));
+                self.last_sent = Some((index, sent_ns));
+                recorder.sent(&self.sent(index), lateness_ns);
                 self.count_sent(driver, recorder, index);
                 return true;
             }
@@ -301,7 +310,8 @@ impl Active {
         if self.free.is_empty() {
             self.available_since_ns = at_ns;
         }
-        self.connections[index as usize].state = State::Free;
+        let connection = &mut self.connections[index as usize];
+        (connection.state, connection.since_ns) = (State::Free, at_ns);
         match self.policy.reuse {
             Reuse::Lru => self.free.push(&mut self.connections, index),
             Reuse::Mru => self.free.push_first(&mut self.connections, index),
@@ -406,9 +416,11 @@ impl Active {
                 // After an answer that came too early the next request would be taken for the rest of this one.
                 let was_last = self.catalog.request(sent.request).is_last;
                 if !response.keep_alive || was_last || self.is_half_sent(driver, index) {
+                    self.seen_late(index, at_ns);
                     self.reconnect(driver, recorder, index, false);
                 } else if self.is_worn(index, at_ns) {
                     recorder.churned();
+                    self.seen_late(index, at_ns);
                     self.reconnect(driver, recorder, index, false);
                 } else {
                     self.count_sent(driver, recorder, index);

@@ -26,8 +26,10 @@ pub(crate) struct Connection {
     pub(crate) socket: i32,
     pub(crate) generation: u32,
     pub(crate) link: Link,
-    /// When the state began: the connect() of a connecting one, the send of a busy one.
+    /// When the state began: the connect() of a connecting one, the send of a busy one, the answer to a free one.
     pub(crate) since_ns: u64,
+    /// How much earlier it would have been free, had its requests left in time.
+    pub(crate) late_ns: u64,
     pub(crate) opened_ns: u64,
     pub(crate) slot: Slot,
     /// Which request of the catalog it carries.
@@ -73,6 +75,7 @@ impl Connection {
             generation: 0,
             link: Link::default(),
             since_ns: 0,
+            late_ns: 0,
             opened_ns: 0,
             slot: Slot { intended_ns: 0, phase: Phase::WarmUp, number: 0 },
             request: 0,

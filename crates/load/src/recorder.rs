@@ -112,14 +112,14 @@ impl Recorder {
         &mut records[phase as usize]
     }
 
-    /// `could_ns` is when the request could have left: its intended time, or later where every connection was busy then.
+    /// `lateness_ns` is what the generator's own fault was; a closed loop has no schedule to be late against.
     #[inline]
-    pub(crate) fn sent(&mut self, sent: &Sent, could_ns: Option<u64>) {
+    pub(crate) fn sent(&mut self, sent: &Sent, lateness_ns: Option<u64>) {
         self.routes.sent(sent.request, sent.slot.phase);
         let record = self.phase_at(sent.slot.phase, sent.slot.intended_ns);
         record.sent += 1;
-        if let Some(could_ns) = could_ns {
-            record.lateness.record_ns(sent.at_ns.saturating_sub(could_ns));
+        if let Some(lateness_ns) = lateness_ns {
+            record.lateness.record_ns(lateness_ns);
         }
     }
 

@@ -128,7 +128,7 @@ impl<D: Driver> Worker<D> {
                 return Ok(());
             }
             let asleep_ns = self.driver.now_ns();
-            self.note_turn(asleep_ns);
+            let turn_ns = self.note_turn(asleep_ns);
             let (deadline_ns, wake) = self.next_wake(asleep_ns);
             self.asleep_ns = asleep_ns;
             self.driver.wait(&mut events, Some(deadline_ns), wake)?;
@@ -137,7 +137,9 @@ impl<D: Driver> Worker<D> {
             let asleep_until_ns = if wake == Wake::AtDeadline { deadline_ns } else { 0 };
             self.active.wake(self.awake_ns, asleep_until_ns);
             self.held.wake(self.awake_ns);
-            self.note_stall(self.awake_ns.saturating_sub(deadline_ns.max(asleep_ns)));
+            let overslept_ns = self.awake_ns.saturating_sub(deadline_ns.max(asleep_ns));
+            self.note_stall(overslept_ns);
+            self.active.was_away(turn_ns.max(overslept_ns));
             is_told = events.iter().any(|event| event.token == CONTROL);
             self.take(&events, wake == Wake::AtDeadline);
             if self.awake_ns >= next_look_ns {
@@ -197,8 +199,11 @@ impl<D: Driver> Worker<D> {
     }
 
     /// All of a turn counts, wherever it was held up: what a turn may do is bounded, and done in a few milliseconds.
-    fn note_turn(&mut self, now_ns: u64) {
-        self.note_stall(now_ns.saturating_sub(self.awake_ns));
+    fn note_turn(&mut self, now_ns: u64) -> u64 {
+        let turn_ns = now_ns.saturating_sub(self.awake_ns);
+        self.note_stall(turn_ns);
+        self.active.look_back(now_ns);
+        turn_ns
     }
 
     fn note_stall(&mut self, stall_ns: u64) {

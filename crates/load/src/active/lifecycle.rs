@@ -76,6 +76,7 @@ impl Active {
         if std::mem::replace(&mut connection.was_open, true) {
             recorder.reconnected();
         }
+        self.seen_late(index, now_ns - took_ns);
         self.set_free(index, now_ns);
         true
     }

@@ -7,6 +7,7 @@ mod chaos;
 mod connections;
 mod hostile;
 mod late;
+mod lateness;
 mod pacing;
 mod sleeping;
 mod stopped;

@@ -63,9 +63,17 @@ impl Recording {
     }
 
     pub(crate) fn latency(&self) -> Histogram {
+        self.merged(|part| &part.latency)
+    }
+
+    pub(crate) fn lateness(&self) -> Histogram {
+        self.merged(|part| &part.lateness)
+    }
+
+    fn merged(&self, encoded: impl Fn(&PhasePart) -> &String) -> Histogram {
         let mut merged = Histogram::new();
         for part in self.parts("measure") {
-            merged.add(&Histogram::decode(&part.latency).expect("our own encoding"));
+            merged.add(&Histogram::decode(encoded(part)).expect("our own encoding"));
         }
         merged
     }
