@@ -1,5 +1,5 @@
 """What the time series costs, as the workers count it themselves: the share of their CPU time that goes into making and
-telling frames, every second and every 100 ms: `python -m benchmarks.series_cost`.
+sending frames, every second and every 100 ms: `python -m benchmarks.series_cost`.
 
 CPU per request moves by several percent from one load to the next, so a comparison of loads could not show one percent.
 """

@@ -31,7 +31,7 @@ class Load:
 
     @property
     def rate_per_connection(self) -> int:
-        """The share of one connection, for tools that are told that."""
+        """The share of one connection, for tools that ask for that."""
         return self.rate_per_s // self.connections
 
 

@@ -19,7 +19,7 @@ def closed(load: Load) -> list[str]:
 
 
 def paced(load: Load) -> list[str]:
-    """The same at a rate, which h2load is told for each client."""
+    """The same at a rate, which h2load takes for each client."""
     return [*closed(load)[:-1], f"--rps={load.rate_per_connection}", load.url]
 
 

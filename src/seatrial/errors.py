@@ -21,7 +21,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells the shell."""
+    """What the process reports to the shell."""
 
     PASS = 0
     OBJECTIVE_FAILED = 1

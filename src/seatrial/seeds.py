@@ -9,11 +9,11 @@ SEED_BITS = 63
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """Return the seed of the stream that ``names`` tell apart, from 0 to 2**63 - 1.
+    """Return the seed of the stream that ``names`` identify, from 0 to 2**63 - 1.
 
     Neighbouring seeds and numbers give unrelated ones (BLAKE2b), so whoever takes the streams ``base + 0``,
     ``base + 1`` and so on, as workers do, does not run into another's. The same arguments always give the same.
     """
-    # repr tells "1" from 1, and quotes every text so that no two lists of names read alike.
+    # repr distinguishes "1" from 1, and quotes every text so that no two lists of names read alike.
     digest = hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> (64 - SEED_BITS)

@@ -43,13 +43,13 @@ def test_the_result_is_the_document_of_the_command_line(url: str) -> None:
         url, rate=400, connections=4, duration=0.5, hold=10, seed=7, header={"X-Test": "1"}, expect_status=200
     )
     document = result.to_json()
-    told = run_seatrial(
+    printed = run_seatrial(
         "load", url, "-q", "--json", "-", "-R", "400", "-c", "4", "-d", "500ms", "--hold", "10", "--seed", "7",
         "-H", "X-Test: 1", "--expect-status", "200",
     ).document  # fmt: skip
     assert_counts_add_up(document)
-    assert shape(document) == shape(told)
-    assert list(document) == list(told)
+    assert shape(document) == shape(printed)
+    assert list(document) == list(printed)
     same = (
         "schema",
         "url",
@@ -62,7 +62,7 @@ def test_the_result_is_the_document_of_the_command_line(url: str) -> None:
         "window_s",
         "connections",
     )
-    assert {name: document[name] for name in same} == {name: told[name] for name in same}
+    assert {name: document[name] for name in same} == {name: printed[name] for name in same}
     assert load_result(document).to_json() == document
 
 
@@ -193,7 +193,7 @@ def test_a_cancelled_load_leaves_no_process(url: str) -> None:
     async def cancel() -> int:
         before = children()
         loading = asyncio.create_task(seatrial.aload(url, rate=100, workers=2, connections=4, duration=60))
-        while len(children() - before) < 2:  # noqa: ASYNC110 - processes tell no event
+        while len(children() - before) < 2:  # noqa: ASYNC110 - processes send no event
             await asyncio.sleep(0.02)
         loading.cancel()
         with pytest.raises(asyncio.CancelledError):

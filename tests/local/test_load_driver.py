@@ -16,7 +16,7 @@ FLAGS = ("-c", "20", "-R", "1k", "-d", "0.5s")
 
 
 @pytest.mark.parametrize("driver", ["io_uring", "auto"])
-def test_where_io_uring_is_refused_epoll_is_used_and_the_cause_told(driver: str) -> None:
+def test_where_io_uring_is_refused_epoll_is_used_and_the_cause_said(driver: str) -> None:
     prefix = (sys.executable, str(Path(no_io_uring.__file__)))
     with running_origin() as origin:
         outcome = run_seatrial("load", origin.url, *FLAGS, "--driver", driver, "--json", "-", prefix=prefix)
@@ -28,8 +28,8 @@ def test_where_io_uring_is_refused_epoll_is_used_and_the_cause_told(driver: str)
     assert outcome.code in {ExitCode.PASS, ExitCode.INVALID_MEASUREMENT}
     assert "generator.drivers" not in {reason["code"] for reason in document["validity"]["reasons"]}
     assert document["requests"]["completed"] == document["requests"]["intended"] == 500
-    for told in (outcome.stderr, text.stderr):
-        assert f"warning: epoll is used in place of io_uring: {document['driver_fallback']}" in told
+    for printed in (outcome.stderr, text.stderr):
+        assert f"warning: epoll is used in place of io_uring: {document['driver_fallback']}" in printed
     assert "epoll in place of io_uring" in text.stdout
 
 

@@ -55,7 +55,7 @@ def test_poisson_gaps_are_exponential() -> None:
     attempt(check)
 
 
-def test_the_statistics_tell_even_random_and_bursty_arrivals_apart() -> None:
+def test_the_statistics_distinguish_even_random_and_bursty_arrivals() -> None:
     random = np.random.default_rng(1)
     even = np.arange(0, 20_000_000_000, 500_000)
     poisson = np.cumsum(random.exponential(500_000, 40_000)).astype(np.int64)

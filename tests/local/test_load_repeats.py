@@ -29,7 +29,7 @@ def test_the_same_origin_measured_twice_in_turns_does_not_differ_from_itself() -
 
 
 def test_an_origin_that_is_slower_differs() -> None:
-    """What the test above could not tell from a comparison that never claims anything."""
+    """What the test above would not show of a comparison that never claims anything."""
     with running_origin("--body", "600 B") as fast, running_origin("--delay", "20ms") as slow:
         one, other = in_turns(fast.url, slow.url, repeats=3)
     assert {"p50", "p75", "mean"} <= claims(one, other).keys()

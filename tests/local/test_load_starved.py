@@ -24,15 +24,15 @@ def test_a_generator_with_a_tenth_of_a_core_is_invalid_and_says_why() -> None:
         free = run_seatrial("load", origin.url, *LOAD)
     assert hunger.group is None or not hunger.group.exists()
     assert outcome.code == ExitCode.INVALID_MEASUREMENT
-    told = reasons(outcome.document)
-    (code, *_) = [code for code in hunger.codes if code in told]
-    assert told[code]["remedy"]
+    given = reasons(outcome.document)
+    (code, *_) = [code for code in hunger.codes if code in given]
+    assert given[code]["remedy"]
     assert free.document["lateness_us"]["p99"] < outcome.document["lateness_us"]["p99"]
     assert 0 < free.document["generator"]["worker_cpu_cores_max"] < 1.1
     assert free.document["generator"]["receive_wait_us_p99"] > 0
     if code == "environment.throttled":
-        assert "CPU quota" in told[code]["text"]
-        assert "cpu.max" in told[code]["remedy"]
+        assert "CPU quota" in given[code]["text"]
+        assert "cpu.max" in given[code]["remedy"]
         assert outcome.document["generator"]["throttled_s"] > 0.1
         # What is held back reads late, too: its answers lie until the next period of the quota.
         assert outcome.document["generator"]["receive_wait_us_max"] > 1_000

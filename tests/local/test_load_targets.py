@@ -15,7 +15,7 @@ FLAGS = ("--hdr-log", "--csv", "--json")
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path, flag: str) -> None:
+def test_a_file_that_cannot_be_written_is_reported_before_anything_is_sent(tmp_path: Path, flag: str) -> None:
     asked: list[int] = []
     target = tmp_path / "not-there" / "file"
     with serving(lambda _: asked.append(1)) as url:

@@ -66,7 +66,7 @@ def test_a_process_is_measured_as_psutil_measures_it(burner) -> None:
     assert sample.threads == 1
 
 
-def test_a_process_that_goes_away_is_told_once(burner) -> None:
+def test_a_process_that_goes_away_is_reported_once(burner) -> None:
     sampler = processes.ProcessSampler()
     refs = [ref(burner.pid), ref(os.getpid(), "seatrial", "seatrial")]
     assert len(sampler.sample(refs, 1.0)) == 2
@@ -80,7 +80,7 @@ def test_a_process_that_goes_away_is_told_once(burner) -> None:
     assert len(sampler.sample(refs, 3.0)) == 1
 
 
-def test_a_process_whose_owner_has_dropped_it_is_told_too(burner) -> None:
+def test_a_process_whose_owner_has_dropped_it_is_reported_too(burner) -> None:
     sampler = processes.ProcessSampler()
     sampler.sample([ref(burner.pid)], 1.0)
     burner.kill()
@@ -135,7 +135,7 @@ def test_throttling_is_read_from_both_versions(tmp_path: Path, text: str, expect
     assert cgroup.throttled_s([file]) == expected_s
 
 
-def test_throttling_of_this_process_is_told_where_the_kernel_does() -> None:
+def test_throttling_of_this_process_is_known_where_the_kernel_counts_it() -> None:
     assert (cgroup.throttled_s(cgroup.cpu_stat_files(os.getpid())) or 0.0) >= 0.0
 
 

@@ -31,7 +31,7 @@ def load(url: str, *flags: str) -> dict[str, Any]:
     return document
 
 
-def assert_told_apart(document: dict[str, Any], counts: dict[str, Any], kind: str, error: str) -> None:
+def assert_counted_alike(document: dict[str, Any], counts: dict[str, Any], kind: str, error: str) -> None:
     """Exactly the faults that the origin made are the errors that the load met."""
     requests = document["requests"]
     assert requests["sent"] == counts["requests"] == INTENDED
@@ -46,11 +46,11 @@ def assert_told_apart(document: dict[str, Any], counts: dict[str, Any], kind: st
 def test_a_fault_is_counted_by_its_kind_on_both_sides(kind: str, flag: str, error: str) -> None:
     with running_origin("--fault", flag, "--seed", "1") as origin:
         document = load(origin.url)
-        assert_told_apart(document, origin.finish(), kind, error)
+        assert_counted_alike(document, origin.finish(), kind, error)
 
 
 def test_faults_are_the_same_through_tls_and_of_several_processes(tmp_path: Path) -> None:
-    """One of each error that can be told apart; a length too long gives the same timeout as a body too slow."""
+    """One of each error that has its own kind; a length too long gives the same timeout as a body too slow."""
     mixed = {kind: rest for kind, rest in FAULTS.items() if kind != "long_length"}
     faults = [word for flag, _ in mixed.values() for word in ("--fault", flag.replace("25%", "15%"))]
     ca, port = str(tmp_path / "ca.pem"), str(free_address().port)
@@ -118,7 +118,7 @@ def test_a_stall_that_outlasts_the_timeout_is_counted_by_both_sides() -> None:
     assert counts["faults"] == {"stall": INTENDED}
 
 
-def test_a_wrong_flag_is_told_by_its_name_and_its_place() -> None:
+def test_a_wrong_flag_is_reported_by_its_name_and_its_place() -> None:
     outcome = run_seatrial("origin", "--fault", "reset:150%")
     assert outcome.code == ExitCode.BAD_INPUT
     assert "--fault" in outcome.stderr

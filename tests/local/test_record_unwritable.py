@@ -54,7 +54,7 @@ def test_a_finished_run_is_reported_where_nothing_can_be_written(disk: Disk) -> 
     noted = run_seatrial("note", str(run), "too late")
     assert noted.code == ExitCode.ENVIRONMENT
     assert "cannot write into" in noted.stderr
-    # The process that the record tells of is not of this boot, so nothing is left.
+    # The process that the record names is not of this boot, so nothing is left.
     assert run_seatrial("clean", "--runs", str(disk.path)).code == ExitCode.PASS
 
 

@@ -211,7 +211,7 @@ def assert_the_cut_record_is_read(run: Path) -> None:
     assert (run / "report.html").stat().st_size > 0
 
 
-def test_a_run_that_is_killed_at_its_very_beginning_is_told_in_words(bench) -> None:
+def test_a_run_that_is_killed_at_its_very_beginning_is_reported_in_words(bench) -> None:
     with bench.start(bench.plan("envoy")) as running:
         run = bench.run_directory()
         running.signal(signal.SIGKILL)

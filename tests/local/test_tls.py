@@ -202,7 +202,7 @@ def test_idle_connections_keep_their_habits(tmp_path: Path, traffic: str) -> Non
         assert counts["requests"] > document["requests"]["sent"]
 
 
-def test_a_server_that_leaves_during_the_handshake_is_told_apart() -> None:
+def test_a_server_that_leaves_during_the_handshake_has_its_own_kind() -> None:
     def leave(connection: socket.socket) -> None:
         assert connection.recv(65536)[:1] == b"\x16"
 

@@ -66,10 +66,10 @@ def test_a_worker_that_cannot_be_started_leaves_no_complaint_of_the_one_before(
     ("program", "cause"),
     [("raise SystemExit(3)", "exit code 3"), ("import os; os.kill(os.getpid(), 9)", "signal 9")],
 )
-def test_a_worker_that_ends_without_a_word_is_told_with_how_it_ended(
+def test_a_worker_that_ends_without_a_word_is_reported_with_how_it_ended(
     monkeypatch: pytest.MonkeyPatch, program: str, cause: str
 ) -> None:
     monkeypatch.setattr(_boot, "argv", lambda _: [sys.executable, "-c", program])
-    (_, told, next_step), _ = fault_of([refused(0)])
-    assert cause in told
+    (_, said, next_step), _ = fault_of([refused(0)])
+    assert cause in said
     assert next_step

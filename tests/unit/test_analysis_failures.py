@@ -1,4 +1,4 @@
-"""Failures of the ramp and of the warm-up are told and held against nobody; those of the window are."""
+"""Failures of the ramp and of the warm-up are counted and held against nobody; those of the window are."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EARLY = frame(0, -1, failing("warmup", 7), errors={"read_reset": 7, "connect_ref
 GOOD = frame(0, 0, part([100] * 20))
 
 
-def test_failures_before_the_window_are_told_and_fail_no_objective() -> None:
+def test_failures_before_the_window_are_counted_and_fail_no_objective() -> None:
     result = of(EARLY, GOOD, frame(0, 1, part([100] * 20)))
     assert result.errors == {"connect_refused": 4, "read_reset": 7}
     assert result.errors_in_window == {}
@@ -64,7 +64,7 @@ def test_connections_that_break_in_the_drain_are_not_of_the_window() -> None:
     assert of(GOOD, drain).errors_in_window == {"timeout": 1}
 
 
-def test_older_frames_tell_the_kinds_of_the_interval() -> None:
+def test_older_frames_hold_the_kinds_of_the_interval() -> None:
     older = replace(failing("measure", 2), errors={})
     assert of(frame(0, 0, older, errors={"read_reset": 2})).errors_in_window == {"read_reset": 2}
 

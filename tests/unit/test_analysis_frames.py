@@ -1,4 +1,4 @@
-"""What newer workers tell and older records lack."""
+"""What newer workers report and older records lack."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_an_older_record_has_no_lowest_count_and_no_errors_of_a_phase() -> None:
 
 def test_the_lowest_count_and_the_errors_of_a_phase_are_kept() -> None:
     failing = dataclasses.replace(part([100]), errors={"read_reset": 1})
-    told = frame(0, 0, failing, held_min=3, held_lost=2)
-    counters, histograms = split_frame(told)
+    whole = frame(0, 0, failing, held_min=3, held_lost=2)
+    counters, histograms = split_frame(whole)
     assert json.loads(counters)["held_min"] == 3
-    assert join_frame(counters, histograms) == told
+    assert join_frame(counters, histograms) == whole

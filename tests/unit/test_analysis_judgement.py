@@ -179,7 +179,7 @@ def test_a_percentile_that_the_samples_cannot_carry_decides_no_pass():
     assert judge_case(asked, [with_samples(10_000)] * 2).state == "PASS"
     # One of 40 above the bound is more than one of 10,000.
     assert judge_case(asked, [with_samples(40, p9999_us=1_500)]).state == "FAIL"
-    # That p9999 is above something cannot be told from 40 samples either.
+    # That p9999 is above something cannot be known from 40 samples either.
     assert judge_case([objective("p9999", ">", 100)], [with_samples(40)]).state is None
 
 

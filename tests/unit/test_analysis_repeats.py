@@ -33,7 +33,7 @@ def test_a_system_that_is_half_as_fast_differs_in_most() -> None:
     assert covered / COMPARISONS < 0.1
 
 
-def test_one_run_of_each_would_tell_the_same_system_apart_from_itself() -> None:
+def test_one_run_of_each_would_show_a_system_to_differ_from_itself() -> None:
     """What repeats are for: with the requests of one run as the sample its interval is far too narrow."""
     random = np.random.default_rng(3)
     covered = 0

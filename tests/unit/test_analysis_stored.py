@@ -130,7 +130,7 @@ def test_an_older_document_is_read_with_defaults() -> None:
     assert (result.churned, result.routes, result.scheduling, result.spin) == (0, (), "shared", False)
     assert result.errors_in_window is None
     assert result.driver_fallback is None
-    # It told the rate alone.
+    # It had the rate alone.
     assert (result.answered_in_window, answered_in_window(result)) == (None, 10)
 
 

@@ -112,7 +112,7 @@ def test_no_rule_is_without_a_case_here():
             replace(GOOD, counts=TrialCounts(8_000, 8_003, 8_003, 8_003), unfinished=3),
             id="unfinished requests",
         ),
-        pytest.param(replace(GOOD, steal_fraction=None), id="a machine that does not tell steal"),
+        pytest.param(replace(GOOD, steal_fraction=None), id="a machine that does not count steal"),
         pytest.param(replace(GOOD, cpu=CpuShares(others=0.1, idle=0.0)), id="others that take little"),
         pytest.param(replace(GOOD, cpu=CpuShares(others=0.4, idle=0.5)), id="a machine with room for others"),
         pytest.param(replace(GOOD, facts=TrialFacts()), id="draining was not looked at"),

@@ -62,7 +62,7 @@ def test_connections_lost_and_opened_again_within_an_interval_are_a_reason() -> 
     assert "50 lost" in text
 
 
-def test_older_frames_tell_of_a_loss_at_the_end_of_an_interval() -> None:
+def test_older_frames_show_a_loss_at_the_end_of_an_interval() -> None:
     assert "system.held_connections" in codes(changed(0, 0, held=49))
 
 

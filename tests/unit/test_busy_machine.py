@@ -152,7 +152,7 @@ class Samples:
         )
 
 
-def test_a_trial_is_told_apart_from_its_neighbours_by_its_samples():
+def test_a_trial_is_distinguished_from_its_neighbours_by_its_samples():
     reader = cast(RunReader, Samples())
     cpu = _cpu_shares(reader, 1, _looks_in(reader, 1, Window(2 * 10**9, 8 * 10**9)))
     assert cpu is not None

@@ -73,7 +73,7 @@ def compared(discipline: Discipline) -> tuple[tuple[Measured, Measured], ...]:
 
 
 def wrong_passes(discipline: Discipline, *, by_rule: bool = True) -> Counter[str]:
-    """Count the objectives that pass by what was recorded and fail by the truth; without the rules where told so."""
+    """Count the objectives that pass by what was recorded and fail by the truth; without the rules where asked so."""
     found: Counter[str] = Counter()
     for late, truth in compared(discipline):
         for metric in (*LATENCIES, "errors"):

@@ -65,7 +65,7 @@ def test_one_rate_is_requested_to_the_last_digit_wherever_it_was_stopped() -> No
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "fact"),
     [
         pytest.param({"timestamps": "program"}, "timed by the kernel and program", id="timestamps"),
         pytest.param({"resolution_ns": 500_000}, "250 us and 500 us", id="resolution"),
@@ -74,7 +74,7 @@ def test_one_rate_is_requested_to_the_last_digit_wherever_it_was_stopped() -> No
 )
 @pytest.mark.parametrize("first", [True, False], ids=["the first worker is better", "the last is better"])
 def test_of_workers_that_differ_the_weaker_speaks_and_the_load_is_doubted(
-    other: dict[str, Any], told: str, *, first: bool
+    other: dict[str, Any], fact: str, *, first: bool
 ) -> None:
     weaker = replace(HELLO, worker=1, **other)
     seen = driven(*((HELLO, weaker) if first else (weaker, HELLO)))
@@ -84,7 +84,7 @@ def test_of_workers_that_differ_the_weaker_speaks_and_the_load_is_doubted(
     assert facts.scheduling == weaker.scheduling
     (reason,) = doubts_of(seen)
     assert reason.code == "generator.mixed"
-    assert told in reason.text
+    assert fact in reason.text
 
 
 def test_workers_that_are_alike_are_not_doubted() -> None:

@@ -12,7 +12,7 @@ from seatrial.report.load_text import load_text
 RESULT = summarise(FACTS, [frame(0, 0, part([100, 200]))])
 
 
-def test_connection_requests_that_were_sent_again_are_told() -> None:
+def test_connection_requests_that_were_sent_again_are_reported() -> None:
     again = dataclasses.replace(RESULT, syn_retransmissions=1_234)
     assert "  1,234 connection requests (SYN) sent again\n" in load_text(again)
     both = dataclasses.replace(again, reconnected=5)

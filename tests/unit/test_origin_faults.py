@@ -51,7 +51,7 @@ def test_faults_and_stalls() -> None:
         (parse_stall, "2s@later", 4, "duration"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(parse: Any, text: str, column: int, why: str) -> None:
+def test_a_mistake_is_reported_with_its_place(parse: Any, text: str, column: int, why: str) -> None:
     with pytest.raises(ValueError, match=why) as refused:
         parse(text)
     assert f"column {column}:" in str(refused.value)

@@ -78,7 +78,7 @@ def test_percentiles_are_by_nearest_rank() -> None:
 
 
 def test_every_row_asks_for_the_same_load() -> None:
-    """The rate is told in all, or for each of 100 connections; the time in seconds."""
+    """The rate is given in all, or for each of 100 connections; the time in seconds."""
     peers = (h2load, hey, oha, vegeta, k6, seatrial)
     for row in (row for peer in peers for row in peer.STALL if row.loop != "closed"):
         words = " ".join(row.command(LOAD))

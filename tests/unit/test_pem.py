@@ -1,4 +1,4 @@
-"""Files of certificates and keys: what is wrong with one is told with its flag and its name."""
+"""Files of certificates and keys: what is wrong with one is reported with its flag and its name."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_where_all_is_refused_no_answer_is_waited_for():
 
 
 @pytest.mark.parametrize(
-    ("ramp", "errors", "overflows", "code", "told", "remedy"),
+    ("ramp", "errors", "overflows", "code", "fact", "remedy"),
     [
         (Ramp(1_000_050, 814_000, 22_000, 54.0, 9.0), {"connect_timeout": 57_400}, 150_000, "system.ramp",
          "overflowed 150,000 times", "--connect-rate of about 15,000"),
@@ -95,11 +95,11 @@ def test_where_all_is_refused_no_answer_is_waited_for():
     ids=["too fast", "a limit", "nobody", "closed again", "this machine"],
 )  # fmt: skip
 def test_what_is_said_has_the_arithmetic_and_a_remedy(
-    ramp: Ramp, errors: dict[str, int], overflows: int | None, code: str, told: str, remedy: str
+    ramp: Ramp, errors: dict[str, int], overflows: int | None, code: str, fact: str, remedy: str
 ) -> None:
     reason = ramp_failed(ramp, errors, overflows)
     assert reason.code == code
-    assert told in reason.text
+    assert fact in reason.text
     assert remedy in reason.remedy
 
 

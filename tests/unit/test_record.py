@@ -114,7 +114,7 @@ def test_two_runs_of_a_plan_in_one_second_get_two_directories(tmp_path):
     assert all(path.name.endswith(("same-name-twice", "-2", "-3")) for path in paths)
 
 
-def test_the_lock_tells_who_is_alive(tmp_path):
+def test_the_lock_shows_who_is_alive(tmp_path):
     assert not is_live(tmp_path)
     lock = RunLock(tmp_path)
     assert is_live(tmp_path)

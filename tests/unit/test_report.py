@@ -313,7 +313,7 @@ def test_markdown(summary, snapshot):
     assert re.sub(r"^- TIME, person: &lt;script.*\n", "", text, flags=re.MULTILINE) == snapshot
 
 
-def test_report_command_writes_everything_and_tells_the_verdict(made):
+def test_report_command_writes_everything_and_says_the_verdict(made):
     result = CliRunner().invoke(report, [str(made)])
     assert result.exit_code == 3, result.output
     for name in ("report.html", "report.md", "results.csv", "results.json"):

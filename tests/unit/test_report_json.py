@@ -259,7 +259,7 @@ def test_the_document_has_the_written_shape(document):
     conform(document, DOCUMENT)
 
 
-def test_the_document_tells_validity_and_verdict(document):
+def test_the_document_says_validity_and_verdict(document):
     states = {case["id"]: (case["state"], case["verdict"]["state"]) for case in document["cases"]}
     assert states["envoy-connections=200-rate=2000"] == ("INVALID", None)
     assert states["envoy-connections=200-rate=1000"] == ("PASS", "PASS")

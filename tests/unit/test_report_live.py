@@ -59,7 +59,7 @@ def test_a_single_load_marks_its_phases(trial):
     assert plain_lines(phases) == ["  set up", "  ramp", "  warm up", "  measure", "  cool down"]
 
 
-def test_the_line_tells_phase_time_left_rate_p99_and_held(trial):
+def test_the_line_shows_phase_time_left_rate_p99_and_held(trial):
     state = LiveState()
     for event in trial:
         if not isinstance(event, events.TrialEnded):
@@ -96,7 +96,7 @@ def test_a_terminal_gets_one_line_that_is_taken_away_again(trial):
     assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h")
 
 
-def test_a_failed_trial_and_a_note_are_told():
+def test_a_failed_trial_and_a_note_are_printed():
     state = LiveState()
     state.take(events.TrialStarted(3, "direct-rate=500", "direct", 1, 3, 3, 0.0))
     line = state.take(events.TrialEnded(3, "failed: no port", 1.0))

@@ -28,7 +28,7 @@ def test_a_seed_is_the_same_each_time_and_fits_63_bits() -> None:
     assert max(seeds) > 2**62
 
 
-def test_names_are_told_apart_however_they_are_cut() -> None:
+def test_names_are_distinguished_however_they_are_cut() -> None:
     assert (
         len({derive(1, "a", "b"), derive(1, "ab"), derive(1, "a", 1), derive(1, "a", "1"), derive(11)}) == 5
     )

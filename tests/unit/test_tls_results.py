@@ -99,7 +99,7 @@ def test_frames_of_before_tls_are_read() -> None:
     assert Frame.from_json(document | {"connect": ""}).tls_versions == {}
 
 
-def test_every_worker_is_told_of_tls() -> None:
+def test_every_worker_knows_of_tls() -> None:
     load = LoadSpec(targets=(Target("127.0.0.1", 1),), tls=Tls("a.test", ca_pem="PEM"), workers=2, active=2)
     specs = split(load, 1_000)
     assert [spec["tls"]["server_name"] for spec in specs] == ["a.test"] * 2

@@ -446,7 +446,7 @@ impl Active {
     }
 }
 
-/// A full socket takes nothing now and tells when it takes more.
+/// A full socket takes nothing now and reports when it takes more.
 #[inline]
 fn nothing_if_full(written: io::Result<usize>) -> io::Result<usize> {
     match written {

@@ -46,11 +46,11 @@ pub(crate) struct Connection {
     pub(crate) failures: u32,
     pub(crate) state: State,
     pub(crate) was_open: bool,
-    /// A write has told of a reset: reading, which will not, comes to an end that is none.
+    /// A write has met a reset: reading, which will not, comes to an end that is none.
     pub(crate) is_broken: bool,
     /// The server may be waiting for this program to read or to write.
     pub(crate) is_pressing: bool,
-    /// There is more to read, of which no event will tell again; and whether the stream has ended behind it.
+    /// There is more to read, which no event will report again; and whether the stream has ended behind it.
     pub(crate) is_unread: bool,
     pub(crate) has_closed: bool,
     pub(crate) parser: ResponseParser,

@@ -26,8 +26,8 @@ pub trait Parent {
     /// The next command, if one has arrived.
     fn command(&mut self) -> Option<Command>;
 
-    /// Tells something.
-    fn tell(&mut self, message: Message);
+    /// Reports something.
+    fn report(&mut self, message: Message);
 
     /// Goes on writing what could not be written at once.
     fn flush(&mut self) {}
@@ -49,7 +49,7 @@ impl Parent for LinePipe {
         }
     }
 
-    fn tell(&mut self, message: Message) {
+    fn report(&mut self, message: Message) {
         self.send_line(&message.to_json());
     }
 

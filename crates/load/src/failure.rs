@@ -88,7 +88,7 @@ impl Failure {
     /// Classifies what broke a connection under a request, which may not have been all sent.
     pub fn of_broken(error: &io::Error, is_half_sent: bool) -> Self {
         match Self::of_read(error) {
-            // Whether a read or a write is the first to be told is chance.
+            // Whether a read or a write is the first to fail is chance.
             Self::ReadReset if is_half_sent => Self::WriteFailed,
             failure => failure,
         }

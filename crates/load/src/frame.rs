@@ -1,4 +1,4 @@
-//! What a worker tells its parent, a line of JSON each.
+//! What a worker reports to its parent, a line of JSON each.
 
 use serde::{Serialize, Serializer};
 
@@ -130,7 +130,7 @@ pub struct Frame {
     pub tls_resumed: u64,
     pub cpu_user_ns: u64,
     pub cpu_system_ns: u64,
-    /// What making and telling the frames before this one has cost.
+    /// What making and sending the frames before this one has cost.
     pub cpu_frames_ns: u64,
     pub parts: Vec<PhasePart>,
 }

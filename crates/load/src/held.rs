@@ -39,7 +39,7 @@ struct Slot {
     /// When it was established, since the beginning of the load.
     since_ms: u32,
     is_established: bool,
-    /// There is more to read, of which no event will tell again.
+    /// There is more to read, which no event will report again.
     is_unread: bool,
     awaited: Awaited,
 }
@@ -116,7 +116,7 @@ impl Held {
         !matches!(self.pace.traffic(), HoldTraffic::Request { .. })
     }
 
-    /// Whether connections have more to read, of which no event will tell.
+    /// Whether connections have more to read, which no event will report.
     #[inline]
     pub(crate) fn has_unread(&self) -> bool {
         !self.unread.is_empty()

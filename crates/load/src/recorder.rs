@@ -47,7 +47,7 @@ pub(crate) struct Openings {
 pub(crate) struct Recorder {
     /// A record of each phase, of the interval that is being counted.
     records: [PhaseRecord; Phase::COUNT],
-    /// The same of the interval after it: what happened since it began is seen before the one before it is told.
+    /// The same of the interval after it: what happened since it began is seen before the one before it is reported.
     next_records: [PhaseRecord; Phase::COUNT],
     /// When the interval that is being counted ends.
     boundary_ns: u64,

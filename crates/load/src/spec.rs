@@ -1,4 +1,4 @@
-//! What a worker is told to do: one JSON document from its parent.
+//! What a worker is asked to do: one JSON document from its parent.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -154,7 +154,7 @@ pub enum DriverKind {
     /// The reference.
     #[default]
     Epoll,
-    /// io_uring; where it does not work, epoll, and the parent is told why.
+    /// io_uring; where it does not work, epoll, and the parent learns why.
     IoUring,
 }
 

@@ -116,11 +116,11 @@ impl<D: Driver> Worker<D> {
     /// Runs the load to its end. Returns early only when the parent is gone.
     pub fn run(&mut self, parent: &mut impl Parent) -> io::Result<()> {
         let mut events = Vec::with_capacity(1024);
-        let mut is_told = true;
+        let mut has_orders = true;
         let mut next_look_ns = 0;
         loop {
             // The pipe is read when it has something, and now and then: once a turn would be a system call for nothing.
-            if is_told && !self.obey(parent) {
+            if has_orders && !self.obey(parent) {
                 return Ok(());
             }
             self.step(parent);
@@ -140,10 +140,10 @@ impl<D: Driver> Worker<D> {
             let overslept_ns = self.awake_ns.saturating_sub(deadline_ns.max(asleep_ns));
             self.note_stall(overslept_ns);
             self.active.was_away(turn_ns.max(overslept_ns));
-            is_told = events.iter().any(|event| event.token == CONTROL);
+            has_orders = events.iter().any(|event| event.token == CONTROL);
             self.take(&events, wake == Wake::AtDeadline);
             if self.awake_ns >= next_look_ns {
-                (is_told, next_look_ns) = (true, self.awake_ns + LONGEST_WAIT_NS);
+                (has_orders, next_look_ns) = (true, self.awake_ns + LONGEST_WAIT_NS);
             }
             parent.flush();
         }

@@ -32,8 +32,8 @@ const REQUESTS: u32 = 8;
 /// wake took 100 for each direction at least.
 const LONGEST: Duration = Duration::from_millis(75);
 
-/// Answers on one connection, and tells how long each exchange took: from the first byte of the request until the last of
-/// the answer was acknowledged.
+/// Answers on one connection, and says how long each exchange took: from the first byte of the request until the last
+/// of the answer was acknowledged.
 fn serve(
     stream: TcpStream,
     tls: Option<&ServerTls>,
@@ -156,7 +156,7 @@ impl Parent for Counting {
             .then(|| Command::Go { at_ns: now_ns() + 10 * MS })
     }
 
-    fn tell(&mut self, message: Message) {
+    fn report(&mut self, message: Message) {
         match message {
             Message::Ready { .. } => self.is_ready = true,
             Message::Frame(frame) => {

@@ -5,7 +5,7 @@ use std::io;
 use crate::address::RawAddress;
 use crate::tls::Handshake;
 
-/// What is known of a connection's descriptor since the last look. Edge-triggered: each is told once.
+/// What is known of a connection's descriptor since the last look. Edge-triggered: each is reported once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// The number that the connection was registered with. The second greatest is for the driver alone.
@@ -49,7 +49,7 @@ pub enum Wake {
 /// What a connection is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
-    /// Requests: nothing that is sent waits for more, and what arrives has its time told.
+    /// Requests: nothing that is sent waits for more, and what arrives has its time reported.
     Requests,
     /// To be there: nothing on it is hurried or timed, so the system calls for that are left out.
     Idleness,
@@ -58,12 +58,12 @@ pub enum Use {
 /// Sooner than this no segment is sent again: Linux's `TCP_RTO_MIN`; the first SYN's time-out is a second.
 const SOONEST_RETRANSMISSION_NS: u64 = 200_000_000;
 
-/// How a connection attempt ended, as far as its event tells.
+/// How a connection attempt ended, as far as its event shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Well, and sooner than any segment is sent again: there is nothing to ask the kernel.
     Soon,
-    /// It is for the kernel to tell.
+    /// It is for the kernel to say.
     Somehow,
 }
 
@@ -100,7 +100,7 @@ pub trait Driver {
     /// Now, in nanoseconds on the scale of every other time here.
     fn now_ns(&self) -> u64;
 
-    /// How often the wall clock was stepped, as far as the driver can tell.
+    /// How often the wall clock was stepped, as far as the driver knows.
     fn clock_steps(&self) -> u64;
 
     /// Whether [`Received::at_ns`] is the kernel's word, as far as the last look went.
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_swift_and_clean_connect_has_nothing_to_tell() {
+    fn only_a_swift_and_clean_connect_has_nothing_to_report() {
         let clean = Event { writable: true, ..Event::default() };
         assert_eq!(Ended::of(&clean, SOONEST_RETRANSMISSION_NS - 1), Ended::Soon);
         assert_eq!(Ended::of(&clean, SOONEST_RETRANSMISSION_NS), Ended::Somehow);

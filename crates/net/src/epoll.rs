@@ -12,7 +12,7 @@ use crate::socket;
 use crate::sys::check;
 use crate::timer::Alarms;
 
-/// Events taken in one look; more are told at the next.
+/// Events taken in one look; more are reported at the next.
 const EVENTS_PER_LOOK: usize = 512;
 
 /// How many bytes are sent, so far apart, to see whether the kernel stamps them.
@@ -320,7 +320,7 @@ mod tests {
 
     /// Even deadlines, for which alarms are set ahead, and others, for which they are not, or are in vain.
     #[test]
-    fn a_wait_ends_at_its_deadline_and_tells_of_no_alarm() {
+    fn a_wait_ends_at_its_deadline_and_reports_no_alarm() {
         let mut driver = EpollDriver::new(false).expect("a driver");
         let mut events = Vec::new();
         let mut deadline_ns = now_ns();

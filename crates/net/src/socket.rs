@@ -71,7 +71,7 @@ fn take_error(fd: libc::c_int) -> io::Result<()> {
 const TCP_ESTABLISHED: u8 = 1;
 const TCP_CLOSE_WAIT: u8 = 8;
 
-/// How a connect() ended: how many segments had to be sent again for it, or the socket's error. One call tells both
+/// How a connect() ended: how many segments had to be sent again for it, or the socket's error. One call reports both
 /// where it went well.
 pub(crate) fn take_outcome(fd: libc::c_int, ended: Ended) -> io::Result<u32> {
     if ended == Ended::Soon {

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(alarms.sleep_until(now_ns() - 1), None);
     }
 
-    /// Nobody waits for an alarm that has gone off and been told of already.
+    /// Nobody waits for an alarm that has gone off and been reported already.
     #[test]
     fn a_moment_is_set_anew_once_its_alarm_has_gone_off() {
         let mut alarms = Alarms::new().expect("timers");

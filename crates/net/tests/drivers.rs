@@ -59,7 +59,7 @@ fn open(
     (socket, peer)
 }
 
-/// Reads as the engine does: on after a full buffer, and to the end where that was told.
+/// Reads as the engine does: on after a full buffer, and to the end where that was reported.
 fn read_all(
     driver: &mut dyn Driver,
     socket: i32,
@@ -160,7 +160,7 @@ fn reset(peer: TcpStream) {
 }
 
 #[test]
-fn a_reset_is_told_as_one() {
+fn a_reset_is_reported_as_one() {
     over_each(|driver| {
         let (listener, target) = listen();
         let (socket, peer) = open(driver, 1, &listener, &target);
@@ -179,7 +179,7 @@ fn a_reset_is_told_as_one() {
 }
 
 #[test]
-fn a_refused_connection_is_told() {
+fn a_refused_connection_is_reported() {
     over_each(|driver| {
         let (listener, target) = listen();
         drop(listener);
@@ -204,7 +204,7 @@ fn a_closed_connection_ends_at_once_and_its_descriptor_begins_anew() {
             driver.close(socket, aborts);
             let (next, mut next_peer) = open(driver, 2 * round + 1, &listener, &target);
             let end = peer.read(&mut [0; 10]);
-            assert!(end.is_err() || end.is_ok_and(|len| len == 0), "the peer is told");
+            assert!(end.is_err() || end.is_ok_and(|len| len == 0), "the peer sees the end");
             next_peer.write_all(b"new").expect("a reader");
             let mut heard = Vec::new();
             until(driver, |driver, events| {
@@ -309,7 +309,7 @@ fn who_does_not_read_holds_back_its_peer_and_nobody_else() {
         let (listener, target) = listen();
         let (slow, mut slow_peer) = open(driver, 1, &listener, &target);
         let (quick, mut quick_peer) = open(driver, 2, &listener, &target);
-        // The first of it is told of; from then on nobody reads, while the loop goes on.
+        // The first of it is reported; from then on nobody reads, while the loop goes on.
         slow_peer.write_all(&pattern(100_000)[..50_000]).expect("a reader");
         until(driver, |_, events| events.iter().any(|event| event.token == 1));
         for _ in 0..3 {
@@ -438,7 +438,7 @@ fn what_arrived_before_a_write_failed_is_read() {
                     Ok(_) => driver.wait(&mut Vec::new(), Some(now_ns()), Wake::OnEvent).expect("a wait"),
                 }
             }
-            assert!(has_failed, "a reset is told to whoever writes");
+            assert!(has_failed, "a reset is reported to whoever writes");
             let mut heard = Vec::new();
             let _ = read_all(driver, socket, true, &mut heard);
             assert_eq!(heard.len(), 50_000, "held up: {held_up}");

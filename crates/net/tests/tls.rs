@@ -202,7 +202,7 @@ fn driver(spec: &ClientTlsSpec, config: ServerConfig) -> TlsDriver<Network> {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_trusted_is_told_apart() {
+fn a_certificate_that_cannot_be_trusted_has_its_own_kind() {
     let (ours, theirs) = (issued(), issued());
     let expired = certificates::issue(&["a.test".to_owned()], -60).expect("a certificate");
     let versions = TlsVersion::ALL.to_vec();
@@ -267,7 +267,7 @@ fn one_exchange(driver: &mut TlsDriver<Network>, version: TlsVersion) -> bool {
 }
 
 #[test]
-fn a_handshake_under_way_is_told_from_a_connection_under_way() {
+fn a_handshake_under_way_is_distinguished_from_a_connection_under_way() {
     let certificates = issued();
     let mut driver = driver(&client(&certificates, vec![TlsVersion::Tls13]), server_config(&certificates));
     let socket = connect(&mut driver, 1);

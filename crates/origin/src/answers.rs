@@ -7,7 +7,7 @@ use seatrial_wire::RequestHead;
 use crate::connection::Pending;
 use crate::spec::{Delay, Fault, OriginSpec};
 
-/// Routes that are told apart; a client that asks for more is counted under [`OTHER`].
+/// Routes that are counted each by itself; a client that asks for more is counted under [`OTHER`].
 const ROUTE_LIMIT: usize = 100_000;
 const OTHER: &str = "(other)";
 /// In place of an answer; a TLS client's greeting, for whom it may remind of a wrong port.

@@ -33,7 +33,7 @@ struct Address {
     port: u16,
 }
 
-/// Reads one spec from `input` and serves until it is told to stop or the parent is gone. The text of an error is for a
+/// Reads one spec from `input` and serves until it is to stop or the parent is gone. The text of an error is for a
 /// person.
 pub fn run(input: i32, output: i32) -> Result<(), String> {
     process::die_with_parent();
@@ -72,16 +72,16 @@ fn serve(server: &mut Server, pipe: &mut LinePipe) -> std::io::Result<()> {
     let mut events = Vec::with_capacity(1024);
     let mut stop_at_ns = None;
     // The pipe is read when it has something: once a turn would be a system call for nothing.
-    let mut is_told = true;
+    let mut has_orders = true;
     loop {
-        if is_told && obey(server, pipe, &mut stop_at_ns) == Err(PipeClosed) {
+        if has_orders && obey(server, pipe, &mut stop_at_ns) == Err(PipeClosed) {
             return Ok(());
         }
         if stop_at_ns.is_some_and(|at_ns| !server.is_answering() || now_ns() >= at_ns) {
             return Ok(());
         }
         server.turn(&mut events, LONGEST_TURN_NS)?;
-        is_told = events.iter().any(|event| event.token == CONTROL);
+        has_orders = events.iter().any(|event| event.token == CONTROL);
         pipe.flush();
     }
 }

@@ -183,7 +183,7 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
                     *self.errors.entry("descriptors_exhausted").or_default() += 1;
-                    // Edge-triggered: the listener will not tell of those that already wait.
+                    // Edge-triggered: the listener will not report those that already wait.
                     self.accept_again_ns = Some(now_ns() + ACCEPT_REST_NS);
                     return;
                 }

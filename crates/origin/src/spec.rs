@@ -1,4 +1,4 @@
-//! What an origin is told to be: one JSON document from its parent.
+//! What an origin is asked to be: one JSON document from its parent.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -38,7 +38,7 @@ impl Stream {
         self.session.as_ref().is_some_and(|session| session.has_unsent())
     }
 
-    /// The socket takes more: gives it what was kept. Reading tells of a broken one.
+    /// The socket takes more: gives it what was kept. Reading reports a broken one.
     pub(crate) fn flush(&mut self) {
         if let Some(session) = &mut self.session {
             let _ = session.flush(&mut SocketTransport(self.socket));
@@ -65,7 +65,7 @@ impl Stream {
         }
     }
 
-    /// Whether reading will tell something that no event announces.
+    /// Whether reading will report something that no event announces.
     pub(crate) fn owes_a_read(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.owes_a_read())
     }

@@ -76,7 +76,7 @@ impl Framing {
     pub(crate) fn read(headers: &[httparse::Header<'_>]) -> Self {
         let mut framing = Self::default();
         for header in headers {
-            // Lengths are compared first: almost every field is told apart without looking at its name.
+            // Lengths are compared first: almost every field is ruled out without looking at its name.
             match header.name.len() {
                 14 if header.name.eq_ignore_ascii_case("content-length") => {
                     framing.add_content_length(header.value);

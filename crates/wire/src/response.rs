@@ -134,7 +134,7 @@ impl ResponseParser {
                 Ok(self.response)
             }
             State::Head if !self.partial.is_empty() => {
-                // Whatever was broken from the start is told as that.
+                // Whatever was broken from the start is reported as that.
                 let pieces = std::mem::take(&mut self.partial);
                 Self::parse_head(pieces.as_bytes(), &mut ())?;
                 Err(ProtocolError::PrematureClose)

@@ -47,7 +47,7 @@ STATUSES_NAMED_LIMIT = 4
 
 
 def answered_in_window(load: LoadResult) -> int:
-    """Return the answers that came within the window; an older document tells only their rate."""
+    """Return the answers that came within the window; an older document has only their rate."""
     if load.answered_in_window is not None:
         return load.answered_in_window
     return round(load.rate_achieved_per_s * load.window_s)

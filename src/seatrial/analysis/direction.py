@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.result import Direction, LoadResult
 
 # Sends later than this at the 99th percentile would show in the latencies that are reported; below a
-# millisecond the scheduler of an unloaded machine cannot be told from ours. Source: wrk2 and Treadmill (ISCA
+# millisecond the scheduler of an unloaded machine looks the same as ours. Source: wrk2 and Treadmill (ISCA
 # 2016) on client lateness.
 LATENESS_US_LIMIT = 1_000
 # A schedule on a coarser grid is late by up to one step by design; a second step leaves room for the wake-up.

@@ -166,8 +166,8 @@ def _bytes_in_window(frames: Iterable[Frame]) -> int | None:
 
 
 def _lifetime(frames: Sequence[Frame]) -> Distribution | None:
-    told = [frame.held_lifetime for frame in frames if frame.held_lifetime]
-    return _distribution(told) if told else None
+    reported = [frame.held_lifetime for frame in frames if frame.held_lifetime]
+    return _distribution(reported) if reported else None
 
 
 _FRAME_COUNTERS = (

@@ -50,10 +50,10 @@ def errors_in(frames: Sequence[Frame], window: Window) -> dict[str, int]:
 
 def _of_requests(frame: Frame) -> Mapping[str, int]:
     parts = [part for part in frame.parts if part.phase == "measure"]
-    told = sum((Counter(part.errors) for part in parts), Counter[str]())
-    if told or not any(part.failed or part.timed_out for part in parts):
-        return told
-    # Older frames do not tell the phases apart.
+    counted = sum((Counter(part.errors) for part in parts), Counter[str]())
+    if counted or not any(part.failed or part.timed_out for part in parts):
+        return counted
+    # Older frames do not count by phase.
     return {kind: count for kind, count in frame.errors.items() if not is_of_connection(kind)}
 
 

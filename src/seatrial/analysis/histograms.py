@@ -53,7 +53,7 @@ def distribution(histogram: Histogram) -> Distribution:
 
 
 def spectrum(histogram: Histogram) -> tuple[tuple[float, int], ...]:
-    """Return (1/(1-q), latency in us) for quantiles ever nearer to 1, as far as there are samples to tell.
+    """Return (1/(1-q), latency in us) for quantiles ever nearer to 1, as far as there are samples for it.
 
     The percentile spectrum of HdrHistogram (Gil Tene), with its logarithmic axis.
     """

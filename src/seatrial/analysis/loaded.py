@@ -1,4 +1,4 @@
-"""Judging a load that has no record: only what its frames and its workers tell."""
+"""Judging a load that has no record: only what its frames and its workers report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def judge_load(
         held=gauge_in(frames, window, "held", facts.held_requested),
         active=gauge_in(frames, window, "active", facts.active_requested),
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
-        # Where what answers runs here too, its part cannot be told from that of others.
+        # Where what answers runs here too, its part cannot be separated from that of others.
         cpu=None if facts.served_here else facts.cpu,
         known_reasons=tuple(known_reasons),
     )

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from seatrial.record.rows import RecordedCase
 
 MICROSECONDS = 1_000_000
-# What only the worker's own report tells; a trial that was cut has none.
+# What only the worker's own report holds; a trial that was cut has none.
 UNKNOWN = "unknown"
 
 
 def load_from_frames(case: RecordedCase, window: Window | None, frames: Sequence[Frame]) -> LoadResult | None:
-    """Return what the frames tell of the measure phase; None where it never began.
+    """Return what the frames hold of the measure phase; None where it never began.
 
     The window ends where the frames do. The grid of the schedule is what the plan asked for, if it said.
     """

@@ -64,7 +64,7 @@ class RoleResources:
 
 @dataclass(frozen=True, slots=True)
 class TrialResources:
-    """Every role of a trial, and what the system's use means for sizing; None is "cannot be told"."""
+    """Every role of a trial, and what the system's use means for sizing; None is "cannot be known"."""
 
     roles: tuple[RoleResources, ...]
     system_cpu_cores_per_1000_per_s: float | None = None

@@ -151,7 +151,7 @@ class LoadResult:
     window and connections that broke in it. It is None in documents of older versions. ``latency_buckets`` is every
     occupied bucket of the latencies as (highest value in us, samples in it) where they were asked for; the document
     does not hold it. ``worker_cpu_cores_max`` is the mean CPU use of the busiest worker over the window, None where its
-    frames do not tell. ``latency_ours_us`` is how much of each percentile can be the generator's at most, None where
+    frames do not say. ``latency_ours_us`` is how much of each percentile can be the generator's at most, None where
     that is not known. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one that
     was asked for. ``cpu_others_fraction`` is the part of this machine's CPU time that processes other than this load's
     took over the window, what answers among them if it runs here.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.evidence import TrialEvidence
 
 # A loop that was away for one percent of the window has touched every p99 by itself; less than the tenth of a second
-# that makes a hole in the frames is a scheduler's turn. Lateness tells of sends only, and of nothing in a closed loop.
+# that makes a hole in the frames is a scheduler's turn. Lateness is of sends only, and says nothing in a closed loop.
 STALL_FRACTION_LIMIT = 0.01
 # The requested rate is an input of the experiment; one percent is what DESIGN.md calls "as requested".
 RATE_TOLERANCE = 0.01
@@ -38,7 +38,7 @@ WITHOUT_WINDOW = {"environment.cut_off", "environment.ramp", "generator.lost", "
 """Reasons of the workers' parent that say why the measure window never began."""
 
 UNCOUNTED = "uncounted: "
-"""How a fact begins that tells of a count which exists and could not be made."""
+"""How a fact begins that reports a count which exists and could not be made."""
 
 
 def _system_died(evidence: TrialEvidence) -> Reason | None:
@@ -183,7 +183,7 @@ def _nothing_completed(evidence: TrialEvidence) -> Reason | None:
 
 
 def _generator_busy(evidence: TrialEvidence) -> Reason | None:
-    # A worker that was told to spin waits with all of a core.
+    # A worker that was asked to spin waits with all of a core.
     if evidence.load is not None and evidence.load.spin:
         return None
     known = [(worker.cpu_cores, worker.worker) for worker in evidence.workers if worker.cpu_cores is not None]

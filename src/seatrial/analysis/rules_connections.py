@@ -10,7 +10,7 @@ from seatrial.analysis.result import Reason
 if TYPE_CHECKING:
     from seatrial.analysis.evidence import TrialEvidence
 
-# Above this part of requests failing, percentiles tell how fast the system fails.
+# Above this part of requests failing, percentiles show how fast the system fails.
 ERROR_FRACTION_LIMIT = 0.01
 # Of the connections that a system closes, or we because they have served their time, this many may be on their way
 # at one moment. Only those that carry requests: a held one is never renewed.
@@ -19,7 +19,7 @@ RECONNECTING_FRACTION = 0.05
 
 def held_missing(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial whose held connections were not all there at every moment of the window."""
-    # Start and end do not tell: connections that were lost and opened again in between were not held.
+    # Start and end do not show it: connections that were lost and opened again in between were not held.
     held = evidence.held
     seen = [count for count in (held.at_start, held.at_end, held.lowest) if count is not None]
     if not seen or (evidence.state == "cut off" and not held.lost):
@@ -74,7 +74,7 @@ def exhausted(evidence: TrialEvidence) -> Reason | None:
 
 
 def errors(evidence: TrialEvidence) -> Reason | None:
-    """Doubt a trial in which so much broke that latencies tell of nothing else."""
+    """Doubt a trial in which so much broke that latencies show nothing else."""
     load = evidence.load
     if load is None:
         return None

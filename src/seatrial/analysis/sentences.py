@@ -180,5 +180,5 @@ def _achieved(loads: Sequence[LoadResult]) -> list[str]:
 
 
 def rate_text(per_s: float) -> str:
-    """Return a rate without its unit, with as many digits as tell it: ``2,000``, ``0.5``."""
+    """Return a rate without its unit, with as many digits as it needs: ``2,000``, ``0.5``."""
     return format_per_s(per_s).removesuffix("/s")

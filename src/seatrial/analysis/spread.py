@@ -1,4 +1,4 @@
-"""How far repeats of one case lie apart. This tells of values and makes none: no percentile is averaged."""
+"""How far repeats of one case lie apart. This shows values and makes none: no percentile is averaged."""
 
 from __future__ import annotations
 

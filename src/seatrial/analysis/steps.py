@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seatrial.generator.frames import Frame
     from seatrial.record.rows import RecordedPhase
 
-# More points than this are not told apart on a screen and make the page slow.
+# More points than this run together on a screen and make the page slow.
 POINTS_LIMIT = 2_000
 # A step shorter than this part of the usual one is put together with its neighbour of the same phase: the rate over a
 # few milliseconds is that of single requests.

@@ -23,9 +23,9 @@ _DISTRIBUTION = ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "ma
 
 
 def load_result(document: Mapping[str, Any]) -> LoadResult:
-    """Return the load that a document tells of: the inverse of ``to_json``, but for figures that it rounds.
+    """Return the load that a document describes: the inverse of ``to_json``, but for figures that it rounds.
 
-    Documents of older versions lack some keys; what those tell has its default then. Raises ``KeyError`` where it is
+    Documents of older versions lack some keys; what those hold has its default then. Raises ``KeyError`` where it is
     not ``seatrial.load/1``.
     """
     rate, connections, requests = document["rate_per_s"], document["connections"], document["requests"]

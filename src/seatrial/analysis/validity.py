@@ -1,7 +1,7 @@
 """May the numbers of a trial be believed? The rules are in ``rules.py``.
 
 A system that is slow, or cannot keep up with an open loop, is a true result and no reason for doubt. A reason
-for doubt is whatever makes the numbers tell of something else than the system under the load that was asked
+for doubt is whatever makes the numbers show something else than the system under the load that was asked
 for. The first word of a reason's code says whose fault it is: ``generator``, ``environment``, ``system`` or
 ``plan``.
 """

@@ -114,19 +114,19 @@ def _at_end(own: Sequence[Frame], window: Window, name: str) -> int:
 
 
 def _lowest(own: Sequence[Frame], window: Window, name: str) -> int:
-    """Return the fewest of one worker: at the start, at each interval's end and, where told, in between."""
+    """Return the fewest of one worker: at the start, at each interval's end and, where known, in between."""
     if window.outlives(own):
         return 0
     known = [frame for frame in window.before(own)[-1:] if frame.end_ns >= window.start_ns - EDGE_NS]
     seen: list[int] = [getattr(frame, name) for frame in known + window.inside(own)]
     if name == "held":
-        told = (frame.held_min for frame in window.begun_in(own))
-        seen += [fewest for fewest in told if fewest is not None]
+        within = (frame.held_min for frame in window.begun_in(own))
+        seen += [fewest for fewest in within if fewest is not None]
     return min(seen, default=0)
 
 
 def cpu_cores_in(own: Sequence[Frame], window: Window | None) -> float | None:
-    """Return the mean CPU use of one worker in cores over the window; None where its frames do not tell."""
+    """Return the mean CPU use of one worker in cores over the window; None where its frames do not say."""
     if window is None:
         return None
     looks = window.before(own)[-1:] + window.inside(own)

@@ -66,7 +66,7 @@ def _run(arguments: list[str] | None) -> int:
     except SeatrialError as error:
         print_error(error)
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - the last net: a bug is told as one, not as a wall of text
+    except Exception as error:  # noqa: BLE001 - the last net: a bug is shown as one, not as a wall of text
         known = _of_disk(error)
         print_error(known or _bug(error))
         return ExitCode.ENVIRONMENT

@@ -46,7 +46,7 @@ class OriginOptions:
         if not self.listen.startswith(LOOPBACK) and not self.anywhere:
             raise PlanError(
                 f"{self.listen} is not a loopback address",
-                cause="an origin answers whoever asks, so it stays on this machine unless told otherwise",
+                cause="an origin answers whoever asks, so it stays on this machine unless a flag says otherwise",
                 next_step="add --anywhere if other machines should reach it",
             )
         if self.processes > 1 and not self.port:
@@ -114,7 +114,7 @@ class OriginOptions:
 def origin(json_target: str | None, **options: Any) -> None:
     """Serve answers of any size, after any delay, at any capacity, with faults on demand, until Ctrl-C.
 
-    Then tell what was asked for, and which faults were done.
+    Then print what was asked for, and which faults were done.
 
     The address goes to stderr as soon as it is open, the counts to stdout at the end.
     """

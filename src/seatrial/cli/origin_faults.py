@@ -21,7 +21,7 @@ _DELAYS = "a time, `uniform:1ms..9ms`, `exponential:5ms` or `lognormal:p50=5ms,p
 
 
 class Words(click.ParamType[Any]):
-    """A text that one of the parsers below reads; what it refuses is told with the column."""
+    """A text that one of the parsers below reads; what it refuses is reported with the column."""
 
     def __init__(self, name: str, parse: Callable[[str], dict[str, Any]]) -> None:
         self.name = name

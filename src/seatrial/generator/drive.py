@@ -65,7 +65,7 @@ class Driven:
 
     @property
     def has_measured(self) -> bool:
-        """Return whether any of the measure window has passed, as far as the workers tell."""
+        """Return whether any of the measure window has passed, as far as the workers report."""
         return self.start_ns is not None and any(done.measured_ns for done in self.dones)
 
     def window_start_ns(self, load: LoadSpec) -> int | None:

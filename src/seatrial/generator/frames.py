@@ -1,4 +1,4 @@
-"""What a worker tells its parent: a line of JSON each interval, deltas since the line before.
+"""What a worker reports to its parent: a line of JSON each interval, deltas since the line before.
 
 Adding up every frame gives the whole run exactly: counters are differences, histograms are of the interval only.
 Times are CLOCK_MONOTONIC nanoseconds of the worker's host.

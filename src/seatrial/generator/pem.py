@@ -1,7 +1,7 @@
 """Certificates and keys in files -> their PEM texts, or a ``PlanError`` that names the flag, the file and the mistake.
 
 A file is read once, for it may be a process substitution. What it holds is tried with the standard library's OpenSSL,
-so that mistakes are told before anything is started.
+so that mistakes are reported before anything is started.
 """
 
 from __future__ import annotations

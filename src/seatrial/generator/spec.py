@@ -23,7 +23,7 @@ class Target:
 
 
 DriverChoice = Literal["epoll", "io_uring", "auto"]
-"""What moves a worker's bytes; ``auto`` is io_uring where it works; elsewhere it is epoll, and the cause is told."""
+"""What moves a worker's bytes; ``auto`` is io_uring where it works; elsewhere it is epoll, and the cause is said."""
 
 HoldKind = Literal["silent", "request", "slow_read", "slow_send"]
 

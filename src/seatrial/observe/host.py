@@ -1,4 +1,4 @@
-"""Samples of the machine: CPU by kind, memory, and the TCP counters that tell of a test gone wrong.
+"""Samples of the machine: CPU by kind, memory, and the TCP counters that show a test gone wrong.
 
 Cumulative since boot, but for the gauges: ``memory_available_bytes``, ``sockets_used``, ``tcp_in_use``,
 ``tcp_time_wait``, ``tcp_orphans``, ``tcp_memory_bytes``, ``tcp_established``. ``cpu_busy_s`` is all but idle,
@@ -33,7 +33,7 @@ _SNMP = {
 
 
 def sample(at_s: float) -> HostSample:
-    """Look once. What this kernel does not tell is absent."""
+    """Look once. What this kernel does not report is absent."""
     return HostSample(at_s, {**_cpu(), **_memory(), **_sockets(), **_tcp("snmp"), **_tcp("netstat")})
 
 

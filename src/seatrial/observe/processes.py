@@ -23,7 +23,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessSampler:
-    """Remembers what it has seen, so that a process that has gone away is told, once."""
+    """Remembers what it has seen, so that a process that has gone away is reported, once."""
 
     def __init__(self) -> None:
         self._seen: dict[ProcessRef, _Memory] = {}
@@ -52,7 +52,7 @@ class ProcessSampler:
 
 
 def reference(role: Role, name: str, pid: int) -> ProcessRef | None:
-    """Return what tells this process from a later one with its id; None where there is none."""
+    """Return what distinguishes this process from a later one with its id; None where there is none."""
     ticks = proc.started_ticks(pid)
     return None if ticks is None else ProcessRef(role, name, pid, ticks)
 
@@ -100,7 +100,7 @@ def _sample(
 def descriptors(pid: int) -> int | None:
     """Return how many file descriptors are open; None if denied.
 
-    Linux 6.2 and later tell it as the directory's size; before that 100,000 entries have to be listed.
+    Linux 6.2 and later give it as the directory's size; before that 100,000 entries have to be listed.
     """
     path = f"/proc/{pid}/fd"
     try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def sample(label: str, system: System) -> SystemSample | None:
-    """Look once. None where the system does not answer: that is for ``System.failure`` to tell."""
+    """Look once. None where the system does not answer: that is for ``System.failure`` to report."""
     try:
         counters = await system.counters()
     except SystemFault:
@@ -21,7 +21,7 @@ async def sample(label: str, system: System) -> SystemSample | None:
 
 
 def values_of(counters: Counters) -> dict[str, float]:
-    """Return the system's own values, and those that every system has under one name, where it can tell."""
+    """Return the system's own values, and those that every system has under one name, where it knows them."""
     common = {
         "connections_active": counters.connections_active,
         "connections_accepted": counters.connections_accepted,

@@ -1,7 +1,7 @@
 """Annotations for numbers with a unit: text in YAML, a plain number in the models, a range in both.
 
 ``Annotated[float, Quantity(DURATION, low, high)]`` reads ``"30 s"`` from a plan file, where a bare ``30`` is
-refused, and takes ``30.0`` from Python code. The validation context ``FROM_YAML`` tells a plan file apart.
+refused, and takes ``30.0`` from Python code. The validation context ``FROM_YAML`` marks a plan file.
 """
 
 from __future__ import annotations

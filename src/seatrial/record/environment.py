@@ -81,7 +81,7 @@ def sha256_of(path: Path) -> str | None:
 
 
 def _seatrial() -> dict[str, Any]:
-    # The engine lies beside the package; its hash tells two builds of one version apart.
+    # The engine lies beside the package; its hash distinguishes two builds of one version.
     engines = sorted(Path(__file__).parents[1].glob("_engine*.so"))
     return {
         "version": __version__,

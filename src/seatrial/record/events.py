@@ -88,7 +88,7 @@ class SystemSampled:
 
 @dataclass(frozen=True, slots=True)
 class TrialCounts:
-    """Requests over the whole trial (warm-up too), as each side counted them; None is "it cannot tell"."""
+    """Requests over the whole trial (warm-up too), as each side counted them; None is "it does not know"."""
 
     generator_completed: int | None = None
     system_requests: int | None = None
@@ -98,11 +98,11 @@ class TrialCounts:
 
 @dataclass(frozen=True, slots=True)
 class TrialFacts:
-    """What the conductor of a trial saw that no sample tells.
+    """What the conductor of a trial saw that no sample shows.
 
     ``drained_before_start`` is whether connections and rate were back to zero; ``system_failure`` is how the
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
-    during the trial; ``missing`` holds what this system cannot tell, and why; ``remarks`` are for the reader.
+    during the trial; ``missing`` holds what this system does not know, and why; ``remarks`` are for the reader.
     """
 
     drained_before_start: bool | None = None

@@ -221,7 +221,7 @@ class RunReader:
 
     def _trial(self, row: sqlite3.Row, counts: TrialCounts, unfinished: str) -> rows.RecordedTrial:
         def document(name: str, otherwise: Any) -> Any:
-            # The frames tell what a result told that cannot be read any more.
+            # The frames hold what was in a result that cannot be read any more.
             try:
                 return otherwise if row[name] is None else json.loads(row[name])
             except ValueError as error:

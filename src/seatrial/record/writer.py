@@ -1,4 +1,4 @@
-"""The one writer of a run: events in, rows out, listeners told.
+"""The one writer of a run: events in, rows out, listeners called.
 
 Rows are kept in memory for at most :data:`BATCH_LIMIT_S` and written in one short transaction, so that the
 database is never locked for longer than a batch takes and a run may be cut at any moment: what is lost is the
@@ -235,7 +235,7 @@ def utc_now() -> str:
 
 
 def _run_row(connection: sqlite3.Connection, directory: RunDirectory, name: str) -> float:
-    # The same moment on both clocks, so that samples can be told in time of day. Returns the epoch second of
+    # The same moment on both clocks, so that samples can be shown in time of day. Returns the epoch second of
     # zero.
     monotonic_s, epoch_s = time.monotonic(), time.time()
     connection.execute(

@@ -274,7 +274,7 @@ def _belief(case: CaseSummary) -> str:
 
 
 def _dash(values: Sequence[Spec]) -> Spec:
-    # A legend only where there is something to tell apart.
+    # A legend only where there is something to distinguish.
     doubted = any(value["belief"] == DOUBTED for value in values)
     legend = {"orient": "top", "symbolType": "stroke", "symbolStrokeColor": SOFT} if doubted else None
     return {

@@ -62,7 +62,7 @@ def repeats_text(summary: RunSummary) -> str:
 
 
 def environment_facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the environment as (name, text) pairs, the most telling first."""
+    """Return the environment as (name, text) pairs, the most important first."""
     if not document:
         return ()
     cpu, memory = document.get("cpu") or {}, document.get("memory") or {}

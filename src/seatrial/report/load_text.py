@@ -194,7 +194,7 @@ def _opened_again(result: LoadResult) -> list[str]:
 
 
 def _totals(result: LoadResult) -> list[str]:
-    # What came in the window, as the rate above it, whoever asked; an older document tells only what was asked in it.
+    # What came in the window, as the rate above it, whoever asked; an older document has only what was asked in it.
     in_window = result.bytes_received_in_window
     received_bytes = result.bytes_received if in_window is None else in_window
     received = received_bytes / result.window_s if result.window_s else 0.0

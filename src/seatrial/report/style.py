@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
-# Systems: Okabe and Ito's palette, which people with any kind of colour vision tell apart; the baseline is grey.
+# Systems: Okabe and Ito's palette, which people with any kind of colour vision distinguish; the baseline is grey.
 SYSTEMS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 BASELINE = "#7d8590"
 # Everything else that has a curve, in colours that no system has. Percentiles are shades of one colour.

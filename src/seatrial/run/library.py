@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 class LoadCall(LoadOptions):
     """A load's options, and what is to be made of it: the files that the flags of these names write.
 
-    ``latency`` keeps every bucket of the latencies in the result. A library is quiet unless told otherwise.
+    ``latency`` keeps every bucket of the latencies in the result. A library is quiet unless asked not to be.
     """
 
     hdr_log: Path | str | None = None

@@ -188,7 +188,7 @@ class Toll:
             # Whatever follows the ramp ends it.
             self.listen_overflows = (listen_overflows() or 0) - self._overflows_before
         if phase == "ramp" and pids:
-            # Workers share their parent's control group, so one of them tells for all.
+            # Workers share their parent's control group, so one of them stands for all.
             self._cpu_stats = cpu_stat_files(pids[0])
         # Stopped before its window begins, a load was held back since its ramp, not for as long as its group exists.
         if phase in {"ramp", "measure"}:

@@ -87,7 +87,7 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
 
 
 def _binaries(cases: Sequence[Case]) -> dict[str, BinaryInfo]:
-    """Return the program of each system and origin; a missing one is told before anything starts."""
+    """Return the program of each system and origin; a missing one is reported before anything starts."""
     found: dict[str, BinaryInfo | None] = {}
     for case in cases:
         found[case.system.label] = systems.create(case.system).version()

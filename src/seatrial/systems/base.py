@@ -58,8 +58,8 @@ class Launch:
 class Counters:
     """One reading of a system's own counters, since it started; take a baseline and subtract.
 
-    Of the ingress side only: the system's admin or status port is not counted. None is "this system cannot
-    tell", and ``missing`` says so in words. ``values`` holds everything that was read, by the system's own
+    Of the ingress side only: the system's admin or status port is not counted. None is "this system does
+    not know", and ``missing`` says so in words. ``values`` holds everything that was read, by the system's own
     names. ``at_s`` is CLOCK_MONOTONIC.
     """
 
@@ -76,7 +76,7 @@ class Counters:
 class ProcessRef:
     """A process to watch.
 
-    ``started_ticks`` (field 22 of /proc/PID/stat) tells it from a later one with the same id.
+    ``started_ticks`` (field 22 of /proc/PID/stat) distinguishes it from a later one with the same id.
     """
 
     role: Role

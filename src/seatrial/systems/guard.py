@@ -153,7 +153,7 @@ class GuardedProcess:
             await self._guard.stdin.drain()
 
     async def _listen(self) -> None:
-        """Follow what the guard tells, to its end."""
+        """Follow what the guard reports, to its end."""
         assert self._guard.stdout is not None
         while line := await self._guard.stdout.readline():
             self._heard(*line.decode().split())

@@ -3,7 +3,7 @@
 Run as ``python -I -S guard_child.py``; standard library only, and little of it, because one runs for each
 program. The first line on stdin is the order, as JSON: ``argv``, ``stdout``, ``stderr``, ``cwd``,
 ``environment``, ``term_s``. After it a line ``stop SECONDS`` means: SIGTERM, and SIGKILL after that long. End
-of file means that the parent died: the same with ``term_s``. What happened is told on stdout, a line each:
+of file means that the parent died: the same with ``term_s``. What happened is said on stdout, a line each:
 ``started PID``, ``failed ERRNO``, ``exited STATUS`` (negative for a signal), ``gone`` when nothing is left.
 
 What cannot be covered: a guard that is itself killed with SIGKILL can do nothing more. The program then gets
@@ -43,7 +43,7 @@ def main() -> int:
     # Orphans of the program become children of the guard instead of escaping to init.
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     wake = _wake_on(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    # The pipe already tells of the parent's death; this holds even where some other process holds its writing
+    # The pipe already shows the parent's death; this holds even where some other process holds its writing
     # end.
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     lines = _Lines()
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def say(line: str) -> None:
-    """Tell the parent; where it is gone there is nobody to tell, which is no reason to stop half-way."""
+    """Report to the parent; where it is gone there is nobody to read, which is no reason to stop half-way."""
     with contextlib.suppress(BrokenPipeError):
         os.write(1, f"{line}\n".encode())
 
@@ -175,7 +175,7 @@ def _wake_on(*signals: int) -> int:
 
 
 def _start(order: dict[str, Any], prctl: Callable[..., int]) -> int | None:
-    """Fork and execute; None, and ``failed ERRNO`` told, where the program cannot be executed."""
+    """Fork and execute; None, and ``failed ERRNO`` said, where the program cannot be executed."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     guard = os.getpid()
     program = os.fork()

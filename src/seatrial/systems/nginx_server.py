@@ -189,7 +189,7 @@ class NginxServer:
         )
 
     async def _ask_status(self, status: Address) -> Counters:
-        # One at a time: a page tells of the polls before it and of itself, and of none that is under way beside it.
+        # One at a time: a page counts the polls before it and itself, and none that is under way beside it.
         async with self._polling:
             try:
                 _, page = await status_page.get(status, "/status")

@@ -48,7 +48,7 @@ def started_ticks(pid: int) -> int | None:
 
 
 def is_alive(pid: int, ticks: int) -> bool:
-    """Tell whether this very process still runs; a zombie does not."""
+    """Return whether this very process still runs; a zombie does not."""
     found = stat(pid)
     return found is not None and found.started_ticks == ticks and found.state not in {"Z", "X"}
 

@@ -43,7 +43,7 @@ def count_open(port: int) -> int:
 
 
 def is_listening(port: int) -> bool:
-    """Tell whether something listens on the port, without a connection that the listener would count."""
+    """Return whether something listens on the port, without a connection that the listener would count."""
     return _count(port, LISTEN) > 0
 
 
@@ -120,7 +120,7 @@ def _dump(family: int, port: int, states: int) -> int:
 
 
 def _messages(data: bytes) -> tuple[int, bool]:
-    """Count the sockets in one answer, and tell whether it is the last."""
+    """Count the sockets in one answer, and say whether it is the last."""
     found = offset = 0
     while offset + 16 <= len(data):
         length, kind = struct.unpack_from("=IH", data, offset)

@@ -15,7 +15,7 @@ impl Active {
         self.pressing == 0
     }
 
-    /// Whether connections have more to read, of which no event will tell.
+    /// Whether connections have more to read, which no event will report.
     #[inline]
     pub(crate) fn has_unread(&self) -> bool {
         !self.unread.is_empty()

@@ -1,4 +1,4 @@
-//! What is told of the load while it runs.
+//! What is reported of the load while it runs.
 
 use seatrial_net::{Driver, process};
 
@@ -14,7 +14,7 @@ impl<D: Driver> Worker<D> {
         // is in it.
         let is_late = now_ns.saturating_sub(self.next_frame_ns) > self.spec.interval_ns / 2;
         let frame = self.frame(now_ns, is_late);
-        parent.tell(Message::Frame(frame));
+        parent.report(Message::Frame(frame));
         self.cpu_frames_ns += process::thread_cpu_ns() - before_ns;
     }
 

@@ -35,7 +35,7 @@ impl<D: Driver> Worker<D> {
                 if !*is_ready && self.held.is_complete() && self.active.is_complete() {
                     *is_ready = true;
                     self.send_frame(parent, now_ns);
-                    parent.tell(Message::Ready { worker: self.spec.worker });
+                    parent.report(Message::Ready { worker: self.spec.worker });
                 }
             }
             Stage::Run(schedule) => {
@@ -129,8 +129,8 @@ impl<D: Driver> Worker<D> {
         let mut frame = self.frame(now_ns, true);
         frame.active = active;
         self.held.close_all(&mut self.driver);
-        parent.tell(Message::Frame(frame));
-        parent.tell(Message::Done(Done {
+        parent.report(Message::Frame(frame));
+        parent.report(Message::Done(Done {
             worker: self.spec.worker,
             measured_ns: schedule.measured_ns(),
             clock_steps: self.driver.clock_steps(),

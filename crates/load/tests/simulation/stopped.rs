@@ -10,7 +10,7 @@ const STOPPED_NS: u64 = S;
 const LEAST_SEEN_NS: u64 = STOPPED_NS - 100 * MS;
 const STOPS: u64 = 150;
 
-/// The longest stall that the frames of the window tell, as `stall_us_max` takes it from them.
+/// The longest stall that the frames of the window report, as `stall_us_max` takes it from them.
 fn stall_ns(seen: &Recording) -> u64 {
     let measuring = seen.frames.iter().filter(|frame| frame.parts.iter().any(|part| part.phase == "measure"));
     measuring.map(|frame| frame.stall_ns_max).max().unwrap_or(0)

@@ -43,7 +43,7 @@ impl Parent for Recording {
         None
     }
 
-    fn tell(&mut self, message: Message) {
+    fn report(&mut self, message: Message) {
         match message {
             Message::Frame(frame) => self.frames.push(frame),
             Message::Ready { .. } => self.is_ready = true,

@@ -25,7 +25,7 @@ enum Stage {
     Shaking { session: Session, since_ns: u64, known: Connected },
     /// Established.
     Open { session: Session, known: Connected },
-    /// Neither was to be had; the error is told once.
+    /// Neither was to be had; the error is reported once.
     Failed(Option<io::Error>),
 }
 
@@ -38,7 +38,7 @@ pub struct TlsDriver<D: Driver> {
     /// Connections whose events concern this driver: those that are not established, and those with ciphertext that
     /// the socket has not taken. By token, because that is what an event carries.
     attended: HashMap<u64, i32>,
-    /// Events that the inner driver will not tell: what they would announce is in a session already.
+    /// Events that the inner driver will not report: what they would announce is in a session already.
     owed: Vec<Event>,
     /// Events of attended connections that a wait had no time for.
     late: Vec<Event>,
@@ -138,7 +138,7 @@ impl<D: Driver> TlsDriver<D> {
             }
             Stage::Open { mut session, known } => {
                 if event.writable && session.flush(&mut wire).is_err() {
-                    // Reading tells what has happened to the socket.
+                    // Reading shows what has happened to the socket.
                     event.closed = true;
                 }
                 entry.stage = Stage::Open { session, known };

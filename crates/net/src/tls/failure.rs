@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// The kinds that results tell apart.
+/// The kinds that results distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsFailureKind {
     /// The peer's certificate is not to be trusted: an unknown issuer, another name, out of date.

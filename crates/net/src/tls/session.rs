@@ -42,7 +42,7 @@ pub(super) enum End {
     Orderly,
     /// The stream ended without a word.
     Cut,
-    /// Told once; a stream that was cut from then on.
+    /// Reported once; a stream that was cut from then on.
     Failed(io::Error),
 }
 
@@ -130,7 +130,7 @@ impl Session {
         self.common().handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Whether [`Session::receive`] has something to tell that no event of the socket will announce.
+    /// Whether [`Session::receive`] has something to report that no event of the socket will announce.
     pub fn owes_a_read(&self) -> bool {
         self.plain.taken < self.plain.bytes.len() || self.end.is_some() || self.was_cut_short
     }
@@ -193,7 +193,7 @@ impl Session {
             }
         }
         if self.has_unsent() {
-            // A handshake's or a key update's answer. If the socket is broken, reading tells.
+            // A handshake's or a key update's answer. If the socket is broken, reading shows it.
             let _ = self.flush(transport);
         }
         if received.len > 0 { Ok(received) } else { self.nothing_came() }
@@ -258,7 +258,7 @@ impl Session {
                 Outcome::More => {}
                 Outcome::PeerClosed => self.end = Some(End::Orderly),
                 Outcome::Failed(error) if failure.is_none() => failure = Some(error),
-                // The one look after a failure was for the alert that tells the peer of it.
+                // The one look after a failure was for the alert that reports it to the peer.
                 Outcome::Failed(_) | Outcome::Idle | Outcome::Sealed(_) => break,
             }
         }

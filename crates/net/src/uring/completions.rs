@@ -1,4 +1,4 @@
-//! What has become of the requests, and what its owner is told of each connection.
+//! What has become of the requests, and what is reported to its owner of each connection.
 
 use std::io;
 
@@ -137,12 +137,12 @@ impl UringDriver {
     #[inline]
     fn event<'a>(&mut self, fd: u32, events: &'a mut Vec<Event>) -> &'a mut Event {
         let slot = &mut self.slots[fd as usize];
-        let is_told = events.get(slot.told as usize).is_some_and(|event| event.token == slot.token);
-        if !is_told {
-            slot.told = events.len() as u32;
+        let is_reported = events.get(slot.reported as usize).is_some_and(|event| event.token == slot.token);
+        if !is_reported {
+            slot.reported = events.len() as u32;
             events.push(Event { token: slot.token, ..Event::default() });
         }
-        &mut events[slot.told as usize]
+        &mut events[slot.reported as usize]
     }
 
     #[inline]
@@ -164,7 +164,7 @@ impl UringDriver {
         slot.is_sending = false;
         let was_blocked = std::mem::take(&mut slot.is_blocked);
         if !is_all {
-            // Whoever reads is told of a reset: that the pipe is broken is what a sender would have heard.
+            // To whoever reads it is a reset: that the pipe is broken is what a sender would have heard.
             let code = if -result == libc::EPIPE { libc::ECONNRESET } else { -result };
             self.end_stream(fd, End::Broken(code), events);
         } else if was_blocked {

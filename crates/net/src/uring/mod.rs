@@ -2,7 +2,7 @@
 //! kernel without being asked for each time.
 //!
 //! How it differs from epoll for its user: a send is queued and leaves at the next wait, or when [`SENDS_AT_ONCE`] are
-//! queued; its failure is told later, as a closed connection.
+//! queued; its failure is reported later, as a closed connection.
 
 mod buffers;
 mod completions;
@@ -53,7 +53,7 @@ pub struct UringDriver {
     /// Descriptors that are not connections.
     watched: Vec<(i32, u64)>,
     spilled: HashMap<i32, Spilled>,
-    /// Connections that were told of arrivals in the last look.
+    /// Connections whose arrivals were reported in the last look.
     fresh: Vec<i32>,
     /// Connections that found no buffer.
     starved: Vec<(i32, u32)>,
@@ -173,7 +173,7 @@ impl UringDriver {
         Ok(Received { len, at_ns: self.monotonic(stamp) })
     }
 
-    /// A send has failed. What came before that is read, and then it is told.
+    /// A send has failed. What came before that is read, and then it is reported.
     fn last_of(&mut self, fd: i32, buffer: &mut [u8]) -> io::Result<Received> {
         match self.read_directly(fd, buffer) {
             Ok(received) if received.len > 0 => Ok(received),
@@ -193,7 +193,7 @@ impl UringDriver {
         match slot.end {
             End::None => Err(io::ErrorKind::WouldBlock.into()),
             End::Orderly => Ok(Received { len: 0, at_ns: now_ns() }),
-            // As the kernel does: the error is told once, then the stream is at its end.
+            // As the kernel does: the error is reported once, then the stream is at its end.
             End::Broken(code) => {
                 slot.end = End::Orderly;
                 Err(io::Error::from_raw_os_error(code))
@@ -238,7 +238,7 @@ impl Driver for UringDriver {
 
     fn connected(&mut self, socket: i32, ended: Ended) -> io::Result<Connected> {
         let retransmissions = socket::take_outcome(socket, ended)?;
-        // Not before: why an attempt failed is told once, and a receive would take it.
+        // Not before: why an attempt failed is reported once, and a receive would take it.
         let slot = &self.slots[socket as usize];
         if slot.stage == Stage::Receiving && !slot.is_armed && slot.end == End::None {
             self.arm_receive(socket)?;
@@ -295,7 +295,7 @@ impl Driver for UringDriver {
                     return Ok(Received { len: spilled.len + read.len, at_ns: read.at_ns });
                 }
                 other if spilled.len == 0 && end == End::None => return other,
-                // The end, or what has failed, is told again at the next read or by the poll.
+                // The end, or what has failed, is reported again at the next read or by the poll.
                 _ => {}
             }
         }
@@ -303,7 +303,7 @@ impl Driver for UringDriver {
             return Ok(spilled);
         }
         if stage == Stage::Switching && matches!(end, End::Broken(_)) {
-            // The socket may hold bytes that came before; they are told of as soon as they can be read.
+            // The socket may hold bytes that came before; they are reported as soon as they can be read.
             return Err(io::ErrorKind::WouldBlock.into());
         }
         Self::end_of(&mut self.slots[socket as usize])

@@ -84,7 +84,7 @@ impl UringDriver {
         Ok(())
     }
 
-    /// The owner does not read what arrives, as a slow reader on purpose. The kernel is to keep it, and tell the peer.
+    /// The owner does not read what arrives, as a slow reader on purpose. The kernel is to keep it, and slow the peer.
     fn stop_receiving(&mut self, fd: i32) -> io::Result<()> {
         let slot = &mut self.slots[fd as usize];
         let (is_armed, end, target) =

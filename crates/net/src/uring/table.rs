@@ -11,7 +11,7 @@ pub(super) enum Stage {
     Receiving,
     /// Its owner did not read, so the receive is being called off: the buffers are for those who do.
     Switching,
-    /// They stay with the kernel, which tells that there are some.
+    /// They stay with the kernel, which reports that there are some.
     Polling,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Slot {
     /// Counts the connections that had this descriptor: what completes for an earlier one is not for this one.
     pub(super) generation: u32,
     /// Where its event of this look is, if that is its own.
-    pub(super) told: u32,
+    pub(super) reported: u32,
     /// How much of the send under way, or of the one that failed, the socket has not taken.
     pub(super) unsent: u32,
     /// The buffers with what has arrived and is not read: first and last.
@@ -50,7 +50,7 @@ impl Slot {
     pub(super) const BLANK: Self = Self {
         token: 0,
         generation: 0,
-        told: 0,
+        reported: 0,
         unsent: 0,
         arrived: (NONE, NONE),
         stage: Stage::Closed,

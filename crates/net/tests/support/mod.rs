@@ -1,5 +1,5 @@
 //! A network in memory with TLS servers at its other end: rustls with its own buffers, another path through it than
-//! the one under test. Bytes are cut and delayed at random; events are edge-triggered and told once.
+//! the one under test. Bytes are cut and delayed at random; events are edge-triggered and reported once.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;

@@ -33,7 +33,7 @@ const DIFFERENCES: &[Difference] = &[
         },
     ),
     (
-        "RFC 9112 section 6.3: bytes after the end are no response. Ours tells of them, hyper only closes.",
+        "RFC 9112 section 6.3: bytes after the end are no response. Ours reports them, hyper only closes.",
         |case| {
             case.is(Err(ProtocolError::Excess))
                 && matches!(case.theirs, Verdict::Answered { status, ref body, is_kept: false } if case.agrees(status, body))

@@ -42,7 +42,7 @@ class NginxOrigin:
         return await self._server.start(launch)
 
     async def counts(self) -> OriginCounts:
-        """Count requests exactly; nginx does not tell them apart by route."""
+        """Count requests exactly; nginx does not count them by route."""
         if self._server is None:
             return OriginCounts(0, {})
         counters = await self._server.counters(exact=True)

@@ -9,7 +9,7 @@ use super::pieces::{split_control, ways};
 pub(crate) struct Seen {
     /// The answer, or what was wrong with it.
     pub(crate) response: Option<Result<Response, ProtocolError>>,
-    /// What the sink was told of the head.
+    /// What the sink was given of the head.
     pub(crate) heads: Vec<(u16, Vec<Vec<u8>>)>,
     /// What the sink was given of the body.
     pub(crate) body: Vec<u8>,
