@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from benchmarks.arrivals import arrivals
 from tests.support.program import Running, running_origin, wait_until
 
 from seatrial.errors import ExitCode
@@ -63,3 +64,27 @@ def test_a_worker_that_was_stopped_makes_the_load_invalid(flags: tuple[str, ...]
     assert outcome.code == ExitCode.INVALID_MEASUREMENT
     assert "generator.stalled" in {reason["code"] for reason in outcome.document["validity"]["reasons"]}
     assert outcome.document["generator"]["stall_us_max"] >= (STOPPED_S - 0.1) * 1e6
+
+
+@pytest.mark.parametrize("driver", ["epoll", "io_uring"])
+def test_short_stops_are_the_lateness_of_every_request_that_was_due_meanwhile(driver: str) -> None:
+    """Each is shorter than what is called a stall; the ten connections are enough for 10 of 80 requests."""
+    flags = ("-t1", "-c10", "-R1000", "-d4s", "--driver", driver)
+    with arrivals() as seen, Running("load", seen.url, "-q", "--json", "-", *flags) as running:
+        assert wait_until(lambda: len(seen.at_ns) >= 200, 20.0)
+        worker = worker_of(running)
+        for _ in range(3):
+            os.kill(worker, signal.SIGSTOP)
+            try:
+                time.sleep(0.08)
+            finally:
+                os.kill(worker, signal.SIGCONT)
+            time.sleep(0.2)
+        outcome = running.wait(60.0)
+    document = outcome.document
+    assert "generator.late" in {reason["code"] for reason in document["validity"]["reasons"]}
+    # What is left of a stop beside that is what the system took to answer those that had waited.
+    latency, lateness = document["latency_us"], document["lateness_us"]
+    for quantile in ("p99", "p999"):
+        assert latency[quantile] >= 40_000
+        assert lateness[quantile] >= 0.8 * latency[quantile]

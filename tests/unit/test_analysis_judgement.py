@@ -11,6 +11,7 @@ from tests.unit.test_analysis_validity import LOAD
 from seatrial.analysis.answered import error_count
 from seatrial.analysis.objectives import Measured, judge_case, metric_value, samples_needed
 from seatrial.analysis.resources import RoleResources, TrialResources, role_curves, trial_resources
+from seatrial.analysis.result import Ours
 from seatrial.analysis.spread import spread_of
 from seatrial.analysis.window import Window
 from seatrial.observe.samples import ProcessSample
@@ -211,3 +212,19 @@ def test_achieved_is_of_what_was_intended():
     short = measured(intended=400, completed=119, unsent=281)
     assert metric_value("achieved", short) == pytest.approx(0.2975)
     assert metric_value("unanswered", short) == 281
+
+
+def with_ours(p99_us: int, ours_us: int) -> Measured:
+    ours = Ours(mean=0.0, p50=0, p75=0, p90=0, p99=ours_us, p999=ours_us, p9999=ours_us, max=ours_us)
+    return measured(p99_us, latency_ours_us=ours)
+
+
+def test_a_latency_that_fails_only_by_what_may_be_ours_is_no_fail():
+    asked = [objective("p99", "<", 1_000)]
+    verdict = judge_case(asked, [with_ours(1_500, 600), with_ours(900, 0)])
+    assert (verdict.state, verdict.outcomes[0].held, verdict.outcomes[0].ours) == (None, False, True)
+    # One repeat is enough, and so is another objective.
+    assert judge_case(asked, [with_ours(1_500, 600), with_ours(1_500, 400)]).state == "FAIL"
+    assert judge_case([*asked, objective("errors", ">", 0)], [with_ours(1_500, 600)]).state == "FAIL"
+    # What would have to be greater is helped by it.
+    assert judge_case([objective("p99", ">", 2_000)], [with_ours(1_500, 600)]).state == "FAIL"

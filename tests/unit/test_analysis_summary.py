@@ -20,6 +20,7 @@ from seatrial._engine import Histogram
 from seatrial.analysis.cases import case_summary
 from seatrial.analysis.histograms import merged, spectrum
 from seatrial.analysis.resources import TrialResources
+from seatrial.analysis.result import Ours
 from seatrial.analysis.sentences import range_us, rate_text, sentence_of, value_text
 from seatrial.analysis.summary import summarise_run, validity_of
 from seatrial.errors import ExitCode
@@ -188,6 +189,22 @@ def test_too_few_samples_are_the_plans_fault_and_say_how_many_it_takes(good):
     (reason,) = case.validity.reasons
     assert reason.code == "plan.few_samples"
     assert "`p9999 < 1 s` needs 10,000 latencies in every trial, and one has 6,000" in reason.text
+    assert reason.text in sentence_of("envoy", [case])
+
+
+def test_what_only_the_generators_part_decides_has_no_verdict_and_says_so(good):
+    seen = summary_of(good).cases[4]
+    ours = Ours(**dict.fromkeys(Ours.__dataclass_fields__, 10**9))
+    trials = [
+        replace(trial, load=replace(trial.load, latency_ours_us=ours))
+        for trial in seen.trials
+        if trial.load is not None
+    ]
+    case = case_summary(seen.case, trials, [], [RecordedObjective("p99 < 1 us", "p99", "<", 1)], 2)
+    assert (case.state, case.verdict.state) == ("INVALID", None)
+    (reason,) = case.validity.reasons
+    assert reason.code == "generator.decides"
+    assert "`p99 < 1 us` does not hold" in reason.text
     assert reason.text in sentence_of("envoy", [case])
 
 

@@ -42,7 +42,7 @@ def case_summary(
     doubt = Validity(tuple(reasons)).direction
     verdict = judge_case(objectives, _measured(case, trials), doubt=doubt, repeats=repeats)
     if doubt is None and trials:
-        reasons += [*_unknown(verdict), *_too_few(verdict)]
+        reasons += [*_unknown(verdict), *_too_few(verdict), *_undecided(verdict)]
     return CaseSummary(
         case=case,
         validity=Validity(_of_each_code(reasons)),
@@ -113,6 +113,20 @@ def _too_few(verdict: Verdict) -> list[Reason]:
             "plan.few_samples",
             f"too little was measured for what was asked: {needs}",
             "measure for longer or at a higher rate, or ask for a lower percentile",
+        )
+    ]
+
+
+def _undecided(verdict: Verdict) -> list[Reason]:
+    ours = [f"`{outcome.objective.text}`" for outcome in verdict.outcomes if outcome.ours]
+    if not ours or verdict.state is not None:
+        return []
+    return [
+        Reason(
+            "generator.decides",
+            f"{', '.join(ours)} does not hold, and might but for what may be the generator's own part of it",
+            "give the generator a core of its own, or take a machine that is not shared",
+            "inflates",
         )
     ]
 

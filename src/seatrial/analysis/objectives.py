@@ -53,7 +53,8 @@ class Outcome:
 
     ``held`` None is "does not apply" (no proxy, no rate), where ``unknown`` that a repeat has no value that it ought to
     have, and where ``samples_needed`` that a repeat has fewer latencies than its percentile needs. ``implicit`` is an
-    objective that every plan has without saying so.
+    objective that every plan has without saying so. ``ours`` says that it does not hold, and that it might, were it not
+    for the part of the latencies that may be the generator's.
     """
 
     objective: RecordedObjective
@@ -63,6 +64,7 @@ class Outcome:
     samples_needed: int | None = None
     samples_fewest: int | None = None
     implicit: bool = False
+    ours: bool = False
 
     @property
     def repeats_failed(self) -> int:
@@ -89,7 +91,8 @@ def judge_case(
     """Judge a case: each objective must hold in every repeat.
 
     Without a ``doubt``, and with all values known, one trial is enough for a FAIL; a PASS needs all of the ``repeats``
-    that were planned, and as many samples as each percentile needs. Where doubts only inflate, a PASS is one that holds
+    that were planned, and as many samples as each percentile needs. A latency that fails only by what may be the
+    generator's fails nothing. Where doubts only inflate, a PASS is one that holds
     even so, and there is no FAIL. That answers are as expected is asked of every case whose plan does not speak of
     errors; it is among the outcomes where it does not hold.
     """
@@ -99,7 +102,8 @@ def judge_case(
         return Verdict(None, outcomes)
     failed = not all(outcome.held for outcome in judged)
     if failed:
-        return Verdict("FAIL" if doubt is None else None, outcomes)
+        is_certain = doubt is None and any(outcome.held is False and not outcome.ours for outcome in outcomes)
+        return Verdict("FAIL" if is_certain else None, outcomes)
     if not judged or len(trials) < repeats or any(outcome.samples_needed for outcome in outcomes):
         return Verdict(None, outcomes)
     holds = doubt is None or all(_holds_even_so(outcome.objective, trials) for outcome in judged)
@@ -185,8 +189,23 @@ def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcom
     # That a sample exceeds an upper bound more often than the percentile allows is true of any number of them.
     is_exceeded = held is False and objective.comparison in _UPPER_BOUNDS
     if held is None or is_exceeded or needed == 1 or fewest >= needed:
-        return Outcome(objective, values, held)
+        return Outcome(objective, values, held, ours=is_exceeded and not _fails_even_so(objective, trials))
     return Outcome(objective, values, None, samples_needed=needed, samples_fewest=fewest)
+
+
+def _fails_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> bool:
+    """Return whether a repeat fails by more than what of it may be the generator's."""
+    compare = _COMPARISONS[objective.comparison]
+    return any(
+        value is not None and not compare(value - _ours(objective.metric, trial), objective.threshold)
+        for trial in trials
+        for value in (metric_value(objective.metric, trial),)
+    )
+
+
+def _ours(metric: str, trial: Measured) -> float:
+    known = trial.load.latency_ours_us
+    return 0.0 if known is None else getattr(known, metric, 0.0)
 
 
 def _holds_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> bool:
