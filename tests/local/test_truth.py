@@ -1,7 +1,9 @@
 """What a load reports, held against a server that knows: the gate for every change of the engine.
 
-The grid has body sizes, directions, rates, resolutions, drivers, TLS, warm-ups and overloads. Counts and bytes are
-exact, the rate is within 1 %, service times are within one step of what the server saw of the same exchanges.
+The grid has body sizes, directions, rates, resolutions, drivers, workers, idle connections, TLS, warm-ups and
+overloads. Counts and bytes are exact in every attempt, and the rate is within 1 %. Service times are within one step
+of what the server saw of the same exchanges and what a busy machine adds (`NOISE_US`); only for those a load is tried
+again.
 """
 
 from __future__ import annotations
@@ -66,6 +68,10 @@ GRID = (
     _download(600, *QUICK, "--arrival", "poisson"),
     _download(600, *QUICK, *URING),
     _download(600, *QUICK, name="tls", tls=True),
+    _download(600, *QUICK, *URING, name="tls", tls=True),
+    _download(600, *QUICK, "-t", "2"),
+    _download(600, *QUICK, "--hold", "50"),
+    _download(100_000, *MIDDLE, "-t", "2", "--hold", "50", *URING),
     _download(100_000, *MIDDLE),
     _download(100_000, *MIDDLE, *URING),
     _download(100_000, *MIDDLE, name="tls", tls=True),
@@ -130,20 +136,29 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_load_reports_what_its_server_saw(load: Load, pem: Any) -> None:
     def check() -> None:
         seen = _see(load, pem)
-        _assert_exact(seen)
+        # A machine that takes a second for 20 MB can make a request time out; it cannot make a count wrong.
+        assert not ("--timeout" in load.flags and seen.document["errors"])
+        try:
+            _assert_exact(seen)
+        except AssertionError as wrong:
+            raise InexactError(str(wrong)) from wrong
         _assert_service_times(seen, load)
 
     attempt(check)
 
 
+class InexactError(Exception):
+    """A count or a byte is wrong: no busy machine is the cause, so no further attempt excuses it."""
+
+
 def _assert_exact(seen: Seen) -> None:
     document, truth = seen.document, seen.truth
     assert_counts_add_up(document)
+    assert document["errors"] == {}
     requests = document["requests"]
-    assert requests["completed"] == requests["sent"] == len(truth.exchanges), document["errors"]
+    assert requests["completed"] == requests["sent"] == len(truth.exchanges)
     assert document["bytes"]["sent"] == truth.bytes_received
     assert document["bytes"]["received"] == truth.bytes_sent
-    assert document["errors"] == {}
 
 
 def _assert_service_times(seen: Seen, load: Load) -> None:

@@ -151,6 +151,15 @@ def test_a_system_that_fell_behind_opens_the_answer(good):
     )
 
 
+def test_latencies_are_those_of_no_queue_where_requests_broke(good):
+    summary = with_loads(
+        summary_of(good), "nginx", intended=12_000, sent=12_000, completed=9_000, failed=3_000
+    )
+    first = answers_of(summary)[0]
+    assert first.startswith("nginx answered 9,000 of the 12,000 requests asked")
+    assert "queue" not in first
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -89,10 +89,17 @@ def test_service_times_hold_what_lay_unread():
     assert ours.p50 == pytest.approx(200, abs=2)
 
 
-def test_a_closed_loop_has_no_schedule_to_be_late_against():
-    assert (
-        latency_ours(Parts(histogram(np.ones(10)), histogram(np.ones(10)), Histogram(), Histogram())) is None
-    )
+def test_a_closed_loop_knows_of_what_lay_unread_and_of_stops():
+    """One request of 5,000 was held up while it was sent; that is the maximum, and beyond p99.99."""
+    service = histogram(np.append(np.full(4_999, 1_000.0), 181_000.0))
+    ours = latency_ours(Parts(service, service, Histogram(), Histogram(), stall_us=180_000))
+    assert ours is not None
+    assert (ours.p50, ours.p99, ours.p999, ours.p9999, ours.max) == (0, 0, 0, 180_000, 180_000)
+    # It is no more than there is.
+    ours = latency_ours(Parts(service, service, Histogram(), Histogram(), stall_us=500_000))
+    assert ours is not None
+    assert ours.max == service.max_us
+    assert latency_ours(Parts(Histogram(), Histogram(), Histogram(), Histogram())) is None
 
 
 def test_it_is_in_the_document_and_read_back_from_it():

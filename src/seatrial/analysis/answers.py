@@ -87,8 +87,14 @@ def _fell_behind(cases: Sequence[CaseSummary]) -> str:
     more = f", and less than was asked in {plural(len(behind) - 1, 'other case')}" if len(behind) > 1 else ""
     return (
         f"{case.case.system} answered {load.completed:,} of the {load.intended:,} requests asked with {case.label}"
-        f" ({math.floor(_share(load) * 1_000) / 10}%){more}: latencies there are those of a queue."
+        f" ({math.floor(_share(load) * 1_000) / 10}%){more}{_whose_latencies(load)}."
     )
+
+
+def _whose_latencies(load: LoadResult) -> str:
+    """Say what the latencies are of, where requests had to wait; what was refused or reset did not."""
+    waited = load.intended - load.sent + load.timed_out + load.in_flight
+    return ": latencies there are those of a queue" if waited >= load.failed else ""
 
 
 def _least_answered(case: CaseSummary) -> list[LoadResult]:

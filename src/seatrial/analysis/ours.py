@@ -8,13 +8,16 @@ not recorded, but two things bound its quantiles from below:
   (q - e)-quantile of L less the (1 - e)-quantile of G, for every e (Makarov, "Estimates for the distribution function
   of a sum of two random variables when the marginal distributions are fixed", 1981).
 
+One request for each stop of the loop may have been held up between the clock and its send, so that its service time
+holds the stop. So of quantiles with less than one sample above them the longest stop is the generator's, too.
+
 What is left of L's quantile above the greater of the two is at most the generator's. What a late burst costs other
 requests, by the queue that it makes at the system, is not in it: see ``docs/concepts/doubts.md``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial._engine import Histogram
@@ -39,14 +42,15 @@ def worth_showing(value_us: float, ours_us: float) -> bool:
     return ours_us > WORTH_SHOWING * value_us
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parts:
-    """The histograms of some requests: all that the bounds are made from."""
+    """The histograms of some requests, and the longest stop of a loop: all that the bounds are made from."""
 
     latency: Histogram
     service_time: Histogram
     lateness: Histogram
     receive_wait: Histogram
+    stall_us: int = 0
 
     @classmethod
     def of(cls, frames: Iterable[Frame]) -> Parts:
@@ -58,19 +62,26 @@ class Parts:
             merge(part.service_time for part in parts),
             merge(part.lateness for part in parts),
             merge(frame.receive_wait for frame in measuring),
+            max((frame.stall_ns_max for frame in measuring), default=0) // 1_000,
         )
 
     def add(self, other: Parts) -> None:
         """Add the requests of another trial."""
         for name in ("latency", "service_time", "lateness", "receive_wait"):
             getattr(self, name).add(getattr(other, name))
+        self.stall_us = max(self.stall_us, other.stall_us)
 
 
 def latency_ours(parts: Parts) -> Ours | None:
-    """Return the generator's part of the latencies; None without a schedule to be late against, or without samples."""
+    """Return the generator's part of the latencies; None without samples.
+
+    Without a schedule to be late against, latencies are service times.
+    """
     requests = parts.latency.count
-    if not requests or not parts.lateness.count:
+    if not requests:
         return None
+    if not parts.lateness.count:
+        return service_time_ours(parts)
     added_us = (_sum_us(parts.lateness) + _sum_us(parts.receive_wait)) / requests
     mean_us = min(added_us, parts.latency.mean_us - _sum_us(parts.service_time) / requests)
     return _ours(
@@ -84,7 +95,15 @@ def service_time_ours(parts: Parts) -> Ours | None:
     if not requests:
         return None
     mean_us = _sum_us(parts.receive_wait) / requests
-    return _ours(parts.service_time, mean_us, lambda q: _system_service(parts, q, requests))
+    ours = _ours(parts.service_time, mean_us, lambda q: _system_service(parts, q, requests))
+    return replace(ours, **_stopped(parts, ours))
+
+
+def _stopped(parts: Parts, ours: Ours) -> dict[str, int]:
+    whole = parts.service_time
+    few = [name for name, quantile in QUANTILES.items() if (1 - quantile) * whole.count < 1]
+    values = {name: whole.quantile_us(QUANTILES[name]) for name in few} | {"max": whole.max_us}
+    return {name: max(getattr(ours, name), min(value, parts.stall_us)) for name, value in values.items()}
 
 
 def _ours(whole: Histogram, mean_us: float, system_us: Callable[[float], float]) -> Ours:
