@@ -115,17 +115,17 @@ def test_what_a_group_was_throttled_before_the_load_is_not_counted(
 
 
 @pytest.mark.parametrize(
-    ("lost", "told"),
+    ("lost", "expected"),
     [
         (("worker 0 ended with -9: no words",), "no words: its requests are"),
         (("worker 0 ended with -9: no words", "worker 1 ended with -9"), ", and 1 other with it: their requests are"),
     ],
     ids=["one", "two"],
 )  # fmt: skip
-def test_workers_that_are_gone_before_the_window_are_one_cause(lost: tuple[str, ...], told: str) -> None:
+def test_workers_that_are_gone_before_the_window_are_one_cause(lost: tuple[str, ...], expected: str) -> None:
     reasons = doubts_of(replace(driven(), lost=lost, was_stable=False, start_ns=None, dones=()))
     facts = replace(FACTS, measured_s=0.0)
     validity = judge_load(summarise(facts, []), [], facts, reasons)
     (cause,) = validity.causes
-    assert (cause.code, told in cause.text) == ("generator.lost", True), cause.text
+    assert (cause.code, expected in cause.text) == ("generator.lost", True), cause.text
     assert [reason.code for reason in validity.consequences(cause)] == ["system.unstable"]

@@ -415,11 +415,12 @@ impl Active {
                 }
                 // After an answer that came too early the next request would be taken for the rest of this one.
                 let was_last = self.catalog.request(sent.request).is_last;
-                if !response.keep_alive || was_last || self.is_half_sent(driver, index) {
-                    self.seen_late(index, at_ns);
-                    self.reconnect(driver, recorder, index, false);
-                } else if self.is_worn(index, at_ns) {
+                let must_end = !response.keep_alive || was_last || self.is_half_sent(driver, index);
+                let is_worn = !must_end && self.is_worn(index, at_ns);
+                if is_worn {
                     recorder.churned();
+                }
+                if must_end || is_worn {
                     self.seen_late(index, at_ns);
                     self.reconnect(driver, recorder, index, false);
                 } else {

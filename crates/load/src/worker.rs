@@ -61,7 +61,7 @@ pub struct Worker<D: Driver> {
     stall_ns_max: u64,
     /// When the present turn began: the loop woke.
     awake_ns: u64,
-    /// When the last wait began: what had come by then was told, or can be read.
+    /// When the last wait began: what had come by then was reported, or can be read.
     asleep_ns: u64,
     closed_loop_slots: u64,
     gather: Gather,
@@ -151,7 +151,7 @@ impl<D: Driver> Worker<D> {
 
     /// Takes what the wait brought. After a gathering sleep a step of the grid is due: its requests leave before the
     /// answers to the last are read, which would make them late, but after connections that have ended are put aside.
-    /// Those that had to wait are read before the new ones: no event tells of them again.
+    /// Those that had to wait are read before the new ones: no event reports them again.
     fn take(&mut self, events: &[Event], has_gathered: bool) {
         if has_gathered {
             events.iter().filter(|event| event.closed).for_each(|event| self.on_event(event));

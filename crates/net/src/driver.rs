@@ -108,7 +108,7 @@ pub trait Driver {
         false
     }
 
-    /// Starts to connect; an event with `writable` or `closed` tells the outcome.
+    /// Starts to connect; an event with `writable` or `closed` shows the outcome.
     fn connect(&mut self, token: u64, route: Route<'_>, purpose: Use) -> io::Result<i32>;
 
     /// What has become of an attempt, where the waits so far may not have said so: none is given up whose end is there.

@@ -102,9 +102,9 @@ pub struct SimulatedDriver<S: Server> {
     request_bytes: usize,
     buffers: Buffers,
     stamps_arrivals: bool,
-    /// How many events a wait tells, and those that are left to the next.
+    /// How many events a wait reports, and those that are left to the next.
     events_per_wait: usize,
-    untold: Vec<Event>,
+    unreported: Vec<Event>,
     held_back_ns_max: u64,
     sockets: Vec<Socket>,
     agenda: BinaryHeap<Reverse<(u64, u64, usize, Happening)>>,
@@ -130,7 +130,7 @@ impl<S: Server> SimulatedDriver<S> {
             buffers: Buffers::default(),
             stamps_arrivals: true,
             events_per_wait: usize::MAX,
-            untold: Vec::new(),
+            unreported: Vec::new(),
             held_back_ns_max: 0,
             sockets: Vec::new(),
             agenda: BinaryHeap::new(),
@@ -155,9 +155,9 @@ impl<S: Server> SimulatedDriver<S> {
         Self { stamps_arrivals: false, ..self }
     }
 
-    /// As it is, but a wait tells no more than so many events; the next tells of others.
+    /// As it is, but a wait reports no more than so many events; the next reports others.
     #[must_use]
-    pub fn telling(self, events_per_wait: usize) -> Self {
+    pub fn reporting(self, events_per_wait: usize) -> Self {
         Self { events_per_wait, ..self }
     }
 
@@ -398,7 +398,7 @@ impl<S: Server> Driver for SimulatedDriver<S> {
 
     fn wait(&mut self, events: &mut Vec<Event>, deadline_ns: Option<u64>, wake: Wake) -> io::Result<()> {
         events.clear();
-        events.append(&mut self.untold);
+        events.append(&mut self.unreported);
         self.wakes += 1;
         let next_ns = self.agenda.peek().map(|Reverse((at_ns, ..))| *at_ns);
         let until_ns = match wake {
@@ -411,7 +411,7 @@ impl<S: Server> Driver for SimulatedDriver<S> {
         self.calls_at_wait = self.calls.get();
         self.call();
         self.happen(events);
-        self.untold = events.split_off(events.len().min(self.events_per_wait));
+        self.unreported = events.split_off(events.len().min(self.events_per_wait));
         Ok(())
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn look(fd: libc::c_int) -> Event {
     }
 }
 
-/// What the kernel tells of a connection; all zeroes where it tells nothing.
+/// What the kernel counts for a connection; all zeroes where it counts nothing.
 fn tcp_info(fd: libc::c_int) -> libc::tcp_info {
     // SAFETY: all zeroes is a valid tcp_info, and the kernel fills at most `size` bytes of it.
     unsafe {

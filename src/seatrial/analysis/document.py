@@ -25,6 +25,15 @@ from seatrial.generator.routes import KeptAnswer, Route
 from seatrial.observe.shares import CpuShares
 
 SCHEMA = "seatrial.load/1"
+# Counts of connections that are named alike in frames, results and documents.
+FRAME_COUNTERS = (
+    "churned",
+    "closed_by_peer",
+    "reset_by_peer",
+    "syn_retransmissions",
+    "held_requests",
+    "held_unanswered",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         pss_bytes=facts.pss_bytes,
         throttled_s=facts.throttled_s,
         intervals=intervals_of(facts, frames),
-        **{name: sum(getattr(frame, name) for frame in frames) for name in _FRAME_COUNTERS},
+        **{name: sum(getattr(frame, name) for frame in frames) for name in FRAME_COUNTERS},
         unexpected=dict(sum((Counter(part.unexpected) for part in parts), Counter())),
         unexpected_kept=facts.unexpected_kept,
         routes=tuple(_route(route) for route in facts.routes),
@@ -168,16 +177,6 @@ def _bytes_in_window(frames: Iterable[Frame]) -> int | None:
 def _lifetime(frames: Sequence[Frame]) -> Distribution | None:
     reported = [frame.held_lifetime for frame in frames if frame.held_lifetime]
     return _distribution(reported) if reported else None
-
-
-_FRAME_COUNTERS = (
-    "churned",
-    "closed_by_peer",
-    "reset_by_peer",
-    "syn_retransmissions",
-    "held_requests",
-    "held_unanswered",
-)
 
 
 def _measuring(frames: Iterable[Frame]) -> Iterable[Frame]:
@@ -257,13 +256,8 @@ def to_json(result: LoadResult) -> dict[str, Any]:
             "held": {"requested": result.held_requested, "established": result.held_established},
             "opened": result.opened,
             "reconnected": result.reconnected,
-            "churned": result.churned,
-            "closed_by_peer": result.closed_by_peer,
-            "reset_by_peer": result.reset_by_peer,
-            "syn_retransmissions": result.syn_retransmissions,
-            "held_requests": result.held_requests,
+            **{name: getattr(result, name) for name in FRAME_COUNTERS},
             "held_answers": dict(result.held_answers),
-            "held_unanswered": result.held_unanswered,
             "held_lifetime_us": as_dict(result.held_lifetime_us) if result.held_lifetime_us else None,
         },
         "requests": {

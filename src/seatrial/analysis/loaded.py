@@ -43,14 +43,14 @@ def judge_load(
 def remarks_of(facts: LoadFacts) -> tuple[str, ...]:
     """Return what a reader should know of the machine that is no reason to doubt the load."""
     cpu = facts.cpu
-    if cpu is None or cpu.others <= OTHERS_FRACTION_LIMIT:
-        return ()
-    if facts.served_here and cpu.idle < NO_CPU_TO_SPARE:
+    if not facts.served_here:
+        return busy_remarks(cpu)
+    if cpu is not None and cpu.others > OTHERS_FRACTION_LIMIT and cpu.idle < NO_CPU_TO_SPARE:
         return (
             f"this machine had {cpu.idle:.0%} of its CPU time to spare: other processes took {cpu.others:.0%};"
             " if not all of them belong to what is tested, latencies are at most",
         )
-    return () if facts.served_here else busy_remarks(cpu)
+    return ()
 
 
 # A machine with less than a tenth of its CPU idle makes everyone on it wait.

@@ -13,7 +13,7 @@ from seatrial.plan.metrics import METRICS
 from seatrial.record.rows import RecordedObjective
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from seatrial.analysis.resources import RoleResources, TrialResources
     from seatrial.analysis.result import Direction, LoadResult
@@ -189,17 +189,17 @@ def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcom
     # That a sample exceeds an upper bound more often than the percentile allows is true of any number of them.
     is_exceeded = held is False and objective.comparison in _UPPER_BOUNDS
     if held is None or is_exceeded or needed == 1 or fewest >= needed:
-        return Outcome(objective, values, held, ours=is_exceeded and not _fails_even_so(objective, trials))
+        ours = is_exceeded and not _fails_even_so(objective, zip(trials, values, strict=True))
+        return Outcome(objective, values, held, ours=ours)
     return Outcome(objective, values, None, samples_needed=needed, samples_fewest=fewest)
 
 
-def _fails_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> bool:
+def _fails_even_so(objective: RecordedObjective, repeats: Iterable[tuple[Measured, float | None]]) -> bool:
     """Return whether a repeat fails by more than what of it may be the generator's."""
     compare = _COMPARISONS[objective.comparison]
     return any(
         value is not None and not compare(value - _ours(objective.metric, trial), objective.threshold)
-        for trial in trials
-        for value in (metric_value(objective.metric, trial),)
+        for trial, value in repeats
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.document import FRAME_COUNTERS
 from seatrial.analysis.result import (
     Distribution,
     Interval,
@@ -77,7 +78,7 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
         pss_bytes=generator["pss_bytes"],
         throttled_s=generator["throttled_s"],
         intervals=tuple(Interval(**interval) for interval in document["intervals"]),
-        **{name: connections[name] for name in _ADDED_CONNECTIONS if name in connections},
+        **{name: connections[name] for name in FRAME_COUNTERS if name in connections},
         **{name: generator[name] for name in _ADDED_GENERATOR if name in generator},
         cpu_others_fraction=machine.get("cpu_others_fraction"),
         cpu_idle_fraction=machine.get("cpu_idle_fraction"),
@@ -95,14 +96,6 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
 
 
 # Keys that the first documents did not have.
-_ADDED_CONNECTIONS = (
-    "churned",
-    "closed_by_peer",
-    "reset_by_peer",
-    "syn_retransmissions",
-    "held_requests",
-    "held_unanswered",
-)
 _ADDED_GENERATOR = (
     "cpu_frames_s",
     "worker_cpu_cores_max",

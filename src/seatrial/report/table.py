@@ -119,7 +119,7 @@ def _row(case: CaseSummary, *, first: bool) -> Row:
 
 
 def _no_baseline(beside: CaseSummary) -> Row:
-    """Show that there is nothing to compare with: latencies of a proxy alone do not tell what it adds."""
+    """Show that there is nothing to compare with: latencies of a proxy alone do not show what it adds."""
     shown = {"case": beside.label, "system": UNPROXIED, "state": UNMEASURED, "asked": _asked(beside)}
     return Row(UNMEASURED, dict.fromkeys(_CELLS, NONE) | shown, first_of_group=True)
 

@@ -24,8 +24,7 @@ impl Active {
 
     /// What was seen on this connection is up to so long ago, and it goes on only now: by our fault, if we were away.
     pub(super) fn seen_late(&mut self, index: u32, since_ns: u64) {
-        let late_ns = &mut self.connections[index as usize].late_ns;
-        *late_ns = (*late_ns).max(self.away_ns.min(self.awake_ns.saturating_sub(since_ns)));
+        self.owe(index, self.away_ns.min(self.awake_ns.saturating_sub(since_ns)));
     }
 
     /// The clock is looked at. Where the program stood still since the last send, that one may have left only now, and
@@ -35,10 +34,14 @@ impl Active {
         if let Some((index, sent_ns)) = self.last_sent.take() {
             let away_ns = now_ns.saturating_sub(sent_ns);
             if away_ns > AWAY_NS {
-                let late_ns = &mut self.connections[index as usize].late_ns;
-                *late_ns = (*late_ns).max(away_ns);
+                self.owe(index, away_ns);
             }
         }
+    }
+
+    fn owe(&mut self, index: u32, ns: u64) {
+        let late_ns = &mut self.connections[index as usize].late_ns;
+        *late_ns = (*late_ns).max(ns);
     }
 
     /// How late the request that is about to leave on this connection is; the connection's own debt is brought up to date.

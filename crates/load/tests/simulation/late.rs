@@ -49,7 +49,7 @@ fn answers_that_came_in_time_are_answers_however_late_they_are_read() {
     let slow = Buffers { read_ns_per_kib: 300_000, ..Buffers::default() };
     for buffers in [Buffers::default(), slow] {
         for seen in stopped(&busy_spec(), &Parallel { service_ns: 10 * MS }, |driver| {
-            driver.with_buffers(buffers).telling(16)
+            driver.with_buffers(buffers).reporting(16)
         }) {
             assert!(seen.sum(|part| part.completed) > 1_000);
             assert_no_timeouts(&seen);
@@ -71,14 +71,14 @@ impl Server for UntilClosed {
 #[test]
 fn large_answers_and_those_that_end_with_the_stream_are_read_to_their_end() {
     let spec = WorkerSpec { profile: constant(500.0), ..busy_spec() };
-    for seen in stopped(&spec, &UntilClosed, |driver| driver.telling(4)) {
+    for seen in stopped(&spec, &UntilClosed, |driver| driver.reporting(4)) {
         assert_no_timeouts(&seen);
     }
 }
 
 #[test]
 fn answers_that_came_too_late_are_timeouts_however_late_they_are_read() {
-    for seen in stopped(&busy_spec(), &Parallel { service_ns: 60 * MS }, |driver| driver.telling(16)) {
+    for seen in stopped(&busy_spec(), &Parallel { service_ns: 60 * MS }, |driver| driver.reporting(16)) {
         assert!(seen.sum(|part| part.timed_out) > 100);
         assert_eq!(seen.sum(|part| part.completed), 0);
     }
@@ -86,9 +86,9 @@ fn answers_that_came_too_late_are_timeouts_however_late_they_are_read() {
 
 #[test]
 fn where_nothing_says_when_an_answer_came_one_that_is_there_is_an_answer() {
-    for seen in
-        stopped(&busy_spec(), &Parallel { service_ns: 10 * MS }, |driver| driver.telling(16).without_stamps())
-    {
+    for seen in stopped(&busy_spec(), &Parallel { service_ns: 10 * MS }, |driver| {
+        driver.reporting(16).without_stamps()
+    }) {
         assert_no_timeouts(&seen);
     }
 }
@@ -109,7 +109,7 @@ fn connections_that_are_there_are_no_timeouts_however_late_that_is_seen() {
     for (held, active) in [(400, 0), (0, 400)] {
         let spec = WorkerSpec { held, active, measure_ns: 20 * MS, ..busy_spec() };
         for call in [100, 350, 410] {
-            let make = |driver: SimulatedDriver<Accepts>| driver.telling(16).stopping_at(call, STOPPED_NS);
+            let make = |driver: SimulatedDriver<Accepts>| driver.reporting(16).stopping_at(call, STOPPED_NS);
             let (seen, _) = run_patiently(&spec, Accepts, (2 * S, u64::MAX), make);
             assert_eq!(seen.errors().len(), 0, "{held} held, stopped at {call}: {:?}", seen.errors());
             assert_eq!(seen.frames.iter().map(|frame| frame.opened).sum::<u64>(), 400);

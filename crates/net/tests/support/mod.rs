@@ -164,7 +164,7 @@ impl Driver for Network {
         Ok(self.sockets.len() as i32 - 1)
     }
 
-    /// Time passes here, too, and what it brings is told.
+    /// Time passes here, too, and what it brings is reported.
     fn look(&mut self, socket: i32) -> Event {
         self.now_ns += TICK_NS;
         self.tick(socket as usize)
