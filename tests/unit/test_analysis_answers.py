@@ -119,6 +119,19 @@ def test_what_only_looks_worse_is_at_most(tmp_path):
     assert re.search(r"envoy adds at most .* to the p50 and at most .* to the p99", first)
 
 
+@pytest.mark.parametrize(("lateness_us", "off"), [(0, "takes"), (900, "takes at least")])
+def test_a_system_that_is_faster_than_none_takes_time_off(tmp_path, lateness_us, off):
+    # The trials of direct are 1 to 4 and 9 to 12; those of envoy may be late, and faster still.
+    twists = {number: Twist(slow=50) for number in (1, 2, 3, 4, 9, 10, 11, 12)}
+    late = range(5, 9) if lateness_us else ()
+    twists |= {number: Twist(lateness_us=lateness_us) for first in late for number in (first, first + 8)}
+    first = answers_of(summary_of(make_run(tmp_path, twists=twists, systems=("direct", "envoy"))))[0]
+    off_each = "at least " if lateness_us else ""
+    assert re.search(
+        rf"envoy {off} [\d. tomu]+s off the p50 and {off_each}[\d. tomu]+s off the p99", first
+    ), first
+
+
 def test_where_nothing_can_be_believed_that_is_the_first_sentence(tmp_path):
     twists = {number: Twist(counts_off=1) for number in range(1, 5)}
     sentences = answers_of(summary_of(make_run(tmp_path, twists=twists, systems=("envoy",))))

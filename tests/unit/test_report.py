@@ -23,6 +23,7 @@ from seatrial.report.doubts import doubts
 from seatrial.report.html import render_html
 from seatrial.report.markdown import render_markdown
 from seatrial.report.terminal import COLUMNS, WIDTH_LIMIT, print_summary
+from seatrial.units import format_us
 
 SYSTEMS = ("direct", "envoy")
 
@@ -293,6 +294,15 @@ def test_the_terminal_opens_with_the_answers_then_validity_then_the_table(summar
         next(number for number, line in enumerate(lines) if line.startswith("  system")),
     ]
     assert places == sorted(places)
+
+
+def test_the_generators_own_part_is_one_line_a_system_in_the_terminal(summary):
+    lines = printed(summary, 200, terminal=False)
+    start = next(number for number, line in enumerate(lines) if line.startswith("What of these may be"))
+    case = next(case for case in summary.cases if case.case.id == "envoy-connections=200-rate=2000")
+    parts = [(getattr(case.latency_ours_us, name), name) for name in ("p50", "p99", "p999")]
+    texts = ", ".join(f"{format_us(ours)} of the {name.replace('999', '99.9')}" for ours, name in parts)
+    assert lines[start + 1 :] == [f"envoy, 1 of 4 cases: up to {texts}"]
 
 
 def test_a_cause_of_many_trials_is_printed_once(tmp_path):

@@ -126,8 +126,7 @@ def _latencies(cases: Sequence[CaseSummary]) -> str:
             for name in ("p50", "p99")
         )
         if p50:
-            added = f"{label} adds {_added_text(p50)} to the p50 and {_added_text(p99)} to the p99"
-            parts.append(f"{added}{_out_of(p50)}")
+            parts.append(f"{label} {_added_texts(p50, p99)}{_out_of(p50)}")
             less_believed = less_believed or bool(_out_of(p50))
     if not parts:
         return _absolute(cases, proxied)
@@ -160,13 +159,24 @@ def _added(case: CaseSummary, baseline: CaseSummary, name: str) -> _Added:
     return _Added(us, own.min > other.max or own.max < other.min, belief)
 
 
-def _added_text(all_added: Sequence[_Added]) -> str:
+def _added_texts(p50: Sequence[_Added], p99: Sequence[_Added]) -> str:
+    """Return "adds 74 to 81 us to the p50 and takes 310 us off the p99"."""
+    (verb, first), (other_verb, second) = _added_text(p50, "p50"), _added_text(p99, "p99")
+    return f"{verb} {first} and {second if verb == other_verb else f'{other_verb} {second}'}"
+
+
+def _added_text(all_added: Sequence[_Added], name: str) -> tuple[str, str]:
     used, belief = best(all_added, lambda added: added.belief)
     apart = [added.us for added in used if added.apart]
     if not apart:
-        return belief.mark("nothing certain")
-    text = belief.mark(_signed_range_us(min(apart), max(apart)))
-    return text if len(apart) == len(used) else f"{text} ({len(apart)} of {plural(len(used), 'case')})"
+        return "adds", f"{belief.mark('nothing certain')} to the {name}"
+    some = "" if len(apart) == len(used) else f" ({len(apart)} of {plural(len(used), 'case')})"
+    if max(apart) < 0:
+        off = range_us(-max(apart), -min(apart))
+        # Of a system that may be faster still.
+        off = f"at least {off}" if belief is Belief.AT_MOST else belief.mark(off)
+        return "takes", f"{off}{some} off the {name}"
+    return "adds", f"{belief.mark(_signed_range_us(min(apart), max(apart)))}{some} to the {name}"
 
 
 def _out_of(all_added: Sequence[_Added]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.report.doubts import doubts
-from seatrial.report.table import ours_lines, result_rows, set_aside_lines
+from seatrial.report.table import ours_by_system, result_rows, set_aside_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,8 +60,10 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         console.print(
             line, style=style, markup=False, highlight=False, no_wrap=True, crop=False, soft_wrap=True
         )
-    ours = ours_lines(summary)
-    for line in ("", "What of these may be the generator's own:", *ours) if ours else ():
+    ours = ours_by_system(summary)
+    for line in (
+        ("", "What of these may be the generator's own (the report has each case):", *ours) if ours else ()
+    ):
         _say(console, line, "dim")
 
 
