@@ -131,6 +131,7 @@ DOCUMENT = {
     "machine": {
         "cpu_others_fraction": (float, int, type(None)),
         "cpu_idle_fraction": (float, int, type(None)),
+        "cpu_steal_fraction": (float, int, type(None)),
     },
     "remarks": [str],
     "intervals": [INTERVAL],

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -35,7 +36,10 @@ def test_the_shares_of_a_machine_add_up():
     after = CpuTimes(processes_s=106.0, idle_s=53.0, ours_s=12.0, total_s=170.0)
     found = shares_between(before, after)
     assert found is not None
-    assert [found.others, found.idle] == pytest.approx([0.4, 0.3])
+    assert [found.others, found.idle, found.steal] == pytest.approx([0.4, 0.3, 0.0])
+    stolen = shares_between(before, replace(after, stolen_s=1.0))
+    assert stolen is not None
+    assert stolen.steal == pytest.approx(0.1)
     assert shares_between(before, replace(before, total_s=160.4)) is None
     assert shares_between(None, after) is None
 
@@ -83,6 +87,27 @@ def test_where_the_server_runs_here_its_part_is_not_held_against_it_and_yet_said
     assert "5% of its CPU time to spare" in remark
     assert remarks_of(replace(facts, cpu=ROOM)) == ()
     assert remarks_of(replace(FACTS, cpu=None)) == ()
+
+
+@pytest.mark.parametrize("served_here", [False, True])
+@pytest.mark.parametrize(("steal", "is_doubted"), [(0.05, False), (0.06, True)])
+def test_a_load_is_doubted_where_the_hypervisor_took_the_cpu(steal, is_doubted, served_here):
+    facts = replace(FACTS, cpu=replace(ROOM, steal=steal), served_here=served_here)
+    result = summarise(facts, [])
+    codes = [reason.code for reason in judge_load(result, [], facts, ()).reasons]
+    assert ("environment.steal" in codes) == is_doubted
+    assert result.cpu_steal_fraction == steal
+
+
+@pytest.mark.parametrize("kinds", [5, 7, 8, 10])
+def test_what_the_kernel_calls_steal_is_the_eighth_of_its_counts(monkeypatch, kinds):
+    ticks = [1000, 200, 300, 4000, 50, 60, 70, 800, 9000, 0][:kinds]
+    text = f"cpu  {' '.join(map(str, ticks))}\ncpu0 1 2\n"
+    monkeypatch.setattr(Path, "read_text", lambda _: text)
+    found = read_times(())
+    assert found is not None
+    assert found.stolen_s == pytest.approx(8.0 if kinds >= 8 else 0.0)
+    assert found.total_s == pytest.approx(sum(ticks[:8]) / 100)
 
 
 def test_two_loads_at_once_know_of_each_other(tmp_path):

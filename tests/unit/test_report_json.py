@@ -106,7 +106,9 @@ LOAD = {
         ),
         NUMBER,
     ),
-    "machine": dict.fromkeys(("cpu_others_fraction", "cpu_idle_fraction"), (*NUMBER, NoneType)),
+    "machine": dict.fromkeys(
+        ("cpu_others_fraction", "cpu_idle_fraction", "cpu_steal_fraction"), (*NUMBER, NoneType)
+    ),
     "remarks": [str],
     "intervals": [
         {

@@ -139,6 +139,7 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         driver_fallback=facts.driver_fallback,
         cpu_others_fraction=None if facts.cpu is None else round(facts.cpu.others, 4),
         cpu_idle_fraction=None if facts.cpu is None else round(facts.cpu.idle, 4),
+        cpu_steal_fraction=None if facts.cpu is None else round(facts.cpu.steal, 4),
         held_answers=dict(
             sorted(sum((Counter(frame.held_answers) for frame in frames), Counter[str]()).items())
         ),
@@ -312,6 +313,7 @@ def to_json(result: LoadResult) -> dict[str, Any]:
         "machine": {
             "cpu_others_fraction": result.cpu_others_fraction,
             "cpu_idle_fraction": result.cpu_idle_fraction,
+            "cpu_steal_fraction": result.cpu_steal_fraction,
         },
         "remarks": list(result.remarks),
         "intervals": [as_dict(interval) for interval in result.intervals],

@@ -35,6 +35,7 @@ def judge_load(
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         # Where what answers runs here too, its part cannot be separated from that of others.
         cpu=None if facts.served_here else facts.cpu,
+        steal_fraction=None if facts.cpu is None else facts.cpu.steal,
         known_reasons=tuple(known_reasons),
     )
     return judge_trial(evidence)

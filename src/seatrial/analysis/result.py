@@ -154,7 +154,7 @@ class LoadResult:
     frames do not say. ``latency_ours_us`` is how much of each percentile can be the generator's at most, None where
     that is not known. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one that
     was asked for. ``cpu_others_fraction`` is the part of this machine's CPU time that processes other than this load's
-    took over the window, what answers among them if it runs here.
+    took over the window, what answers among them if it runs here; ``cpu_steal_fraction`` what the hypervisor gave away.
     ``answered_in_window`` is of answers by when they came, ``answered_to_warmup`` those of them that the
     warm-up had asked for; both are None in documents of older versions. ``status_expected`` empty is any of 2xx.
     """
@@ -230,6 +230,7 @@ class LoadResult:
     service_time_ours_us: Ours | None = None
     cpu_others_fraction: float | None = None
     cpu_idle_fraction: float | None = None
+    cpu_steal_fraction: float | None = None
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

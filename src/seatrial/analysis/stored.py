@@ -82,6 +82,7 @@ def load_result(document: Mapping[str, Any]) -> LoadResult:
         **{name: generator[name] for name in _ADDED_GENERATOR if name in generator},
         cpu_others_fraction=machine.get("cpu_others_fraction"),
         cpu_idle_fraction=machine.get("cpu_idle_fraction"),
+        cpu_steal_fraction=machine.get("cpu_steal_fraction"),
         remarks=tuple(document.get("remarks", ())),
         held_answers=connections.get("held_answers", {}),
         held_lifetime_us=_known_distribution(connections.get("held_lifetime_us")),

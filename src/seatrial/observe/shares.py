@@ -16,20 +16,28 @@ SHORTEST_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class CpuShares:
-    """Fractions of the machine's CPU time. ``others`` is of processes that are not ours, interrupts apart."""
+    """Fractions of the machine's CPU time. ``others`` is of processes that are not ours, interrupts apart.
+
+    ``steal`` is what the hypervisor gave to other machines.
+    """
 
     others: float
     idle: float
+    steal: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class CpuTimes:
-    """CPU seconds since boot: of all processes, of nobody, and of some processes; ``total_s`` is of all CPUs."""
+    """CPU seconds since boot: of all processes, of nobody, and of some processes; ``total_s`` is of all CPUs.
+
+    ``stolen_s`` is the part of it that the hypervisor gave to other machines.
+    """
 
     processes_s: float
     idle_s: float
     ours_s: float
     total_s: float
+    stolen_s: float = 0.0
 
 
 def read_times(pids: Iterable[int]) -> CpuTimes | None:
@@ -39,11 +47,12 @@ def read_times(pids: Iterable[int]) -> CpuTimes | None:
     except OSError:
         return None
     user, nice, system, idle, iowait, *rest = (int(word) * _TICK_S for word in first)
-    # What guests use is in user and nice already.
-    total_s = user + nice + system + idle + iowait + sum(rest[:3])
+    # Interrupts, soft ones, steal; what guests use is in user and nice already.
+    rest_s = [*rest, 0.0, 0.0, 0.0][:3]
+    total_s = user + nice + system + idle + iowait + sum(rest_s)
     stats = [found for pid in pids if (found := proc.stat(pid)) is not None]
     ours_s = sum(found.user_ticks + found.system_ticks for found in stats) * _TICK_S
-    return CpuTimes(user + nice + system, idle + iowait, ours_s, total_s)
+    return CpuTimes(user + nice + system, idle + iowait, ours_s, total_s, stolen_s=rest_s[2])
 
 
 def shares_between(before: CpuTimes | None, after: CpuTimes | None) -> CpuShares | None:
@@ -55,4 +64,5 @@ def shares_between(before: CpuTimes | None, after: CpuTimes | None) -> CpuShares
     return CpuShares(
         others=min(1.0, max(0.0, others_s / total_s)),
         idle=min(1.0, max(0.0, (after.idle_s - before.idle_s) / total_s)),
+        steal=min(1.0, max(0.0, (after.stolen_s - before.stolen_s) / total_s)),
     )
