@@ -132,6 +132,28 @@ def test_a_system_that_is_faster_than_none_takes_time_off(tmp_path, lateness_us,
     ), first
 
 
+def test_a_system_that_is_faster_in_some_cases_moves_the_figure_both_ways(tmp_path):
+    # Of the two cases with 500 connections direct is slow.
+    twists = {number: Twist(slow=50) for number in (3, 4, 11, 12)}
+    first = answers_of(summary_of(make_run(tmp_path, twists=twists, systems=("direct", "envoy"))))[0]
+    assert re.search(r"envoy moves the p50 by -[\d.]+ ms to \+[\d.]+ us and the p99 by -", first), first
+
+
+def test_a_baseline_that_did_not_run_is_not_called_one_that_the_plan_lacks(tmp_path):
+    run = summary_of(make_run(tmp_path, trials=8, end=False, systems=("envoy", "direct")))
+    measured = [case.case.system for case in run.cases if case.latency_us is not None]
+    only_envoy = replace(
+        run,
+        cases=tuple(
+            replace(case, latency_us=None) if case.case.system == "direct" else case for case in run.cases
+        ),
+    )
+    assert "envoy" in measured
+    assert "(no case of `direct` beside them was measured, so what" in answers_of(only_envoy)[0]
+    alone = replace(run, cases=tuple(case for case in run.cases if case.case.system == "envoy"))
+    assert "(the plan has no system `direct`, so what" in answers_of(alone)[0]
+
+
 def test_where_nothing_can_be_believed_that_is_the_first_sentence(tmp_path):
     twists = {number: Twist(counts_off=1) for number in range(1, 5)}
     sentences = answers_of(summary_of(make_run(tmp_path, twists=twists, systems=("envoy",))))

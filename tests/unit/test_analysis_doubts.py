@@ -22,6 +22,7 @@ from seatrial.plan.metrics import METRICS
 from seatrial.record.reader import RunReader
 from seatrial.report.markdown import render_markdown
 from seatrial.report.table import result_rows
+from seatrial.units import format_us
 
 INFLATING = {
     "generator.late", "generator.stalled", "generator.unread", "generator.cpu", "environment.throttled",
@@ -177,3 +178,18 @@ def test_a_late_trial_that_breaks_an_objective_is_no_fail(tmp_path):
         summary = summarise_run(reader)
     assert (summary.cases[0].state, summary.cases[0].verdict.state) == ("INVALID", None)
     assert summary.exit_code == ExitCode.INVALID_MEASUREMENT
+
+
+def test_a_late_trial_that_holds_by_too_little_says_what_a_pass_would_need(tmp_path):
+    twists = {1: Twist(lateness_us=300, slow=18)}
+    with RunReader.open(make_run(tmp_path, twists=twists, systems=("direct",))) as reader:
+        summary = summarise_run(reader)
+    (case, *_) = summary.cases
+    (outcome,) = [outcome for outcome in case.verdict.outcomes if outcome.needed is not None]
+    assert (case.state, outcome.held, outcome.needed) == ("INVALID", True, outcome.objective.threshold / 2)
+    assert outcome.needed is not None
+    worst = format_us(max(value for value in outcome.values if value is not None))
+    assert (
+        f"`{outcome.objective.text}` holds with {case.label}, but a PASS in doubt needs at most"
+        f" {format_us(outcome.needed)} in every trial, and one has {worst}"
+    ) in summary.systems[0].sentence

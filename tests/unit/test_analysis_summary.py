@@ -115,7 +115,7 @@ def test_what_went_wrong_is_found_in_the_record(twisted, trial, code):
 def test_doubt_makes_exit_code_3_and_is_said_in_the_sentence(twisted):
     assert twisted.exit_code == ExitCode.INVALID_MEASUREMENT
     direct, envoy, _ = twisted.systems
-    assert direct.state == "not run"
+    assert direct.state == "unfinished"
     assert envoy.sentence.startswith("envoy: INVALID, 4 of 4 trials cannot be believed: the system went away")
     assert twisted.cases[4].verdict.state is None
 
@@ -228,8 +228,8 @@ def test_a_rate_below_one_is_no_nought(good):
 def test_a_run_that_was_cut_says_so(tmp_path):
     summary = summary_of(make_run(tmp_path, trials=2, end=False))
     assert summary.run.state == "cut off"
-    assert [case.state for case in summary.cases[:4]] == ["not run"] * 4
-    assert summary.systems[0].sentence == "direct: not finished, 0 of 4 cases ran"
+    assert [case.state for case in summary.cases[:4]] == ["unfinished"] * 2 + ["not run"] * 2
+    assert summary.systems[0].sentence == "direct: not finished, 2 of 8 trials ran"
     assert summary.exit_code == ExitCode.INVALID_MEASUREMENT
 
 
@@ -271,9 +271,9 @@ def test_to_judge_one_trial_no_other_is_read(tmp_path):
 
 def test_a_case_passes_only_with_all_its_repeats(tmp_path):
     summary = summary_of(make_run(tmp_path, trials=5, end=False, systems=("direct",)))
-    assert [case.state for case in summary.cases] == ["PASS", "not run", "not run", "not run"]
+    assert [case.state for case in summary.cases] == ["PASS", *["unfinished"] * 3]
     assert [case.verdict.state for case in summary.cases] == ["PASS", None, None, None]
-    assert summary.systems[0].sentence == "direct: not finished, 1 of 4 cases ran"
+    assert summary.systems[0].sentence == "direct: not finished, 5 of 8 trials ran"
 
 
 def test_what_a_proxy_was_asked_and_nobody_saw_is_not_passed_over(good):

@@ -48,7 +48,7 @@ def answers_of(summary: RunSummary) -> tuple[str, ...]:
     sentences = [
         _nothing_believed(measured),
         _fell_behind(measured),
-        _latencies(measured),
+        _latencies(measured, planned_baseline=any(case.case.kind == UNPROXIED for case in summary.cases)),
         _costs(measured),
         *growth_sentences(measured),
     ]
@@ -61,11 +61,7 @@ def _nothing_believed(cases: Sequence[CaseSummary]) -> str:
     without = [case for case in cases if not any(trial.validity.reasons for trial in case.trials)]
     if without:
         return _nothing_judged(cases, without)
-    causes = {cause.text for case in cases for trial in case.trials for cause in trial.validity.causes[:1]}
-    several = f", in {plural(len(causes), 'way')}" if len(causes) > 1 else ""
-    return (
-        f"Nothing in this run could be believed{several}: what follows is what was seen, and proves nothing."
-    )
+    return "Nothing in this run could be believed: what follows is what was seen, and proves nothing."
 
 
 def _nothing_judged(cases: Sequence[CaseSummary], believed: Sequence[CaseSummary]) -> str:
@@ -110,11 +106,11 @@ def _share(load: LoadResult) -> float:
     return 1.0 if share is None else share
 
 
-def _latencies(cases: Sequence[CaseSummary]) -> str:
+def _latencies(cases: Sequence[CaseSummary], *, planned_baseline: bool) -> str:
     baselines = {case.case.variables: case for case in cases if case.case.kind == UNPROXIED}
     proxied = _by_system(case for case in cases if case.case.kind != UNPROXIED)
     if not baselines or not proxied:
-        return _absolute(cases, proxied)
+        return _absolute(cases, proxied, planned_baseline=planned_baseline)
     parts, less_believed = [], False
     for label, own in proxied.items():
         p50, p99 = (
@@ -129,13 +125,20 @@ def _latencies(cases: Sequence[CaseSummary]) -> str:
             parts.append(f"{label} {_added_texts(p50, p99)}{_out_of(p50)}")
             less_believed = less_believed or bool(_out_of(p50))
     if not parts:
-        return _absolute(cases, proxied)
+        return _absolute(cases, proxied, planned_baseline=planned_baseline)
     spread = _repeats(cases, less_believed=less_believed)
     return f"Beside no proxy ({_seen(list(baselines.values()))}), {'; '.join(parts)}{spread}."
 
 
-def _absolute(cases: Sequence[CaseSummary], proxied: dict[str, list[CaseSummary]]) -> str:
-    without = " (the plan has no system `direct`, so what a proxy adds is not known)" if proxied else ""
+def _absolute(
+    cases: Sequence[CaseSummary], proxied: dict[str, list[CaseSummary]], *, planned_baseline: bool
+) -> str:
+    why = (
+        "no case of `direct` beside them was measured"
+        if planned_baseline
+        else "the plan has no system `direct`"
+    )
+    without = f" ({why}, so what a proxy adds is not known)" if proxied else ""
     by_system = _by_system(cases)
     return f"{listed([f'{label} has {_seen(own)}' for label, own in by_system.items()])}{without}{_repeats(cases)}."
 
@@ -169,26 +172,28 @@ def _added_text(all_added: Sequence[_Added], name: str) -> tuple[str, str]:
     used, belief = best(all_added, lambda added: added.belief)
     apart = [added.us for added in used if added.apart]
     if not apart:
-        return "adds", f"{belief.mark('nothing certain')} to the {name}"
-    some = "" if len(apart) == len(used) else f" ({len(apart)} of {plural(len(used), 'case')})"
+        return "adds", f"nothing certain to the {name}"
+    some = f"{len(apart)} of {plural(len(used), 'case')}" if len(apart) < len(used) else ""
     if max(apart) < 0:
-        off = range_us(-max(apart), -min(apart))
         # Of a system that may be faster still.
-        off = f"at least {off}" if belief is Belief.AT_MOST else belief.mark(off)
-        return "takes", f"{off}{some} off the {name}"
-    return "adds", f"{belief.mark(_signed_range_us(min(apart), max(apart)))}{some} to the {name}"
+        off = range_us(-max(apart), -min(apart))
+        return "takes", f"{_marked(off, belief, some, bound='at least')} off the {name}"
+    if min(apart) < 0:
+        both = f"-{format_us(-min(apart))} to +{format_us(max(apart))}"
+        return "moves", f"the {name} by {_marked(both, belief, some)}"
+    return "adds", f"{_marked(range_us(min(apart), max(apart)), belief, some)} to the {name}"
+
+
+def _marked(text: str, belief: Belief, some: str, bound: str = "at most") -> str:
+    """Return a figure with what must be known of it: "at most 81 us (3 of 4 cases)", "81 us (INVALID)"."""
+    notes = ", ".join(note for note in ("INVALID" if belief is Belief.NONE else "", some) if note)
+    bounded = f"{bound} {text}" if belief is Belief.AT_MOST else text
+    return f"{bounded} ({notes})" if notes else bounded
 
 
 def _out_of(all_added: Sequence[_Added]) -> str:
     used, _ = best(all_added, lambda added: added.belief)
     return "" if len(used) == len(all_added) else f", in {len(used)} of {plural(len(all_added), 'case')}"
-
-
-def _signed_range_us(least: float, greatest: float) -> str:
-    if least >= 0:
-        return range_us(least, greatest)
-    low, high = (f"-{format_us(-us)}" if us < 0 else format_us(us) for us in (least, greatest))
-    return low if low == high else f"{low} to {high}"
 
 
 def _repeats(cases: Sequence[CaseSummary], *, less_believed: bool = False) -> str:
@@ -227,8 +232,13 @@ def _each(systems: dict[str, list[CaseSummary]], key: str, text: Callable[[float
         spreads: list[Spread] = [case.spreads[key] for case in used]
         if spreads:
             least, greatest = min(spread.min for spread in spreads), max(spread.max for spread in spreads)
-            parts.append(f"{label} {belief.mark_cost(f'{range_text(text(least), text(greatest))} {unit}')}")
+            cost = belief.mark_cost(f"{range_text(text(least), text(greatest))} {unit}")
+            parts.append(f"{label} {cost}{_of_cases(used, own)}")
     return listed(parts)
+
+
+def _of_cases(used: Sequence[CaseSummary], own: Sequence[CaseSummary]) -> str:
+    return f" ({len(used)} of {plural(len(own), 'case')})" if len(used) < len(own) else ""
 
 
 def _by_system(cases: Iterable[CaseSummary]) -> dict[str, list[CaseSummary]]:

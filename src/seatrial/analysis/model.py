@@ -127,14 +127,16 @@ class CaseSummary:
 
     @property
     def state(self) -> str:
-        """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID or "not run" (not all of it).
+        """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID, "not run" or "unfinished".
 
         PASS stands where it holds whatever the doubts are: see ``at_most``.
         """
         if self.validity.reasons:
             return self.verdict.state or "INVALID"
-        if not self.trials or (len(self.trials) < self.repeats and self.verdict.state is None):
+        if not self.trials:
             return "not run"
+        if len(self.trials) < self.repeats and self.verdict.state is None:
+            return "unfinished"
         return self.verdict.state or "VALID"
 
 

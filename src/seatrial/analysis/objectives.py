@@ -54,7 +54,8 @@ class Outcome:
     ``held`` None is "does not apply" (no proxy, no rate), where ``unknown`` that a repeat has no value that it ought to
     have, and where ``samples_needed`` that a repeat has fewer latencies than its percentile needs. ``implicit`` is an
     objective that every plan has without saying so. ``ours`` says that it does not hold, and that it might, were it not
-    for the part of the latencies that may be the generator's.
+    for the part of the latencies that may be the generator's. ``needed`` is what a doubted latency would have to be at
+    most: it holds, and not by enough.
     """
 
     objective: RecordedObjective
@@ -65,6 +66,7 @@ class Outcome:
     samples_fewest: int | None = None
     implicit: bool = False
     ours: bool = False
+    needed: float | None = None
 
     @property
     def repeats_failed(self) -> int:
@@ -106,8 +108,17 @@ def judge_case(
         return Verdict("FAIL" if is_certain else None, outcomes)
     if not judged or len(trials) < repeats or any(outcome.samples_needed for outcome in outcomes):
         return Verdict(None, outcomes)
-    holds = doubt is None or all(_holds_even_so(outcome.objective, trials) for outcome in judged)
-    return Verdict("PASS" if holds else None, outcomes)
+    if doubt is None or all(_holds_even_so(outcome.objective, trials) for outcome in judged):
+        return Verdict("PASS", outcomes)
+    return Verdict(None, tuple(_with_needed(outcome, trials) for outcome in outcomes))
+
+
+def _with_needed(outcome: Outcome, trials: Sequence[Measured]) -> Outcome:
+    objective = outcome.objective
+    if not outcome.held or objective.metric not in LATENCY_METRICS or not _is_upper_bound(objective):
+        return outcome
+    needed = SPARE * objective.threshold
+    return outcome if _holds_even_so(objective, trials) else replace(outcome, needed=needed)
 
 
 AS_EXPECTED = RecordedObjective("answers are as expected", "unexpected", "==", 0)

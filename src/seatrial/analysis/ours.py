@@ -3,7 +3,8 @@
 A request's latency L is what the generator added, G (it left late, or its answer lay unread), and the rest, T. T was
 not recorded, but two things bound its quantiles from below:
 
-- T is at least the service time S of the same request, so each quantile of T is at least that of S.
+- T is at least the service time S of the same request, less what its answer lay unread: an answer of several pieces may
+  hold such a wait even by the kernel's stamps, where the unread part closed the window. Which did is not recorded.
 - P(L > t + g) <= P(T > t) + P(G > g) however T and G depend on each other, so the q-quantile of T is at least the
   (q - e)-quantile of L less the (1 - e)-quantile of G, for every e (Makarov, "Estimates for the distribution function
   of a sum of two random variables when the marginal distributions are fixed", 1981).

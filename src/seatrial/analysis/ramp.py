@@ -23,12 +23,7 @@ def ramp_failed(ramp: Ramp, errors: Mapping[str, int], overflows: int | None) ->
     ``errors`` counts what broke in it by kind, ``overflows`` how often a listen queue of this machine was full (None
     where the target is elsewhere).
     """
-    took, idle = (format_duration(round(seconds, 1)) for seconds in (ramp.took_s, ramp.idle_s))
-    text = (
-        f"{ramp.established:,} of {ramp.wanted:,} connections were established in {took}, {ramp.accepted_per_s:,.0f}/s"
-        f" where {ramp.asked_per_s:,.0f}/s were asked for, and hardly any in the {idle} after that, so nothing was"
-        " measured"
-    )
+    text = f"{_how_far(ramp)}, so nothing was measured"
     if errors:
         listed = sorted(errors.items(), key=lambda item: -item[1])
         text += "; failed: " + ", ".join(f"{count:,} x {name}" for name, count in listed)
@@ -39,6 +34,16 @@ def ramp_failed(ramp: Ramp, errors: Mapping[str, int], overflows: int | None) ->
         remedy = f"the generator's machine ran out ({', '.join(exhausted)}): see `seatrial check`"
         return Reason("environment.ramp", text, remedy)
     return Reason("system.ramp", text, _remedy(ramp, errors, overflows))
+
+
+def _how_far(ramp: Ramp) -> str:
+    took, idle = (format_duration(round(seconds, 1)) for seconds in (ramp.took_s, ramp.idle_s))
+    if not ramp.established:
+        return f"none of {ramp.wanted:,} connections was established in {idle}"
+    return (
+        f"{ramp.established:,} of {ramp.wanted:,} connections were established in {took}, {ramp.accepted_per_s:,.0f}/s"
+        f" where {ramp.asked_per_s:,.0f}/s were asked for, and hardly any in the {idle} after that"
+    )
 
 
 def _remedy(ramp: Ramp, errors: Mapping[str, int], overflows: int | None) -> str:

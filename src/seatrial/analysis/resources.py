@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Below this many connections the memory of one is lost in the noise of allocators and page caches.
 CONNECTIONS_FOR_MEMORY = 100
+# Above this many it is not; in between only where they took more than a process takes anyhow, now and then.
+CONNECTIONS_ENOUGH, GROWTH_FOR_MEMORY_BYTES = 500, 512 * 1024
 # The kernel counts CPU in ticks of 10 ms. Over this much time one tick is 4 % of a core; over the 5 ms between a
 # regular look and one that an event asked for it would be two whole cores.
 CPU_SPAN_MIN_S = 0.25
@@ -248,8 +250,9 @@ def _memory_per_connection(
         return None
     at_s, memory = held[-1]
     connections, grown = _connections_at(frames, at_s), memory - before[-1]
-    # Memory that shrank while connections were opened is not that of connections.
-    return grown / connections if connections >= CONNECTIONS_FOR_MEMORY and grown >= 0 else None
+    # Memory that shrank while connections were opened is not that of connections, nor need be what a few pages hold.
+    is_much = connections >= CONNECTIONS_FOR_MEMORY and grown >= GROWTH_FOR_MEMORY_BYTES
+    return grown / connections if is_much or (connections >= CONNECTIONS_ENOUGH and grown >= 0) else None
 
 
 def _connections_at(frames: Sequence[Frame], at_s: float) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.result import LoadResult, Reason
 
 # The worst state first: a system is what its worst case is.
-STATES = ("INVALID", "FAIL", "not run", "VALID", "PASS")
+STATES = ("INVALID", "FAIL", "unfinished", "not run", "VALID", "PASS")
 _DURATIONS = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
 CASES_NAMED_LIMIT = 3
 
@@ -43,12 +43,12 @@ def _verdict(label: str, cases: Sequence[CaseSummary]) -> str:
         where = f"INVALID in {doubted} of {plural(len(cases), 'case')}, where {_doubts(cases)}"
         return f"{label}: FAIL, {_failures(cases)}; {where}"
     if state == "INVALID":
-        return f"{label}: INVALID, {_doubts(cases)}"
+        return f"{label}: INVALID, {_doubts(cases)}{_not_enough(cases)}"
     if state == "FAIL":
         return f"{label}: FAIL, {_failures(cases)}; {_figures(cases)}{_even_so(cases)}"
-    if state == "not run":
-        ran = sum(1 for case in cases if case.trials and len(case.trials) >= case.repeats)
-        return f"{label}: not finished, {ran} of {plural(len(cases), 'case')} ran"
+    if state in {"not run", "unfinished"}:
+        ran, planned = sum(len(case.trials) for case in cases), sum(case.repeats for case in cases)
+        return f"{label}: not finished, {ran} of {plural(planned, 'trial')} ran"
     return f"{label}: {state}, {_figures(cases)}{_even_so(cases)}"
 
 
@@ -70,6 +70,22 @@ def _doubts(cases: Sequence[CaseSummary]) -> str:
     trials = plural(sum(len(case.trials) for case in cases), "trial")
     text = f"{len(doubted)} of {trials} cannot be believed: {_causes(doubted)}"
     return f"{text}; and in {len(unjudged)} of {plural(len(cases), 'case')}: {own}" if own else text
+
+
+def _not_enough(cases: Sequence[CaseSummary]) -> str:
+    """Say which latencies hold and are doubted too much for a PASS."""
+    found = [
+        (case, outcome) for case in cases for outcome in case.verdict.outcomes if outcome.needed is not None
+    ]
+    if not found:
+        return ""
+    case, outcome = found[0]
+    worst = max(value for value in outcome.values if value is not None)
+    others = f", and as well in {plural(len(found) - 1, 'other place')}" if len(found) > 1 else ""
+    return (
+        f"; `{outcome.objective.text}` holds with {case.label}, but a PASS in doubt needs at most"
+        f" {format_us(outcome.needed or 0)} in every trial, and one has {format_us(worst)}{others}"
+    )
 
 
 def _even_so(cases: Sequence[CaseSummary]) -> str:

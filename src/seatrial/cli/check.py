@@ -23,16 +23,18 @@ SCHEMA = "seatrial.check/1"
 @click.argument("plan_file", metavar="[PLAN]", required=False)
 @json_option
 def check(plan_file: str | None, json_target: str | None) -> None:
-    """Check limits, ports, memory and CPU, against a plan if one is named; exits with 4 if it does not fit."""
+    """Check limits, ports, memory and CPU, and the programs if a plan is named; exits with 4 if it does not fit."""
     from seatrial.plan.load import read_plan
     from seatrial.preflight.checks import check_plan
     from seatrial.preflight.load import check_needs
     from seatrial.preflight.machine import probe_machine
     from seatrial.preflight.needs import Needs
+    from seatrial.run.programs import check_programs
 
     plan = read_plan(plan_file) if plan_file else None
     machine = probe_machine()
-    findings = check_plan(plan, machine) if plan else check_needs(Needs(), machine)
+    # Without a plan the least is asked for, so that every limit is shown.
+    findings = (*check_plan(plan, machine), *check_programs(plan)) if plan else check_needs(Needs(), machine)
     if json_target:
         write_document(_document(plan.name if plan else None, machine, findings), json_target)
     if json_target != "-":

@@ -131,7 +131,8 @@ def trial_line(
         parts.append("believed" if not causes else f"not believed: {causes[0]}{_others(len(causes) - 1)}")
     what = f"trial {trial.order} of {trial.of}: {trial.case_id}, repeat {trial.repeat}"
     left = trial.of - trial.order
-    if first_s is None or not left:
+    # What a person ended early is not gone on with.
+    if first_s is None or not left or ended.state == events.CUT_OFF:
         return f"{what}: {', '.join(parts)}"
     left_s = round((ended.at_s - first_s) / trial.order * left)
     return f"{what}: {', '.join(parts)}; about {format_duration(left_s)} left"

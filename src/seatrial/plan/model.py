@@ -173,7 +173,7 @@ class LoadPlan(Model):
 
 
 class PhasePlan(Model):
-    """How long the parts of a trial take. The talk's lesson: minutes, not seconds."""
+    """How long the parts of a trial take. A tail takes minutes, not seconds."""
 
     stable_for_s: Time = Field(
         10,

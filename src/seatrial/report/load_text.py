@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from seatrial.analysis.answered import findings_of
 from seatrial.analysis.failures import held_answers_text
 from seatrial.analysis.histograms import merge
+from seatrial.analysis.objectives import samples_needed
 from seatrial.analysis.ours import worth_showing
-from seatrial.analysis.result import Distribution, LoadResult
+from seatrial.analysis.result import Distribution, LoadResult, TlsCounts
 from seatrial.generator.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size
 
@@ -46,7 +47,7 @@ def _heading(result: LoadResult) -> list[str]:
     grid = f"{result.resolution_us} us {GRIDS[result.loop]}" if result.resolution_us else "no grid"
     fallback = [f"  epoll in place of io_uring: {result.driver_fallback}"] if result.driver_fallback else []
     return [
-        f"{format_duration(result.window_s)} test @ {result.url}",
+        f"{f'{format_duration(result.window_s)} test' if result.window_s else 'Nothing measured'} @ {result.url}",
         (
             f"  {result.processes} worker{'s' * (result.processes != 1)}, "
             f"{format_count(result.active_requested)} active{held} connections, {pace}"
@@ -85,11 +86,17 @@ def _latencies(result: LoadResult) -> list[str]:
     if result.loop == "open":
         columns.append(("lateness", result.lateness_us))
     lines = ["  " + "".join(f"{name:>12}" for name in ("", *(name for name, _ in columns)))]
-    rows = [*PERCENTILES, ("mean", "mean")]
+    # A percentile with no sample beyond it is the maximum, which has its own row.
+    named = [(label, name) for label, name in PERCENTILES if name == "max" or _is_reached(result, name)]
+    rows = [*named, ("mean", "mean")]
     for label, attribute in rows:
         cells = (_cell(distribution, attribute) for _, distribution in columns)
         lines.append("  " + f"{label:>12}" + "".join(f"{cell:>12}" for cell in cells))
     return [*lines, f"  {_explanation(result)}", *_ours(result)]
+
+
+def _is_reached(result: LoadResult, name: str) -> bool:
+    return result.latency_us.count >= samples_needed(name)
 
 
 def _ours(result: LoadResult) -> list[str]:
@@ -100,6 +107,7 @@ def _ours(result: LoadResult) -> list[str]:
     found = [
         text
         for label, attribute in PERCENTILES
+        if attribute == "max" or _is_reached(result, attribute)
         if (text := ours_text(label, getattr(result.latency_us, attribute), getattr(known, attribute)))
     ]
     return [f"  {line}" for line in found]
@@ -157,15 +165,19 @@ def _counts(result: LoadResult) -> list[str]:
         lines.append(f"  {result.churned:,} connections closed as planned, {result.opened:,} opened")
     lines += _idle(result)
     if result.tls and result.tls_handshake_us:
-        versions = ", ".join(f"TLS {version}: {count:,}" for version, count in result.tls.versions.items())
-        lines.append(
-            f"  {result.tls.handshakes:,} handshakes ({versions or 'none succeeded'}), {result.tls.resumed:,} resumed, "
-            f"{result.tls.handshakes_per_s:,.0f}/s, p50 {_microseconds(result.tls_handshake_us.p50)}, "
-            f"p99 {_microseconds(result.tls_handshake_us.p99)}"
-        )
+        lines.append(f"  {_handshakes(result.tls, result.tls_handshake_us)}")
     if again := _opened_again(result):
         lines.append(f"  {', '.join(again)}")
     return lines
+
+
+def _handshakes(tls: TlsCounts, took: Distribution) -> str:
+    versions = ", ".join(f"TLS {version}: {count:,}" for version, count in tls.versions.items())
+    text = f"{tls.handshakes:,} handshakes ({versions or 'none succeeded'})"
+    if not took.count:
+        return text
+    times = f"p50 {_microseconds(took.p50)}, p99 {_microseconds(took.p99)}"
+    return f"{text}, {tls.resumed:,} resumed, {tls.handshakes_per_s:,.0f}/s, {times}"
 
 
 def _idle(result: LoadResult) -> list[str]:

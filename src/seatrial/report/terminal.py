@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 # Longer lines are hard to read.
 WIDTH_LIMIT = 100
-STYLES = {"PASS": "green", "FAIL": "bold red", "INVALID": "bold yellow", "not run": "dim"}
+STYLES = {
+    "PASS": "green",
+    "FAIL": "bold red",
+    "INVALID": "bold yellow",
+    "not run": "dim",
+    "unfinished": "bold yellow",
+}
 INDENT, BETWEEN = "  ", "  "
 # Heading, key in the rows, whether it is aligned to the right.
 Heading = tuple[str, str, bool]

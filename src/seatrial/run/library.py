@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import difflib
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,13 +89,24 @@ def load(*arguments: Any, **options: Any) -> LoadResult:
     seatrial.errors.GeneratorFault
         The worker processes could not be started.
     """
+    _refuse_unknown("load", options)
     return _in_a_thread(LoadCall(*arguments, **options).run)
 
 
 @_taking(LoadCall)
 async def aload(*arguments: Any, **options: Any) -> LoadResult:
     """Drive a load as ``load`` does, in the running asyncio loop; cancelling it ends the load and its processes."""
+    _refuse_unknown("aload", options)
     return await LoadCall(*arguments, **options).run()
+
+
+def _refuse_unknown(function: str, options: Mapping[str, Any]) -> None:
+    known = [field.name for field in dataclasses.fields(LoadCall)]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{function}() has no option {name!r}{meant}")
 
 
 def _in_a_thread(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:

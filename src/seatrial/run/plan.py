@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from seatrial import systems
 from seatrial.analysis.attempts import missing
 from seatrial.analysis.summary import summarise_run, validities_of
 from seatrial.errors import ExitCode, SeatrialError
@@ -27,9 +26,9 @@ from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
+from seatrial.run.programs import programs_of
 from seatrial.run.trial import Desk, TrialPlan, run_trial
 from seatrial.seeds import derive
-from seatrial.systems.base import BinaryInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,13 @@ async def run_plan(
     findings = check_plan(plan, probe_machine())
     require(findings)
     cases = compile_cases(plan)
-    binaries = _binaries(cases)
+    programs = programs_of(cases)
     compiled = json.dumps(compiled_document(plan))
     with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
         for listener in listeners:
             writer.subscribe(listener)
         _end_on_fault(writer, ending)
-        writer.environment(describe(binaries))
+        writer.environment(describe(programs))
         order = trial_order(plan, cases)
         writer.append(RunStarted(writer.path.name, plan.name, len(order)))
         _note_preflight(writer, findings)
@@ -84,15 +83,6 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
 
     # The record may notice it in its own thread, even when the loop is over.
     writer.on_fault(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(end))
-
-
-def _binaries(cases: Sequence[Case]) -> dict[str, BinaryInfo]:
-    """Return the program of each system and origin; a missing one is reported before anything starts."""
-    found: dict[str, BinaryInfo | None] = {}
-    for case in cases:
-        found[case.system.label] = systems.create(case.system).version()
-        found["origin"] = systems.create_origin(case.origin).version()
-    return {role: binary for role, binary in found.items() if binary is not None}
 
 
 def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:

