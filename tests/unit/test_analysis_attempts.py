@@ -142,6 +142,29 @@ def test_what_was_set_aside_is_counted_in_every_output(path):
     assert [row["set_aside"] for row in rows].count("True") == 1
 
 
+SLOW_AND_LATE, SLOW = Twist(lateness_us=300, slow=60), Twist(slow=60)
+
+
+@pytest.mark.parametrize(
+    ("again", "state", "set_aside"),
+    [(SLOW_AND_LATE, "PASS", 1), (SLOW, "FAIL", 1), (Twist(), "PASS", 1)],
+    ids=["in vain", "believed and slow", "believed"],
+)
+def test_a_case_that_passes_even_so_is_not_lost_by_an_attempt_in_vain(tmp_path, again, state, set_aside):
+    # The first case has the trials 1 and 5; the first is late, and holds even so. It is made again as the ninth.
+    twists = {1: Twist(lateness_us=300), 9: again}
+    with RunReader.open(make_run(tmp_path, twists=twists, systems=("direct",), again=(0,))) as reader:
+        case = summarise_run(reader).cases[0]
+    assert (case.state, len(case.set_aside)) == (state, set_aside)
+
+
+def test_planned_trials_that_do_not_hold_are_not_saved_by_setting_others_aside(tmp_path):
+    twists = {1: SLOW_AND_LATE, 9: Twist(lateness_us=300)}
+    with RunReader.open(make_run(tmp_path, twists=twists, systems=("direct",), again=(0,))) as reader:
+        case = summarise_run(reader).cases[0]
+    assert (case.state, len(case.trials), case.set_aside) == ("INVALID", 3, ())
+
+
 def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = PLAN_TEXT):
     """Run a plan whose trials are made up: number n goes as ``twists[n]`` has it. Return what the record says."""
     plan = parse_plan(plan_text.replace("[direct, envoy, nginx]", "[direct]"), "made.yaml")

@@ -1,7 +1,7 @@
 """Which attempts of a case are judged, which are set aside, and which are to be made again.
 
 A trial is set aside only where nothing but the generator or the environment is to blame, and only once the case has all
-the trials that it needs without it. What decides never looks at a latency: the reasons are of lateness, CPU and counts.
+the trials that it needs without it. No latency is among the reasons for a doubt: they are of lateness, CPU and counts.
 """
 
 from __future__ import annotations
@@ -54,6 +54,18 @@ def divided(attempts: Sequence[Trial], repeats: int) -> tuple[tuple[Trial, ...],
         return tuple(attempts), ()
     aside = tuple(attempt for attempt in attempts if may_be_set_aside(attempt.validity))
     return tuple(attempt for attempt in attempts if not may_be_set_aside(attempt.validity)), aside
+
+
+def without_retries(attempts: Sequence[Trial], repeats: int) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:
+    """Return the attempts without those that were made again in vain, and these.
+
+    Where the others pass, they stand: what was made only for better figures and gave none is no evidence against them.
+    One that can be believed always is.
+    """
+    again = attempts[repeats:]
+    kept = (attempt for attempt in again if not may_be_set_aside(attempt.validity))
+    in_vain = tuple(attempt for attempt in again if may_be_set_aside(attempt.validity))
+    return (*attempts[:repeats], *kept), in_vain
 
 
 def missing(attempts: Sequence[Validity], repeats: int, retry: int) -> int:

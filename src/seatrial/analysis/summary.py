@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.attempts import divided, uneven
+from seatrial.analysis.attempts import divided, uneven, without_retries
 from seatrial.analysis.cases import case_summary
 from seatrial.analysis.evidence import TrialEvidence, evidence_of, measure_window
 from seatrial.analysis.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
@@ -96,9 +96,17 @@ def _case(reader: RunReader, case: RecordedCase, repeats: int) -> CaseSummary:
     ended = _ended(reader, case)
     frames = {trial.trial: reader.frames(trial.trial) for trial in ended}
     attempts = [_trial(reader, case, trial, frames[trial.trial]) for trial in ended]
-    trials, aside = divided(attempts, repeats)
-    of_trials = [frames[trial.trial] for trial in trials]
-    return replace(case_summary(case, trials, of_trials, reader.objectives(), repeats), set_aside=aside)
+    objectives = reader.objectives()
+
+    def summed(trials: Sequence[TrialSummary], aside: tuple[TrialSummary, ...]) -> CaseSummary:
+        of_trials = [frames[trial.trial] for trial in trials]
+        return replace(case_summary(case, trials, of_trials, objectives, repeats), set_aside=aside)
+
+    judged = summed(*divided(attempts, repeats))
+    if judged.set_aside or judged.verdict.state is not None:
+        return judged
+    first = summed(*without_retries(attempts, repeats))
+    return first if first.verdict.state == "PASS" else judged
 
 
 def _ended(reader: RunReader, case: RecordedCase) -> list[RecordedTrial]:
