@@ -46,6 +46,9 @@ def test_every_rule_says_how_its_doubt_can_move_the_numbers(code):
             {"intervals": (replace(LOAD.intervals[-1], lateness_us={"p99": 60_001, "max": 60_001}),)},
             id="behind at the end: less was sent than was asked for",
         ),
+        pytest.param(
+            {"completed": LOAD.intended * 98 // 100}, id="what was waited in vain is less than the answer"
+        ),
     ],
 )
 def test_a_load_that_was_not_the_one_asked_for_may_look_better_than_it_is(changes):

@@ -77,3 +77,9 @@ def test_a_worker_that_spins_may_use_a_whole_core() -> None:
         codes = [reason.code for reason in judge_load(result, frames, facts, ()).reasons]
         assert ("generator.cpu" in codes) is not spin
         assert to_json(result)["generator"]["spin"] is spin
+
+
+def test_what_breaks_while_idle_in_the_window_is_counted_in_it() -> None:
+    early = frame(0, -1, part([100]), errors={"protocol_excess": 7})
+    within = frame(0, 0, failing("measure", 2), errors={"protocol_excess": 5, "read_reset": 3})
+    assert of(early, within).errors_in_window == {"protocol_excess": 5, "read_reset": 3}

@@ -228,3 +228,21 @@ def test_a_latency_that_fails_only_by_what_may_be_ours_is_no_fail():
     assert judge_case([*asked, objective("errors", ">", 0)], [with_ours(1_500, 600)]).state == "FAIL"
     # What would have to be greater is helped by it.
     assert judge_case([objective("p99", ">", 2_000)], [with_ours(1_500, 600)]).state == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("metric", "lost", "held"),
+    [
+        ("p99", 80, True), ("p99", 81, False), ("p90", 800, True), ("p90", 801, False), ("p50", 4_000, True),
+        ("max", 0, True), ("max", 1, False), ("mean", 1, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["timed_out", "unsent", "failed", "in_flight"])
+def test_a_bound_does_not_hold_where_it_may_be_that_of_a_request_without_an_answer(metric, lost, held, how):
+    trial = measured(intended=8_000, completed=8_000 - lost, **{how: lost})
+    verdict = judge_case([objective(metric, "<", 1e9)], [trial])
+    assert verdict.state == ("PASS" if held else "FAIL")
+    assert verdict.outcomes[0].repeats_failed == (0 if held else 1)
+    assert verdict.outcomes[0].lost == (() if held else (lost,))
+    # A lower bound holds all the more, and what was asked of answers is not about the rest.
+    assert judge_case([objective(metric, ">", 1)], [trial]).state == "PASS"

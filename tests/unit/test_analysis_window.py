@@ -95,3 +95,38 @@ def test_a_cut_trial_ends_with_the_interval_that_every_worker_wrote() -> None:
     cut = [one for one in FULL if (one.worker, one.seq) != (1, 1)]
     assert measure_window([phase], cut) == Window.lasting(START_NS, 1.0)
     assert measure_window([phase], [frame(0, 0)]) is None
+
+
+@pytest.mark.parametrize("length_ns", [1_000_000, EDGE_NS - 1, EDGE_NS + 1, 2 * EDGE_NS])
+def test_a_short_last_interval_belongs_to_the_window_and_one_after_it_does_not(length_ns: int) -> None:
+    end_ns = WINDOW.end_ns
+    within = replace(FULL[0], start_ns=end_ns - length_ns, end_ns=end_ns)
+    after = replace(FULL[0], start_ns=end_ns, end_ns=end_ns + length_ns)
+    assert WINDOW.begun_in([within, after]) == [within]
+    before = replace(FULL[0], start_ns=WINDOW.start_ns - length_ns, end_ns=WINDOW.start_ns)
+    assert WINDOW.begun_in([before]) == []
+
+
+def missing(missing_ns: int, *, active_min: int = 0, reconnected: int = 3) -> list[Frame]:
+    """The full load, with active connections that were away for so long in one interval."""
+    frames = [replace(one, active_min=one.active, active_missing_ns=0) for one in FULL]
+    at = frames.index(next(one for one in frames if (one.worker, one.seq) == (0, 1)))
+    frames[at] = replace(
+        frames[at], active_min=active_min, active_missing_ns=missing_ns, reconnected=reconnected
+    )
+    return frames
+
+
+def test_active_connections_that_were_away_between_two_looks_are_seen() -> None:
+    frames = missing(SECOND_NS)
+    gauge = gauge_in(frames, WINDOW, "active", 20)
+    assert (gauge.at_start, gauge.at_end, gauge.lowest) == (20, 20, 10)
+    assert gauge.missing == pytest.approx(1 / (2 * 20))
+    assert summarise(FACTS, frames).active_established == 10
+
+
+def test_a_few_that_are_opened_again_are_no_reason_and_a_long_absence_is() -> None:
+    # One twentieth of what 20 connections have in two seconds is two seconds.
+    assert "system.active_connections" not in codes(missing(2 * SECOND_NS - 1))
+    assert "system.active_connections" in codes(missing(2 * SECOND_NS + SECOND_NS // 10))
+    assert "system.active_connections" in codes(missing(1, active_min=9, reconnected=0))

@@ -87,7 +87,7 @@ def test_where_all_is_refused_no_answer_is_waited_for():
          "overflowed 150,000 times", "--connect-rate of about 15,000"),
         (Ramp(1_000, 800, 1_000, 0.81, 8.0), {"connect_timeout": 70}, 3, "system.ramp", "988/s where 1,000/s",
          "connection limits"),
-        (Ramp(10, 0, 1_000, 0.0, 8.0), {"connect_refused": 70}, 0, "system.ramp", "0 of 10", "nothing listens"),
+        (Ramp(10, 0, 1_000, 0.0, 8.0), {"connect_refused": 70}, 0, "system.ramp", "none of 10", "nothing listens"),
         (Ramp(1_000, 800, 1_000, 0.81, 8.0), {}, None, "system.ramp", "800 of 1,000", "idle timeouts"),
         (Ramp(1_000, 800, 1_000, 0.81, 8.0), {"ports_exhausted": 9}, None, "environment.ramp", "9 x ports_exhausted",
          "seatrial check"),

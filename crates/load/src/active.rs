@@ -24,6 +24,9 @@ use crate::turn::{READS_AT_ONCE, Turn};
 mod lateness;
 mod lifecycle;
 mod patience;
+mod presence;
+
+use presence::Presence;
 
 /// One read takes at most this much; a longer answer takes several.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -49,6 +52,7 @@ pub(crate) struct Active {
     /// Connections to be opened again, by when.
     resting: BinaryHeap<Reverse<(u64, u32)>>,
     never_opened: Vec<u32>,
+    presence: Presence,
     targets: Vec<RawAddress>,
     sources: Vec<RawAddress>,
     /// The place of this worker's first connection among those of all workers.
@@ -101,6 +105,7 @@ impl Active {
             connecting: List::default(),
             resting: BinaryHeap::with_capacity(count as usize),
             never_opened: (0..count).rev().collect(),
+            presence: Presence::new(count),
             targets,
             sources,
             first: spec.first_active as usize,
@@ -140,13 +145,6 @@ impl Active {
 
     pub(crate) fn established(&self) -> u32 {
         self.free.len() + self.busy.len()
-    }
-
-    /// Connections that are established, or being renewed after a life that ended well: what a plan asked to have.
-    pub(crate) fn present(&self) -> u32 {
-        let is_renewed = |connection: &Connection| connection.was_open && connection.failures == 0;
-        let renewed = self.connecting.iter(&self.connections).filter(|connection| is_renewed(connection));
-        self.established() + renewed.count() as u32
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -223,7 +221,7 @@ impl Active {
             }
             // The peer ended it while it was free. Nothing was sent, so the request may take another.
             recorder.ended_by_peer(true);
-            self.reconnect(driver, recorder, index, true);
+            self.end_idle(driver, recorder, index);
         }
         false
     }
@@ -432,7 +430,7 @@ impl Active {
             Verdict::EndedIdle { was_reset } => {
                 recorder.ended_by_peer(was_reset);
                 self.free.remove(&mut self.connections, index);
-                self.reconnect(driver, recorder, index, true);
+                self.end_idle(driver, recorder, index);
             }
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) failures: u32,
     pub(crate) state: State,
     pub(crate) was_open: bool,
+    /// It is not there, and not because its life has ended as planned.
+    pub(crate) is_missing: bool,
     /// A write has met a reset: reading, which will not, comes to an end that is none.
     pub(crate) is_broken: bool,
     /// The server may be waiting for this program to read or to write.
@@ -61,10 +63,6 @@ pub(crate) struct Connection {
 impl Linked for Connection {
     fn link(&mut self) -> &mut Link {
         &mut self.link
-    }
-
-    fn after(&self) -> u32 {
-        self.link.after()
     }
 }
 
@@ -86,6 +84,7 @@ impl Connection {
             failures: 0,
             state: State::Closed,
             was_open: false,
+            is_missing: true,
             is_broken: false,
             is_pressing: false,
             is_unread: false,

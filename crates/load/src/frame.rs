@@ -105,6 +105,8 @@ pub struct Frame {
     pub held_min: u32,
     pub held_lost: u64,
     pub active: u32,
+    pub active_min: u32,
+    pub active_missing_ns: u64,
     pub in_flight: u32,
     pub backlog: u64,
     pub opened: u64,

@@ -16,19 +16,9 @@ impl Default for Link {
     }
 }
 
-impl Link {
-    /// The next in the list.
-    pub(crate) fn after(self) -> u32 {
-        self.after
-    }
-}
-
 /// Something that has a link.
 pub(crate) trait Linked {
     fn link(&mut self) -> &mut Link;
-
-    /// The next in its list, by index.
-    fn after(&self) -> u32;
 }
 
 /// A first-in, first-out list of table indices.
@@ -56,16 +46,6 @@ impl List {
 
     pub(crate) fn first(&self) -> Option<u32> {
         (self.first != NONE).then_some(self.first)
-    }
-
-    /// Everything in the list, in order.
-    pub(crate) fn iter<'a, T: Linked>(&self, table: &'a [T]) -> impl Iterator<Item = &'a T> {
-        let mut next = self.first;
-        std::iter::from_fn(move || {
-            let item = table.get(next as usize)?;
-            next = item.after();
-            Some(item)
-        })
     }
 
     #[inline]
@@ -121,10 +101,6 @@ mod tests {
         fn link(&mut self) -> &mut Link {
             self
         }
-
-        fn after(&self) -> u32 {
-            Link::after(*self)
-        }
     }
 
     #[test]
@@ -137,7 +113,6 @@ mod tests {
         }
         list.push(&mut table, 0);
         list.push_first(&mut table, 4);
-        assert_eq!(list.iter(&table).count(), 4);
         let order: Vec<u32> = std::iter::from_fn(|| list.pop(&mut table)).collect();
         assert_eq!(order, [4, 1, 3, 0]);
         assert!(list.is_empty());

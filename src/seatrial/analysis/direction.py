@@ -23,6 +23,8 @@ LATENESS_STEPS_LIMIT = 2
 # A generator that is behind by more than this part of the window at its end sent less than it was asked to: the
 # tolerance of the rate itself.
 BEHIND_FRACTION_LIMIT = 0.01
+# Above this part of requests without an answer, percentiles hold times that were waited in vain: "at least" samples.
+UNANSWERED_FRACTION_LIMIT = 0.01
 
 
 def lateness_us_limit(load: LoadResult) -> int:
@@ -34,12 +36,15 @@ def direction_of_delay(load: LoadResult | None) -> Direction:
     """Return how time that the generator or its machine took can have moved the numbers of this load.
 
     "inflates" in an open loop whose load was the one that was asked for, apart from single late stretches. A closed
-    loop that is held back asks less of the system. So does an open one that falls behind for good; and where most
-    requests leave late they leave in batches, which some systems serve for less than single ones.
+    loop that is held back asks less of the system. So does an open one that falls behind for good; where most
+    requests leave late they leave in batches, which some systems serve for less than single ones; and where many have
+    no answer, their latencies are more than what was waited.
     """
     if load is None or load.loop == "closed" or not load.lateness_us.count:
         return "either"
     if load.lateness_us.p50 > lateness_us_limit(load) or _behind_at_end(load):
+        return "either"
+    if load.intended - load.completed > UNANSWERED_FRACTION_LIMIT * load.intended:
         return "either"
     return "inflates"
 

@@ -42,10 +42,19 @@ def errors_in(frames: Sequence[Frame], window: Window) -> dict[str, int]:
     """Return the failures of the window by kind; those of the ramp and of the warm-up are not in it."""
     found: Counter[str] = Counter()
     for frame in window.begun_in(frames):
-        found.update({kind: count for kind, count in frame.errors.items() if is_of_connection(kind)})
+        found.update(_of_connections(frame))
     for frame in frames:
         found.update(_of_requests(frame))
     return dict(sorted(found.items()))
+
+
+def _of_connections(frame: Frame) -> Counter[str]:
+    """Return what broke apart from requests: connections that were not established, and such as broke while idle."""
+    by_request = sum((Counter(part.errors) for part in frame.parts), Counter[str]())
+    if not by_request and any(part.failed or part.timed_out for part in frame.parts):
+        # Older frames do not count those of requests apart.
+        return Counter({kind: count for kind, count in frame.errors.items() if is_of_connection(kind)})
+    return Counter(frame.errors) - by_request
 
 
 def _of_requests(frame: Frame) -> Mapping[str, int]:

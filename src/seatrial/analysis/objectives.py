@@ -55,7 +55,8 @@ class Outcome:
     have, and where ``samples_needed`` that a repeat has fewer latencies than its percentile needs. ``implicit`` is an
     objective that every plan has without saying so. ``ours`` says that it does not hold, and that it might, were it not
     for the part of the latencies that may be the generator's. ``needed`` is what a doubted latency would have to be at
-    most: it holds, and not by enough.
+    most: it holds, and not by enough. ``lost`` is how many requests of each repeat had no answer, where those are more
+    than the percentile leaves out: their latencies are not known to be within any bound.
     """
 
     objective: RecordedObjective
@@ -67,12 +68,18 @@ class Outcome:
     implicit: bool = False
     ours: bool = False
     needed: float | None = None
+    lost: tuple[int, ...] = ()
 
     @property
     def repeats_failed(self) -> int:
         """Return in how many repeats the objective does not hold."""
         compare = _COMPARISONS[self.objective.comparison]
-        return sum(not compare(value, self.objective.threshold) for value in self.values if value is not None)
+        lost = self.lost or (0,) * len(self.values)
+        return sum(
+            bool(missing) or not compare(value, self.objective.threshold)
+            for value, missing in zip(self.values, lost, strict=True)
+            if value is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +201,30 @@ def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcom
     ):
         return Outcome(objective, values, held=None, unknown=True)
     compare = _COMPARISONS[objective.comparison]
-    held = all(compare(value, objective.threshold) for value in known) if known else None
+    lost = tuple(_lost(objective, trial) for trial in trials)
+    held = all(compare(value, objective.threshold) for value in known) and not any(lost) if known else None
     needed = samples_needed(objective.metric)
     fewest = min((trial.load.latency_us.count for trial in trials), default=0)
     # That a sample exceeds an upper bound more often than the percentile allows is true of any number of them.
     is_exceeded = held is False and objective.comparison in _UPPER_BOUNDS
     if held is None or is_exceeded or needed == 1 or fewest >= needed:
-        ours = is_exceeded and not _fails_even_so(objective, zip(trials, values, strict=True))
-        return Outcome(objective, values, held, ours=ours)
+        ours = (
+            is_exceeded and not any(lost) and not _fails_even_so(objective, zip(trials, values, strict=True))
+        )
+        return Outcome(objective, values, held, ours=ours, lost=lost if any(lost) else ())
     return Outcome(objective, values, None, samples_needed=needed, samples_fewest=fewest)
+
+
+def _lost(objective: RecordedObjective, trial: Measured) -> int:
+    """Return how many requests had no answer, where a latency's upper bound cannot hold for that.
+
+    They are in the histograms with the time that was waited for them: the least that an answer would have taken.
+    """
+    if objective.metric not in LATENCY_METRICS or objective.comparison not in _UPPER_BOUNDS:
+        return 0
+    lost, left_out = unanswered(trial.load), 1 - QUANTILES.get(objective.metric, 1.0)
+    # The product of a whole number and a fraction that has no exact form.
+    return lost if lost > left_out * trial.load.intended + 1e-6 else 0
 
 
 def _fails_even_so(objective: RecordedObjective, repeats: Iterable[tuple[Measured, float | None]]) -> bool:

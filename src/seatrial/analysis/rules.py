@@ -170,14 +170,15 @@ def _rate_missed(evidence: TrialEvidence) -> Reason | None:
 
 def _nothing_completed(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
-    if load is None or not load.sent or load.completed:
+    # What the window intended counts: where the warm-up's requests hold every connection, none of it was ever sent.
+    if load is None or not load.intended or load.completed:
         return None
     # What a worker that is gone had counted is gone with it.
     if any(reason.code == "generator.lost" for reason in evidence.known_reasons):
         return None
     return Reason(
         "system.no_answers",
-        f"none of {load.sent:,} requests was answered",
+        f"none of {load.intended:,} requests was answered",
         "check that the system reaches its origin, and read its log",
     )
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 # Above this part of requests failing, percentiles show how fast the system fails.
 ERROR_FRACTION_LIMIT = 0.01
-# Of the connections that a system closes, or we because they have served their time, this many may be on their way
-# at one moment. Only those that carry requests: a held one is never renewed.
+# Of the connections that a system closes, or we because they have served their time, this part may be on its way, over
+# the window (in older records, at one moment). Only those that carry requests: a held one is never renewed.
 RECONNECTING_FRACTION = 0.05
 
 
@@ -36,16 +36,22 @@ def held_missing(evidence: TrialEvidence) -> Reason | None:
 
 def active_missing(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial in which too few connections carried requests."""
-    # The lowest count of the window decides. Where connections are closed as a matter of course, by the system or by
-    # the load itself, a few are always being opened again.
+    # Where connections are closed as a matter of course, by the system or by the load itself, a few are always being
+    # opened again, and all of them may be at one moment. Where none is, the lowest count of the window decides.
     load = evidence.load
     # Where the window never began, connections were still to come.
     if load is None or not load.window_s:
         return None
+    text = f"{load.active_established:,} of {load.active_requested:,} active"
+    missing = evidence.active.missing
+    if load.reconnected and missing is not None:
+        if missing <= RECONNECTING_FRACTION:
+            return None
+        return _missing(evidence, f"{text} at one moment, and {missing:.1%} missing throughout", "active")
     allowed = load.active_requested * RECONNECTING_FRACTION if load.reconnected else 0
     if load.active_requested - load.active_established <= allowed:
         return None
-    return _missing(evidence, f"{load.active_established:,} of {load.active_requested:,} active", "active")
+    return _missing(evidence, text, "active")
 
 
 def _missing(evidence: TrialEvidence, text: str, what: str) -> Reason:

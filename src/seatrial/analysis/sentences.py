@@ -144,6 +144,8 @@ def _values(case: CaseSummary, outcome: Outcome) -> str:
     else:
         low, high = value_text(metric, min(known)), value_text(metric, max(known))
         values = low if low == high else f"{low} to {high}"
+    if outcome.lost:
+        values += f", and up to {plural(max(outcome.lost), 'request')} without an answer"
     if len(known) == 1:
         return values
     return f"{values}, in {outcome.repeats_failed} of {len(known)} repeats"

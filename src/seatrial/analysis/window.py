@@ -47,14 +47,18 @@ class Window:
     def begun_in(self, frames: Iterable[Frame]) -> list[Frame]:
         """Return the frames that began within the window: what they count is not of the ramp or the warm-up.
 
-        The last of them may end in the drain, until the end of which connections are held.
+        The last of them may end in the drain, until the end of which connections are held. One that is shorter than
+        what ends may differ by belongs where its middle is.
         """
-        return [
-            frame
-            for frame in frames
-            if self.start_ns - EDGE_NS <= frame.start_ns < self.end_ns - EDGE_NS
-            and frame.end_ns > self.start_ns + EDGE_NS
-        ]
+        return [frame for frame in frames if self._has_begun(frame)]
+
+    def _has_begun(self, frame: Frame) -> bool:
+        if frame.end_ns <= self.start_ns + EDGE_NS or frame.start_ns < self.start_ns - EDGE_NS:
+            return False
+        is_short = frame.end_ns - frame.start_ns < 2 * EDGE_NS
+        if is_short:
+            return (frame.start_ns + frame.end_ns) // 2 < self.end_ns
+        return frame.start_ns < self.end_ns - EDGE_NS
 
     def outlives(self, frames: Sequence[Frame]) -> bool:
         """Return whether a worker, whose last of ``frames`` this is, was gone before the window ended."""
@@ -65,7 +69,8 @@ class Window:
 class Gauge:
     """Connections: asked for, and established when the measure phase began and ended; None is unknown.
 
-    ``lowest`` is the fewest of the window, ``lost`` how many the peer ended in it (only of held ones).
+    ``lowest`` is the fewest of the window, ``lost`` how many the peer ended in it (only of held ones), ``missing`` the
+    part of the window for which one was missing on average (only of active ones).
     """
 
     requested: int = 0
@@ -73,6 +78,7 @@ class Gauge:
     at_end: int | None = None
     lowest: int | None = None
     lost: int = 0
+    missing: float | None = None
 
 
 def by_worker(frames: Iterable[Frame]) -> dict[int, list[Frame]]:
@@ -98,7 +104,16 @@ def gauge_in(
         lost=sum(frame.held_lost for own in workers for frame in window.begun_in(own))
         if name == "held"
         else 0,
+        missing=_missing(workers, window, requested) if name == "active" else None,
     )
+
+
+def _missing(workers: Sequence[Sequence[Frame]], window: Window, requested: int) -> float | None:
+    known = [frame.active_missing_ns for own in workers for frame in window.inside(own)]
+    whole_ns = requested * (window.end_ns - window.start_ns)
+    if not known or whole_ns <= 0 or None in known:
+        return None
+    return sum(missing_ns for missing_ns in known if missing_ns is not None) / whole_ns
 
 
 def _at_start(own: Sequence[Frame], window: Window, name: str) -> int:
@@ -119,9 +134,8 @@ def _lowest(own: Sequence[Frame], window: Window, name: str) -> int:
         return 0
     known = [frame for frame in window.before(own)[-1:] if frame.end_ns >= window.start_ns - EDGE_NS]
     seen: list[int] = [getattr(frame, name) for frame in known + window.inside(own)]
-    if name == "held":
-        within = (frame.held_min for frame in window.begun_in(own))
-        seen += [fewest for fewest in within if fewest is not None]
+    within = (getattr(frame, f"{name}_min") for frame in window.begun_in(own))
+    seen += [fewest for fewest in within if fewest is not None]
     return min(seen, default=0)
 
 

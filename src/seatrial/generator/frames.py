@@ -63,7 +63,8 @@ class Frame:
     as of ``end_ns``. ``churned`` connections were closed because they had served their time. ``receive_wait`` is
     a base64 V2 histogram of how long answers lay unread in microseconds ("" in older records), ``receive_wait_ns_max``
     the longest, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
-    ``held_min`` is the fewest held connections at any moment of the interval, None in records that are older than it;
+    ``held_min`` and ``active_min`` are the fewest of each kind at any moment of the interval, ``active_missing_ns`` the
+    time for which active ones were missing, added up over all of them; None in records that are older than these;
     ``held_lost`` counts those that the peer ended. Of the ``held_requests`` that they sent, ``held_answers``
     counts the answers by the class of their status, ``held_unanswered`` those that had none when the next was
     sent or the connection ended. ``held_lifetime`` is a base64 V2 histogram of how long held connections lived
@@ -100,6 +101,8 @@ class Frame:
     tls_versions: Mapping[str, int] = field(default_factory=dict)
     tls_resumed: int = 0
     held_min: int | None = None
+    active_min: int | None = None
+    active_missing_ns: int | None = None
     held_lost: int = 0
     receive_wait: str = ""
 

@@ -71,7 +71,8 @@ def _latency(what: str) -> Metric:
     return Metric(
         "us",
         _read_us,
-        f"{what} of the latency, from the intended send time, over the measure window",
+        f"{what} of the latency, from the intended send time, over the measure window; an upper bound does not hold "
+        "where more requests than it leaves out had no answer",
         raised=True,
     )
 

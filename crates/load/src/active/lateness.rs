@@ -39,7 +39,7 @@ impl Active {
         }
     }
 
-    fn owe(&mut self, index: u32, ns: u64) {
+    pub(super) fn owe(&mut self, index: u32, ns: u64) {
         let late_ns = &mut self.connections[index as usize].late_ns;
         *late_ns = (*late_ns).max(ns);
     }

@@ -8,7 +8,7 @@ use super::Active;
 use crate::connection::{CLOSED, State};
 use crate::failure::Failure;
 use crate::links::List;
-use crate::opener::rest_ns;
+use crate::opener::active_rest_ns;
 use crate::recorder::{Ending, Recorder};
 use crate::token::Token;
 
@@ -76,6 +76,7 @@ impl Active {
         if std::mem::replace(&mut connection.was_open, true) {
             recorder.reconnected();
         }
+        self.found(index, now_ns);
         self.seen_late(index, now_ns - took_ns);
         self.set_free(index, now_ns);
         true
@@ -100,6 +101,18 @@ impl Active {
         } else if state == State::Free {
             self.free.remove(&mut self.connections, index);
         }
+        self.missed(index, now_ns);
+        self.reconnect(driver, recorder, index, true);
+    }
+
+    /// The peer has ended it while nothing was under way. One that lived for longer than it would rest was no failure.
+    pub(super) fn end_idle<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
+        let now_ns = driver.now_ns();
+        let connection = &mut self.connections[index as usize];
+        if now_ns.saturating_sub(connection.opened_ns) > active_rest_ns(connection.failures) {
+            connection.failures = 0;
+        }
+        self.missed(index, now_ns);
         self.reconnect(driver, recorder, index, true);
     }
 
@@ -122,8 +135,12 @@ impl Active {
         }
     }
 
+    /// A request that waits for this connection waits for the rest, too, and that is this program's doing.
     fn rest(&mut self, now_ns: u64, index: u32) {
-        self.open_again_at(now_ns + rest_ns(self.connections[index as usize].failures), index);
+        let rest_ns = active_rest_ns(self.connections[index as usize].failures);
+        self.missed(index, now_ns);
+        self.owe(index, rest_ns);
+        self.open_again_at(now_ns + rest_ns, index);
     }
 
     fn open_again_at(&mut self, at_ns: u64, index: u32) {

@@ -22,6 +22,7 @@ impl<D: Driver> Worker<D> {
         self.note_turn(self.driver.now_ns());
         let cpu = process::cpu_time();
         let (held_min, held_lost) = self.held.take_losses();
+        let (active_min, active_missing_ns) = self.active.take_presence(now_ns);
         let mut frame = Frame {
             worker: self.spec.worker,
             seq: self.seq,
@@ -31,6 +32,8 @@ impl<D: Driver> Worker<D> {
             held_min,
             held_lost,
             active: self.active.present(),
+            active_min,
+            active_missing_ns,
             in_flight: self.active.in_flight(),
             backlog: self.backlog(now_ns),
             stall_ns_max: std::mem::take(&mut self.stall_ns_max),

@@ -116,7 +116,6 @@ impl<D: Driver> Worker<D> {
     pub(super) fn finish(&mut self, parent: &mut impl Parent) {
         let Stage::Drain(mut schedule, _) = std::mem::replace(&mut self.stage, Stage::Done) else { return };
         let now_ns = self.driver.now_ns();
-        let active = self.active.present();
         self.active.finish(&mut self.driver, &mut self.recorder);
         self.held.finish(&mut self.driver, &mut self.recorder);
         while self.spec.loop_kind == LoopKind::Open
@@ -126,8 +125,7 @@ impl<D: Driver> Worker<D> {
             schedule.advance();
         }
         // Closing a hundred thousand connections takes a second of CPU that no request cost.
-        let mut frame = self.frame(now_ns, true);
-        frame.active = active;
+        let frame = self.frame(now_ns, true);
         self.held.close_all(&mut self.driver);
         parent.report(Message::Frame(frame));
         parent.report(Message::Done(Done {

@@ -8,6 +8,7 @@ mod connections;
 mod hostile;
 mod late;
 mod lateness;
+mod outage;
 mod pacing;
 mod sleeping;
 mod stopped;
