@@ -69,7 +69,7 @@ def invoke(tmp_path: Path, *arguments: str):
 
 def test_there_is_nothing_left_where_nothing_ever_was(tmp_path: Path) -> None:
     result = invoke(tmp_path)
-    assert (result.exit_code, result.output) == (0, "nothing left\n")
+    assert (result.exit_code, result.output) == (0, f"no runs in {tmp_path / 'runs'}\n")
 
 
 def test_a_process_that_was_left_is_ended_and_noted(tmp_path: Path, sleeper) -> None:

@@ -41,10 +41,14 @@ def test_the_scripts_run(index: int, tmp_path: Path) -> None:
 
 
 def run_tests(url: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run the page's tests, again where they could not measure because the hypervisor took the CPU."""
     (directory / "test_service.py").write_text(blocks()[2])
-    return run(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_service.py", url=url, directory=directory
-    )
+    command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_service.py")
+    for _ in range(5):
+        outcome = run(*command, url=url, directory=directory)
+        if "environment.steal" not in outcome.stdout:
+            return outcome
+    pytest.skip("the hypervisor took the CPU of this machine all the time")
 
 
 def test_the_tests_pass_on_a_quick_service(tmp_path: Path) -> None:

@@ -135,6 +135,13 @@ def test_files_and_buckets_hold_what_the_result_says(url: str, tmp_path: Path) -
     assert seatrial.load(url, rate=500, duration=0.2).latency_buckets == ()
 
 
+def test_an_option_that_there_is_not_is_refused_with_the_one_that_is_meant() -> None:
+    with pytest.raises(
+        TypeError, match=r"^load\(\) has no option 'conections'; did you mean 'connections'\?$"
+    ):
+        seatrial.load("http://127.0.0.1:1/", rate=1, conections=2)  # type: ignore[call-arg]
+
+
 def test_an_invalid_result_is_returned_and_raised_on_demand() -> None:
     with hostile.serving(lambda connection: connection.close()) as hanging_up:
         result = seatrial.load(hanging_up, rate=50, connections=2, duration=0.3, timeout=0.2)

@@ -73,8 +73,9 @@ def test_service_time_is_of_the_requests_under_way_only(seen) -> None:
 
 def test_a_slow_system_is_a_result_and_not_the_generators_fault(seen) -> None:
     """Waiting for a free connection is not lateness. A busy test machine may give other reasons, of its own."""
+    of_the_machine = {"generator.late", "generator.unread", "generator.frames", "environment.steal"}
     load, _, code = seen
     reasons = {reason["code"] for reason in load["validity"]["reasons"]}
-    assert reasons <= {"generator.late", "generator.frames"}
+    assert reasons <= of_the_machine
     assert load["lateness_us"]["p50"] < 20_000
     assert code == (ExitCode.INVALID_MEASUREMENT if reasons else ExitCode.PASS)

@@ -45,7 +45,7 @@ BAD = {
     "environment.failed": replace(GOOD, state="failed: no port was free"),
     "environment.cut_off": replace(GOOD, state="cut off"),
     "generator.no_data": replace(GOOD, load=None),
-    "system.no_answers": load(completed=0, sent=0, unsent=LOAD.intended),
+    "system.no_answers": load(completed=0, answered_in_window=0, sent=0, unsent=LOAD.intended),
     "system.not_drained": replace(GOOD, facts=TrialFacts(drained_before_start=False)),
     "environment.exhausted": load(errors={"ports_exhausted": 1}),
     "system.held_connections": replace(GOOD, held=Gauge(200, 200, 199)),

@@ -7,6 +7,7 @@ import dataclasses
 from tests.unit.test_document import FACTS, frame, part
 
 from seatrial.analysis.document import summarise
+from seatrial.analysis.result import TlsCounts
 from seatrial.report.load_text import load_text
 
 RESULT = summarise(FACTS, [frame(0, 0, part([100, 200]))])
@@ -29,6 +30,22 @@ def test_what_was_asked_and_what_came_follows_the_validity() -> None:
     )
     wrong = dataclasses.replace(RESULT, status={"500": 2})
     assert load_text(wrong).split("\n\n")[2].splitlines()[0] == "All 2 answers were 500"
+
+
+def test_percentiles_that_no_sample_reaches_are_left_out() -> None:
+    few, many = (summarise(FACTS, [frame(0, 0, part([100] * count))]) for count in (99, 10_000))
+    assert [label for label in ("90%", "99%", "99.9%", "99.99%") if f" {label} " in load_text(few)] == ["90%"]
+    assert " 99.99% " in load_text(many)
+
+
+def test_where_nothing_was_measured_the_heading_says_so() -> None:
+    assert load_text(dataclasses.replace(RESULT, window_s=0.0)).startswith("Nothing measured @ http")
+
+
+def test_without_a_handshake_none_has_a_time() -> None:
+    none = dataclasses.replace(RESULT.connect_us, count=0)
+    failed = dataclasses.replace(RESULT, tls=TlsCounts({}, 0, 0, 0.0), tls_handshake_us=none)
+    assert "  0 handshakes (none succeeded)\n" in load_text(failed)
 
 
 def test_where_there_were_none_nothing_is_said() -> None:

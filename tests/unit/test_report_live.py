@@ -54,6 +54,16 @@ def test_the_last_trial_has_no_time_left_and_one_that_is_doubted_says_why(trial)
     assert asked == [("run-1", 1)]
 
 
+def test_a_trial_that_a_person_cut_off_has_no_time_left(trial):
+    cut = [
+        replace(event, state=events.CUT_OFF) if isinstance(event, events.TrialEnded) else event
+        for event in trial
+    ]
+    (line,) = plain_lines([events.RunStarted("run-1", "made-run", 12), *cut], lambda *_: Validity())
+    assert line.startswith("trial 1 of 12: envoy-connections=200-rate=2000, repeat 1: cut off, ")
+    assert " left" not in line
+
+
 def test_a_single_load_marks_its_phases(trial):
     phases = [event for event in trial if isinstance(event, events.PhaseStarted)]
     assert plain_lines(phases) == ["  set up", "  ramp", "  warm up", "  measure", "  cool down"]

@@ -7,8 +7,8 @@ const NS_PER_S: f64 = 1e9;
 const FIRST_REST_NS: u64 = 10_000_000;
 /// The longest rest.
 const LONGEST_REST_NS: u64 = 1_000_000_000;
-/// The longest of a connection that requests may be waiting for: they wait for what is left of it, when the peer is back.
-const LONGEST_ACTIVE_REST_NS: u64 = 50_000_000;
+/// The longest where there is no other connection: requests wait for what is left of it, when the peer is back.
+const LONGEST_LONE_REST_NS: u64 = 50_000_000;
 /// What a late wake-up may catch up at once: more would be the burst that a connect rate is there to avoid.
 const CATCH_UP_NS: u64 = 20_000_000;
 /// How often is looked whether the listener keeps up: a lost SYN shows when it is sent again, after a second.
@@ -105,9 +105,9 @@ pub(crate) fn rest_ns(failures: u32) -> u64 {
     (FIRST_REST_NS << failures.min(10)).min(LONGEST_REST_NS)
 }
 
-/// The same of a connection that carries requests.
-pub(crate) fn active_rest_ns(failures: u32) -> u64 {
-    rest_ns(failures).min(LONGEST_ACTIVE_REST_NS)
+/// The same where no connection is there that could carry a request.
+pub(crate) fn lone_rest_ns(failures: u32) -> u64 {
+    rest_ns(failures).min(LONGEST_LONE_REST_NS)
 }
 
 #[cfg(test)]
@@ -206,6 +206,6 @@ mod tests {
     #[test]
     fn rests_longer_and_longer_and_not_for_ever() {
         assert_eq!([0, 1, 2, 30].map(rest_ns), [10_000_000, 20_000_000, 40_000_000, 1_000_000_000]);
-        assert_eq!([0, 2, 3, 30].map(active_rest_ns), [10_000_000, 40_000_000, 50_000_000, 50_000_000]);
+        assert_eq!([0, 2, 3, 30].map(lone_rest_ns), [10_000_000, 40_000_000, 50_000_000, 50_000_000]);
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.answered import answered_in_window
 from seatrial.analysis.direction import direction_of_delay, lateness_us_limit
 from seatrial.analysis.result import Reason
 from seatrial.analysis.rules_connections import active_missing, errors, exhausted, held_missing
@@ -170,8 +171,9 @@ def _rate_missed(evidence: TrialEvidence) -> Reason | None:
 
 def _nothing_completed(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
-    # What the window intended counts: where the warm-up's requests hold every connection, none of it was ever sent.
-    if load is None or not load.intended or load.completed:
+    # What the window intended counts: where the warm-up's requests hold every connection, none of it was ever sent. A
+    # system that answers those is overloaded, and answers.
+    if load is None or not load.intended or load.completed or answered_in_window(load):
         return None
     # What a worker that is gone had counted is gone with it.
     if any(reason.code == "generator.lost" for reason in evidence.known_reasons):

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from seatrial.record.rows import Change
 
 
-DEFAULT_RUNS = Path("runs")
-
-
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """A change that a run had not put back: what it is, and the processes that were ended or could not be."""
@@ -45,7 +42,7 @@ class Findings:
 @click.option(
     "--runs",
     type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_RUNS,
+    default=Path("runs"),
     show_default=True,
     metavar="DIR",
     help="Where the run directories are, or one of them.",
@@ -57,15 +54,11 @@ def clean(runs: Path, json_target: str | None) -> None:
     A record that cannot be read is skipped, and said. Exits with 4 if one was, or if something could not be put back.
     """
     require_writable((json_target,))
-    if not runs.exists() and runs != DEFAULT_RUNS:
-        raise RecordError(
-            f"there is no directory {runs}", next_step="name the directory of the runs, or one run"
-        )
     findings = Findings()
     for run in _run_directories(runs):
         _look_at(run, findings)
     if json_target != "-":
-        for line in _lines(findings):
+        for line in _lines(findings) if findings.runs else [f"no runs in {runs}"]:
             click.echo(line)
     if json_target:
         write_document({"schema": "seatrial.clean/1", **asdict(findings)}, json_target)

@@ -8,7 +8,7 @@ use super::Active;
 use crate::connection::{CLOSED, State};
 use crate::failure::Failure;
 use crate::links::List;
-use crate::opener::active_rest_ns;
+use crate::opener::{lone_rest_ns, rest_ns};
 use crate::recorder::{Ending, Recorder};
 use crate::token::Token;
 
@@ -109,7 +109,7 @@ impl Active {
     pub(super) fn end_idle<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
         let now_ns = driver.now_ns();
         let connection = &mut self.connections[index as usize];
-        if now_ns.saturating_sub(connection.opened_ns) > active_rest_ns(connection.failures) {
+        if now_ns.saturating_sub(connection.opened_ns) > rest_ns(connection.failures) {
             connection.failures = 0;
         }
         self.missed(index, now_ns);
@@ -137,8 +137,9 @@ impl Active {
 
     /// A request that waits for this connection waits for the rest, too, and that is this program's doing.
     fn rest(&mut self, now_ns: u64, index: u32) {
-        let rest_ns = active_rest_ns(self.connections[index as usize].failures);
         self.missed(index, now_ns);
+        let failures = self.connections[index as usize].failures;
+        let rest_ns = if self.present() > 0 { rest_ns(failures) } else { lone_rest_ns(failures) };
         self.owe(index, rest_ns);
         self.open_again_at(now_ns + rest_ns, index);
     }
