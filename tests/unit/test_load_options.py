@@ -93,6 +93,22 @@ def test_a_second_word_on_the_length_of_a_body_is_refused(field: str) -> None:
     assert load(method="POST", header=field).requests[0].headers == (tuple(field.split(": ")),)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"closed": True, "rate": None, "arrival": "poisson"}, "--arrival poisson is of a schedule"),
+        ({"hold_traffic": "request"}, "--hold-traffic is of held connections, and none are asked for"),
+        ({"alpn": "h2"}, "--alpn is for https:// URLs"),
+        ({"header": ["Host: a", "host: b"]}, "--header Host is given twice"),
+        ({"header": "Host: a", "host": "b"}, "--header Host and --host contradict each other"),
+        ({"header": {"HOST": "a"}, "host": "b"}, "--header Host and --host contradict each other"),
+        ({"path": "/a#b"}, "has a fragment, which is never sent"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(options: dict[str, Any], words: str) -> None:
+    assert words in refusal(**options)
+
+
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "body.png"
     for content in ("one\r\ntwo\n\u00e9".encode(), b"\x89PNG\r\n\x00"):

@@ -185,16 +185,27 @@ def host_and_headers(
     """Read the header fields, and take the Host out of them; the URL's host, user and password where none are given."""
     if isinstance(given, Mapping):
         given = [f"{name}: {value}" for name, value in given.items()]
-    host, fields = url.authority, []
+    host, fields = None, []
     for words in _several(given):
         name, value = header("header", words)
         if name.lower() == "host":
+            if host is not None:
+                raise PlanError(
+                    "--header Host is given twice", next_step="a request has one; --host takes several"
+                )
             host = value
         else:
             fields.append((name, value))
     if not any(name.lower() == "authorization" for name, _ in fields):
         fields += url.authorization
-    return host, tuple(fields)
+    return host or url.authority, tuple(fields)
+
+
+def refuse_second_host(given: str | Sequence[str] | Mapping[str, str], hosts: str | None) -> None:
+    """Refuse a Host among the fields beside hosts that are given apart."""
+    names = given if isinstance(given, Mapping) else [words.partition(":")[0] for words in _several(given)]
+    if hosts is not None and any(name.strip().lower() == "host" for name in names):
+        raise PlanError("--header Host and --host contradict each other", next_step="give one of them")
 
 
 def refuse_second_length(fields: Sequence[tuple[str, str]]) -> None:

@@ -15,7 +15,7 @@ from seatrial.generator.profile import length_s
 from seatrial.generator.requests import Expect, Request, many
 from seatrial.generator.spec import DriverChoice, LoadSpec
 from seatrial.generator.tls import Tls, TlsVersion
-from seatrial.generator.tls_options import TlsOptions
+from seatrial.generator.tls_options import DEFAULT_ALPN, TlsOptions
 from seatrial.generator.urls import LoadUrl, read_url
 from seatrial.plan import limits
 from seatrial.units import format_duration
@@ -77,7 +77,7 @@ class LoadOptions:
     key: Path | str | None = None
     sni: str | None = None
     tls: TlsVersion | None = None
-    alpn: str = "http/1.1"
+    alpn: str = DEFAULT_ALPN
     no_resumption: bool = False
 
     def spec(self) -> LoadSpec:
@@ -143,6 +143,15 @@ class LoadOptions:
                 "give either a rate (--rate 20k) or --closed",
                 next_step="--rate keeps to its schedule whatever the server does; --closed waits for each answer",
             )
+        if load.loop == "closed" and load.arrival != "uniform":
+            raise PlanError(
+                f"--arrival {load.arrival} is of a schedule, and --closed has none",
+                next_step="give a rate (--rate 20k) in place of --closed, or leave --arrival out",
+            )
+        if load.hold.kind != "silent" and not load.held:
+            raise PlanError(
+                "--hold-traffic is of held connections, and none are asked for", next_step="give --hold, too"
+            )
         for source in load.sources:
             if any((":" in target.host) != (":" in source) for target in load.targets):
                 raise PlanError(
@@ -151,6 +160,7 @@ class LoadOptions:
                 )
 
     def _requests(self, url: LoadUrl) -> tuple[Request, ...]:
+        values.refuse_second_host(self.header, self.host)
         host, fields = values.host_and_headers(url, self.header)
         body = request_body(self.body)
         if body:

@@ -156,5 +156,7 @@ def _check(request: Request, flag: str) -> None:
     for what, text in (("host", request.host), ("path", request.path)):
         if not text or not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError(f"--{flag}: {text!a} is not a {what}: ASCII without spaces")
+    if "#" in request.path:
+        raise ValueError(f"--{flag}: {request.path!r} has a fragment, which is never sent: write %23 for a #")
     if not request.path.startswith(("/", "*")):
         raise ValueError(f"--{flag}: {request.path!r} is not a path: it starts with /")

@@ -20,6 +20,7 @@ MAX_NAME = 253
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 VERSIONS: tuple[TlsVersion, ...] = ("1.2", "1.3")
+DEFAULT_ALPN = "http/1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class TlsOptions:
             "key": self.key,
             "sni": self.sni,
             "tls": self.version,
+            "alpn": self.alpn if self.alpn != DEFAULT_ALPN else None,
             "no-resumption": self.no_resumption,
         }
         for flag, value in given.items():
