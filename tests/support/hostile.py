@@ -134,11 +134,13 @@ def in_pieces(*pieces: bytes) -> Behaviour:
 
 
 def once(answer: bytes) -> Behaviour:
-    """Answer one request and close."""
+    """Answer one request and close, in one segment: between two of them another request may be on its way."""
 
     def behave(connection: socket.socket) -> None:
         if asked(connection):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             connection.sendall(answer)
+            connection.shutdown(socket.SHUT_WR)
 
     return behave
 
