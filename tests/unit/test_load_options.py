@@ -109,6 +109,10 @@ def test_what_would_change_nothing_is_refused(options: dict[str, Any], words: st
     assert words in refusal(**options)
 
 
+def test_an_empty_host_is_refused_and_not_taken_for_none() -> None:
+    assert "'' is not a host" in refusal(header="Host:")
+
+
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "body.png"
     for content in ("one\r\ntwo\n\u00e9".encode(), b"\x89PNG\r\n\x00"):

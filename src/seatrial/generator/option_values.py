@@ -180,15 +180,22 @@ def _resolved(host: str, port: int) -> Target:
 
 
 def host_and_headers(
-    url: LoadUrl, given: str | Sequence[str] | Mapping[str, str]
+    url: LoadUrl, given: str | Sequence[str] | Mapping[str, str], hosts: str | None
 ) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Read the header fields, and take the Host out of them; the URL's host, user and password where none are given."""
+    """Read the header fields, and take the Host out of them; the URL's host, user and password where none are given.
+
+    ``hosts`` are those that are given apart, with which a Host among the fields would be another.
+    """
     if isinstance(given, Mapping):
         given = [f"{name}: {value}" for name, value in given.items()]
     host, fields = None, []
     for words in _several(given):
         name, value = header("header", words)
         if name.lower() == "host":
+            if hosts is not None:
+                raise PlanError(
+                    "--header Host and --host contradict each other", next_step="give one of them"
+                )
             if host is not None:
                 raise PlanError(
                     "--header Host is given twice", next_step="a request has one; --host takes several"
@@ -198,14 +205,7 @@ def host_and_headers(
             fields.append((name, value))
     if not any(name.lower() == "authorization" for name, _ in fields):
         fields += url.authorization
-    return host or url.authority, tuple(fields)
-
-
-def refuse_second_host(given: str | Sequence[str] | Mapping[str, str], hosts: str | None) -> None:
-    """Refuse a Host among the fields beside hosts that are given apart."""
-    names = given if isinstance(given, Mapping) else [words.partition(":")[0] for words in _several(given)]
-    if hosts is not None and any(name.strip().lower() == "host" for name in names):
-        raise PlanError("--header Host and --host contradict each other", next_step="give one of them")
+    return url.authority if host is None else host, tuple(fields)
 
 
 def refuse_second_length(fields: Sequence[tuple[str, str]]) -> None:

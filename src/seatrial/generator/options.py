@@ -160,8 +160,7 @@ class LoadOptions:
                 )
 
     def _requests(self, url: LoadUrl) -> tuple[Request, ...]:
-        values.refuse_second_host(self.header, self.host)
-        host, fields = values.host_and_headers(url, self.header)
+        host, fields = values.host_and_headers(url, self.header, self.host)
         body = request_body(self.body)
         if body:
             values.refuse_second_length(fields)
