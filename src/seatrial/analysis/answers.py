@@ -173,27 +173,26 @@ def _added_text(all_added: Sequence[_Added], name: str) -> tuple[str, str]:
     apart = [added.us for added in used if added.apart]
     if not apart:
         return "adds", f"nothing certain to the {name}"
-    some = f"{len(apart)} of {plural(len(used), 'case')}" if len(apart) < len(used) else ""
+    some = _part(apart, used)
     if max(apart) < 0:
         # Of a system that may be faster still.
         off = range_us(-max(apart), -min(apart))
-        return "takes", f"{_marked(off, belief, some, bound='at least')} off the {name}"
+        return "takes", f"{belief.mark(off, some, bound='at least')} off the {name}"
     if min(apart) < 0:
         both = f"-{format_us(-min(apart))} to +{format_us(max(apart))}"
-        return "moves", f"the {name} by {_marked(both, belief, some)}"
-    return "adds", f"{_marked(range_us(min(apart), max(apart)), belief, some)} to the {name}"
+        return "moves", f"the {name} by {belief.mark(both, some)}"
+    return "adds", f"{belief.mark(range_us(min(apart), max(apart)), some)} to the {name}"
 
 
-def _marked(text: str, belief: Belief, some: str, bound: str = "at most") -> str:
-    """Return a figure with what must be known of it: "at most 81 us (3 of 4 cases)", "81 us (INVALID)"."""
-    notes = ", ".join(note for note in ("INVALID" if belief is Belief.NONE else "", some) if note)
-    bounded = f"{bound} {text}" if belief is Belief.AT_MOST else text
-    return f"{bounded} ({notes})" if notes else bounded
+def _part(some: Sequence[object], cases: Sequence[object]) -> str:
+    """Return "3 of 4 cases", or nothing where it is all of them."""
+    return "" if len(some) == len(cases) else f"{len(some)} of {plural(len(cases), 'case')}"
 
 
 def _out_of(all_added: Sequence[_Added]) -> str:
     used, _ = best(all_added, lambda added: added.belief)
-    return "" if len(used) == len(all_added) else f", in {len(used)} of {plural(len(all_added), 'case')}"
+    part = _part(used, all_added)
+    return f", in {part}" if part else ""
 
 
 def _repeats(cases: Sequence[CaseSummary], *, less_believed: bool = False) -> str:
@@ -232,13 +231,12 @@ def _each(systems: dict[str, list[CaseSummary]], key: str, text: Callable[[float
         spreads: list[Spread] = [case.spreads[key] for case in used]
         if spreads:
             least, greatest = min(spread.min for spread in spreads), max(spread.max for spread in spreads)
-            cost = belief.mark_cost(f"{range_text(text(least), text(greatest))} {unit}")
-            parts.append(f"{label} {cost}{_of_cases(used, own)}")
+            cost = f"{range_text(text(least), text(greatest))} {unit}"
+            # What can only inflate latencies may move a cost either way, a little.
+            marked = belief.mark(cost, bound="about")
+            part = _part(used, own)
+            parts.append(f"{label} {marked} ({part})" if part else f"{label} {marked}")
     return listed(parts)
-
-
-def _of_cases(used: Sequence[CaseSummary], own: Sequence[CaseSummary]) -> str:
-    return f" ({len(used)} of {plural(len(own), 'case')})" if len(used) < len(own) else ""
 
 
 def _by_system(cases: Iterable[CaseSummary]) -> dict[str, list[CaseSummary]]:

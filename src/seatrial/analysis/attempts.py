@@ -52,8 +52,7 @@ def divided(attempts: Sequence[Trial], repeats: int) -> tuple[tuple[Trial, ...],
     believed = sum(attempt.validity.is_valid for attempt in attempts)
     if not repeats or believed < repeats:
         return tuple(attempts), ()
-    aside = tuple(attempt for attempt in attempts if may_be_set_aside(attempt.validity))
-    return tuple(attempt for attempt in attempts if not may_be_set_aside(attempt.validity)), aside
+    return _parted(attempts)
 
 
 def without_retries(attempts: Sequence[Trial], repeats: int) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:
@@ -62,10 +61,13 @@ def without_retries(attempts: Sequence[Trial], repeats: int) -> tuple[tuple[Tria
     Where the others pass, they stand: what was made only for better figures and gave none is no evidence against them.
     One that can be believed always is.
     """
-    again = attempts[repeats:]
-    kept = (attempt for attempt in again if not may_be_set_aside(attempt.validity))
-    in_vain = tuple(attempt for attempt in again if may_be_set_aside(attempt.validity))
+    kept, in_vain = _parted(attempts[repeats:])
     return (*attempts[:repeats], *kept), in_vain
+
+
+def _parted(attempts: Sequence[Trial]) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:
+    kept = tuple(attempt for attempt in attempts if not may_be_set_aside(attempt.validity))
+    return kept, tuple(attempt for attempt in attempts if may_be_set_aside(attempt.validity))
 
 
 def missing(attempts: Sequence[Validity], repeats: int, retry: int) -> int:

@@ -20,15 +20,11 @@ class Belief(IntEnum):
     AT_MOST = 1
     FULL = 2
 
-    def mark(self, text: str) -> str:
-        """Return a figure with its mark: "at most" before it, or INVALID behind it."""
-        if self is Belief.AT_MOST:
-            return f"at most {text}"
-        return text if self is Belief.FULL else f"{text} (INVALID)"
-
-    def mark_cost(self, text: str) -> str:
-        """Return a cost with its mark: what can only inflate latencies may move a cost either way, a little."""
-        return f"about {text}" if self is Belief.AT_MOST else self.mark(text)
+    def mark(self, text: str, note: str = "", bound: str = "at most") -> str:
+        """Return a figure with its mark: the bound before it, or INVALID behind it, with a note on what it is of."""
+        bounded = f"{bound} {text}" if self is Belief.AT_MOST else text
+        notes = ", ".join(one for one in ("INVALID" if self is Belief.NONE else "", note) if one)
+        return f"{bounded} ({notes})" if notes else bounded
 
 
 def belief_of(case: CaseSummary) -> Belief:

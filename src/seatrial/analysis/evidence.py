@@ -182,5 +182,6 @@ def _cpu_shares(reader: RunReader, trial: int, seen: Sequence[HostSample]) -> Cp
 def _times(values: Mapping[str, float], ours_s: float) -> CpuTimes:
     processes_s = sum(values[f"cpu_{kind}_s"] for kind in ("user", "nice", "system"))
     idle_s = values["cpu_idle_s"] + values.get("cpu_iowait_s", 0.0)
-    rest_s = sum(values.get(f"cpu_{kind}_s", 0.0) for kind in ("irq", "softirq", "steal"))
-    return CpuTimes(processes_s, idle_s, ours_s, processes_s + idle_s + rest_s)
+    interrupts_s = sum(values.get(f"cpu_{kind}_s", 0.0) for kind in ("irq", "softirq"))
+    stolen_s = values.get("cpu_steal_s", 0.0)
+    return CpuTimes(processes_s, idle_s, ours_s, processes_s + idle_s + interrupts_s + stolen_s, stolen_s)

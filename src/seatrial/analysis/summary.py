@@ -103,9 +103,10 @@ def _case(reader: RunReader, case: RecordedCase, repeats: int) -> CaseSummary:
         return replace(case_summary(case, trials, of_trials, objectives, repeats), set_aside=aside)
 
     judged = summed(*divided(attempts, repeats))
-    if judged.set_aside or judged.verdict.state is not None:
+    kept, in_vain = without_retries(attempts, repeats)
+    if judged.set_aside or judged.verdict.state is not None or not in_vain:
         return judged
-    first = summed(*without_retries(attempts, repeats))
+    first = summed(kept, in_vain)
     return first if first.verdict.state == "PASS" else judged
 
 

@@ -86,17 +86,16 @@ def _latencies(result: LoadResult) -> list[str]:
     if result.loop == "open":
         columns.append(("lateness", result.lateness_us))
     lines = ["  " + "".join(f"{name:>12}" for name in ("", *(name for name, _ in columns)))]
-    # A percentile with no sample beyond it is the maximum, which has its own row.
-    named = [(label, name) for label, name in PERCENTILES if name == "max" or _is_reached(result, name)]
-    rows = [*named, ("mean", "mean")]
-    for label, attribute in rows:
+    for label, attribute in [*_percentiles(result), ("mean", "mean")]:
         cells = (_cell(distribution, attribute) for _, distribution in columns)
         lines.append("  " + f"{label:>12}" + "".join(f"{cell:>12}" for cell in cells))
     return [*lines, f"  {_explanation(result)}", *_ours(result)]
 
 
-def _is_reached(result: LoadResult, name: str) -> bool:
-    return result.latency_us.count >= samples_needed(name)
+def _percentiles(result: LoadResult) -> list[tuple[str, str]]:
+    # A percentile with no sample beyond it is the maximum, which has its own row.
+    count = result.latency_us.count
+    return [(label, name) for label, name in PERCENTILES if name == "max" or count >= samples_needed(name)]
 
 
 def _ours(result: LoadResult) -> list[str]:
@@ -106,8 +105,7 @@ def _ours(result: LoadResult) -> list[str]:
         return []
     found = [
         text
-        for label, attribute in PERCENTILES
-        if attribute == "max" or _is_reached(result, attribute)
+        for label, attribute in _percentiles(result)
         if (text := ours_text(label, getattr(result.latency_us, attribute), getattr(known, attribute)))
     ]
     return [f"  {line}" for line in found]

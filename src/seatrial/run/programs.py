@@ -10,7 +10,7 @@ from seatrial.plan.cases import compile_cases
 from seatrial.preflight.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from seatrial.plan.cases import Case
     from seatrial.plan.model import Plan
@@ -22,20 +22,23 @@ def programs_of(cases: Sequence[Case]) -> dict[str, BinaryInfo]:
 
     Raises ``EnvironmentFault`` where one is missing.
     """
-    found = {role: version() for role, version in _versions(cases)}
+    found = {role: version() for role, version in _versions(cases).items()}
     return {role: program for role, program in found.items() if program is not None}
 
 
 def check_programs(plan: Plan) -> tuple[Finding, ...]:
     """Return which program each system of a plan would use; one without has no finding."""
-    found = (_finding(role, version) for role, version in dict(_versions(compile_cases(plan))).items())
+    found = (_finding(role, version) for role, version in _versions(compile_cases(plan)).items())
     return tuple(finding for finding in found if finding is not None)
 
 
-def _versions(cases: Sequence[Case]) -> Iterator[tuple[str, Callable[[], BinaryInfo | None]]]:
+def _versions(cases: Sequence[Case]) -> dict[str, Callable[[], BinaryInfo | None]]:
+    """Return how to ask for the version of each program: once, in however many cases it runs."""
+    asked = {}
     for case in cases:
-        yield case.system.label, systems.create(case.system).version
-        yield "origin", systems.create_origin(case.origin).version
+        asked[case.system.label] = systems.create(case.system).version
+        asked["origin"] = systems.create_origin(case.origin).version
+    return asked
 
 
 def _finding(role: str, version: Callable[[], BinaryInfo | None]) -> Finding | None:

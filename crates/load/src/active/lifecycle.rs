@@ -101,7 +101,6 @@ impl Active {
         } else if state == State::Free {
             self.free.remove(&mut self.connections, index);
         }
-        self.missed(index, now_ns);
         self.reconnect(driver, recorder, index, true);
     }
 
@@ -112,7 +111,6 @@ impl Active {
         if now_ns.saturating_sub(connection.opened_ns) > rest_ns(connection.failures) {
             connection.failures = 0;
         }
-        self.missed(index, now_ns);
         self.reconnect(driver, recorder, index, true);
     }
 
@@ -127,11 +125,14 @@ impl Active {
     ) {
         self.close(driver, recorder, index);
         if !has_failed {
-            self.connect(driver, recorder, index);
-        } else if self.connections[index as usize].failures == 0 {
-            self.open_again_at(driver.now_ns(), index);
+            return self.connect(driver, recorder, index);
+        }
+        let now_ns = driver.now_ns();
+        if self.connections[index as usize].failures == 0 {
+            self.missed(index, now_ns);
+            self.open_again_at(now_ns, index);
         } else {
-            self.rest(driver.now_ns(), index);
+            self.rest(now_ns, index);
         }
     }
 
