@@ -22,7 +22,7 @@ import pytest
 from tests.support.program import SEATRIAL, Running, run_seatrial, wait_until
 
 from seatrial.errors import ExitCode
-from seatrial.observe.host import listen_overflows
+from seatrial.observe.tcp import listen_overflows
 from seatrial.systems.sockets import free_address
 
 QUEUE = 128

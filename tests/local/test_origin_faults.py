@@ -13,6 +13,8 @@ from seatrial.errors import ExitCode
 from seatrial.systems.sockets import free_address
 
 INTENDED = 60
+LISTENS = "0A"
+"""How /proc/net/tcp prints the state."""
 FLAGS = ("-c", "20", "-R", "100", "-d", "600ms", "--timeout", "400ms")
 
 FAULTS = {
@@ -61,6 +63,15 @@ def test_faults_are_the_same_through_tls_and_of_several_processes(tmp_path: Path
     assert document["errors"] == {mixed[kind][1]: count for kind, count in counts["faults"].items()}
     assert counts["faults"].keys() == mixed.keys()
     assert counts["errors"] == {}
+
+
+def test_an_origin_names_its_address_when_all_its_processes_listen() -> None:
+    """Before that a load would fill those that do. As it was, a million connections came to two thirds of them."""
+    port = free_address().port
+    with running_origin("--port", str(port), "--processes", "4"):
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    rows = [line.split() for line in lines]
+    assert sum(row[1].endswith(f":{port:04X}") and row[3] == LISTENS for row in rows) == 4
 
 
 def test_several_faults_stand_side_by_side_and_a_seed_repeats_them() -> None:

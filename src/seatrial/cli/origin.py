@@ -116,7 +116,7 @@ def origin(json_target: str | None, **options: Any) -> None:
 
     Then print what was asked for, and which faults were done.
 
-    The address goes to stderr as soon as it is open, the counts to stdout at the end.
+    The addresses go to stderr as soon as all are open, the counts to stdout at the end.
     """
     counts = asyncio.run(_serve(OriginOptions(tls=OriginTls.take(options), **options).specs()))
     document = {
@@ -158,7 +158,10 @@ async def _serve(specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    processes = [await _start(spec) for spec in specs]
+    started = [await _start(spec) for spec in specs]
+    # Not before all of them listen: a load that began then would fill the first ones.
+    sys.stderr.write("".join(where for _, where in started))
+    processes = [process for process, _ in started]
     ended = [asyncio.ensure_future(process.wait()) for process in processes]
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait([stopping, *ended], return_when=asyncio.FIRST_COMPLETED)
@@ -166,7 +169,8 @@ async def _serve(specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [await _finish(process) for process in processes]
 
 
-async def _start(spec: dict[str, Any]) -> asyncio.subprocess.Process:
+async def _start(spec: dict[str, Any]) -> tuple[asyncio.subprocess.Process, str]:
+    """Start one process; return it, and the line that names its addresses."""
     process = await asyncio.create_subprocess_exec(
         *_boot.argv("origin"),
         stdin=asyncio.subprocess.PIPE,
@@ -188,8 +192,7 @@ async def _start(spec: dict[str, Any]) -> asyncio.subprocess.Process:
     ready = json.loads(line)
     scheme = "https" if any(listen["tls"] for listen in spec["listen"]) else "http"
     where = ", ".join(f"{scheme}://{address['host']}:{address['port']}/" for address in ready["addresses"])
-    sys.stderr.write(f"origin {ready['pid']} listens on {where}\n")
-    return process
+    return process, f"origin {ready['pid']} listens on {where}\n"
 
 
 async def _finish(process: asyncio.subprocess.Process) -> dict[str, Any]:

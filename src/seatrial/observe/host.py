@@ -10,37 +10,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from seatrial.observe import tcp
 from seatrial.observe.samples import HostSample
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CPU_KINDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 _BUSY_KINDS = ("user", "nice", "system", "irq", "softirq")
-_SNMP = {
-    ("Tcp", "CurrEstab"): "tcp_established",
-    ("Tcp", "ActiveOpens"): "tcp_active_opens",
-    ("Tcp", "PassiveOpens"): "tcp_passive_opens",
-    ("Tcp", "RetransSegs"): "tcp_retransmitted_segments",
-    ("Tcp", "OutSegs"): "tcp_sent_segments",
-    ("Tcp", "OutRsts"): "tcp_sent_resets",
-    ("Tcp", "EstabResets"): "tcp_connection_resets",
-    ("TcpExt", "ListenOverflows"): "tcp_listen_overflows",
-    ("TcpExt", "ListenDrops"): "tcp_listen_drops",
-    ("TcpExt", "SyncookiesSent"): "tcp_syncookies_sent",
-    ("TcpExt", "TCPTimeouts"): "tcp_timeouts",
-    ("TcpExt", "TCPSynRetrans"): "tcp_syn_retransmits",
-}
 
 
 def sample(at_s: float) -> HostSample:
     """Look once. What this kernel does not report is absent."""
-    return HostSample(at_s, {**_cpu(), **_memory(), **_sockets(), **_tcp("snmp"), **_tcp("netstat")})
-
-
-def listen_overflows() -> int | None:
-    """Return how often a listen queue of this machine has been full since boot; None where the kernel says nothing."""
-    count = _tcp("netstat").get("tcp_listen_overflows")
-    return None if count is None else int(count)
+    values = {**_cpu(), **_memory(), **_sockets(), **tcp.counters("snmp"), **tcp.counters("netstat")}
+    return HostSample(at_s, values)
 
 
 def _cpu() -> dict[str, float]:
@@ -75,18 +57,6 @@ def _sockets() -> dict[str, float]:
             values["tcp_orphans"] = fields["orphan"]
             values["tcp_time_wait"] = fields["tw"]
             values["tcp_memory_bytes"] = fields["mem"] * _PAGE_BYTES
-    return values
-
-
-def _tcp(name: str) -> dict[str, float]:
-    """Read /proc/net/snmp or netstat: lines in pairs, names and then values."""
-    values: dict[str, float] = {}
-    lines = _read(f"/proc/net/{name}").splitlines()
-    for titles, numbers in zip(lines[::2], lines[1::2], strict=False):
-        group, *names = titles.split()
-        for title, number in zip(names, numbers.split()[1:], strict=False):
-            if known := _SNMP.get((group.rstrip(":"), title)):
-                values[known] = float(number)
     return values
 
 

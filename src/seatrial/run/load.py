@@ -21,9 +21,9 @@ from seatrial.generator.spec import LoadSpec
 from seatrial.generator.split import split
 from seatrial.generator.workers import Hello, LocalWorkers
 from seatrial.observe.cgroup import cpu_stat_files, throttled_s
-from seatrial.observe.host import listen_overflows
 from seatrial.observe.memory import pss_bytes
 from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
+from seatrial.observe.tcp import listen_overflows
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
 from seatrial.preflight.machine import probe_machine

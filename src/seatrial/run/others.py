@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
+
+DIRECTORY = Path("/tmp")
+"""One place for all loads, whatever their TMPDIR says."""
 
 LOCK_NAME = "seatrial-loads.lock"
 SEEN = "another load of Seatrial ran on this machine at the same time: each took CPU from the other"
@@ -28,8 +30,8 @@ class OtherLoads:
     Loads in containers with a ``/tmp`` of their own do not see each other: their CPU is seen all the same.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
-        self.path = (directory or Path(tempfile.gettempdir())) / LOCK_NAME
+    def __init__(self, directory: Path = DIRECTORY) -> None:
+        self.path = directory / LOCK_NAME
         self._descriptor = -1
         self._remark: str | None = None
 
