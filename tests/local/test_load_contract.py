@@ -180,7 +180,8 @@ def test_open_loop_with_held_connections_on_two_workers(origin) -> None:
     assert document["requests"]["intended"] == document["requests"]["completed"] == 3000 == served["requests"]
     assert document["status"] == {"200": 3000}
     assert document["errors"] == {}
-    assert document["rate_per_s"] == {"requested": 1000.0, "achieved": pytest.approx(1000.0, rel=0.01)}
+    # The answers to what was due just before the window's end may come after it, on a loaded machine late.
+    assert document["rate_per_s"] == {"requested": 1000.0, "achieved": pytest.approx(1000.0, rel=0.05)}
     assert document["connections"] == {
         "active": {"requested": 20, "established": 20},
         "held": {"requested": 201, "established": 201},

@@ -195,17 +195,27 @@ OVERLOAD_S = 3
 @pytest.mark.parametrize("rate_per_s", [100, 400])
 def test_the_rate_achieved_is_what_the_server_answered_in_the_window(warmup_s: int, rate_per_s: int) -> None:
     flags = ("-R", str(rate_per_s), "-d", f"{OVERLOAD_S}s", "-c", "10", "--warmup", f"{warmup_s}s")
-    with judging("--capacity", str(CAPACITY_PER_S)) as judge:
-        outcome = run_seatrial("load", judge.url, *flags, "--json", "-", "-q")
-        truth = judge.stop()
-    document = outcome.document
-    assert_counts_add_up(document)
-    # The schedule begins with its first request, which a free server sees at once.
-    from_ns = truth.exchanges[0].begun_ns + warmup_s * 1_000_000_000
-    answered = truth.answered_between(from_ns, from_ns + OVERLOAD_S * 1_000_000_000)
-    achieved = document["rate_per_s"]["achieved"] * document["window_s"]
-    assert achieved == pytest.approx(answered, rel=RATE_TOLERANCE, abs=3)
-    assert document["requests"]["intended"] == rate_per_s * OVERLOAD_S
+
+    def check() -> None:
+        with judging("--capacity", str(CAPACITY_PER_S)) as judge:
+            document = run_seatrial("load", judge.url, *flags, "--json", "-", "-q").document
+            truth = judge.stop()
+        _assert_adds_up(document, rate_per_s * OVERLOAD_S)
+        # The schedule begins with its first request, which a free server sees at once.
+        from_ns = truth.exchanges[0].begun_ns + warmup_s * 1_000_000_000
+        answered = truth.answered_between(from_ns, from_ns + OVERLOAD_S * 1_000_000_000)
+        achieved = document["rate_per_s"]["achieved"] * document["window_s"]
+        assert achieved == pytest.approx(answered, rel=RATE_TOLERANCE, abs=3)
+
+    attempt(check)
+
+
+def _assert_adds_up(document: dict[str, Any], intended: int) -> None:
+    try:
+        assert_counts_add_up(document)
+        assert document["requests"]["intended"] == intended
+    except AssertionError as wrong:
+        raise InexactError(str(wrong)) from wrong
 
 
 @pytest.mark.parametrize("warmup_s", [0, 1])
