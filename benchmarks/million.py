@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from benchmarks.bars import Bar, print_bars
 from benchmarks.programs import origin
 from seatrial.generator.frames import Frame
-from seatrial.generator.profile import Stretch
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.run.load import LoadHooks, judged_load
+from seatrial.workload.profile import Stretch
+from seatrial.workload.spec import LoadSpec, Target
 
 DESCRIPTORS = 14_000
 """What one origin process holds of the 20,000 that a hard limit may allow it."""

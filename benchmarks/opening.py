@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from benchmarks.bars import Bar, print_bars, spread
 from benchmarks.programs import origin
 from seatrial.generator.frames import Frame
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.run.load import LoadHooks, run_load
+from seatrial.workload.spec import LoadSpec, Target
 
 CONNECTIONS = 15_000
 LOOP = Path("target/release/examples/connect_loop")

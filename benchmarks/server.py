@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from seatrial.plan.model import OriginPlan
-from seatrial.systems import proc
+from seatrial.machine import proc
+from seatrial.machine.sockets import free_address
+from seatrial.plan.model.target import OriginPlan
 from seatrial.systems.base import Launch, Origin
 from seatrial.systems.origins.nginx import NginxOrigin
 from seatrial.systems.origins.seatrial import SeatrialOrigin
-from seatrial.systems.sockets import free_address
 
 BODY_BYTES = 600
 MAX_CONNECTIONS = 16_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seatrial.plan.reference import reference_text
+from seatrial.plan.shown.reference import reference_text
 
 TARGET = Path(__file__).parent / "reference" / "plan.md"
 

@@ -14,14 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.load.result import LoadResult
     from seatrial.run.library import aload, load
 
 __all__ = ["LoadResult", "__version__", "aload", "load"]
 
 # Imported when they are first asked for: a worker's parent, and whoever wants a version only, need not wait for them.
 _LAZY = {
-    "LoadResult": "seatrial.analysis.result",
+    "LoadResult": "seatrial.analysis.load.result",
     "aload": "seatrial.run.library",
     "load": "seatrial.run.library",
 }

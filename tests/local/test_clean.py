@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from seatrial.cli.clean import clean
-from seatrial.plan.compiled import compiled_document
-from seatrial.plan.load import read_plan
+from seatrial.machine import proc
+from seatrial.plan.read import read_plan
+from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record.changes import open_changes
 from seatrial.record.writer import RunWriter
-from seatrial.systems import proc
 
 if TYPE_CHECKING:
     from pathlib import Path

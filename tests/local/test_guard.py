@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seatrial.errors import EnvironmentFault
-from seatrial.systems import proc
-from seatrial.systems.guard import Command, GuardedProcess, run_to_end
+from seatrial.machine import proc
+from seatrial.machine.processes.guard import Command, GuardedProcess, run_to_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,8 +154,8 @@ def test_kill_9_of_the_guard_still_clears_the_tree(tmp_path: Path) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from seatrial.systems.changes import Unrecorded
-from seatrial.systems.guard import Command, GuardedProcess
+from seatrial.machine.processes.changes import Unrecorded
+from seatrial.machine.processes.guard import Command, GuardedProcess
 
 async def main():
     log = Path(sys.argv[1])

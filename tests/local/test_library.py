@@ -18,11 +18,11 @@ from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import MARK, Running, run_seatrial, running_origin, wait_until
 
 import seatrial
-from seatrial.analysis.stored import load_result
+from seatrial.analysis.load.stored import load_result
 from seatrial.cli.load import load as load_command
 from seatrial.errors import EnvironmentFault, InvalidMeasurement, PlanError, SeatrialError
+from seatrial.machine import proc
 from seatrial.record.histogram_log import read_histogram_log
-from seatrial.systems import proc
 
 CLOSED_PORT = "http://127.0.0.1:9/"
 

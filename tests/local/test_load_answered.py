@@ -13,11 +13,11 @@ from threading import Lock, Thread
 import pytest
 from tests.support.program import run_seatrial, running_origin
 
-from seatrial.analysis.result import LoadResult
+from seatrial.analysis.load.result import LoadResult
 from seatrial.errors import ExitCode
-from seatrial.generator.profile import constant
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.run.load import LoadHooks, run_load
+from seatrial.workload.profile import constant
+from seatrial.workload.spec import LoadSpec, Target
 
 CAPACITY_PER_S = 50
 

@@ -13,8 +13,8 @@ from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import run_seatrial, wait_until
 
 from seatrial.errors import ExitCode
-from seatrial.systems.nginx_server import find_program
-from seatrial.systems.sockets import free_address, is_listening
+from seatrial.machine.sockets import free_address, is_listening
+from seatrial.systems.nginx.server import find_program
 
 KEEPALIVE_REQUESTS = 100
 NGINX = """

@@ -21,15 +21,15 @@ from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import Running, RunningOrigin, run_seatrial, running_origin, wait_until
 
 from seatrial._engine import Histogram
-from seatrial.analysis.document import to_json
-from seatrial.analysis.histograms import Kind, merged
-from seatrial.analysis.loaded import judge_load
+from seatrial.analysis.load.document import to_json
+from seatrial.analysis.load.histograms import Kind, merged
+from seatrial.analysis.validity.load import judge_load
 from seatrial.errors import ExitCode
-from seatrial.generator.profile import constant
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.generator.split import RESERVED_DESCRIPTORS
+from seatrial.machine.sockets import count_established
 from seatrial.run.load import LoadHooks, LoadRun, run_load
-from seatrial.systems.sockets import count_established
+from seatrial.workload.profile import constant
+from seatrial.workload.spec import LoadSpec, Target
 
 DISTRIBUTION = dict.fromkeys(("min", "p50", "p75", "p90", "p99", "p999", "p9999", "max", "count"), int) | {
     "mean": float

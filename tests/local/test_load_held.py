@@ -12,7 +12,7 @@ import pytest
 from tests.support.program import Running, run_seatrial, running_origin, wait_until
 
 from seatrial.errors import ExitCode
-from seatrial.systems.sockets import count_established
+from seatrial.machine.sockets import count_established
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 

@@ -12,13 +12,13 @@ from contextlib import suppress
 import numpy as np
 from tests.support import hostile
 
-from seatrial.analysis.histograms import merged
+from seatrial.analysis.load.histograms import merged
 from seatrial.generator.drive import drive
 from seatrial.generator.frames import Frame
-from seatrial.generator.profile import constant
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.generator.split import split
 from seatrial.generator.workers import LocalWorkers
+from seatrial.workload.profile import constant
+from seatrial.workload.spec import LoadSpec, Target
 
 SLACK_S = 0.004
 """What lies between a server's clock and the client's: two wake-ups on a busy machine."""

@@ -13,8 +13,8 @@ from tests.support.program import running_origin
 from tests.unit.test_analysis_repeats import covers_zero
 
 import seatrial
-from seatrial.analysis.result import Distribution
-from seatrial.analysis.spread import Spread, spread_of
+from seatrial.analysis.load.result import Distribution
+from seatrial.analysis.run.spread import Spread, spread_of
 
 VALUES = ("p50", "p75", "p90", "p99", "max", "mean")
 CLAIMS_LIMIT = 2

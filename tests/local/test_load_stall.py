@@ -32,12 +32,12 @@ from tests.support.load_contract import assert_counts_add_up, assert_driver
 from tests.support.program import running_origin, wait_until
 
 from seatrial._engine import Histogram
-from seatrial.analysis.document import to_json
-from seatrial.analysis.histograms import merged
-from seatrial.generator.profile import constant
-from seatrial.generator.spec import DriverChoice, LoadSpec, Target
+from seatrial.analysis.load.document import to_json
+from seatrial.analysis.load.histograms import merged
+from seatrial.machine import proc
 from seatrial.run.load import LoadHooks, LoadRun, run_load
-from seatrial.systems import proc
+from seatrial.workload.profile import constant
+from seatrial.workload.spec import DriverChoice, LoadSpec, Target
 
 CAPACITY_PER_S = 2000
 RATE_PER_S = 1000

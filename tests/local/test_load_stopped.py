@@ -11,7 +11,7 @@ from benchmarks.arrivals import arrivals
 from tests.support.program import Running, running_origin, wait_until
 
 from seatrial.errors import ExitCode
-from seatrial.systems import proc
+from seatrial.machine import proc
 
 STOPPED_S = 0.6
 """A loop that waits for events looks at the clock after a tenth of a second, so 0.5 s of it are seen at least."""

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from seatrial.observe import cgroup, host, processes
+from seatrial.machine import sockets
+from seatrial.machine import throttling as cgroup
+from seatrial.machine.address import Address
+from seatrial.machine.proc import ProcessRef
+from seatrial.observe import host, processes
 from seatrial.observe.sampler import Sampler
 from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
-from seatrial.systems import sockets
-from seatrial.systems.base import Address, Launch, ProcessRef
+from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectSystem
-from seatrial.systems.envoy import EnvoySystem
+from seatrial.systems.envoy.system import EnvoySystem
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import run_seatrial, running_origin
 
 from seatrial.errors import ExitCode
-from seatrial.systems.sockets import free_address
+from seatrial.machine.sockets import free_address
 
 INTENDED = 60
 LISTENS = "0A"

@@ -22,7 +22,7 @@ from tests.support.runs import (
 
 from seatrial.errors import ExitCode
 from seatrial.plan.cases import compile_cases, trial_order
-from seatrial.plan.load import read_plan
+from seatrial.plan.read import read_plan
 from seatrial.record.reader import RunReader
 
 pytestmark = pytest.mark.slow

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seatrial.errors import EnvironmentFault, SystemFault
-from seatrial.systems import proc, sockets
-from seatrial.systems.base import Address, Launch, System
+from seatrial.machine import proc, sockets
+from seatrial.machine.address import Address
+from seatrial.systems.base import Launch, System
 from seatrial.systems.direct import DirectSystem
-from seatrial.systems.envoy import EnvoySystem
-from seatrial.systems.nginx import NginxSystem
+from seatrial.systems.envoy.system import EnvoySystem
+from seatrial.systems.nginx.system import NginxSystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -284,10 +285,11 @@ def test_version_names_the_program_itself(kind: str) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from seatrial.systems import sockets
-from seatrial.systems.base import Address, Launch
-from seatrial.systems.envoy import EnvoySystem
-from seatrial.systems.nginx import NginxSystem
+from seatrial.machine import sockets
+from seatrial.systems.base import Launch
+from seatrial.machine.address import Address
+from seatrial.systems.envoy.system import EnvoySystem
+from seatrial.systems.nginx.system import NginxSystem
 
 async def main():
     directory = Path(sys.argv[1])

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seatrial.errors import SystemFault
-from seatrial.systems.base import Address
-from seatrial.systems.nginx_server import NginxServer
+from seatrial.machine.address import Address
+from seatrial.systems.nginx.server import NginxServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seatrial.errors import SystemFault
-from seatrial.plan.model import OriginPlan
-from seatrial.systems import proc, sockets
-from seatrial.systems.base import Address, Launch
+from seatrial.machine import proc, sockets
+from seatrial.machine.address import Address
+from seatrial.plan.model.target import OriginPlan
+from seatrial.systems.base import Launch
 from seatrial.systems.origins.nginx import NginxOrigin
 from seatrial.systems.origins.seatrial import SeatrialOrigin
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from seatrial.plan.model import DirectOptions, EnvoyOptions, NginxOptions, OriginPlan, SystemPlan
-from seatrial.systems import create, create_origin, proc, sockets
-from seatrial.systems.base import Address, Launch
+from seatrial.machine import proc, sockets
+from seatrial.machine.address import Address
+from seatrial.plan.model.target import DirectOptions, EnvoyOptions, NginxOptions, OriginPlan, SystemPlan
+from seatrial.systems import create, create_origin
+from seatrial.systems.base import Launch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,8 +66,9 @@ def test_our_own_origin_serves_and_counts_exactly(tmp_path: Path) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from seatrial.plan.model import OriginPlan
-from seatrial.systems import create_origin, sockets
+from seatrial.plan.model.target import OriginPlan
+from seatrial.systems import create_origin
+from seatrial.machine import sockets
 from seatrial.systems.base import Launch
 
 async def main():

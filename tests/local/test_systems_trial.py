@@ -17,25 +17,27 @@ from tests.support.runs import Bench
 
 from seatrial import systems
 from seatrial.errors import GeneratorFault, SystemFault
-from seatrial.plan.load import read_given_plan
-from seatrial.plan.model import OriginPlan
+from seatrial.machine import proc, sockets
+from seatrial.machine.address import Address
+from seatrial.machine.proc import ProcessRef
+from seatrial.plan.model.target import OriginPlan
+from seatrial.plan.read import read_given_plan
 from seatrial.run import trial as trial_module
 from seatrial.run.ending import Ending
 from seatrial.run.plan import run_plan
 from seatrial.run.trial import Setting, _counts
 from seatrial.run.watch import Watch
-from seatrial.systems import proc, sockets
-from seatrial.systems.base import Address, Launch, Origin, ProcessRef
+from seatrial.systems.base import Launch, Origin
 from seatrial.systems.direct import DirectSystem
-from seatrial.systems.envoy import EnvoySystem
+from seatrial.systems.envoy.system import EnvoySystem
 from seatrial.systems.origins.seatrial import SeatrialOrigin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from seatrial.generator.spec import LoadSpec
     from seatrial.run.load import LoadHooks, LoadRun
+    from seatrial.workload.spec import LoadSpec
 
 REQUESTS = 3
 NO_LOAD = cast("LoadRun", SimpleNamespace(frames=()))

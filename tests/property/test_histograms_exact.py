@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial._engine import Histogram
-from seatrial.analysis.histograms import merge
+from seatrial.analysis.load.histograms import merge
 
 PRECISION = 0.001
 HOUR_US = 3_600_000_000

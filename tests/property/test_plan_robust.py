@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from seatrial import units
 from seatrial.errors import PlanError
 from seatrial.plan.cases import compile_cases, trial_order
-from seatrial.plan.load import decode_plan_bytes, parse_plan
-from seatrial.plan.model import Plan
+from seatrial.plan.model.plan import Plan
+from seatrial.plan.read import decode_plan_bytes, parse_plan
 
 QUICK = (Path(__file__).parents[2] / "plans" / "quick.yaml").read_text()
 

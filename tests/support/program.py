@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from seatrial.systems import proc
+from seatrial.machine import proc
 
 SEATRIAL = str(Path(sys.executable).with_name("seatrial"))
 MARK = "SEATRIAL_TEST_MARK"

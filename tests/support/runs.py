@@ -13,9 +13,9 @@ from typing import Any
 from tests.support.program import Running, wait_until
 
 from seatrial.errors import RecordError
+from seatrial.machine import proc
 from seatrial.record.reader import RunReader
-from seatrial.record.rows import Change
-from seatrial.systems import proc
+from seatrial.record.tables.rows import Change
 
 START_LIMIT_S = 60.0
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.test_analysis_validity import LOAD
 
-from seatrial.analysis.answered import (
+from seatrial.analysis.load.answered import (
     answered_of_intended,
     error_count,
     findings_of,
@@ -16,7 +16,7 @@ from seatrial.analysis.answered import (
     unanswered,
     unexpected_answers,
 )
-from seatrial.analysis.result import LoadResult
+from seatrial.analysis.load.result import LoadResult
 
 
 def load(**changes: Any) -> LoadResult:

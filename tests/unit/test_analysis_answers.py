@@ -10,17 +10,17 @@ import pytest
 from tests.support.made_run import Twist, make_run
 
 from seatrial._engine import Histogram
-from seatrial.analysis.answers import answers_of
-from seatrial.analysis.histograms import merged
-from seatrial.analysis.sentences import range_us
-from seatrial.analysis.spread import spread_of
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.load.histograms import merged
+from seatrial.analysis.run.answers import answers_of
+from seatrial.analysis.run.sentences import range_us
+from seatrial.analysis.run.spread import spread_of
+from seatrial.analysis.run.summary import summarise_run
 from seatrial.record.reader import RunReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.analysis.model import RunSummary, TrialSummary
+    from seatrial.analysis.run.model import RunSummary, TrialSummary
 
 
 def summary_of(path: Path) -> RunSummary:

@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 from tests.support.made_run import PLAN_TEXT, Twist, make_run, trial_events
 
-from seatrial.analysis.attempts import divided, may_be_set_aside, missing, uneven
-from seatrial.analysis.result import Reason, Validity
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.load.result import Reason, Validity
+from seatrial.analysis.run.attempts import divided, may_be_set_aside, missing, uneven
+from seatrial.analysis.run.summary import summarise_run
 from seatrial.errors import ExitCode
 from seatrial.plan.cases import compile_cases, trial_order
-from seatrial.plan.compiled import compiled_document
-from seatrial.plan.load import parse_plan
+from seatrial.plan.read import parse_plan
+from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.report.csv import results_csv

@@ -10,13 +10,13 @@ from tests.support.made_run import Twist, make_run
 from tests.unit.test_analysis_judgement import measured, objective
 from tests.unit.test_analysis_validity import BAD, GOOD, LOAD, late, load
 
-from seatrial.analysis.blame import CONSEQUENCES, EMPTY
-from seatrial.analysis.evidence import WorkerEvidence
-from seatrial.analysis.objectives import judge_case
-from seatrial.analysis.result import Reason, Validity
-from seatrial.analysis.stored import reason as stored_reason
-from seatrial.analysis.summary import summarise_run
-from seatrial.analysis.validity import judge_trial
+from seatrial.analysis.load.result import Reason, Validity
+from seatrial.analysis.load.stored import reason as stored_reason
+from seatrial.analysis.run.objectives import judge_case
+from seatrial.analysis.run.summary import summarise_run
+from seatrial.analysis.validity.blame import CONSEQUENCES, EMPTY
+from seatrial.analysis.validity.evidence import WorkerEvidence
+from seatrial.analysis.validity.judge import judge_trial
 from seatrial.errors import ExitCode
 from seatrial.plan.metrics import METRICS
 from seatrial.record.reader import RunReader

@@ -7,10 +7,10 @@ from typing import Any
 
 from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
 
-from seatrial.analysis.answered import error_count
-from seatrial.analysis.document import summarise, to_json
-from seatrial.analysis.loaded import judge_load
-from seatrial.analysis.result import LoadResult
+from seatrial.analysis.load.answered import error_count
+from seatrial.analysis.load.document import summarise, to_json
+from seatrial.analysis.load.result import LoadResult
+from seatrial.analysis.validity.load import judge_load
 from seatrial.generator.frames import Frame, PhasePart
 
 

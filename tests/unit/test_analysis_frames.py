@@ -8,7 +8,7 @@ import json
 from tests.unit.test_document import frame, part
 
 from seatrial.generator.frames import Frame
-from seatrial.record.frame_rows import join_frame, split_frame
+from seatrial.record.tables.frame_rows import join_frame, split_frame
 
 
 def test_an_older_record_has_no_lowest_count_and_no_errors_of_a_phase() -> None:

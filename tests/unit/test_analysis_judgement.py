@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from tests.unit.test_analysis_validity import LOAD
 
-from seatrial.analysis.answered import error_count
-from seatrial.analysis.objectives import Measured, judge_case, metric_value, samples_needed
+from seatrial.analysis.load.answered import error_count
+from seatrial.analysis.load.result import Ours
+from seatrial.analysis.load.window import Window
 from seatrial.analysis.resources import RoleResources, TrialResources, role_curves, trial_resources
-from seatrial.analysis.result import Ours
-from seatrial.analysis.spread import spread_of
-from seatrial.analysis.window import Window
+from seatrial.analysis.run.objectives import Measured, judge_case, metric_value, samples_needed
+from seatrial.analysis.run.spread import spread_of
 from seatrial.observe.samples import ProcessSample
-from seatrial.record.rows import RecordedObjective
+from seatrial.record.tables.rows import RecordedObjective
 
 PROXY = RoleResources("system", 1, 0.5, 0.7, 50_000_000, 40_000_000, 300, 0.0)
 

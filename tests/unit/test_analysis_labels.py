@@ -8,10 +8,10 @@ from itertools import combinations
 import pytest
 from tests.support.made_run import make_run
 
-from seatrial.analysis.labels import value_text, variables_text
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.run.labels import value_text, variables_text
+from seatrial.analysis.run.summary import summarise_run
 from seatrial.record.reader import RunReader
-from seatrial.report.charts import latency_by_case
+from seatrial.report.charts.charts import latency_by_case
 from seatrial.report.table import result_rows
 
 

@@ -10,12 +10,12 @@ from tests.support.made_run import Twist, compiled_plan, made_frames
 from tests.unit.test_analysis_validity import LOAD
 
 from seatrial._engine import Histogram
-from seatrial.analysis.document import to_json
-from seatrial.analysis.histograms import QUANTILES
-from seatrial.analysis.ours import Parts, latency_ours, service_time_ours, worth_showing
-from seatrial.analysis.result import Ours
-from seatrial.analysis.stored import load_result
-from seatrial.report.load_text import ours_text
+from seatrial.analysis.load.document import to_json
+from seatrial.analysis.load.histograms import QUANTILES
+from seatrial.analysis.load.ours import Parts, latency_ours, service_time_ours, worth_showing
+from seatrial.analysis.load.result import Ours
+from seatrial.analysis.load.stored import load_result
+from seatrial.report.load.text import ours_text
 
 REQUESTS = 5_000
 ROUNDING = 1.003

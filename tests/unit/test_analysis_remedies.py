@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seatrial.analysis.failures import REMEDIES, remedy_of
+from seatrial.analysis.load.failures import REMEDIES, remedy_of
 
 
 def test_the_most_frequent_failure_decides():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from seatrial._engine import Histogram
-from seatrial.analysis.spread import Spread, spread_of
+from seatrial.analysis.run.spread import Spread, spread_of
 
 COMPARISONS = 100
 REPEATS = 5

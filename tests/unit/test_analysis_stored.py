@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.test_document import FACTS, frame, part
 
-from seatrial.analysis.answered import answered_in_window
-from seatrial.analysis.document import summarise, to_json
-from seatrial.analysis.result import (
+from seatrial.analysis.load.answered import answered_in_window
+from seatrial.analysis.load.document import summarise, to_json
+from seatrial.analysis.load.result import (
     Distribution,
     Interval,
     LoadResult,
@@ -23,7 +23,7 @@ from seatrial.analysis.result import (
     TlsCounts,
     Validity,
 )
-from seatrial.analysis.stored import load_result
+from seatrial.analysis.load.stored import load_result
 from seatrial.generator.routes import KeptAnswer
 
 COUNT = st.integers(1, 10**9)

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from seatrial.analysis.model import CaseSummary, RunSummary
-    from seatrial.record.rows import RecordedTrial
+    from seatrial.analysis.run.model import CaseSummary, RunSummary
+    from seatrial.record.tables.rows import RecordedTrial
 
 from seatrial._engine import Histogram
-from seatrial.analysis.cases import case_summary
-from seatrial.analysis.histograms import merged, spectrum
+from seatrial.analysis.load.histograms import merged, spectrum
+from seatrial.analysis.load.result import Ours
 from seatrial.analysis.resources import TrialResources
-from seatrial.analysis.result import Ours
-from seatrial.analysis.sentences import range_us, rate_text, sentence_of, value_text
-from seatrial.analysis.summary import summarise_run, validity_of
+from seatrial.analysis.run.cases import case_summary
+from seatrial.analysis.run.sentences import range_us, rate_text, sentence_of, value_text
+from seatrial.analysis.run.summary import summarise_run, validity_of
 from seatrial.errors import ExitCode
 from seatrial.record.reader import RunReader
-from seatrial.record.rows import RecordedObjective
+from seatrial.record.tables.rows import RecordedObjective
 from seatrial.report.html import render_html
 from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from tests.support.made_run import Twist, compiled_plan, load_document, made_frames
 
-from seatrial.analysis.evidence import TrialEvidence, WorkerEvidence
-from seatrial.analysis.result import Reason, Validity
-from seatrial.analysis.rules import RULES
-from seatrial.analysis.stored import load_result
-from seatrial.analysis.validity import fault_of, judge_trial, remarks_on
-from seatrial.analysis.window import Gauge
+from seatrial.analysis.load.result import Reason, Validity
+from seatrial.analysis.load.stored import load_result
+from seatrial.analysis.load.window import Gauge
+from seatrial.analysis.validity.evidence import TrialEvidence, WorkerEvidence
+from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
+from seatrial.analysis.validity.rules import RULES
 from seatrial.observe.shares import CpuShares
 from seatrial.record.events import TrialCounts, TrialFacts
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
 
-from seatrial.analysis.document import summarise
-from seatrial.analysis.evidence import measure_window
-from seatrial.analysis.loaded import judge_load
-from seatrial.analysis.window import EDGE_NS, Gauge, Window, cpu_cores_in, gauge_in
+from seatrial.analysis.load.document import summarise
+from seatrial.analysis.load.window import EDGE_NS, Gauge, Window, cpu_cores_in, gauge_in
+from seatrial.analysis.validity.evidence import measure_window
+from seatrial.analysis.validity.load import judge_load
 from seatrial.generator.frames import Frame
-from seatrial.record.rows import RecordedPhase
+from seatrial.record.tables.rows import RecordedPhase
 
 WINDOW = Window.lasting(START_NS, 2.0)
 FULL = [frame(worker, seq, part([100] * 2_000)) for worker in (0, 1) for seq in (-1, 0, 1)]

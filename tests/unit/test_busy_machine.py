@@ -16,12 +16,12 @@ import pytest
 from tests.support.made_run import Twist, make_run
 from tests.unit.test_document import FACTS
 
-from seatrial.analysis.document import summarise
-from seatrial.analysis.evidence import TrialEvidence, _cpu_shares, _looks_in, _steal_fraction
-from seatrial.analysis.loaded import judge_load, remarks_of
-from seatrial.analysis.summary import summarise_run
-from seatrial.analysis.validity import remarks_on
-from seatrial.analysis.window import Window
+from seatrial.analysis.load.document import summarise
+from seatrial.analysis.load.window import Window
+from seatrial.analysis.run.summary import summarise_run
+from seatrial.analysis.validity.evidence import TrialEvidence, _cpu_shares, _looks_in, _steal_fraction
+from seatrial.analysis.validity.judge import remarks_on
+from seatrial.analysis.validity.load import judge_load, remarks_of
 from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.record.reader import RunReader

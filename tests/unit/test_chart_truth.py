@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.made_run import MEASURE_S, SECOND_NS, Twist, compiled_plan, made_frames, make_run
 
+from seatrial.analysis.load.window import Window
 from seatrial.analysis.resources import CPU_SPAN_MIN_S, role_curves, trial_resources
-from seatrial.analysis.steps import steps_of
-from seatrial.analysis.summary import summarise_run
-from seatrial.analysis.window import Window
+from seatrial.analysis.run.steps import steps_of
+from seatrial.analysis.run.summary import summarise_run
 from seatrial.observe.samples import ProcessSample
 from seatrial.record.reader import RunReader
-from seatrial.record.rows import RecordedPhase
-from seatrial.report.charts import latency_by_case, latency_spectrum, trial_over_time
-from seatrial.report.style import DOUBTED
+from seatrial.record.tables.rows import RecordedPhase
+from seatrial.report.charts.charts import latency_by_case, latency_spectrum, trial_over_time
+from seatrial.report.charts.style import DOUBTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -213,7 +213,7 @@ def test_a_case_that_may_not_be_believed_is_drawn_so_in_every_chart(summary):
 
 
 def test_one_colour_means_one_thing():
-    from seatrial.report.style import OTHERS, SYSTEMS, system_colours
+    from seatrial.report.charts.style import OTHERS, SYSTEMS, system_colours
 
     colours = [
         *system_colours(["direct", "envoy", "nginx", "a", "b", "c", "d", "e"]).values(),

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial._engine import Histogram
-from seatrial.analysis.document import SCHEMA, LoadFacts, summarise, to_json
-from seatrial.analysis.histograms import merge
+from seatrial.analysis.load.document import SCHEMA, LoadFacts, summarise, to_json
+from seatrial.analysis.load.histograms import merge
 from seatrial.generator.frames import Frame, PhaseName, PhasePart
 
 SECOND_NS = 1_000_000_000

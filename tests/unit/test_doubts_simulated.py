@@ -17,11 +17,11 @@ from tests.unit.test_analysis_judgement import objective
 from tests.unit.test_analysis_validity import LOAD
 
 from seatrial._engine import Histogram
-from seatrial.analysis.direction import direction_of_delay
-from seatrial.analysis.histograms import distribution
-from seatrial.analysis.objectives import Measured, judge_case, metric_value
+from seatrial.analysis.load.histograms import distribution
+from seatrial.analysis.load.result import Distribution
 from seatrial.analysis.resources import TrialResources
-from seatrial.analysis.result import Distribution
+from seatrial.analysis.run.objectives import Measured, judge_case, metric_value
+from seatrial.analysis.validity.direction import direction_of_delay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

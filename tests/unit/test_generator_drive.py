@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from seatrial.generator.drive import drive
-from seatrial.generator.profile import constant
 from seatrial.generator.ramp import RampWatch
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.generator.workers import Done, Hello
+from seatrial.workload.profile import constant
+from seatrial.workload.spec import LoadSpec, Target
 
 LOAD = LoadSpec(targets=(Target("127.0.0.1", 80),), profile=constant(10), measure_s=1.0)
 HELLO = Hello(0, 7, "epoll", "kernel", 250_000, 1_000, "first")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from seatrial import limits
 from seatrial.errors import PlanError
-from seatrial.generator.options import LoadOptions
-from seatrial.generator.spec import LoadSpec
-from seatrial.generator.urls import read_url
-from seatrial.plan import limits
+from seatrial.workload.spec import LoadSpec
+from seatrial.workload.words.options import LoadOptions
+from seatrial.workload.words.urls import read_url
 
 
 def load(**options: Any) -> LoadSpec:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.generator.profile import Stretch, mean_rate_per_s, parse_profile
-from seatrial.generator.requests import Request, expand, many
+from seatrial.workload.profile import Stretch, mean_rate_per_s, parse_profile
+from seatrial.workload.requests import Request, expand, many
 
 
 def test_templates_stand_for_ranges_and_lists() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from tests.unit.test_document import FACTS
 
-from seatrial.analysis.document import summarise
-from seatrial.analysis.loaded import doubts_of, judge_load
+from seatrial.analysis.load.document import summarise
+from seatrial.analysis.validity.load import doubts_of, judge_load
 from seatrial.generator.drive import Driven, PhaseLabel
-from seatrial.generator.profile import constant, parse_profile
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.generator.workers import Done, Hello
 from seatrial.run.load import LoadRun, Toll
+from seatrial.workload.profile import constant, parse_profile
+from seatrial.workload.spec import LoadSpec, Target
 
 LOAD = LoadSpec(
     targets=(Target("127.0.0.1", 80),), profile=parse_profile("100@2s,100..1k@6s"), warmup_s=3, measure_s=8

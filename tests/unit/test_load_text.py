@@ -6,9 +6,9 @@ import dataclasses
 
 from tests.unit.test_document import FACTS, frame, part
 
-from seatrial.analysis.document import summarise
-from seatrial.analysis.result import TlsCounts
-from seatrial.report.load_text import load_text
+from seatrial.analysis.load.document import summarise
+from seatrial.analysis.load.result import TlsCounts
+from seatrial.report.load.text import load_text
 
 RESULT = summarise(FACTS, [frame(0, 0, part([100, 200]))])
 

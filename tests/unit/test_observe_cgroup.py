@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seatrial.observe.cgroup import cpu_stat_files, throttled_s
+from seatrial.machine.throttling import cpu_stat_files, throttled_s
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.cli.origin_faults import parse_delay, parse_fault, parse_stall, require_possible
+from seatrial.cli.options.origin_faults import parse_delay, parse_fault, parse_stall, require_possible
 from seatrial.errors import PlanError
 
 DELAYS: dict[str, dict[str, Any]] = {

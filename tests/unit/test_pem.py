@@ -11,7 +11,7 @@ import pytest
 from tests.support.tls_server import Pem, issue
 
 from seatrial.errors import PlanError
-from seatrial.generator.pem import certificate_and_key, certificates
+from seatrial.workload.words.pem import certificate_and_key, certificates
 
 DAMAGED = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 ENCRYPTED = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n"
@@ -91,5 +91,5 @@ def test_a_key_that_does_not_belong_or_is_none_is_named(pem: Pem, tmp_path: Path
 
 
 def test_the_check_costs_a_plain_load_no_import() -> None:
-    program = "import sys, seatrial.generator.options; sys.exit('ssl' in sys.modules)"
+    program = "import sys, seatrial.workload.words.options; sys.exit('ssl' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -8,19 +8,11 @@ import pytest
 
 from seatrial.errors import PlanError
 from seatrial.plan.cases import compile_cases, expected_run_s, trial_order
-from seatrial.plan.compiled import compiled_document
-from seatrial.plan.load import parse_plan, read_plan
-from seatrial.plan.model import (
-    EnvoyOptions,
-    LoadPlan,
-    NginxOptions,
-    OriginPlan,
-    PhasePlan,
-    Plan,
-    SystemPlan,
-    Variable,
-)
-from seatrial.plan.problems import PlanFileError
+from seatrial.plan.model.plan import LoadPlan, PhasePlan, Plan, Variable
+from seatrial.plan.model.target import EnvoyOptions, NginxOptions, OriginPlan, SystemPlan
+from seatrial.plan.read import parse_plan, read_plan
+from seatrial.plan.shown.compiled import compiled_document
+from seatrial.plan.yaml.problems import PlanFileError
 
 PLANS = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml"))
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from seatrial.plan.load import parse_plan
-from seatrial.plan.model import LoadPlan
-from seatrial.plan.problems import PlanFileError
-from seatrial.plan.rules import DEFAULT_TIMEOUT_S
+from seatrial.plan.model.plan import LoadPlan
+from seatrial.plan.read import parse_plan
+from seatrial.plan.written.rules import DEFAULT_TIMEOUT_S
+from seatrial.plan.yaml.problems import PlanFileError
 
 PARTS = {"name": "a", "systems": "[direct, nginx]", "load": "{rate: 1k/s}", "phases": "{measure: 10 s}"}
 

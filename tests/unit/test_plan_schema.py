@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from seatrial.plan.decode import SECTIONS, allowed_keys
-from seatrial.plan.limits import named_limits
+from seatrial.limits import named_limits
 from seatrial.plan.metrics import METRICS
-from seatrial.plan.reference import reference_text
-from seatrial.plan.schema import json_schema
+from seatrial.plan.shown.reference import reference_text
+from seatrial.plan.shown.schema import json_schema
 from seatrial.plan.variables import VARIABLES
-from seatrial.plan.yaml12 import List, Map, Node, read_yaml
+from seatrial.plan.written.decode import SECTIONS, allowed_keys
+from seatrial.plan.yaml.yaml12 import List, Map, Node, read_yaml
 
 PLANS = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml"))
 SCHEMA = json_schema()

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from seatrial.errors import EnvironmentFault, ExitCode
-from seatrial.plan.load import parse_plan, read_plan
+from seatrial.machine.facts import Machine, probe_machine
+from seatrial.plan.read import parse_plan, read_plan
 from seatrial.preflight.checks import check_plan
 from seatrial.preflight.descriptors import workers_needed
 from seatrial.preflight.findings import Finding, require
 from seatrial.preflight.load import check_needs
-from seatrial.preflight.machine import Machine, probe_machine
 from seatrial.preflight.needs import Needs
 from seatrial.preflight.ports import sources_needed
 
@@ -193,6 +193,6 @@ def test_the_facts_of_this_machine():
 
 
 def test_checking_a_load_imports_no_models():
-    program = "import sys, seatrial.preflight.load, seatrial.preflight.needs, seatrial.preflight.machine\n"
+    program = "import sys, seatrial.preflight.load, seatrial.preflight.needs, seatrial.machine.facts\n"
     program += "sys.exit(bool({'pydantic', 'pydantic_core', 'yaml', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.preflight.cgroup import CgroupLimits, read_cgroup_limits
+from seatrial.machine.cgroup import CgroupLimits, read_cgroup_limits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from seatrial.cli.check import check
 from seatrial.errors import ExitCode
-from seatrial.plan.load import parse_plan
+from seatrial.plan.read import parse_plan
 from seatrial.run.programs import check_programs
 
 PLAN = """

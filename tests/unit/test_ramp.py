@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.analysis.ramp import ramp_failed
-from seatrial.generator.profile import constant
+from seatrial.analysis.validity.ramp import ramp_failed
 from seatrial.generator.ramp import Ramp, RampWatch
-from seatrial.generator.spec import LoadSpec, Target
+from seatrial.workload.profile import constant
+from seatrial.workload.spec import LoadSpec, Target
 
 LOAD = LoadSpec(
     targets=(Target("127.0.0.1", 80),),

@@ -4,8 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.record.environment import SYSCTLS, describe, sha256_of
-from seatrial.systems.base import BinaryInfo
 
 
 def test_the_environment_of_this_machine_is_a_json_document():

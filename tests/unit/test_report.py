@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from rich.console import Console
 from tests.support.made_run import Twist, make_run
 
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.run.summary import summarise_run
 from seatrial.cli.note import note
 from seatrial.cli.report import report
 from seatrial.record.reader import RunReader
-from seatrial.report.charts import latency_by_case, latency_spectrum, trial_over_time
+from seatrial.report.charts.charts import latency_by_case, latency_spectrum, trial_over_time
 from seatrial.report.csv import results_csv
 from seatrial.report.doubts import doubts
 from seatrial.report.html import render_html

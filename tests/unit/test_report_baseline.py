@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.support.made_run import make_run
 
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.run.summary import summarise_run
 from seatrial.record.reader import RunReader
 from seatrial.report.table import NONE, UNMEASURED, result_rows
 

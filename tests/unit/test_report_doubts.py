@@ -8,12 +8,12 @@ import pytest
 from tests.support.made_run import Twist, make_run
 from tests.unit.test_report import printed
 
-from seatrial.analysis.cases import case_summary
-from seatrial.analysis.model import CaseSummary, RunSummary
-from seatrial.analysis.sentences import sentence_of
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.run.cases import case_summary
+from seatrial.analysis.run.model import CaseSummary, RunSummary
+from seatrial.analysis.run.sentences import sentence_of
+from seatrial.analysis.run.summary import summarise_run
 from seatrial.record.reader import RunReader
-from seatrial.record.rows import RecordedObjective
+from seatrial.record.tables.rows import RecordedObjective
 from seatrial.report.doubts import doubts
 from seatrial.report.html import render_html
 from seatrial.report.markdown import render_markdown

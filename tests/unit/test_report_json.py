@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
 
-from seatrial.analysis.objectives import unit_of
-from seatrial.analysis.summary import summarise_run
+from seatrial.analysis.run.objectives import unit_of
+from seatrial.analysis.run.summary import summarise_run
 from seatrial.plan.metrics import METRICS
 from seatrial.record import events
 from seatrial.record.reader import RunReader

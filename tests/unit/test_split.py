@@ -11,8 +11,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seatrial.errors import EnvironmentFault
-from seatrial.generator.profile import constant
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.generator.split import (
     PORTS_PER_SOURCE,
     RESERVED_DESCRIPTORS,
@@ -21,6 +19,8 @@ from seatrial.generator.split import (
     split,
     worker_count,
 )
+from seatrial.workload.profile import constant
+from seatrial.workload.spec import LoadSpec, Target
 
 TARGET = Target("127.0.0.1", 80)
 COUNTS = st.integers(0, 60_000)

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from seatrial.errors import SystemFault
-from seatrial.systems import proc
-from seatrial.systems.base import Address
-from seatrial.systems.guard import describe_exit
-from seatrial.systems.nginx_server import parse_stub_status
+from seatrial.machine import proc
+from seatrial.machine.address import Address
+from seatrial.machine.processes.guard import describe_exit
+from seatrial.systems.nginx.server import parse_stub_status
 
 PAGE = """Active connections: 291
 server accepts handled requests

@@ -7,14 +7,14 @@ import json
 import pytest
 
 from seatrial._engine import Histogram
-from seatrial.analysis.document import LoadFacts, summarise, to_json
-from seatrial.analysis.stored import load_result
+from seatrial.analysis.load.document import LoadFacts, summarise, to_json
+from seatrial.analysis.load.stored import load_result
 from seatrial.generator.frames import Frame
-from seatrial.generator.spec import LoadSpec, Target
 from seatrial.generator.split import split
-from seatrial.generator.tls import Tls
-from seatrial.record.frame_rows import join_frame, split_frame
-from seatrial.report.load_text import load_text
+from seatrial.record.tables.frame_rows import join_frame, split_frame
+from seatrial.report.load.text import load_text
+from seatrial.workload.spec import LoadSpec, Target
+from seatrial.workload.tls import Tls
 
 SECOND_NS = 10**9
 HANDSHAKES_PER_FRAME = 40

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.analysis.window import NANOSECONDS, by_worker
+from seatrial.analysis.load.window import NANOSECONDS, by_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from seatrial.analysis.window import Window
+    from seatrial.analysis.load.window import Window
     from seatrial.generator.frames import Frame
     from seatrial.observe.samples import ProcessSample
-    from seatrial.record.rows import RecordedPhase
+    from seatrial.record.tables.rows import RecordedPhase
 
 # Below this many connections the memory of one is lost in the noise of allocators and page caches.
 CONNECTIONS_FOR_MEMORY = 100

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seatrial.cli.documents import json_option, write_document
+from seatrial.cli.console.documents import json_option, write_document
 from seatrial.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from seatrial.machine.facts import Machine
     from seatrial.preflight.findings import Finding
-    from seatrial.preflight.machine import Machine
 
 SCHEMA = "seatrial.check/1"
 
@@ -24,10 +24,10 @@ SCHEMA = "seatrial.check/1"
 @json_option
 def check(plan_file: str | None, json_target: str | None) -> None:
     """Check limits, ports, memory and CPU, and the programs if a plan is named; exits with 4 if it does not fit."""
-    from seatrial.plan.load import read_plan
+    from seatrial.machine.facts import probe_machine
+    from seatrial.plan.read import read_plan
     from seatrial.preflight.checks import check_plan
     from seatrial.preflight.load import check_needs
-    from seatrial.preflight.machine import probe_machine
     from seatrial.preflight.needs import Needs
     from seatrial.run.programs import check_programs
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seatrial.cli.documents import json_option, write_document
-from seatrial.cli.errors import print_error
+from seatrial.cli.console.documents import json_option, write_document
+from seatrial.cli.console.errors import print_error
 from seatrial.errors import ExitCode, RecordError, SeatrialError
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
-    from seatrial.record.rows import Change
+    from seatrial.record.tables.rows import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def _skip(run: Path, error: RecordError) -> None:
 
 
 def _put_back(run: Path, change: Change, findings: Findings) -> None:
+    from seatrial.machine.processes import leftovers
     from seatrial.record.changes import mark_undone
-    from seatrial.systems import leftovers
 
     if change.kind != "process":
         # Written by a later version of Seatrial, which knows how to put it back.

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seatrial.cli.documents import json_option, write_document
-from seatrial.cli.load_flags import connection_flags, output_flags, pace_flags, request_flags
-from seatrial.cli.signals import Signals
-from seatrial.cli.tls_options import tls_options
+from seatrial.cli.console.documents import json_option, write_document
+from seatrial.cli.console.signals import Signals
+from seatrial.cli.options.load import connection_flags, output_flags, pace_flags, request_flags
+from seatrial.cli.options.tls import tls_options
 from seatrial.errors import ExitCode
-from seatrial.generator.options import LoadOptions
-from seatrial.generator.spec import LoadSpec
 from seatrial.report.files import require_writable
+from seatrial.workload.spec import LoadSpec
+from seatrial.workload.words.options import LoadOptions
 
 if TYPE_CHECKING:
-    from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.load.result import LoadResult
     from seatrial.run.load import LoadRun
 
 
@@ -61,9 +61,9 @@ def _show(
 ) -> int:
     json_target, hdr_log, csv = files
     # Not before: they would make every load start later.
-    from seatrial.analysis.answered import unexpected_answers
-    from seatrial.report.load_files import write_hdr_log, write_series
-    from seatrial.report.load_text import load_text, spectrum_text
+    from seatrial.analysis.load.answered import unexpected_answers
+    from seatrial.report.load.files import write_hdr_log, write_series
+    from seatrial.report.load.text import load_text, spectrum_text
     from seatrial.units import format_duration
 
     if result.driver_fallback is not None:

@@ -10,8 +10,8 @@ import click
 
 from seatrial import _entry
 from seatrial._version import __version__
-from seatrial.cli.errors import print_error
-from seatrial.cli.streams import make_patient, settle
+from seatrial.cli.console.errors import print_error
+from seatrial.cli.console.streams import make_patient, settle
 from seatrial.errors import ExitCode, SeatrialError
 
 COMMANDS = ("run", "load", "origin", "check", "plan", "report", "note", "clean")

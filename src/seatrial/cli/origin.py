@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from seatrial import _boot
-from seatrial.cli.documents import json_option, write_document
-from seatrial.cli.origin_faults import DELAY, FAULT, STALL, require_possible
-from seatrial.cli.origin_tls import OriginTls, origin_tls_options
-from seatrial.cli.quantities import POSITIVE_COUNT, RATE, SIZE
+from seatrial.cli.console.documents import json_option, write_document
+from seatrial.cli.options.origin_faults import DELAY, FAULT, STALL, require_possible
+from seatrial.cli.options.origin_tls import OriginTls, origin_tls_options
+from seatrial.cli.options.quantities import POSITIVE_COUNT, RATE, SIZE
 from seatrial.errors import EnvironmentFault, PlanError
 
 STOP_LIMIT_S = 10.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from seatrial.cli.documents import json_option, write_document
-from seatrial.cli.errors import print_error
+from seatrial.cli.console.documents import json_option, write_document
+from seatrial.cli.console.errors import print_error
 from seatrial.errors import ExitCode, PlanError
 
 
@@ -19,9 +19,9 @@ def plan() -> None:
 @json_option
 def show(file: str, json_target: str | None) -> None:
     """Print a plan with every default filled in, its limits, its cases and how long they take."""
-    from seatrial.plan.compiled import compiled_document
-    from seatrial.plan.load import read_plan
-    from seatrial.plan.text import plan_text
+    from seatrial.plan.read import read_plan
+    from seatrial.plan.shown.compiled import compiled_document
+    from seatrial.plan.shown.text import plan_text
 
     the_plan = read_plan(file)
     if json_target:
@@ -43,13 +43,13 @@ def lint(files: tuple[str, ...]) -> None:
 @json_option
 def schema(json_target: str | None) -> None:
     """Print the JSON Schema (draft 2020-12) of a plan file, for editors that complete and check YAML."""
-    from seatrial.plan.schema import json_schema
+    from seatrial.plan.shown.schema import json_schema
 
     write_document(json_schema(), json_target or "-")
 
 
 def _is_right(file: str) -> bool:
-    from seatrial.plan.load import read_plan
+    from seatrial.plan.read import read_plan
 
     try:
         read_plan(file)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli.documents import json_option
+from seatrial.cli.console.documents import json_option
 from seatrial.cli.results import show_results
 from seatrial.report.files import require_writable
 

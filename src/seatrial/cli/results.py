@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seatrial.cli.documents import write_document
-from seatrial.cli.errors import print_error
+from seatrial.cli.console.documents import write_document
+from seatrial.cli.console.errors import print_error
 from seatrial.errors import ExitCode, StorageFault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.analysis.model import RunSummary
+    from seatrial.analysis.run.model import RunSummary
     from seatrial.report.write import ReportPaths
 
 
@@ -24,7 +24,7 @@ def show_results(directory: Path, json_target: str | None, *, every_path: bool) 
     failure of the environment, but not where a place that may only be read was read, or where all that was asked for
     is on stdout. Raises ``RecordError`` where there is nothing to show.
     """
-    from seatrial.analysis.summary import summarise_run
+    from seatrial.analysis.run.summary import summarise_run
     from seatrial.record.reader import RunReader
 
     with RunReader.open(directory) as reader:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seatrial.cli.documents import json_option
-from seatrial.cli.errors import print_error
+from seatrial.cli.console.documents import json_option
+from seatrial.cli.console.errors import print_error
+from seatrial.cli.console.signals import Signals
 from seatrial.cli.results import show_results
-from seatrial.cli.signals import Signals
 from seatrial.errors import ExitCode, SeatrialError
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
-    from seatrial.plan.load import GivenPlan
+    from seatrial.plan.read import GivenPlan
     from seatrial.run.plan import PlanRun
 
 WHILE_IT_RUNS = (
@@ -41,7 +41,7 @@ def run(plan: Path, runs: Path, json_target: str | None, *, quiet: bool) -> int:
     or drains any more; everything is put back and reported even so. Exits with 0 if every
     objective holds, 1 if one does not, 3 if a trial cannot be believed.
     """
-    from seatrial.plan.load import read_given_plan
+    from seatrial.plan.read import read_given_plan
 
     require_writable((json_target,))
     # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from seatrial.generator.ramp import Ramp, RampWatch
-from seatrial.generator.spec import LoadSpec
 from seatrial.generator.unless import unless
 from seatrial.generator.workers import Done, Hello
+from seatrial.workload.spec import LoadSpec
 
 PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
 

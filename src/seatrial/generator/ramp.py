@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seatrial.generator.spec import LoadSpec
+from seatrial.workload.spec import LoadSpec
 
 SLACK_S = 5.0
 """How much longer than an attempt may take nothing needs to come: a listener that restarts, or rests, comes back."""

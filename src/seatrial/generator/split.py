@@ -14,10 +14,10 @@ import math
 from typing import Any
 
 from seatrial.errors import EnvironmentFault
-from seatrial.generator.profile import Stretch
-from seatrial.generator.requests import Request
-from seatrial.generator.spec import HoldTraffic, LoadSpec
 from seatrial.preflight.descriptors import MAX_WORKERS_HERE, WORKER_RESERVE
+from seatrial.workload.profile import Stretch
+from seatrial.workload.requests import Request
+from seatrial.workload.spec import HoldTraffic, LoadSpec
 
 RESERVED_DESCRIPTORS = WORKER_RESERVE - 2
 """What a worker needs beside its connections; preflight counts alike."""

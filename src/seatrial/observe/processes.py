@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seatrial.observe import cgroup
-from seatrial.observe.memory import pss_bytes
+from seatrial.machine import proc
+from seatrial.machine import throttling as cgroup
+from seatrial.machine.memory import pss_bytes
+from seatrial.machine.proc import ProcessRef, Role
 from seatrial.observe.samples import ProcessGone, ProcessSample
-from seatrial.systems import proc
-from seatrial.systems.base import ProcessRef, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

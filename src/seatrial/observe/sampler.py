@@ -14,7 +14,8 @@ from seatrial.observe.processes import ProcessSampler
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from seatrial.observe.samples import ProcessRef, Sample
+    from seatrial.machine.proc import ProcessRef
+    from seatrial.observe.samples import Sample
     from seatrial.systems.base import System
 
 INTERVAL_S = 1.0

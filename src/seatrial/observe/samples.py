@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.systems.base import ProcessRef, Role
+from seatrial.machine.proc import ProcessRef, Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

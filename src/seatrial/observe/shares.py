@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from seatrial.systems import proc
+from seatrial.machine import proc
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 # Shorter than this, ticks of 10 ms say nothing.

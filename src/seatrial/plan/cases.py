@@ -12,7 +12,8 @@ from seatrial.plan.variables import VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from seatrial.plan.model import LoadPlan, OriginPlan, PhasePlan, Plan, SystemPlan
+    from seatrial.plan.model.plan import LoadPlan, PhasePlan, Plan
+    from seatrial.plan.model.target import OriginPlan, SystemPlan
     from seatrial.plan.variables import VariableName
 
 Value = int | float

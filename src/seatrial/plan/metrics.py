@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from seatrial import units
-from seatrial.plan.problems import listed
 from seatrial.plan.thresholds import mistake
+from seatrial.plan.yaml.problems import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.plan import limits
-from seatrial.plan.quantities import COUNT, RATE, SIZE, Quantity
+from seatrial import limits
+from seatrial.plan.model.quantities import COUNT, RATE, SIZE, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

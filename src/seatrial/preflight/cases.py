@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from seatrial.plan.model import NginxOptions
+from seatrial.plan.model.target import NginxOptions
 from seatrial.preflight.needs import Needs
 
 if TYPE_CHECKING:

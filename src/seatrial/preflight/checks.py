@@ -10,9 +10,9 @@ from seatrial.preflight.findings import Finding
 from seatrial.preflight.load import check_needs
 
 if TYPE_CHECKING:
+    from seatrial.machine.facts import Machine
     from seatrial.plan.cases import Case
-    from seatrial.plan.model import Plan
-    from seatrial.preflight.machine import Machine
+    from seatrial.plan.model.plan import Plan
 
 
 def check_case(case: Case, machine: Machine) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ from seatrial.units import format_rate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.preflight.machine import Machine
+    from seatrial.machine.facts import Machine
     from seatrial.preflight.needs import Needs
 
 # One for the generator, one for the proxy and the origin: else they take turns, and the turns are in the latency.

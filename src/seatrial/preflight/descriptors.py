@@ -10,7 +10,7 @@ from seatrial.preflight.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.preflight.machine import Machine
+    from seatrial.machine.facts import Machine
     from seatrial.preflight.needs import Needs
 
 # What a process opens beside its connections: epoll, timers, pipes, logs, libraries, the proxy's admin connections.

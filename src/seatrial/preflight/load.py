@@ -11,8 +11,8 @@ from seatrial.preflight.network import check_network
 from seatrial.preflight.ports import check_ports
 
 if TYPE_CHECKING:
+    from seatrial.machine.facts import Machine
     from seatrial.preflight.findings import Finding
-    from seatrial.preflight.machine import Machine
     from seatrial.preflight.needs import Needs
 
 _CHECKS = (check_descriptors, check_ports, check_memory, check_network, check_cpu)

@@ -11,8 +11,8 @@ from seatrial.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from seatrial.machine.facts import Machine
     from seatrial.preflight.findings import Severity
-    from seatrial.preflight.machine import Machine
     from seatrial.preflight.needs import Needs
 
 # Both ends of an idle connection over loopback: 9.54 kB of slab, measured over 1,000,000 of them on Linux 6.18.

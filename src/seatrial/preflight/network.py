@@ -10,8 +10,8 @@ from seatrial.units import format_duration, format_rate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from seatrial.machine.facts import Machine
     from seatrial.preflight.findings import Severity
-    from seatrial.preflight.machine import Machine
     from seatrial.preflight.needs import Needs
 
 # An accepting process on a busy machine may be away from its CPU for as long; a full queue drops the SYN, and the

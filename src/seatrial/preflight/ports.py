@@ -16,7 +16,7 @@ from seatrial.preflight.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.preflight.machine import Machine
+    from seatrial.machine.facts import Machine
     from seatrial.preflight.needs import Needs
 
 KERNEL_CHOSEN_PORTS = 28_000

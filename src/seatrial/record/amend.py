@@ -7,8 +7,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from seatrial.record.reader import RunReader
-from seatrial.record.schema import configure
 from seatrial.record.storage import storage_fault
+from seatrial.record.tables.schema import configure
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from seatrial.record.writer import utc_now
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.record.rows import Change, Damage
+    from seatrial.record.tables.rows import Change, Damage
 
 
 def open_changes(run: Path) -> tuple[tuple[Change, ...], tuple[Damage, ...]]:

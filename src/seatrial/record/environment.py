@@ -14,7 +14,7 @@ from seatrial._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from seatrial.systems.base import BinaryInfo
+    from seatrial.machine.processes.programs import BinaryInfo
 
 # The settings that decide how many connections and ports there are, how listen queues fill and how buffers
 # grow.

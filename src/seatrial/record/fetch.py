@@ -7,9 +7,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
 from seatrial.errors import RecordError
-from seatrial.record.rows import Damage
-from seatrial.record.schema import BUSY_TIMEOUT_MS, SCHEMA_VERSION
 from seatrial.record.snapshot import image_of, log_of
+from seatrial.record.tables.rows import Damage
+from seatrial.record.tables.schema import BUSY_TIMEOUT_MS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

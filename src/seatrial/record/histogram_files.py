@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from seatrial._version import __version__
 from seatrial.record.events import Event, FrameRecorded, TrialEnded, TrialStarted
-from seatrial.record.frame_rows import log_histograms
 from seatrial.record.histogram_log import HistogramLogWriter, LogLine, seconds_between, tag_of
 from seatrial.record.layout import file_safe
+from seatrial.record.tables.frame_rows import log_histograms
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from seatrial._engine import Histogram
 from seatrial.errors import RecordError
-from seatrial.record import rows
 from seatrial.record.events import CUT_OFF, TrialCounts, TrialFacts
 from seatrial.record.fetch import Rows
-from seatrial.record.frame_rows import join_frame
 from seatrial.record.layout import RunDirectory
 from seatrial.record.lock import is_live
+from seatrial.record.tables import rows
+from seatrial.record.tables.frame_rows import join_frame
 
 if TYPE_CHECKING:
     import sqlite3

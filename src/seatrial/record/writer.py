@@ -21,19 +21,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 from seatrial._version import __version__
 from seatrial.errors import SeatrialError, StorageFault
-from seatrial.record.event_rows import case_rows, rows_of
 from seatrial.record.events import Event, FrameRecorded, Noted, RunEnded, RunStarted, TrialEnded, TrialStarted
 from seatrial.record.histogram_files import HistogramFiles
 from seatrial.record.layout import RunDirectory, make_directory
 from seatrial.record.lock import RunLock
-from seatrial.record.schema import lay_out
 from seatrial.record.storage import is_locked, is_of_storage, storage_fault
+from seatrial.record.tables.event_rows import case_rows, rows_of
+from seatrial.record.tables.schema import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from seatrial.record.event_rows import Row
+    from seatrial.record.tables.event_rows import Row
 
 # The promise is one second; half of it leaves room for a slow disk.
 BATCH_LIMIT_S = 0.5
@@ -71,8 +71,8 @@ class RunWriter:
     def create(cls, parent: Path, plan_name: str, plan_text: str, compiled_json: str) -> Self:
         """Make a run directory under ``parent`` and start its record.
 
-        ``compiled_json`` is :func:`seatrial.plan.compiled.compiled_document` as JSON. Raises ``RecordError`` where it
-        may not be there, ``StorageFault`` where the disk does not take it; nothing is left of it then.
+        ``compiled_json`` is :func:`seatrial.plan.shown.compiled.compiled_document` as JSON. Raises ``RecordError``
+        where it may not be there, ``StorageFault`` where the disk does not take it; nothing is left of it then.
         """
         directory = make_directory(parent, plan_name)
         try:

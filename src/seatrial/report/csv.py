@@ -6,12 +6,12 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.answered import answered_in_window, error_count, unanswered, unexpected_answers
+from seatrial.analysis.load.answered import answered_in_window, error_count, unanswered, unexpected_answers
 from seatrial.report.table import trials_in_order
 
 if TYPE_CHECKING:
-    from seatrial.analysis.model import CaseSummary, RunSummary, TrialSummary
-    from seatrial.analysis.result import LoadResult
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
 
 ROLES = ("generator", "system", "origin")
 _PERCENTILES = ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.validity import fault_of
+from seatrial.analysis.validity.judge import fault_of
 from seatrial.analysis.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.analysis.model import RunSummary
-    from seatrial.analysis.result import Reason, Validity
+    from seatrial.analysis.load.result import Reason, Validity
+    from seatrial.analysis.run.model import RunSummary
 
 
 @dataclass(frozen=True, slots=True)

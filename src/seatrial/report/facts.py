@@ -9,8 +9,8 @@ from seatrial.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.analysis.model import RunSummary
-    from seatrial.record.rows import RunInfo
+    from seatrial.analysis.run.model import RunSummary
+    from seatrial.record.tables.rows import RunInfo
 
 METHOD = (
     ("Latency", ("from the intended send time, fixed before the test, to the last byte of the response. A system that"

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seatrial.report import charts
-from seatrial.report.chart_series import typical_trial
+from seatrial.report.charts import charts
+from seatrial.report.charts.series import typical_trial
 from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
 from seatrial.report.table import (
@@ -25,7 +25,7 @@ from seatrial.report.table import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.analysis.model import CaseSummary, RunSummary
+    from seatrial.analysis.run.model import CaseSummary, RunSummary
 
 # A page with more charts over time than this takes long to make and nobody reads them all; the tables hold
 # every case.

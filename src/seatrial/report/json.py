@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.objectives import unit_of
-from seatrial.analysis.sentences import set_aside_text
-from seatrial.analysis.validity import fault_of
+from seatrial.analysis.run.objectives import unit_of
+from seatrial.analysis.run.sentences import set_aside_text
+from seatrial.analysis.validity.judge import fault_of
 
 if TYPE_CHECKING:
-    from seatrial.analysis.model import CaseSummary, RunSummary, SeriesPoint, TrialSummary
-    from seatrial.analysis.objectives import Verdict
+    from seatrial.analysis.load.result import Validity
     from seatrial.analysis.resources import RoleResources
-    from seatrial.analysis.result import Validity
+    from seatrial.analysis.run.model import CaseSummary, RunSummary, SeriesPoint, TrialSummary
+    from seatrial.analysis.run.objectives import Verdict
 
 SCHEMA = "seatrial.results/1"
 

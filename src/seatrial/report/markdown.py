@@ -19,7 +19,7 @@ from seatrial.report.table import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from seatrial.analysis.model import RunSummary
+    from seatrial.analysis.run.model import RunSummary
     from seatrial.report.table import Column, Row
 
 

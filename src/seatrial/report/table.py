@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.answered import error_count
-from seatrial.analysis.labels import UNPROXIED
-from seatrial.analysis.ours import worth_showing
-from seatrial.analysis.sentences import range_us, rate_text
+from seatrial.analysis.load.answered import error_count
+from seatrial.analysis.load.ours import worth_showing
+from seatrial.analysis.run.labels import UNPROXIED
+from seatrial.analysis.run.sentences import range_us, rate_text
 from seatrial.analysis.wording import plural
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from seatrial.analysis.model import CaseSummary, RunSummary, TrialSummary
-    from seatrial.analysis.spread import Spread
+    from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
+    from seatrial.analysis.run.spread import Spread
 
 NONE = "-"
 CLOSED_LOOP = "closed loop"

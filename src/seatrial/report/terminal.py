@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from seatrial.analysis.model import RunSummary
+    from seatrial.analysis.run.model import RunSummary
     from seatrial.report.table import Row
 
 # Longer lines are hard to read.

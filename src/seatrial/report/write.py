@@ -16,7 +16,7 @@ from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown
 
 if TYPE_CHECKING:
-    from seatrial.analysis.model import RunSummary
+    from seatrial.analysis.run.model import RunSummary
 
 
 @dataclass(frozen=True, slots=True)

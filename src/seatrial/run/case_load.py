@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seatrial.generator.addresses import addresses_of
-from seatrial.generator.profile import constant
-from seatrial.generator.requests import Request
-from seatrial.generator.spec import LoadSpec, Target
+from seatrial.machine.address import Address
 from seatrial.plan.cases import Case
-from seatrial.systems.base import Address
+from seatrial.workload.addresses import addresses_of
+from seatrial.workload.profile import constant
+from seatrial.workload.requests import Request
+from seatrial.workload.spec import LoadSpec, Target
 
 
 def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:

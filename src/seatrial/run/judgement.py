@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seatrial.analysis.result import Validity
-from seatrial.analysis.summary import validity_of
+from seatrial.analysis.load.result import Validity
+from seatrial.analysis.run.summary import validity_of
 from seatrial.errors import SeatrialError
 from seatrial.record.reader import RunReader
 

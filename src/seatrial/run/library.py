@@ -13,12 +13,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
-from seatrial.analysis.histograms import merged
-from seatrial.analysis.result import LoadResult
-from seatrial.generator.options import LoadOptions
+from seatrial.analysis.load.histograms import merged
+from seatrial.analysis.load.result import LoadResult
 from seatrial.report.files import require_writable
-from seatrial.report.load_files import write_hdr_log, write_series
+from seatrial.report.load.files import write_hdr_log, write_series
 from seatrial.run.load import LoadHooks, judged_load, shown_load
+from seatrial.workload.words.options import LoadOptions
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

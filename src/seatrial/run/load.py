@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING
 from seatrial.generator.drive import Driven, PhaseLabel, drive
 from seatrial.generator.frames import Frame
 from seatrial.generator.routes import merged_routes
-from seatrial.generator.spec import LoadSpec
 from seatrial.generator.split import split
 from seatrial.generator.workers import Hello, LocalWorkers
-from seatrial.observe.cgroup import cpu_stat_files, throttled_s
-from seatrial.observe.memory import pss_bytes
+from seatrial.machine.facts import probe_machine
+from seatrial.machine.memory import pss_bytes
+from seatrial.machine.throttling import cpu_stat_files, throttled_s
 from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.observe.tcp import listen_overflows
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
-from seatrial.preflight.machine import probe_machine
 from seatrial.preflight.needs import Needs
 from seatrial.preflight.sources import require_sources
 from seatrial.run.others import OtherLoads
+from seatrial.workload.spec import LoadSpec
 
 if TYPE_CHECKING:
-    from seatrial.analysis.document import LoadFacts
-    from seatrial.analysis.result import LoadResult, Reason
+    from seatrial.analysis.load.document import LoadFacts
+    from seatrial.analysis.load.result import LoadResult, Reason
 
 
 @dataclass(slots=True)
@@ -50,14 +50,14 @@ class LoadRun:
 
     def doubts(self, result: LoadResult) -> tuple[Reason, ...]:
         """Return the doubts that only the workers' parent knows of."""
-        from seatrial.analysis.loaded import doubts_of
+        from seatrial.analysis.validity.load import doubts_of
 
         return doubts_of(self.driven, result.errors, self.listen_overflows)
 
     def facts(self) -> LoadFacts:
         """Return what the frames do not say themselves."""
         # What analyses a load is imported when there is one to analyse, so that loads start sooner.
-        from seatrial.analysis.document import LoadFacts
+        from seatrial.analysis.load.document import LoadFacts
 
         load, hellos = self.load, self.driven.hellos
         started_ns = self.driven.window_start_ns(load)
@@ -94,7 +94,7 @@ class LoadRun:
 
     def result(self) -> LoadResult:
         """Merge the frames; the result is not judged yet."""
-        from seatrial.analysis.document import summarise
+        from seatrial.analysis.load.document import summarise
 
         return summarise(self.facts(), self.frames)
 
@@ -218,7 +218,7 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
         others.look()
         run = await run_load(load, hooks)
         seen = others.look()
-    from seatrial.analysis.loaded import judge_load, remarks_of
+    from seatrial.analysis.validity.load import judge_load, remarks_of
 
     result = run.result()
     validity = judge_load(result, run.frames, run.facts(), run.doubts(result))

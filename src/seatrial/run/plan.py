@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from seatrial.analysis.attempts import missing
-from seatrial.analysis.summary import summarise_run, validities_of
+from seatrial.analysis.run.attempts import missing
+from seatrial.analysis.run.summary import summarise_run, validities_of
 from seatrial.errors import ExitCode, SeatrialError
+from seatrial.machine.facts import probe_machine
 from seatrial.plan.cases import Case, again_order, compile_cases, trial_order
-from seatrial.plan.compiled import compiled_document
-from seatrial.plan.load import GivenPlan
-from seatrial.plan.model import Plan
+from seatrial.plan.model.plan import Plan
+from seatrial.plan.read import GivenPlan
+from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.checks import check_plan
 from seatrial.preflight.findings import Finding, require
-from seatrial.preflight.machine import probe_machine
 from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader

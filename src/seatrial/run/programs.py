@@ -12,9 +12,9 @@ from seatrial.preflight.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.plan.cases import Case
-    from seatrial.plan.model import Plan
-    from seatrial.systems.base import BinaryInfo
+    from seatrial.plan.model.plan import Plan
 
 
 def programs_of(cases: Sequence[Case]) -> dict[str, BinaryInfo]:

@@ -13,6 +13,9 @@ from seatrial import systems
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.drive import PhaseLabel
 from seatrial.generator.unless import unless
+from seatrial.machine.address import Address
+from seatrial.machine.processes.changes import ChangeLog
+from seatrial.machine.sockets import free_address
 from seatrial.plan.cases import Case
 from seatrial.record.events import (
     COMPLETED,
@@ -34,9 +37,7 @@ from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.run.others import OtherLoads
 from seatrial.run.watch import Watch
 from seatrial.seeds import derive
-from seatrial.systems.base import Address, Counters, Launch, Origin, OriginCounts, System
-from seatrial.systems.changes import ChangeLog
-from seatrial.systems.sockets import free_address
+from seatrial.systems.base import Counters, Launch, Origin, OriginCounts, System
 
 Reading = TypeVar("Reading")
 

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from seatrial.machine.proc import ProcessRef
 from seatrial.observe.processes import reference
 from seatrial.observe.sampler import Sampler
-from seatrial.observe.samples import HostSample, ProcessGone, ProcessRef, ProcessSample, Sample, SystemSample
+from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
 from seatrial.record.events import Event, HostSampled, ProcessSampled, SystemSampled
 from seatrial.systems.base import Origin, System
 

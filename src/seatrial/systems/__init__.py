@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
-    from seatrial.plan.model import OriginPlan, SystemPlan
+    from seatrial.plan.model.target import OriginPlan, SystemPlan
     from seatrial.systems.base import Origin, System
 
 __all__ = ["create", "create_origin"]
@@ -21,11 +21,11 @@ def create(plan: SystemPlan) -> System:
     options = plan.options
     match options.kind:
         case "envoy":
-            from seatrial.systems.envoy import EnvoySystem
+            from seatrial.systems.envoy.system import EnvoySystem
 
             return EnvoySystem(concurrency=options.concurrency)
         case "nginx":
-            from seatrial.systems.nginx import NginxSystem
+            from seatrial.systems.nginx.system import NginxSystem
 
             return NginxSystem(options.worker_processes, options.keepalive_upstream)
         case "direct":

@@ -8,32 +8,17 @@ empty.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from seatrial.systems.changes import ChangeLog, Unrecorded
+from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Role = Literal["generator", "system", "origin", "seatrial"]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where something listens."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        """Return the ``http://`` URL of the root."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/"
-
-    def __str__(self) -> str:
-        return self.url.removeprefix("http://").removesuffix("/")
+    from seatrial.machine.address import Address
+    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.processes.programs import BinaryInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +55,6 @@ class Counters:
     upstream_requests: int | None
     values: Mapping[str, float]
     missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessRef:
-    """A process to watch.
-
-    ``started_ticks`` (field 22 of /proc/PID/stat) distinguishes it from a later one with the same id.
-    """
-
-    role: Role
-    name: str
-    pid: int
-    started_ticks: int
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryInfo:
-    """The program that a run used: the file itself, not a wrapper script around it."""
-
-    path: str
-    version: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

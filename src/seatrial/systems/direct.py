@@ -6,14 +6,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from seatrial.systems import sockets
+from seatrial.machine import sockets
 from seatrial.systems.base import Counters
 from seatrial.systems.ready import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seatrial.systems.base import Address, Launch, ProcessRef
+    from seatrial.machine.address import Address
+    from seatrial.machine.proc import ProcessRef
+    from seatrial.systems.base import Launch
 
 _MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
 

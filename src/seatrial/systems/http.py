@@ -7,7 +7,7 @@ import http.client
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seatrial.systems.base import Address
+    from seatrial.machine.address import Address
 
 LIMIT_S = 5.0
 

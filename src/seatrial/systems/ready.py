@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
-from seatrial.systems.guard import last_lines
+from seatrial.machine.processes.guard import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
 from seatrial.systems.base import OriginCounts
-from seatrial.systems.nginx_server import NginxServer, find_program
+from seatrial.systems.nginx.server import NginxServer, find_program
 
 if TYPE_CHECKING:
-    from seatrial.systems.base import Address, BinaryInfo, Launch, ProcessRef
+    from seatrial.machine.address import Address
+    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.processes.programs import BinaryInfo
+    from seatrial.systems.base import Launch
 
 STRING_BYTES_MAX = 3_500
 """nginx takes no string beyond 4,096 bytes in its configuration; a longer body is a cached file."""

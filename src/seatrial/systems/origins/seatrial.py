@@ -14,15 +14,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import SystemFault
-from seatrial.systems import proc, programs, sockets
-from seatrial.systems.base import OriginCounts, ProcessRef
-from seatrial.systems.guard import describe_exit, last_lines
+from seatrial.machine import proc, sockets
+from seatrial.machine.proc import ProcessRef
+from seatrial.machine.processes import programs
+from seatrial.machine.processes.guard import describe_exit, last_lines
+from seatrial.systems.base import OriginCounts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.plan.model import OriginPlan
-    from seatrial.systems.base import Address, BinaryInfo, Launch
+    from seatrial.machine.address import Address
+    from seatrial.machine.processes.programs import BinaryInfo
+    from seatrial.plan.model.target import OriginPlan
+    from seatrial.systems.base import Launch
 
 READY_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 10.0

@@ -1,0 +1,1 @@
+"""The trials of a run to its cases, verdicts and answers."""

@@ -1,0 +1,171 @@
+"""From the trials of a case to what is said of it: merged percentiles, spread of the repeats, verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.load.histograms import distribution_of, spectrum
+from seatrial.analysis.load.ours import Parts, latency_ours, service_time_ours
+from seatrial.analysis.load.result import Reason, Validity
+from seatrial.analysis.run.labels import UNPROXIED
+from seatrial.analysis.run.model import CaseSummary, TrialSummary
+from seatrial.analysis.run.objectives import Measured, Verdict, judge_case
+from seatrial.analysis.run.partial import UNKNOWN
+from seatrial.analysis.run.spread import Spread, spread_of
+from seatrial.analysis.validity.blame import grouped
+from seatrial.analysis.validity.rules import drivers_differ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from seatrial.analysis.load.result import Direction
+    from seatrial.generator.frames import Frame
+    from seatrial.record.tables.rows import RecordedCase, RecordedObjective
+
+
+def case_summary(
+    case: RecordedCase,
+    trials: Sequence[TrialSummary],
+    frames: Iterable[Sequence[Frame]],
+    objectives: Sequence[RecordedObjective],
+    repeats: int = 0,
+) -> CaseSummary:
+    """Put a case together; its percentiles are merged from ``frames``, those of each of its trials.
+
+    ``repeats`` is how many trials were planned: with fewer there is no PASS.
+    """
+    parts = Parts.of(())
+    for of_trial in frames:
+        parts.add(Parts.of(of_trial))
+    reasons = [reason for trial in trials for reason in trial.validity.reasons] + _drivers_mixed(trials)
+    doubt = Validity(tuple(reasons)).direction
+    verdict = judge_case(objectives, _measured(case, trials), doubt=doubt, repeats=repeats)
+    if doubt is None and trials:
+        reasons += [*_unknown(verdict), *_too_few(verdict), *_undecided(verdict)]
+    return CaseSummary(
+        case=case,
+        validity=Validity(_of_each_code(reasons)),
+        verdict=verdict,
+        trials=tuple(trials),
+        latency_us=distribution_of(parts.latency),
+        service_time_us=distribution_of(parts.service_time),
+        latency_ours_us=latency_ours(parts),
+        service_time_ours_us=service_time_ours(parts),
+        spectrum=spectrum(parts.latency),
+        spreads=_spreads(trials),
+        repeats=repeats,
+    )
+
+
+def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measured]:
+    proxied, timeout_s = case.kind != UNPROXIED, case.document["load"].get("timeout_s")
+    return [
+        Measured(trial.load, trial.resources, proxied, timeout_s)
+        for trial in trials
+        if trial.load is not None
+    ]
+
+
+def _of_each_code(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    # Reasons of several trials with one code are one kind of reason; the trials show each. The weaker speaks for all.
+    found: dict[str, Reason] = {}
+    for reason in reasons:
+        known = found.get(reason.code, reason)
+        direction: Direction = "either" if "either" in {known.direction, reason.direction} else "inflates"
+        because = reason.because if reason.because == known.because else None
+        found[reason.code] = replace(reason, direction=direction, because=because)
+    return grouped(found.values())
+
+
+def _drivers_mixed(trials: Sequence[TrialSummary]) -> list[Reason]:
+    drivers = {trial.load.driver for trial in trials if trial.load is not None} - {UNKNOWN}
+    if len(drivers) <= 1:
+        return []
+    return [drivers_differ(f"trials of this case used different drivers: {', '.join(sorted(drivers))}")]
+
+
+def _unknown(verdict: Verdict) -> list[Reason]:
+    unknown = [outcome.objective.text for outcome in verdict.outcomes if outcome.unknown]
+    if not unknown:
+        return []
+    return [
+        Reason(
+            "generator.unknown_metric",
+            f"what was asked cannot be judged, for a trial has no value of it: {', '.join(unknown)}",
+            "see the journal for samples that are missing, or ask for another metric",
+        )
+    ]
+
+
+def _too_few(verdict: Verdict) -> list[Reason]:
+    short = [outcome for outcome in verdict.outcomes if outcome.samples_needed]
+    # A case that fails for another reason has its verdict.
+    if not short or verdict.state is not None:
+        return []
+    needs = ", ".join(
+        f"`{outcome.objective.text}` needs {outcome.samples_needed:,} latencies in every trial, and one has"
+        f" {outcome.samples_fewest:,}"
+        for outcome in short
+    )
+    return [
+        Reason(
+            "plan.few_samples",
+            f"too little was measured for what was asked: {needs}",
+            "measure for longer or at a higher rate, or ask for a lower percentile",
+        )
+    ]
+
+
+def _undecided(verdict: Verdict) -> list[Reason]:
+    ours = [f"`{outcome.objective.text}`" for outcome in verdict.outcomes if outcome.ours]
+    if not ours or verdict.state is not None:
+        return []
+    return [
+        Reason(
+            "generator.decides",
+            f"{', '.join(ours)} does not hold, and might but for what may be the generator's own part of it",
+            "give the generator a core of its own, or take a machine that is not shared",
+            "inflates",
+        )
+    ]
+
+
+def _spreads(trials: Sequence[TrialSummary]) -> dict[str, Spread]:
+    found = {name: spread_of(read(trial) for trial in trials) for name, read in _READ.items()}
+    return {name: spread for name, spread in found.items() if spread is not None}
+
+
+def _latency(name: str) -> Callable[[TrialSummary], float | None]:
+    def read(trial: TrialSummary) -> float | None:
+        if trial.load is None or not trial.load.latency_us.count:
+            return None
+        value: float = getattr(trial.load.latency_us, name)
+        return value
+
+    return read
+
+
+def _cpu(role: str) -> Callable[[TrialSummary], float | None]:
+    def read(trial: TrialSummary) -> float | None:
+        found = trial.resources.role(role)
+        return None if found is None else found.cpu_cores_mean
+
+    return read
+
+
+def _memory(trial: TrialSummary) -> float | None:
+    found = trial.resources.role("system")
+    return None if found is None else found.memory_bytes_max
+
+
+_READ: dict[str, Callable[[TrialSummary], float | None]] = {
+    **{name: _latency(name) for name in ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")},
+    "achieved_per_s": lambda trial: None if trial.load is None else trial.load.rate_achieved_per_s,
+    "system_cpu_cores": _cpu("system"),
+    "generator_cpu_cores": _cpu("generator"),
+    "origin_cpu_cores": _cpu("origin"),
+    "system_memory_bytes": _memory,
+    "system_cpu_cores_per_1000_per_s": lambda trial: trial.resources.system_cpu_cores_per_1000_per_s,
+    "system_memory_bytes_per_connection": lambda trial: trial.resources.system_memory_bytes_per_connection,
+}

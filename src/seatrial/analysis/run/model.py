@@ -1,0 +1,216 @@
+"""Everything that the reports show, as frozen values: a run, its systems, its cases, their trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seatrial.analysis.load.answered import findings_of
+from seatrial.analysis.run.answers import answers_of
+from seatrial.analysis.run.labels import variables_text
+from seatrial.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.analysis.load.result import Distribution, LoadResult, Ours, Reason, Validity
+    from seatrial.analysis.resources import RoleCurve, TrialResources
+    from seatrial.analysis.run.objectives import Verdict
+    from seatrial.analysis.run.spread import Spread
+    from seatrial.record.events import TrialCounts
+    from seatrial.record.tables.rows import (
+        Change,
+        JournalEntry,
+        RecordedCase,
+        RecordedObjective,
+        RecordedPhase,
+        RunInfo,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """One step of a trial, all workers merged; ``start_s`` and ``end_s`` count from the start of the trial.
+
+    Rates are counts over the length of the step: rate x length, added up over all steps, is what was counted. They
+    are None where frames are missing.
+    """
+
+    start_s: float
+    end_s: float
+    phase: str
+    requested_per_s: float | None
+    sent_per_s: float | None
+    completed_per_s: float | None
+    latency_us_p50: int | None
+    latency_us_p99: int | None
+    latency_us_max: int | None
+    errors: int
+    held: int
+    active: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSeries:
+    """A trial over time: the load's points and each role's curve (times from the start of the trial too)."""
+
+    points: tuple[SeriesPoint, ...]
+    roles: tuple[RoleCurve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSummary:
+    """One trial; ``phases`` count from its start. ``load`` is None where nothing was recorded."""
+
+    trial: int
+    repeat: int
+    order: int
+    state: str
+    started_utc: str
+    validity: Validity
+    remarks: tuple[str, ...]
+    load: LoadResult | None
+    counts: TrialCounts
+    resources: TrialResources
+    phases: tuple[RecordedPhase, ...]
+    series: TrialSeries
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSummary:
+    """One case: its merged percentiles (None where nothing was measured) and how far its repeats lie apart.
+
+    ``spreads`` has the keys of ``latency_us``, ``achieved_per_s`` and the resources; see ``analysis.cases``.
+    ``repeats`` is how many trials were planned. ``latency_ours_us`` is how much of each percentile can be the
+    generator's at most; None where it is not known. ``trials`` are those that it is judged from, ``set_aside`` the
+    attempts that others stand in for.
+    """
+
+    case: RecordedCase
+    validity: Validity
+    verdict: Verdict
+    trials: tuple[TrialSummary, ...]
+    latency_us: Distribution | None
+    service_time_us: Distribution | None
+    spectrum: tuple[tuple[float, int], ...]
+    spreads: Mapping[str, Spread]
+    repeats: int = 0
+    latency_ours_us: Ours | None = None
+    service_time_ours_us: Ours | None = None
+    set_aside: tuple[TrialSummary, ...] = ()
+
+    @property
+    def attempts(self) -> tuple[TrialSummary, ...]:
+        """Every trial of the case, in order of execution."""
+        return tuple(sorted((*self.trials, *self.set_aside), key=lambda trial: trial.order))
+
+    @property
+    def label(self) -> str:
+        """The variables of the case, such as ``connections=200 rate=1k/s``; different ones have different labels."""
+        return variables_text(self.case.variables)
+
+    @property
+    def at_most(self) -> bool:
+        """Whether its latencies are upper bounds: it is doubted, and all doubts only inflate."""
+        return self.validity.direction == "inflates"
+
+    @property
+    def own_causes(self) -> tuple[Reason, ...]:
+        """Why it has no verdict for what no trial of it alone is in doubt for: too few samples, drivers that differ."""
+        of_trials = {reason.code for trial in self.trials for reason in trial.validity.reasons}
+        return tuple(cause for cause in self.validity.causes if cause.code not in of_trials)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What a reader must know before any figure: :func:`seatrial.analysis.load.answered.findings_of`."""
+        return findings_of(trial.load for trial in self.trials if trial.load is not None)
+
+    @property
+    def state(self) -> str:
+        """One word for tables: PASS, FAIL, VALID (nothing was asked), INVALID, "not run" or "unfinished".
+
+        PASS stands where it holds whatever the doubts are: see ``at_most``.
+        """
+        if self.validity.reasons:
+            return self.verdict.state or "INVALID"
+        if not self.trials:
+            return "not run"
+        if len(self.trials) < self.repeats and self.verdict.state is None:
+            return "unfinished"
+        return self.verdict.state or "VALID"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSummary:
+    """One system over all its cases; ``state`` is the worst of theirs, ``sentence`` says it with figures."""
+
+    label: str
+    kind: str
+    state: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A whole run."""
+
+    run: RunInfo
+    question: str | None
+    plan_text: str
+    objectives: tuple[RecordedObjective, ...]
+    systems: tuple[SystemSummary, ...]
+    cases: tuple[CaseSummary, ...]
+    environment: Mapping[str, Any]
+    journal: tuple[JournalEntry, ...]
+    changes: tuple[Change, ...]
+    uneven: str | None = None
+    """What is to be said where one system's attempts could not be believed more often than the others'."""
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What the run answers, in a few sentences made from its figures."""
+        return answers_of(self)
+
+    @property
+    def invalid(self) -> tuple[tuple[CaseSummary, TrialSummary], ...]:
+        """Every trial that may not be believed and was not set aside, with its case."""
+        return tuple((case, trial) for case in self.cases for trial in case.trials if trial.validity.reasons)
+
+    @property
+    def unjudged(self) -> tuple[CaseSummary, ...]:
+        """Every case that has no verdict for a cause of its own, whatever its trials are."""
+        return tuple(case for case in self.cases if case.own_causes)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What a reader must know first: where answers were not as expected, or fewer than was asked for."""
+        return tuple(
+            f"{case.case.system}, {case.label}: {'; '.join(case.findings)}"
+            for case in self.cases
+            if case.findings
+        )
+
+    @property
+    def trials(self) -> int:
+        """How many trials began, those set aside too."""
+        return sum(len(case.attempts) for case in self.cases)
+
+    @property
+    def set_aside(self) -> int:
+        """How many attempts were set aside."""
+        return sum(len(case.set_aside) for case in self.cases)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every planned trial was run and nothing cut the run off, as far as is known while it lives."""
+        lacking = any(len(case.trials) < case.repeats for case in self.cases)
+        return bool(self.trials) and not lacking and self.run.state in {"finished", "running"}
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """3 where a doubt leaves a case without a verdict or a trial is missing, 1 where an objective fails, else 0."""
+        doubted = any(case.state == "INVALID" for case in self.cases)
+        if doubted or not self.is_whole:
+            return ExitCode.INVALID_MEASUREMENT
+        failed = any(case.verdict.state == "FAIL" for case in self.cases)
+        return ExitCode.OBJECTIVE_FAILED if failed else ExitCode.PASS

@@ -1,0 +1,90 @@
+"""A trial over time, for the charts: frames of all workers put into common steps, roles beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.load.histograms import merge
+from seatrial.analysis.load.window import NANOSECONDS
+from seatrial.analysis.resources import CpuSpan, RoleCurve, role_curves
+from seatrial.analysis.run.model import SeriesPoint, TrialSeries
+from seatrial.analysis.run.steps import POINTS_LIMIT, Step, steps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.generator.frames import Frame
+    from seatrial.observe.samples import ProcessSample
+    from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
+
+_WITH_REQUESTS = ("warm up", "measure")
+
+
+def trial_series(
+    case: RecordedCase,
+    trial: RecordedTrial,
+    phases: Sequence[RecordedPhase],
+    frames: Sequence[Frame],
+    samples: Sequence[ProcessSample],
+) -> TrialSeries:
+    """Return the curves of one trial, times counting from its start, at most about 2,000 points each."""
+    roles = tuple(_shifted(_thinned(curve), trial.started_s) for curve in role_curves(samples))
+    points = tuple(_point(case, step, trial.started_s) for step in steps_of(frames, phases))
+    return TrialSeries(points, roles)
+
+
+def from_start(phases: Sequence[RecordedPhase], started_s: float) -> tuple[RecordedPhase, ...]:
+    """Return the phases with times that count from the start of the trial."""
+    return tuple(
+        replace(
+            phase,
+            start_s=phase.start_s - started_s,
+            end_s=None if phase.end_s is None else phase.end_s - started_s,
+        )
+        for phase in phases
+    )
+
+
+def _point(case: RecordedCase, step: Step, started_s: float) -> SeriesPoint:
+    latency = merge(part.latency for frame in step.frames for part in frame.parts)
+    last = {frame.worker: frame for frame in step.frames}
+    return SeriesPoint(
+        start_s=step.start_ns / NANOSECONDS - started_s,
+        end_s=step.end_ns / NANOSECONDS - started_s,
+        phase=step.phase,
+        requested_per_s=case.rate_per_s if step.phase in _WITH_REQUESTS else None,
+        sent_per_s=step.per_s(step.sent),
+        completed_per_s=step.per_s(step.completed),
+        latency_us_p50=latency.quantile_us(0.5) if latency.count else None,
+        latency_us_p99=latency.quantile_us(0.99) if latency.count else None,
+        latency_us_max=latency.max_us if latency.count else None,
+        errors=sum(sum(frame.errors.values()) for frame in step.frames),
+        held=sum(frame.held for frame in last.values()),
+        active=sum(frame.active for frame in last.values()),
+    )
+
+
+def _thinned(curve: RoleCurve) -> RoleCurve:
+    every = -(-len(curve.at_s) // POINTS_LIMIT) or 1
+    if every == 1:
+        return curve
+    groups = [curve.cpu[at : at + every] for at in range(0, len(curve.cpu), every)]
+    return RoleCurve(
+        curve.role,
+        curve.at_s[::every],
+        curve.memory_bytes[::every],
+        tuple(_joined(group) for group in groups),
+        curve.memory_measure,
+    )
+
+
+def _joined(spans: Sequence[CpuSpan]) -> CpuSpan:
+    used_s = sum(span.cores * (span.end_s - span.start_s) for span in spans)
+    start_s, end_s = spans[0].start_s, spans[-1].end_s
+    return CpuSpan(start_s, end_s, used_s / (end_s - start_s))
+
+
+def _shifted(curve: RoleCurve, started_s: float) -> RoleCurve:
+    spans = (CpuSpan(span.start_s - started_s, span.end_s - started_s, span.cores) for span in curve.cpu)
+    return replace(curve, at_s=tuple(at_s - started_s for at_s in curve.at_s), cpu=tuple(spans))

@@ -1,0 +1,158 @@
+"""A record in, everything that the reports show out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.load.stored import load_result
+from seatrial.analysis.resources import trial_resources
+from seatrial.analysis.run.attempts import divided, uneven, without_retries
+from seatrial.analysis.run.cases import case_summary
+from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
+from seatrial.analysis.run.partial import load_from_frames
+from seatrial.analysis.run.sentences import sentence_of, state_of
+from seatrial.analysis.run.series import from_start, trial_series
+from seatrial.analysis.validity.evidence import TrialEvidence, evidence_of, measure_window
+from seatrial.analysis.validity.judge import judge_trial, remarks_on
+from seatrial.record.fetch import UNREADABLE
+from seatrial.record.tables.rows import JournalEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.analysis.load.result import LoadResult, Validity
+    from seatrial.generator.frames import Frame
+    from seatrial.record.reader import RunReader
+    from seatrial.record.tables.rows import RecordedCase, RecordedTrial
+
+
+def summarise_run(reader: RunReader) -> RunSummary:
+    """Return what is to be said of a run, finished, cut off or live; raises ``RecordError``."""
+    # The plan says how many trials there were to be, whenever the run was cut off.
+    repeats = reader.plan()["plan"]["repeat"]
+    cases = tuple(_case(reader, case, repeats) for case in reader.cases())
+    return RunSummary(
+        run=reader.run(),
+        question=reader.question(),
+        plan_text=reader.plan_text(),
+        objectives=reader.objectives(),
+        systems=_systems(cases),
+        cases=cases,
+        environment=reader.environment(),
+        changes=reader.changes(),
+        uneven=uneven(_attempts_by_system(cases)),
+        # Last: what cannot be read is known once everything has been.
+        journal=(*reader.journal(), *_damaged(reader)),
+    )
+
+
+def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:
+    run = reader.run()
+    return tuple(
+        JournalEntry(
+            run.ended_utc or run.started_utc, "seatrial", damage.trial, f"the record is damaged: {damage}"
+        )
+        for damage in reader.damage
+    )
+
+
+def validities_of(reader: RunReader, case: RecordedCase) -> tuple[Validity, ...]:
+    """Return whether the trials of one case may be believed, and nothing else of them."""
+    return tuple(
+        judge_trial(_evidence(reader, case, trial, reader.frames(trial.trial)))
+        for trial in _ended(reader, case)
+    )
+
+
+def validity_of(reader: RunReader, number: int) -> Validity | None:
+    """Return whether one trial that has ended may be believed; None where the record has no such trial."""
+    trial = reader.trial(number)
+    if trial is None or trial.state == "running":
+        return None
+    case = next((case for case in reader.cases() if case.id == trial.case_id), None)
+    return None if case is None else judge_trial(_evidence(reader, case, trial, reader.frames(number)))
+
+
+def _attempts_by_system(cases: Sequence[CaseSummary]) -> dict[str, list[TrialSummary]]:
+    found: dict[str, list[TrialSummary]] = {}
+    for case in cases:
+        found.setdefault(case.case.system, []).extend(case.attempts)
+    return found
+
+
+def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
+    by_label: dict[str, list[CaseSummary]] = {}
+    for case in cases:
+        by_label.setdefault(case.case.system, []).append(case)
+    return tuple(
+        SystemSummary(label, own[0].case.kind, state_of(own), sentence_of(label, own))
+        for label, own in by_label.items()
+    )
+
+
+def _case(reader: RunReader, case: RecordedCase, repeats: int) -> CaseSummary:
+    # Once: the next time that a live run is read more of its trials may have ended.
+    ended = _ended(reader, case)
+    frames = {trial.trial: reader.frames(trial.trial) for trial in ended}
+    attempts = [_trial(reader, case, trial, frames[trial.trial]) for trial in ended]
+    objectives = reader.objectives()
+
+    def summed(trials: Sequence[TrialSummary], aside: tuple[TrialSummary, ...]) -> CaseSummary:
+        of_trials = [frames[trial.trial] for trial in trials]
+        return replace(case_summary(case, trials, of_trials, objectives, repeats), set_aside=aside)
+
+    judged = summed(*divided(attempts, repeats))
+    kept, in_vain = without_retries(attempts, repeats)
+    if judged.set_aside or judged.verdict.state is not None or not in_vain:
+        return judged
+    first = summed(kept, in_vain)
+    return first if first.verdict.state == "PASS" else judged
+
+
+def _ended(reader: RunReader, case: RecordedCase) -> list[RecordedTrial]:
+    # A trial that is running now has nothing to be judged yet.
+    return [trial for trial in reader.trials() if trial.case_id == case.id and trial.state != "running"]
+
+
+def _evidence(
+    reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
+) -> TrialEvidence:
+    load = _stored_load(reader, trial)
+    if load is None:
+        load = load_from_frames(case, measure_window(reader.phases(trial.trial), frames), frames)
+    return evidence_of(reader, case, trial, load, frames)
+
+
+def _trial(
+    reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
+) -> TrialSummary:
+    phases, samples = reader.phases(trial.trial), reader.process_samples(trial.trial)
+    window = measure_window(phases, frames)
+    evidence = _evidence(reader, case, trial, frames)
+    load = evidence.load
+    achieved_per_s = None if load is None else load.rate_achieved_per_s
+    return TrialSummary(
+        trial=trial.trial,
+        repeat=trial.repeat,
+        order=trial.order,
+        state=trial.state,
+        started_utc=trial.started_utc,
+        validity=judge_trial(evidence),
+        remarks=remarks_on(evidence),
+        load=load,
+        counts=evidence.counts,
+        resources=trial_resources(samples, frames, phases, window, achieved_per_s),
+        phases=from_start(phases, trial.started_s),
+        series=trial_series(case, trial, phases, frames, samples),
+    )
+
+
+def _stored_load(reader: RunReader, trial: RecordedTrial) -> LoadResult | None:
+    if trial.load is None:
+        return None
+    try:
+        return load_result(trial.load)
+    except UNREADABLE as error:
+        reader.note_damage("trials", trial.trial, error, trial.trial)
+        return None

@@ -1,0 +1,187 @@
+"""What the judgement of a trial rests on, gathered from the record into one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.load.result import Reason
+from seatrial.analysis.load.stored import reason
+from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
+from seatrial.analysis.resources import CPU_SPAN_MIN_S
+from seatrial.observe.shares import CpuShares, CpuTimes, shares_between
+from seatrial.record.events import TrialCounts, TrialFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.generator.frames import Frame
+    from seatrial.observe.samples import HostSample
+    from seatrial.record.reader import RunReader
+    from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEvidence:
+    """One worker: mean CPU in the measure phase (None is unknown), lost frames, the longest hole between two."""
+
+    worker: int
+    cpu_cores: float | None = None
+    missing_frames: int = 0
+    longest_gap_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEvidence:
+    """All that the rules look at. ``unfinished`` is requests of the whole trial sent and never completed."""
+
+    state: str
+    load: LoadResult | None
+    held: Gauge = field(default_factory=Gauge)
+    active: Gauge = field(default_factory=Gauge)
+    counts: TrialCounts = field(default_factory=TrialCounts)
+    unfinished: int = 0
+    facts: TrialFacts = field(default_factory=TrialFacts)
+    workers: tuple[WorkerEvidence, ...] = ()
+    steal_fraction: float | None = None
+    cpu: CpuShares | None = None
+    known_reasons: tuple[Reason, ...] = ()
+
+
+def evidence_of(
+    reader: RunReader,
+    case: RecordedCase,
+    trial: RecordedTrial,
+    load: LoadResult | None,
+    frames: Sequence[Frame],
+) -> TrialEvidence:
+    """Gather the evidence of one trial of a record."""
+    window = measure_window(reader.phases(trial.trial), frames)
+    looks = _looks_in(reader, trial.trial, window)
+    return TrialEvidence(
+        state=trial.state,
+        load=load,
+        held=gauge_in(frames, window, "held", case.held),
+        active=gauge_in(
+            frames, window, "active", case.active if case.rate_per_s or case.loop == "closed" else 0
+        ),
+        counts=_counts(trial.counts, frames),
+        unfinished=sum(part.sent - part.completed for frame in frames for part in frame.parts),
+        facts=trial.facts,
+        workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
+        steal_fraction=_steal_fraction(looks),
+        cpu=_cpu_shares(reader, trial.trial, looks),
+        # Last: what cannot be read is known once everything has been.
+        known_reasons=(*(reason(item) for item in trial.reasons), *_damage(reader, trial.trial)),
+    )
+
+
+def _damage(reader: RunReader, trial: int) -> tuple[Reason, ...]:
+    found = reader.damage_of(trial)
+    if not found:
+        return ()
+    others = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    return (
+        Reason(
+            "environment.record",
+            f"what was recorded of this trial cannot all be read: {found[0]}{others}",
+            "run it again, and keep records on a disk that works; the journal names everything that is damaged",
+        ),
+    )
+
+
+def measure_window(phases: Iterable[RecordedPhase], frames: Iterable[Frame]) -> Window | None:
+    """Return when requests of the measure phase were sent; None where it never began.
+
+    The recorded phase says it; the next one begins late where the conductor was busy, so the length that was
+    expected is the limit. In a trial that was cut the phase has no end, so the last frame that every worker still
+    wrote is it; its first frame is no beginning, for an interval may straddle the border.
+    """
+    measuring = [frame for frame in frames if any(part.phase == "measure" for part in frame.parts)]
+    recorded = next((phase for phase in phases if phase.name == "measure"), None)
+    last_ns = _last_ns(measuring)
+    if recorded is not None:
+        start_ns = int(recorded.start_s * NANOSECONDS)
+        end_ns = int(recorded.end_s * NANOSECONDS) if recorded.end_s is not None else last_ns
+        if end_ns is None:
+            return None
+        if recorded.expected_s is not None:
+            end_ns = min(end_ns, start_ns + round(recorded.expected_s * NANOSECONDS))
+        return Window(start_ns, max(start_ns, end_ns))
+    if last_ns is None:
+        return None
+    return Window(min(frame.start_ns for frame in measuring), last_ns)
+
+
+def _last_ns(measuring: Sequence[Frame]) -> int | None:
+    # Workers do not write their last frames together; one that is behind by more than an interval was gone.
+    ends = {frame.worker: (frame.end_ns, frame.end_ns - frame.start_ns) for frame in measuring}
+    if not ends:
+        return None
+    latest = max(end_ns for end_ns, _ in ends.values())
+    return min(end_ns for end_ns, length_ns in ends.values() if latest - end_ns <= length_ns)
+
+
+def _counts(counts: TrialCounts, frames: Sequence[Frame]) -> TrialCounts:
+    # The conductor may leave the generator's own count to the frames, which hold it exactly.
+    if counts.generator_completed is not None or not frames:
+        return counts
+    completed = sum(part.completed for frame in frames for part in frame.parts)
+    return TrialCounts(
+        completed, counts.system_requests, counts.system_upstream_requests, counts.origin_requests
+    )
+
+
+def worker_evidence(worker: int, frames: Sequence[Frame], window: Window | None) -> WorkerEvidence:
+    """Return what the frames of one worker say of the worker itself."""
+    expected = frames[-1].seq - frames[0].seq + 1
+    gaps = [later.start_ns - earlier.end_ns for earlier, later in pairwise(frames)]
+    return WorkerEvidence(
+        worker=worker,
+        cpu_cores=cpu_cores_in(frames, window),
+        missing_frames=expected - len(frames),
+        longest_gap_s=max(gaps, default=0) / NANOSECONDS,
+    )
+
+
+def _looks_in(reader: RunReader, trial: int, window: Window | None) -> list[HostSample]:
+    """Return the looks at the machine within the window."""
+    if window is None:
+        return []
+    start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
+    return [sample for sample in reader.host_samples(trial) if start_s <= sample.at_s <= end_s]
+
+
+def _are_apart(seen: Sequence[HostSample]) -> bool:
+    # A look at an end of the window may stand beside a regular one: one tick is a large part of that time.
+    return len(seen) > 1 and seen[-1].at_s - seen[0].at_s >= CPU_SPAN_MIN_S
+
+
+def _steal_fraction(seen: Sequence[HostSample]) -> float | None:
+    if not _are_apart(seen) or "cpu_steal_s" not in seen[0].values:
+        return None
+    stolen_s = seen[-1].values["cpu_steal_s"] - seen[0].values["cpu_steal_s"]
+    cores = seen[-1].values.get("cpu_count", 1) or 1
+    return stolen_s / (seen[-1].at_s - seen[0].at_s) / cores
+
+
+def _cpu_shares(reader: RunReader, trial: int, seen: Sequence[HostSample]) -> CpuShares | None:
+    """Return whose the CPU time was, between the first and the last look at the machine in the window."""
+    if not _are_apart(seen) or "cpu_user_s" not in seen[0].values:
+        return None
+    ours: dict[int, list[float]] = {}
+    for sample in reader.process_samples(trial):
+        if seen[0].at_s <= sample.at_s <= seen[-1].at_s:
+            ours.setdefault(sample.pid, []).append(sample.cpu_user_s + sample.cpu_system_s)
+    used_s = sum(looks[-1] - looks[0] for looks in ours.values())
+    return shares_between(_times(seen[0].values, 0.0), _times(seen[-1].values, used_s))
+
+
+def _times(values: Mapping[str, float], ours_s: float) -> CpuTimes:
+    processes_s = sum(values[f"cpu_{kind}_s"] for kind in ("user", "nice", "system"))
+    idle_s = values["cpu_idle_s"] + values.get("cpu_iowait_s", 0.0)
+    interrupts_s = sum(values.get(f"cpu_{kind}_s", 0.0) for kind in ("irq", "softirq"))
+    stolen_s = values.get("cpu_steal_s", 0.0)
+    return CpuTimes(processes_s, idle_s, ours_s, processes_s + idle_s + interrupts_s + stolen_s, stolen_s)

@@ -1,0 +1,1 @@
+"""How every command reads its streams, ends, and speaks of errors."""

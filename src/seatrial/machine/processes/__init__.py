@@ -1,0 +1,1 @@
+"""Child processes: started, guarded, ended, and found again after a crash."""

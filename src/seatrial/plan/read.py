@@ -1,0 +1,90 @@
+"""Read a plan file: bytes, YAML nodes, the models' shape, the models. Every mistake is said in one go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seatrial.errors import PlanError
+from seatrial.limits import MAX_FILE_BYTES
+from seatrial.plan.written.decode import decode
+from seatrial.plan.written.forms import describe, reshape
+from seatrial.plan.written.rules import broken_rules
+from seatrial.plan.yaml.problems import PlanFileError, Problem, Span
+from seatrial.plan.yaml.yaml12 import Map, read_yaml
+
+if TYPE_CHECKING:
+    from seatrial.plan.model.plan import Plan
+
+_BYTE_ORDER_MARK = "\ufeff"
+"""Editors on Windows put it before a text; it is no part of the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPlan:
+    """A plan and the very text that it was read from, every character as it stood in the file."""
+
+    plan: Plan
+    text: str
+
+
+def read_given_plan(path: Path | str) -> GivenPlan:
+    """Return the plan in a file with its text; raises PlanError with every mistake and its place.
+
+    The file is read once: it may be a pipe, and it may be edited while what was in it is run.
+    """
+    text = read_plan_text(path)
+    return GivenPlan(parse_plan(text, str(path)), text)
+
+
+def read_plan(path: Path | str) -> Plan:
+    """Return the plan in a file; raises PlanError with every mistake and its place."""
+    return read_given_plan(path).plan
+
+
+def read_plan_text(path: Path | str) -> str:
+    """Return a plan file's text, as the record keeps it; raises PlanError if it is missing or unreadable."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise PlanError(
+            f"the plan {path} cannot be read: {error.strerror or error}",
+            next_step="name a plan file, such as plans/quick.yaml",
+        ) from None
+    return decode_plan_bytes(content, str(path))
+
+
+def decode_plan_bytes(content: bytes, name: str) -> str:
+    """Return the text of a plan file's bytes; raises PlanError if they are too many or not UTF-8."""
+    if len(content) > MAX_FILE_BYTES:
+        raise PlanError(
+            f"the plan {name} is larger than {MAX_FILE_BYTES} bytes", cause="this is probably another file"
+        )
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", errors="replace").removeprefix(_BYTE_ORDER_MARK)
+        span = Span(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        problem = Problem(span, f"the byte 0x{content[error.start]:02x} is not UTF-8", "text in UTF-8")
+        raise PlanFileError(name, content.decode("utf-8", errors="replace"), [problem]) from None
+
+
+def parse_plan(source: str, name: str) -> Plan:
+    """Return the plan in a text; ``name`` is the file's in messages. Raises PlanError with every mistake."""
+    source = source.removeprefix(_BYTE_ORDER_MARK)
+    root, problems = read_yaml(source)
+    if root is None:
+        raise PlanFileError(name, source, problems)
+    if not isinstance(root, Map):
+        text = f"a plan is a mapping, not {describe(root)}"
+        raise PlanFileError(
+            name, source, [*problems, Problem(root.span, text, "a mapping that starts with `name:`")]
+        )
+    problems.extend(broken_rules(root))
+    plan, mistakes = decode(reshape(root, problems))
+    problems.extend(mistakes)
+    if plan is None or problems:
+        raise PlanFileError(name, source, problems)
+    return plan

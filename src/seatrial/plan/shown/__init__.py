@@ -1,0 +1,1 @@
+"""A plan as text, as a schema, as a reference, and compiled."""

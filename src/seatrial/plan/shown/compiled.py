@@ -1,0 +1,39 @@
+"""The compiled plan as one JSON document: every default, every limit, the cases, the order of trials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seatrial.limits import named_limits
+from seatrial.plan.cases import compile_cases, expected_run_s, trial_order
+
+if TYPE_CHECKING:
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model.plan import Plan
+
+SCHEMA = "seatrial.plan/1"
+
+
+def compiled_document(plan: Plan) -> dict[str, Any]:
+    """Return what `seatrial plan show --json` prints and the record keeps; units are in the names."""
+    cases = compile_cases(plan)
+    order = trial_order(plan, cases)
+    return {
+        "schema": SCHEMA,
+        "plan": plan.model_dump(mode="json"),
+        "limits": named_limits(),
+        "cases": [_case_document(case) for case in cases],
+        "trials": [{"case_id": case.id, "repeat": repeat} for case, repeat in order],
+        "expected_s": expected_run_s(plan, cases),
+    }
+
+
+def _case_document(case: Case) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "system": case.system.label,
+        "variables": dict(case.variables),
+        "load": case.load.model_dump(mode="json"),
+        "origin": case.origin.model_dump(mode="json"),
+        "expected_s": case.expected_s,
+    }

@@ -1,0 +1,136 @@
+"""The JSON Schema (draft 2020-12) of a plan as written in YAML, for editors and for the plan reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from seatrial import limits
+from seatrial.plan.metrics import COMPARISONS, METRICS
+from seatrial.plan.model import plan as model
+from seatrial.plan.model.fields import Model, model_fields, quantity_of
+from seatrial.plan.variables import VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+_OPTIONS: Mapping[str, type[Model]] = {
+    "envoy": model.EnvoyOptions,
+    "nginx": model.NginxOptions,
+    "direct": model.DirectOptions,
+}
+_LABEL = {
+    "type": "string",
+    "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$",
+    "description": "Names the system in every output. If left out: its word, numbered from the second on.",
+    "examples": ["envoy-tuned"],
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the schema: sections come from the models; the short forms, which models lack, from here."""
+    schema = model.Plan.model_json_schema(by_alias=True)
+    definitions = schema["$defs"]
+    for name in ("SystemPlan", "Variable", "Objective", "EnvoyOptions", "NginxOptions", "DirectOptions"):
+        definitions.pop(name, None)
+    schema["properties"].update(systems=_systems(), vary=_vary(), objectives=_objectives())
+    definitions["LoadPlan"]["properties"]["headers"] = _headers()
+    origin = definitions["OriginPlan"]["properties"]
+    origin["delay"] = _delay(origin["delay"])
+    _readable_defaults(schema["properties"], model.Plan)
+    for name in ("LoadPlan", "OriginPlan", "PhasePlan", "DelayPlan"):
+        _readable_defaults(definitions[name]["properties"], getattr(model, name))
+    return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}
+
+
+def options_schema(kind: str) -> dict[str, Any]:
+    """Return the schema of one system's options, as they are in YAML."""
+    schema = _OPTIONS[kind].model_json_schema(by_alias=True)
+    _readable_defaults(schema["properties"], _OPTIONS[kind])
+    properties = {key: value for key, value in schema["properties"].items() if key != "kind"}
+    return {
+        "type": "object",
+        "description": schema["description"],
+        "properties": {**properties, "label": _LABEL},
+        "additionalProperties": False,
+    }
+
+
+def _systems() -> dict[str, Any]:
+    by_name = {kind: {"anyOf": [{"type": "null"}, options_schema(kind)]} for kind in _OPTIONS}
+    with_options = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
+    return {
+        "type": "array",
+        "description": "The systems under test; each case runs on each of them.",
+        "examples": [["direct", {"envoy": {"concurrency": 2}}, "nginx"]],
+        "minItems": 1,
+        "maxItems": limits.MAX_SYSTEMS,
+        "items": {"anyOf": [{"enum": list(_OPTIONS)}, {**with_options, "properties": by_name}]},
+    }
+
+
+def _vary() -> dict[str, Any]:
+    properties = {
+        name: {
+            "type": "array",
+            "description": kind.meaning[0].upper() + kind.meaning[1:] + ".",
+            "examples": [list(kind.example)],
+            "minItems": 1,
+            "maxItems": limits.MAX_VALUES_PER_VARIABLE,
+            "uniqueItems": True,
+            "items": kind.quantity.json_schema(),
+        }
+        for name, kind in VARIABLES.items()
+    }
+    return {
+        "type": "object",
+        "description": "Variables and their values; the cases are the product of all of them.",
+        "properties": properties,
+        "additionalProperties": False,
+        "default": {},
+    }
+
+
+def _objectives() -> dict[str, Any]:
+    return {
+        "type": "array",
+        "description": "What must hold for a PASS, in every valid case.",
+        "examples": [["p99 < 30 ms", "errors == 0"]],
+        "maxItems": limits.MAX_OBJECTIVES,
+        "items": {
+            "type": "string",
+            "pattern": rf"^\s*({'|'.join(METRICS)})\s*({'|'.join(COMPARISONS)})\s*[0-9].*$",
+        },
+        "default": [],
+    }
+
+
+def _headers() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "Further request headers.",
+        "examples": [{"Accept": "*/*"}],
+        "maxProperties": limits.MAX_HEADERS,
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+        "default": {},
+    }
+
+
+def _delay(section: dict[str, Any]) -> dict[str, Any]:
+    fixed = model.DelayPlan.model_json_schema(by_alias=True)["properties"]["mean"]["anyOf"]
+    rest = {key: value for key, value in section.items() if key not in {"$ref", "default"}}
+    return {"anyOf": [*fixed, {"$ref": "#/$defs/DelayPlan"}], "default": 0, **rest}
+
+
+def _readable_defaults(properties: dict[str, Any], of: type[Model]) -> None:
+    """Print defaults as a plan file would have them; drop titles and the defaults of whole sections."""
+    fields = model_fields(of)
+    for name, schema in properties.items():
+        schema.pop("title", None)
+        if isinstance(schema.get("default"), dict) and schema["default"]:
+            del schema["default"]
+        quantity = quantity_of(fields[name])
+        if quantity and isinstance(schema.get("default"), int | float):
+            shown = quantity.unit.show(schema["default"])
+            schema["default"] = int(shown) if shown.isdigit() else shown

@@ -1,0 +1,111 @@
+"""The compiled plan as text: every default filled in, every limit, the cases and how long it all takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.limits import named_limits
+from seatrial.plan.cases import compile_cases, expected_run_s
+from seatrial.plan.model.fields import Model, quantity_of
+from seatrial.plan.model.target import DirectOptions, EnvoyOptions, NginxOptions
+from seatrial.plan.variables import VARIABLES
+from seatrial.units import format_count, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model.plan import Plan
+
+_OPTIONS = (EnvoyOptions, NginxOptions, DirectOptions)
+# What is decided from the machine when the plan leaves it out.
+_AUTOMATIC = ("workers", "sources")
+
+
+def plan_text(plan: Plan) -> str:
+    """Return what `seatrial plan show` prints."""
+    cases = compile_cases(plan)
+    blocks = [
+        _columns(_head(plan)),
+        *(f"{name}\n{_columns(_section(section, plan))}" for name, section in _sections(plan)),
+        f"cases\n{_columns(_case_row(case) for case in cases)}",
+        f"limits\n{_columns((f'  {name}', str(value)) for name, value in named_limits().items())}",
+        _columns(_sums(plan, cases)),
+    ]
+    return "\n\n".join(blocks)
+
+
+def _head(plan: Plan) -> Iterator[Sequence[str]]:
+    yield "plan", plan.name
+    yield "question", " ".join((plan.question or "none").split())
+    yield "seed", str(plan.seed)
+    for objective in plan.objectives:
+        yield "objective", objective.text
+
+
+def _sections(plan: Plan) -> Iterator[tuple[str, Model]]:
+    for system in plan.systems:
+        name = (
+            f"system {system.label}"
+            if system.label == system.kind
+            else f"system {system.label} ({system.kind})"
+        )
+        yield name, system.options
+    yield "origin", plan.origin
+    yield "load", plan.load
+    yield "phases", plan.phases
+
+
+def _section(section: Model, plan: Plan | None = None) -> Iterator[Sequence[str]]:
+    """Yield a row for each field; ``plan`` is given where one of its variables may stand in for the value."""
+    fields = type(section).model_fields
+    varied = (
+        {variable.name for variable in plan.vary} if plan and section in (plan.load, plan.origin) else set()
+    )
+    names = [name for name in fields if name != "kind" or section.__class__ not in _OPTIONS]
+    for name in names:
+        key = fields[name].alias or name
+        yield f"  {key}", "varies" if key in varied else _value(section, name)
+    if not names:
+        yield "  no options", ""
+
+
+def _value(section: Model, name: str) -> str:
+    value = getattr(section, name)
+    quantity = quantity_of(type(section).model_fields[name])
+    if quantity and isinstance(value, int | float):
+        return quantity.unit.show(value)
+    if isinstance(value, Model):
+        return ", ".join(" ".join(row).strip() for row in _section(value))
+    if isinstance(value, tuple) and value:
+        return ", ".join(": ".join(item) if isinstance(item, tuple) else str(item) for item in value)
+    if value is None or value == ():
+        return "automatic" if name in _AUTOMATIC else "none"
+    return str(value)
+
+
+def _case_row(case: Case) -> Sequence[str]:
+    values = (f"{name} {VARIABLES[name].quantity.unit.show(value)}" for name, value in case.variables)
+    ramp = f"ramp {format_duration(round(case.ramp_s, 1))}"
+    return f"  {case.id}", *values, ramp, f"in all {format_duration(round(case.expected_s, 1))}"
+
+
+def _sums(plan: Plan, cases: Sequence[Case]) -> Iterator[Sequence[str]]:
+    count = len(cases)
+    yield "cases", str(count)
+    yield (
+        "trials",
+        f"{format_count(count * plan.repeat)} ({count} cases, {plan.repeat} times each, in randomised order)",
+    )
+    yield "again", f"at most {plan.retry} of each case, in place of trials that cannot be believed"
+    yield "under load", format_duration(round(plan.repeat * sum(case.measuring_s for case in cases)))
+    yield "expected", format_duration(round(expected_run_s(plan, cases)))
+
+
+def _columns(rows: Iterable[Sequence[str]]) -> str:
+    """Align the rows' cells; the last cell of a row may be as long as it likes."""
+    table = list(rows)
+    width = max(len(row) for row in table)
+    widths = [max((len(row[at]) for row in table if at < len(row) - 1), default=0) for at in range(width)]
+    lines = ("  ".join(cell.ljust(widths[at]) for at, cell in enumerate(row)).rstrip() for row in table)
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""What must hold between the parts of a plan, read from the nodes: said together with every other mistake."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from seatrial import units
+from seatrial.limits import MAX_CASES, MAX_TRIALS
+from seatrial.plan.variables import VARIABLES
+from seatrial.plan.yaml.problems import Problem
+from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seatrial.plan.yaml.problems import Span
+
+
+def broken_rules(root: Map) -> Iterator[Problem]:
+    """Yield what does not fit together in a plan as it was written (before its short forms were reshaped)."""
+    vary = root.get("vary")
+    varied = vary if isinstance(vary, Map) else Map(root.span, {})
+    yield from _given_twice(root, varied)
+    yield from _rate_and_loop(root, varied)
+    yield from _nothing_to_do(root, varied)
+    yield from _delay_and_timeout(root)
+    yield from _proxies_of_objectives(root)
+    yield from _too_many(root, varied)
+
+
+def _given_twice(root: Map, varied: Map) -> Iterator[Problem]:
+    for name, kind in VARIABLES.items():
+        section = root.get(kind.section)
+        if name in varied.entries and isinstance(section, Map) and name in section.entries:
+            text = f"`{name}` is given in `{kind.section}` as well as in `vary`"
+            yield Problem(
+                section.entries[name].key, text, "one of the two: `vary` moves it, or it stands still"
+            )
+
+
+def _rate_and_loop(root: Map, varied: Map) -> Iterator[Problem]:
+    section = root.get("load") or Map(root.span, {})
+    if not isinstance(section, Map):
+        return
+    rate = _where("rate", varied, section)
+    silent = _is_zero(section.get("active")) and "active" not in varied.entries
+    loop = section.get("loop")
+    if isinstance(loop, Scalar) and loop.text == "closed":
+        if silent:
+            text = "a closed loop needs connections that send, but `active` is 0"
+            yield Problem(section.entries["active"].key, text, "`active` of 1 or more, or `loop: open`")
+        if rate:
+            text = "a closed loop has no `rate`: it sends when the answer before has come"
+            yield Problem(rate, text, "`loop: open`, or no `rate`")
+    elif rate and silent:
+        yield Problem(
+            rate, "a `rate` needs connections that carry it, but `active` is 0", "`active` of 1 or more"
+        )
+    elif not rate and not silent:
+        where = root.entries["load"].key if "load" in root.entries else root.span
+        yield Problem(
+            where, "no `rate`: an open loop sends by a schedule, and this plan has none", _RATE_ALLOWED
+        )
+
+
+_RATE_ALLOWED = "`rate` in `load` or in `vary`; `active: 0` to hold idle connections only; `loop: closed`"
+
+
+def _where(name: str, varied: Map, section: Map) -> Span | None:
+    entry = varied.entries.get(name) or section.entries.get(name)
+    return entry.key if entry else None
+
+
+def _is_zero(node: Node | None) -> bool:
+    try:
+        return isinstance(node, Scalar) and units.parse_count(node.value) == 0  # type: ignore[arg-type]
+    except ValueError:
+        return False
+
+
+def _nothing_to_do(root: Map, varied: Map) -> Iterator[Problem]:
+    """Yield cases without requests and without idle connections: they would be VALID about nothing."""
+    section = root.get("load")
+    if not isinstance(section, Map) or not _is_zero(section.get("active")) or "active" in varied.entries:
+        return
+    connections = varied.get("connections")
+    allowed = "`connections` of 1 or more, or `active` and a `rate`"
+    if isinstance(connections, List):
+        for item in connections.items:
+            if _is_zero(item):
+                yield Problem(item.span, "this case has no load: no connections, and `active` is 0", allowed)
+    elif "connections" not in section.entries or _is_zero(section.get("connections")):
+        text = "a plan without a load: no `connections`, and `active` is 0"
+        yield Problem(section.entries["active"].key, text, allowed)
+
+
+DEFAULT_TIMEOUT_S = 2.0
+"""That of ``LoadPlan``, which a test holds it against: this module reads nodes, before there are models."""
+
+
+def _delay_and_timeout(root: Map) -> Iterator[Problem]:
+    """Yield delays that no answer comes in time for: they would measure the timeout."""
+    origin, load = root.get("origin"), root.get("load")
+    delay = origin.get("delay") if isinstance(origin, Map) else None
+    given = load.get("timeout") if isinstance(load, Map) else None
+    timeout_s = DEFAULT_TIMEOUT_S if given is None else _duration_s(given)
+    parts = [delay.get("mean"), delay.get("low")] if isinstance(delay, Map) else [delay]
+    for part in parts:
+        delay_s = None if part is None else _duration_s(part)
+        if part is not None and delay_s is not None and timeout_s is not None and delay_s >= timeout_s:
+            shown = f"{units.format_duration(delay_s)} is not below the timeout of {units.format_duration(timeout_s)}"
+            yield Problem(
+                part.span, f"a delay of {shown}: requests would time out", "a longer `timeout` in `load`"
+            )
+
+
+def _proxies_of_objectives(root: Map) -> Iterator[Problem]:
+    """Yield objectives that no system is held to: never judged, they would look as if they held."""
+    systems, objectives = root.get("systems"), root.get("objectives")
+    if not isinstance(systems, List) or not isinstance(objectives, List):
+        return
+    kinds = [
+        item.text if isinstance(item, Scalar) else next(iter(item.entries), "")
+        for item in systems.items
+        if isinstance(item, Scalar | Map)
+    ]
+    for item in objectives.items:
+        if (
+            kinds
+            and set(kinds) == {"direct"}
+            and isinstance(item, Scalar)
+            and item.text.strip().startswith("proxy_")
+        ):
+            text = f"`{item.text.split()[0]}` is of a proxy, and this plan has none"
+            yield Problem(item.span, text, "`nginx` or `envoy` among the `systems`")
+
+
+def _duration_s(node: Node) -> float | None:
+    try:
+        return units.parse_duration_s(node.value) if isinstance(node, Scalar) else None  # type: ignore[arg-type]
+    except ValueError:
+        return None
+
+
+def _too_many(root: Map, varied: Map) -> Iterator[Problem]:
+    systems = root.get("systems")
+    lists = [entry.node for entry in varied.entries.values() if isinstance(entry.node, List)]
+    counts = [len(systems.items) if isinstance(systems, List) else 1, *(len(node.items) for node in lists)]
+    cases = math.prod(counts)
+    where = root.entries["vary"].key if "vary" in root.entries else root.span
+    sum_text = " x ".join(str(count) for count in counts)
+    if cases > MAX_CASES:
+        yield Problem(where, f"{sum_text} = {cases} cases are too many", f"at most {MAX_CASES} in one plan")
+    elif (trials := cases * _repeat(root)) > MAX_TRIALS:
+        yield Problem(
+            where, f"{sum_text} cases, repeated, are {trials} trials", f"at most {MAX_TRIALS} in one plan"
+        )
+
+
+def _repeat(root: Map) -> int:
+    node = root.get("repeat")
+    try:
+        return units.parse_count(node.value) if isinstance(node, Scalar) else 3  # type: ignore[arg-type]
+    except ValueError:
+        return 1

@@ -1,0 +1,1 @@
+"""Text to nodes with their places, and every mistake with its place."""

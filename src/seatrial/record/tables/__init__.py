@@ -1,0 +1,1 @@
+"""The tables of a record, and events and frames as their rows."""

@@ -1,0 +1,135 @@
+"""Each event as the rows that it becomes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+from seatrial.record import events
+from seatrial.record.tables.frame_rows import sample_json, split_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Row = tuple[str, tuple[Any, ...]]
+
+
+def case_rows(compiled: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield a row for each case of a compiled plan, with what the plan says of every case filled in."""
+    kinds = {system["label"]: system["kind"] for system in compiled["plan"]["systems"]}
+    for position, case in enumerate(compiled["cases"]):
+        kind = kinds[case["system"]]
+        document = {**case, "kind": kind, "phases": compiled["plan"]["phases"]}
+        values = (case["id"], position, case["system"], kind, json.dumps(document))
+        yield "INSERT INTO cases VALUES (?, ?, ?, ?, ?)", values
+
+
+def rows_of(event: events.Event, frame_id: int, now_utc: str) -> Iterator[Row]:
+    """Yield statements with their values; ``frame_id`` is the id for the frame, if the event is one."""
+    if isinstance(event, events.FrameRecorded):
+        yield from _frame_rows(event, frame_id)
+    elif isinstance(event, events.TrialEnded):
+        yield from _trial_end_rows(event)
+    else:
+        yield _row(event, now_utc)
+
+
+def _frame_rows(event: events.FrameRecorded, frame_id: int) -> Iterator[Row]:
+    frame = event.frame
+    counters, histograms = split_frame(frame)
+    values = (frame_id, event.trial, frame.worker, frame.seq, frame.start_ns, frame.end_ns, counters)
+    yield "INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)", values
+    for phase, kind, data in histograms:
+        yield (
+            "INSERT INTO frame_histograms (frame, phase, kind, data) VALUES (?, ?, ?, ?)",
+            (frame_id, phase, kind, data),
+        )
+
+
+def _trial_end_rows(event: events.TrialEnded) -> Iterator[Row]:
+    load = None if event.load is None else json.dumps(event.load)
+    facts = json.dumps(asdict(event.facts))
+    reasons = json.dumps([dict(reason) for reason in event.reasons])
+    statement = "UPDATE trials SET state = ?, ended_s = ?, load = ?, facts = ?, reasons = ? WHERE id = ?"
+    yield statement, (event.state, event.at_s, load, facts, reasons, event.trial)
+    counts = event.counts
+    yield (
+        "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?, ?)",
+        (
+            event.trial,
+            counts.generator_completed,
+            counts.system_requests,
+            counts.system_upstream_requests,
+            counts.origin_requests,
+        ),
+    )
+
+
+@singledispatch
+def _row(event: object, _: str) -> Row:
+    raise TypeError(f"{type(event).__name__} is not an event of the record")
+
+
+@_row.register
+def _(event: events.RunStarted, _: str) -> Row:
+    return "UPDATE run SET trials = ?", (event.trials,)
+
+
+@_row.register
+def _(event: events.RunEnded, now_utc: str) -> Row:
+    values = (event.state, event.exit_code, now_utc)
+    return "UPDATE run SET state = ?, exit_code = ?, ended_utc = ?", values
+
+
+@_row.register
+def _(event: events.TrialStarted, now_utc: str) -> Row:
+    columns = "id, case_id, system, repeat, ord, started_s, started_utc"
+    statement = f"INSERT INTO trials ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    return statement, (
+        event.trial,
+        event.case_id,
+        event.system,
+        event.repeat,
+        event.order,
+        event.at_s,
+        now_utc,
+    )
+
+
+@_row.register
+def _(event: events.PhaseStarted, _: str) -> Row:
+    statement = "INSERT INTO phases (trial, name, at_s, expected_s) VALUES (?, ?, ?, ?)"
+    return statement, (event.trial, event.phase, event.at_s, event.expected_s)
+
+
+@_row.register
+def _(event: events.ProcessSampled, _: str) -> Row:
+    statement = (
+        "INSERT INTO process_samples (trial, at_s, role, name, pid, cpu_user_s, cpu_system_s, rss_bytes,"
+        " pss_bytes, fds, threads, throttled_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    sample = event.sample
+    values = (sample.at_s, sample.role, sample.name, sample.pid, sample.cpu_user_s, sample.cpu_system_s)
+    sizes = (sample.rss_bytes, sample.pss_bytes, sample.fds, sample.threads, sample.throttled_s)
+    return statement, (event.trial, *values, *sizes)
+
+
+@_row.register
+def _(event: events.HostSampled, _: str) -> Row:
+    statement = "INSERT INTO host_samples (trial, at_s, sample) VALUES (?, ?, ?)"
+    return statement, (event.trial, event.sample.at_s, sample_json(event.sample.values))
+
+
+@_row.register
+def _(event: events.SystemSampled, _: str) -> Row:
+    statement = "INSERT INTO system_samples (trial, at_s, system, sample) VALUES (?, ?, ?, ?)"
+    sample = event.sample
+    return statement, (event.trial, sample.at_s, sample.system, sample_json(sample.values))
+
+
+@_row.register
+def _(event: events.Noted, now_utc: str) -> Row:
+    statement = "INSERT INTO journal (at_utc, author, trial, text) VALUES (?, ?, ?, ?)"
+    return statement, (now_utc, event.author, event.trial, event.text)

@@ -1,0 +1,119 @@
+"""The rows behind the charts over time: long form, one row for each point and series.
+
+Every curve is drawn as steps: a row says where a value begins, and it stands until the next row of its ``part``. The
+last row of a part repeats its value where that ends, so that a curve neither slopes nor runs on; where something is
+not known, a new part begins.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from seatrial.report.charts.style import PHASE_FILLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from seatrial.analysis.run.model import CaseSummary, TrialSummary
+
+Values = list[dict[str, Any]]
+# From when to when, and the value; None is not known.
+Span = tuple[float, float, float | None]
+
+MILLISECOND_US = 1_000
+MEGABYTE = 1_000_000
+# Rows are rounded to this, which is finer than any screen; two spans that are no further apart touch.
+INSTANT_S = 0.001
+# In the order of the legend, and of the colours.
+LATENCIES = ("p50", "p99", "max")
+
+
+def typical_trial(case: CaseSummary) -> TrialSummary | None:
+    """Return the trial whose p99 is the median of the repeats (the lower one of two), or the only one."""
+    known = [trial for trial in case.trials if trial.load is not None and trial.load.latency_us.count]
+    ordered = sorted(known, key=lambda trial: trial.load.latency_us.p99 if trial.load is not None else 0)
+    if ordered:
+        return ordered[(len(ordered) - 1) // 2]
+    return case.trials[0] if case.trials else None
+
+
+def phase_bands(trial: TrialSummary) -> Values:
+    """Return when each phase of the trial began and ended."""
+    last_s = max([point.end_s for point in trial.series.points], default=0.0)
+    return [
+        {
+            "phase": phase.name,
+            "start_s": round(phase.start_s, 3),
+            "end_s": round(phase.end_s if phase.end_s is not None else max(last_s, phase.start_s), 3),
+            "fill": PHASE_FILLS[phase.name],
+        }
+        for phase in trial.phases
+    ] or [{"phase": "", "start_s": 0, "end_s": last_s, "fill": "#ffffff"}]
+
+
+def rate_values(trial: TrialSummary) -> Values:
+    """Return requests/s asked for, in the phases that send, and completed."""
+    points = trial.series.points
+    achieved = [(point.start_s, point.end_s, point.completed_per_s) for point in points]
+    asked = next((point.requested_per_s for point in points if point.requested_per_s is not None), None)
+    bands = [band for band in phase_bands(trial) if band["phase"] in {"warm up", "measure"}]
+    requested = [(band["start_s"], band["end_s"], asked) for band in bands]
+    return [*_rows("requested", requested), *_rows("achieved", achieved)]
+
+
+def latency_values(trial: TrialSummary) -> Values:
+    """Return median, p99 and maximum of each step in milliseconds."""
+    rows: Values = []
+    for name in LATENCIES:
+        values = [
+            (point.start_s, point.end_s, getattr(point, f"latency_us_{name}"))
+            for point in trial.series.points
+        ]
+        rows += _rows(
+            name,
+            [
+                (start_s, end_s, None if us is None else max(1, us) / MILLISECOND_US)
+                for start_s, end_s, us in values
+            ],
+        )
+    return rows
+
+
+def cpu_values(trial: TrialSummary) -> Values:
+    """Return cores in use by each role."""
+    return [
+        row
+        for curve in trial.series.roles
+        for row in _rows(curve.role, ((span.start_s, span.end_s, span.cores) for span in curve.cpu))
+    ]
+
+
+def memory_values(trial: TrialSummary) -> Values:
+    """Return the memory of each role in megabytes, as it was seen last."""
+    rows: Values = []
+    for curve in trial.series.roles:
+        looks = list(zip(curve.at_s, curve.memory_bytes, strict=True))
+        spans = [(at_s, next_s, memory / MEGABYTE) for (at_s, memory), (next_s, _) in pairwise(looks)]
+        rows += _rows(curve.role, [*spans, *((at_s, at_s, memory / MEGABYTE) for at_s, memory in looks[-1:])])
+    return rows
+
+
+def _rows(series: str, spans: Iterable[Span]) -> Values:
+    rows: Values = []
+    part, ended_s = 0, None
+    for start_s, end_s, value in spans:
+        if value is None:
+            continue
+        if ended_s is not None and start_s - ended_s > INSTANT_S:
+            part += 1
+        if rows and rows[-1]["part"] == part and rows[-1]["at_s"] == round(start_s, 3):
+            rows.pop()
+        rows.append(_row(series, part, start_s, value))
+        rows.append(_row(series, part, end_s, value))
+        ended_s = end_s
+    return rows
+
+
+def _row(series: str, part: int, at_s: float, value: float) -> dict[str, Any]:
+    return {"series": series, "part": part, "at_s": round(at_s, 3), "value": float(f"{value:.6g}")}

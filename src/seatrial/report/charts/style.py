@@ -1,0 +1,84 @@
+"""Colours and type of the charts, in one place. In all charts of a page one colour means one thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seatrial.analysis.run.labels import UNPROXIED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+# Systems: Okabe and Ito's palette, which people with any kind of colour vision distinguish; the baseline is grey.
+SYSTEMS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+BASELINE = "#7d8590"
+# Everything else that has a curve, in colours that no system has. Percentiles are shades of one colour.
+OTHERS = {
+    "requested": "#24292f",
+    "generator": "#c2185b",
+    "origin": "#795548",
+    "seatrial": "#9e9d24",
+    "p50": "#b3aee6",
+    "p99": "#6a5acd",
+    "max": "#2e2370",
+}
+
+PHASE_FILLS = {
+    "set up": "#ffffff",
+    "ramp": "#f6f8fa",
+    "warm up": "#eef2f6",
+    "measure": "#e3f1e6",
+    "cool down": "#f6f8fa",
+}
+
+# How cases that may not be believed are drawn, everywhere: dashed lines, hollow dots.
+BELIEVED, DOUBTED = "believed", "INVALID (dashed, hollow)"
+DASHES = {BELIEVED: [1, 0], DOUBTED: [4, 3]}
+
+INK, SOFT, LINE, GRID = "#24292f", "#57606a", "#d0d7de", "#e7ebef"
+
+CONFIG: dict[str, Any] = {
+    # A chart brings its own ground along: its colours are made for white, whatever the page or an export is on.
+    "background": "#ffffff",
+    "padding": 8,
+    "font": FONT,
+    "view": {"stroke": LINE},
+    "axis": {
+        "labelColor": SOFT,
+        "titleColor": SOFT,
+        "titleFontWeight": "normal",
+        "gridColor": GRID,
+        "domainColor": LINE,
+        "tickColor": LINE,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "labelLimit": 240,
+    },
+    "header": {
+        "labelFontSize": 12,
+        "labelFontWeight": 600,
+        "labelColor": INK,
+        "labelAnchor": "start",
+        "labelLimit": 380,
+    },
+    "legend": {
+        "labelColor": INK,
+        "labelFontSize": 12,
+        "labelLimit": 300,
+        "symbolSize": 90,
+        "titleFontWeight": "normal",
+    },
+}
+
+
+def system_colours(labels: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each system of a run; further ones than there are colours begin anew."""
+    free = iter(SYSTEMS * (len(labels) // len(SYSTEMS) + 1))
+    return {label: BASELINE if label == UNPROXIED else next(free) for label in labels}
+
+
+def scale_of(colours: dict[str, str]) -> dict[str, Any]:
+    """Return the scale that gives each name its colour."""
+    return {"domain": list(colours), "range": list(colours.values())}

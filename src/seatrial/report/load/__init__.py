@@ -1,0 +1,1 @@
+"""The results of one load, as text and as files."""

@@ -1,0 +1,85 @@
+"""Envoy's static bootstrap: one HTTP/1.1 listener, one cluster of the upstreams, an admin port on loopback.
+
+What is not set here stays Envoy's default, so that the proxy measured is the one that people run. Worth
+knowing: the per-connection buffer limit is 1 MiB each way, request ids are generated, nothing is retried, an
+upstream connection serves any number of requests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seatrial.machine.address import Address
+    from seatrial.systems.base import Launch
+
+STAT_PREFIX = "ingress"
+CLUSTER = "upstream"
+LISTENER = "ingress"
+CIRCUIT_BREAKERS_LEAST = 50_000
+"""The procedure raises them to this; Envoy's own default of 1,024 would be measured instead of the proxy."""
+BACKLOG = 65_535
+CONNECT_TIMEOUT_S = 5
+
+_EXTENSIONS = "type.googleapis.com/envoy.extensions"
+
+
+def bootstrap(launch: Launch) -> dict[str, Any]:
+    """Return the configuration as Envoy reads it from JSON."""
+    return {
+        # Port 0: Envoy chooses, and writes it to --admin-address-path; nothing can take it in between.
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+        "static_resources": {"listeners": [_listener(launch.listen)], "clusters": [_cluster(launch)]},
+    }
+
+
+def _listener(listen: Address) -> dict[str, Any]:
+    return {
+        "name": LISTENER,
+        "stat_prefix": LISTENER,
+        "address": _address(listen),
+        "tcp_backlog_size": BACKLOG,
+        "filter_chains": [{"filters": [_connection_manager()]}],
+    }
+
+
+def _connection_manager() -> dict[str, Any]:
+    router = {"@type": f"{_EXTENSIONS}.filters.http.router.v3.Router"}
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": STAT_PREFIX,
+            "codec_type": "HTTP1",
+            # The edge of a cluster sees its clients directly.
+            "use_remote_address": True,
+            # Held connections stay silent for as long as the trial takes.
+            "common_http_protocol_options": {"idle_timeout": "0s"},
+            "route_config": {"name": "all", "virtual_hosts": [_virtual_host()]},
+            "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+        },
+    }
+
+
+def _virtual_host() -> dict[str, Any]:
+    # No time limit: the load generator gives up by its own clock, and a second clock would blur whose limit
+    # was met.
+    route = {"match": {"prefix": "/"}, "route": {"cluster": CLUSTER, "timeout": "0s"}}
+    return {"name": "all", "domains": ["*"], "routes": [route]}
+
+
+def _cluster(launch: Launch) -> dict[str, Any]:
+    endpoints = [{"endpoint": {"address": _address(upstream)}} for upstream in launch.upstreams]
+    limit = max(CIRCUIT_BREAKERS_LEAST, launch.max_connections)
+    names = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    return {
+        "name": CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
+        "circuit_breakers": {"thresholds": [dict.fromkeys(names, limit)]},
+        "load_assignment": {"cluster_name": CLUSTER, "endpoints": [{"lb_endpoints": endpoints}]},
+    }
+
+
+def _address(address: Address) -> dict[str, Any]:
+    return {"socket_address": {"address": address.host, "port_value": address.port}}

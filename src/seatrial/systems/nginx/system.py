@@ -1,0 +1,49 @@
+"""nginx as the system under test: a reverse proxy with kept upstream connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.systems.nginx.server import NginxServer, find_program
+
+if TYPE_CHECKING:
+    from seatrial.machine.address import Address
+    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.processes.programs import BinaryInfo
+    from seatrial.systems.base import Counters, Launch
+
+
+class NginxSystem:
+    """One nginx master with ``worker_processes`` workers."""
+
+    def __init__(self, worker_processes: int = 1, keepalive_upstream: int = 512) -> None:
+        values = {"keepalive_upstream": keepalive_upstream}
+        self._server = NginxServer("system", "nginx-proxy.conf.j2", worker_processes, values)
+
+    async def start(self, launch: Launch) -> tuple[Address, ...]:
+        """Render, validate, start, and wait until nginx listens; see ``System.start``."""
+        return await self._server.start(launch)
+
+    async def counters(self, *, exact: bool = False) -> Counters:
+        """Read stub_status, or the counting log and the kernel's sockets where this nginx has none."""
+        return await self._server.counters(exact=exact)
+
+    async def drained(self, limit_s: float) -> bool:
+        """Wait until no connection is open on the port; every request is counted after that."""
+        return await self._server.drained(limit_s)
+
+    def processes(self) -> tuple[ProcessRef, ...]:
+        """Return master and workers."""
+        return self._server.processes()
+
+    def failure(self) -> str | None:
+        """Say how nginx has ended, or that it has lost a worker."""
+        return self._server.failure()
+
+    def version(self) -> BinaryInfo:
+        """Return the nginx that is used; raise ``EnvironmentFault`` where there is none."""
+        return find_program().info()
+
+    async def stop(self) -> None:
+        """End nginx."""
+        await self._server.stop()
