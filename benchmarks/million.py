@@ -49,10 +49,14 @@ async def _hold(url: str, arguments: argparse.Namespace) -> None:
         measure_s=arguments.seconds,
     )
     _, result = await judged_load(load, LoadHooks(on_frame=ramp.on_frame))
-    held = result.held_established
-    print(f"{held:,} idle connections, {result.completed:,} of {result.intended:,} answered;")
+    held = result.connections.held.established
+    print(
+        f"{held:,} idle connections, {result.requests.completed:,} of {result.requests.intended:,} answered;"
+    )
     print(f"p50 {result.latency_us.p50:,} us, p99 {result.latency_us.p99:,} us; {result.validity.state}")
-    print(f"{result.processes} workers, {result.pss_bytes / held:,.0f} B of each a connection")
+    print(
+        f"{result.generator.processes} workers, {result.generator.pss_bytes / held:,.0f} B of each a connection"
+    )
     rates = ramp.rates_per_s()
     print(f"opened {statistics.mean(rates):,.0f}/s; by tenths: {', '.join(f'{rate:,.0f}' for rate in rates)}")
     for reason in result.validity.reasons:
@@ -60,7 +64,7 @@ async def _hold(url: str, arguments: argparse.Namespace) -> None:
     print_bars(
         Bar("reasons why it is not VALID", len(result.validity.reasons), "at most", 0, "", 0),
         Bar("idle connections held throughout", held, "at least", arguments.connections, "", 0),
-        Bar("requests answered", result.completed, "at least", 1000 * arguments.seconds, "", 0),
+        Bar("requests answered", result.requests.completed, "at least", 1000 * arguments.seconds, "", 0),
         Bar("slowest tenth of the ramp to the median", min(rates) / statistics.median(rates), "at least", FLAT, "x"),
     )  # fmt: skip
 

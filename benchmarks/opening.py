@@ -1,7 +1,7 @@
 """Opening connections, beside a bare connect() loop: `python -m benchmarks.opening`.
 
 Both open the same number of idle connections to our own origin, in turns, each time from a source address that nothing
-has used yet. Ours is timed by the worker itself: from its start until the last connection is established.
+has used yet. Percentiles is timed by the worker itself: from its start until the last connection is established.
 """
 
 from __future__ import annotations

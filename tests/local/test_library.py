@@ -72,7 +72,7 @@ def test_numbers_and_texts_mean_the_same(url: str) -> None:
     )
     numbers = seatrial.load(url, rate=400.0, connections=4, duration=0.5, timeout=1, interval=0.25)
     assert texts.window_s == numbers.window_s == 0.5
-    assert texts.completed == numbers.completed == 200
+    assert texts.requests.completed == numbers.requests.completed == 200
     assert len(texts.intervals) == len(numbers.intervals) == 2
 
 
@@ -83,7 +83,7 @@ def test_every_flag_of_the_command_line_is_a_parameter_with_its_default() -> Non
         if option.param_type_name == "option"
     }
     parameters = dict(inspect.signature(seatrial.load).parameters)
-    # A document is what `to_json()` returns, and nothing is shown unless asked for.
+    # A document is what `.to_json()` returns, and nothing is shown unless asked for.
     assert {*flags, "url"} - {"json"} == set(parameters)
     for name, option in flags.items():
         if name not in {"json", "quiet"} and isinstance(option.default, str | int):
@@ -94,7 +94,7 @@ def test_it_works_in_a_running_loop_as_in_a_notebook(url: str) -> None:
     async def cell() -> seatrial.LoadResult:
         return seatrial.load(url, rate=200, connections=2, duration=0.3)
 
-    assert asyncio.run(cell()).completed == 60
+    assert asyncio.run(cell()).requests.completed == 60
 
 
 def test_the_async_twin_leaves_the_loop_to_others(url: str) -> None:
@@ -113,7 +113,7 @@ def test_the_async_twin_leaves_the_loop_to_others(url: str) -> None:
         return result, ticks
 
     result, ticks = asyncio.run(both())
-    assert result.completed == 100
+    assert result.requests.completed == 100
     assert ticks >= 5
 
 

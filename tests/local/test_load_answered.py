@@ -86,11 +86,11 @@ def test_what_an_overloaded_server_sustained_is_what_it_counts_itself(warmup_s: 
         result, counted = overload(server, warmup_s, arrival)
     assert counted > CAPACITY_PER_S
     # An answer that was written just before the window's edge may arrive just after it.
-    assert result.answered_in_window == pytest.approx(counted, abs=2)
-    assert result.rate_achieved_per_s == pytest.approx(counted / 2.0, abs=1)
+    assert result.answers.in_window == pytest.approx(counted, abs=2)
+    assert result.rate_per_s.achieved == pytest.approx(counted / 2.0, abs=1)
     if warmup_s == 2.0:
         # Its backlog takes up the whole window.
-        assert result.answered_to_warmup == result.answered_in_window
+        assert result.answers.to_warmup == result.answers.in_window
 
 
 def test_a_load_opens_with_what_was_asked_and_what_came() -> None:

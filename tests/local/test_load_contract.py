@@ -21,7 +21,6 @@ from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import Running, RunningOrigin, run_seatrial, running_origin, wait_until
 
 from seatrial._engine import Histogram
-from seatrial.analysis.load.document import to_json
 from seatrial.analysis.load.histograms import Kind, merged
 from seatrial.analysis.validity.load import judge_load
 from seatrial.errors import ExitCode
@@ -285,7 +284,7 @@ def test_descriptors_that_run_out_all_the_same_are_counted_and_blamed_on_the_mac
     run = asyncio.run(run_load(spec, LoadHooks(on_started=squeeze)))
     result = run.result()
     assert result.errors["descriptors_exhausted"] > 0
-    assert result.held_established < 60
+    assert result.connections.held.established < 60
     (reason,) = judge_load(result, run.frames, run.facts(), run.doubts(result)).reasons
     assert reason.code == "environment.ramp"
     assert "descriptors_exhausted" in reason.text
@@ -299,7 +298,7 @@ def target_of(url: str) -> Target:
 
 @pytest.mark.parametrize("kind", ["latency", "service_time", "lateness"])
 def test_percentiles_are_those_of_all_samples_of_all_workers(two_workers: LoadRun, kind: Kind) -> None:
-    reported = to_json(two_workers.result())[f"{kind}_us"]
+    reported = two_workers.result().to_json()[f"{kind}_us"]
     together = merged(two_workers.frames, kind)
     by_worker = [
         merged([frame for frame in two_workers.frames if frame.worker == worker], kind) for worker in (0, 1)

@@ -13,7 +13,7 @@ from tests.support.program import running_origin
 from tests.unit.test_analysis_repeats import covers_zero
 
 import seatrial
-from seatrial.analysis.load.result import Distribution
+from seatrial.analysis.load.distribution import Distribution
 from seatrial.analysis.run.spread import Spread, spread_of
 
 VALUES = ("p50", "p75", "p90", "p99", "max", "mean")
@@ -44,7 +44,7 @@ def in_turns(url: str, other_url: str, *, repeats: int) -> tuple[list[Distributi
 def latencies(url: str, seed: int) -> Distribution:
     # Fifty connections, so that the slow origin keeps up: a backlog would be another kind of slow.
     result = seatrial.load(url, rate=500, connections=50, duration=0.5, seed=seed)
-    assert result.completed == result.intended == 250
+    assert result.requests.completed == result.requests.intended == 250
     return result.latency_us
 
 

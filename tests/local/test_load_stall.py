@@ -32,7 +32,6 @@ from tests.support.load_contract import assert_counts_add_up, assert_driver
 from tests.support.program import running_origin, wait_until
 
 from seatrial._engine import Histogram
-from seatrial.analysis.load.document import to_json
 from seatrial.analysis.load.histograms import merged
 from seatrial.machine import proc
 from seatrial.run.load import LoadHooks, LoadRun, run_load
@@ -123,14 +122,14 @@ def test_quantiles_of_a_stall_are_those_of_the_schedule(
 
     def check() -> None:
         seen = stall(spec, after_s=2.0, for_s=stalled_s)
-        assert_driver(to_json(seen.run.result()), driver)
+        assert_driver(seen.run.result().to_json(), driver)
         assert_the_formula_holds(seen)
 
     attempt(check)
 
 
 def assert_the_formula_holds(seen: Stall) -> None:
-    document = to_json(seen.run.result())
+    document = seen.run.result().to_json()
     assert_counts_add_up(document)
     requests = document["requests"]
     assert requests["intended"] == requests["completed"] == 10 * RATE_PER_S
@@ -169,7 +168,7 @@ def test_a_stall_longer_than_the_timeout_stays_in_the_percentiles() -> None:
         )
 
     seen = stall(spec, after_s=1.0, for_s=2.0)
-    document = to_json(seen.run.result())
+    document = seen.run.result().to_json()
     assert_counts_add_up(document)
     assert document["requests"]["intended"] == 5 * RATE_PER_S
     # Each of the connections had one request under way when the server stopped, and one more after the timeout.
@@ -193,7 +192,7 @@ def test_a_server_that_never_comes_back_is_seen_at_its_age() -> None:
         )
 
     seen = stall(spec, after_s=2.5, for_s=2.0)
-    document = to_json(seen.run.result())
+    document = seen.run.result().to_json()
     assert_counts_add_up(document)
     requests = document["requests"]
     assert requests["intended"] == 3 * RATE_PER_S

@@ -12,6 +12,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from seatrial._engine import Histogram
+from seatrial.analysis.load.facts import LoadFacts
+from seatrial.analysis.load.summarise import summarise
 from seatrial.generator.frames import Frame, PhasePart
 from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 from seatrial.record import events
@@ -20,6 +22,8 @@ from seatrial.record.writer import RunWriter
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from seatrial.analysis.load.result import LoadResult
 
 PLAN_TEXT = """\
 name: made-run
@@ -271,7 +275,7 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
         trial=number,
         state="completed" if failure is None else f"failed: {failure}",
         at_s=ZERO_S + number * TRIAL_S + 13,
-        load={**load_document(case, frames), "driver": twist.driver},
+        load=made_load(case, frames, twist.driver).to_json(),
         counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
         facts=events.TrialFacts(
             drained_before_start=twist.drained,
@@ -282,102 +286,27 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
     )
 
 
-def load_document(case: dict[str, Any], frames: list[Frame]) -> dict[str, Any]:
-    """Return ``seatrial.load/1`` for made frames."""
-    parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
-    sent, completed = sum(part.sent for part in parts), sum(part.completed for part in parts)
-    last = {frame.worker: frame for frame in frames}
-    user_s = sum(frame.cpu_user_ns for frame in last.values()) / SECOND_NS
-    system_s = sum(frame.cpu_system_ns for frame in last.values()) / SECOND_NS
-    errors: dict[str, int] = {}
-    for frame in frames:
-        for kind, count in frame.errors.items():
-            errors[kind] = errors.get(kind, 0) + count
-    held, rate = case["load"]["connections"], case["load"]["rate_per_s"]
-    return {
-        "schema": "seatrial.load/1",
-        "url": "http://127.0.0.1:18080/",
-        "loop": "open",
-        "arrival": "uniform",
-        "driver": "epoll",
-        "driver_fallback": None,
-        "resolution_us": 50,
-        "timestamps": "program",
-        "seed": 7,
-        "validity": {"state": "VALID", "reasons": []},
-        "window_s": MEASURE_S,
-        "rate_per_s": {"requested": rate, "achieved": completed / MEASURE_S},
-        "connections": {
-            "active": {"requested": ACTIVE, "established": ACTIVE},
-            "held": {"requested": held, "established": sum(frame.held for frame in last.values())},
-            "opened": sum(frame.opened for frame in frames),
-            "reconnected": 0,
-        },
-        "requests": {
-            "intended": sent,
-            "sent": sent,
-            "completed": completed,
-            "unsent": 0,
-            "in_flight": 0,
-            "timed_out": 0,
-            "failed": sent - completed,
-        },
-        "status": {"200": completed},
-        "errors": errors,
-        "errors_in_window": errors,
-        "bytes": {"sent": sent * 80, "received": sent * 760},
-        "latency_us": distribution([part.latency for part in parts]),
-        "service_time_us": distribution([part.service_time for part in parts]),
-        "lateness_us": distribution([part.lateness for part in parts]),
-        "connect_us": distribution([frame.connect for frame in frames]),
-        "tls_handshake_us": None,
-        "generator": {
-            "processes": WORKERS,
-            "cpu_user_s": user_s,
-            "cpu_system_s": system_s,
-            "cpu_us_per_request": (user_s + system_s) * 1e6 / max(1, completed),
-            "pss_bytes": 16_200_000,
-            "throttled_s": 0.0,
-        },
-        "intervals": _intervals(frames),
-    }
-
-
-def _intervals(frames: list[Frame]) -> list[dict[str, Any]]:
-    found = []
-    for second in range(RAMP_S + WARMUP_S, RAMP_S + WARMUP_S + MEASURE_S):
-        now = [frame for frame in frames if frame.seq == second]
-        parts = [part for frame in now for part in frame.parts]
-        latency, lateness = (
-            distribution([getattr(part, kind) for part in parts]) for kind in ("latency", "lateness")
-        )
-        found.append(
-            {
-                "start_s": second - RAMP_S - WARMUP_S,
-                "sent": sum(part.sent for part in parts),
-                "completed": sum(part.completed for part in parts),
-                "errors": sum(part.failed for part in parts),
-                "held": sum(frame.held for frame in now),
-                "latency_us": {"p50": latency["p50"], "p99": latency["p99"], "max": latency["max"]},
-                "lateness_us": {"p99": lateness["p99"], "max": lateness["max"]},
-            }
-        )
-    return found
-
-
-def distribution(encoded: list[str]) -> dict[str, float]:
-    merged = Histogram()
-    for text in encoded:
-        merged.add_encoded(text)
-    quantiles = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "p999": 0.999, "p9999": 0.9999}
-    named = {name: merged.quantile_us(quantile) for name, quantile in quantiles.items()}
-    return {
-        "min": merged.min_us,
-        "mean": merged.mean_us,
-        **named,
-        "max": merged.max_us,
-        "count": merged.count,
-    }
+def made_load(case: dict[str, Any], frames: list[Frame], driver: str = "epoll") -> LoadResult:
+    """Return the load that made frames come to; without any it measured nothing."""
+    measuring = [frame.start_ns for frame in frames if any(part.phase == "measure" for part in frame.parts)]
+    facts = LoadFacts(
+        url="http://127.0.0.1:18080/",
+        loop="open",
+        arrival="uniform",
+        driver=driver,
+        resolution_us=50,
+        timestamps="program",
+        seed=7,
+        rate_requested_per_s=case["load"]["rate_per_s"],
+        active_requested=ACTIVE,
+        held_requested=case["load"]["connections"],
+        window_start_ns=min(measuring, default=0),
+        measured_s=MEASURE_S,
+        interval_s=1.0,
+        processes=WORKERS,
+        pss_bytes=16_200_000,
+    )
+    return summarise(facts, frames)
 
 
 ENVIRONMENT = {

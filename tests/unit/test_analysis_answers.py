@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.loads import changed
 from tests.support.made_run import Twist, make_run
 
 from seatrial._engine import Histogram
@@ -167,19 +168,21 @@ def test_where_nothing_can_be_believed_that_is_the_first_sentence(tmp_path):
 def with_loads(summary: RunSummary, system: str, **changes: Any) -> RunSummary:
     """Return the run with these values in every load of one system."""
 
-    def changed(trial: TrialSummary) -> TrialSummary:
+    def other(trial: TrialSummary) -> TrialSummary:
         assert trial.load is not None
-        return replace(trial, load=replace(trial.load, **changes))
+        return replace(trial, load=changed(trial.load, **changes))
 
     cases = (
-        replace(case, trials=tuple(map(changed, case.trials))) if case.case.system == system else case
+        replace(case, trials=tuple(map(other, case.trials))) if case.case.system == system else case
         for case in summary.cases
     )
     return replace(summary, cases=tuple(cases))
 
 
 def test_a_system_that_fell_behind_opens_the_answer(good):
-    first = answers_of(with_loads(summary_of(good), "nginx", intended=12_000, completed=2_999))[0]
+    first = answers_of(
+        with_loads(summary_of(good), "nginx", requests__intended=12_000, requests__completed=2_999)
+    )[0]
     assert first == (
         "nginx answered 2,999 of the 12,000 requests asked with connections=200 rate=1k/s (24.9%), and less"
         " than was asked in 3 other cases: latencies there are those of a queue."
@@ -188,7 +191,12 @@ def test_a_system_that_fell_behind_opens_the_answer(good):
 
 def test_latencies_are_those_of_no_queue_where_requests_broke(good):
     summary = with_loads(
-        summary_of(good), "nginx", intended=12_000, sent=12_000, completed=9_000, failed=3_000
+        summary_of(good),
+        "nginx",
+        requests__intended=12_000,
+        requests__sent=12_000,
+        requests__completed=9_000,
+        requests__failed=3_000,
     )
     first = answers_of(summary)[0]
     assert first.startswith("nginx answered 9,000 of the 12,000 requests asked")
@@ -200,17 +208,19 @@ def test_latencies_are_those_of_no_queue_where_requests_broke(good):
     [
         # Poisson arrivals at 100/s for 60 s are between 5,850 and 6,150 of them.
         pytest.param(
-            {"rate_achieved_per_s": 98.0, "intended": 5_880, "completed": 5_880}, id="an arrival less"
+            {"rate_per_s__achieved": 98.0, "requests__intended": 5_880, "requests__completed": 5_880},
+            id="an arrival less",
         ),
         # What takes 100 ms and is asked in the last 100 ms of the window is answered after it.
         pytest.param(
-            {"rate_achieved_per_s": 980.0, "intended": 5_000, "completed": 5_000}, id="in the drain"
+            {"rate_per_s__achieved": 980.0, "requests__intended": 5_000, "requests__completed": 5_000},
+            id="in the drain",
         ),
     ],
 )
 def test_who_answers_all_that_is_asked_has_not_fallen_behind(good, changes):
     summary = with_loads(summary_of(good), "nginx", **changes)
-    achieved = spread_of([changes["rate_achieved_per_s"]])
+    achieved = spread_of([changes["rate_per_s__achieved"]])
     assert achieved is not None
     spreads = {"achieved_per_s": achieved}
     cases = tuple(replace(case, spreads={**case.spreads, **spreads}) for case in summary.cases)

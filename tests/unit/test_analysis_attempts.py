@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from tests.support.made_run import PLAN_TEXT, Twist, make_run, trial_events
 
-from seatrial.analysis.load.result import Reason, Validity
+from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.attempts import divided, may_be_set_aside, missing, uneven
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.errors import ExitCode

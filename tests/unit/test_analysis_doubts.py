@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.loads import changed
 from tests.support.made_run import Twist, make_run
 from tests.unit.test_analysis_judgement import measured, objective
 from tests.unit.test_analysis_validity import BAD, GOOD, LOAD, late, load
 
-from seatrial.analysis.load.result import Reason, Validity
-from seatrial.analysis.load.stored import reason as stored_reason
+from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.objectives import judge_case
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.analysis.validity.blame import CONSEQUENCES, EMPTY
@@ -47,12 +47,13 @@ def test_every_rule_says_how_its_doubt_can_move_the_numbers(code):
             id="behind at the end: less was sent than was asked for",
         ),
         pytest.param(
-            {"completed": LOAD.intended * 98 // 100}, id="what was waited in vain is less than the answer"
+            {"requests__completed": LOAD.requests.intended * 98 // 100},
+            id="what was waited in vain is less than the answer",
         ),
     ],
 )
 def test_a_load_that_was_not_the_one_asked_for_may_look_better_than_it_is(changes):
-    evidence = load(stall_us_max=200_000, **changes)
+    evidence = load(generator__stall_us_max=200_000, **changes)
     assert judge_trial(evidence).direction == "either"
 
 
@@ -63,13 +64,9 @@ def test_one_doubt_of_either_direction_makes_all_of_it_uncertain():
     assert Validity((inflating, either)).direction == "either"
 
 
-def test_reasons_of_older_records_may_have_moved_the_numbers_either_way():
-    assert stored_reason({"code": "a.b", "text": "", "remedy": ""}).direction == "either"
-
-
 def judged(doubt: Any, *asked: tuple[str, str, float], **changes: Any) -> str | None:
     latency_us = replace(LOAD.latency_us, p99=1_000, max=changes.pop("max_us", LOAD.latency_us.max))
-    trial = replace(measured(), load=replace(LOAD, latency_us=latency_us, **changes), timeout_s=2.0)
+    trial = replace(measured(), load=changed(LOAD, latency_us=latency_us, **changes), timeout_s=2.0)
     return judge_case([objective(*one) for one in asked], [trial, trial], doubt=doubt, repeats=2).state
 
 
@@ -92,8 +89,14 @@ def test_there_is_no_fail_in_inflated_numbers():
         pytest.param(("p99", "<", 1_999), {}, id="less than a half to spare"),
         pytest.param(("proxy_cpu_cores", "<", 1), {}, id="a proxy that is held up works in larger batches"),
         pytest.param(("proxy_memory", "<", 10**9), {}, id="memory"),
-        pytest.param(("p50", "<", 10**6), {"completed": LOAD.completed - 1}, id="one was not answered"),
-        pytest.param(("errors", "<", 100), {"timed_out": 1}, id="what times out relieves the others"),
+        pytest.param(
+            ("p50", "<", 10**6),
+            {"requests__completed": LOAD.requests.completed - 1},
+            id="one was not answered",
+        ),
+        pytest.param(
+            ("errors", "<", 100), {"requests__timed_out": 1}, id="what times out relieves the others"
+        ),
         pytest.param(
             ("errors", "==", 0),
             {"max_us": 2_000_000},
@@ -120,7 +123,13 @@ def test_every_metric_says_whether_doubts_can_only_raise_it():
 
 def test_a_killed_worker_is_one_cause_and_the_first():
     evidence = replace(
-        load(active_established=25, intended=3_000, sent=1, completed=0, stall_us_max=900_000),
+        load(
+            connections__active__established=25,
+            requests__intended=3_000,
+            requests__sent=1,
+            requests__completed=0,
+            generator__stall_us_max=900_000,
+        ),
         workers=(WorkerEvidence(0, 0.3), WorkerEvidence(1, 0.3, missing_frames=2)),
         known_reasons=(LOST,),
     )

@@ -8,8 +8,8 @@ from typing import Any
 from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
 
 from seatrial.analysis.load.answered import error_count
-from seatrial.analysis.load.document import summarise, to_json
 from seatrial.analysis.load.result import LoadResult
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.validity.load import judge_load
 from seatrial.generator.frames import Frame, PhasePart
 
@@ -33,7 +33,7 @@ def test_failures_before_the_window_are_counted_and_fail_no_objective() -> None:
     assert result.errors == {"connect_refused": 4, "read_reset": 7}
     assert result.errors_in_window == {}
     assert error_count(result) == 0
-    document = to_json(result)
+    document = result.to_json()
     assert (document["errors"], document["errors_in_window"]) == (dict(result.errors), {})
 
 
@@ -76,7 +76,7 @@ def test_a_worker_that_spins_may_use_a_whole_core() -> None:
         result = summarise(facts, frames)
         codes = [reason.code for reason in judge_load(result, frames, facts, ()).reasons]
         assert ("generator.cpu" in codes) is not spin
-        assert to_json(result)["generator"]["spin"] is spin
+        assert result.to_json()["generator"]["spin"] is spin
 
 
 def test_what_breaks_while_idle_in_the_window_is_counted_in_it() -> None:

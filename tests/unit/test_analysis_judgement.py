@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.loads import changed
 from tests.unit.test_analysis_validity import LOAD
 
 from seatrial.analysis.load.answered import error_count
-from seatrial.analysis.load.result import Ours
+from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.window import Window
 from seatrial.analysis.resources import RoleResources, TrialResources, role_curves, trial_resources
 from seatrial.analysis.run.objectives import Measured, judge_case, metric_value, samples_needed
@@ -21,7 +22,8 @@ PROXY = RoleResources("system", 1, 0.5, 0.7, 50_000_000, 40_000_000, 300, 0.0)
 
 
 def measured(p99_us: int = 1_000, **changes: Any) -> Measured:
-    load = replace(LOAD, latency_us=replace(LOAD.latency_us, p99=p99_us), **changes)
+    latency_us = replace(LOAD.latency_us, p99=p99_us)
+    load = changed(LOAD, **{"latency_us": latency_us, "latency_ours_us": None, **changes})
     return Measured(load, TrialResources((PROXY,)))
 
 
@@ -63,7 +65,7 @@ def test_what_does_not_apply_is_not_held_against_a_case():
 
 
 def test_no_rate_is_achieved_where_none_was_asked_for():
-    closed = replace(LOAD, rate_requested_per_s=None)
+    closed = changed(LOAD, rate_per_s__requested=None)
     (outcome,) = judge_case(
         [objective("achieved", ">=", 0.99)], [Measured(closed, TrialResources(()))]
     ).outcomes
@@ -102,13 +104,16 @@ def test_every_metric_of_a_plan_is_known():
 
 
 def test_an_error_is_counted_once():
-    load = replace(
-        LOAD, failed=2, timed_out=1, errors={"read_reset": 2, "timeout": 1}, status={"200": 5, "503": 4}
+    load = changed(
+        LOAD,
+        requests__failed=2,
+        requests__timed_out=1,
+        errors={"read_reset": 2, "timeout": 1},
+        status={"200": 5, "503": 4},
     )
-    assert error_count(replace(load, errors_in_window=None)) == 7
-    assert error_count(replace(load, errors_in_window=load.errors)) == 7
-    assert error_count(replace(LOAD, errors={"connect_refused": 3}, errors_in_window=None)) == 3
-    assert error_count(replace(LOAD, errors={"connect_refused": 3})) == 0
+    assert error_count(changed(load, errors_in_window=load.errors)) == 7
+    assert error_count(changed(LOAD, errors_in_window={"connect_refused": 3})) == 3
+    assert error_count(changed(LOAD, errors={"connect_refused": 3})) == 0
 
 
 def test_spread():
@@ -159,7 +164,7 @@ def test_pss_is_preferred_to_rss():
 
 
 def with_samples(count: int, p9999_us: int = 900) -> Measured:
-    load = replace(LOAD, latency_us=replace(LOAD.latency_us, count=count, p9999=p9999_us))
+    load = changed(LOAD, latency_us=replace(LOAD.latency_us, count=count, p9999=p9999_us))
     return Measured(load, TrialResources(()))
 
 
@@ -190,14 +195,14 @@ def test_an_objective_that_fails_decides_beside_one_that_cannot_be_judged():
 
 
 def test_answers_are_to_be_as_expected_unless_the_plan_speaks_of_errors():
-    wrong = measured(status={"500": LOAD.completed})
+    wrong = measured(status={"500": LOAD.requests.completed})
     verdict = judge_case([objective("p99", "<", 1_500)], [measured(), wrong])
     assert verdict.state == "FAIL"
     assert [(one.objective.text, one.implicit, one.repeats_failed) for one in verdict.outcomes][1:] == [
         ("answers are as expected", True, 1)
     ]
     assert judge_case([], [wrong]).state == "FAIL"
-    fine = measured(status={"404": LOAD.completed}, status_expected=(404,))
+    fine = measured(status={"404": LOAD.requests.completed}, status_expected=(404,))
     assert judge_case([objective("p99", "<", 1_500)], [fine]).state == "PASS"
     for asked in (objective("errors", "<", 10**6), objective("unexpected", "<", 10**6)):
         assert judge_case([asked], [wrong]).state == "PASS"
@@ -206,16 +211,20 @@ def test_answers_are_to_be_as_expected_unless_the_plan_speaks_of_errors():
 
 def test_achieved_is_of_what_was_intended():
     drawn = measured(
-        rate_requested_per_s=100.0, intended=374, completed=374, rate_achieved_per_s=93.0, window_s=4.0
+        rate_per_s__requested=100.0,
+        requests__intended=374,
+        requests__completed=374,
+        rate_per_s__achieved=93.0,
+        window_s=4.0,
     )
     assert metric_value("achieved", drawn) == 1.0
-    short = measured(intended=400, completed=119, unsent=281)
+    short = measured(requests__intended=400, requests__completed=119, requests__unsent=281)
     assert metric_value("achieved", short) == pytest.approx(0.2975)
     assert metric_value("unanswered", short) == 281
 
 
 def with_ours(p99_us: int, ours_us: int) -> Measured:
-    ours = Ours(mean=0.0, p50=0, p75=0, p90=0, p99=ours_us, p999=ours_us, p9999=ours_us, max=ours_us)
+    ours = Percentiles(mean=0.0, p50=0, p75=0, p90=0, p99=ours_us, p999=ours_us, p9999=ours_us, max=ours_us)
     return measured(p99_us, latency_ours_us=ours)
 
 
@@ -239,7 +248,7 @@ def test_a_latency_that_fails_only_by_what_may_be_ours_is_no_fail():
 )  # fmt: skip
 @pytest.mark.parametrize("how", ["timed_out", "unsent", "failed", "in_flight"])
 def test_a_bound_does_not_hold_where_it_may_be_that_of_a_request_without_an_answer(metric, lost, held, how):
-    trial = measured(intended=8_000, completed=8_000 - lost, **{how: lost})
+    trial = measured(requests__intended=8_000, requests__completed=8_000 - lost, **{f"requests__{how}": lost})
     verdict = judge_case([objective(metric, "<", 1e9)], [trial])
     assert verdict.state == ("PASS" if held else "FAIL")
     assert verdict.outcomes[0].repeats_failed == (0 if held else 1)

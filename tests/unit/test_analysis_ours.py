@@ -10,10 +10,9 @@ from tests.support.made_run import Twist, compiled_plan, made_frames
 from tests.unit.test_analysis_validity import LOAD
 
 from seatrial._engine import Histogram
-from seatrial.analysis.load.document import to_json
+from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.load.ours import Parts, latency_ours, service_time_ours, worth_showing
-from seatrial.analysis.load.result import Ours
 from seatrial.analysis.load.stored import load_result
 from seatrial.report.load.text import ours_text
 
@@ -105,8 +104,8 @@ def test_a_closed_loop_knows_of_what_lay_unread_and_of_stops():
 def test_it_is_in_the_document_and_read_back_from_it():
     from dataclasses import replace
 
-    ours = Ours(1.5, 1, 2, 3, 4, 5, 6, 7)
-    document = to_json(replace(LOAD, latency_ours_us=ours))
+    ours = Percentiles(1.5, 1, 2, 3, 4, 5, 6, 7)
+    document = replace(LOAD, latency_ours_us=ours, service_time_ours_us=None).to_json()
     assert document["latency_ours_us"] == asdict(ours)
     assert document["service_time_ours_us"] is None
     assert load_result(document).latency_ours_us == ours

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from seatrial.analysis.run.model import CaseSummary, RunSummary
     from seatrial.record.tables.rows import RecordedTrial
 
+from tests.support.loads import changed
+
 from seatrial._engine import Histogram
+from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.histograms import merged, spectrum
-from seatrial.analysis.load.result import Ours
 from seatrial.analysis.resources import TrialResources
 from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.sentences import range_us, rate_text, sentence_of, value_text
@@ -160,7 +162,7 @@ def test_a_fail_is_said_beside_what_cannot_be_believed(tmp_path):
 
 
 def with_load(case: CaseSummary, asked: Sequence[RecordedObjective] = (), **changes: Any) -> CaseSummary:
-    loads = [replace(trial.load, **changes) for trial in case.trials if trial.load is not None]
+    loads = [changed(trial.load, **changes) for trial in case.trials if trial.load is not None]
     trials = [replace(trial, load=load) for trial, load in zip(case.trials, loads, strict=True)]
     return case_summary(case.case, trials, [], asked, 2)
 
@@ -194,9 +196,9 @@ def test_too_few_samples_are_the_plans_fault_and_say_how_many_it_takes(good):
 
 def test_what_only_the_generators_part_decides_has_no_verdict_and_says_so(good):
     seen = summary_of(good).cases[4]
-    ours = Ours(**dict.fromkeys(Ours.__dataclass_fields__, 10**9))
+    ours = Percentiles(**dict.fromkeys(Percentiles.__dataclass_fields__, 10**9))
     trials = [
-        replace(trial, load=replace(trial.load, latency_ours_us=ours))
+        replace(trial, load=changed(trial.load, latency_ours_us=ours))
         for trial in seen.trials
         if trial.load is not None
     ]
@@ -221,7 +223,7 @@ def test_values_are_written_with_their_units(metric, value, text):
 
 def test_a_rate_below_one_is_no_nought(good):
     assert [rate_text(rate) for rate in (0.5, 39.75, 2_000, 2_000.4)] == ["0.5", "39.8", "2,000", "2,000"]
-    case = with_load(summary_of(good).cases[4], rate_requested_per_s=0.5, rate_achieved_per_s=0.49)
+    case = with_load(summary_of(good).cases[4], rate_per_s__requested=0.5, rate_per_s__achieved=0.49)
     assert "0.49 requests/s achieved of 0.5" in sentence_of("envoy", [case])
 
 

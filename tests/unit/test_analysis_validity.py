@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.made_run import Twist, compiled_plan, load_document, made_frames
+from tests.support.loads import changed
+from tests.support.made_run import Twist, compiled_plan, made_frames, made_load
 
-from seatrial.analysis.load.result import Reason, Validity
-from seatrial.analysis.load.stored import load_result
 from seatrial.analysis.load.window import Gauge
+from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.evidence import TrialEvidence, WorkerEvidence
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules import RULES
@@ -18,7 +18,7 @@ from seatrial.observe.shares import CpuShares
 from seatrial.record.events import TrialCounts, TrialFacts
 
 CASE = compiled_plan(("envoy",))["cases"][0]
-LOAD = load_result(load_document(CASE, list(made_frames(1, CASE, Twist()))))
+LOAD = made_load(CASE, list(made_frames(1, CASE, Twist())))
 GOOD = TrialEvidence(
     state="completed",
     load=LOAD,
@@ -32,7 +32,7 @@ GOOD = TrialEvidence(
 
 
 def load(**changes: Any) -> TrialEvidence:
-    return replace(GOOD, load=replace(LOAD, **changes))
+    return replace(GOOD, load=changed(LOAD, **changes))
 
 
 def late(p99_us: int, **changes: Any) -> TrialEvidence:
@@ -45,19 +45,21 @@ BAD = {
     "environment.failed": replace(GOOD, state="failed: no port was free"),
     "environment.cut_off": replace(GOOD, state="cut off"),
     "generator.no_data": replace(GOOD, load=None),
-    "system.no_answers": load(completed=0, answered_in_window=0, sent=0, unsent=LOAD.intended),
+    "system.no_answers": load(
+        requests__completed=0, answers__in_window=0, requests__sent=0, requests__unsent=LOAD.requests.intended
+    ),
     "system.not_drained": replace(GOOD, facts=TrialFacts(drained_before_start=False)),
     "environment.exhausted": load(errors={"ports_exhausted": 1}),
     "system.held_connections": replace(GOOD, held=Gauge(200, 200, 199)),
-    "system.active_connections": load(active_established=49),
+    "system.active_connections": load(connections__active__established=49),
     "system.errors": load(errors_in_window={"connect_refused": 61}),
     "generator.late": late(1_001),
-    "generator.stalled": load(stall_us_max=100_001),
-    "generator.unread": load(receive_wait_us_p99=1_001),
+    "generator.stalled": load(generator__stall_us_max=100_001),
+    "generator.unread": load(generator__receive_wait_us_p99=1_001),
     "generator.drivers": load(driver="epoll+io_uring"),
-    "generator.rate": load(intended=5_939),
+    "generator.rate": load(requests__intended=5_939),
     "generator.cpu": replace(GOOD, workers=(WorkerEvidence(0, 0.91), WorkerEvidence(1, 0.1))),
-    "environment.throttled": load(throttled_s=0.07),
+    "environment.throttled": load(generator__throttled_s=0.07),
     "environment.steal": replace(GOOD, steal_fraction=0.06),
     "environment.busy": replace(GOOD, cpu=CpuShares(others=0.11, idle=0.49)),
     "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
@@ -95,16 +97,21 @@ def test_no_rule_is_without_a_case_here():
         pytest.param(late(1_000), id="late by the bound"),
         pytest.param(late(1_900, resolution_us=1_000), id="late by less than two steps of a coarse grid"),
         pytest.param(late(90_000, loop="closed"), id="a closed loop has no schedule"),
-        pytest.param(load(stall_us_max=100_000), id="a stall that makes no hole in the frames"),
+        pytest.param(load(generator__stall_us_max=100_000), id="a stall that makes no hole in the frames"),
         pytest.param(
-            load(receive_wait_us_p99=1_900, resolution_us=1_000), id="answers are read at each step"
+            load(generator__receive_wait_us_p99=1_900, resolution_us=1_000),
+            id="answers are read at each step",
         ),
         pytest.param(
-            load(receive_wait_us_p99=9_000, loop="closed"), id="a closed loop works on one at a time"
+            load(generator__receive_wait_us_p99=9_000, loop="closed"),
+            id="a closed loop works on one at a time",
         ),
-        pytest.param(load(intended=5_941), id="within one percent of the rate"),
-        pytest.param(load(intended=6_300, arrival="poisson"), id="a Poisson count scatters"),
-        pytest.param(load(sent=1_000, unsent=5_000, completed=1_000), id="a system that cannot keep up"),
+        pytest.param(load(requests__intended=5_941), id="within one percent of the rate"),
+        pytest.param(load(requests__intended=6_300, arrival="poisson"), id="a Poisson count scatters"),
+        pytest.param(
+            load(requests__sent=1_000, requests__unsent=5_000, requests__completed=1_000),
+            id="a system that cannot keep up",
+        ),
         pytest.param(load(errors_in_window={"timeout": 6_000}), id="time-outs are an answer of the system"),
         pytest.param(load(errors_in_window={"read_reset": 60}), id="errors at the bound"),
         pytest.param(replace(GOOD, counts=TrialCounts(8_000)), id="a system that cannot count"),
@@ -123,7 +130,9 @@ def test_a_true_result_is_not_doubted(evidence):
 
 
 def test_only_connections_that_carry_requests_may_be_on_their_way_to_being_renewed():
-    renewing = load(churned=500, reconnected=500, active_established=48)
+    renewing = load(
+        connections__churned=500, connections__reconnected=500, connections__active__established=48
+    )
     assert judge_trial(renewing).reasons == ()
     (reason,) = judge_trial(replace(renewing, held=Gauge(200, 191, 191))).reasons
     assert reason.code == "system.held_connections"
@@ -143,13 +152,13 @@ def test_a_dead_system_is_not_also_blamed_for_its_counts():
 
 def test_reasons_that_were_known_before_are_kept_once():
     known = Reason("generator.slow_disk", "the disk was slow", "get another")
-    evidence = replace(GOOD, known_reasons=(known, known), load=replace(LOAD, validity=Validity((known,))))
+    evidence = replace(GOOD, known_reasons=(known, known), load=changed(LOAD, validity=Validity((known,))))
     assert judge_trial(evidence).reasons == (known,)
     assert fault_of(Reason("worker_died", "", "")) == "generator"
 
 
 def test_backlog_is_a_remark_and_says_whose_it_is():
-    (remark,) = remarks_on(load(unsent=1_234))
+    (remark,) = remarks_on(load(requests__unsent=1_234))
     assert "1,234 of 6,000" in remark
     assert "system" in remark
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
 
-from seatrial.analysis.load.document import summarise
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import EDGE_NS, Gauge, Window, cpu_cores_in, gauge_in
 from seatrial.analysis.validity.evidence import measure_window
 from seatrial.analysis.validity.load import judge_load
@@ -38,8 +38,8 @@ def test_a_worker_that_was_gone_before_the_end_held_nothing_there() -> None:
     short = [one for one in FULL if (one.worker, one.seq) != (1, 1)]
     gauge = gauge_in(short, WINDOW, "held", 100)
     assert (gauge.at_start, gauge.at_end, gauge.lowest) == (100, 50, 50)
-    assert summarise(FACTS, short).held_established == 50
-    assert summarise(FACTS, short).active_established == 10
+    assert summarise(FACTS, short).connections.held.established == 50
+    assert summarise(FACTS, short).connections.active.established == 10
     assert "system.held_connections" in codes(short)
 
 
@@ -52,7 +52,7 @@ def test_a_last_interval_that_ends_near_the_end_is_the_end() -> None:
 def test_connections_lost_and_opened_again_within_an_interval_are_a_reason() -> None:
     frames = changed(0, 0, held_min=0, held_lost=50)
     assert gauge_in(frames, WINDOW, "held", 100) == Gauge(100, 100, 100, 50, 50)
-    assert summarise(FACTS, frames).held_established == 50
+    assert summarise(FACTS, frames).connections.held.established == 50
     result = summarise(FACTS, frames)
     (text,) = (
         reason.text
@@ -122,7 +122,7 @@ def test_active_connections_that_were_away_between_two_looks_are_seen() -> None:
     gauge = gauge_in(frames, WINDOW, "active", 20)
     assert (gauge.at_start, gauge.at_end, gauge.lowest) == (20, 20, 10)
     assert gauge.missing == pytest.approx(1 / (2 * 20))
-    assert summarise(FACTS, frames).active_established == 10
+    assert summarise(FACTS, frames).connections.active.established == 10
 
 
 def test_a_few_that_are_opened_again_are_no_reason_and_a_long_absence_is() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.support.made_run import Twist, make_run
 from tests.unit.test_document import FACTS
 
-from seatrial.analysis.load.document import summarise
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Window
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.analysis.validity.evidence import TrialEvidence, _cpu_shares, _looks_in, _steal_fraction
@@ -96,7 +96,7 @@ def test_a_load_is_doubted_where_the_hypervisor_took_the_cpu(steal, is_doubted, 
     result = summarise(facts, [])
     codes = [reason.code for reason in judge_load(result, [], facts, ()).reasons]
     assert ("environment.steal" in codes) == is_doubted
-    assert result.cpu_steal_fraction == steal
+    assert result.machine.cpu_steal_fraction == steal
 
 
 @pytest.mark.parametrize("kinds", [5, 7, 8, 10])

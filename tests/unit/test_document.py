@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial._engine import Histogram
-from seatrial.analysis.load.document import SCHEMA, LoadFacts, summarise, to_json
+from seatrial.analysis.load.facts import LoadFacts
 from seatrial.analysis.load.histograms import merge
+from seatrial.analysis.load.result import SCHEMA
+from seatrial.analysis.load.summarise import summarise
 from seatrial.generator.frames import Frame, PhaseName, PhasePart
 
 SECOND_NS = 1_000_000_000
@@ -123,17 +125,17 @@ def test_the_order_of_frames_changes_nothing(shares: list[list[int]], seed: int)
 def test_the_warm_up_counts_for_nothing() -> None:
     slow_start = frame(0, -1, part([5_000_000] * 100, "warmup"))
     result = summarise(FACTS, [slow_start, frame(0, 0, part([100] * 10)), frame(0, 1, part([100] * 10))])
-    assert result.intended == result.completed == 20
+    assert result.requests.intended == result.requests.completed == 20
     assert result.latency_us.max == pytest.approx(100, abs=1)
     assert result.status == {"200": 20}
-    assert result.bytes_sent == 800
+    assert result.bytes.sent == 800
 
 
 def test_cpu_is_that_of_the_window_and_of_all_workers() -> None:
     frames = [frame(worker, seq, part([100] * 10)) for worker in (0, 1) for seq in (-1, 0, 1)]
     result = summarise(FACTS, frames)
-    assert (result.cpu_user_s, result.cpu_system_s) == pytest.approx((0.004, 0.008))
-    assert result.cpu_us_per_request == pytest.approx(12_000 / 60)
+    assert (result.generator.cpu_user_s, result.generator.cpu_system_s) == pytest.approx((0.004, 0.008))
+    assert result.generator.cpu_us_per_request == pytest.approx(12_000 / 60)
 
 
 def test_connections_are_the_fewest_of_the_window() -> None:
@@ -141,8 +143,8 @@ def test_connections_are_the_fewest_of_the_window() -> None:
         frame(0, -2, held=1), frame(0, 0, held=50), frame(0, 1, held=40), frame(1, 0, held=50, active=3), frame(1, 1),
     ]  # fmt: skip
     result = summarise(FACTS, frames)
-    assert result.held_established == 40 + 50
-    assert result.active_established == 10 + 3
+    assert result.connections.held.established == 40 + 50
+    assert result.connections.active.established == 10 + 3
 
 
 def test_intervals_merge_the_same_stretch_of_every_worker_and_the_drain_is_apart() -> None:
@@ -182,13 +184,13 @@ def test_what_the_warm_up_asked_and_the_window_answered_is_answered_in_the_windo
     backlog = part([2_000_000] * 40, "warmup", completed_in_window=40, bytes_received_in_window=400)
     own = part([1000] * 100, completed_in_window=60, completed_late=40, bytes_received_in_window=600)
     result = summarise(FACTS, [frame(0, -1, warm_up), frame(0, 0, backlog), frame(0, 1, own)])
-    assert (result.completed, result.answered_in_window, result.answered_to_warmup) == (100, 100, 40)
-    assert result.rate_achieved_per_s == pytest.approx(100 / FACTS.measured_s)
-    assert result.bytes_received_in_window == 1_000
+    assert (result.requests.completed, result.answers.in_window, result.answers.to_warmup) == (100, 100, 40)
+    assert result.rate_per_s.achieved == pytest.approx(100 / FACTS.measured_s)
+    assert result.bytes.received_in_window == 1_000
     assert [one.answered for one in result.intervals] == [40, 60]
     # What the generator used since the window began was for 140 answers.
-    assert result.cpu_us_per_request == pytest.approx(6_000 / 140)
-    answers = to_json(result)["answers"]
+    assert result.generator.cpu_us_per_request == pytest.approx(6_000 / 140, abs=0.001)
+    answers = result.to_json()["answers"]
     assert answers == {"in_window": 100, "to_warmup": 40, "of_intended": 1.0, "unexpected": 0}
 
 
@@ -197,12 +199,12 @@ def test_what_was_intended_is_what_was_sent_and_what_was_not() -> None:
     result = summarise(
         FACTS, [frame(0, 0, unanswered, errors={"timeout": 1}), frame(1, 0, errors={"read_reset": 1})]
     )
-    assert (result.intended, result.sent, result.unsent) == (12, 8, 4)
+    assert (result.requests.intended, result.requests.sent, result.requests.unsent) == (12, 8, 4)
     assert result.errors == {"read_reset": 1, "timeout": 1}
 
 
 def test_a_load_without_frames_is_a_document_of_noughts() -> None:
-    document = to_json(summarise(dataclasses.replace(FACTS, measured_s=0.0), []))
+    document = summarise(dataclasses.replace(FACTS, measured_s=0.0), []).to_json()
     assert document["requests"] == dict.fromkeys(document["requests"], 0)
     assert document["latency_us"]["count"] == document["rate_per_s"]["achieved"] == 0
     assert document["intervals"] == []
@@ -210,7 +212,7 @@ def test_a_load_without_frames_is_a_document_of_noughts() -> None:
 
 
 def test_the_document_is_plain_json_and_says_its_schema() -> None:
-    document = to_json(summarise(FACTS, [frame(0, 0, part([100] * 10)), frame(0, 1, part([100] * 10))]))
+    document = summarise(FACTS, [frame(0, 0, part([100] * 10)), frame(0, 1, part([100] * 10))]).to_json()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["schema"] == SCHEMA == "seatrial.load/1"
     assert document["rate_per_s"] == {"requested": 2000.0, "achieved": 10.0}
@@ -231,5 +233,5 @@ def test_what_is_no_histogram_is_refused() -> None:
 def test_answers_of_the_drain_raise_no_rate() -> None:
     late = dataclasses.replace(part([1000] * 100), completed_late=40)
     result = summarise(FACTS, [frame(0, 0, part([1000] * 100)), frame(0, 1, late)])
-    assert result.completed == 200
-    assert result.rate_achieved_per_s == pytest.approx(160 / FACTS.measured_s)
+    assert result.requests.completed == 200
+    assert result.rate_per_s.achieved == pytest.approx(160 / FACTS.measured_s)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.late_queue import Discipline, Outcome, Scene, outcome, scene
+from tests.support.loads import changed
 from tests.unit.test_analysis_judgement import objective
 from tests.unit.test_analysis_validity import LOAD
 
 from seatrial._engine import Histogram
+from seatrial.analysis.load.distribution import Distribution
 from seatrial.analysis.load.histograms import distribution
-from seatrial.analysis.load.result import Distribution
 from seatrial.analysis.resources import TrialResources
 from seatrial.analysis.run.objectives import Measured, judge_case, metric_value
 from seatrial.analysis.validity.direction import direction_of_delay
@@ -37,15 +38,15 @@ def recorded(of: Scene, seen: Outcome) -> Measured:
     requests = len(seen.latencies)
     last = distribution_of(seen.latenesses[-requests // 5 :])
     interval = replace(LOAD.intervals[-1], lateness_us={"p99": last.p99, "max": last.max})
-    load = replace(
+    load = changed(
         LOAD,
         resolution_us=0,
         window_s=of.window / 1e6,
-        intended=requests,
-        sent=requests,
-        completed=requests - seen.timed_out,
-        timed_out=seen.timed_out,
-        failed=0,
+        requests__intended=requests,
+        requests__sent=requests,
+        requests__completed=requests - seen.timed_out,
+        requests__timed_out=seen.timed_out,
+        requests__failed=0,
         errors={},
         errors_in_window={},
         status={"200": requests - seen.errors, "503": seen.refused},

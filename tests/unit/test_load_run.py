@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.test_document import FACTS
 
-from seatrial.analysis.load.document import summarise
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.validity.load import doubts_of, judge_load
 from seatrial.generator.drive import Driven, PhaseLabel
 from seatrial.generator.workers import Done, Hello

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 
+from tests.support.loads import changed
 from tests.unit.test_document import FACTS, frame, part
 
-from seatrial.analysis.load.document import summarise
 from seatrial.analysis.load.result import TlsCounts
+from seatrial.analysis.load.summarise import summarise
 from seatrial.report.load.text import load_text
 
 RESULT = summarise(FACTS, [frame(0, 0, part([100, 200]))])
 
 
 def test_connection_requests_that_were_sent_again_are_reported() -> None:
-    again = dataclasses.replace(RESULT, syn_retransmissions=1_234)
+    again = changed(RESULT, connections__syn_retransmissions=1_234)
     assert "  1,234 connection requests (SYN) sent again\n" in load_text(again)
-    both = dataclasses.replace(again, reconnected=5)
+    both = changed(again, connections__reconnected=5)
     assert "  5 connections opened again, 1,234 connection requests (SYN) sent again\n" in load_text(both)
 
 
 def test_what_was_asked_and_what_came_follows_the_validity() -> None:
-    short = dataclasses.replace(
-        RESULT, window_s=5.0, intended=10_000, sent=5_049, completed=2_500, unsent=4_951, timed_out=2_549,
-        answered_in_window=2_500, status={"200": 2_500},
-    )  # fmt: skip
+    short = changed(
+        RESULT,
+        window_s=5.0,
+        requests__intended=10_000,
+        requests__sent=5_049,
+        requests__completed=2_500,
+        requests__unsent=4_951,
+        requests__timed_out=2_549,
+        answers__in_window=2_500,
+        status={"200": 2_500},
+    )
     assert load_text(short).split("\n\n")[2] == (
         "2,000/s asked, 500/s answered: a quarter; 4,951 requests found no free connection, 2,549 timed out"
     )
-    wrong = dataclasses.replace(RESULT, status={"500": 2})
+    wrong = changed(RESULT, status={"500": 2})
     assert load_text(wrong).split("\n\n")[2].splitlines()[0] == "All 2 answers were 500"
 
 
@@ -39,12 +47,12 @@ def test_percentiles_that_no_sample_reaches_are_left_out() -> None:
 
 
 def test_where_nothing_was_measured_the_heading_says_so() -> None:
-    assert load_text(dataclasses.replace(RESULT, window_s=0.0)).startswith("Nothing measured @ http")
+    assert load_text(changed(RESULT, window_s=0.0)).startswith("Nothing measured @ http")
 
 
 def test_without_a_handshake_none_has_a_time() -> None:
     none = dataclasses.replace(RESULT.connect_us, count=0)
-    failed = dataclasses.replace(RESULT, tls=TlsCounts({}, 0, 0, 0.0), tls_handshake_us=none)
+    failed = changed(RESULT, tls=TlsCounts({}, 0, 0, 0.0), tls_handshake_us=none)
     assert "  0 handshakes (none succeeded)\n" in load_text(failed)
 
 

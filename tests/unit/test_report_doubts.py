@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.support.loads import changed
 from tests.support.made_run import Twist, make_run
 from tests.unit.test_report import printed
 
@@ -27,7 +28,7 @@ def short(case: CaseSummary) -> CaseSummary:
     for trial in case.trials:
         assert trial.load is not None
         latency_us = replace(trial.load.latency_us, count=600)
-        trials.append(replace(trial, load=replace(trial.load, latency_us=latency_us)))
+        trials.append(replace(trial, load=changed(trial.load, latency_us=latency_us)))
     found = case_summary(case.case, trials, [], ASKED, 2)
     return replace(case, validity=found.validity, verdict=found.verdict)
 

@@ -66,7 +66,7 @@ LOAD = {
     "requests": dict.fromkeys(
         ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed"), int
     ),
-    "answers": {"in_window": MAYBE_INT, "to_warmup": MAYBE_INT, "of_intended": MAYBE, "unexpected": int},
+    "answers": {"in_window": int, "to_warmup": int, "of_intended": MAYBE, "unexpected": int},
     "findings": [str],
     "status": {str: int},
     "status_expected": [int],
@@ -82,9 +82,9 @@ LOAD = {
     ],
     "bytes": {"sent": int, "received": int, "received_in_window": MAYBE_INT},
     "latency_us": DISTRIBUTION,
-    "latency_ours_us": NoneType,
+    "latency_ours_us": OURS,
     "service_time_us": DISTRIBUTION,
-    "service_time_ours_us": NoneType,
+    "service_time_ours_us": OURS,
     "lateness_us": DISTRIBUTION,
     "connect_us": DISTRIBUTION,
     "tls_handshake_us": NoneType,

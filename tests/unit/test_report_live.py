@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.support.made_run import Twist, compiled_plan, trial_events
 
-from seatrial.analysis.load.result import Reason, Validity
+from seatrial.analysis.reasons import Reason, Validity
 from seatrial.live.state import LiveState, progress_line
 from seatrial.live.terminal import TerminalView
 from seatrial.record import events

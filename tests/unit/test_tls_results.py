@@ -7,8 +7,9 @@ import json
 import pytest
 
 from seatrial._engine import Histogram
-from seatrial.analysis.load.document import LoadFacts, summarise, to_json
+from seatrial.analysis.load.facts import LoadFacts
 from seatrial.analysis.load.stored import load_result
+from seatrial.analysis.load.summarise import summarise
 from seatrial.generator.frames import Frame
 from seatrial.generator.split import split
 from seatrial.record.tables.frame_rows import join_frame, split_frame
@@ -74,13 +75,13 @@ def test_handshakes_are_summed_over_workers_and_rated_over_the_window() -> None:
     assert result.tls.handshakes_per_s == pytest.approx(4 * HANDSHAKES_PER_FRAME / 2)
     assert (result.tls_handshake_us.min, result.tls_handshake_us.max) == (1_000, 2_000)
     assert result.tls_handshake_us.count == 320
-    document = json.loads(json.dumps(to_json(result)))
+    document = json.loads(json.dumps(result.to_json()))
     assert load_result(document) == result
     assert "320 handshakes (TLS 1.2: 80, TLS 1.3: 240), 40 resumed, 80/s" in load_text(result)
 
 
 def test_a_load_without_tls_says_null() -> None:
-    document = to_json(summarise(facts(tls=False), [frame(0, 1, None)]))
+    document = summarise(facts(tls=False), [frame(0, 1, None)]).to_json()
     assert (document["tls"], document["tls_handshake_us"]) == (None, None)
 
 

@@ -61,7 +61,6 @@ def _show(
 ) -> int:
     json_target, hdr_log, csv = files
     # Not before: they would make every load start later.
-    from seatrial.analysis.load.answered import unexpected_answers
     from seatrial.report.load.files import write_hdr_log, write_series
     from seatrial.report.load.text import load_text, spectrum_text
     from seatrial.units import format_duration
@@ -89,7 +88,7 @@ def _show(
     if result.validity.reasons:
         return ExitCode.INVALID_MEASUREMENT
     # What was said to be expected is an objective; without a word of it, a page of errors may be what one loads.
-    return ExitCode.OBJECTIVE_FAILED if run.load.expect and unexpected_answers(result) else ExitCode.PASS
+    return ExitCode.OBJECTIVE_FAILED if run.load.expect and result.answers.unexpected else ExitCode.PASS
 
 
 async def _run(spec: LoadSpec, signals: Signals, *, quiet: bool) -> tuple[LoadRun, LoadResult]:

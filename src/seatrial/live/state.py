@@ -14,7 +14,7 @@ from seatrial.units import format_duration, format_us
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.analysis.load.result import Validity
+    from seatrial.analysis.reasons import Validity
     from seatrial.generator.frames import Frame
 
 NANOSECONDS = 1_000_000_000

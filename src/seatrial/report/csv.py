@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.load.answered import answered_in_window, error_count, unanswered, unexpected_answers
+from seatrial.analysis.load.answered import error_count, unanswered
 from seatrial.report.table import trials_in_order
 
 if TYPE_CHECKING:
@@ -48,22 +48,22 @@ def _row(case: CaseSummary, trial: TrialSummary) -> dict[str, Any]:
 def _load(load: LoadResult) -> dict[str, Any]:
     return {
         "window_s": load.window_s,
-        "rate_requested_per_s": load.rate_requested_per_s,
-        "rate_achieved_per_s": round(load.rate_achieved_per_s, 3),
-        "held_requested_connections": load.held_requested,
-        "held_established_connections": load.held_established,
-        "active_requested_connections": load.active_requested,
-        "active_established_connections": load.active_established,
-        "intended_requests": load.intended,
-        "sent_requests": load.sent,
-        "completed_requests": load.completed,
-        "unsent_requests": load.unsent,
-        "timed_out_requests": load.timed_out,
-        "failed_requests": load.failed,
-        "in_flight_requests": load.in_flight,
+        "rate_requested_per_s": load.rate_per_s.requested,
+        "rate_achieved_per_s": round(load.rate_per_s.achieved, 3),
+        "held_requested_connections": load.connections.held.requested,
+        "held_established_connections": load.connections.held.established,
+        "active_requested_connections": load.connections.active.requested,
+        "active_established_connections": load.connections.active.established,
+        "intended_requests": load.requests.intended,
+        "sent_requests": load.requests.sent,
+        "completed_requests": load.requests.completed,
+        "unsent_requests": load.requests.unsent,
+        "timed_out_requests": load.requests.timed_out,
+        "failed_requests": load.requests.failed,
+        "in_flight_requests": load.requests.in_flight,
         "unanswered_requests": unanswered(load),
-        "unexpected_requests": unexpected_answers(load),
-        "answered_in_window_requests": answered_in_window(load),
+        "unexpected_requests": load.answers.unexpected,
+        "answered_in_window_requests": load.answers.in_window,
         "errors_count": error_count(load),
         **{f"latency_us_{name}": getattr(load.latency_us, name) for name in _PERCENTILES},
         **{f"service_time_us_{name}": getattr(load.service_time_us, name) for name in ("p50", "p99", "max")},

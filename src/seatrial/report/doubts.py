@@ -11,7 +11,7 @@ from seatrial.analysis.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.analysis.load.result import Reason, Validity
+    from seatrial.analysis.reasons import Reason, Validity
     from seatrial.analysis.run.model import RunSummary
 
 

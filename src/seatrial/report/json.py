@@ -10,7 +10,7 @@ from seatrial.analysis.run.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
 
 if TYPE_CHECKING:
-    from seatrial.analysis.load.result import Validity
+    from seatrial.analysis.reasons import Validity
     from seatrial.analysis.resources import RoleResources
     from seatrial.analysis.run.model import CaseSummary, RunSummary, SeriesPoint, TrialSummary
     from seatrial.analysis.run.objectives import Verdict

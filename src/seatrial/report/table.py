@@ -193,7 +193,7 @@ def _held(case: CaseSummary) -> str:
     loads = [trial.load for trial in case.trials if trial.load is not None]
     if not loads:
         return NONE
-    return f"{min(load.held_established for load in loads):,} of {case.case.held:,}"
+    return f"{min(load.connections.held.established for load in loads):,} of {case.case.held:,}"
 
 
 def _errors(case: CaseSummary) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seatrial.analysis.load.result import Validity
+from seatrial.analysis.reasons import Validity
 from seatrial.analysis.run.summary import validity_of
 from seatrial.errors import SeatrialError
 from seatrial.record.reader import RunReader

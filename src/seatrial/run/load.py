@@ -32,8 +32,9 @@ from seatrial.run.others import OtherLoads
 from seatrial.workload.spec import LoadSpec
 
 if TYPE_CHECKING:
-    from seatrial.analysis.load.document import LoadFacts
-    from seatrial.analysis.load.result import LoadResult, Reason
+    from seatrial.analysis.load.facts import LoadFacts
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.reasons import Reason
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class LoadRun:
     def facts(self) -> LoadFacts:
         """Return what the frames do not say themselves."""
         # What analyses a load is imported when there is one to analyse, so that loads start sooner.
-        from seatrial.analysis.load.document import LoadFacts
+        from seatrial.analysis.load.facts import LoadFacts
 
         load, hellos = self.load, self.driven.hellos
         started_ns = self.driven.window_start_ns(load)
@@ -94,7 +95,7 @@ class LoadRun:
 
     def result(self) -> LoadResult:
         """Merge the frames; the result is not judged yet."""
-        from seatrial.analysis.load.document import summarise
+        from seatrial.analysis.load.summarise import summarise
 
         return summarise(self.facts(), self.frames)
 

@@ -24,7 +24,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.failures import errors_of, is_of_connection
+from seatrial.analysis.load.failures import is_of_connection
 from seatrial.units import format_per_s
 
 if TYPE_CHECKING:
@@ -46,41 +46,21 @@ NAMED_WITHIN = 0.005
 STATUSES_NAMED_LIMIT = 4
 
 
-def answered_in_window(load: LoadResult) -> int:
-    """Return the answers that came within the window; an older document has only their rate."""
-    if load.answered_in_window is not None:
-        return load.answered_in_window
-    return round(load.rate_achieved_per_s * load.window_s)
-
-
-def answered_of_intended(load: LoadResult) -> float | None:
-    """Return which part of the requests intended in the window was answered; None where there were none."""
-    return load.completed / load.intended if load.intended else None
-
-
 def unanswered(load: LoadResult) -> int:
     """Return how many requests of the window got no answer."""
-    return load.unsent + load.timed_out + load.failed + load.in_flight
+    return load.requests.unsent + load.requests.timed_out + load.requests.failed + load.requests.in_flight
 
 
 def unexpected_answers(load: LoadResult) -> int:
     """Return how many answers of the window were not as expected."""
     # With expectations the workers count each such answer once, its status among what they look at.
-    return max(sum(_other_statuses((load,)).values()), sum(load.unexpected.values()))
+    return max(sum(_other_statuses((load,)).values()), sum(load.unexpected.counts.values()))
 
 
 def error_count(load: LoadResult) -> int:
-    """Return the errors of the window: unanswered requests, unexpected answers, connections that were not opened.
-
-    A document of an older version counts a failed request under its kind too, ramp and warm-up included; the larger
-    of its two counts holds both without counting any of them twice.
-    """
-    connections = sum(count for kind, count in errors_of(load).items() if is_of_connection(kind))
-    if load.errors_in_window is None:
-        sent_in_vain = load.failed + load.timed_out
-        rest = max(sent_in_vain, sum(load.errors.values())) - sent_in_vain
-        return unexpected_answers(load) + unanswered(load) + rest
-    return unexpected_answers(load) + unanswered(load) + connections
+    """Return the errors of the window: unanswered requests, unexpected answers, connections that were not opened."""
+    connections = sum(count for kind, count in load.errors_in_window.items() if is_of_connection(kind))
+    return load.answers.unexpected + unanswered(load) + connections
 
 
 def findings_of(loads: Iterable[LoadResult]) -> tuple[str, ...]:
@@ -114,15 +94,15 @@ class _Tally:
         return cls(
             is_open=any(load.loop == "open" for load in loads),
             window_s=sum(load.window_s for load in loads),
-            intended=sum(load.intended for load in loads),
-            completed=sum(load.completed for load in loads),
-            in_window=sum(answered_in_window(load) for load in loads),
-            to_warmup=sum(load.answered_to_warmup or 0 for load in loads),
-            unsent=sum(load.unsent for load in loads),
-            timed_out=sum(load.timed_out for load in loads),
-            failed=sum(load.failed for load in loads),
-            in_flight=sum(load.in_flight for load in loads),
-            unexpected=sum(unexpected_answers(load) for load in loads),
+            intended=sum(load.requests.intended for load in loads),
+            completed=sum(load.requests.completed for load in loads),
+            in_window=sum(load.answers.in_window for load in loads),
+            to_warmup=sum(load.answers.to_warmup for load in loads),
+            unsent=sum(load.requests.unsent for load in loads),
+            timed_out=sum(load.requests.timed_out for load in loads),
+            failed=sum(load.requests.failed for load in loads),
+            in_flight=sum(load.requests.in_flight for load in loads),
+            unexpected=sum(load.answers.unexpected for load in loads),
             statuses=_other_statuses(loads),
             expected=loads[0].status_expected if loads else (),
         )

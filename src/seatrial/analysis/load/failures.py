@@ -66,22 +66,21 @@ def _of_requests(frame: Frame) -> Mapping[str, int]:
     return {kind: count for kind, count in frame.errors.items() if not is_of_connection(kind)}
 
 
-def errors_of(load: LoadResult) -> Mapping[str, int]:
-    """Return the failures by kind that a load is judged by: the window's, or all where only those are known."""
-    return load.errors if load.errors_in_window is None else load.errors_in_window
-
-
 def held_answers_text(load: LoadResult) -> str | None:
     """Return what became of the requests of idle connections; None where all were answered as they should be.
 
     The last request of each connection may still be awaited when the load ends.
     """
-    good = sum(count for name, count in load.held_answers.items() if name in {"2xx", "3xx"})
-    answered = sum(load.held_answers.values())
-    is_well = answered == good and not load.held_unanswered and (good or not load.held_requests)
+    good = sum(count for name, count in load.connections.held_answers.items() if name in {"2xx", "3xx"})
+    answered = sum(load.connections.held_answers.values())
+    is_well = (
+        answered == good
+        and not load.connections.held_unanswered
+        and (good or not load.connections.held_requests)
+    )
     if is_well:
         return None
-    listed = [f"{count:,} answered {name}" for name, count in load.held_answers.items()]
-    return f"idle connections sent {load.held_requests:,} requests: " + ", ".join(
-        [*listed, f"{load.held_requests - answered:,} not answered"]
+    listed = [f"{count:,} answered {name}" for name, count in load.connections.held_answers.items()]
+    return f"idle connections sent {load.connections.held_requests:,} requests: " + ", ".join(
+        [*listed, f"{load.connections.held_requests - answered:,} not answered"]
     )

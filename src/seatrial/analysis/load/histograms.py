@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from seatrial._engine import Histogram
-from seatrial.analysis.load.result import Distribution
+from seatrial.analysis.load.distribution import Distribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

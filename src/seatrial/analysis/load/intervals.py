@@ -13,7 +13,7 @@ from seatrial.analysis.load.window import EDGE_NS, NANOSECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from seatrial.analysis.load.document import LoadFacts
+    from seatrial.analysis.load.facts import LoadFacts
     from seatrial.generator.frames import Frame, PhasePart
 
 # A window of 3 s in steps of 0.1 s has 30 of them, though the quotient of the two is a little more.

@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial._engine import Histogram
+from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.histograms import QUANTILES, merge
-from seatrial.analysis.load.result import Ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +73,7 @@ class Parts:
         self.stall_us = max(self.stall_us, other.stall_us)
 
 
-def latency_ours(parts: Parts) -> Ours | None:
+def latency_ours(parts: Parts) -> Percentiles | None:
     """Return the generator's part of the latencies; None without samples.
 
     Without a schedule to be late against, latencies are service times.
@@ -90,7 +90,7 @@ def latency_ours(parts: Parts) -> Ours | None:
     )
 
 
-def service_time_ours(parts: Parts) -> Ours | None:
+def service_time_ours(parts: Parts) -> Percentiles | None:
     """Return the generator's part of the service times; None without samples."""
     requests = parts.service_time.count
     if not requests:
@@ -100,20 +100,20 @@ def service_time_ours(parts: Parts) -> Ours | None:
     return replace(ours, **_stopped(parts, ours))
 
 
-def _stopped(parts: Parts, ours: Ours) -> dict[str, int]:
+def _stopped(parts: Parts, ours: Percentiles) -> dict[str, int]:
     whole = parts.service_time
     few = [name for name, quantile in QUANTILES.items() if (1 - quantile) * whole.count < 1]
     values = {name: whole.quantile_us(QUANTILES[name]) for name in few} | {"max": whole.max_us}
     return {name: max(getattr(ours, name), min(value, parts.stall_us)) for name, value in values.items()}
 
 
-def _ours(whole: Histogram, mean_us: float, system_us: Callable[[float], float]) -> Ours:
+def _ours(whole: Histogram, mean_us: float, system_us: Callable[[float], float]) -> Percentiles:
     def ours_us(quantile: float) -> int:
         return max(0, round(whole.quantile_us(quantile) - max(0.0, system_us(quantile))))
 
     shares = {name: ours_us(quantile) for name, quantile in QUANTILES.items()}
     mean_us = min(whole.mean_us, max(0.0, mean_us))
-    return Ours(mean=round(mean_us, 3), max=ours_us(1.0), **shares)
+    return Percentiles(mean=round(mean_us, 3), max=ours_us(1.0), **shares)
 
 
 def _sum_us(histogram: Histogram) -> float:

@@ -1,4 +1,4 @@
-"""What one load gave: the typed form of the document ``seatrial.load/1``.
+"""What one load gave, in the shape of the document ``seatrial.load/1``.
 
 Counts cover the measure window by intended send time:
 ``intended = sent + unsent`` and ``sent = completed + timed_out + failed + in_flight``. What was answered in the window
@@ -7,92 +7,132 @@ is counted apart, by when the answer came: see :mod:`seatrial.analysis.load.answ
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from seatrial.analysis.load.distribution import Distribution, Percentiles
+from seatrial.analysis.reasons import Validity
 from seatrial.errors import InvalidMeasurement
 from seatrial.generator.routes import KeptAnswer
 
-Direction = Literal["inflates", "either"]
-"""How a doubt can move the numbers: the system looks worse than it is, never better; or either."""
+SCHEMA = "seatrial.load/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a measurement may not be believed, and what to do about it.
+class Rate:
+    """Requests/s: asked for, None in a closed loop; and answered within the window, whoever asked."""
 
-    ``because`` is the code of the reason that this one follows from; None where it is a cause itself.
+    requested: float | None
+    achieved: float
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """Connections asked for, and the fewest of them that were established in the window."""
+
+    requested: int
+    established: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The connections of a load: the active ones carry its requests, the held ones are idle or nearly so."""
+
+    active: Established
+    held: Established
+    opened: int
+    reconnected: int
+    churned: int
+    closed_by_peer: int
+    reset_by_peer: int
+    syn_retransmissions: int
+    held_requests: int
+    held_unanswered: int
+    held_answers: Mapping[str, int]
+    held_lifetime_us: Distribution | None
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The requests intended in the window, by what became of them."""
+
+    intended: int
+    sent: int
+    completed: int
+    unsent: int
+    in_flight: int
+    timed_out: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers ``in_window`` by when they came, and those of them that the warm-up had asked for.
+
+    ``of_intended`` is which part of the requests intended in the window was answered, None where there were none;
+    ``unexpected`` counts answers to them that were not as expected.
     """
 
-    code: str
-    text: str
-    remedy: str
-    direction: Direction = "either"
-    because: str | None = None
+    in_window: int
+    to_warmup: int
+    of_intended: float | None
+    unexpected: int
 
 
 @dataclass(frozen=True, slots=True)
-class Validity:
-    """VALID, or INVALID with reasons, each cause before what follows from it. Decided before any number is shown."""
+class Unexpected:
+    """Answers of the window that were not as the load's expectations say: how many by kind, and some of them."""
 
-    reasons: tuple[Reason, ...] = ()
-
-    @property
-    def state(self) -> Literal["VALID", "INVALID"]:
-        """Return the word that every output shows."""
-        return "INVALID" if self.reasons else "VALID"
-
-    @property
-    def is_valid(self) -> bool:
-        """Return whether the numbers may be believed."""
-        return not self.reasons
-
-    @property
-    def direction(self) -> Direction | None:
-        """Return how the doubts together can move the numbers; None without a doubt."""
-        if not self.reasons:
-            return None
-        return "inflates" if all(reason.direction == "inflates" for reason in self.reasons) else "either"
-
-    @property
-    def causes(self) -> tuple[Reason, ...]:
-        """Return the reasons that follow from no other."""
-        return tuple(reason for reason in self.reasons if reason.because is None)
-
-    def consequences(self, cause: Reason) -> tuple[Reason, ...]:
-        """Return the reasons that follow from ``cause``."""
-        return tuple(reason for reason in self.reasons if reason.because == cause.code)
+    counts: Mapping[str, int]
+    kept: tuple[KeptAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
-    """Percentiles of one merged histogram, in microseconds."""
+class Bytes:
+    """What the sockets took and gave for the window's requests; ``received_in_window`` by when it came."""
 
-    min: int
-    mean: float
-    p50: int
-    p75: int
-    p90: int
-    p99: int
-    p999: int
-    p9999: int
-    max: int
-    count: int
+    sent: int
+    received: int
+    received_in_window: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
-    """Of the mean, each percentile and the maximum: how many microseconds can be the generator's at most."""
+class GeneratorUse:
+    """What the workers used from the window's start to the drain's end, and how well they kept time.
 
-    mean: float
-    p50: int
-    p75: int
-    p90: int
-    p99: int
-    p999: int
-    p9999: int
-    max: int
+    ``worker_cpu_cores_max`` is the mean CPU use of the busiest worker over the window, None where its frames do not
+    say.
+    """
+
+    processes: int
+    cpu_user_s: float
+    cpu_system_s: float
+    cpu_us_per_request: float
+    cpu_frames_s: float
+    pss_bytes: int
+    throttled_s: float
+    worker_cpu_cores_max: float | None
+    stall_us_max: int
+    receive_wait_us_p99: int
+    receive_wait_us_max: int
+    clock_steps: int
+    scheduling: Literal["first", "shared"]
+    spin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MachineUse:
+    """Parts of this machine's CPU time over the window; None is unknown.
+
+    ``cpu_others_fraction`` is of processes other than this load's, what answers among them if it runs here;
+    ``cpu_steal_fraction`` is what the hypervisor gave away.
+    """
+
+    cpu_others_fraction: float | None
+    cpu_idle_fraction: float | None
+    cpu_steal_fraction: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +154,7 @@ class Interval:
     """One interval of the time series, all workers merged; ``start_s`` is from the start of the measure window.
 
     ``sent``, ``completed`` and ``errors`` are of requests of the window; ``answered`` is every answer that came in the
-    interval, the warm-up's too. ``drain`` marks what came after the window. Older documents have no length and no
-    ``answered``, and their last interval holds the drain.
+    interval, the warm-up's too. ``drain`` marks what came after the window.
     """
 
     start_s: float
@@ -147,97 +186,60 @@ class RouteResult:
 class LoadResult:
     """One load, all workers merged.
 
-    ``errors`` is of the whole load, ramp and warm-up included; ``errors_in_window`` counts requests of the measure
-    window and connections that broke in it. It is None in documents of older versions. ``latency_buckets`` is every
-    occupied bucket of the latencies as (highest value in us, samples in it) where they were asked for; the document
-    does not hold it. ``worker_cpu_cores_max`` is the mean CPU use of the busiest worker over the window, None where its
-    frames do not say. ``latency_ours_us`` is how much of each percentile can be the generator's at most, None where
-    that is not known. ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one that
-    was asked for. ``cpu_others_fraction`` is the part of this machine's CPU time that processes other than this load's
-    took over the window, what answers among them if it runs here; ``cpu_steal_fraction`` what the hypervisor gave away.
-    ``answered_in_window`` is of answers by when they came, ``answered_to_warmup`` those of them that the
-    warm-up had asked for; both are None in documents of older versions. ``status_expected`` empty is any of 2xx.
+    ``driver`` joins the names of several with "+"; ``driver_fallback`` is why it is not the one that was asked for.
+    ``findings`` is what a reader must know before any figure, as sentences without a full stop. ``errors`` is of the
+    whole load, ramp and warm-up included; ``errors_in_window`` counts requests of the measure window and connections
+    that broke in it. ``status_expected`` empty is any of 2xx. ``latency_ours_us`` is how much of each percentile can
+    be the generator's at most, None without samples. ``latency_buckets`` is every occupied bucket of the latencies as
+    (highest value in us, samples in it) where they were asked for; the document does not hold it.
     """
 
     url: str
     loop: Literal["open", "closed"]
     arrival: str
     driver: str
+    driver_fallback: str | None
     resolution_us: int
     timestamps: Literal["kernel", "program"]
     seed: int
     validity: Validity
     window_s: float
-    rate_requested_per_s: float | None
-    rate_achieved_per_s: float
-    active_requested: int
-    active_established: int
-    held_requested: int
-    held_established: int
-    opened: int
-    reconnected: int
-    intended: int
-    sent: int
-    completed: int
-    unsent: int
-    in_flight: int
-    timed_out: int
-    failed: int
+    rate_per_s: Rate
+    connections: Connections
+    requests: Requests
+    answers: Answers
+    findings: tuple[str, ...]
     status: Mapping[str, int]
     errors: Mapping[str, int]
-    bytes_sent: int
-    bytes_received: int
+    errors_in_window: Mapping[str, int]
+    unexpected: Unexpected
+    status_expected: tuple[int, ...]
+    routes: tuple[RouteResult, ...]
+    bytes: Bytes
     latency_us: Distribution
+    latency_ours_us: Percentiles | None
     service_time_us: Distribution
+    service_time_ours_us: Percentiles | None
     lateness_us: Distribution
     connect_us: Distribution
-    processes: int
-    cpu_user_s: float
-    cpu_system_s: float
-    cpu_us_per_request: float
-    pss_bytes: int
-    throttled_s: float
+    tls_handshake_us: Distribution | None
+    tls: TlsCounts | None
+    generator: GeneratorUse
+    machine: MachineUse
+    remarks: tuple[str, ...]
     intervals: tuple[Interval, ...]
-    churned: int = 0
-    closed_by_peer: int = 0
-    reset_by_peer: int = 0
-    syn_retransmissions: int = 0
-    held_requests: int = 0
-    held_answers: Mapping[str, int] = field(default_factory=dict)
-    held_unanswered: int = 0
-    held_lifetime_us: Distribution | None = None
-    unexpected: Mapping[str, int] = field(default_factory=dict)
-    unexpected_kept: tuple[KeptAnswer, ...] = ()
-    routes: tuple[RouteResult, ...] = ()
-    clock_steps: int = 0
-    cpu_frames_s: float = 0.0
-    scheduling: Literal["first", "shared"] = "shared"
-    driver_fallback: str | None = None
-    stall_us_max: int = 0
-    receive_wait_us_max: int = 0
-    receive_wait_us_p99: int = 0
-    worker_cpu_cores_max: float | None = None
-    spin: bool = False
-    errors_in_window: Mapping[str, int] | None = None
-    tls_handshake_us: Distribution | None = None
-    tls: TlsCounts | None = None
-    answered_in_window: int | None = None
-    answered_to_warmup: int | None = None
-    bytes_received_in_window: int | None = None
-    status_expected: tuple[int, ...] = ()
     latency_buckets: tuple[tuple[int, int], ...] = ()
-    latency_ours_us: Ours | None = None
-    service_time_ours_us: Ours | None = None
-    cpu_others_fraction: float | None = None
-    cpu_idle_fraction: float | None = None
-    cpu_steal_fraction: float | None = None
-    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document ``seatrial.load/1``, ready for ``json.dumps``."""
-        from seatrial.analysis.load.document import to_json
-
-        return to_json(self)
+        document = _plain(self)
+        del document["latency_buckets"]
+        validity = {
+            "state": self.validity.state,
+            "direction": self.validity.direction,
+            **document["validity"],
+        }
+        return {"schema": SCHEMA, **document, "validity": validity}
 
     def raise_for_validity(self) -> Self:
         """Return the result itself; raises ``InvalidMeasurement`` with every reason if it may not be believed."""
@@ -247,3 +249,12 @@ class LoadResult:
             "; ".join(f"{reason.code}: {reason.text}" for reason in self.validity.reasons),
             next_step="; ".join(dict.fromkeys(reason.remedy for reason in self.validity.causes)),
         )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: dataclasses and mappings as dicts, tuples as lists."""
+    if dataclasses.is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.answered import answered_of_intended
 from seatrial.analysis.run.belief import Belief, belief_of, best
 from seatrial.analysis.run.growth import growth_sentences, percentile
 from seatrial.analysis.run.labels import UNPROXIED
@@ -82,15 +81,16 @@ def _fell_behind(cases: Sequence[CaseSummary]) -> str:
     case, load = min(behind, key=lambda pair: _share(pair[1]))
     more = f", and less than was asked in {plural(len(behind) - 1, 'other case')}" if len(behind) > 1 else ""
     return (
-        f"{case.case.system} answered {load.completed:,} of the {load.intended:,} requests asked with {case.label}"
+        f"{case.case.system} answered {load.requests.completed:,} of the {load.requests.intended:,} requests "
+        f"asked with {case.label}"
         f" ({math.floor(_share(load) * 1_000) / 10}%){more}{_whose_latencies(load)}."
     )
 
 
 def _whose_latencies(load: LoadResult) -> str:
     """Say what the latencies are of, where requests had to wait; what was refused or reset did not."""
-    waited = load.intended - load.sent + load.timed_out + load.in_flight
-    return ": latencies there are those of a queue" if waited >= load.failed else ""
+    waited = load.requests.intended - load.requests.sent + load.requests.timed_out + load.requests.in_flight
+    return ": latencies there are those of a queue" if waited >= load.requests.failed else ""
 
 
 def _least_answered(case: CaseSummary) -> list[LoadResult]:
@@ -102,7 +102,7 @@ def _least_answered(case: CaseSummary) -> list[LoadResult]:
 
 def _share(load: LoadResult) -> float:
     # Of what the schedule held: with Poisson arrivals that is not the nominal rate.
-    share = answered_of_intended(load)
+    share = load.answers.of_intended
     return 1.0 if share is None else share
 
 

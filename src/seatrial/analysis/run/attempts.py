@@ -14,7 +14,7 @@ from seatrial.analysis.validity.judge import fault_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from seatrial.analysis.load.result import Validity
+    from seatrial.analysis.reasons import Validity
 
 # Causes that another attempt meets again, or that no attempt is to follow.
 LASTING = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import Parts, latency_ours, service_time_ours
-from seatrial.analysis.load.result import Reason, Validity
+from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.model import CaseSummary, TrialSummary
 from seatrial.analysis.run.objectives import Measured, Verdict, judge_case
@@ -19,7 +19,7 @@ from seatrial.analysis.validity.rules import drivers_differ
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from seatrial.analysis.load.result import Direction
+    from seatrial.analysis.reasons import Direction
     from seatrial.generator.frames import Frame
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective
 
@@ -161,7 +161,7 @@ def _memory(trial: TrialSummary) -> float | None:
 
 _READ: dict[str, Callable[[TrialSummary], float | None]] = {
     **{name: _latency(name) for name in ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")},
-    "achieved_per_s": lambda trial: None if trial.load is None else trial.load.rate_achieved_per_s,
+    "achieved_per_s": lambda trial: None if trial.load is None else trial.load.rate_per_s.achieved,
     "system_cpu_cores": _cpu("system"),
     "generator_cpu_cores": _cpu("generator"),
     "origin_cpu_cores": _cpu("origin"),

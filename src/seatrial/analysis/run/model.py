@@ -13,7 +13,9 @@ from seatrial.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.analysis.load.result import Distribution, LoadResult, Ours, Reason, Validity
+    from seatrial.analysis.load.distribution import Distribution, Percentiles
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.reasons import Reason, Validity
     from seatrial.analysis.resources import RoleCurve, TrialResources
     from seatrial.analysis.run.objectives import Verdict
     from seatrial.analysis.run.spread import Spread
@@ -95,8 +97,8 @@ class CaseSummary:
     spectrum: tuple[tuple[float, int], ...]
     spreads: Mapping[str, Spread]
     repeats: int = 0
-    latency_ours_us: Ours | None = None
-    service_time_ours_us: Ours | None = None
+    latency_ours_us: Percentiles | None = None
+    service_time_ours_us: Percentiles | None = None
     set_aside: tuple[TrialSummary, ...] = ()
 
     @property

@@ -6,7 +6,7 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.analysis.load.answered import answered_of_intended, error_count, unanswered, unexpected_answers
+from seatrial.analysis.load.answered import error_count, unanswered
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.validity.direction import all_answered
 from seatrial.plan.metrics import METRICS
@@ -15,7 +15,8 @@ from seatrial.record.tables.rows import RecordedObjective
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from seatrial.analysis.load.result import Direction, LoadResult
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.reasons import Direction
     from seatrial.analysis.resources import RoleResources, TrialResources
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -163,7 +164,7 @@ def _latency(name: str) -> Callable[[Measured], float | None]:
 
 
 def _achieved(trial: Measured) -> float | None:
-    return answered_of_intended(trial.load) if trial.load.rate_requested_per_s else None
+    return trial.load.answers.of_intended if trial.load.rate_per_s.requested else None
 
 
 def _of_proxy(
@@ -180,7 +181,7 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     **{name: _latency(name) for name in LATENCY_METRICS},
     "errors": lambda trial: error_count(trial.load),
     "unanswered": lambda trial: unanswered(trial.load),
-    "unexpected": lambda trial: unexpected_answers(trial.load),
+    "unexpected": lambda trial: trial.load.answers.unexpected,
     "achieved": _achieved,
     "proxy_cpu_cores": _of_proxy(lambda role: role.cpu_cores_mean),
     "proxy_memory": _of_proxy(lambda role: role.memory_bytes_max),
@@ -224,7 +225,7 @@ def _lost(objective: RecordedObjective, trial: Measured) -> int:
         return 0
     lost, left_out = unanswered(trial.load), 1 - QUANTILES.get(objective.metric, 1.0)
     # The product of a whole number and a fraction that has no exact form.
-    return lost if lost > left_out * trial.load.intended + 1e-6 else 0
+    return lost if lost > left_out * trial.load.requests.intended + 1e-6 else 0
 
 
 def _fails_even_so(objective: RecordedObjective, repeats: Iterable[tuple[Measured, float | None]]) -> bool:
@@ -272,4 +273,4 @@ def _none_would_time_out(trial: Measured) -> bool:
 def _applies(metric: str, trial: Measured) -> bool:
     if metric.startswith("proxy_"):
         return trial.proxied
-    return metric != "achieved" or bool(trial.load.rate_requested_per_s)
+    return metric != "achieved" or bool(trial.load.rate_per_s.requested)

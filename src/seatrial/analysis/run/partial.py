@@ -5,7 +5,8 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.document import LoadFacts, summarise
+from seatrial.analysis.load.facts import LoadFacts
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import NANOSECONDS
 
 if TYPE_CHECKING:

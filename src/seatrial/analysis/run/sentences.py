@@ -13,7 +13,8 @@ from seatrial.units import format_per_s, format_size, format_us
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.analysis.load.result import LoadResult, Reason
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.reasons import Reason
     from seatrial.analysis.run.model import CaseSummary, TrialSummary
     from seatrial.analysis.run.objectives import Outcome
 
@@ -186,13 +187,13 @@ def _extent(cases: Sequence[CaseSummary]) -> str:
 
 
 def _achieved(loads: Sequence[LoadResult]) -> list[str]:
-    asked = sorted({load.rate_requested_per_s for load in loads if load.rate_requested_per_s})
+    asked = sorted({load.rate_per_s.requested for load in loads if load.rate_per_s.requested})
     if not asked:
         return []
     if len(asked) == 1:
-        lowest = min(load.rate_achieved_per_s for load in loads)
+        lowest = min(load.rate_per_s.achieved for load in loads)
         return [f"{rate_text(lowest)} requests/s achieved of {rate_text(asked[0])}"]
-    shares = [load.completed / load.intended for load in loads if load.intended]
+    shares = [load.requests.completed / load.requests.intended for load in loads if load.requests.intended]
     asked_text = f"{rate_text(asked[0])} to {rate_text(asked[-1])} requests/s asked for"
     return [f"{asked_text}, at least {math.floor(min(shares, default=0.0) * 1_000) / 10}% of each answered"]
 

@@ -21,7 +21,8 @@ from seatrial.record.tables.rows import JournalEntry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.analysis.load.result import LoadResult, Validity
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.reasons import Validity
     from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedTrial
@@ -131,7 +132,7 @@ def _trial(
     window = measure_window(phases, frames)
     evidence = _evidence(reader, case, trial, frames)
     load = evidence.load
-    achieved_per_s = None if load is None else load.rate_achieved_per_s
+    achieved_per_s = None if load is None else load.rate_per_s.achieved
     return TrialSummary(
         trial=trial.trial,
         repeat=trial.repeat,

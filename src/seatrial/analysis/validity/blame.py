@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from seatrial.analysis.load.result import Reason
+    from seatrial.analysis.reasons import Reason
 
 _DELAYS = ("generator.late", "generator.stalled", "generator.unread")
 _MISSING = (

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.answered import error_count
 
 if TYPE_CHECKING:
-    from seatrial.analysis.load.result import Direction, LoadResult
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.reasons import Direction
 
 # Sends later than this at the 99th percentile would show in the latencies that are reported; below a
 # millisecond the scheduler of an unloaded machine looks the same as ours. Source: wrk2 and Treadmill (ISCA
@@ -44,7 +45,7 @@ def direction_of_delay(load: LoadResult | None) -> Direction:
         return "either"
     if load.lateness_us.p50 > lateness_us_limit(load) or _behind_at_end(load):
         return "either"
-    if load.intended - load.completed > UNANSWERED_FRACTION_LIMIT * load.intended:
+    if load.requests.intended - load.requests.completed > UNANSWERED_FRACTION_LIMIT * load.requests.intended:
         return "either"
     return "inflates"
 
@@ -55,7 +56,7 @@ def all_answered(load: LoadResult) -> bool:
     What fails or times out relieves the system of work. A late burst that makes requests fail can so make the others
     faster than they would have been.
     """
-    return load.completed == load.intended and not error_count(load)
+    return load.requests.completed == load.requests.intended and not error_count(load)
 
 
 def _behind_at_end(load: LoadResult) -> bool:

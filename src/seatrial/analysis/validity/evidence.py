@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.result import Reason
-from seatrial.analysis.load.stored import reason
 from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
+from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.observe.shares import CpuShares, CpuTimes, shares_between
 from seatrial.record.events import TrialCounts, TrialFacts
@@ -74,7 +73,7 @@ def evidence_of(
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(reader, trial.trial, looks),
         # Last: what cannot be read is known once everything has been.
-        known_reasons=(*(reason(item) for item in trial.reasons), *_damage(reader, trial.trial)),
+        known_reasons=(*(Reason(**item) for item in trial.reasons), *_damage(reader, trial.trial)),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.failures import held_answers_text
-from seatrial.analysis.load.result import Reason, Validity
+from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT, RULES, UNCOUNTED
 
@@ -38,15 +38,17 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
     load, remarks = evidence.load, []
     if load is not None and load.driver_fallback:
         remarks.append(f"epoll moved the bytes in place of io_uring: {load.driver_fallback}")
-    if load is not None and load.unsent:
+    if load is not None and load.requests.unsent:
         remarks.append(
-            f"{load.unsent:,} of {load.intended:,} requests never found a free connection: the system"
+            f"{load.requests.unsent:,} of {load.requests.intended:,} requests never found a free connection: the system"
             " answered slower than the schedule asked, and its backlog is in the latencies"
         )
     if load is not None and (held := held_answers_text(load)):
         remarks.append(held)
-    if load is not None and load.in_flight:
-        remarks.append(f"{load.in_flight:,} requests were unanswered at the end; they count with their age")
+    if load is not None and load.requests.in_flight:
+        remarks.append(
+            f"{load.requests.in_flight:,} requests were unanswered at the end; they count with their age"
+        )
     return (
         *remarks,
         *busy_remarks(evidence.cpu),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from seatrial.analysis.load.document import LoadFacts
-from seatrial.analysis.load.result import LoadResult, Reason, Validity
+from seatrial.analysis.load.facts import LoadFacts
+from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.load.window import Window, by_worker, gauge_in
+from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.evidence import TrialEvidence, worker_evidence
 from seatrial.analysis.validity.judge import busy_remarks, judge_trial

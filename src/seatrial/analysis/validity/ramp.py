@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.failures import OWN_LIMITS, remedy_of
-from seatrial.analysis.load.result import Reason
+from seatrial.analysis.reasons import Reason
 from seatrial.units import format_duration
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.answered import answered_in_window
-from seatrial.analysis.load.result import Reason
+from seatrial.analysis.reasons import Reason
 from seatrial.analysis.validity.direction import direction_of_delay, lateness_us_limit
 from seatrial.analysis.validity.rules_connections import active_missing, errors, exhausted, held_missing
 
@@ -81,7 +80,7 @@ def _cut_off(evidence: TrialEvidence) -> Reason | None:
 
 
 def _no_data(evidence: TrialEvidence) -> Reason | None:
-    if evidence.load is not None and (evidence.load.intended or not evidence.active.requested):
+    if evidence.load is not None and (evidence.load.requests.intended or not evidence.active.requested):
         return None
     if WITHOUT_WINDOW & {reason.code for reason in evidence.known_reasons}:
         return None
@@ -119,14 +118,14 @@ def _late(evidence: TrialEvidence) -> Reason | None:
 
 def _stalled(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
-    if load is None or not load.intended:
+    if load is None or not load.requests.intended:
         return None
     limit_s = max(FRAME_GAP_S_LIMIT, STALL_FRACTION_LIMIT * load.window_s)
-    if load.stall_us_max <= limit_s * 1e6:
+    if load.generator.stall_us_max <= limit_s * 1e6:
         return None
     return Reason(
         "generator.stalled",
-        f"a worker's loop was away from its work for {load.stall_us_max / 1e6:.2f} s at a stretch,"
+        f"a worker's loop was away from its work for {load.generator.stall_us_max / 1e6:.2f} s at a stretch,"
         f" {limit_s:.2f} s is allowed",
         "give the generator a core of its own; look for what else runs there, and for a suspended machine",
         direction_of_delay(load),
@@ -141,11 +140,11 @@ def _unread(evidence: TrialEvidence) -> Reason | None:
     if load is None or load.loop == "closed":
         return None
     limit_us = lateness_us_limit(load)
-    if load.receive_wait_us_p99 <= limit_us:
+    if load.generator.receive_wait_us_p99 <= limit_us:
         return None
     return Reason(
         "generator.unread",
-        f"answers lay unread in the generator's receive queues: p99 {load.receive_wait_us_p99:,} us,"
+        f"answers lay unread in the generator's receive queues: p99 {load.generator.receive_wait_us_p99:,} us,"
         f" {limit_us:,} us is allowed",
         "give the generator a core of its own, lower the rate, or add workers",
         direction_of_delay(load),
@@ -154,17 +153,17 @@ def _unread(evidence: TrialEvidence) -> Reason | None:
 
 def _rate_missed(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
-    if load is None or load.loop == "closed" or not load.rate_requested_per_s or evidence.state == "cut off":
+    if load is None or load.loop == "closed" or not load.rate_per_s.requested or evidence.state == "cut off":
         return None
-    wanted = load.rate_requested_per_s * load.window_s
+    wanted = load.rate_per_s.requested * load.window_s
     tolerance = max(1.0, wanted * RATE_TOLERANCE)
     if load.arrival == "poisson":
         tolerance += POISSON_DEVIATIONS * math.sqrt(wanted)
-    if abs(load.intended - wanted) <= tolerance:
+    if abs(load.requests.intended - wanted) <= tolerance:
         return None
     return Reason(
         "generator.rate",
-        f"{load.intended:,} requests were scheduled in {load.window_s:g} s, {wanted:,.0f} were asked for",
+        f"{load.requests.intended:,} requests were scheduled in {load.window_s:g} s, {wanted:,.0f} were asked for",
         "look for lost frames or a stopped worker; this is a fault of Seatrial if there are none",
     )
 
@@ -173,21 +172,21 @@ def _nothing_completed(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
     # What the window intended counts: where the warm-up's requests hold every connection, none of it was ever sent. A
     # system that answers those is overloaded, and answers.
-    if load is None or not load.intended or load.completed or answered_in_window(load):
+    if load is None or not load.requests.intended or load.requests.completed or load.answers.in_window:
         return None
     # What a worker that is gone had counted is gone with it.
     if any(reason.code == "generator.lost" for reason in evidence.known_reasons):
         return None
     return Reason(
         "system.no_answers",
-        f"none of {load.intended:,} requests was answered",
+        f"none of {load.requests.intended:,} requests was answered",
         "check that the system reaches its origin, and read its log",
     )
 
 
 def _generator_busy(evidence: TrialEvidence) -> Reason | None:
     # A worker that was asked to spin waits with all of a core.
-    if evidence.load is not None and evidence.load.spin:
+    if evidence.load is not None and evidence.load.generator.spin:
         return None
     known = [(worker.cpu_cores, worker.worker) for worker in evidence.workers if worker.cpu_cores is not None]
     cores, worker = max(known, default=(0.0, 0))
@@ -203,11 +202,11 @@ def _generator_busy(evidence: TrialEvidence) -> Reason | None:
 
 def _throttled(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
-    if load is None or load.throttled_s <= THROTTLED_FRACTION_LIMIT * load.window_s:
+    if load is None or load.generator.throttled_s <= THROTTLED_FRACTION_LIMIT * load.window_s:
         return None
     return Reason(
         "environment.throttled",
-        f"the generator was held back by its CPU quota for {load.throttled_s:.2f} s of {load.window_s:g} s",
+        f"the generator was held back by its CPU quota for {load.generator.throttled_s:.2f} s of {load.window_s:g} s",
         "raise or remove the cgroup's cpu.max",
         direction_of_delay(load),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.failures import OWN_LIMITS, errors_of, remedy_of
-from seatrial.analysis.load.result import Reason
+from seatrial.analysis.load.failures import OWN_LIMITS, remedy_of
+from seatrial.analysis.reasons import Reason
 
 if TYPE_CHECKING:
     from seatrial.analysis.validity.evidence import TrialEvidence
@@ -42,14 +42,14 @@ def active_missing(evidence: TrialEvidence) -> Reason | None:
     # Where the window never began, connections were still to come.
     if load is None or not load.window_s:
         return None
-    text = f"{load.active_established:,} of {load.active_requested:,} active"
+    text = f"{load.connections.active.established:,} of {load.connections.active.requested:,} active"
     missing = evidence.active.missing
-    if load.reconnected and missing is not None:
+    if load.connections.reconnected and missing is not None:
         if missing <= RECONNECTING_FRACTION:
             return None
         return _missing(evidence, f"{text} at one moment, and {missing:.1%} missing throughout", "active")
-    allowed = load.active_requested * RECONNECTING_FRACTION if load.reconnected else 0
-    if load.active_requested - load.active_established <= allowed:
+    allowed = load.connections.active.requested * RECONNECTING_FRACTION if load.connections.reconnected else 0
+    if load.connections.active.requested - load.connections.active.established <= allowed:
         return None
     return _missing(evidence, text, "active")
 
@@ -85,9 +85,14 @@ def errors(evidence: TrialEvidence) -> Reason | None:
     if load is None:
         return None
     broken = {
-        name: count for name, count in errors_of(load).items() if name != "timeout" and name not in OWN_LIMITS
+        name: count
+        for name, count in load.errors_in_window.items()
+        if name != "timeout" and name not in OWN_LIMITS
     }
-    total, bound = sum(broken.values()), ERROR_FRACTION_LIMIT * max(load.intended, load.held_requested)
+    total, bound = (
+        sum(broken.values()),
+        ERROR_FRACTION_LIMIT * max(load.requests.intended, load.connections.held.requested),
+    )
     if total <= bound:
         return None
     listed = ", ".join(

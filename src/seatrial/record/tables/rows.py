@@ -91,7 +91,7 @@ class RecordedTrial:
     load: Mapping[str, Any] | None
     counts: TrialCounts
     facts: TrialFacts
-    reasons: tuple[Mapping[str, str], ...]
+    reasons: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

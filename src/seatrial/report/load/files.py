@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seatrial._version import __version__
-from seatrial.analysis.load.document import LoadFacts
+from seatrial.analysis.load.facts import LoadFacts
 from seatrial.analysis.load.histograms import merged
 from seatrial.analysis.load.intervals import frames_by_step
 from seatrial.analysis.load.result import LoadResult

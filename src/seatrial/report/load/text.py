@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seatrial.analysis.load.answered import findings_of
+from seatrial.analysis.load.distribution import Distribution
 from seatrial.analysis.load.failures import held_answers_text
 from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.ours import worth_showing
-from seatrial.analysis.load.result import Distribution, LoadResult, TlsCounts
+from seatrial.analysis.load.result import LoadResult, TlsCounts
 from seatrial.analysis.run.objectives import samples_needed
 from seatrial.generator.frames import Frame
 from seatrial.units import format_count, format_duration, format_rate, format_size
@@ -41,19 +42,23 @@ def load_text(result: LoadResult) -> str:
 
 def _heading(result: LoadResult) -> list[str]:
     pace = f"{result.loop} loop"
-    if result.rate_requested_per_s is not None:
-        pace += f", {format_rate(result.rate_requested_per_s)} {result.arrival}"
-    held = f" and {format_count(result.held_requested)} held" if result.held_requested else ""
+    if result.rate_per_s.requested is not None:
+        pace += f", {format_rate(result.rate_per_s.requested)} {result.arrival}"
+    held = (
+        f" and {format_count(result.connections.held.requested)} held"
+        if result.connections.held.requested
+        else ""
+    )
     grid = f"{result.resolution_us} us {GRIDS[result.loop]}" if result.resolution_us else "no grid"
     fallback = [f"  epoll in place of io_uring: {result.driver_fallback}"] if result.driver_fallback else []
     return [
         f"{f'{format_duration(result.window_s)} test' if result.window_s else 'Nothing measured'} @ {result.url}",
         (
-            f"  {result.processes} worker{'s' * (result.processes != 1)}, "
-            f"{format_count(result.active_requested)} active{held} connections, {pace}"
+            f"  {result.generator.processes} worker{'s' * (result.generator.processes != 1)}, "
+            f"{format_count(result.connections.active.requested)} active{held} connections, {pace}"
         ),
         f"  {result.driver}, {grid}, answers timed by the {result.timestamps}, "
-        f"{SCHEDULING[result.scheduling]}, seed {result.seed}",
+        f"{SCHEDULING[result.generator.scheduling]}, seed {result.seed}",
         *fallback,
     ]
 
@@ -80,7 +85,7 @@ def _findings(result: LoadResult) -> list[str]:
 
 
 def _latencies(result: LoadResult) -> list[str]:
-    if not result.intended:
+    if not result.requests.intended:
         return []
     columns = [("latency", result.latency_us), ("service", result.service_time_us)]
     if result.loop == "open":
@@ -136,31 +141,34 @@ def _microseconds(us: float) -> str:
 
 
 def _counts(result: LoadResult) -> list[str]:
+    requests, held = result.requests, result.connections.held
     lines = [
         (
-            f"  {result.intended:,} requests intended: {result.completed:,} completed, {result.timed_out:,} timed out, "
-            f"{result.failed:,} failed, {result.in_flight:,} in flight, {result.unsent:,} unsent"
+            f"  {requests.intended:,} requests intended: {requests.completed:,} completed, "
+            f"{requests.timed_out:,} timed out, {requests.failed:,} failed, {requests.in_flight:,} in flight, "
+            f"{requests.unsent:,} unsent"
         ),
     ]
     if result.status:
         lines.append("  status " + ", ".join(f"{code}: {count:,}" for code, count in result.status.items()))
     if result.errors:
         lines.append("  errors " + ", ".join(f"{name}: {count:,}" for name, count in result.errors.items()))
-    if result.held_requested:
+    if held.requested:
+        lines.append(f"  held {held.established:,} of {held.requested:,} connections throughout")
+    if result.unexpected.counts:
         lines.append(
-            f"  held {result.held_established:,} of {result.held_requested:,} connections throughout"
-        )
-    if result.unexpected:
-        lines.append(
-            "  unexpected " + ", ".join(f"{name}: {count:,}" for name, count in result.unexpected.items())
+            "  unexpected "
+            + ", ".join(f"{name}: {count:,}" for name, count in result.unexpected.counts.items())
         )
         lines += [
-            f"    {one.kind} of {one.route}: {one.status} {one.body[:60]!r}" for one in result.unexpected_kept
+            f"    {one.kind} of {one.route}: {one.status} {one.body[:60]!r}" for one in result.unexpected.kept
         ]
     if len(result.routes) > 1:
         lines.append(f"  {len(result.routes):,} routes, each in the JSON document")
-    if result.churned:
-        lines.append(f"  {result.churned:,} connections closed as planned, {result.opened:,} opened")
+    if result.connections.churned:
+        lines.append(
+            f"  {result.connections.churned:,} connections closed as planned, {result.connections.opened:,} opened"
+        )
     lines += _idle(result)
     if result.tls and result.tls_handshake_us:
         lines.append(f"  {_handshakes(result.tls, result.tls_handshake_us)}")
@@ -179,13 +187,14 @@ def _handshakes(tls: TlsCounts, took: Distribution) -> str:
 
 
 def _idle(result: LoadResult) -> list[str]:
-    lines = []
-    if result.closed_by_peer or result.reset_by_peer:
+    connections, lines = result.connections, []
+    if connections.closed_by_peer or connections.reset_by_peer:
         lines.append(
-            f"  idle connections ended by the peer: {result.closed_by_peer:,} closed, {result.reset_by_peer:,} reset"
+            f"  idle connections ended by the peer: {connections.closed_by_peer:,} closed, "
+            f"{connections.reset_by_peer:,} reset"
         )
-    if result.held_lifetime_us:
-        lived = result.held_lifetime_us
+    if connections.held_lifetime_us:
+        lived = connections.held_lifetime_us
         lines.append(
             f"  held ones lived until then: p50 {_microseconds(lived.p50)}, at most {_microseconds(lived.max)}"
         )
@@ -196,22 +205,22 @@ def _idle(result: LoadResult) -> list[str]:
 
 def _opened_again(result: LoadResult) -> list[str]:
     parts = []
-    if result.reconnected:
-        parts.append(f"{result.reconnected:,} connections opened again")
-    if result.syn_retransmissions:
-        parts.append(f"{result.syn_retransmissions:,} connection requests (SYN) sent again")
+    if result.connections.reconnected:
+        parts.append(f"{result.connections.reconnected:,} connections opened again")
+    if result.connections.syn_retransmissions:
+        parts.append(f"{result.connections.syn_retransmissions:,} connection requests (SYN) sent again")
     return parts
 
 
 def _totals(result: LoadResult) -> list[str]:
     # What came in the window, as the rate above it, whoever asked; an older document has only what was asked in it.
-    in_window = result.bytes_received_in_window
-    received_bytes = result.bytes_received if in_window is None else in_window
+    in_window = result.bytes.received_in_window
+    received_bytes = result.bytes.received if in_window is None else in_window
     received = received_bytes / result.window_s if result.window_s else 0.0
     return [
-        f"Requests/sec: {result.rate_achieved_per_s:>12,.2f}",
+        f"Requests/sec: {result.rate_per_s.achieved:>12,.2f}",
         f"Transfer/sec: {format_size(round(received)):>12}",
-        f"Generator:    {result.cpu_us_per_request:>9.1f} us of CPU per request",
+        f"Generator:    {result.generator.cpu_us_per_request:>9.1f} us of CPU per request",
     ]
 
 
