@@ -14,6 +14,7 @@ import pytest
 from tests.support.program import run_seatrial, running_origin
 
 from seatrial.analysis.load.result import LoadResult
+from seatrial.analysis.load.window import window_of
 from seatrial.errors import ExitCode
 from seatrial.run.load import LoadHooks, run_load
 from seatrial.workload.profile import constant
@@ -77,7 +78,7 @@ def overload(server: OneAtATime, warmup_s: float, arrival: str) -> tuple[LoadRes
         drain_s=0.5,
     )
     run = asyncio.run(run_load(spec, LoadHooks()))
-    return run.result(), server.answered_in(run.facts().window_start_ns, 2.0)
+    return run.result(), server.answered_in(window_of(run.account, run.frames).start_ns, 2.0)
 
 
 @pytest.mark.parametrize(("warmup_s", "arrival"), [(0.0, "uniform"), (1.0, "poisson"), (2.0, "uniform")])

@@ -22,8 +22,11 @@ from tests.support.program import Running, RunningOrigin, run_seatrial, running_
 
 from seatrial._engine import Histogram
 from seatrial.analysis.load.histograms import Kind, merged
+from seatrial.analysis.load.window import window_of
 from seatrial.analysis.validity.load import judge_load
 from seatrial.errors import ExitCode
+from seatrial.generator.account import Asked
+from seatrial.generator.messages import Hello
 from seatrial.generator.split import RESERVED_DESCRIPTORS
 from seatrial.machine.sockets import count_established
 from seatrial.run.load import LoadHooks, LoadRun, run_load
@@ -275,8 +278,8 @@ def test_more_connections_than_descriptors_are_split_over_processes(origin) -> N
 
 
 def test_descriptors_that_run_out_all_the_same_are_counted_and_blamed_on_the_machine(origin) -> None:
-    def squeeze(pids: tuple[int, ...]) -> None:
-        resource.prlimit(pids[0], resource.RLIMIT_NOFILE, (60, 60))
+    def squeeze(_: Asked, hellos: tuple[Hello, ...]) -> None:
+        resource.prlimit(hellos[0].pid, resource.RLIMIT_NOFILE, (60, 60))
 
     spec = LoadSpec(targets=(target_of(origin.url),), active=5, held=200, profile=constant(100),
                     connect_rate_per_s=400,
@@ -285,7 +288,7 @@ def test_descriptors_that_run_out_all_the_same_are_counted_and_blamed_on_the_mac
     result = run.result()
     assert result.errors["descriptors_exhausted"] > 0
     assert result.connections.held.established < 60
-    (reason,) = judge_load(result, run.frames, run.facts(), run.doubts(result)).reasons
+    (reason,) = judge_load(result, run.frames, run.account).reasons
     assert reason.code == "environment.ramp"
     assert "descriptors_exhausted" in reason.text
     assert "seatrial check" in reason.remedy
@@ -342,7 +345,7 @@ def test_intervals_have_the_percentiles_of_their_own_frames(two_workers: LoadRun
     # What is answered after the window is an interval of its own.
     intervals = [interval for interval in result.intervals if not interval.drain]
     assert len(intervals) == 4
-    start_ns = two_workers.facts().window_start_ns
+    start_ns = window_of(two_workers.account, two_workers.frames).start_ns
     for index, interval in enumerate(intervals[:-1]):
         end_ns = start_ns + (index + 1) * 500_000_000
         own = [frame for frame in two_workers.frames if abs(frame.end_ns - end_ns) < 250_000_000]

@@ -64,7 +64,9 @@ async def run_on(*targets: Target) -> list[Frame]:
     frames: list[Frame] = []
     workers = LocalWorkers(specs, frames.append)
     try:
-        await drive(load, workers, asyncio.Event(), lambda *_: None, asyncio.Event())
+        await drive(
+            load, workers, len(await workers.start()), asyncio.Event(), lambda *_: None, asyncio.Event()
+        )
     finally:
         await workers.close()
     return frames

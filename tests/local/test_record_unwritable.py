@@ -110,8 +110,8 @@ def damage(run: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
-        ("UPDATE trials SET load = '{' WHERE id = 1", "row 1 of the table trials"),
-        ("UPDATE trials SET load = '{}' WHERE id = 1", "row 1 of the table trials"),
+        ("UPDATE loads SET hellos = '[' WHERE trial = 1", "row 1 of the table loads"),
+        ("UPDATE loads SET driven = '{}' WHERE trial = 1", "row 1 of the table loads"),
         ("UPDATE trials SET facts = 'no JSON' WHERE id = 1", "row 1 of the table trials"),
         ("UPDATE frames SET counters = '[]' WHERE id = 2", "row 2 of the table frames"),
         (
@@ -151,6 +151,7 @@ def test_a_row_that_cannot_be_read_is_named_and_the_rest_is_shown(
         ("UPDATE cases SET document = '{}' WHERE position = 0", "of its table cases"),
         ("DELETE FROM run", "holds no run"),
         ("PRAGMA user_version = 99", "version 99"),
+        ("PRAGMA user_version = 1", "an earlier Seatrial"),
     ],
 )
 def test_a_record_without_its_plan_is_refused_by_name(

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from tests.support.accounts import account_of
+from tests.support.loads import with_values
+
 from seatrial._engine import Histogram
-from seatrial.analysis.load.facts import LoadFacts
-from seatrial.analysis.load.summarise import summarise
 from seatrial.generator.frames import Frame, PhasePart
 from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 from seatrial.record import events
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from seatrial.analysis.load.result import LoadResult
+    from seatrial.generator.account import LoadAccount
 
 PLAN_TEXT = """\
 name: made-run
@@ -139,9 +140,13 @@ def trial_events(
     for phase, at_s in _phases(start_s):
         yield events.PhaseStarted(number, phase, at_s)
     frames = list(made_frames(number, case, twist))
+    account = made_account(number, case, twist.driver)
+    assert account.driven is not None
+    yield events.LoadStarted(number, account.asked, account.hellos)
     for frame in frames:
         yield events.FrameRecorded(number, frame)
     yield from _samples(number, case, twist)
+    yield events.LoadEnded(number, account.driven, account.cost)
     yield _end(number, case, twist, frames)
 
 
@@ -275,7 +280,6 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
         trial=number,
         state="completed" if failure is None else f"failed: {failure}",
         at_s=ZERO_S + number * TRIAL_S + 13,
-        load=made_load(case, frames, twist.driver).to_json(),
         counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
         facts=events.TrialFacts(
             drained_before_start=twist.drained,
@@ -286,27 +290,26 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
     )
 
 
-def made_load(case: dict[str, Any], frames: list[Frame], driver: str = "epoll") -> LoadResult:
-    """Return the load that made frames come to; without any it measured nothing."""
-    measuring = [frame.start_ns for frame in frames if any(part.phase == "measure" for part in frame.parts)]
-    facts = LoadFacts(
-        url="http://127.0.0.1:18080/",
-        loop="open",
-        arrival="uniform",
-        driver=driver,
-        resolution_us=50,
-        timestamps="program",
-        seed=7,
-        rate_requested_per_s=case["load"]["rate_per_s"],
-        active_requested=ACTIVE,
-        held_requested=case["load"]["connections"],
-        window_start_ns=min(measuring, default=0),
+def made_account(number: int, case: dict[str, Any], driver: str = "epoll") -> LoadAccount:
+    """Return the account of a made trial's load."""
+    start_ns = round(measure_start_s(ZERO_S + number * TRIAL_S) * SECOND_NS)
+    account = account_of(
+        start_ns=start_ns,
         measured_s=MEASURE_S,
-        interval_s=1.0,
-        processes=WORKERS,
-        pss_bytes=16_200_000,
+        workers=WORKERS,
+        rate_per_s=case["load"]["rate_per_s"],
+        asked__url="http://127.0.0.1:18080/",
+        asked__active=ACTIVE,
+        asked__held=case["load"]["connections"],
+        asked__seed=7,
+        cost__pss_bytes=16_200_000,
     )
-    return summarise(facts, frames)
+    hellos = tuple(
+        with_values(hello, driver=driver, timestamps="program", resolution_ns=50_000)
+        for hello in account.hellos
+    )
+    made: LoadAccount = with_values(account, hellos=hellos)
+    return made
 
 
 ENVIRONMENT = {

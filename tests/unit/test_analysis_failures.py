@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
+from tests.support.loads import with_values
+from tests.unit.test_document import ACCOUNT, SECOND_NS, START_NS, frame, part
 
 from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.load.result import LoadResult
@@ -21,7 +22,7 @@ def failing(phase: Any, failed: int = 0, timed_out: int = 0) -> PhasePart:
 
 
 def of(*frames: Frame) -> LoadResult:
-    return summarise(FACTS, frames)
+    return summarise(ACCOUNT, frames)
 
 
 EARLY = frame(0, -1, failing("warmup", 7), errors={"read_reset": 7, "connect_refused": 4})
@@ -39,7 +40,7 @@ def test_failures_before_the_window_are_counted_and_fail_no_objective() -> None:
 
 def test_a_warm_up_that_breaks_is_no_broken_window() -> None:
     frames = [EARLY, GOOD, frame(0, 1, part([100] * 20))]
-    codes = [reason.code for reason in judge_load(of(*frames), frames, FACTS, ()).reasons]
+    codes = [reason.code for reason in judge_load(of(*frames), frames, ACCOUNT).reasons]
     assert "system.errors" not in codes
 
 
@@ -49,7 +50,7 @@ def test_failures_of_the_window_are_counted_once() -> None:
     assert result.errors_in_window == {"connect_refused": 5, "read_reset": 2, "timeout": 3}
     assert error_count(result) == 2 + 3 + 5
     frames = [EARLY, GOOD, last]
-    codes = [reason.code for reason in judge_load(result, frames, FACTS, ()).reasons]
+    codes = [reason.code for reason in judge_load(result, frames, ACCOUNT).reasons]
     assert "system.errors" in codes
 
 
@@ -72,9 +73,9 @@ def test_older_frames_hold_the_kinds_of_the_interval() -> None:
 def test_a_worker_that_spins_may_use_a_whole_core() -> None:
     frames = [frame(0, seq, part([100] * 2_000), cpu_user_ns=(seq + 1) * SECOND_NS) for seq in (-1, 0, 1)]
     for spin in (False, True):
-        facts = replace(FACTS, spin=spin)
-        result = summarise(facts, frames)
-        codes = [reason.code for reason in judge_load(result, frames, facts, ()).reasons]
+        account = with_values(ACCOUNT, asked__spin=spin)
+        result = summarise(account, frames)
+        codes = [reason.code for reason in judge_load(result, frames, account).reasons]
         assert ("generator.cpu" in codes) is not spin
         assert result.to_json()["generator"]["spin"] is spin
 

@@ -24,7 +24,7 @@ from seatrial.analysis.load.histograms import merged, spectrum
 from seatrial.analysis.resources import TrialResources
 from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.sentences import range_us, rate_text, sentence_of, value_text
-from seatrial.analysis.run.summary import summarise_run, validity_of
+from seatrial.analysis.run.summary import outcome_of, summarise_run
 from seatrial.errors import ExitCode
 from seatrial.record.reader import RunReader
 from seatrial.record.tables.rows import RecordedObjective
@@ -266,7 +266,7 @@ def test_to_judge_one_trial_no_other_is_read(tmp_path):
     path = make_run(tmp_path, trials=3, end=False, twists={2: Twist(died=True)}, systems=("direct",))
     with OfOneTrial.open(path) as reader:
         states = [
-            None if (found := validity_of(reader, trial)) is None else found.state for trial in range(5)
+            None if (found := outcome_of(reader, trial)) is None else found[1].state for trial in range(5)
         ]
     assert states == [None, "VALID", "INVALID", "VALID", None]
 

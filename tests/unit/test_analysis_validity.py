@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 from tests.support.loads import changed
-from tests.support.made_run import Twist, compiled_plan, made_frames, made_load
+from tests.support.made_run import Twist, compiled_plan, made_account, made_frames
 
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Gauge
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.evidence import TrialEvidence, WorkerEvidence
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules import RULES
-from seatrial.observe.shares import CpuShares
+from seatrial.machine.shares import CpuShares
 from seatrial.record.events import TrialCounts, TrialFacts
 
 CASE = compiled_plan(("envoy",))["cases"][0]
-LOAD = made_load(CASE, list(made_frames(1, CASE, Twist())))
+LOAD = summarise(made_account(1, CASE), list(made_frames(1, CASE, Twist())))
 GOOD = TrialEvidence(
     state="completed",
     load=LOAD,

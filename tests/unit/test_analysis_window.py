@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.test_document import FACTS, SECOND_NS, START_NS, frame, part
+from tests.support.accounts import account_of
+from tests.unit.test_document import ACCOUNT, SECOND_NS, START_NS, frame, part
 
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import EDGE_NS, Gauge, Window, cpu_cores_in, gauge_in
@@ -25,8 +26,8 @@ def changed(worker: int, seq: int, **changes: Any) -> list[Frame]:
 
 
 def codes(frames: list[Frame]) -> list[str]:
-    result = summarise(replace(FACTS, rate_requested_per_s=4_000), frames)
-    return [reason.code for reason in judge_load(result, frames, FACTS, ()).reasons]
+    result = summarise(account_of(start_ns=START_NS, rate_per_s=4_000), frames)
+    return [reason.code for reason in judge_load(result, frames, ACCOUNT).reasons]
 
 
 def test_connections_held_throughout_are_valid() -> None:
@@ -38,8 +39,8 @@ def test_a_worker_that_was_gone_before_the_end_held_nothing_there() -> None:
     short = [one for one in FULL if (one.worker, one.seq) != (1, 1)]
     gauge = gauge_in(short, WINDOW, "held", 100)
     assert (gauge.at_start, gauge.at_end, gauge.lowest) == (100, 50, 50)
-    assert summarise(FACTS, short).connections.held.established == 50
-    assert summarise(FACTS, short).connections.active.established == 10
+    assert summarise(ACCOUNT, short).connections.held.established == 50
+    assert summarise(ACCOUNT, short).connections.active.established == 10
     assert "system.held_connections" in codes(short)
 
 
@@ -52,11 +53,11 @@ def test_a_last_interval_that_ends_near_the_end_is_the_end() -> None:
 def test_connections_lost_and_opened_again_within_an_interval_are_a_reason() -> None:
     frames = changed(0, 0, held_min=0, held_lost=50)
     assert gauge_in(frames, WINDOW, "held", 100) == Gauge(100, 100, 100, 50, 50)
-    assert summarise(FACTS, frames).connections.held.established == 50
-    result = summarise(FACTS, frames)
+    assert summarise(ACCOUNT, frames).connections.held.established == 50
+    result = summarise(ACCOUNT, frames)
     (text,) = (
         reason.text
-        for reason in judge_load(result, frames, FACTS, ()).reasons
+        for reason in judge_load(result, frames, ACCOUNT).reasons
         if reason.code == "system.held_connections"
     )
     assert "50 lost" in text
@@ -122,7 +123,7 @@ def test_active_connections_that_were_away_between_two_looks_are_seen() -> None:
     gauge = gauge_in(frames, WINDOW, "active", 20)
     assert (gauge.at_start, gauge.at_end, gauge.lowest) == (20, 20, 10)
     assert gauge.missing == pytest.approx(1 / (2 * 20))
-    assert summarise(FACTS, frames).connections.active.established == 10
+    assert summarise(ACCOUNT, frames).connections.active.established == 10
 
 
 def test_a_few_that_are_opened_again_are_no_reason_and_a_long_absence_is() -> None:

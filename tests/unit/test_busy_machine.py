@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.support.loads import with_values
 from tests.support.made_run import Twist, make_run
-from tests.unit.test_document import FACTS
+from tests.unit.test_document import ACCOUNT
 
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Window
@@ -22,8 +23,8 @@ from seatrial.analysis.run.summary import summarise_run
 from seatrial.analysis.validity.evidence import TrialEvidence, _cpu_shares, _looks_in, _steal_fraction
 from seatrial.analysis.validity.judge import remarks_on
 from seatrial.analysis.validity.load import judge_load, remarks_of
+from seatrial.machine.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.observe.samples import HostSample, ProcessSample
-from seatrial.observe.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.record.reader import RunReader
 from seatrial.run.others import LOCK_NAME, SEEN, OtherLoads
 
@@ -75,26 +76,26 @@ BUSY, ROOM = CpuShares(others=0.6, idle=0.05), CpuShares(others=0.2, idle=0.7)
 
 
 def test_a_load_to_another_machine_is_doubted_where_its_own_is_busy():
-    validity = judge_load(summarise(FACTS, []), [], replace(FACTS, cpu=BUSY), ())
+    validity = judge_load(summarise(ACCOUNT, []), [], with_values(ACCOUNT, cost__cpu=BUSY))
     assert "environment.busy" in [reason.code for reason in validity.reasons]
 
 
 def test_where_the_server_runs_here_its_part_is_not_held_against_it_and_yet_said():
-    facts = replace(FACTS, cpu=BUSY, served_here=True)
-    validity = judge_load(summarise(facts, []), [], facts, ())
+    account = with_values(ACCOUNT, cost__cpu=BUSY, asked__served_here=True)
+    validity = judge_load(summarise(account, []), [], account)
     assert "environment.busy" not in [reason.code for reason in validity.reasons]
-    (remark,) = remarks_of(facts)
+    (remark,) = remarks_of(account)
     assert "5% of its CPU time to spare" in remark
-    assert remarks_of(replace(facts, cpu=ROOM)) == ()
-    assert remarks_of(replace(FACTS, cpu=None)) == ()
+    assert remarks_of(with_values(account, cost__cpu=ROOM)) == ()
+    assert remarks_of(ACCOUNT) == ()
 
 
 @pytest.mark.parametrize("served_here", [False, True])
 @pytest.mark.parametrize(("steal", "is_doubted"), [(0.05, False), (0.06, True)])
 def test_a_load_is_doubted_where_the_hypervisor_took_the_cpu(steal, is_doubted, served_here):
-    facts = replace(FACTS, cpu=replace(ROOM, steal=steal), served_here=served_here)
-    result = summarise(facts, [])
-    codes = [reason.code for reason in judge_load(result, [], facts, ()).reasons]
+    account = with_values(ACCOUNT, cost__cpu=replace(ROOM, steal=steal), asked__served_here=served_here)
+    result = summarise(account, [])
+    codes = [reason.code for reason in judge_load(result, [], account).reasons]
     assert ("environment.steal" in codes) == is_doubted
     assert result.machine.cpu_steal_fraction == steal
 
@@ -214,8 +215,8 @@ def test_a_busy_machine_is_found_in_the_record_and_a_pass_holds_all_the_same(tmp
 
 
 def test_a_load_and_a_trial_remark_on_others_in_the_same_words():
-    facts = replace(FACTS, cpu=ROOM)
-    assert remarks_of(facts) == remarks_on(TrialEvidence("completed", None, cpu=ROOM))
-    assert remarks_of(facts) == (
+    account = with_values(ACCOUNT, cost__cpu=ROOM)
+    assert remarks_of(account) == remarks_on(TrialEvidence("completed", None, cpu=ROOM))
+    assert remarks_of(account) == (
         "other programs took 20% of this machine's CPU time, while 70% of it was idle",
     )

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.accounts import account_of
 
 from seatrial._engine import Histogram
-from seatrial.analysis.load.facts import LoadFacts
 from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.result import SCHEMA
 from seatrial.analysis.load.summarise import summarise
@@ -24,22 +24,7 @@ START_NS = 50 * SECOND_NS
 PRECISION = 0.001
 """Three significant digits."""
 
-FACTS = LoadFacts(
-    url="http://127.0.0.1:80/",
-    loop="open",
-    arrival="uniform",
-    driver="epoll",
-    resolution_us=250,
-    timestamps="kernel",
-    seed=1,
-    rate_requested_per_s=2000.0,
-    active_requested=20,
-    held_requested=100,
-    window_start_ns=START_NS,
-    measured_s=2.0,
-    interval_s=1.0,
-    processes=2,
-)
+ACCOUNT = account_of(start_ns=START_NS)
 
 
 def encoded(samples: Sequence[int]) -> str:
@@ -81,7 +66,7 @@ def test_a_worker_that_is_ten_times_slower_is_not_averaged_away() -> None:
     chance = random.Random(1)
     fast = [round(chance.lognormvariate(6, 0.5)) + 1 for _ in range(10_000)]
     slow = [10 * (round(chance.lognormvariate(6, 0.5)) + 1) for _ in range(10_000)]
-    latency = summarise(FACTS, [frame(0, 0, part(fast)), frame(1, 0, part(slow))]).latency_us
+    latency = summarise(ACCOUNT, [frame(0, 0, part(fast)), frame(1, 0, part(slow))]).latency_us
     for name, quantile in {
         "p50": 0.5,
         "p75": 0.75,
@@ -105,7 +90,7 @@ SAMPLES = st.lists(st.integers(1, 3_600_000_000), min_size=1, max_size=60)
 @given(shares=st.lists(SAMPLES, min_size=1, max_size=5))
 def test_percentiles_are_those_of_the_concatenated_samples(shares: list[list[int]]) -> None:
     frames = [frame(index % 2, index // 2, part(share)) for index, share in enumerate(shares)]
-    latency = summarise(FACTS, frames).latency_us
+    latency = summarise(ACCOUNT, frames).latency_us
     together = [sample for share in shares for sample in share]
     assert latency.count == len(together)
     assert latency.max == pytest.approx(max(together), rel=PRECISION, abs=1)
@@ -119,12 +104,12 @@ def test_percentiles_are_those_of_the_concatenated_samples(shares: list[list[int
 def test_the_order_of_frames_changes_nothing(shares: list[list[int]], seed: int) -> None:
     frames = [frame(index % 2, index // 2, part(share)) for index, share in enumerate(shares)]
     shuffled = random.Random(seed).sample(frames, len(frames))
-    assert summarise(FACTS, shuffled) == summarise(FACTS, frames)
+    assert summarise(ACCOUNT, shuffled) == summarise(ACCOUNT, frames)
 
 
 def test_the_warm_up_counts_for_nothing() -> None:
     slow_start = frame(0, -1, part([5_000_000] * 100, "warmup"))
-    result = summarise(FACTS, [slow_start, frame(0, 0, part([100] * 10)), frame(0, 1, part([100] * 10))])
+    result = summarise(ACCOUNT, [slow_start, frame(0, 0, part([100] * 10)), frame(0, 1, part([100] * 10))])
     assert result.requests.intended == result.requests.completed == 20
     assert result.latency_us.max == pytest.approx(100, abs=1)
     assert result.status == {"200": 20}
@@ -133,7 +118,7 @@ def test_the_warm_up_counts_for_nothing() -> None:
 
 def test_cpu_is_that_of_the_window_and_of_all_workers() -> None:
     frames = [frame(worker, seq, part([100] * 10)) for worker in (0, 1) for seq in (-1, 0, 1)]
-    result = summarise(FACTS, frames)
+    result = summarise(ACCOUNT, frames)
     assert (result.generator.cpu_user_s, result.generator.cpu_system_s) == pytest.approx((0.004, 0.008))
     assert result.generator.cpu_us_per_request == pytest.approx(12_000 / 60)
 
@@ -142,7 +127,7 @@ def test_connections_are_the_fewest_of_the_window() -> None:
     frames = [
         frame(0, -2, held=1), frame(0, 0, held=50), frame(0, 1, held=40), frame(1, 0, held=50, active=3), frame(1, 1),
     ]  # fmt: skip
-    result = summarise(FACTS, frames)
+    result = summarise(ACCOUNT, frames)
     assert result.connections.held.established == 40 + 50
     assert result.connections.active.established == 10 + 3
 
@@ -153,7 +138,7 @@ def test_intervals_merge_the_same_stretch_of_every_worker_and_the_drain_is_apart
         frame(0, 1, part([200] * 10)), frame(1, 1, part([200] * 10)),
         frame(0, 2, part([3_000_000] * 2), held=0), frame(1, 3, part([2_000_000], timed_out=1, completed=0), held=0),
     ]  # fmt: skip
-    first, last, drain = summarise(FACTS, frames).intervals
+    first, last, drain = summarise(ACCOUNT, frames).intervals
     assert [(one.start_s, one.length_s, one.drain) for one in (first, last, drain)] == [
         (0.0, 1.0, False), (1.0, 1.0, False), (2.0, 2.0, True),
     ]  # fmt: skip
@@ -168,24 +153,24 @@ def test_intervals_merge_the_same_stretch_of_every_worker_and_the_drain_is_apart
     ("measured_s", "lengths"), [(2.4, [1, 1, 0.4]), (2.5, [1, 1, 0.5]), (2.6, [1, 1, 0.6])]
 )
 def test_no_interval_is_longer_than_a_step(measured_s: float, lengths: list[float]) -> None:
-    facts = dataclasses.replace(FACTS, measured_s=measured_s)
+    account = account_of(start_ns=START_NS, measured_s=measured_s)
     end_ns = START_NS + round(measured_s * SECOND_NS)
     frames = [frame(0, seq, part([100] * 10)) for seq in (0, 1)]
     frames.append(frame(0, 2, part([100] * 4), end_ns=end_ns))
-    intervals = summarise(facts, frames).intervals
+    intervals = summarise(account, frames).intervals
     assert [one.length_s for one in intervals] == pytest.approx(lengths)
     assert [one.sent for one in intervals] == [10, 10, 4]
     # A frame of an older record that spans the window's end is of the last step.
-    assert len(summarise(facts, [*frames[:2], frame(0, 2, part([100] * 4))]).intervals) == 3
+    assert len(summarise(account, [*frames[:2], frame(0, 2, part([100] * 4))]).intervals) == 3
 
 
 def test_what_the_warm_up_asked_and_the_window_answered_is_answered_in_the_window() -> None:
     warm_up = part([1_000_000] * 30, "warmup", completed_in_window=0, bytes_received_in_window=0)
     backlog = part([2_000_000] * 40, "warmup", completed_in_window=40, bytes_received_in_window=400)
     own = part([1000] * 100, completed_in_window=60, completed_late=40, bytes_received_in_window=600)
-    result = summarise(FACTS, [frame(0, -1, warm_up), frame(0, 0, backlog), frame(0, 1, own)])
+    result = summarise(ACCOUNT, [frame(0, -1, warm_up), frame(0, 0, backlog), frame(0, 1, own)])
     assert (result.requests.completed, result.answers.in_window, result.answers.to_warmup) == (100, 100, 40)
-    assert result.rate_per_s.achieved == pytest.approx(100 / FACTS.measured_s)
+    assert result.rate_per_s.achieved == pytest.approx(100 / 2.0)
     assert result.bytes.received_in_window == 1_000
     assert [one.answered for one in result.intervals] == [40, 60]
     # What the generator used since the window began was for 140 answers.
@@ -197,14 +182,14 @@ def test_what_the_warm_up_asked_and_the_window_answered_is_answered_in_the_windo
 def test_what_was_intended_is_what_was_sent_and_what_was_not() -> None:
     unanswered = part([100] * 8, completed=5, timed_out=1, failed=1, in_flight=1, unsent=4)
     result = summarise(
-        FACTS, [frame(0, 0, unanswered, errors={"timeout": 1}), frame(1, 0, errors={"read_reset": 1})]
+        ACCOUNT, [frame(0, 0, unanswered, errors={"timeout": 1}), frame(1, 0, errors={"read_reset": 1})]
     )
     assert (result.requests.intended, result.requests.sent, result.requests.unsent) == (12, 8, 4)
     assert result.errors == {"read_reset": 1, "timeout": 1}
 
 
 def test_a_load_without_frames_is_a_document_of_noughts() -> None:
-    document = summarise(dataclasses.replace(FACTS, measured_s=0.0), []).to_json()
+    document = summarise(account_of(start_ns=START_NS, measured_s=0.0), []).to_json()
     assert document["requests"] == dict.fromkeys(document["requests"], 0)
     assert document["latency_us"]["count"] == document["rate_per_s"]["achieved"] == 0
     assert document["intervals"] == []
@@ -212,7 +197,7 @@ def test_a_load_without_frames_is_a_document_of_noughts() -> None:
 
 
 def test_the_document_is_plain_json_and_says_its_schema() -> None:
-    document = summarise(FACTS, [frame(0, 0, part([100] * 10)), frame(0, 1, part([100] * 10))]).to_json()
+    document = summarise(ACCOUNT, [frame(0, 0, part([100] * 10)), frame(0, 1, part([100] * 10))]).to_json()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["schema"] == SCHEMA == "seatrial.load/1"
     assert document["rate_per_s"] == {"requested": 2000.0, "achieved": 10.0}
@@ -232,6 +217,6 @@ def test_what_is_no_histogram_is_refused() -> None:
 
 def test_answers_of_the_drain_raise_no_rate() -> None:
     late = dataclasses.replace(part([1000] * 100), completed_late=40)
-    result = summarise(FACTS, [frame(0, 0, part([1000] * 100)), frame(0, 1, late)])
+    result = summarise(ACCOUNT, [frame(0, 0, part([1000] * 100)), frame(0, 1, late)])
     assert result.requests.completed == 200
-    assert result.rate_per_s.achieved == pytest.approx(160 / FACTS.measured_s)
+    assert result.rate_per_s.achieved == pytest.approx(160 / 2.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from seatrial.generator.drive import drive
+from seatrial.generator.messages import Done, Hello
 from seatrial.generator.ramp import RampWatch
-from seatrial.generator.workers import Done, Hello
 from seatrial.workload.profile import constant
 from seatrial.workload.spec import LoadSpec, Target
 
@@ -52,7 +52,7 @@ class SlowToClearUp:
 async def stopped_in_its_ramp() -> list[str]:
     stop = asyncio.Event()
     workers = SlowToClearUp(stop)
-    driven = await drive(LOAD, workers, stop, lambda *_: None, asyncio.Event())
+    driven = await drive(LOAD, workers, 1, stop, lambda *_: None, asyncio.Event())
     assert (driven.ramp_complete, driven.interrupted, driven.start_ns) == (False, True, None)
     return workers.seen
 

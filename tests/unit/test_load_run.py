@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.test_document import FACTS
+from tests.support.accounts import driven
 
+from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.load.summarise import summarise
-from seatrial.analysis.validity.load import doubts_of, judge_load
-from seatrial.generator.drive import Driven, PhaseLabel
-from seatrial.generator.workers import Done, Hello
-from seatrial.run.load import LoadRun, Toll
+from seatrial.analysis.validity.doubts import doubts_of
+from seatrial.analysis.validity.load import judge_load
+from seatrial.generator.account import Asked, LoadAccount
+from seatrial.generator.drive import PhaseLabel
+from seatrial.generator.messages import Hello
+from seatrial.run.cost import CostMeter
 from seatrial.workload.profile import constant, parse_profile
 from seatrial.workload.spec import LoadSpec, Target
 
@@ -23,21 +26,13 @@ LOAD = LoadSpec(
 HELLO = Hello(0, 7, "epoll", "kernel", 250_000, 1_000, "first")
 
 
-def driven(*hellos: Hello, measured_s: float = 8.0) -> Driven:
-    dones = tuple(Done(hello.worker, round(measured_s * 1e9), 0) for hello in hellos)
-    return Driven(
-        hellos or (HELLO,),
-        dones,
-        5_000_000_000,
-        ramp_complete=True,
-        was_stable=True,
-        interrupted=measured_s < LOAD.measure_s,
-        lost=(),
-    )
+def account(*hellos: Hello, load: LoadSpec = LOAD, measured_s: float = 8.0) -> LoadAccount:
+    asked, hellos = Asked.of(load, served_here=False), hellos or (HELLO,)
+    return LoadAccount(asked, hellos, driven(hellos, 5_000_000_000, measured_s))
 
 
-def a_run(load: LoadSpec, seen: Driven) -> LoadRun:
-    return LoadRun(load, seen, (), pss_bytes=0, throttled_s=0.0)
+def result(seen: LoadAccount) -> LoadResult:
+    return summarise(seen, ())
 
 
 @pytest.mark.parametrize(
@@ -53,15 +48,15 @@ def a_run(load: LoadSpec, seen: Driven) -> LoadRun:
 def test_of_a_profile_that_was_stopped_only_what_lay_in_the_window_was_asked_for(
     measured_s: float, requested_per_s: float
 ) -> None:
-    facts = a_run(LOAD, driven(HELLO, measured_s=measured_s)).facts()
-    assert facts.rate_requested_per_s == pytest.approx(requested_per_s)
-    assert facts.measured_s == measured_s
+    seen = result(account(measured_s=measured_s))
+    assert seen.rate_per_s.requested == pytest.approx(requested_per_s)
+    assert seen.window_s == measured_s
 
 
 def test_one_rate_is_requested_to_the_last_digit_wherever_it_was_stopped() -> None:
     load = replace(LOAD, profile=constant(400))
     for measured_s in (0.0, 0.7, 3.123456789):
-        assert a_run(load, driven(HELLO, measured_s=measured_s)).facts().rate_requested_per_s == 400
+        assert result(account(load=load, measured_s=measured_s)).rate_per_s.requested == 400
 
 
 @pytest.mark.parametrize(
@@ -77,21 +72,20 @@ def test_of_workers_that_differ_the_weaker_speaks_and_the_load_is_doubted(
     other: dict[str, Any], fact: str, *, first: bool
 ) -> None:
     weaker = replace(HELLO, worker=1, **other)
-    seen = driven(*((HELLO, weaker) if first else (weaker, HELLO)))
-    facts = a_run(LOAD, seen).facts()
-    assert facts.timestamps == weaker.timestamps
-    assert facts.resolution_us == weaker.resolution_ns // 1_000
-    assert facts.scheduling == weaker.scheduling
+    seen = account(*((HELLO, weaker) if first else (weaker, HELLO)))
+    assert result(seen).timestamps == weaker.timestamps
+    assert result(seen).resolution_us == weaker.resolution_ns // 1_000
+    assert result(seen).generator.scheduling == weaker.scheduling
     (reason,) = doubts_of(seen)
     assert reason.code == "generator.mixed"
     assert fact in reason.text
 
 
 def test_workers_that_are_alike_are_not_doubted() -> None:
-    seen = driven(HELLO, replace(HELLO, worker=1))
+    seen = account(HELLO, replace(HELLO, worker=1))
     assert doubts_of(seen) == ()
-    facts = a_run(LOAD, seen).facts()
-    assert (facts.timestamps, facts.resolution_us, facts.scheduling) == ("kernel", 250, "first")
+    of = result(seen)
+    assert (of.timestamps, of.resolution_us, of.generator.scheduling) == ("kernel", 250, "first")
 
 
 @pytest.mark.parametrize(
@@ -106,12 +100,12 @@ def test_what_a_group_was_throttled_before_the_load_is_not_counted(
     monkeypatch: pytest.MonkeyPatch, phases: tuple[PhaseLabel, ...], throttled_s: float
 ) -> None:
     history_s = 3_600.0
-    monkeypatch.setattr("seatrial.run.load.throttled_s", lambda _: history_s)
-    toll = Toll()
+    monkeypatch.setattr("seatrial.run.cost.throttled_s", lambda _: history_s)
+    meter = CostMeter([os.getpid()])
     for phase in phases:
         history_s += 1
-        toll.on_phase(phase, (os.getpid(),))
-    assert toll.throttled_s == throttled_s
+        meter.on_phase(phase)
+    assert meter.cost().throttled_s == throttled_s
 
 
 @pytest.mark.parametrize(
@@ -123,9 +117,9 @@ def test_what_a_group_was_throttled_before_the_load_is_not_counted(
     ids=["one", "two"],
 )  # fmt: skip
 def test_workers_that_are_gone_before_the_window_are_one_cause(lost: tuple[str, ...], expected: str) -> None:
-    reasons = doubts_of(replace(driven(), lost=lost, was_stable=False, start_ns=None, dones=()))
-    facts = replace(FACTS, measured_s=0.0)
-    validity = judge_load(summarise(facts, []), [], facts, reasons)
+    gone = replace(driven((HELLO,), 0, 0.0), lost=lost, was_stable=False, start_ns=None, dones=())
+    seen = replace(account(), driven=gone)
+    validity = judge_load(result(seen), [], seen)
     (cause,) = validity.causes
     assert (cause.code, expected in cause.text) == ("generator.lost", True), cause.text
     assert [reason.code for reason in validity.consequences(cause)] == ["system.unstable"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 from tests.support.loads import changed
-from tests.unit.test_document import FACTS, frame, part
+from tests.unit.test_document import ACCOUNT, frame, part
 
 from seatrial.analysis.load.result import TlsCounts
 from seatrial.analysis.load.summarise import summarise
 from seatrial.report.load.text import load_text
 
-RESULT = summarise(FACTS, [frame(0, 0, part([100, 200]))])
+RESULT = summarise(ACCOUNT, [frame(0, 0, part([100, 200]))])
 
 
 def test_connection_requests_that_were_sent_again_are_reported() -> None:
@@ -41,7 +41,7 @@ def test_what_was_asked_and_what_came_follows_the_validity() -> None:
 
 
 def test_percentiles_that_no_sample_reaches_are_left_out() -> None:
-    few, many = (summarise(FACTS, [frame(0, 0, part([100] * count))]) for count in (99, 10_000))
+    few, many = (summarise(ACCOUNT, [frame(0, 0, part([100] * count))]) for count in (99, 10_000))
     assert [label for label in ("90%", "99%", "99.9%", "99.99%") if f" {label} " in load_text(few)] == ["90%"]
     assert " 99.99% " in load_text(many)
 

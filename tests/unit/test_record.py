@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 import pytest
-from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, made_frames, make_run
+from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, made_account, made_frames, make_run
 
 from seatrial.errors import RecordError
 from seatrial.record import events
@@ -47,8 +47,9 @@ def test_trials_and_samples_come_back(made):
         assert trials[0].counts.generator_completed == trials[0].counts.origin_requests == 8_000
         assert trials[0].counts.system_requests is None
         assert trials[0].facts.drained_before_start is True
-        assert trials[0].load is not None
-        assert trials[0].load["schema"] == "seatrial.load/1"
+        assert [reader.account(number) for number in (1, 2)] == [
+            made_account(number, case) for number, case in enumerate(compiled_plan()["cases"][:2], 1)
+        ]
         samples = reader.process_samples(1)
         assert {sample.role for sample in samples} == {"generator", "origin"}
         assert len(reader.host_samples(1)) == len(reader.system_samples(1)) == 12
@@ -142,10 +143,13 @@ def test_what_is_no_record_is_refused_with_a_next_step(tmp_path):
         RunReader.open(tmp_path)
 
 
-def test_a_record_of_a_later_version_is_refused(tmp_path):
+@pytest.mark.parametrize(("version", "cause"), [(99, "a later Seatrial"), (1, "an earlier Seatrial")])
+def test_a_record_of_another_version_is_refused(tmp_path, version, cause):
     with sqlite3.connect(tmp_path / "record.db") as connection:
-        connection.execute("PRAGMA user_version = 99")
+        connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("CREATE TABLE run (id)")
     connection.close()
-    with pytest.raises(RecordError, match="version 99"):
+    with pytest.raises(RecordError, match=f"version {version}") as caught:
         RunReader.open(tmp_path)
+    assert cause in (caught.value.cause or "")
+    assert caught.value.next_step

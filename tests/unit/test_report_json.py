@@ -274,7 +274,7 @@ def test_the_load_of_a_cut_trial_is_made_from_its_frames(tmp_path):
     compiled = compiled_plan(("envoy",))
     with RunWriter.create(tmp_path, "cut", PLAN_TEXT, json.dumps(compiled)) as writer:
         writer.append(events.RunStarted("cut", "cut", 1))
-        for event in itertools.islice(trial_events(1, 1, compiled["cases"][0], 1, Twist()), 20):
+        for event in itertools.islice(trial_events(1, 1, compiled["cases"][0], 1, Twist()), 21):
             if not (isinstance(event, events.PhaseStarted) and event.phase == "cool down"):
                 writer.append(event)
     with RunReader.open(writer.path) as reader:

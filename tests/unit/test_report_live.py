@@ -6,14 +6,16 @@ import io
 from dataclasses import replace
 
 import pytest
-from tests.support.made_run import Twist, compiled_plan, trial_events
+from tests.support.made_run import Twist, compiled_plan, made_account, made_frames, trial_events
 
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.live.state import LiveState, progress_line
 from seatrial.live.terminal import TerminalView
 from seatrial.record import events
 
 CASE = compiled_plan(("envoy",))["cases"][1]
+LOAD = summarise(made_account(1, CASE), list(made_frames(1, CASE, Twist())))
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def plain_lines(happened, judge=None) -> list[str]:
 
 def test_where_there_is_no_terminal_a_trial_is_one_line_when_it_ends(trial):
     begun = events.RunStarted("run-1", "made-run", 12)
-    (line, end) = plain_lines([begun, *trial, events.RunEnded("finished", 0)], lambda *_: Validity())
+    (line, end) = plain_lines([begun, *trial, events.RunEnded("finished", 0)], lambda *_: (LOAD, Validity()))
     head = "trial 1 of 12: envoy-connections=200-rate=2000, repeat 1: 2,000 of 2,000 requests/s, p50 3"
     assert line.startswith(head)
     # This trial took 13 s, and 11 are left.
@@ -46,7 +48,7 @@ def test_the_last_trial_has_no_time_left_and_one_that_is_doubted_says_why(trial)
 
     def judge(run_id, number):
         asked.append((run_id, number))
-        return Validity(tuple(reasons))
+        return LOAD, Validity(tuple(reasons))
 
     (line,) = plain_lines([events.RunStarted("run-1", "made-run", 12), *trial], judge)
     assert line.startswith("trial 12 of 12: ")
@@ -59,7 +61,7 @@ def test_a_trial_that_a_person_cut_off_has_no_time_left(trial):
         replace(event, state=events.CUT_OFF) if isinstance(event, events.TrialEnded) else event
         for event in trial
     ]
-    (line,) = plain_lines([events.RunStarted("run-1", "made-run", 12), *cut], lambda *_: Validity())
+    (line,) = plain_lines([events.RunStarted("run-1", "made-run", 12), *cut], lambda *_: (LOAD, Validity()))
     assert line.startswith("trial 1 of 12: envoy-connections=200-rate=2000, repeat 1: cut off, ")
     assert " left" not in line
 

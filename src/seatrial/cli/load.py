@@ -67,7 +67,7 @@ def _show(
 
     if result.driver_fallback is not None:
         click.echo(f"warning: epoll is used in place of io_uring: {result.driver_fallback}", err=True)
-    if run.driven.interrupted:
+    if run.interrupted:
         asked = format_duration(run.load.measure_s)
         click.echo(
             f"note: stopped by you, {format_duration(result.window_s)} of {asked} were measured", err=True
@@ -80,10 +80,10 @@ def _show(
     if json_target is not None:
         write_document(result.to_json(), json_target)
     if hdr_log is not None:
-        write_hdr_log(Path(hdr_log), run.facts(), run.frames)
+        write_hdr_log(Path(hdr_log), run.account, run.frames)
     if csv is not None:
         write_series(Path(csv), result)
-    if run.driven.interrupted:
+    if run.interrupted:
         return ExitCode.INTERRUPTED
     if result.validity.reasons:
         return ExitCode.INVALID_MEASUREMENT

@@ -78,9 +78,9 @@ def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None
 async def _run(given: GivenPlan, runs: Path, signals: Signals, *, quiet: bool) -> PlanRun:
     from seatrial.live.terminal import TerminalView
     from seatrial.run.ending import Ending
-    from seatrial.run.judgement import recorded_validity
+    from seatrial.run.judgement import recorded_outcome
     from seatrial.run.plan import run_plan
 
     ending = Ending(*signals.events())
-    with TerminalView(judge=lambda run_id, trial: recorded_validity(runs / run_id, trial)) as view:
+    with TerminalView(judge=lambda run_id, trial: recorded_outcome(runs / run_id, trial)) as view:
         return await run_plan(given, runs, [] if quiet else [view], ending)

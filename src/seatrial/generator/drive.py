@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from seatrial.generator.ramp import Ramp, RampWatch
+from seatrial.generator.account import Driven
+from seatrial.generator.messages import Done, Hello
+from seatrial.generator.ramp import RampWatch
 from seatrial.generator.unless import unless
-from seatrial.generator.workers import Done, Hello
 from seatrial.workload.spec import LoadSpec
 
 PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
@@ -50,56 +50,22 @@ class Workers(Protocol):
         """Wait for the last words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Driven:
-    """How the load went. Times are CLOCK_MONOTONIC nanoseconds; ``start_ns`` None means that it never began."""
-
-    hellos: tuple[Hello, ...]
-    dones: tuple[Done, ...]
-    start_ns: int | None
-    ramp_complete: bool
-    was_stable: bool
-    interrupted: bool
-    lost: tuple[str, ...]
-    ramp: Ramp | None = None
-
-    @property
-    def has_measured(self) -> bool:
-        """Return whether any of the measure window has passed, as far as the workers report."""
-        return self.start_ns is not None and any(done.measured_ns for done in self.dones)
-
-    def window_start_ns(self, load: LoadSpec) -> int | None:
-        """Return when the measure window began."""
-        return None if self.start_ns is None else self.start_ns + round(load.warmup_s * 1e9)
-
-    def measured_s(self, load: LoadSpec) -> float:
-        """Return the length of the measure window; it is shorter than planned after an early stop."""
-        if not self.dones:
-            return 0.0 if self.start_ns is None else load.measure_s
-        return max(done.measured_ns for done in self.dones) / 1e9
-
-
 async def drive(
     load: LoadSpec,
     workers: Workers,
+    count: int,
     stop: asyncio.Event,
     on_phase: Callable[[PhaseLabel, int, float | None], None],
     cut: asyncio.Event,
 ) -> Driven:
-    """Ramp, hold still, warm up, measure and drain.
+    """Ramp, hold still, warm up, measure and drain with ``count`` workers that have started.
 
     ``on_phase`` hears of each phase as it begins: its name, when (ns), and how long it should take (s). ``stop``
     ends the load early; what was measured until then is reported. ``cut`` ends the wait for the answers that were
     under way then, too: they count as in flight.
-
-    Raises
-    ------
-    GeneratorFault
-        The workers could not be started.
     """
-    hellos = await workers.start()
     on_phase("ramp", time.monotonic_ns(), (load.held + load.active) / load.connect_rate_per_s)
-    watch = RampWatch(load, len(hellos), time.monotonic())
+    watch = RampWatch(load, count, time.monotonic())
     ramp_complete = await unless(stop, workers.ready(watch)) or False
     ramp = watch.result(time.monotonic())
     was_stable = not load.stable_for_s
@@ -108,14 +74,14 @@ async def drive(
         was_stable = bool(await unless(stop, workers.stable(load.stable_for_s, limit_s)))
     start_ns = None
     if ramp_complete and not stop.is_set():
-        start_ns = await _run_schedule(load, workers, len(hellos), stop, on_phase)
+        start_ns = await _run_schedule(load, workers, count, stop, on_phase)
     elif not stop.is_set():
         # Beside fewer connections than were asked for another load would be measured.
         workers.stop()
     on_phase("cool down", time.monotonic_ns(), load.drain_s)
     dones = await _finished(load, workers, stop, cut)
     lost = tuple(workers.lost)
-    return Driven(hellos, dones, start_ns, ramp_complete, was_stable, stop.is_set(), lost, ramp)
+    return Driven(dones, start_ns, ramp_complete, was_stable, stop.is_set(), lost, ramp)
 
 
 async def _run_schedule(

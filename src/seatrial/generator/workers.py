@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from seatrial import _boot
 from seatrial.errors import GeneratorFault
 from seatrial.generator.frames import Frame
+from seatrial.generator.messages import Done, Hello
 from seatrial.generator.ramp import RampWatch
-from seatrial.generator.routes import KeptAnswer
 
 LINE_LIMIT_BYTES = 1 << 28
 """A frame takes a few KB, the last word of a worker with 100,000 routes and their histograms some 100 MB."""
@@ -33,47 +33,6 @@ RAMP_LOOK_S = 0.1
 
 STABLE_LOOK_S = 0.02
 """How often is looked whether all connections have been open for long enough: less than any interval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """How a worker measures. ``resolution_ns`` 0 is the fine mode; ``timestamps`` says whose clock stamps answers.
-
-    ``scheduling`` is "first" where the kernel runs the worker as soon as it wakes (which takes CAP_SYS_NICE).
-    ``driver_fallback`` is why ``driver`` is not the one that was asked for.
-    """
-
-    worker: int
-    pid: int
-    driver: str
-    timestamps: Literal["kernel", "program"]
-    resolution_ns: int
-    descriptor_limit: int
-    scheduling: Literal["first", "shared"] = "shared"
-    driver_fallback: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """How a worker ended; ``measured_ns`` is shorter than asked for after an early stop."""
-
-    worker: int
-    measured_ns: int
-    clock_steps: int
-    routes: tuple[Mapping[str, Any], ...] = ()
-    unexpected: tuple[KeptAnswer, ...] = ()
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Done:
-        """Read the JSON form that a worker writes."""
-        kept = tuple(KeptAnswer(**answer) for answer in document["unexpected"])
-        return cls(
-            document["worker"],
-            document["measured_ns"],
-            document["clock_steps"],
-            tuple(document["routes"]),
-            kept,
-        )
 
 
 @dataclass(slots=True)

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seatrial._engine import Histogram
 from seatrial.record import events
 from seatrial.units import format_duration, format_us
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Validity
     from seatrial.generator.frames import Frame
 
 NANOSECONDS = 1_000_000_000
 
 
-# Says of a trial that has ended, by the run's id and its number, whether it may be believed; None is not known.
-Judge = Callable[[str, int], "Validity | None"]
+# Says of a trial that has ended, by the run's id and its number, what it gave and whether that may be believed.
+# None is not known.
+Judge = Callable[[str, int], "tuple[LoadResult | None, Validity] | None"]
 
 
-def _unknown(_run_id: str, _trial: int) -> Validity | None:
+def _unknown(_run_id: str, _trial: int) -> None:
     return None
 
 
@@ -120,13 +120,16 @@ def _expected(event: events.PhaseStarted) -> str:
 
 
 def trial_line(
-    trial: events.TrialStarted, ended: events.TrialEnded, validity: Validity | None, first_s: float | None
+    trial: events.TrialStarted,
+    ended: events.TrialEnded,
+    outcome: tuple[LoadResult | None, Validity] | None,
+    first_s: float | None,
 ) -> str:
     """Return what came of a trial: its number, case, rate, p50 and p99, whether it is believed, and the time left."""
     parts = [] if ended.state == events.COMPLETED else [ended.state]
-    if ended.load is not None:
-        parts += _figures(ended.load)
-    if validity is not None:
+    if outcome is not None:
+        load, validity = outcome
+        parts += [] if load is None else _figures(load)
         causes = [cause.text for cause in validity.causes]
         parts.append("believed" if not causes else f"not believed: {causes[0]}{_others(len(causes) - 1)}")
     what = f"trial {trial.order} of {trial.of}: {trial.case_id}, repeat {trial.repeat}"
@@ -138,12 +141,12 @@ def trial_line(
     return f"{what}: {', '.join(parts)}; about {format_duration(left_s)} left"
 
 
-def _figures(load: Mapping[str, Any]) -> list[str]:
-    rate, latency = load["rate_per_s"], load["latency_us"]
-    asked = f" of {rate['requested']:,.0f}" if rate["requested"] else ""
-    figures = [f"{rate['achieved']:,.0f}{asked} requests/s"]
-    if latency["count"]:
-        figures += [f"{name} {format_us(latency[name])}" for name in ("p50", "p99")]
+def _figures(load: LoadResult) -> list[str]:
+    rate, latency = load.rate_per_s, load.latency_us
+    asked = f" of {rate.requested:,.0f}" if rate.requested else ""
+    figures = [f"{rate.achieved:,.0f}{asked} requests/s"]
+    if latency.count:
+        figures += [f"p50 {format_us(latency.p50)}", f"p99 {format_us(latency.p99)}"]
     return figures
 
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def open_changes(run: Path) -> tuple[tuple[Change, ...], tuple[Damage, ...]]:
-    """Return what the run changed and did not put back, and what of that cannot be read.
+    """Return what the run changed and did not put back, and what of that cannot be read; whichever version wrote it.
 
     Raises ``RecordError`` where the record cannot be read at all.
     """
-    with RunReader.open(run) as reader:
+    with RunReader.open(run, any_version=True) as reader:
         found = tuple(change for change in reader.changes() if change.undone_utc is None)
         return found, reader.damage
 

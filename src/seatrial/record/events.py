@@ -6,12 +6,14 @@ Times named ``at_s`` are CLOCK_MONOTONIC seconds of the host that runs the progr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seatrial.generator.account import Asked, Driven, WorkersCost
     from seatrial.generator.frames import Frame
+    from seatrial.generator.messages import Hello
     from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 
 Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
@@ -52,6 +54,24 @@ class PhaseStarted:
     phase: Phase
     at_s: float
     expected_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadStarted:
+    """The workers of a trial's load have started, and open connections from here on."""
+
+    trial: int
+    asked: Asked
+    hellos: tuple[Hello, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEnded:
+    """The workers of a trial's load have ended."""
+
+    trial: int
+    driven: Driven
+    cost: WorkersCost
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +136,12 @@ class TrialFacts:
 class TrialEnded:
     """A trial is over; ``state`` is "completed", "cut off" or "failed: reason".
 
-    ``load`` is the document ``seatrial.load/1``. ``reasons`` are reasons to doubt the trial that are known
-    already, as mappings of ``code``, ``text`` and ``remedy``.
+    ``reasons`` are reasons to doubt the trial that are known already, as mappings of ``code``, ``text`` and ``remedy``.
     """
 
     trial: int
     state: str
     at_s: float
-    load: Mapping[str, Any] | None = None
     counts: TrialCounts = field(default_factory=TrialCounts)
     facts: TrialFacts = field(default_factory=TrialFacts)
     reasons: tuple[Mapping[str, str], ...] = ()
@@ -150,6 +168,8 @@ Event = (
     RunStarted
     | TrialStarted
     | PhaseStarted
+    | LoadStarted
+    | LoadEnded
     | FrameRecorded
     | ProcessSampled
     | HostSampled

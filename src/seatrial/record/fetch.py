@@ -24,10 +24,10 @@ UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 class Rows:
     """The rows of one database; ``damage`` grows with each that cannot be read."""
 
-    def __init__(self, database: Path) -> None:
-        """Open it for reading; raises ``RecordError``."""
+    def __init__(self, database: Path, *, any_version: bool = False) -> None:
+        """Open it for reading; raises ``RecordError``, of another version unless ``any_version``."""
         self._database = database
-        self._connection = _connect(database)
+        self._connection = _connect(database, any_version=any_version)
         self.damage: dict[Damage, None] = {}
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ def _in_words(error: BaseException) -> str:
     return f"no value named {error}" if isinstance(error, KeyError) else str(error)
 
 
-def _connect(database: Path) -> sqlite3.Connection:
+def _connect(database: Path, *, any_version: bool) -> sqlite3.Connection:
     cause = ""
     for connect in (_connect_shared, _connect_unshared):
         try:
@@ -120,7 +120,8 @@ def _connect(database: Path) -> sqlite3.Connection:
             cause = str(error)
             continue
         connection.row_factory = sqlite3.Row
-        _refuse_newer(database, connection)
+        if not any_version:
+            _refuse_other_version(database, connection)
         return connection
     raise _unreadable(database, cause)
 
@@ -150,15 +151,20 @@ def _tried(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_newer(database: Path, connection: sqlite3.Connection) -> None:
+def _refuse_other_version(database: Path, connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        connection.close()
-        raise RecordError(
-            f"{database} has version {version} of the record, this program reads up to {SCHEMA_VERSION}",
-            cause="it was written by a later Seatrial",
-            next_step="update Seatrial",
-        )
+    # 0 has a file in which the tables have not been made.
+    if version in (0, SCHEMA_VERSION):
+        return
+    connection.close()
+    is_later = version > SCHEMA_VERSION
+    raise RecordError(
+        f"{database} has version {version} of the record, this program reads version {SCHEMA_VERSION}",
+        cause=f"it was written by {'a later' if is_later else 'an earlier'} Seatrial",
+        next_step="update Seatrial"
+        if is_later
+        else "read it with the Seatrial that wrote it, or run its plan again",
+    )
 
 
 def _unreadable(database: Path, cause: str) -> RecordError:

@@ -14,12 +14,14 @@ from seatrial.record.layout import RunDirectory
 from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
 from seatrial.record.tables.frame_rows import join_frame
+from seatrial.record.tables.load_rows import account_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 
@@ -33,13 +35,16 @@ class RunReader:
     and its cases have to be whole: where they are not, ``RecordError`` says so.
     """
 
-    def __init__(self, directory: RunDirectory) -> None:
+    def __init__(self, directory: RunDirectory, *, any_version: bool = False) -> None:
         self.directory = directory
-        self._rows = Rows(directory.database)
+        self._rows = Rows(directory.database, any_version=any_version)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a run directory; raise :class:`RecordError` where there is none or it cannot be read."""
+    def open(cls, path: Path, *, any_version: bool = False) -> Self:
+        """Open a run directory; raise :class:`RecordError` where there is none or it cannot be read.
+
+        With ``any_version`` a record of another version is opened, too, whose tables may hold something else.
+        """
         directory = RunDirectory(path)
         if not directory.database.is_file():
             raise RecordError(
@@ -47,7 +52,7 @@ class RunReader:
                 cause=f"it has no {directory.database.name}",
                 next_step="give one of the directories under runs/",
             )
-        return cls(directory)
+        return cls(directory, any_version=any_version)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -147,6 +152,11 @@ class RunReader:
             for row, end_s in zip(found, ends, strict=False)
         )
 
+    def account(self, trial: int) -> LoadAccount | None:
+        """Return what is known of a trial's load beside its frames; None where it never began, or cannot be read."""
+        found = self._rows.read(account_of, "loads", "WHERE trial = ?", trial, trial=trial)
+        return found[0] if found else None
+
     def frames(self, trial: int) -> tuple[Frame, ...]:
         """Return every frame of a trial, in order of arrival."""
         histograms: dict[int, list[tuple[str, str, bytes]]] = {}
@@ -221,7 +231,6 @@ class RunReader:
 
     def _trial(self, row: sqlite3.Row, counts: TrialCounts, unfinished: str) -> rows.RecordedTrial:
         def document(name: str, otherwise: Any) -> Any:
-            # The frames hold what was in a result that cannot be read any more.
             try:
                 return otherwise if row[name] is None else json.loads(row[name])
             except ValueError as error:
@@ -238,7 +247,6 @@ class RunReader:
             started_s=row["started_s"],
             started_utc=row["started_utc"],
             ended_s=row["ended_s"],
-            load=document("load", None),
             counts=counts,
             facts=_facts(document("facts", {})),
             reasons=tuple(document("reasons", ())),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.reasons import Validity
-from seatrial.analysis.run.summary import validity_of
+from seatrial.analysis.run.summary import outcome_of
 from seatrial.errors import SeatrialError
 from seatrial.record.reader import RunReader
 
 
-def recorded_validity(directory: Path, trial: int) -> Validity | None:
-    """Return whether a trial of a run that goes on may be believed; None where that cannot be read."""
+def recorded_outcome(directory: Path, trial: int) -> tuple[LoadResult | None, Validity] | None:
+    """Return what a trial of a run that goes on gave, and whether it may be believed; None where it cannot be read."""
     try:
         with RunReader.open(directory) as reader:
-            return validity_of(reader, trial)
+            return outcome_of(reader, trial)
     except SeatrialError:
         # Who watches takes nothing from the run: its end says what is wrong with the record.
         return None

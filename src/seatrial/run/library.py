@@ -42,7 +42,7 @@ class LoadCall(LoadOptions):
         require_writable((self.hdr_log, self.csv))
         run, result = await (judged_load if self.quiet else shown_load)(spec, LoadHooks())
         if self.hdr_log is not None:
-            write_hdr_log(Path(self.hdr_log), run.facts(), run.frames)
+            write_hdr_log(Path(self.hdr_log), run.account, run.frames)
         if self.csv is not None:
             write_series(Path(self.csv), result)
         if self.latency:

@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from seatrial import systems
 from seatrial.errors import SeatrialError, StorageFault
+from seatrial.generator.account import Asked
 from seatrial.generator.drive import PhaseLabel
+from seatrial.generator.messages import Hello
 from seatrial.generator.unless import unless
 from seatrial.machine.address import Address
 from seatrial.machine.processes.changes import ChangeLog
@@ -22,6 +24,8 @@ from seatrial.record.events import (
     CUT_OFF,
     Event,
     FrameRecorded,
+    LoadEnded,
+    LoadStarted,
     Noted,
     PhaseStarted,
     TrialCounts,
@@ -217,13 +221,20 @@ async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) ->
             desk.others.look()
         desk.record(PhaseStarted(plan.order, phase, at_ns / 1e9, expected_s))
 
+    def on_started(asked: Asked, hellos: tuple[Hello, ...]) -> None:
+        watch.watch_generators(hello.pid for hello in hellos)
+        desk.record(LoadStarted(plan.order, asked, hellos))
+
     hooks = LoadHooks(
         on_frame=lambda frame: desk.record(FrameRecorded(plan.order, frame)),
         on_phase=on_phase,
-        on_started=watch.watch_generators,
+        on_started=on_started,
         stop=watch.stop,
     )
-    return await run_load(load_spec(plan.case, setting.addresses, derive(plan.seed, "arrivals")), hooks)
+    run = await run_load(load_spec(plan.case, setting.addresses, derive(plan.seed, "arrivals")), hooks)
+    if run.account.driven is not None:
+        desk.record(LoadEnded(plan.order, run.account.driven, run.account.cost))
+    return run
 
 
 async def _cool_down(plan: TrialPlan, desk: Desk, setting: Setting) -> None:
@@ -276,13 +287,11 @@ def _ended(
     counts: TrialCounts,
     uncounted: tuple[str, ...],
 ) -> TrialEnded:
-    result = run.result()
-    is_whole = not run.driven.interrupted or watch.failure is not None
+    is_whole = not run.interrupted or watch.failure is not None
     return TrialEnded(
         trial=plan.order,
         state=COMPLETED if is_whole else CUT_OFF,
         at_s=time.monotonic(),
-        load=result.to_json(),
         counts=counts,
         facts=TrialFacts(
             drained_before_start=setting.drained,
@@ -290,6 +299,4 @@ def _ended(
             processes_lost=tuple(watch.lost),
             missing=(*setting.before[0].missing, *uncounted),
         ),
-        # Everything else that may cast doubt is judged from the record; this only the workers' parent knows.
-        reasons=tuple(dataclasses.asdict(reason) for reason in run.doubts(result)),
     )

@@ -13,7 +13,7 @@ from seatrial.analysis.load.window import EDGE_NS, NANOSECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from seatrial.analysis.load.facts import LoadFacts
+    from seatrial.analysis.load.window import Window
     from seatrial.generator.frames import Frame, PhasePart
 
 # A window of 3 s in steps of 0.1 s has 30 of them, though the quotient of the two is a little more.
@@ -29,31 +29,31 @@ class Step:
     drain: bool
 
 
-def intervals_of(facts: LoadFacts, frames: Iterable[Frame]) -> tuple[Interval, ...]:
+def intervals_of(window: Window, interval_s: float, frames: Iterable[Frame]) -> tuple[Interval, ...]:
     """Return each step of the window, the last as long as the window leaves it, and what the drain held, if anything.
 
     A frame is of the step in which it began: frames begin where steps do, and the last one ends with the window.
     """
-    return tuple(_interval(step, own) for step, own in frames_by_step(facts, frames).items())
+    return tuple(_interval(step, own) for step, own in frames_by_step(window, interval_s, frames).items())
 
 
-def frames_by_step(facts: LoadFacts, frames: Iterable[Frame]) -> dict[Step, list[Frame]]:
+def frames_by_step(window: Window, interval_s: float, frames: Iterable[Frame]) -> dict[Step, list[Frame]]:
     """Return the frames of each step, in order; the drain is the last."""
-    last = max(0, math.ceil(facts.measured_s / facts.interval_s - ROUNDING) - 1)
+    last = max(0, math.ceil(window.length_s / interval_s - ROUNDING) - 1)
     found: dict[int, list[Frame]] = {}
     for frame in sorted(frames, key=lambda frame: frame.seq):
-        step = _step(facts, frame, last)
+        step = _step(window, interval_s, frame, last)
         if step is not None:
             found.setdefault(step, []).append(frame)
-    return {_bounds(facts, step, last, found[step]): found[step] for step in sorted(found)}
+    return {_bounds(window, interval_s, step, last, found[step]): found[step] for step in sorted(found)}
 
 
-def _step(facts: LoadFacts, frame: Frame, last: int) -> int | None:
+def _step(window: Window, interval_s: float, frame: Frame, last: int) -> int | None:
     """Return the number of a frame's step, ``last + 1`` in the drain; None where it is of neither."""
-    interval_ns = facts.interval_s * NANOSECONDS
+    interval_ns = interval_s * NANOSECONDS
     edge_ns = min(EDGE_NS, interval_ns / 4)
-    began_ns = frame.start_ns - facts.window_start_ns
-    if began_ns >= facts.measured_s * NANOSECONDS - edge_ns:
+    began_ns = frame.start_ns - window.start_ns
+    if began_ns >= (window.end_ns - window.start_ns) - edge_ns:
         return last + 1 if _measured(frame) else None
     if began_ns < -edge_ns and not _measured(frame):
         return None
@@ -83,10 +83,10 @@ def _interval(step: Step, frames: Sequence[Frame]) -> Interval:
     )
 
 
-def _bounds(facts: LoadFacts, step: int, last: int, frames: Sequence[Frame]) -> Step:
+def _bounds(window: Window, interval_s: float, step: int, last: int, frames: Sequence[Frame]) -> Step:
     is_drain = step > last
-    start_s = facts.measured_s if is_drain else step * facts.interval_s
-    end_s = min(facts.measured_s, start_s + facts.interval_s)
+    start_s = window.length_s if is_drain else step * interval_s
+    end_s = min(window.length_s, start_s + interval_s)
     if is_drain:
-        end_s = (max(frame.end_ns for frame in frames) - facts.window_start_ns) / NANOSECONDS
+        end_s = (max(frame.end_ns for frame in frames) - window.start_ns) / NANOSECONDS
     return Step(round(start_s, 6), round(max(0.0, end_s - start_s), 6), is_drain)

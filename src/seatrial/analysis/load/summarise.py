@@ -29,51 +29,61 @@ from seatrial.analysis.load.result import (
     Unexpected,
 )
 from seatrial.analysis.load.tls import tls_counts
-from seatrial.analysis.load.window import Window, by_worker, cpu_cores_in, gauge_in
+from seatrial.analysis.load.window import Window, by_worker, cpu_cores_in, gauge_in, window_of
 from seatrial.analysis.reasons import Validity
+from seatrial.generator.routes import merged_routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from seatrial.analysis.load.distribution import Distribution
-    from seatrial.analysis.load.facts import LoadFacts
+    from seatrial.generator.account import Asked, LoadAccount
     from seatrial.generator.frames import Frame, PhasePart
+    from seatrial.generator.messages import Hello
     from seatrial.generator.routes import Route
+    from seatrial.machine.shares import CpuShares
 
 
-def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | None = None) -> LoadResult:
-    """Merge the frames of all workers over the measure window.
+def summarise(account: LoadAccount, frames: Sequence[Frame], seen: Window | None = None) -> LoadResult:
+    """Merge the frames of all workers over the measure window; ``seen`` is that of a load which was cut.
 
     Counts are of requests whose intended send time lies in the window, wherever their answers fell; the
-    achieved rate is of the answers that came within it, whoever asked.
+    achieved rate is of the answers that came within it, whoever asked. The result is not judged yet.
     """
-    window = Window.lasting(facts.window_start_ns, facts.measured_s)
+    window, asked = window_of(account, frames, seen), account.asked
+    hellos, dones = account.hellos, () if account.driven is None else account.driven.dones
     parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
     histograms = Parts.of(frames)
     answers = _answers(frames, parts)
     requests = _requests(parts)
     result = LoadResult(
-        url=facts.url,
-        loop=facts.loop,
-        arrival=facts.arrival,
-        driver=facts.driver,
-        driver_fallback=facts.driver_fallback,
-        resolution_us=facts.resolution_us,
-        timestamps=facts.timestamps,
-        seed=facts.seed,
-        validity=validity or Validity(),
-        window_s=facts.measured_s,
-        rate_per_s=_rate(facts, answers),
-        connections=_connections(facts, frames, window),
+        url=asked.url,
+        loop=asked.loop,
+        arrival=asked.arrival,
+        driver="+".join(sorted({hello.driver for hello in hellos})),
+        driver_fallback="; ".join(sorted(_fallbacks(hellos))) or None,
+        # Where workers differ, the weaker speaks for all, and `doubts_of` says that they do.
+        resolution_us=max(hello.resolution_ns for hello in hellos) // 1000,
+        timestamps="kernel" if all(hello.timestamps == "kernel" for hello in hellos) else "program",
+        seed=asked.seed,
+        validity=Validity(),
+        window_s=window.length_s,
+        rate_per_s=_rate(asked, window, answers),
+        connections=_connections(asked, frames, window),
         requests=requests,
         answers=answers,
         findings=(),
         status=_added_up(part.status for part in parts),
         errors=_added_up(frame.errors for frame in frames),
         errors_in_window=errors_in(frames, window),
-        unexpected=Unexpected(_added_up(part.unexpected for part in parts), facts.unexpected_kept),
-        status_expected=facts.status_expected,
-        routes=tuple(_route(route) for route in facts.routes),
+        unexpected=Unexpected(
+            _added_up(part.unexpected for part in parts),
+            tuple(answer for done in dones for answer in done.unexpected),
+        ),
+        status_expected=asked.status_expected,
+        routes=tuple(
+            _route(route) for route in merged_routes(report for done in dones for report in done.routes)
+        ),
         bytes=_bytes(frames, parts),
         latency_us=distribution(histograms.latency),
         latency_ours_us=latency_ours(histograms),
@@ -81,12 +91,12 @@ def summarise(facts: LoadFacts, frames: Sequence[Frame], validity: Validity | No
         service_time_ours_us=service_time_ours(histograms),
         lateness_us=distribution(histograms.lateness),
         connect_us=_distribution(frame.connect for frame in frames),
-        tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if facts.tls else None,
-        tls=tls_counts(frames, window) if facts.tls else None,
-        generator=_generator(facts, frames, window, requests.completed + answers.to_warmup, histograms),
-        machine=_machine(facts),
+        tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if asked.tls else None,
+        tls=tls_counts(frames, window) if asked.tls else None,
+        generator=_generator(account, frames, window, requests.completed + answers.to_warmup, histograms),
+        machine=_machine(account.cost.cpu),
         remarks=(),
-        intervals=intervals_of(facts, frames),
+        intervals=intervals_of(window, asked.interval_s, frames),
     )
     return with_findings(result)
 
@@ -110,9 +120,13 @@ def _added_up(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _rate(facts: LoadFacts, answers: Answers) -> Rate:
-    achieved_per_s = answers.in_window / facts.measured_s if facts.measured_s else 0.0
-    return Rate(facts.rate_requested_per_s, round(achieved_per_s, 3))
+def _fallbacks(hellos: Sequence[Hello]) -> set[str]:
+    return {hello.driver_fallback for hello in hellos if hello.driver_fallback}
+
+
+def _rate(asked: Asked, window: Window, answers: Answers) -> Rate:
+    achieved_per_s = answers.in_window / window.length_s if window.length_s else 0.0
+    return Rate(asked.rate_over_per_s(window.length_s), round(achieved_per_s, 3))
 
 
 def _requests(parts: Sequence[PhasePart]) -> Requests:
@@ -131,11 +145,11 @@ def _answers(frames: Sequence[Frame], parts: Sequence[PhasePart]) -> Answers:
     )
 
 
-def _connections(facts: LoadFacts, frames: Sequence[Frame], window: Window) -> Connections:
+def _connections(asked: Asked, frames: Sequence[Frame], window: Window) -> Connections:
     lifetimes = [frame.held_lifetime for frame in frames if frame.held_lifetime]
     return Connections(
-        active=Established(facts.active_requested, _established(frames, window, "active")),
-        held=Established(facts.held_requested, _established(frames, window, "held")),
+        active=Established(asked.active, _established(frames, window, "active")),
+        held=Established(asked.held, _established(frames, window, "held")),
         **{name: sum(getattr(frame, name) for frame in frames) for name in _CONNECTION_COUNTERS},
         held_answers=_added_up(frame.held_answers for frame in frames),
         held_lifetime_us=_distribution(lifetimes) if lifetimes else None,
@@ -170,27 +184,28 @@ def _bytes(frames: Iterable[Frame], parts: Sequence[PhasePart]) -> Bytes:
 
 
 def _generator(
-    facts: LoadFacts, frames: Sequence[Frame], window: Window, answers: int, histograms: Parts
+    account: LoadAccount, frames: Sequence[Frame], window: Window, answers: int, histograms: Parts
 ) -> GeneratorUse:
+    dones = () if account.driven is None else account.driven.dones
     user_s, system_s, frames_s = _cpu_in_window(frames, window)
     # CPU counts from the window's start to the end of the drain, and so do the answers that it is divided by.
     answers += _late_to_warmup(frames)
     measuring = [frame for frame in frames if any(part.phase == "measure" for part in frame.parts)]
     return GeneratorUse(
-        processes=facts.processes,
+        processes=len(account.hellos),
         cpu_user_s=round(user_s, 6),
         cpu_system_s=round(system_s, 6),
         cpu_us_per_request=round((user_s + system_s) * 1e6 / answers, 3) if answers else 0.0,
         cpu_frames_s=round(frames_s, 6),
-        pss_bytes=facts.pss_bytes,
-        throttled_s=facts.throttled_s,
+        pss_bytes=account.cost.pss_bytes,
+        throttled_s=account.cost.throttled_s,
         worker_cpu_cores_max=_busiest_cores(frames, window),
         stall_us_max=max((frame.stall_ns_max for frame in measuring), default=0) // 1_000,
         receive_wait_us_p99=histograms.receive_wait.quantile_us(0.99),
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in measuring), default=0) // 1_000,
-        clock_steps=facts.clock_steps,
-        scheduling=facts.scheduling,
-        spin=facts.spin,
+        clock_steps=sum(done.clock_steps for done in dones),
+        scheduling="first" if all(hello.scheduling == "first" for hello in account.hellos) else "shared",
+        spin=account.asked.spin,
     )
 
 
@@ -199,10 +214,10 @@ def _late_to_warmup(frames: Iterable[Frame]) -> int:
     return sum(part.completed_late for part in parts if part.phase == "warmup")
 
 
-def _machine(facts: LoadFacts) -> MachineUse:
-    if facts.cpu is None:
+def _machine(cpu: CpuShares | None) -> MachineUse:
+    if cpu is None:
         return MachineUse(None, None, None)
-    return MachineUse(round(facts.cpu.others, 4), round(facts.cpu.idle, 4), round(facts.cpu.steal, 4))
+    return MachineUse(round(cpu.others, 4), round(cpu.idle, 4), round(cpu.steal, 4))
 
 
 def _route(route: Route) -> RouteResult:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
 
 NANOSECONDS = 1_000_000_000
@@ -149,3 +150,21 @@ def cpu_cores_in(own: Sequence[Frame], window: Window | None) -> float | None:
     first, last = looks[0], looks[-1]
     used_ns = last.cpu_user_ns + last.cpu_system_ns - first.cpu_user_ns - first.cpu_system_ns
     return used_ns / max(1, last.end_ns - first.end_ns)
+
+
+def window_of(account: LoadAccount, frames: Iterable[Frame], seen: Window | None = None) -> Window:
+    """Return the measure window of a load, without length where it never began.
+
+    Of a load that was cut it is ``seen``, as far as there are frames.
+    """
+    driven, asked = account.driven, account.asked
+    last_ns = max((frame.end_ns for frame in frames), default=0)
+    if driven is None:
+        return Window(last_ns, last_ns) if seen is None else Window(seen.start_ns, min(seen.end_ns, last_ns))
+    if driven.start_ns is None:
+        # What there was of it was before.
+        return Window(last_ns, last_ns)
+    start_ns = driven.start_ns + round(asked.warmup_s * NANOSECONDS)
+    # It is shorter than planned after an early stop.
+    planned_ns = round(asked.measure_s * NANOSECONDS)
+    return Window(start_ns, start_ns + max((done.measured_ns for done in driven.dones), default=planned_ns))

@@ -11,7 +11,6 @@ from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.model import CaseSummary, TrialSummary
 from seatrial.analysis.run.objectives import Measured, Verdict, judge_case
-from seatrial.analysis.run.partial import UNKNOWN
 from seatrial.analysis.run.spread import Spread, spread_of
 from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.rules import drivers_differ
@@ -79,7 +78,7 @@ def _of_each_code(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 
 def _drivers_mixed(trials: Sequence[TrialSummary]) -> list[Reason]:
-    drivers = {trial.load.driver for trial in trials if trial.load is not None} - {UNKNOWN}
+    drivers = {trial.load.driver for trial in trials if trial.load is not None}
     if len(drivers) <= 1:
         return []
     return [drivers_differ(f"trials of this case used different drivers: {', '.join(sorted(drivers))}")]

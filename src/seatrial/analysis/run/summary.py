@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.stored import load_result
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.resources import trial_resources
 from seatrial.analysis.run.attempts import divided, uneven, without_retries
 from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
-from seatrial.analysis.run.partial import load_from_frames
 from seatrial.analysis.run.sentences import sentence_of, state_of
 from seatrial.analysis.run.series import from_start, trial_series
 from seatrial.analysis.validity.evidence import TrialEvidence, evidence_of, measure_window
 from seatrial.analysis.validity.judge import judge_trial, remarks_on
-from seatrial.record.fetch import UNREADABLE
 from seatrial.record.tables.rows import JournalEntry
 
 if TYPE_CHECKING:
@@ -66,13 +64,16 @@ def validities_of(reader: RunReader, case: RecordedCase) -> tuple[Validity, ...]
     )
 
 
-def validity_of(reader: RunReader, number: int) -> Validity | None:
-    """Return whether one trial that has ended may be believed; None where the record has no such trial."""
+def outcome_of(reader: RunReader, number: int) -> tuple[LoadResult | None, Validity] | None:
+    """Return what one trial that has ended gave, and whether it may be believed; None where there is no such trial."""
     trial = reader.trial(number)
     if trial is None or trial.state == "running":
         return None
     case = next((case for case in reader.cases() if case.id == trial.case_id), None)
-    return None if case is None else judge_trial(_evidence(reader, case, trial, reader.frames(number)))
+    if case is None:
+        return None
+    evidence = _evidence(reader, case, trial, reader.frames(number))
+    return evidence.load, judge_trial(evidence)
 
 
 def _attempts_by_system(cases: Sequence[CaseSummary]) -> dict[str, list[TrialSummary]]:
@@ -119,9 +120,7 @@ def _ended(reader: RunReader, case: RecordedCase) -> list[RecordedTrial]:
 def _evidence(
     reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
 ) -> TrialEvidence:
-    load = _stored_load(reader, trial)
-    if load is None:
-        load = load_from_frames(case, measure_window(reader.phases(trial.trial), frames), frames)
+    load = _load(reader, trial, frames)
     return evidence_of(reader, case, trial, load, frames)
 
 
@@ -149,11 +148,12 @@ def _trial(
     )
 
 
-def _stored_load(reader: RunReader, trial: RecordedTrial) -> LoadResult | None:
-    if trial.load is None:
+def _load(reader: RunReader, trial: RecordedTrial, frames: Sequence[Frame]) -> LoadResult | None:
+    """Return what a trial's load gave; None where it never began, or was cut before it measured anything."""
+    account, window = reader.account(trial.trial), measure_window(reader.phases(trial.trial), frames)
+    if account is None:
         return None
-    try:
-        return load_result(trial.load)
-    except UNREADABLE as error:
-        reader.note_damage("trials", trial.trial, error, trial.trial)
+    has_measured = any(part.phase == "measure" for frame in frames for part in frame.parts)
+    if account.driven is None and (window is None or not has_measured):
         return None
+    return summarise(account, frames, window)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
-from seatrial.observe.shares import CpuShares, CpuTimes, shares_between
+from seatrial.analysis.validity.doubts import doubts_of
+from seatrial.machine.shares import CpuShares, CpuTimes, shares_between
 from seatrial.record.events import TrialCounts, TrialFacts
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def evidence_of(
 ) -> TrialEvidence:
     """Gather the evidence of one trial of a record."""
     window = measure_window(reader.phases(trial.trial), frames)
+    account = reader.account(trial.trial)
     looks = _looks_in(reader, trial.trial, window)
     return TrialEvidence(
         state=trial.state,
@@ -73,7 +75,11 @@ def evidence_of(
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(reader, trial.trial, looks),
         # Last: what cannot be read is known once everything has been.
-        known_reasons=(*(Reason(**item) for item in trial.reasons), *_damage(reader, trial.trial)),
+        known_reasons=(
+            *(Reason(**item) for item in trial.reasons),
+            *(() if account is None else doubts_of(account, {} if load is None else load.errors)),
+            *_damage(reader, trial.trial),
+        ),
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seatrial.analysis.validity.evidence import TrialEvidence
-    from seatrial.observe.shares import CpuShares
+    from seatrial.machine.shares import CpuShares
 
 
 def judge_trial(evidence: TrialEvidence) -> Validity:

@@ -13,6 +13,8 @@ from seatrial.record.tables.frame_rows import sample_json, split_frame
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from _typeshed import DataclassInstance
+
 Row = tuple[str, tuple[Any, ...]]
 
 
@@ -36,6 +38,10 @@ def rows_of(event: events.Event, frame_id: int, now_utc: str) -> Iterator[Row]:
         yield _row(event, now_utc)
 
 
+def _json(value: DataclassInstance) -> str:
+    return json.dumps(asdict(value))
+
+
 def _frame_rows(event: events.FrameRecorded, frame_id: int) -> Iterator[Row]:
     frame = event.frame
     counters, histograms = split_frame(frame)
@@ -49,11 +55,10 @@ def _frame_rows(event: events.FrameRecorded, frame_id: int) -> Iterator[Row]:
 
 
 def _trial_end_rows(event: events.TrialEnded) -> Iterator[Row]:
-    load = None if event.load is None else json.dumps(event.load)
     facts = json.dumps(asdict(event.facts))
     reasons = json.dumps([dict(reason) for reason in event.reasons])
-    statement = "UPDATE trials SET state = ?, ended_s = ?, load = ?, facts = ?, reasons = ? WHERE id = ?"
-    yield statement, (event.state, event.at_s, load, facts, reasons, event.trial)
+    statement = "UPDATE trials SET state = ?, ended_s = ?, facts = ?, reasons = ? WHERE id = ?"
+    yield statement, (event.state, event.at_s, facts, reasons, event.trial)
     counts = event.counts
     yield (
         "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?, ?)",
@@ -102,6 +107,18 @@ def _(event: events.TrialStarted, now_utc: str) -> Row:
 def _(event: events.PhaseStarted, _: str) -> Row:
     statement = "INSERT INTO phases (trial, name, at_s, expected_s) VALUES (?, ?, ?, ?)"
     return statement, (event.trial, event.phase, event.at_s, event.expected_s)
+
+
+@_row.register
+def _(event: events.LoadStarted, _: str) -> Row:
+    statement = "INSERT INTO loads (trial, asked, hellos) VALUES (?, ?, ?)"
+    return statement, (event.trial, _json(event.asked), json.dumps([asdict(hello) for hello in event.hellos]))
+
+
+@_row.register
+def _(event: events.LoadEnded, _: str) -> Row:
+    statement = "UPDATE loads SET driven = ?, cost = ? WHERE trial = ?"
+    return statement, (_json(event.driven), _json(event.cost), event.trial)
 
 
 @_row.register

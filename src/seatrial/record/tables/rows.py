@@ -88,7 +88,6 @@ class RecordedTrial:
     started_s: float
     started_utc: str
     ended_s: float | None
-    load: Mapping[str, Any] | None
     counts: TrialCounts
     facts: TrialFacts
     reasons: tuple[Mapping[str, Any], ...]

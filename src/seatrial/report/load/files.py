@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seatrial._version import __version__
-from seatrial.analysis.load.facts import LoadFacts
 from seatrial.analysis.load.histograms import merged
 from seatrial.analysis.load.intervals import frames_by_step
 from seatrial.analysis.load.result import LoadResult
+from seatrial.analysis.load.window import window_of
+from seatrial.generator.account import LoadAccount
 from seatrial.generator.frames import Frame
 from seatrial.record.histogram_log import HistogramLogWriter, LogLine
 from seatrial.report.files import unwritable
@@ -33,15 +34,16 @@ SERIES_COLUMNS = (
 )
 
 
-def write_hdr_log(path: Path, facts: LoadFacts, frames: Sequence[Frame]) -> None:
+def write_hdr_log(path: Path, account: LoadAccount, frames: Sequence[Frame]) -> None:
     """Write the latencies of the measure window, all workers merged, a line for each interval, and one for the drain.
 
     Values are microseconds. Any HdrHistogram tool reads the file. Raises ``EnvironmentFault`` if it cannot be written.
     """
-    start_epoch_s = time.time() - (time.monotonic_ns() - facts.window_start_ns) / 1e9
+    window = window_of(account, frames)
+    start_epoch_s = time.time() - (time.monotonic_ns() - window.start_ns) / 1e9
     try:
         writer = HistogramLogWriter(path, start_epoch_s=start_epoch_s, version=__version__)
-        for step, own in frames_by_step(facts, frames).items():
+        for step, own in frames_by_step(window, account.asked.interval_s, frames).items():
             latency = merged(own, "latency")
             if latency.count:
                 writer.append(LogLine(None, step.start_s, step.length_s, latency.encode()))

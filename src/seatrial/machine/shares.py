@@ -1,4 +1,4 @@
-"""Whose the CPU time of this machine was over a stretch: ours, others', nobody's. Apart, so that loads start soon."""
+"""Whose the CPU time of this machine was over a stretch: ours, others', nobody's."""
 
 from __future__ import annotations
 

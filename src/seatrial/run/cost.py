@@ -1,0 +1,54 @@
+"""What the workers of a load take from their machine, read where its phases begin and end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from seatrial.generator.account import WorkersCost
+from seatrial.generator.drive import PhaseLabel
+from seatrial.machine.memory import pss_bytes
+from seatrial.machine.shares import CpuShares, CpuTimes, read_times, shares_between
+from seatrial.machine.throttling import cpu_stat_files, throttled_s
+from seatrial.observe.tcp import listen_overflows
+
+
+class CostMeter:
+    """Reads the counters of the workers and of this machine; ``served_here`` is whether what answers runs here."""
+
+    def __init__(self, pids: Sequence[int], *, served_here: bool = False) -> None:
+        self._pids = pids
+        self._served_here = served_here
+        # Workers share their parent's control group, so one of them stands for all.
+        self._cpu_stats = cpu_stat_files(pids[0])
+        self._throttled_before_s = 0.0
+        self._overflows_before: int | None = None
+        self._times_before: CpuTimes | None = None
+        self._pss_bytes = 0
+        self._throttled_s = 0.0
+        self._listen_overflows: int | None = None
+        self._cpu: CpuShares | None = None
+
+    def on_phase(self, phase: PhaseLabel) -> None:
+        """Read what is of the phase that begins, and of the one that ends."""
+        if phase == "ramp" and self._served_here:
+            self._overflows_before = listen_overflows()
+        elif self._overflows_before is not None and self._listen_overflows is None:
+            # Whatever follows the ramp ends it.
+            self._listen_overflows = (listen_overflows() or 0) - self._overflows_before
+        # Stopped before its window begins, a load was held back since its ramp, not for as long as its group exists.
+        if phase in {"ramp", "measure"}:
+            self._throttled_before_s = self._throttled_so_far_s()
+        if phase == "measure":
+            self._times_before = read_times((os.getpid(), *self._pids))
+        if phase == "cool down":
+            self._cpu = shares_between(self._times_before, read_times((os.getpid(), *self._pids)))
+            self._pss_bytes = sum(pss_bytes(pid) or 0 for pid in self._pids)
+            self._throttled_s = max(0.0, self._throttled_so_far_s() - self._throttled_before_s)
+
+    def cost(self) -> WorkersCost:
+        """Return what was read."""
+        return WorkersCost(self._pss_bytes, self._throttled_s, self._listen_overflows, self._cpu)
+
+    def _throttled_so_far_s(self) -> float:
+        return throttled_s(self._cpu_stats) or 0.0
