@@ -19,10 +19,10 @@ def main() -> None:
         signal.signal(number, _leave)
     from seatrial.cli.main import main
 
-    main()
+    main(loaded=_loaded)
 
 
-def loaded() -> None:
+def _loaded() -> None:
     """Let Ctrl-C raise again: a command is at work, and may have something to put back."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)

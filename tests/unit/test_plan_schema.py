@@ -10,9 +10,9 @@ import pytest
 
 from seatrial.limits import named_limits
 from seatrial.plan.metrics import METRICS
+from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.shown.reference import reference_text
 from seatrial.plan.shown.schema import json_schema
-from seatrial.plan.variables import VARIABLES
 from seatrial.plan.written.decode import SECTIONS, allowed_keys
 from seatrial.plan.yaml.yaml12 import List, Map, Node, read_yaml
 

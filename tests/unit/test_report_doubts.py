@@ -9,6 +9,7 @@ from tests.support.loads import changed
 from tests.support.made_run import Twist, make_run
 from tests.unit.test_report import printed
 
+from seatrial.analysis.run.answers import answers_of
 from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.model import CaseSummary, RunSummary
 from seatrial.analysis.run.sentences import sentence_of
@@ -57,11 +58,11 @@ def test_a_cause_that_only_a_case_has_is_printed_with_its_remedy(tmp_path, twist
 def test_short_samples_are_not_called_unbelievable(tmp_path):
     run = run_of(tmp_path, ("envoy",), {1: Twist(counts_off=1)})
     believed, doubted = [short(case) for case in run.cases[1:]], run.cases[0]
-    first = replace(run, cases=tuple(believed)).answers[0]
+    first = answers_of(replace(run, cases=tuple(believed)))[0]
     assert first.startswith(
         "Every trial of this run can be believed, and yet no case can be judged: too little was measured"
     )
-    first = replace(run, cases=(doubted, *believed)).answers[0]
+    first = answers_of(replace(run, cases=(doubted, *believed)))[0]
     assert first.startswith(
         "No case of this run can be judged: in 1 of 4 cases trials cannot be believed, and in the others too little"
     )

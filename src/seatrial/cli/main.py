@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 
 import click
 
-from seatrial import _entry
 from seatrial._version import __version__
 from seatrial.cli.console.errors import print_error
 from seatrial.cli.console.streams import make_patient, settle
@@ -24,12 +24,13 @@ class LazyGroup(click.Group):
         """Return the commands in the order in which a person meets them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return the command that the module of this name exposes."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command that the module of this name exposes; the context's object hears that it is loaded."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"seatrial.cli.{cmd_name}")
-        _entry.loaded()
+        if ctx.obj is not None:
+            ctx.obj()
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -45,19 +46,22 @@ def seatrial() -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run a command and leave with the exit code that scripts rely on; no traceback reaches a person."""
+def main(arguments: list[str] | None = None, loaded: Callable[[], None] | None = None) -> None:
+    """Run a command and leave with the exit code that scripts rely on; no traceback reaches a person.
+
+    ``loaded`` is called when the command's module has been imported.
+    """
     make_patient()
     try:
-        code = _run(arguments)
+        code = _run(arguments, loaded)
     except SystemExit as ended:
         code = ExitCode.PASS if ended.code is None else int(ended.code)
     sys.exit(settle(code))
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(arguments: list[str] | None, loaded: Callable[[], None] | None) -> int:
     try:
-        code = seatrial.main(arguments, prog_name="seatrial", standalone_mode=False)
+        code = seatrial.main(arguments, prog_name="seatrial", standalone_mode=False, obj=loaded)
     except click.ClickException as error:
         error.show()
         return ExitCode.BAD_INPUT

@@ -7,14 +7,14 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.plan.variables import VARIABLES
+from seatrial.plan.model.variables import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from seatrial.plan.model.plan import LoadPlan, PhasePlan, Plan
     from seatrial.plan.model.target import OriginPlan, SystemPlan
-    from seatrial.plan.variables import VariableName
+    from seatrial.plan.model.variables import VariableName
 
 Value = int | float
 

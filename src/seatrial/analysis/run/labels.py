@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.plan.model.quantities import RATE, SIZE
-from seatrial.plan.variables import VARIABLES
+from seatrial.plan.model.variables import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

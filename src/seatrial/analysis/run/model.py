@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.load.answered import findings_of
-from seatrial.analysis.run.answers import answers_of
 from seatrial.analysis.run.labels import variables_text
 from seatrial.errors import ExitCode
 
@@ -165,13 +164,10 @@ class RunSummary:
     environment: Mapping[str, Any]
     journal: tuple[JournalEntry, ...]
     changes: tuple[Change, ...]
+    answers: tuple[str, ...] = ()
+    """What the run answers, in a few sentences made from its figures."""
     uneven: str | None = None
     """What is to be said where one system's attempts could not be believed more often than the others'."""
-
-    @property
-    def answers(self) -> tuple[str, ...]:
-        """What the run answers, in a few sentences made from its figures."""
-        return answers_of(self)
 
     @property
     def invalid(self) -> tuple[tuple[CaseSummary, TrialSummary], ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.resources import trial_resources
+from seatrial.analysis.run.answers import answers_of
 from seatrial.analysis.run.attempts import divided, uneven, without_retries
 from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
@@ -31,7 +32,7 @@ def summarise_run(reader: RunReader) -> RunSummary:
     # The plan says how many trials there were to be, whenever the run was cut off.
     repeats = reader.plan()["plan"]["repeat"]
     cases = tuple(_case(reader, case, repeats) for case in reader.cases())
-    return RunSummary(
+    summary = RunSummary(
         run=reader.run(),
         question=reader.question(),
         plan_text=reader.plan_text(),
@@ -44,6 +45,7 @@ def summarise_run(reader: RunReader) -> RunSummary:
         # Last: what cannot be read is known once everything has been.
         journal=(*reader.journal(), *_damaged(reader)),
     )
+    return replace(summary, answers=answers_of(summary))
 
 
 def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:

@@ -24,7 +24,7 @@ from seatrial.plan.model.target import (
     OriginPlan,
     SystemPlan,
 )
-from seatrial.plan.variables import VARIABLES, VariableName
+from seatrial.plan.model.variables import VARIABLES, VariableName
 
 __all__ = [
     "DelayPlan", "DirectOptions", "EnvoyOptions", "LoadPlan", "NginxOptions", "Objective", "OriginPlan",

@@ -8,7 +8,7 @@ from seatrial import limits
 from seatrial.plan.metrics import COMPARISONS, METRICS
 from seatrial.plan.model import plan as model
 from seatrial.plan.model.fields import Model, model_fields, quantity_of
-from seatrial.plan.variables import VARIABLES
+from seatrial.plan.model.variables import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from seatrial.limits import named_limits
 from seatrial.plan.cases import compile_cases, expected_run_s
 from seatrial.plan.model.fields import Model, quantity_of
 from seatrial.plan.model.target import DirectOptions, EnvoyOptions, NginxOptions
-from seatrial.plan.variables import VARIABLES
+from seatrial.plan.model.variables import VARIABLES
 from seatrial.units import format_count, format_duration
 
 if TYPE_CHECKING:

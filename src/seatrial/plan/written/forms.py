@@ -15,7 +15,7 @@ from seatrial.limits import MAX_VALUES_PER_VARIABLE
 from seatrial.plan.metrics import METRICS, ObjectiveMistake, parse_objective
 from seatrial.plan.model.quantities import DURATION
 from seatrial.plan.model.target import SYSTEM_KINDS
-from seatrial.plan.variables import VARIABLES
+from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar, ScalarValue
 

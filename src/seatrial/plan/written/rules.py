@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial import units
 from seatrial.limits import MAX_CASES, MAX_TRIALS
-from seatrial.plan.variables import VARIABLES
+from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
 
