@@ -13,10 +13,11 @@ import numpy as np
 from tests.support import hostile
 
 from seatrial.analysis.load.histograms import merged
+from seatrial.generator.channel import LocalChannel
+from seatrial.generator.crew import Crew
 from seatrial.generator.drive import drive
 from seatrial.generator.frames import Frame
 from seatrial.generator.split import split
-from seatrial.generator.workers import LocalWorkers
 from seatrial.workload.profile import constant
 from seatrial.workload.spec import LoadSpec, Target
 
@@ -62,13 +63,12 @@ async def run_on(*targets: Target) -> list[Frame]:
         spec | {"targets": [str(target)]} for spec, target in zip(split(load, 4096), targets, strict=True)
     ]
     frames: list[Frame] = []
-    workers = LocalWorkers(specs, frames.append)
+    crew = Crew(specs, LocalChannel.open, frames.append)
     try:
-        await drive(
-            load, workers, len(await workers.start()), asyncio.Event(), lambda *_: None, asyncio.Event()
-        )
+        count = len(await crew.start())
+        await drive(load, crew, count, asyncio.Event(), lambda *_: None, asyncio.Event())
     finally:
-        await workers.close()
+        await crew.close()
     return frames
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from seatrial import _boot
 from seatrial.errors import GeneratorFault
-from seatrial.generator.workers import LocalWorkers
+from seatrial.generator.channel import LocalChannel
+from seatrial.generator.crew import Crew
 
 Fault = tuple[str, str, str]
 """What happened, the cause and the next step: without the exception, whose traceback would keep the futures alive."""
@@ -28,13 +29,13 @@ def fault_of(specs: list[dict[str, Any]]) -> tuple[Fault, list[dict[str, Any]]]:
 
 async def _fault_of(specs: list[dict[str, Any]], complaints: list[dict[str, Any]]) -> Fault:
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    workers = LocalWorkers(specs, lambda _: None)
+    crew = Crew(specs, LocalChannel.open, lambda _: None)
     try:
-        await workers.start()
+        await crew.start()
     except GeneratorFault as error:
         return error.what, error.cause or "", error.next_step or ""
     finally:
-        await workers.close()
+        await crew.close()
     raise AssertionError("they started")
 
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.support.channels import Opener, specs
+
+from seatrial.generator.crew import Crew
 from seatrial.generator.drive import drive
-from seatrial.generator.messages import Done, Hello
+from seatrial.generator.messages import Done
 from seatrial.generator.ramp import RampWatch
 from seatrial.workload.profile import constant
 from seatrial.workload.spec import LoadSpec, Target
 
 LOAD = LoadSpec(targets=(Target("127.0.0.1", 80),), profile=constant(10), measure_s=1.0)
-HELLO = Hello(0, 7, "epoll", "kernel", 250_000, 1_000, "first")
 
 
-class SlowToClearUp:
-    """Workers whose ramp has no end, and takes a turn of the loop or two to be called off."""
+class SlowToClearUp(Crew):
+    """A crew whose ramp has no end, and takes a turn of the loop or two to be called off."""
 
     def __init__(self, stop: asyncio.Event) -> None:
+        super().__init__(specs(1), Opener().open, lambda _: None)
         self._stop = stop
-        self.lost: list[str] = []
         self.seen: list[str] = []
-
-    async def start(self) -> tuple[Hello, ...]:
-        return (HELLO,)
 
     async def ready(self, watch: RampWatch) -> bool:
         self._stop.set()
@@ -35,12 +34,6 @@ class SlowToClearUp:
             self.seen.append("the ramp has cleared up")
         return True
 
-    async def stable(self, for_s: float, limit_s: float) -> bool:
-        raise AssertionError("the load was stopped in its ramp")
-
-    def go(self, at_ns: int) -> None:
-        raise AssertionError("the load was stopped in its ramp")
-
     def stop(self) -> None:
         self.seen.append("stop")
 
@@ -51,10 +44,10 @@ class SlowToClearUp:
 
 async def stopped_in_its_ramp() -> list[str]:
     stop = asyncio.Event()
-    workers = SlowToClearUp(stop)
-    driven = await drive(LOAD, workers, 1, stop, lambda *_: None, asyncio.Event())
+    crew = SlowToClearUp(stop)
+    driven = await drive(LOAD, crew, 1, stop, lambda *_: None, asyncio.Event())
     assert (driven.ramp_complete, driven.interrupted, driven.start_ns) == (False, True, None)
-    return workers.seen
+    return crew.seen
 
 
 def test_a_step_that_is_called_off_has_cleared_up_before_the_next():

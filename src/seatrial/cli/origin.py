@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from seatrial.cli.options.origin_faults import DELAY, FAULT, STALL, require_poss
 from seatrial.cli.options.origin_tls import OriginTls, origin_tls_options
 from seatrial.cli.options.quantities import POSITIVE_COUNT, RATE, SIZE
 from seatrial.errors import EnvironmentFault, PlanError
+from seatrial.machine.processes.child import Child
 
 STOP_LIMIT_S = 10.0
 SHOWN_ROUTES = 20
@@ -158,47 +159,35 @@ async def _serve(specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    started = [await _start(spec) for spec in specs]
+    # Together: each takes its time to start.
+    started = await asyncio.gather(*(_start(spec) for spec in specs))
     # Not before all of them listen: a load that began then would fill the first ones.
-    sys.stderr.write("".join(where for _, where in started))
-    processes = [process for process, _ in started]
-    ended = [asyncio.ensure_future(process.wait()) for process in processes]
+    sys.stderr.write("".join(where for *_, where in started))
+    ended = [asyncio.ensure_future(child.wait()) for child, *_ in started]
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait([stopping, *ended], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    return [await _finish(process) for process in processes]
+    return [await _finish(child, messages) for child, messages, _ in started]
 
 
-async def _start(spec: dict[str, Any]) -> tuple[asyncio.subprocess.Process, str]:
-    """Start one process; return it, and the line that names its addresses."""
-    process = await asyncio.create_subprocess_exec(
-        *_boot.argv("origin"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        limit=1 << 26,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdin.write(json.dumps(spec).encode() + b"\n")
-    line = await process.stdout.readline()
-    if not line:
-        words = (await process.stderr.read()).decode().strip()
+async def _start(spec: dict[str, Any]) -> tuple[Child, AsyncIterator[dict[str, Any]], str]:
+    """Start one process; return it, what it will say, and the line that names its addresses."""
+    child = await Child.start(_boot.argv("origin"))
+    child.send(spec)
+    messages = child.messages()
+    ready = await anext(messages, None)
+    if ready is None:
         raise EnvironmentFault(
-            f"the origin did not start: {words}", next_step="choose another --port or --listen"
+            f"the origin did not start: {await child.words()}",
+            next_step="choose another --port or --listen",
         )
-    ready = json.loads(line)
     scheme = "https" if any(listen["tls"] for listen in spec["listen"]) else "http"
     where = ", ".join(f"{scheme}://{address['host']}:{address['port']}/" for address in ready["addresses"])
-    return process, f"origin {ready['pid']} listens on {where}\n"
+    return child, messages, f"origin {ready['pid']} listens on {where}\n"
 
 
-async def _finish(process: asyncio.subprocess.Process) -> dict[str, Any]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(b'{"cmd":"stop"}\n')
+async def _finish(child: Child, messages: AsyncIterator[dict[str, Any]]) -> dict[str, Any]:
+    child.send({"cmd": "stop"})
     counts: dict[str, Any] = {
         "requests": 0,
         "connections_accepted": 0,
@@ -207,7 +196,7 @@ async def _finish(process: asyncio.subprocess.Process) -> dict[str, Any]:
         "faults": {},
     }
     async with asyncio.timeout(STOP_LIMIT_S):
-        async for line in process.stdout:
-            counts = json.loads(line)
-        await process.wait()
+        async for message in messages:
+            counts = message
+        await child.wait()
     return counts

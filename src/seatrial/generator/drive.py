@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal
 
 from seatrial.generator.account import Driven
-from seatrial.generator.messages import Done, Hello
+from seatrial.generator.crew import Crew
+from seatrial.generator.messages import Done
 from seatrial.generator.ramp import RampWatch
 from seatrial.generator.unless import unless
 from seatrial.workload.spec import LoadSpec
@@ -26,33 +27,9 @@ FINISH_SLACK_S = 15.0
 """How much longer than its longest possible drain a worker may take to say its last word."""
 
 
-class Workers(Protocol):
-    """Load generators: local processes, or pods of a Job."""
-
-    lost: list[str]
-
-    async def start(self) -> tuple[Hello, ...]:
-        """Start them; connections are being opened from here on."""
-
-    async def ready(self, watch: RampWatch) -> bool:
-        """Wait until every connection is established, or ``watch`` sees no progress; return whether they are."""
-
-    async def stable(self, for_s: float, limit_s: float) -> bool:
-        """Wait until no connection has been missing for so long; return whether that came."""
-
-    def go(self, at_ns: int) -> None:
-        """Start the schedule at this moment."""
-
-    def stop(self) -> None:
-        """End the schedule now."""
-
-    async def finished(self, limit_s: float) -> tuple[Done, ...]:
-        """Wait for the last words."""
-
-
 async def drive(
     load: LoadSpec,
-    workers: Workers,
+    crew: Crew,
     count: int,
     stop: asyncio.Event,
     on_phase: Callable[[PhaseLabel, int, float | None], None],
@@ -66,34 +43,34 @@ async def drive(
     """
     on_phase("ramp", time.monotonic_ns(), (load.held + load.active) / load.connect_rate_per_s)
     watch = RampWatch(load, count, time.monotonic())
-    ramp_complete = await unless(stop, workers.ready(watch)) or False
+    ramp_complete = await unless(stop, crew.ready(watch)) or False
     ramp = watch.result(time.monotonic())
     was_stable = not load.stable_for_s
     if ramp_complete and not was_stable:
         limit_s = 2 * load.stable_for_s + load.interval_s + STABLE_SLACK_S
-        was_stable = bool(await unless(stop, workers.stable(load.stable_for_s, limit_s)))
+        was_stable = bool(await unless(stop, crew.stable(load.stable_for_s, limit_s)))
     start_ns = None
     if ramp_complete and not stop.is_set():
-        start_ns = await _run_schedule(load, workers, count, stop, on_phase)
+        start_ns = await _run_schedule(load, crew, count, stop, on_phase)
     elif not stop.is_set():
         # Beside fewer connections than were asked for another load would be measured.
-        workers.stop()
+        crew.stop()
     on_phase("cool down", time.monotonic_ns(), load.drain_s)
-    dones = await _finished(load, workers, stop, cut)
-    lost = tuple(workers.lost)
+    dones = await _finished(load, crew, stop, cut)
+    lost = tuple(crew.lost)
     return Driven(dones, start_ns, ramp_complete, was_stable, stop.is_set(), lost, ramp)
 
 
 async def _run_schedule(
     load: LoadSpec,
-    workers: Workers,
+    crew: Crew,
     count: int,
     stop: asyncio.Event,
     on_phase: Callable[[PhaseLabel, int, float | None], None],
 ) -> int:
     start_ns = time.monotonic_ns() + START_DELAY_NS + count * START_DELAY_WORKER_NS
     measure_ns = start_ns + round(load.warmup_s * 1e9)
-    workers.go(start_ns)
+    crew.go(start_ns)
     on_phase("warm up", start_ns, load.warmup_s)
     await _sleep_until(measure_ns, stop)
     if not stop.is_set():
@@ -102,18 +79,16 @@ async def _run_schedule(
     return start_ns
 
 
-async def _finished(
-    load: LoadSpec, workers: Workers, stop: asyncio.Event, cut: asyncio.Event
-) -> tuple[Done, ...]:
+async def _finished(load: LoadSpec, crew: Crew, stop: asyncio.Event, cut: asyncio.Event) -> tuple[Done, ...]:
     limit_s = load.drain_s + FINISH_SLACK_S
     # The workers end their schedules, and then their drains, by themselves. A first word to stop ends the schedule, a
     # second the drain.
     for event in (stop, cut):
-        dones = await unless(event, workers.finished(limit_s))
+        dones = await unless(event, crew.finished(limit_s))
         if dones is not None:
             return dones
-        workers.stop()
-    return await workers.finished(FINISH_SLACK_S)
+        crew.stop()
+    return await crew.finished(FINISH_SLACK_S)
 
 
 async def _sleep_until(deadline_ns: int, stop: asyncio.Event) -> None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seatrial.generator.account import Asked, LoadAccount
+from seatrial.generator.channel import LocalChannel
+from seatrial.generator.crew import Crew
 from seatrial.generator.drive import PhaseLabel, drive
 from seatrial.generator.frames import Frame
 from seatrial.generator.messages import Hello
 from seatrial.generator.split import split
-from seatrial.generator.workers import LocalWorkers
 from seatrial.machine.facts import probe_machine
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
@@ -83,9 +84,9 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
         hooks.on_frame(frame)
 
     asked = Asked.of(load, served_here=_is_here(load))
-    workers = LocalWorkers(split(load, descriptor_limit()), on_frame)
+    crew = Crew(split(load, descriptor_limit()), LocalChannel.open, on_frame)
     try:
-        hellos = await workers.start()
+        hellos = await crew.start()
         hooks.on_started(asked, hellos)
         meter = CostMeter([hello.pid for hello in hellos], served_here=asked.served_here)
 
@@ -93,9 +94,9 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
             meter.on_phase(phase)
             hooks.on_phase(phase, at_ns, expected_s)
 
-        driven = await drive(load, workers, len(hellos), hooks.stop, on_phase, hooks.cut)
+        driven = await drive(load, crew, len(hellos), hooks.stop, on_phase, hooks.cut)
     finally:
-        await workers.close()
+        await crew.close()
     return LoadRun(load, LoadAccount(asked, hellos, driven, meter.cost()), frames)
 
 

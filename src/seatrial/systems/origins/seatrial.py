@@ -10,13 +10,13 @@ import asyncio
 import json
 import signal
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import SystemFault
 from seatrial.machine import proc, sockets
 from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
+from seatrial.machine.processes.child import Child
 from seatrial.machine.processes.guard import describe_exit, last_lines
 from seatrial.systems.base import OriginCounts
 
@@ -32,7 +32,6 @@ READY_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 10.0
 STOP_LIMIT_S = 10.0
 """For requests that are still being answered; the longest delay of a plan is well below it in practice."""
-_LINE_BYTES_MAX = 1 << 26
 
 
 class SeatrialOrigin:
@@ -53,7 +52,7 @@ class SeatrialOrigin:
                 self._members.append(await _Member.start(name, self._command(), launch))
                 specification = self._specification(launch, index)
                 (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
-                await self._members[-1].send(specification)
+                self._members[-1].send(specification)
             await asyncio.gather(*(member.ready() for member in self._members))
         except BaseException:
             await self.stop()
@@ -127,11 +126,11 @@ class SeatrialOrigin:
 class _Member:
     """One process of the origin, and what it has said."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, launch: Launch, log: Path) -> None:
+    def __init__(self, name: str, child: Child, launch: Launch, log: Path) -> None:
         self.name = name
-        self.ref = ProcessRef("origin", name, process.pid, proc.started_ticks(process.pid) or 0)
+        self.ref = ProcessRef("origin", name, child.pid, proc.started_ticks(child.pid) or 0)
         self.exit_status: int | None = None
-        self._process = process
+        self._child = child
         self._changes = launch.changes
         self._change_id: int | None = None
         self._log = log
@@ -148,7 +147,9 @@ class _Member:
         detail = {"name": name, "argv": list(argv), "log": str(log), "boot_id": proc.boot_id()}
         intent = launch.changes.will_start("process", detail)
         try:
-            member = cls(name, await _spawn(argv, log), launch, log)
+            with log.open("ab") as stderr:
+                child = await Child.start(argv, stderr)
+            member = cls(name, child, launch, log)
             found = {"pid": member.ref.pid, "started_ticks": member.ref.started_ticks}
             try:
                 member._change_id = launch.changes.will_start("process", {**detail, **found})
@@ -161,11 +162,8 @@ class _Member:
             launch.changes.undone(intent)
         return member
 
-    async def send(self, message: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            await self._process.stdin.drain()
+    def send(self, message: dict[str, Any]) -> None:
+        self._child.send(message)
 
     async def ready(self) -> None:
         try:
@@ -185,7 +183,7 @@ class _Member:
             while not self._answers.empty():
                 self._answers.get_nowait()
             if self.exit_status is None:
-                await self.send({"cmd": "counts"})
+                self.send({"cmd": "counts"})
                 return await self._answer()
             raise self._fault("has ended and taken its counts with it")
 
@@ -197,11 +195,10 @@ class _Member:
     async def stop(self) -> None:
         self._stopping = True
         if self.exit_status is None:
-            await self.send({"cmd": "stop"})
-            await self._wait_or_kill()
+            self.send({"cmd": "stop"})
+            await self._child.end(STOP_LIMIT_S)
         await self._listener
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._child.hang_up()
         if self._change_id is not None:
             self._changes.undone(self._change_id)
             self._change_id = None
@@ -216,21 +213,10 @@ class _Member:
             raise self._fault("has ended and taken its counts with it")
         return answer
 
-    async def _wait_or_kill(self) -> None:
-        for ask in (self._process.terminate, self._process.kill):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STOP_LIMIT_S):
-                    await self._process.wait()
-                return
-            with suppress(ProcessLookupError):
-                ask()
-
     async def _listen(self) -> None:
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            with suppress(ValueError):
-                self._heard(json.loads(line))
-        self.exit_status = await self._process.wait()
+        async for message in self._child.messages():
+            self._heard(message)
+        self.exit_status = await self._child.wait()
         self._ready.set()
         self._answers.put_nowait(None)
 
@@ -249,18 +235,6 @@ class _Member:
             f"the origin {self.name} (process {self.ref.pid}) {what}",
             cause=last_lines(self._log) or ("something else ended it" if stopped else None),
             next_step=f"read {self._log}",
-        )
-
-
-async def _spawn(argv: tuple[str, ...], log: Path) -> asyncio.subprocess.Process:
-    with log.open("ab") as stderr:
-        return await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            start_new_session=True,
-            limit=_LINE_BYTES_MAX,
         )
 
 

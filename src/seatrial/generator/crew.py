@@ -1,30 +1,20 @@
-"""Workers as processes of this machine.
-
-A worker is started with nothing but the engine, takes its spec and then commands on stdin, and answers with frames on
-stdout. The end of its stdin is the end of its life, so a parent that is killed leaves no worker behind.
-"""
+"""The workers of a load together: what each has said so far, and what all of them wait for."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from seatrial import _boot
 from seatrial.errors import GeneratorFault
+from seatrial.generator.channel import Channel, Open
 from seatrial.generator.frames import Frame
 from seatrial.generator.messages import Done, Hello
 from seatrial.generator.ramp import RampWatch
 
-LINE_LIMIT_BYTES = 1 << 28
-"""A frame takes a few KB, the last word of a worker with 100,000 routes and their histograms some 100 MB."""
-
-CLOSE_LIMIT_S = 10.0
-"""Closing its 20,000 connections takes a worker seconds where others close theirs beside it."""
 HELLO_LIMIT_S = 20.0
 """A worker starts in 20 ms; on a machine with as many workers as here allowed, one after another, in seconds."""
 
@@ -37,7 +27,7 @@ STABLE_LOOK_S = 0.02
 
 @dataclass(slots=True)
 class _Worker:
-    process: asyncio.subprocess.Process
+    channel: Channel
     hello: asyncio.Future[Hello]
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,32 +40,33 @@ class _Worker:
     reader: asyncio.Task[None] | None = None
 
 
-class LocalWorkers:
-    """One process for each spec of :func:`seatrial.generator.split.split`; frames go to ``on_frame`` as they come."""
+class Crew:
+    """A worker for each spec of :func:`seatrial.generator.split.split`; frames go to ``on_frame`` as they come.
 
-    def __init__(self, specs: Sequence[dict[str, Any]], on_frame: Callable[[Frame], None]) -> None:
+    ``open_channel`` decides where they run.
+    """
+
+    def __init__(
+        self, specs: Sequence[dict[str, Any]], open_channel: Open, on_frame: Callable[[Frame], None]
+    ) -> None:
         self._specs = specs
+        self._open = open_channel
         self._on_frame = on_frame
         self._workers: list[_Worker] = []
         self._closing = False
         self.lost: list[str] = []
         """A line for each worker that ended before its load did."""
 
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """The process ids, in the order of the specs."""
-        return tuple(worker.process.pid for worker in self._workers)
-
     async def start(self) -> tuple[Hello, ...]:
-        """Start every process and wait until each has read its spec; connections are being opened from here on.
+        """Start every worker and wait until each has read its spec; connections are being opened from here on.
 
         Raises
         ------
         GeneratorFault
-            A process could not be started or refused its spec.
+            A worker could not be started or refused its spec.
         """
         for spec in self._specs:
-            self._workers.append(await self._spawn(spec))
+            self._workers.append(self._listen(await self._open(spec), spec))
         try:
             async with asyncio.timeout(HELLO_LIMIT_S):
                 # Together: the first that refuses ends the start, and what the others say then is taken, too.
@@ -139,22 +130,10 @@ class LocalWorkers:
         return tuple(worker.done for worker in self._workers if worker.done is not None)
 
     async def close(self) -> None:
-        """End every process that is still there, and reap all."""
+        """End every worker that is still there."""
         self._closing = True
-        for worker in self._workers:
-            if worker.process.stdin is not None:
-                worker.process.stdin.close()
-        await asyncio.gather(*(self._reap(worker) for worker in self._workers))
-
-    @staticmethod
-    async def _reap(worker: _Worker) -> None:
-        try:
-            await asyncio.wait_for(worker.process.wait(), CLOSE_LIMIT_S)
-        except TimeoutError:
-            worker.process.kill()
-            await worker.process.wait()
-        if worker.reader is not None:
-            await worker.reader
+        await asyncio.gather(*(worker.channel.close() for worker in self._workers))
+        await asyncio.gather(*(worker.reader for worker in self._workers if worker.reader is not None))
 
     def _unfinished(self) -> list[tuple[int, _Worker]]:
         return [(index, worker) for index, worker in enumerate(self._workers) if worker.done is None]
@@ -169,44 +148,22 @@ class LocalWorkers:
                 wait.cancel()
 
     def _say(self, command: dict[str, Any]) -> None:
-        line = json.dumps(command).encode() + b"\n"
         for worker in self._workers:
-            if worker.process.stdin is not None and not worker.ended.is_set():
-                worker.process.stdin.write(line)
+            if not worker.ended.is_set():
+                worker.channel.send(command)
 
-    async def _spawn(self, spec: dict[str, Any]) -> _Worker:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *_boot.argv("worker"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                limit=LINE_LIMIT_BYTES,
-            )
-        except OSError as error:
-            raise GeneratorFault(
-                f"worker {spec['worker']} cannot be started",
-                cause=str(error),
-                next_step="leave this machine processes and memory (ulimit -u, free), or ask for fewer workers",
-            ) from error
-        worker = _Worker(process, asyncio.get_running_loop().create_future())
+    def _listen(self, channel: Channel, spec: dict[str, Any]) -> _Worker:
+        worker = _Worker(channel, asyncio.get_running_loop().create_future())
         # Nobody has begun to wait for it where the start ends at another worker; asyncio would complain of that.
         worker.hello.add_done_callback(lambda hello: hello.cancelled() or hello.exception())
         worker.wanted = spec["held"] + spec["active"]
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(spec).encode() + b"\n")
         worker.reader = asyncio.create_task(self._read(worker, spec["worker"]))
         return worker
 
     async def _read(self, worker: _Worker, index: int) -> None:
-        stdout, stderr = worker.process.stdout, worker.process.stderr
-        assert stdout is not None
-        assert stderr is not None
-        async for line in stdout:
-            self._take(worker, json.loads(line))
-        words = (await stderr.read()).decode(errors="replace").strip()
-        code = await worker.process.wait()
+        async for message in worker.channel.messages():
+            self._take(worker, message)
+        code, words = await worker.channel.ended()
         worker.ended.set()
         if worker.done is None and not self._closing:
             self.lost.append(f"worker {index} ended with {code}: {words or 'no words'}")

@@ -1,0 +1,72 @@
+"""The conversation with one worker, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol, Self
+
+from seatrial import _boot
+from seatrial.errors import GeneratorFault
+from seatrial.machine.processes.child import Child
+
+CLOSE_LIMIT_S = 10.0
+"""Closing its 20,000 connections takes a worker seconds where others close theirs beside it."""
+
+
+class Channel(Protocol):
+    """A worker that has got its spec: commands go to it, messages come from it until it ends."""
+
+    def send(self, command: Mapping[str, Any]) -> None:
+        """Give it a command; nothing is done where it has ended."""
+
+    def messages(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield its messages, to the end."""
+
+    async def ended(self) -> tuple[int, str]:
+        """Return its exit status, negative for a signal, and its words for a person, once its messages have ended."""
+
+    async def close(self) -> None:
+        """End it where it has not ended."""
+
+
+Open = Callable[[Mapping[str, Any]], Awaitable[Channel]]
+"""Starts a worker with its spec; raises ``GeneratorFault`` where it cannot be started."""
+
+
+class LocalChannel:
+    """A worker that is a process of this machine, started with nothing but the engine."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    @classmethod
+    async def open(cls, spec: Mapping[str, Any]) -> Self:
+        """Start a process and give it its spec; see ``Open``."""
+        try:
+            child = await Child.start(_boot.argv("worker"))
+        except OSError as error:
+            raise GeneratorFault(
+                f"worker {spec['worker']} cannot be started",
+                cause=str(error),
+                next_step="leave this machine processes and memory (ulimit -u, free), or ask for fewer workers",
+            ) from error
+        child.send(spec)
+        return cls(child)
+
+    def send(self, command: Mapping[str, Any]) -> None:
+        """Give it a command."""
+        self._child.send(command)
+
+    def messages(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield its messages, to the end."""
+        return self._child.messages()
+
+    async def ended(self) -> tuple[int, str]:
+        """Return its exit status and what it wrote to stderr."""
+        words = await self._child.words()
+        return await self._child.wait(), words
+
+    async def close(self) -> None:
+        """Close its stdin, and end it by force where that does not."""
+        self._child.hang_up()
+        await self._child.end(CLOSE_LIMIT_S)

@@ -1,0 +1,80 @@
+"""Workers that are played: what each says is the test's, and what it is asked is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+SPEC: dict[str, Any] = {"held": 2, "active": 1}
+
+
+class SimulatedChannel:
+    """A worker whose messages a test says, with ``say`` and ``end``."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.index: int = spec["worker"]
+        self.commands: list[str] = []
+        self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._ending = (0, "")
+        self._has_ended = False
+
+    def say(self, kind: str, **content: Any) -> None:
+        self._messages.put_nowait({"type": kind, **content})
+
+    def hello(self) -> None:
+        self.say(
+            "hello", worker=self.index, pid=100 + self.index, driver="epoll", timestamps="kernel",
+            resolution_ns=0, descriptor_limit=100,
+        )  # fmt: skip
+
+    def frame(self, **changes: Any) -> None:
+        counts = dict.fromkeys(
+            ("seq", "start_ns", "end_ns", "in_flight", "backlog", "opened", "reconnected", "closed_by_peer",
+             "cpu_user_ns", "cpu_system_ns"),
+            0,
+        )  # fmt: skip
+        established = {"held": SPEC["held"], "active": SPEC["active"]}
+        self.say(
+            "frame", worker=self.index, errors={}, connect="", parts=[], **(counts | established | changes)
+        )
+
+    def done(self, measured_ns: int = 0) -> None:
+        self.say("done", worker=self.index, measured_ns=measured_ns, clock_steps=0, routes=[], unexpected=[])
+
+    def end(self, code: int = 0, words: str = "") -> None:
+        if not self._has_ended:
+            self._has_ended, self._ending = True, (code, words)
+            self._messages.put_nowait(None)
+
+    def send(self, command: Mapping[str, Any]) -> None:
+        self.commands.append(command["cmd"])
+
+    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+        while (message := await self._messages.get()) is not None:
+            yield message
+
+    async def ended(self) -> tuple[int, str]:
+        return self._ending
+
+    async def close(self) -> None:
+        self.end()
+
+
+class Opener:
+    """Opens simulated channels, and keeps them; each says hello unless it is not to."""
+
+    def __init__(self, *, silent: tuple[int, ...] = ()) -> None:
+        self.channels: list[SimulatedChannel] = []
+        self._silent = silent
+
+    async def open(self, spec: Mapping[str, Any]) -> SimulatedChannel:
+        channel = SimulatedChannel(spec)
+        self.channels.append(channel)
+        if channel.index not in self._silent:
+            channel.hello()
+        return channel
+
+
+def specs(count: int) -> list[dict[str, Any]]:
+    return [{**SPEC, "worker": index} for index in range(count)]
