@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 from seatrial.machine import proc
 from seatrial.machine.sockets import free_address
-from seatrial.plan.model.target import OriginPlan
 from seatrial.systems.base import Launch, Origin
 from seatrial.systems.origins.nginx import NginxOrigin
+from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.seatrial import SeatrialOrigin
 
 BODY_BYTES = 600

@@ -14,9 +14,9 @@ import pytest
 from seatrial.errors import SystemFault
 from seatrial.machine import proc, sockets
 from seatrial.machine.address import Address
-from seatrial.plan.model.target import OriginPlan
 from seatrial.systems.base import Launch
 from seatrial.systems.origins.nginx import NginxOrigin
+from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.seatrial import SeatrialOrigin
 
 if TYPE_CHECKING:

@@ -13,9 +13,12 @@ import pytest
 
 from seatrial.machine import proc, sockets
 from seatrial.machine.address import Address
-from seatrial.plan.model.target import DirectOptions, EnvoyOptions, NginxOptions, OriginPlan, SystemPlan
-from seatrial.systems import create, create_origin
 from seatrial.systems.base import Launch
+from seatrial.systems.direct import DirectOptions
+from seatrial.systems.envoy.system import EnvoyOptions
+from seatrial.systems.nginx.system import NginxOptions
+from seatrial.systems.origins.options import OriginPlan
+from seatrial.systems.registry import create_origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +69,8 @@ def test_our_own_origin_serves_and_counts_exactly(tmp_path: Path) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from seatrial.plan.model.target import OriginPlan
-from seatrial.systems import create_origin
+from seatrial.systems.origins.options import OriginPlan
+from seatrial.systems.registry import create_origin
 from seatrial.machine import sockets
 from seatrial.systems.base import Launch
 
@@ -102,7 +105,7 @@ def test_every_count_agrees_through_the_whole_chain(
 ) -> None:
     async def trial() -> None:
         origin = create_origin(OriginPlan())
-        system = create(SystemPlan(kind=kind, label=kind, options=OPTIONS[kind]))
+        system = OPTIONS[kind].create()
         upstreams = await origin.start(launch_in(tmp_path))
         try:
             launch = Launch(tmp_path, tmp_path, upstreams, 1000, sockets.free_address(), kind)

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from tests.support.runs import Bench
 
-from seatrial import systems
 from seatrial.errors import GeneratorFault, SystemFault
 from seatrial.machine import proc, sockets
 from seatrial.machine.address import Address
 from seatrial.machine.proc import ProcessRef
-from seatrial.plan.model.target import OriginPlan
 from seatrial.plan.read import read_given_plan
 from seatrial.run import trial as trial_module
 from seatrial.run.ending import Ending
 from seatrial.run.plan import run_plan
 from seatrial.run.trial import Setting, _counts
 from seatrial.run.watch import Watch
+from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy.system import EnvoySystem
+from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.seatrial import SeatrialOrigin
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Seen:
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """Let trials run up to their loads, and keep what they made."""
     kept = Seen()
-    create = systems.create_origin
+    create = registry.create_origin
 
     def create_origin(plan: OriginPlan, seed: int = 1) -> Origin:
         kept.origins.append(origin := cast("SeatrialOrigin", create(plan, seed)))
@@ -118,7 +118,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         kept.processes += kept.origins[-1].processes()
         raise GeneratorFault("no load is wanted here")
 
-    monkeypatch.setattr(systems, "create_origin", create_origin)
+    monkeypatch.setattr(registry, "create_origin", create_origin)
     monkeypatch.setattr(trial_module, "run_load", run_load)
     return kept
 

@@ -9,10 +9,13 @@ import pytest
 from seatrial.errors import PlanError
 from seatrial.plan.cases import compile_cases, expected_run_s, trial_order
 from seatrial.plan.model.plan import LoadPlan, PhasePlan, Plan, Variable
-from seatrial.plan.model.target import EnvoyOptions, NginxOptions, OriginPlan, SystemPlan
+from seatrial.plan.model.target import SystemPlan
 from seatrial.plan.read import parse_plan, read_plan
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.plan.yaml.problems import PlanFileError
+from seatrial.systems.envoy.system import EnvoyOptions
+from seatrial.systems.nginx.system import NginxOptions
+from seatrial.systems.origins.options import OriginPlan
 
 PLANS = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml"))
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from seatrial.plan.model.plan import LoadPlan, PhasePlan, Plan
-    from seatrial.plan.model.target import OriginPlan, SystemPlan
+    from seatrial.plan.model.target import SystemPlan
     from seatrial.plan.model.variables import VariableName
+    from seatrial.systems.origins.options import OriginPlan
 
 Value = int | float
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from seatrial.plan.model.target import NginxOptions
 from seatrial.preflight.needs import Needs
 
 if TYPE_CHECKING:
     from seatrial.plan.cases import Case
-
-# User memory of one connection inside the proxy. Envoy: its connection, filter chain and codec objects; nginx: a slot
-# of `worker_connections` (232 + 2 x 96 bytes) and a pool of 512 bytes.
-_PROXY_BYTES_PER_CONNECTION = {"envoy": 8_192, "nginx": 1_024, "direct": 0}
 
 
 def needs_of_case(case: Case) -> Needs:
@@ -25,10 +20,9 @@ def needs_of_case(case: Case) -> Needs:
         rate_per_s=case.load.rate_per_s,
         connect_rate_per_s=case.load.connect_rate_per_s,
         body_bytes=case.origin.body_bytes,
-        proxied=case.system.kind != "direct",
-        # Envoy's workers are threads of one process with one descriptor table; nginx's are processes with one each.
-        proxy_processes=options.worker_processes if isinstance(options, NginxOptions) else 1,
-        proxy_bytes_per_connection=_PROXY_BYTES_PER_CONNECTION[case.system.kind],
+        proxied=options.proxied,
+        proxy_processes=options.proxy_processes,
+        proxy_bytes_per_connection=options.bytes_per_connection,
         origin_processes=case.origin.processes,
         workers=case.load.workers,
         sources=_addresses(case.load.sources),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial import systems
 from seatrial.errors import EnvironmentFault
 from seatrial.plan.cases import compile_cases
 from seatrial.preflight.findings import Finding
+from seatrial.systems import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ def _versions(cases: Sequence[Case]) -> dict[str, Callable[[], BinaryInfo | None
     """Return how to ask for the version of each program: once, in however many cases it runs."""
     asked = {}
     for case in cases:
-        asked[case.system.label] = systems.create(case.system).version
-        asked["origin"] = systems.create_origin(case.origin).version
+        asked[case.system.label] = case.system.options.create().version
+        asked["origin"] = registry.create_origin(case.origin).version
     return asked
 
 

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from seatrial import systems
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.account import Asked
 from seatrial.generator.drive import PhaseLabel
@@ -41,6 +40,7 @@ from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.run.others import OtherLoads
 from seatrial.run.watch import Watch
 from seatrial.seeds import derive
+from seatrial.systems import registry
 from seatrial.systems.base import Counters, Launch, Origin, OriginCounts, System
 
 Reading = TypeVar("Reading")
@@ -106,8 +106,8 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
     desk.others.forget()
     desk.others.look()
     desk.record(PhaseStarted(plan.order, "set up", time.monotonic()))
-    system = systems.create(plan.case.system)
-    origin = systems.create_origin(plan.case.origin, derive(plan.seed, "origin"))
+    system = plan.case.system.options.create()
+    origin = registry.create_origin(plan.case.origin, derive(plan.seed, "origin"))
     try:
         ended = await _attempt(plan, desk, (system, origin), ending)
     except StorageFault:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from seatrial.machine import sockets
 from seatrial.systems.base import Counters
+from seatrial.systems.options import SystemOptions
 from seatrial.systems.ready import within
 
 if TYPE_CHECKING:
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from seatrial.systems.base import Launch
 
 _MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
+
+
+class DirectOptions(SystemOptions):
+    """No proxy: the load goes straight to the origin. The baseline that the proxies are compared with."""
+
+    proxied: ClassVar[bool] = False
+    bytes_per_connection: ClassVar[int] = 0
+
+    kind: Literal["direct"] = "direct"
+
+    def create(self) -> DirectSystem:
+        """Return the system, not started."""
+        return DirectSystem()
 
 
 class DirectSystem:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.plan.model.quantities import RATE, SIZE
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.schema.quantities import RATE, SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,22 +14,11 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from seatrial import limits
 from seatrial.plan.metrics import Comparison
-from seatrial.plan.model.fields import AnyRate, Model, Time, file_safe_word
-from seatrial.plan.model.quantities import COUNT, DURATION, RATE, Quantity
-from seatrial.plan.model.target import (
-    DelayPlan,
-    DirectOptions,
-    EnvoyOptions,
-    NginxOptions,
-    OriginPlan,
-    SystemPlan,
-)
+from seatrial.plan.model.target import SystemPlan
 from seatrial.plan.model.variables import VARIABLES, VariableName
-
-__all__ = [
-    "DelayPlan", "DirectOptions", "EnvoyOptions", "LoadPlan", "NginxOptions", "Objective", "OriginPlan",
-    "PhasePlan", "Plan", "SystemPlan", "Variable",
-]  # fmt: skip
+from seatrial.schema.fields import AnyRate, Model, Time, file_safe_word
+from seatrial.schema.quantities import COUNT, DURATION, RATE, Quantity
+from seatrial.systems.origins.options import OriginPlan
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}", re.ASCII)
 

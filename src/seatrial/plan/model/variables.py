@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from seatrial import limits
-from seatrial.plan.model.quantities import COUNT, RATE, SIZE, Quantity
+from seatrial.schema.quantities import COUNT, RATE, SIZE, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

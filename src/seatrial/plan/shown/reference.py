@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.limits import named_limits
 from seatrial.plan.metrics import COMPARISONS, METRICS
-from seatrial.plan.model.target import SYSTEM_KINDS
 from seatrial.plan.shown.schema import json_schema, options_schema
+from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ def _top(schema: Mapping[str, Any]) -> Iterator[str]:
 def _systems() -> Iterator[str]:
     yield "\n## `systems`\n"
     yield "A list; each entry is one of these words, or one word with a mapping of options: `envoy: {concurrency: 2}`."
-    for kind in SYSTEM_KINDS:
+    for kind in SYSTEMS:
         schema = options_schema(kind)
         yield f"\n### `{kind}`\n\n{schema['description']}\n"
         yield from _table(schema["properties"], (), {})

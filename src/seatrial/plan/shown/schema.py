@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from seatrial import limits
 from seatrial.plan.metrics import COMPARISONS, METRICS
 from seatrial.plan.model import plan as model
-from seatrial.plan.model.fields import Model, model_fields, quantity_of
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.schema.fields import Model, model_fields, quantity_of
+from seatrial.systems.origins.options import DelayPlan, OriginPlan
+from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    pass
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_OPTIONS: Mapping[str, type[Model]] = {
-    "envoy": model.EnvoyOptions,
-    "nginx": model.NginxOptions,
-    "direct": model.DirectOptions,
-}
 _LABEL = {
     "type": "string",
     "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$",
@@ -32,22 +29,22 @@ def json_schema() -> dict[str, Any]:
     """Return the schema: sections come from the models; the short forms, which models lack, from here."""
     schema = model.Plan.model_json_schema(by_alias=True)
     definitions = schema["$defs"]
-    for name in ("SystemPlan", "Variable", "Objective", "EnvoyOptions", "NginxOptions", "DirectOptions"):
+    for name in ("SystemPlan", "Variable", "Objective", *(kind.__name__ for kind in SYSTEMS.values())):
         definitions.pop(name, None)
     schema["properties"].update(systems=_systems(), vary=_vary(), objectives=_objectives())
     definitions["LoadPlan"]["properties"]["headers"] = _headers()
     origin = definitions["OriginPlan"]["properties"]
     origin["delay"] = _delay(origin["delay"])
     _readable_defaults(schema["properties"], model.Plan)
-    for name in ("LoadPlan", "OriginPlan", "PhasePlan", "DelayPlan"):
-        _readable_defaults(definitions[name]["properties"], getattr(model, name))
+    for of in (model.LoadPlan, OriginPlan, model.PhasePlan, DelayPlan):
+        _readable_defaults(definitions[of.__name__]["properties"], of)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}
 
 
 def options_schema(kind: str) -> dict[str, Any]:
     """Return the schema of one system's options, as they are in YAML."""
-    schema = _OPTIONS[kind].model_json_schema(by_alias=True)
-    _readable_defaults(schema["properties"], _OPTIONS[kind])
+    schema = SYSTEMS[kind].model_json_schema(by_alias=True)
+    _readable_defaults(schema["properties"], SYSTEMS[kind])
     properties = {key: value for key, value in schema["properties"].items() if key != "kind"}
     return {
         "type": "object",
@@ -58,7 +55,7 @@ def options_schema(kind: str) -> dict[str, Any]:
 
 
 def _systems() -> dict[str, Any]:
-    by_name = {kind: {"anyOf": [{"type": "null"}, options_schema(kind)]} for kind in _OPTIONS}
+    by_name = {kind: {"anyOf": [{"type": "null"}, options_schema(kind)]} for kind in SYSTEMS}
     with_options = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
     return {
         "type": "array",
@@ -66,7 +63,7 @@ def _systems() -> dict[str, Any]:
         "examples": [["direct", {"envoy": {"concurrency": 2}}, "nginx"]],
         "minItems": 1,
         "maxItems": limits.MAX_SYSTEMS,
-        "items": {"anyOf": [{"enum": list(_OPTIONS)}, {**with_options, "properties": by_name}]},
+        "items": {"anyOf": [{"enum": list(SYSTEMS)}, {**with_options, "properties": by_name}]},
     }
 
 
@@ -118,7 +115,7 @@ def _headers() -> dict[str, Any]:
 
 
 def _delay(section: dict[str, Any]) -> dict[str, Any]:
-    fixed = model.DelayPlan.model_json_schema(by_alias=True)["properties"]["mean"]["anyOf"]
+    fixed = DelayPlan.model_json_schema(by_alias=True)["properties"]["mean"]["anyOf"]
     rest = {key: value for key, value in section.items() if key not in {"$ref", "default"}}
     return {"anyOf": [*fixed, {"$ref": "#/$defs/DelayPlan"}], "default": 0, **rest}
 

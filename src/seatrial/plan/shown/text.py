@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from seatrial.limits import named_limits
 from seatrial.plan.cases import compile_cases, expected_run_s
-from seatrial.plan.model.fields import Model, quantity_of
-from seatrial.plan.model.target import DirectOptions, EnvoyOptions, NginxOptions
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.schema.fields import Model, quantity_of
+from seatrial.systems.options import SystemOptions
 from seatrial.units import format_count, format_duration
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
 
-_OPTIONS = (EnvoyOptions, NginxOptions, DirectOptions)
 # What is decided from the machine when the plan leaves it out.
 _AUTOMATIC = ("workers", "sources")
 
@@ -62,7 +61,7 @@ def _section(section: Model, plan: Plan | None = None) -> Iterator[Sequence[str]
     varied = (
         {variable.name for variable in plan.vary} if plan and section in (plan.load, plan.origin) else set()
     )
-    names = [name for name in fields if name != "kind" or section.__class__ not in _OPTIONS]
+    names = [name for name in fields if name != "kind" or not isinstance(section, SystemOptions)]
     for name in names:
         key = fields[name].alias or name
         yield f"  {key}", "varies" if key in varied else _value(section, name)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from seatrial.plan.model import plan as model
-from seatrial.plan.model.fields import model_fields
-from seatrial.plan.model.quantities import FROM_YAML
 from seatrial.plan.written.forms import describe
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
+from seatrial.schema.fields import model_fields
+from seatrial.schema.quantities import FROM_YAML
+from seatrial.systems.origins.options import DelayPlan, OriginPlan
+from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,13 +26,11 @@ Location = tuple[int | str, ...]
 # The mappings of a plan by their path, with the places in lists left out.
 SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     (): model.Plan,
-    ("origin",): model.OriginPlan,
-    ("origin", "delay"): model.DelayPlan,
+    ("origin",): OriginPlan,
+    ("origin", "delay"): DelayPlan,
     ("load",): model.LoadPlan,
     ("phases",): model.PhasePlan,
-    ("systems", "options", "envoy"): model.EnvoyOptions,
-    ("systems", "options", "nginx"): model.NginxOptions,
-    ("systems", "options", "direct"): model.DirectOptions,
+    **{("systems", "options", kind): options for kind, options in SYSTEMS.items()},
 }
 
 _KINDS = {

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from seatrial.limits import MAX_VALUES_PER_VARIABLE
 from seatrial.plan.metrics import METRICS, ObjectiveMistake, parse_objective
-from seatrial.plan.model.quantities import DURATION
-from seatrial.plan.model.target import SYSTEM_KINDS
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar, ScalarValue
+from seatrial.schema.quantities import DURATION
+from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,9 +99,9 @@ def _system(node: Node, problems: list[Problem]) -> Map | None:
 
 
 def _system_of_kind(kind: str, span: Span, options: Map, problems: list[Problem]) -> Map | None:
-    if kind not in SYSTEM_KINDS:
+    if kind not in SYSTEMS:
         text = f"{quoted(kind)} is not a system"
-        problems.append(Problem(span, text, listed(SYSTEM_KINDS), nearest_word(kind, SYSTEM_KINDS)))
+        problems.append(Problem(span, text, listed(tuple(SYSTEMS)), nearest_word(kind, tuple(SYSTEMS))))
         return None
     word = Entry(span, Scalar(span, kind, kind))
     if "kind" in options.entries:

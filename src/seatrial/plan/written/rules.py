@@ -10,6 +10,7 @@ from seatrial.limits import MAX_CASES, MAX_TRIALS
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
+from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,12 +129,13 @@ def _proxies_of_objectives(root: Map) -> Iterator[Problem]:
     for item in objectives.items:
         if (
             kinds
-            and set(kinds) == {"direct"}
+            and not any(kind not in SYSTEMS or SYSTEMS[kind].proxied for kind in kinds)
             and isinstance(item, Scalar)
             and item.text.strip().startswith("proxy_")
         ):
             text = f"`{item.text.split()[0]}` is of a proxy, and this plan has none"
-            yield Problem(item.span, text, "`nginx` or `envoy` among the `systems`")
+            proxies = " or ".join(f"`{kind}`" for kind, options in SYSTEMS.items() if options.proxied)
+            yield Problem(item.span, text, f"{proxies} among the `systems`")
 
 
 def _duration_s(node: Node) -> float | None:

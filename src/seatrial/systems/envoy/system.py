@@ -7,8 +7,10 @@ import json
 import re
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import quote
+
+from pydantic import Field, field_validator
 
 from seatrial.errors import SystemFault
 from seatrial.machine import sockets
@@ -17,9 +19,11 @@ from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
 from seatrial.machine.processes.programs import BinaryInfo
+from seatrial.schema.fields import Processes
 from seatrial.systems import http as status_page
 from seatrial.systems.base import Counters
 from seatrial.systems.envoy.bootstrap import CLUSTER, LISTENER, STAT_PREFIX, bootstrap
+from seatrial.systems.options import SystemOptions, only_one_proxy
 from seatrial.systems.ready import VALIDATE_LIMIT_S, until_ready, within
 
 if TYPE_CHECKING:
@@ -37,6 +41,26 @@ _STATS = (
 )
 # Only what has been counted at all: a stat that is absent is 0, and a sample is a third of the size.
 _STATS_PAGE = f"/stats?usedonly&filter={quote(_STATS)}"
+
+
+class EnvoyOptions(SystemOptions):
+    """Envoy, started as a process of this machine with a static configuration."""
+
+    # Its connection, filter chain and codec objects.
+    bytes_per_connection: ClassVar[int] = 8_192
+
+    kind: Literal["envoy"] = "envoy"
+    proxies: Processes = Field(1, description="Envoy processes side by side; just 1 for now.", examples=[1])
+    concurrency: Processes = Field(1, description="Worker threads of each Envoy.", examples=[1, 4])
+
+    @field_validator("proxies")
+    @classmethod
+    def _one_for_now(cls, proxies: int) -> int:
+        return only_one_proxy(proxies)
+
+    def create(self) -> EnvoySystem:
+        """Return the system, not started."""
+        return EnvoySystem(self.concurrency)
 
 
 class EnvoySystem:

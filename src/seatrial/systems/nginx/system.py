@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+from pydantic import Field, field_validator
+
+from seatrial.schema.fields import Processes
+from seatrial.schema.quantities import COUNT, Quantity
 from seatrial.systems.nginx.server import NginxServer, find_program
+from seatrial.systems.options import SystemOptions, only_one_proxy
 
 if TYPE_CHECKING:
     from seatrial.machine.address import Address
     from seatrial.machine.proc import ProcessRef
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Counters, Launch
+
+
+class NginxOptions(SystemOptions):
+    """Nginx, started as a process of this machine."""
+
+    # A slot of `worker_connections` (232 + 2 x 96 bytes) and a pool of 512 bytes.
+    bytes_per_connection: ClassVar[int] = 1_024
+
+    kind: Literal["nginx"] = "nginx"
+    proxies: Processes = Field(1, description="nginx masters side by side; just 1 for now.", examples=[1])
+    worker_processes: Processes = Field(1, description="Worker processes of each nginx.", examples=[1, 4])
+    keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
+        512, description="Idle connections to the origin that each worker process keeps open.", examples=[512]
+    )
+
+    @field_validator("proxies")
+    @classmethod
+    def _one_for_now(cls, proxies: int) -> int:
+        return only_one_proxy(proxies)
+
+    @property
+    def proxy_processes(self) -> int:
+        """Its worker processes; Envoy's workers are threads of one process with one descriptor table."""
+        return self.worker_processes
+
+    def create(self) -> NginxSystem:
+        """Return the system, not started."""
+        return NginxSystem(self.worker_processes, self.keepalive_upstream)
 
 
 class NginxSystem:

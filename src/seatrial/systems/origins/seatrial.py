@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from seatrial.machine.address import Address
     from seatrial.machine.processes.programs import BinaryInfo
-    from seatrial.plan.model.target import OriginPlan
     from seatrial.systems.base import Launch
+    from seatrial.systems.origins.options import OriginPlan
 
 READY_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 10.0

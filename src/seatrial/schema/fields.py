@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict
 
 from seatrial import limits
-from seatrial.plan.model.quantities import COUNT, DURATION, RATE, Quantity
+from seatrial.schema.quantities import COUNT, DURATION, RATE, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
