@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::address::RawAddress;
-use crate::tls::Handshake;
 
 /// What is known of a connection's descriptor since the last look. Edge-triggered: each is reported once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +82,41 @@ pub struct Received {
     pub len: usize,
     /// When the last of them arrived (`CLOCK_MONOTONIC`): the kernel's word, or the time of reading.
     pub at_ns: u64,
+}
+
+/// A protocol version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+pub enum TlsVersion {
+    /// TLS 1.2, RFC 5246.
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3, RFC 8446.
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+impl TlsVersion {
+    /// Every version, oldest first.
+    pub const ALL: [Self; 2] = [Self::Tls12, Self::Tls13];
+
+    /// The name that plans and results show.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tls12 => "1.2",
+            Self::Tls13 => "1.3",
+        }
+    }
+}
+
+/// A handshake that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// From the end of connect() to the end of the handshake.
+    pub took_ns: u64,
+    /// What was agreed upon.
+    pub version: TlsVersion,
+    /// Whether an earlier session was resumed instead of a full handshake.
+    pub is_resumed: bool,
 }
 
 /// What is known of a connection once it is established.

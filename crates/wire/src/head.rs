@@ -1,6 +1,15 @@
-//! Collecting a head that arrives in pieces.
+//! What a head says, and collecting one that arrives in pieces.
 
+use crate::body::Framing;
 use crate::{HEAD_LIMIT_BYTES, ProtocolError};
+
+/// What the head of a final response says about the rest of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    pub(crate) status: u16,
+    pub(crate) keep_alive: bool,
+    pub(crate) framing: Framing,
+}
 
 /// The pieces of an unfinished head. Empty, and without memory of its own, for a head that arrives whole.
 #[derive(Debug, Default)]

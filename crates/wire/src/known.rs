@@ -1,15 +1,7 @@
 //! Most answers of a server begin with the very bytes that the last one began with: such a head is compared, not parsed.
 
-use crate::body::Framing;
+use crate::head::Head;
 use crate::response::Sink;
-
-/// What the head of a final response says about the rest of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Head {
-    pub(crate) status: u16,
-    pub(crate) keep_alive: bool,
-    pub(crate) framing: Framing,
-}
 
 /// The last head that was parsed, of whichever connection, and what it says. The same bytes always say the same.
 #[derive(Debug, Default)]

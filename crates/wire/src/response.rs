@@ -3,8 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::body::{Body, Coding, Framing};
-use crate::head::{PartialHead, head_error, may_go_on, within_limit};
-use crate::known::Head;
+use crate::head::{Head, PartialHead, head_error, may_go_on, within_limit};
 use crate::{HEADER_LIMIT, INFORMATIONAL_LIMIT, ProtocolError};
 
 /// A response that has arrived whole.

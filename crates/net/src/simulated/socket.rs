@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Buffers;
+use super::scene::Buffers;
 use crate::driver::Event;
 
 /// What the network does to a connection.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme, SupportedProtocolVersion};
 use serde::Deserialize;
 
 use super::TlsVersion;
+use super::pem::{chain, private_key};
 use super::trust::{Trusting, trusted};
 
 /// Servers whose sessions are remembered; a load talks to few.
@@ -131,17 +131,6 @@ fn supported(version: TlsVersion) -> &'static SupportedProtocolVersion {
         TlsVersion::Tls12 => &rustls::version::TLS12,
         TlsVersion::Tls13 => &rustls::version::TLS13,
     }
-}
-
-pub(super) fn chain(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("{what} is not PEM: {error}"))?;
-    if certificates.is_empty() { Err(format!("{what} has no PEM section")) } else { Ok(certificates) }
-}
-
-fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("the key is not PEM: {error}"))
 }
 
 /// Trusts any certificate whose key the server proves to have: the work of a handshake stays what it is.
