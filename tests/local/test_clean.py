@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from seatrial.cli.clean import clean
 from seatrial.machine import proc
+from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import read_plan
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record.changes import open_changes
@@ -54,7 +55,7 @@ phases: {measure: 5 s}
 
 def run_with(tmp_path: Path, *details: dict[str, object], close: bool = True) -> RunWriter:
     (tmp_path / "plan.yaml").write_text(PLAN)
-    compiled = compiled_document(read_plan(tmp_path / "plan.yaml"))
+    compiled = compiled_document(plan := read_plan(tmp_path / "plan.yaml"), compile_cases(plan))
     writer = RunWriter.create(tmp_path / "runs", "killed", PLAN, json.dumps(compiled))
     for detail in details:
         writer.will_start("process", detail)

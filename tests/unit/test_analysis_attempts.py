@@ -168,7 +168,7 @@ def test_planned_trials_that_do_not_hold_are_not_saved_by_setting_others_aside(t
 def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = PLAN_TEXT):
     """Run a plan whose trials are made up: number n goes as ``twists[n]`` has it. Return what the record says."""
     plan = parse_plan(plan_text.replace("[direct, envoy, nginx]", "[direct]"), "made.yaml")
-    compiled = compiled_document(plan)
+    compiled = compiled_document(plan, compile_cases(plan))
     documents = {case["id"]: case for case in compiled["cases"]}
     seen: list[TrialPlan] = []
 

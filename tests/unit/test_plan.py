@@ -103,7 +103,7 @@ def test_the_models_survive_json():
 
 
 def test_the_compiled_plan_holds_every_default_and_limit():
-    document = compiled_document(parse_plan(MINIMAL, "a.yaml"))
+    document = compiled_document(plan := parse_plan(MINIMAL, "a.yaml"), compile_cases(plan))
     assert document["schema"] == "seatrial.plan/1"
     assert document["plan"]["load"]["active"] == 50
     assert document["limits"]["max_cases"] == 1000

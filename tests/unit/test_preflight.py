@@ -12,8 +12,9 @@ import pytest
 
 from seatrial.errors import EnvironmentFault, ExitCode
 from seatrial.machine.facts import Machine, probe_machine
+from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan, read_plan
-from seatrial.preflight.checks import check_plan
+from seatrial.preflight.checks import check_cases
 from seatrial.preflight.descriptors import workers_needed
 from seatrial.preflight.findings import Finding, require
 from seatrial.preflight.load import check_needs
@@ -161,7 +162,8 @@ def test_every_refusal_is_raised_at_once():
 
 def test_a_plan_is_judged_by_its_worst_case():
     findings = {
-        finding.code: finding for finding in check_plan(read_plan(PLANS / "connections-x-rate.yaml"), SMALL)
+        finding.code: finding
+        for finding in check_cases(compile_cases(read_plan(PLANS / "connections-x-rate.yaml")), SMALL)
     }
     proxy = findings["descriptors-proxy"]
     assert proxy.severity == "refuse"
@@ -172,12 +174,12 @@ def test_a_plan_is_judged_by_its_worst_case():
 def test_sources_of_a_plan_are_counted():
     text = "name: a\nsystems: [direct]\nload: {rate: 1k/s, connections: 100k, sources: [127.0.1.0/31, 127.0.2.1]}\n"
     plan = parse_plan(text + "phases: {measure: 1 s}\n", "a.yaml")
-    ports = next(finding for finding in check_plan(plan, LARGE) if finding.code == "ports")
+    ports = next(finding for finding in check_cases(compile_cases(plan), LARGE) if finding.code == "ports")
     assert ports.text.endswith("needed: 4, given: 3")
 
 
 def test_the_quick_plan_fits_on_this_machine():
-    findings = check_plan(read_plan(PLANS / "quick.yaml"), probe_machine())
+    findings = check_cases(compile_cases(read_plan(PLANS / "quick.yaml")), probe_machine())
     assert [finding for finding in findings if finding.severity == "refuse"] == []
 
 

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from seatrial.cli.check import check
 from seatrial.errors import ExitCode
+from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
 from seatrial.run.programs import check_programs
 
@@ -20,7 +21,9 @@ phases: {measure: 1 s}
 
 
 def test_each_system_names_its_program_and_one_without_has_none():
-    found = {finding.code: finding for finding in check_programs(parse_plan(PLAN, "plan.yaml"))}
+    found = {
+        finding.code: finding for finding in check_programs(compile_cases(parse_plan(PLAN, "plan.yaml")))
+    }
     assert set(found) == {"program-envoy", "program-edge", "program-origin"}
     assert {finding.severity for finding in found.values()} == {"ok"}
     assert "nginx" in found["program-edge"].text

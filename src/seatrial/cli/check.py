@@ -25,8 +25,9 @@ SCHEMA = "seatrial.check/1"
 def check(plan_file: str | None, json_target: str | None) -> None:
     """Check limits, ports, memory and CPU, and the programs if a plan is named; exits with 4 if it does not fit."""
     from seatrial.machine.facts import probe_machine
+    from seatrial.plan.cases import compile_cases
     from seatrial.plan.read import read_plan
-    from seatrial.preflight.checks import check_plan
+    from seatrial.preflight.checks import check_cases
     from seatrial.preflight.load import check_needs
     from seatrial.preflight.needs import Needs
     from seatrial.run.programs import check_programs
@@ -34,7 +35,10 @@ def check(plan_file: str | None, json_target: str | None) -> None:
     plan = read_plan(plan_file) if plan_file else None
     machine = probe_machine()
     # Without a plan the least is asked for, so that every limit is shown.
-    findings = (*check_plan(plan, machine), *check_programs(plan)) if plan else check_needs(Needs(), machine)
+    cases = compile_cases(plan) if plan else ()
+    findings = (
+        (*check_cases(cases, machine), *check_programs(cases)) if cases else check_needs(Needs(), machine)
+    )
     if json_target:
         write_document(_document(plan.name if plan else None, machine, findings), json_target)
     if json_target != "-":

@@ -19,15 +19,17 @@ def plan() -> None:
 @json_option
 def show(file: str, json_target: str | None) -> None:
     """Print a plan with every default filled in, its limits, its cases and how long they take."""
+    from seatrial.plan.cases import compile_cases
     from seatrial.plan.read import read_plan
     from seatrial.plan.shown.compiled import compiled_document
     from seatrial.plan.shown.text import plan_text
 
     the_plan = read_plan(file)
+    cases = compile_cases(the_plan)
     if json_target:
-        write_document(compiled_document(the_plan), json_target)
+        write_document(compiled_document(the_plan, cases), json_target)
     if json_target != "-":
-        click.echo(plan_text(the_plan))
+        click.echo(plan_text(the_plan, cases))
 
 
 @plan.command(short_help="Say every mistake with its place.")

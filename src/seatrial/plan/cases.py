@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from seatrial.plan.model.variables import VARIABLES
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from seatrial.plan.model.plan import LoadPlan, PhasePlan, Plan
     from seatrial.plan.model.target import SystemPlan
     from seatrial.plan.model.variables import VariableName
+    from seatrial.schema.fields import Model
     from seatrial.systems.origins.options import OriginPlan
 
 Value = int | float
+Narrowed = TypeVar("Narrowed", bound="Model")
 
 # What a trial takes beside its phases: starting the proxy and the workers, and an orderly end.
 SET_UP_S = 3.0
@@ -26,14 +28,31 @@ TEAR_DOWN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One combination of the plan's variables on one system; ``load`` and ``origin`` have them filled in."""
+    """One combination of the plan's variables on one system; ``plan`` is the plan narrowed to it: nothing varies."""
 
     id: str
-    system: SystemPlan
     variables: tuple[tuple[VariableName, Value], ...]
-    load: LoadPlan
-    origin: OriginPlan
-    phases: PhasePlan
+    plan: Plan
+
+    @property
+    def system(self) -> SystemPlan:
+        """The one system."""
+        return self.plan.systems[0]
+
+    @property
+    def load(self) -> LoadPlan:
+        """What the workers do, with this case's values."""
+        return self.plan.load
+
+    @property
+    def origin(self) -> OriginPlan:
+        """The target service, with this case's values."""
+        return self.plan.origin
+
+    @property
+    def phases(self) -> PhasePlan:
+        """How long the parts of a trial take."""
+        return self.plan.phases
 
     @property
     def ramp_s(self) -> float:
@@ -92,18 +111,20 @@ def expected_run_s(plan: Plan, cases: Iterable[Case]) -> float:
 
 
 def _case(plan: Plan, system: SystemPlan, variables: tuple[tuple[VariableName, Value], ...]) -> Case:
-    changes: dict[str, dict[str, Value]] = {"load": {}, "origin": {}}
+    narrowed = plan.model_copy(update={"systems": (system,), "vary": ()})
     for name, value in variables:
-        kind = VARIABLES[name]
-        changes[kind.section][kind.field] = value
+        narrowed = _with_value(narrowed, VARIABLES[name].path, value)
     return Case(
         id="-".join([system.label, *(f"{name}={_id_value(value)}" for name, value in variables)]),
-        system=system,
         variables=variables,
-        load=plan.load.model_copy(update=changes["load"]),
-        origin=plan.origin.model_copy(update=changes["origin"]),
-        phases=plan.phases,
+        plan=narrowed,
     )
+
+
+def _with_value(model: Narrowed, path: tuple[str, ...], value: Value) -> Narrowed:
+    name, *further = path
+    new = _with_value(getattr(model, name), tuple(further), value) if further else value
+    return model.model_copy(update={name: new})
 
 
 def _id_value(value: Value) -> str:

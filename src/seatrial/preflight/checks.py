@@ -1,18 +1,18 @@
-"""Every check about one case, or about a whole plan by its worst case."""
+"""Every check about one case, or about all cases of a plan by the worst."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.plan.cases import compile_cases
 from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
 from seatrial.preflight.load import check_needs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seatrial.machine.facts import Machine
     from seatrial.plan.cases import Case
-    from seatrial.plan.model.plan import Plan
 
 
 def check_case(case: Case, machine: Machine) -> tuple[Finding, ...]:
@@ -20,9 +20,8 @@ def check_case(case: Case, machine: Machine) -> tuple[Finding, ...]:
     return check_needs(needs_of_case(case), machine)
 
 
-def check_plan(plan: Plan, machine: Machine) -> tuple[Finding, ...]:
+def check_cases(cases: Sequence[Case], machine: Machine) -> tuple[Finding, ...]:
     """Return one finding for each check: that of the worst case, which it names if it is no longer fine."""
-    cases = compile_cases(plan)
     # The largest comes first and stays, among cases that are equally bad.
     by_size = sorted(
         cases, key=lambda case: (case.load.connections, case.load.rate_per_s or 0.0), reverse=True

@@ -18,7 +18,7 @@ from seatrial.plan.cases import Case, again_order, compile_cases, trial_order
 from seatrial.plan.model.plan import Plan
 from seatrial.plan.read import GivenPlan
 from seatrial.plan.shown.compiled import compiled_document
-from seatrial.preflight.checks import check_plan
+from seatrial.preflight.checks import check_cases
 from seatrial.preflight.findings import Finding, require
 from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
@@ -55,11 +55,11 @@ async def run_plan(
     # Programs are started in folders of their own, where a relative path would mean something else.
     runs = runs.resolve()
     plan = given.plan
-    findings = check_plan(plan, probe_machine())
-    require(findings)
     cases = compile_cases(plan)
+    findings = check_cases(cases, probe_machine())
+    require(findings)
     programs = programs_of(cases)
-    compiled = json.dumps(compiled_document(plan))
+    compiled = json.dumps(compiled_document(plan, cases))
     with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
         for listener in listeners:
             writer.subscribe(listener)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault
-from seatrial.plan.cases import compile_cases
 from seatrial.preflight.findings import Finding
 from seatrial.systems import registry
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.plan.cases import Case
-    from seatrial.plan.model.plan import Plan
 
 
 def programs_of(cases: Sequence[Case]) -> dict[str, BinaryInfo]:
@@ -26,9 +24,9 @@ def programs_of(cases: Sequence[Case]) -> dict[str, BinaryInfo]:
     return {role: program for role, program in found.items() if program is not None}
 
 
-def check_programs(plan: Plan) -> tuple[Finding, ...]:
+def check_programs(cases: Sequence[Case]) -> tuple[Finding, ...]:
     """Return which program each system of a plan would use; one without has no finding."""
-    found = (_finding(role, version) for role, version in _versions(compile_cases(plan)).items())
+    found = (_finding(role, version) for role, version in _versions(cases).items())
     return tuple(finding for finding in found if finding is not None)
 
 

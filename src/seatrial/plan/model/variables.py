@@ -12,15 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VariableName = Literal["connections", "rate", "active", "body", "connect_rate"]
-Section = Literal["load", "origin"]
 
 
 @dataclass(frozen=True, slots=True)
 class VariableKind:
-    """One variable: the section and model field that it sets, and the values that it may take."""
+    """One variable: the way to the model field that it sets, and the values that it may take."""
 
-    section: Section
-    field: str
+    path: tuple[str, ...]
     quantity: Quantity
     meaning: str
     example: tuple[str, ...]
@@ -28,36 +26,31 @@ class VariableKind:
 
 VARIABLES: Mapping[VariableName, VariableKind] = {
     "connections": VariableKind(
-        "load",
-        "connections",
+        ("load", "connections"),
         Quantity(COUNT, 0, limits.MAX_CONNECTIONS),
         "idle connections, held from before the rate starts to the end",
         ("100k", "200k"),
     ),
     "rate": VariableKind(
-        "load",
-        "rate_per_s",
+        ("load", "rate_per_s"),
         Quantity(RATE, limits.MIN_RATE_PER_S, limits.MAX_RATE_PER_S),
         "requests per second of all workers together",
         ("10k/s", "20k/s"),
     ),
     "active": VariableKind(
-        "load",
-        "active",
+        ("load", "active"),
         Quantity(COUNT, 1, limits.MAX_CONNECTIONS),
         "connections that carry requests",
         ("50", "600"),
     ),
     "body": VariableKind(
-        "origin",
-        "body_bytes",
+        ("origin", "body_bytes"),
         Quantity(SIZE, 0, limits.MAX_BODY_BYTES),
         "size of each response body",
         ("600 B", "22 KB"),
     ),
     "connect_rate": VariableKind(
-        "load",
-        "connect_rate_per_s",
+        ("load", "connect_rate_per_s"),
         Quantity(RATE, 1, limits.MAX_RATE_PER_S),
         "connections opened per second during the ramp",
         ("2k/s",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seatrial.limits import named_limits
-from seatrial.plan.cases import compile_cases, expected_run_s, trial_order
+from seatrial.plan.cases import expected_run_s, trial_order
 
 if TYPE_CHECKING:
     from seatrial.plan.cases import Case
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 SCHEMA = "seatrial.plan/1"
 
 
-def compiled_document(plan: Plan) -> dict[str, Any]:
+def compiled_document(plan: Plan, cases: tuple[Case, ...]) -> dict[str, Any]:
     """Return what `seatrial plan show --json` prints and the record keeps; units are in the names."""
-    cases = compile_cases(plan)
     order = trial_order(plan, cases)
     return {
         "schema": SCHEMA,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.limits import named_limits
-from seatrial.plan.cases import compile_cases, expected_run_s
+from seatrial.plan.cases import expected_run_s
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.schema.fields import Model, quantity_of
 from seatrial.systems.options import SystemOptions
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 _AUTOMATIC = ("workers", "sources")
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
     """Return what `seatrial plan show` prints."""
-    cases = compile_cases(plan)
     blocks = [
         _columns(_head(plan)),
         *(f"{name}\n{_columns(_section(section, plan))}" for name, section in _sections(plan)),

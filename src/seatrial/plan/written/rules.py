@@ -32,9 +32,10 @@ def broken_rules(root: Map) -> Iterator[Problem]:
 
 def _given_twice(root: Map, varied: Map) -> Iterator[Problem]:
     for name, kind in VARIABLES.items():
-        section = root.get(kind.section)
+        where = kind.path[0]
+        section = root.get(where)
         if name in varied.entries and isinstance(section, Map) and name in section.entries:
-            text = f"`{name}` is given in `{kind.section}` as well as in `vary`"
+            text = f"`{name}` is given in `{where}` as well as in `vary`"
             yield Problem(
                 section.entries[name].key, text, "one of the two: `vary` moves it, or it stands still"
             )
