@@ -91,7 +91,7 @@ def make_run(
         if end:
             writer.undone(change)
             writer.append(events.Noted("person", "The machine was quiet; nothing else ran."))
-            writer.append(events.RunEnded("finished", 0))
+            writer.append(events.RunEnded("finished"))
     return writer.path
 
 

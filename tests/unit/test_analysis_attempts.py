@@ -199,7 +199,7 @@ def test_what_cannot_be_believed_is_run_again_at_the_end(tmp_path, monkeypatch):
     assert len({trial.seed for trial in seen}) == len(seen)
     assert [case.state for case in summary.cases] == ["PASS"] * 4
     assert (summary.trials, summary.set_aside) == (11, 3)
-    assert (summary.run.state, summary.run.exit_code) == ("finished", 0)
+    assert (summary.run.state, summary.exit_code) == ("finished", ExitCode.PASS)
     assert any("run again" in entry.text for entry in summary.journal)
 
 

@@ -33,7 +33,7 @@ def plain_lines(happened, judge=None) -> list[str]:
 
 def test_where_there_is_no_terminal_a_trial_is_one_line_when_it_ends(trial):
     begun = events.RunStarted("run-1", "made-run", 12)
-    (line, end) = plain_lines([begun, *trial, events.RunEnded("finished", 0)], lambda *_: (LOAD, Validity()))
+    (line, end) = plain_lines([begun, *trial, events.RunEnded("finished")], lambda *_: (LOAD, Validity()))
     head = "trial 1 of 12: envoy-connections=200-rate=2000, repeat 1: 2,000 of 2,000 requests/s, p50 3"
     assert line.startswith(head)
     # This trial took 13 s, and 11 are left.

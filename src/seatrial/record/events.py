@@ -161,7 +161,6 @@ class RunEnded:
     """The run is over."""
 
     state: RunEnd
-    exit_code: int
 
 
 Event = (

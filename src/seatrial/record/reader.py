@@ -96,7 +96,6 @@ class RunReader:
                 ended_utc=row["ended_utc"],
                 trials=row["trials"],
                 state=row["state"] or unfinished,
-                exit_code=row["exit_code"],
             ),
             "run",
         )

@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 
 from seatrial.analysis.run.attempts import missing
-from seatrial.analysis.run.summary import summarise_run, validities_of
-from seatrial.errors import ExitCode, SeatrialError
+from seatrial.analysis.run.summary import validities_of
+from seatrial.errors import SeatrialError
 from seatrial.machine.facts import probe_machine
 from seatrial.plan.cases import Case, again_order, compile_cases, trial_order
 from seatrial.plan.model.plan import Plan
@@ -98,18 +98,16 @@ async def _run_trials(
         with OtherLoads() as others:
             await _all_trials(plan, order, writer, ending, others)
     except BaseException as error:
-        code = error.exit_code if isinstance(error, SeatrialError) else ExitCode.ENVIRONMENT
-        writer.append(RunEnded("failed", int(code)))
+        writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):
             return error
         raise
     if writer.fault is not None:
         return writer.fault
     if ending.stop.is_set():
-        writer.append(RunEnded("interrupted", ExitCode.INTERRUPTED))
+        writer.append(RunEnded("interrupted"))
         return None
-    with RunReader.open(writer.path) as reader:
-        writer.append(RunEnded("finished", summarise_run(reader).exit_code))
+    writer.append(RunEnded("finished"))
     return None
 
 
@@ -142,6 +140,5 @@ def _missing(plan: Plan, writer: RunWriter) -> dict[str, int]:
     if not plan.retry:
         return {}
     with RunReader.open(writer.path) as reader:
-        return {
-            case.id: missing(validities_of(reader, case), plan.repeat, plan.retry) for case in reader.cases()
-        }
+        validities = validities_of(reader)
+    return {case: missing(of_case, plan.repeat, plan.retry) for case, of_case in validities.items()}

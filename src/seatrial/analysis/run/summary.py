@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.summarise import summarise
@@ -18,25 +19,27 @@ from seatrial.analysis.validity.judge import judge_trial, remarks_on
 from seatrial.record.tables.rows import JournalEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Validity
     from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
-    from seatrial.record.tables.rows import RecordedCase, RecordedTrial
+    from seatrial.record.tables.rows import RecordedCase, RecordedObjective, RecordedTrial
 
 
 def summarise_run(reader: RunReader) -> RunSummary:
     """Return what is to be said of a run, finished, cut off or live; raises ``RecordError``."""
     # The plan says how many trials there were to be, whenever the run was cut off.
-    repeats = reader.plan()["plan"]["repeat"]
-    cases = tuple(_case(reader, case, repeats) for case in reader.cases())
+    asked = Asked(reader.plan()["plan"]["repeat"], reader.objectives())
+    # Read once: the next time that a live run is read more of its trials may have ended.
+    ended = _ended_by_case(reader)
+    cases = tuple(_case(reader, case, ended[case.id], asked) for case in reader.cases())
     summary = RunSummary(
         run=reader.run(),
         question=reader.question(),
         plan_text=reader.plan_text(),
-        objectives=reader.objectives(),
+        objectives=asked.objectives,
         systems=_systems(cases),
         cases=cases,
         environment=reader.environment(),
@@ -58,12 +61,16 @@ def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:
     )
 
 
-def validities_of(reader: RunReader, case: RecordedCase) -> tuple[Validity, ...]:
-    """Return whether the trials of one case may be believed, and nothing else of them."""
-    return tuple(
-        judge_trial(_evidence(reader, case, trial, reader.frames(trial.trial)))
-        for trial in _ended(reader, case)
-    )
+def validities_of(reader: RunReader) -> dict[str, tuple[Validity, ...]]:
+    """Return whether the trials of each case, by its id, may be believed, and nothing else of them."""
+    ended = _ended_by_case(reader)
+    return {
+        case.id: tuple(
+            judge_trial(_evidence(reader, case, trial, reader.frames(trial.trial)))
+            for trial in ended[case.id]
+        )
+        for case in reader.cases()
+    }
 
 
 def outcome_of(reader: RunReader, number: int) -> tuple[LoadResult | None, Validity] | None:
@@ -95,28 +102,39 @@ def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
     )
 
 
-def _case(reader: RunReader, case: RecordedCase, repeats: int) -> CaseSummary:
-    # Once: the next time that a live run is read more of its trials may have ended.
-    ended = _ended(reader, case)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the plan asks of every case: how many trials of it there were to be, and what must hold."""
+
+    repeats: int
+    objectives: tuple[RecordedObjective, ...]
+
+
+def _case(reader: RunReader, case: RecordedCase, ended: Sequence[RecordedTrial], asked: Asked) -> CaseSummary:
     frames = {trial.trial: reader.frames(trial.trial) for trial in ended}
     attempts = [_trial(reader, case, trial, frames[trial.trial]) for trial in ended]
-    objectives = reader.objectives()
 
     def summed(trials: Sequence[TrialSummary], aside: tuple[TrialSummary, ...]) -> CaseSummary:
         of_trials = [frames[trial.trial] for trial in trials]
-        return replace(case_summary(case, trials, of_trials, objectives, repeats), set_aside=aside)
+        return replace(
+            case_summary(case, trials, of_trials, asked.objectives, asked.repeats), set_aside=aside
+        )
 
-    judged = summed(*divided(attempts, repeats))
-    kept, in_vain = without_retries(attempts, repeats)
+    judged = summed(*divided(attempts, asked.repeats))
+    kept, in_vain = without_retries(attempts, asked.repeats)
     if judged.set_aside or judged.verdict.state is not None or not in_vain:
         return judged
     first = summed(kept, in_vain)
     return first if first.verdict.state == "PASS" else judged
 
 
-def _ended(reader: RunReader, case: RecordedCase) -> list[RecordedTrial]:
-    # A trial that is running now has nothing to be judged yet.
-    return [trial for trial in reader.trials() if trial.case_id == case.id and trial.state != "running"]
+def _ended_by_case(reader: RunReader) -> Mapping[str, list[RecordedTrial]]:
+    found: defaultdict[str, list[RecordedTrial]] = defaultdict(list)
+    for trial in reader.trials():
+        # One that is running now has nothing to be judged yet.
+        if trial.state != "running":
+            found[trial.case_id].append(trial)
+    return found
 
 
 def _evidence(

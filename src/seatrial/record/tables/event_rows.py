@@ -84,8 +84,7 @@ def _(event: events.RunStarted, _: str) -> Row:
 
 @_row.register
 def _(event: events.RunEnded, now_utc: str) -> Row:
-    values = (event.state, event.exit_code, now_utc)
-    return "UPDATE run SET state = ?, exit_code = ?, ended_utc = ?", values
+    return "UPDATE run SET state = ?, ended_utc = ?", (event.state, now_utc)
 
 
 @_row.register

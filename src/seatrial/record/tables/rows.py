@@ -25,7 +25,6 @@ class RunInfo:
     ended_utc: str | None
     trials: int | None
     state: RunState
-    exit_code: int | None
 
 
 @dataclass(frozen=True, slots=True)

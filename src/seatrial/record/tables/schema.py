@@ -18,8 +18,7 @@ BUSY_TIMEOUT_MS = 10_000
 TABLES = """
 CREATE TABLE run (
     id INTEGER PRIMARY KEY CHECK (id = 1), run_id TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
-    started_utc TEXT NOT NULL, started_s REAL NOT NULL, trials INTEGER, ended_utc TEXT, state TEXT,
-    exit_code INTEGER
+    started_utc TEXT NOT NULL, started_s REAL NOT NULL, trials INTEGER, ended_utc TEXT, state TEXT
 );
 CREATE TABLE plan (id INTEGER PRIMARY KEY CHECK (id = 1), given TEXT NOT NULL, compiled TEXT NOT NULL);
 CREATE TABLE environment (id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, document TEXT NOT NULL);
