@@ -76,11 +76,18 @@ def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None
 
 
 async def _run(given: GivenPlan, runs: Path, signals: Signals, *, quiet: bool) -> PlanRun:
+    from seatrial.live.feed import Feed
     from seatrial.live.terminal import TerminalView
     from seatrial.run.ending import Ending
     from seatrial.run.judgement import recorded_outcome
     from seatrial.run.plan import run_plan
 
     ending = Ending(*signals.events())
-    with TerminalView(judge=lambda run_id, trial: recorded_outcome(runs / run_id, trial)) as view:
-        return await run_plan(given, runs, [] if quiet else [view], ending)
+    with (
+        TerminalView(judge=lambda run_id, trial: recorded_outcome(runs / run_id, trial)) as view,
+        Feed(view) as feed,
+    ):
+        outcome = await run_plan(given, runs, [] if quiet else [feed], ending)
+    if feed.error is not None:
+        click.echo(f"warning: progress could not be shown: {feed.error}", err=True)
+    return outcome

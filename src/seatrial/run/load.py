@@ -136,12 +136,13 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
 
 async def shown_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:
     """Run and judge one load with its progress on stderr; raises as ``judged_load`` does."""
+    from seatrial.live.feed import Feed
     from seatrial.live.terminal import TerminalView
     from seatrial.record.events import FrameRecorded, PhaseStarted
 
-    with TerminalView() as view:
-        hooks.on_frame = lambda frame: view(FrameRecorded(1, frame))
-        hooks.on_phase = lambda phase, at_ns, expected_s: view(
+    with TerminalView() as view, Feed(view) as feed:
+        hooks.on_frame = lambda frame: feed(FrameRecorded(1, frame))
+        hooks.on_phase = lambda phase, at_ns, expected_s: feed(
             PhaseStarted(1, phase, at_ns / 1e9, expected_s)
         )
         return await judged_load(load, hooks)
