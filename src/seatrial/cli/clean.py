@@ -11,6 +11,7 @@ import click
 from seatrial.cli.console.documents import json_option, write_document
 from seatrial.cli.console.errors import print_error
 from seatrial.errors import ExitCode, RecordError, SeatrialError
+from seatrial.machine.undoers import UNDOERS
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def clean(runs: Path, json_target: str | None) -> None:
     if json_target:
         write_document({"schema": "seatrial.clean/1", **asdict(findings)}, json_target)
     if findings.unreadable or any(
-        leftover.left or leftover.kind != "process" for leftover in findings.leftovers
+        leftover.left or leftover.kind not in UNDOERS for leftover in findings.leftovers
     ):
         raise SystemExit(ExitCode.ENVIRONMENT)
 
@@ -106,25 +107,23 @@ def _skip(run: Path, error: RecordError) -> None:
 
 
 def _put_back(run: Path, change: Change, findings: Findings) -> None:
-    from seatrial.machine.processes import leftovers
     from seatrial.record.changes import mark_undone
 
-    if change.kind != "process":
+    undo = UNDOERS.get(change.kind)
+    if undo is None:
         # Written by a later version of Seatrial, which knows how to put it back.
         findings.leftovers.append(Leftover(str(run), change.kind, str(dict(change.detail)), (), ()))
         return
     try:
-        found = leftovers.find(change.detail, run)
+        found = undo(change.detail, run)
     except (KeyError, TypeError, ValueError):
-        cause = f"row {change.id} of the table changes names no process"
+        cause = f"row {change.id} of the table changes names no {change.kind}"
         _skip(run, RecordError(f"{run} is damaged", cause=cause))
         findings.unreadable.append(str(run))
         return
-    left = leftovers.end(found)
-    if found:
-        ended = tuple(pid for pid in found if pid not in left)
-        findings.leftovers.append(Leftover(str(run), change.kind, str(change.detail["name"]), ended, left))
-    if not left:
+    if found.ended or found.left:
+        findings.leftovers.append(Leftover(str(run), change.kind, found.name, found.ended, found.left))
+    if not found.left:
         try:
             mark_undone(run, change.id)
         except SeatrialError as error:
@@ -137,7 +136,7 @@ def _lines(findings: Findings) -> list[str]:
     for leftover in findings.leftovers:
         lines += [f"ended {leftover.name} (process {pid}) of {leftover.run}" for pid in leftover.ended]
         lines += [f"cannot end {leftover.name} (process {pid}) of {leftover.run}" for pid in leftover.left]
-        if leftover.kind != "process":
+        if leftover.kind not in UNDOERS:
             lines.append(f"cannot put back {leftover.kind} {leftover.name} of {leftover.run}")
     lines += [f"skipped {run}: its record cannot be read" for run in findings.unreadable]
     return lines if findings.leftovers or findings.unreadable else [*lines, "nothing left"]

@@ -1,0 +1,36 @@
+"""How each kind of change to this machine is put back after a crash: to add one is a line here.
+
+A change is written down before it is made (:mod:`seatrial.machine.processes.changes`), so what is undone may never have
+been done, or be gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seatrial.machine.processes import leftovers
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was found of a change: what of it was ended, and what could not be; processes by their ids."""
+
+    name: str
+    ended: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+
+
+Undoer = Callable[[Mapping[str, Any], Path], Undone]
+"""Puts a change of a run back, from its detail; raises ``KeyError``, ``TypeError`` or ``ValueError`` for a bad one."""
+
+
+def _end_process(detail: Mapping[str, Any], run: Path) -> Undone:
+    name, found = str(detail["name"]), leftovers.find(detail, run)
+    left = leftovers.end(found)
+    return Undone(name, tuple(pid for pid in found if pid not in left), left)
+
+
+UNDOERS: Mapping[str, Undoer] = {"process": _end_process}
