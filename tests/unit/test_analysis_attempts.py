@@ -16,7 +16,7 @@ from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.attempts import divided, may_be_set_aside, missing, uneven
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.errors import ExitCode
-from seatrial.plan.cases import compile_cases, trial_order
+from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record.reader import RunReader
@@ -27,8 +27,9 @@ from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown
 from seatrial.report.terminal import print_summary
 from seatrial.run import plan as run_plan_module
+from seatrial.run.agenda import Agenda, TrialPlan
 from seatrial.run.ending import Ending
-from seatrial.run.trial import Desk, TrialPlan
+from seatrial.run.trial import Desk
 
 GOOD = Validity()
 LATE = Validity((Reason("generator.late", "requests left late", "", "inflates"),))
@@ -182,8 +183,8 @@ def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = P
 
     monkeypatch.setattr(run_plan_module, "run_trial", made)
     with RunWriter.create(tmp_path, plan.name, plan_text, json.dumps(compiled)) as writer:
-        order = trial_order(plan, compile_cases(plan))
-        asyncio.run(run_plan_module._run_trials(plan, order, writer, Ending()))
+        agenda = Agenda(plan, compile_cases(plan))
+        asyncio.run(run_plan_module._run_trials(agenda, writer, Ending()))
     with RunReader.open(writer.path) as reader:
         return summarise_run(reader), seen
 

@@ -73,10 +73,12 @@ class Rows:
         except UNREADABLE as error:
             raise self._unreadable(f"row {rows[0][0]} of its table {table}: {_in_words(error)}") from error
 
-    def every(self, convert: Callable[[sqlite3.Row], Value], table: str, rest: str = "") -> tuple[Value, ...]:
+    def every(
+        self, convert: Callable[[sqlite3.Row], Value], table: str, rest: str = "", *values: object
+    ) -> tuple[Value, ...]:
         """Return ``convert`` of each row; raises ``RecordError`` for the first that cannot be read."""
         found: list[Value] = []
-        for row in self._all(f"SELECT * FROM {table} {rest}"):
+        for row in self._all(f"SELECT * FROM {table} {rest}", *values):
             try:
                 found.append(convert(row))
             except UNREADABLE as error:

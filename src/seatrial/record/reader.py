@@ -133,6 +133,13 @@ class RunReader:
             lambda row: rows.case_of(json.loads(row["document"])), "cases", "ORDER BY position"
         )
 
+    def case(self, case_id: str) -> rows.RecordedCase | None:
+        """Return one case without a look at any other; None where the plan has no such case."""
+        found = self._rows.every(
+            lambda row: rows.case_of(json.loads(row["document"])), "cases", "WHERE id = ?", case_id
+        )
+        return found[0] if found else None
+
     def trials(self) -> tuple[rows.RecordedTrial, ...]:
         """Return every trial that began, in the order of execution; without what cannot be read of it."""
         return self._trials("ORDER BY ord")
@@ -220,7 +227,8 @@ class RunReader:
 
     def _trials(self, rest: str, *values: object) -> tuple[rows.RecordedTrial, ...]:
         unfinished = "running" if self.is_live() else CUT_OFF
-        counts = dict(self._rows.read(_counts, "counts"))
+        of_one = "WHERE trial = ?" if values else ""
+        counts = dict(self._rows.read(_counts, "counts", of_one, *values))
         return self._rows.read(
             lambda row: self._trial(row, counts.get(row["id"], TrialCounts()), unfinished),
             "trials",

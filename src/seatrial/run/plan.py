@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
-from seatrial.analysis.run.attempts import missing
-from seatrial.analysis.run.summary import validities_of
+from seatrial.analysis.reasons import Reason, Validity
+from seatrial.analysis.run.summary import outcome_of
 from seatrial.errors import SeatrialError
 from seatrial.machine.facts import probe_machine
-from seatrial.plan.cases import Case, again_order, compile_cases, trial_order
-from seatrial.plan.model.plan import Plan
+from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import GivenPlan
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.checks import check_cases
@@ -24,11 +21,11 @@ from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
+from seatrial.run.agenda import Agenda, Past
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
 from seatrial.run.programs import programs_of
-from seatrial.run.trial import Desk, TrialPlan, run_trial
-from seatrial.seeds import derive
+from seatrial.run.trial import Desk, run_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +62,10 @@ async def run_plan(
             writer.subscribe(listener)
         _end_on_fault(writer, ending)
         writer.environment(describe(programs))
-        order = trial_order(plan, cases)
-        writer.append(RunStarted(writer.path.name, plan.name, len(order)))
+        agenda = Agenda(plan, cases)
+        writer.append(RunStarted(writer.path.name, plan.name, agenda.planned))
         _note_preflight(writer, findings)
-        fault = await _run_trials(plan, order, writer, ending)
+        fault = await _run_trials(agenda, writer, ending)
     fault = fault or writer.fault
     return PlanRun(writer.path, fault is None and ending.stop.is_set(), fault)
 
@@ -91,12 +88,10 @@ def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
             writer.append(Noted("seatrial", f"preflight, {finding.code}: {finding.text}; {finding.remedy}"))
 
 
-async def _run_trials(
-    plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, ending: Ending
-) -> SeatrialError | None:
+async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> SeatrialError | None:
     try:
         with OtherLoads() as others:
-            await _all_trials(plan, order, writer, ending, others)
+            await _all_trials(agenda, writer, ending, others)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):
@@ -111,34 +106,28 @@ async def _run_trials(
     return None
 
 
-async def _all_trials(
-    plan: Plan, order: Sequence[tuple[Case, int]], writer: RunWriter, ending: Ending, others: OtherLoads
-) -> None:
-    """Run the trials in their order, and then again those that cannot be believed, a turn of each case at a time."""
+async def _all_trials(agenda: Agenda, writer: RunWriter, ending: Ending, others: OtherLoads) -> None:
+    """Run what the agenda says, until it has no more or the run is to end."""
     desk = Desk(writer.append, writer, writer.directory, others)
-    cases = tuple({case.id: case for case, _ in order}.values())
-    made: Counter[str] = Counter()
-    turn: Sequence[Case] = [case for case, _ in order]
-    for turns in count(1):
-        begun = sum(made.values())
-        for number, case in enumerate(turn, start=begun + 1):
-            if ending.stop.is_set() or writer.fault is not None:
-                return
-            made[case.id] += 1
-            seed = derive(plan.seed, "trial", number)
-            await run_trial(TrialPlan(case, made[case.id], number, begun + len(turn), seed), desk, ending)
+    history: list[Past] = []
+    of = agenda.planned
+    while (trial := agenda.next(history)) is not None:
+        if trial.of > of:
+            text = f"{trial.of - of} run again in place of trials that cannot be believed"
+            writer.append(Noted("seatrial", text))
+            of = trial.of
+        await run_trial(trial, desk, ending)
         if ending.stop.is_set() or writer.fault is not None:
             return
-        turn = again_order(plan, cases, _missing(plan, writer), turns)
-        if not turn:
-            return
-        writer.append(Noted("seatrial", f"{len(turn)} run again in place of trials that cannot be believed"))
+        history.append(Past(trial.case.id, _validity(writer, trial.order)))
 
 
-def _missing(plan: Plan, writer: RunWriter) -> dict[str, int]:
-    """Return how many more attempts each case is to have, by its id."""
-    if not plan.retry:
-        return {}
+def _validity(writer: RunWriter, trial: int) -> Validity:
     with RunReader.open(writer.path) as reader:
-        validities = validities_of(reader)
-    return {case: missing(of_case, plan.repeat, plan.retry) for case, of_case in validities.items()}
+        outcome = outcome_of(reader, trial)
+    return _UNREADABLE if outcome is None else outcome[1]
+
+
+_UNREADABLE = Validity(
+    (Reason("environment.record", "the trial cannot be read back", "keep records on a disk that works"),)
+)

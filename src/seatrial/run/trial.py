@@ -17,7 +17,6 @@ from seatrial.generator.unless import unless
 from seatrial.machine.address import Address
 from seatrial.machine.processes.changes import ChangeLog
 from seatrial.machine.sockets import free_address
-from seatrial.plan.cases import Case
 from seatrial.record.events import (
     COMPLETED,
     CUT_OFF,
@@ -34,6 +33,7 @@ from seatrial.record.events import (
 )
 from seatrial.record.layout import RunDirectory
 from seatrial.record.storage import is_of_disk, storage_fault
+from seatrial.run.agenda import TrialPlan
 from seatrial.run.case_load import load_spec
 from seatrial.run.ending import Ending
 from seatrial.run.load import LoadHooks, LoadRun, run_load
@@ -47,20 +47,6 @@ Reading = TypeVar("Reading")
 
 SPARE_CONNECTIONS = 64
 """What a system must take beside the planned connections: status requests and reconnections."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialPlan:
-    """Which trial this is: the ``repeat``-th of ``case``, ``order``-th of ``of``; all count from 1.
-
-    ``seed`` is the trial's own; each who draws at random derives a stream of its own from it.
-    """
-
-    case: Case
-    repeat: int
-    order: int
-    of: int
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)

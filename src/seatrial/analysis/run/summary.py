@@ -61,24 +61,12 @@ def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:
     )
 
 
-def validities_of(reader: RunReader) -> dict[str, tuple[Validity, ...]]:
-    """Return whether the trials of each case, by its id, may be believed, and nothing else of them."""
-    ended = _ended_by_case(reader)
-    return {
-        case.id: tuple(
-            judge_trial(_evidence(reader, case, trial, reader.frames(trial.trial)))
-            for trial in ended[case.id]
-        )
-        for case in reader.cases()
-    }
-
-
 def outcome_of(reader: RunReader, number: int) -> tuple[LoadResult | None, Validity] | None:
     """Return what one trial that has ended gave, and whether it may be believed; None where there is no such trial."""
     trial = reader.trial(number)
     if trial is None or trial.state == "running":
         return None
-    case = next((case for case in reader.cases() if case.id == trial.case_id), None)
+    case = reader.case(trial.case_id)
     if case is None:
         return None
     evidence = _evidence(reader, case, trial, reader.frames(number))
