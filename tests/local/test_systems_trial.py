@@ -9,7 +9,6 @@ import signal
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -20,10 +19,10 @@ from seatrial.machine import proc, sockets
 from seatrial.machine.address import Address
 from seatrial.machine.proc import ProcessRef
 from seatrial.plan.read import read_given_plan
+from seatrial.run import testbed
 from seatrial.run import trial as trial_module
 from seatrial.run.ending import Ending
 from seatrial.run.plan import run_plan
-from seatrial.run.trial import Setting, _counts
 from seatrial.run.watch import Watch
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin
@@ -40,24 +39,20 @@ if TYPE_CHECKING:
     from seatrial.workload.spec import LoadSpec
 
 REQUESTS = 3
-NO_LOAD = cast("LoadRun", SimpleNamespace(frames=()))
 
 
 @asynccontextmanager
-async def a_setting(directory: Path) -> AsyncIterator[Setting]:
-    origin, system = SeatrialOrigin(OriginPlan()), EnvoySystem()
+async def a_testbed(directory: Path) -> AsyncIterator[testbed.Testbed]:
+    made = testbed.Testbed(EnvoySystem(), SeatrialOrigin(OriginPlan()), "envoy")
 
-    def launch(label: str, upstreams: tuple[Address, ...]) -> Launch:
+    def launching(label: str, upstreams: tuple[Address, ...]) -> Launch:
         return Launch(directory, directory, upstreams, 100, sockets.free_address(), label)
 
     try:
-        upstreams = await origin.start(launch("origin", ()))
-        addresses = await system.start(launch("envoy", upstreams))
-        before = (await system.counters(exact=True), await origin.counts())
-        yield Setting(system, origin, addresses, before, drained=True)
+        await made.set_up(launching, 10.0)
+        yield made
     finally:
-        await system.stop()
-        await origin.stop()
+        await made.put_back()
 
 
 def ask(address: Address) -> None:
@@ -68,10 +63,10 @@ def ask(address: Address) -> None:
         client.close()
 
 
-async def kill(pid: int, setting: Setting) -> None:
+async def kill(pid: int, of: testbed.Testbed) -> None:
     os.kill(pid, signal.SIGKILL)
     for _ in range(400):
-        if setting.system.failure() or setting.origin.failure():
+        if of.system.failure() or of.origin.failure():
             return
         await asyncio.sleep(0.05)
     raise AssertionError("its end was not noticed")
@@ -82,10 +77,10 @@ def test_a_side_that_cannot_be_counted_is_named_and_the_other_side_is_counted(
     tmp_path: Path, dead: str
 ) -> None:
     async def trial() -> None:
-        async with a_setting(tmp_path) as setting:
-            await asyncio.to_thread(ask, setting.addresses[0])
-            await kill((setting.system if dead == "system" else setting.origin).processes()[0].pid, setting)
-            counts, uncounted = await _counts(NO_LOAD, setting)
+        async with a_testbed(tmp_path) as made:
+            await asyncio.to_thread(ask, made.addresses[0])
+            await kill((made.system if dead == "system" else made.origin).processes()[0].pid, made)
+            counts, uncounted = await made.counts(REQUESTS)
             assert counts.system_requests == (None if dead == "system" else REQUESTS)
             assert counts.origin_requests == (None if dead == "origin" else REQUESTS)
             assert len(uncounted) == 1

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.account import Asked
@@ -38,12 +37,10 @@ from seatrial.run.case_load import load_spec
 from seatrial.run.ending import Ending
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.run.others import OtherLoads
+from seatrial.run.testbed import Testbed
 from seatrial.run.watch import Watch
 from seatrial.seeds import derive
-from seatrial.systems import registry
-from seatrial.systems.base import Counters, Launch, Origin, OriginCounts, System
-
-Reading = TypeVar("Reading")
+from seatrial.systems.base import Launch
 
 SPARE_CONNECTIONS = 64
 """What a system must take beside the planned connections: status requests and reconnections."""
@@ -57,17 +54,6 @@ class Desk:
     changes: ChangeLog
     directory: RunDirectory
     others: OtherLoads
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A system in front of its origin, both ready; ``before`` is what they had counted until then."""
-
-    system: System
-    origin: Origin
-    addresses: tuple[Address, ...]
-    before: tuple[Counters, OriginCounts]
-    drained: bool
 
 
 async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
@@ -92,10 +78,9 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
     desk.others.forget()
     desk.others.look()
     desk.record(PhaseStarted(plan.order, "set up", time.monotonic()))
-    system = plan.case.system.options.create()
-    origin = registry.create_origin(plan.case.origin, derive(plan.seed, "origin"))
+    testbed = Testbed.of(plan.case, derive(plan.seed, "origin"))
     try:
-        ended = await _attempt(plan, desk, (system, origin), ending)
+        ended = await _attempt(plan, desk, testbed, ending)
     except StorageFault:
         raise
     except OSError as error:
@@ -109,18 +94,18 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             plan.order, f"failed: {error.what}{because}", time.monotonic(), reasons=(_failure(error),)
         )
     finally:
-        try:
-            await system.stop()
-        finally:
-            await origin.stop()
+        await testbed.put_back()
     desk.record(ended)
 
 
-async def _attempt(plan: TrialPlan, desk: Desk, made: tuple[System, Origin], ending: Ending) -> TrialEnded:
-    setting = await unless(ending.stop, _set_up(plan, desk, *made))
+async def _attempt(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending) -> TrialEnded:
+    def launching(label: str, upstreams: tuple[Address, ...]) -> Launch:
+        return _launch(plan, desk, label, upstreams)
+
     ended = None
-    if setting is not None:
-        ended = await unless(ending.cut, _measure(plan, desk, setting, ending))
+    await unless(ending.stop, testbed.set_up(launching, plan.case.phases.cooldown_s))
+    if testbed.is_up:
+        ended = await unless(ending.cut, _measure(plan, desk, testbed, ending))
     return ended or TrialEnded(plan.order, CUT_OFF, time.monotonic())
 
 
@@ -143,15 +128,6 @@ def _in_words(error: SeatrialError) -> str:
     return "; ".join(part for part in parts if part)
 
 
-async def _set_up(plan: TrialPlan, desk: Desk, system: System, origin: Origin) -> Setting:
-    upstreams = await origin.start(_launch(plan, desk, "origin", ()))
-    addresses = await system.start(_launch(plan, desk, plan.case.system.label, upstreams))
-    drained = await system.drained(plan.case.phases.cooldown_s)
-    # Once a system has drained, its plain counters are exact.
-    before = (await system.counters(exact=not drained), await origin.counts())
-    return Setting(system, origin, addresses, before, drained)
-
-
 def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Address, ...]) -> Launch:
     name = f"{plan.order:04d}-{label}"
     directory, logs = desk.directory.configs / name, desk.directory.logs / name
@@ -169,20 +145,21 @@ def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Address, .
     )
 
 
-async def _measure(plan: TrialPlan, desk: Desk, setting: Setting, ending: Ending) -> TrialEnded:
+async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending) -> TrialEnded:
     trial_stop = asyncio.Event()
-    watch = Watch(plan.order, plan.case.system.label, setting.system, setting.origin, desk.record, trial_stop)
+    watch = Watch(plan.order, plan.case.system.label, testbed.system, testbed.origin, desk.record, trial_stop)
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()
-        run = await _drive(plan, desk, setting, watch)
-        counts, uncounted = await _counts(run, setting)
+        run = await _drive(plan, desk, testbed, watch)
+        completed = sum(part.completed for frame in run.frames for part in frame.parts)
+        counts, uncounted = await testbed.counts(completed)
         # Nobody comes after a trial that was ended early.
-        await unless(ending.stop, _cool_down(plan, desk, setting))
+        await unless(ending.stop, _cool_down(plan, desk, testbed))
     finally:
         relay.cancel()
         await watch.end()
-    ended = _ended(plan, setting, watch, run, counts, uncounted)
+    ended = _ended(plan, testbed, watch, run, counts, uncounted)
     others = desk.others.look()
     return ended if others is None else _remarked(ended, others)
 
@@ -196,7 +173,7 @@ async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
     trial_stop.set()
 
 
-async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) -> LoadRun:
+async def _drive(plan: TrialPlan, desk: Desk, testbed: Testbed, watch: Watch) -> LoadRun:
     def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
         if phase == "warm up":
             watch.look_now()
@@ -217,15 +194,15 @@ async def _drive(plan: TrialPlan, desk: Desk, setting: Setting, watch: Watch) ->
         on_started=on_started,
         stop=watch.stop,
     )
-    run = await run_load(load_spec(plan.case, setting.addresses, derive(plan.seed, "arrivals")), hooks)
+    run = await run_load(load_spec(plan.case, testbed.addresses, derive(plan.seed, "arrivals")), hooks)
     if run.account.driven is not None:
         desk.record(LoadEnded(plan.order, run.account.driven, run.account.cost))
     return run
 
 
-async def _cool_down(plan: TrialPlan, desk: Desk, setting: Setting) -> None:
+async def _cool_down(plan: TrialPlan, desk: Desk, testbed: Testbed) -> None:
     limit_s = plan.case.phases.cooldown_s
-    if setting.system.failure() is None and not await setting.system.drained(limit_s):
+    if not await testbed.cool_down(limit_s):
         desk.record(
             Noted(
                 "seatrial", f"connections were left {limit_s:g} s after the load had closed them", plan.order
@@ -233,41 +210,9 @@ async def _cool_down(plan: TrialPlan, desk: Desk, setting: Setting) -> None:
         )
 
 
-async def _counts(run: LoadRun, setting: Setting) -> tuple[TrialCounts, tuple[str, ...]]:
-    """Count once more on every side, less what each had counted before the load, and say who could not.
-
-    A side that does not answer takes nothing from the others: their counts are evidence still.
-    """
-    counters_before, origin_before = setting.before
-    uncounted: list[str] = []
-    counters = await _or_uncounted("system", setting.system.counters(exact=True), uncounted)
-    origin = await _or_uncounted("origin", setting.origin.counts(), uncounted)
-    counts = TrialCounts(
-        generator_completed=sum(part.completed for frame in run.frames for part in frame.parts),
-        system_requests=_since(counters.requests if counters else None, counters_before.requests),
-        system_upstream_requests=_since(
-            counters.upstream_requests if counters else None, counters_before.upstream_requests
-        ),
-        origin_requests=_since(origin.requests if origin else None, origin_before.requests),
-    )
-    return counts, tuple(uncounted)
-
-
-async def _or_uncounted(who: str, reading: Awaitable[Reading], uncounted: list[str]) -> Reading | None:
-    try:
-        return await reading
-    except SeatrialError as error:
-        uncounted.append(f"uncounted: {who}: {error.what}")
-        return None
-
-
-def _since(after: int | None, before: int | None) -> int | None:
-    return None if after is None else after - (before or 0)
-
-
 def _ended(
     plan: TrialPlan,
-    setting: Setting,
+    testbed: Testbed,
     watch: Watch,
     run: LoadRun,
     counts: TrialCounts,
@@ -280,9 +225,9 @@ def _ended(
         at_s=time.monotonic(),
         counts=counts,
         facts=TrialFacts(
-            drained_before_start=setting.drained,
+            drained_before_start=testbed.drained,
             system_failure=watch.failure,
             processes_lost=tuple(watch.lost),
-            missing=(*setting.before[0].missing, *uncounted),
+            missing=(*testbed.missing, *uncounted),
         ),
     )

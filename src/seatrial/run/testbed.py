@@ -1,0 +1,101 @@
+"""What a trial is made on: a system in front of its origin, set up, counted, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from seatrial.errors import SeatrialError
+from seatrial.machine.address import Address
+from seatrial.plan.cases import Case
+from seatrial.record.events import TrialCounts
+from seatrial.systems import registry
+from seatrial.systems.base import Counters, Launch, Origin, OriginCounts, System
+
+Reading = TypeVar("Reading")
+
+Launching = Callable[[str, tuple[Address, ...]], Launch]
+"""Makes what a system or an origin needs to come up, from its label and where it sends requests."""
+
+
+@dataclass(slots=True)
+class Testbed:
+    """A system and its origin; ``addresses`` and ``drained`` are known once both are up.
+
+    ``drained`` is whether connections and rate were at zero before anything was sent.
+    """
+
+    system: System
+    origin: Origin
+    label: str
+    addresses: tuple[Address, ...] = ()
+    drained: bool = False
+    _before: tuple[Counters, OriginCounts] | None = None
+
+    @classmethod
+    def of(cls, case: Case, origin_seed: int) -> Self:
+        """Return the testbed of a case; nothing of it has started."""
+        origin = registry.create_origin(case.origin, origin_seed)
+        return cls(case.system.options.create(), origin, case.system.label)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether both are ready, and what they had counted is known."""
+        return self._before is not None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the system does not know of itself, in words."""
+        return () if self._before is None else self._before[0].missing
+
+    async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
+        """Start origin and system, wait until both are ready, and read what they have counted until then."""
+        upstreams = await self.origin.start(launching("origin", ()))
+        self.addresses = await self.system.start(launching(self.label, upstreams))
+        self.drained = await self.system.drained(drain_limit_s)
+        # Once a system has drained, its plain counters are exact.
+        self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
+
+    async def counts(self, generator_completed: int) -> tuple[TrialCounts, tuple[str, ...]]:
+        """Count once more on every side, less what each had counted before the load, and say who could not.
+
+        A side that does not answer takes nothing from the others: their counts are evidence still.
+        """
+        uncounted: list[str] = []
+        counters = await _or_uncounted("system", self.system.counters(exact=True), uncounted)
+        origin = await _or_uncounted("origin", self.origin.counts(), uncounted)
+        assert self._before is not None
+        counters_before, origin_before = self._before
+        counts = TrialCounts(
+            generator_completed=generator_completed,
+            system_requests=_since(counters.requests if counters else None, counters_before.requests),
+            system_upstream_requests=_since(
+                counters.upstream_requests if counters else None, counters_before.upstream_requests
+            ),
+            origin_requests=_since(origin.requests if origin else None, origin_before.requests),
+        )
+        return counts, tuple(uncounted)
+
+    async def cool_down(self, limit_s: float) -> bool:
+        """Wait until no connection is left; return whether that came. A system that has failed has none."""
+        return self.system.failure() is not None or await self.system.drained(limit_s)
+
+    async def put_back(self) -> None:
+        """End both, whatever state they are in."""
+        try:
+            await self.system.stop()
+        finally:
+            await self.origin.stop()
+
+
+async def _or_uncounted(who: str, reading: Awaitable[Reading], uncounted: list[str]) -> Reading | None:
+    try:
+        return await reading
+    except SeatrialError as error:
+        uncounted.append(f"uncounted: {who}: {error.what}")
+        return None
+
+
+def _since(after: int | None, before: int | None) -> int | None:
+    return None if after is None else after - (before or 0)
