@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.limits import named_limits
 from seatrial.plan.cases import expected_run_s, trial_order
+from seatrial.plan.shown.command import load_command
 
 if TYPE_CHECKING:
     from seatrial.plan.cases import Case
@@ -34,5 +35,6 @@ def _case_document(case: Case) -> dict[str, Any]:
         "variables": dict(case.variables),
         "load": case.load.model_dump(mode="json"),
         "origin": case.origin.model_dump(mode="json"),
+        "command": load_command(case),
         "expected_s": case.expected_s,
     }

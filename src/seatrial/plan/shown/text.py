@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.limits import named_limits
 from seatrial.plan.cases import expected_run_s
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.shown.command import ADDRESS, load_command
 from seatrial.schema.fields import Model, quantity_of
 from seatrial.systems.options import SystemOptions
 from seatrial.units import format_count, format_duration
@@ -27,6 +28,7 @@ def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
         _columns(_head(plan)),
         *(f"{name}\n{_columns(_section(section, plan))}" for name, section in _sections(plan)),
         f"cases\n{_columns(_case_row(case) for case in cases)}",
+        f"as single loads, where {ADDRESS} is the system's\n{_columns(_commands(cases))}",
         f"limits\n{_columns((f'  {name}', str(value)) for name, value in named_limits().items())}",
         _columns(_sums(plan, cases)),
     ]
@@ -82,10 +84,19 @@ def _value(section: Model, name: str) -> str:
     return str(value)
 
 
+def _values(case: Case) -> list[str]:
+    return [f"{name} {VARIABLES[name].quantity.unit.show(value)}" for name, value in case.variables]
+
+
 def _case_row(case: Case) -> Sequence[str]:
-    values = (f"{name} {VARIABLES[name].quantity.unit.show(value)}" for name, value in case.variables)
     ramp = f"ramp {format_duration(round(case.ramp_s, 1))}"
-    return f"  {case.id}", *values, ramp, f"in all {format_duration(round(case.expected_s, 1))}"
+    return f"  {case.id}", *_values(case), ramp, f"in all {format_duration(round(case.expected_s, 1))}"
+
+
+def _commands(cases: Sequence[Case]) -> Iterator[Sequence[str]]:
+    """Yield each load once, with its values: every system of a plan gets the same."""
+    for command, case in reversed({load_command(case): case for case in reversed(cases)}.items()):
+        yield "  " + " ".join(_values(case)), command
 
 
 def _sums(plan: Plan, cases: Sequence[Case]) -> Iterator[Sequence[str]]:
