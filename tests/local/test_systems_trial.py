@@ -84,7 +84,7 @@ def test_a_side_that_cannot_be_counted_is_named_and_the_other_side_is_counted(
             assert counts.system_requests == (None if dead == "system" else REQUESTS)
             assert counts.origin_requests == (None if dead == "origin" else REQUESTS)
             assert len(uncounted) == 1
-            assert uncounted[0].startswith(f"uncounted: {dead}: ")
+            assert uncounted[0].startswith(f"{dead}: ")
 
     asyncio.run(trial())
 

@@ -57,7 +57,7 @@ BAD = {
     "generator.late": late(1_001),
     "generator.stalled": load(generator__stall_us_max=100_001),
     "generator.unread": load(generator__receive_wait_us_p99=1_001),
-    "generator.drivers": load(driver="epoll+io_uring"),
+    "generator.drivers": replace(GOOD, drivers=("epoll", "io_uring")),
     "generator.rate": load(requests__intended=5_939),
     "generator.cpu": replace(GOOD, workers=(WorkerEvidence(0, 0.91), WorkerEvidence(1, 0.1))),
     "environment.throttled": load(generator__throttled_s=0.07),
@@ -65,7 +65,7 @@ BAD = {
     "environment.busy": replace(GOOD, cpu=CpuShares(others=0.11, idle=0.49)),
     "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
     "system.uncounted": replace(
-        GOOD, facts=TrialFacts(missing=("uncounted: the origin's requests: it did not answer",))
+        GOOD, facts=TrialFacts(uncounted=("the origin's requests: it did not answer",))
     ),
     "generator.frames": replace(GOOD, workers=(WorkerEvidence(0, 0.3, missing_frames=1),)),
 }
@@ -165,7 +165,7 @@ def test_backlog_is_a_remark_and_says_whose_it_is():
 
 
 def test_a_count_that_could_not_be_made_is_a_reason_and_no_remark():
-    facts = TrialFacts(missing=("uncounted: the origin did not answer", "it has no counters of its own"))
+    facts = TrialFacts(uncounted=("the origin did not answer",), missing=("it has no counters of its own",))
     evidence = replace(GOOD, facts=facts)
     (reason,) = judge_trial(evidence).reasons
     assert "the origin did not answer" in reason.text

@@ -299,5 +299,6 @@ def _facts(document: Mapping[str, Any]) -> TrialFacts:
         system_failure=document.get("system_failure"),
         processes_lost=tuple(document.get("processes_lost", ())),
         missing=tuple(document.get("missing", ())),
+        uncounted=tuple(document.get("uncounted", ())),
         remarks=tuple(document.get("remarks", ())),
     )

@@ -93,7 +93,7 @@ async def _or_uncounted(who: str, reading: Awaitable[Reading], uncounted: list[s
     try:
         return await reading
     except SeatrialError as error:
-        uncounted.append(f"uncounted: {who}: {error.what}")
+        uncounted.append(f"{who}: {error.what}")
         return None
 
 

@@ -228,6 +228,7 @@ def _ended(
             drained_before_start=testbed.drained,
             system_failure=watch.failure,
             processes_lost=tuple(watch.lost),
-            missing=(*testbed.missing, *uncounted),
+            missing=testbed.missing,
+            uncounted=uncounted,
         ),
     )

@@ -47,6 +47,7 @@ class TrialEvidence:
     workers: tuple[WorkerEvidence, ...] = ()
     steal_fraction: float | None = None
     cpu: CpuShares | None = None
+    drivers: tuple[str, ...] = ()
     known_reasons: tuple[Reason, ...] = ()
 
 
@@ -74,6 +75,7 @@ def evidence_of(
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(reader, trial.trial, looks),
+        drivers=() if account is None else tuple(hello.driver for hello in account.hellos),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
             *(Reason(**item) for item in trial.reasons),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.failures import held_answers_text
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.blame import grouped
-from seatrial.analysis.validity.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT, RULES, UNCOUNTED
+from seatrial.analysis.validity.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         *remarks,
         *busy_remarks(evidence.cpu),
         *evidence.facts.remarks,
-        *(f"not known: {text}" for text in evidence.facts.missing if not text.startswith(UNCOUNTED)),
+        *(f"not known: {text}" for text in evidence.facts.missing),
     )
 
 

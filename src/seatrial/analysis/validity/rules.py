@@ -37,9 +37,6 @@ FRAME_GAP_S_LIMIT = 0.1
 WITHOUT_WINDOW = {"environment.cut_off", "environment.ramp", "generator.lost", "system.ramp"}
 """Reasons of the workers' parent that say why the measure window never began."""
 
-UNCOUNTED = "uncounted: "
-"""How a fact begins that reports a count which exists and could not be made."""
-
 
 def _system_died(evidence: TrialEvidence) -> Reason | None:
     if evidence.facts.system_failure is None:
@@ -260,7 +257,7 @@ def _counts_disagree(evidence: TrialEvidence) -> Reason | None:
 
 
 def _uncounted(evidence: TrialEvidence) -> Reason | None:
-    found = [text.removeprefix(UNCOUNTED) for text in evidence.facts.missing if text.startswith(UNCOUNTED)]
+    found = evidence.facts.uncounted
     if not found:
         return None
     return Reason(
@@ -286,9 +283,10 @@ def _frames_missing(evidence: TrialEvidence) -> Reason | None:
 
 
 def _drivers_mixed(evidence: TrialEvidence) -> Reason | None:
-    if evidence.load is None or "+" not in evidence.load.driver:
+    drivers = sorted(set(evidence.drivers))
+    if len(drivers) < 2:
         return None
-    return drivers_differ(f"workers of this load used different drivers: {evidence.load.driver}")
+    return drivers_differ(f"workers of this load used different drivers: {' and '.join(drivers)}")
 
 
 def drivers_differ(text: str) -> Reason:
