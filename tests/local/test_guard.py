@@ -115,6 +115,24 @@ def test_a_program_that_dies_is_noticed_and_said(tmp_path: Path) -> None:
     asyncio.run(trial())
 
 
+@pytest.mark.parametrize("called_off_ms", range(0, 60, 5))
+def test_a_start_that_is_called_off_at_any_moment_leaves_nothing(tmp_path: Path, called_off_ms: int) -> None:
+    async def scene() -> None:
+        log = Log()
+        start = asyncio.ensure_future(
+            GuardedProcess.start(python(tmp_path, "import time; time.sleep(300)"), log)
+        )
+        await asyncio.sleep(called_off_ms / 1_000)
+        if not start.cancel():
+            await start.result().stop(1.0)
+        else:
+            with pytest.raises(asyncio.CancelledError):
+                await start
+        assert not log.open
+
+    asyncio.run(scene())
+
+
 def test_a_program_that_cannot_be_executed_is_an_environment_fault(tmp_path: Path) -> None:
     async def trial() -> None:
         log = Log()

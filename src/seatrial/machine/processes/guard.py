@@ -136,7 +136,8 @@ class GuardedProcess:
         await self._write(json.dumps(order))
         try:
             async with asyncio.timeout(START_LIMIT_S):
-                answer = await self._started
+                # Called off, it still hears what the guard answers: `stop` needs to know what was started.
+                answer = await asyncio.shield(self._started)
         except TimeoutError:
             answer = "silent"
         if answer != "started":
