@@ -65,8 +65,8 @@ async def run_on(*targets: Target) -> list[Frame]:
     frames: list[Frame] = []
     crew = Crew(specs, LocalChannel.open, frames.append)
     try:
-        count = len(await crew.start())
-        await drive(load, crew, count, asyncio.Event(), lambda *_: None, asyncio.Event())
+        await crew.start()
+        await drive(load, crew, asyncio.Event(), lambda *_: None, asyncio.Event())
     finally:
         await crew.close()
     return frames

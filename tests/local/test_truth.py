@@ -8,7 +8,8 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,10 +139,8 @@ def test_a_load_reports_what_its_server_saw(load: Load, pem: Any) -> None:
         seen = _see(load, pem)
         # A machine that takes a second for 20 MB can make a request time out; it cannot make a count wrong.
         assert not ("--timeout" in load.flags and seen.document["errors"])
-        try:
+        with exact():
             _assert_exact(seen)
-        except AssertionError as wrong:
-            raise InexactError(str(wrong)) from wrong
         _assert_service_times(seen, load)
 
     attempt(check)
@@ -149,6 +148,15 @@ def test_a_load_reports_what_its_server_saw(load: Load, pem: Any) -> None:
 
 class InexactError(Exception):
     """A count or a byte is wrong: no busy machine is the cause, so no further attempt excuses it."""
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Whatever does not hold within is an ``InexactError``."""
+    try:
+        yield
+    except AssertionError as wrong:
+        raise InexactError(str(wrong)) from wrong
 
 
 def _assert_exact(seen: Seen) -> None:
@@ -200,7 +208,9 @@ def test_the_rate_achieved_is_what_the_server_answered_in_the_window(warmup_s: i
         with judging("--capacity", str(CAPACITY_PER_S)) as judge:
             document = run_seatrial("load", judge.url, *flags, "--json", "-", "-q").document
             truth = judge.stop()
-        _assert_adds_up(document, rate_per_s * OVERLOAD_S)
+        with exact():
+            assert_counts_add_up(document)
+            assert document["requests"]["intended"] == rate_per_s * OVERLOAD_S
         # The schedule begins with its first request, which a free server sees at once.
         from_ns = truth.exchanges[0].begun_ns + warmup_s * 1_000_000_000
         answered = truth.answered_between(from_ns, from_ns + OVERLOAD_S * 1_000_000_000)
@@ -208,14 +218,6 @@ def test_the_rate_achieved_is_what_the_server_answered_in_the_window(warmup_s: i
         assert achieved == pytest.approx(answered, rel=RATE_TOLERANCE, abs=3)
 
     attempt(check)
-
-
-def _assert_adds_up(document: dict[str, Any], intended: int) -> None:
-    try:
-        assert_counts_add_up(document)
-        assert document["requests"]["intended"] == intended
-    except AssertionError as wrong:
-        raise InexactError(str(wrong)) from wrong
 
 
 @pytest.mark.parametrize("warmup_s", [0, 1])

@@ -16,7 +16,7 @@ from seatrial.analysis.validity.load import judge_load
 from seatrial.generator.frames import Frame
 from seatrial.record.tables.rows import RecordedPhase
 
-WINDOW = Window.lasting(START_NS, 2.0)
+WINDOW = Window(START_NS, START_NS + 2 * SECOND_NS)
 FULL = [frame(worker, seq, part([100] * 2_000)) for worker in (0, 1) for seq in (-1, 0, 1)]
 
 
@@ -94,7 +94,7 @@ def test_a_conductor_that_is_late_makes_the_window_no_longer() -> None:
 def test_a_cut_trial_ends_with_the_interval_that_every_worker_wrote() -> None:
     phase = RecordedPhase("measure", START_NS / SECOND_NS, None, 6.0)
     cut = [one for one in FULL if (one.worker, one.seq) != (1, 1)]
-    assert measure_window([phase], cut) == Window.lasting(START_NS, 1.0)
+    assert measure_window([phase], cut) == Window(START_NS, START_NS + SECOND_NS)
     assert measure_window([phase], [frame(0, 0)]) is None
 
 

@@ -45,7 +45,7 @@ class SlowToClearUp(Crew):
 async def stopped_in_its_ramp() -> list[str]:
     stop = asyncio.Event()
     crew = SlowToClearUp(stop)
-    driven = await drive(LOAD, crew, 1, stop, lambda *_: None, asyncio.Event())
+    driven = await drive(LOAD, crew, stop, lambda *_: None, asyncio.Event())
     assert (driven.ramp_complete, driven.interrupted, driven.start_ns) == (False, True, None)
     return crew.seen
 

@@ -100,3 +100,13 @@ class LoadAccount:
     hellos: tuple[Hello, ...]
     driven: Driven | None = None
     cost: WorkersCost = WorkersCost()
+
+    @property
+    def dones(self) -> tuple[Done, ...]:
+        """The last words of the workers that have said theirs."""
+        return () if self.driven is None else self.driven.dones
+
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """The driver of each worker."""
+        return tuple(hello.driver for hello in self.hellos)

@@ -57,6 +57,11 @@ class Crew:
         self.lost: list[str] = []
         """A line for each worker that ended before its load did."""
 
+    @property
+    def size(self) -> int:
+        """How many workers it has."""
+        return len(self._specs)
+
     async def start(self) -> tuple[Hello, ...]:
         """Start every worker and wait until each has read its spec; connections are being opened from here on.
 

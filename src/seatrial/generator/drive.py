@@ -30,19 +30,18 @@ FINISH_SLACK_S = 15.0
 async def drive(
     load: LoadSpec,
     crew: Crew,
-    count: int,
     stop: asyncio.Event,
     on_phase: Callable[[PhaseLabel, int, float | None], None],
     cut: asyncio.Event,
 ) -> Driven:
-    """Ramp, hold still, warm up, measure and drain with ``count`` workers that have started.
+    """Ramp, hold still, warm up, measure and drain with workers that have started.
 
     ``on_phase`` hears of each phase as it begins: its name, when (ns), and how long it should take (s). ``stop``
     ends the load early; what was measured until then is reported. ``cut`` ends the wait for the answers that were
     under way then, too: they count as in flight.
     """
     on_phase("ramp", time.monotonic_ns(), (load.held + load.active) / load.connect_rate_per_s)
-    watch = RampWatch(load, count, time.monotonic())
+    watch = RampWatch(load, crew.size, time.monotonic())
     ramp_complete = await unless(stop, crew.ready(watch)) or False
     ramp = watch.result(time.monotonic())
     was_stable = not load.stable_for_s
@@ -51,7 +50,7 @@ async def drive(
         was_stable = bool(await unless(stop, crew.stable(load.stable_for_s, limit_s)))
     start_ns = None
     if ramp_complete and not stop.is_set():
-        start_ns = await _run_schedule(load, crew, count, stop, on_phase)
+        start_ns = await _run_schedule(load, crew, stop, on_phase)
     elif not stop.is_set():
         # Beside fewer connections than were asked for another load would be measured.
         crew.stop()
@@ -64,11 +63,10 @@ async def drive(
 async def _run_schedule(
     load: LoadSpec,
     crew: Crew,
-    count: int,
     stop: asyncio.Event,
     on_phase: Callable[[PhaseLabel, int, float | None], None],
 ) -> int:
-    start_ns = time.monotonic_ns() + START_DELAY_NS + count * START_DELAY_WORKER_NS
+    start_ns = time.monotonic_ns() + START_DELAY_NS + crew.size * START_DELAY_WORKER_NS
     measure_ns = start_ns + round(load.warmup_s * 1e9)
     crew.go(start_ns)
     on_phase("warm up", start_ns, load.warmup_s)

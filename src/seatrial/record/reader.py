@@ -71,10 +71,6 @@ class RunReader:
         """What could not be read so far."""
         return tuple(self._rows.damage)
 
-    def note_damage(self, table: str, row: object, error: BaseException, trial: int | None = None) -> None:
-        """Keep that a row turned out to make no sense."""
-        self._rows.note(table, row, error, trial)
-
     def damage_of(self, trial: int) -> tuple[rows.Damage, ...]:
         """Return what could not be read of a trial so far."""
         return tuple(damage for damage in self._rows.damage if damage.trial == trial)

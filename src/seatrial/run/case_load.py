@@ -26,7 +26,7 @@ def load_spec(case: Case, addresses: Sequence[Address], seed: int) -> LoadSpec:
         loop=plan.loop,
         arrival=plan.arrival,
         profile=constant(plan.rate_per_s) if plan.rate_per_s else (),
-        active=plan.active if plan.rate_per_s or plan.loop == "closed" else 0,
+        active=plan.carrying,
         held=plan.connections,
         connect_rate_per_s=plan.connect_rate_per_s,
         timeout_s=plan.timeout_s,

@@ -94,7 +94,7 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
             meter.on_phase(phase)
             hooks.on_phase(phase, at_ns, expected_s)
 
-        driven = await drive(load, crew, len(hellos), hooks.stop, on_phase, hooks.cut)
+        driven = await drive(load, crew, hooks.stop, on_phase, hooks.cut)
     finally:
         await crew.close()
     return LoadRun(load, LoadAccount(asked, hellos, driven, meter.cost()), frames)

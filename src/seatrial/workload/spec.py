@@ -94,14 +94,7 @@ class LoadSpec:
     @property
     def rate_per_s(self) -> float | None:
         """The mean rate over the measure window, None in closed loop."""
-        return self.rate_over_per_s(self.measure_s)
-
-    def rate_over_per_s(self, measured_s: float) -> float | None:
-        """Return the mean rate over the measure window up to there, None in closed loop.
-
-        An early stop makes the window shorter, and of a profile only what lies in it was asked for.
-        """
-        return mean_rate_per_s(self.profile, measured_s) if self.profile else None
+        return mean_rate_per_s(self.profile, self.measure_s) if self.profile else None
 
     @property
     def peak_rate_per_s(self) -> float | None:

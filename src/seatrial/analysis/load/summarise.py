@@ -51,7 +51,7 @@ def summarise(account: LoadAccount, frames: Sequence[Frame], seen: Window | None
     achieved rate is of the answers that came within it, whoever asked. The result is not judged yet.
     """
     window, asked = window_of(account, frames, seen), account.asked
-    hellos, dones = account.hellos, () if account.driven is None else account.driven.dones
+    hellos, dones = account.hellos, account.dones
     parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
     histograms = Parts.of(frames)
     answers = _answers(frames, parts)
@@ -60,7 +60,7 @@ def summarise(account: LoadAccount, frames: Sequence[Frame], seen: Window | None
         url=asked.url,
         loop=asked.loop,
         arrival=asked.arrival,
-        driver="+".join(sorted({hello.driver for hello in hellos})),
+        driver="+".join(sorted(set(account.drivers))),
         driver_fallback="; ".join(sorted(_fallbacks(hellos))) or None,
         # Where workers differ, the weaker speaks for all, and `doubts_of` says that they do.
         resolution_us=max(hello.resolution_ns for hello in hellos) // 1000,
@@ -186,7 +186,6 @@ def _bytes(frames: Iterable[Frame], parts: Sequence[PhasePart]) -> Bytes:
 def _generator(
     account: LoadAccount, frames: Sequence[Frame], window: Window, answers: int, histograms: Parts
 ) -> GeneratorUse:
-    dones = () if account.driven is None else account.driven.dones
     user_s, system_s, frames_s = _cpu_in_window(frames, window)
     # CPU counts from the window's start to the end of the drain, and so do the answers that it is divided by.
     answers += _late_to_warmup(frames)
@@ -203,7 +202,7 @@ def _generator(
         stall_us_max=max((frame.stall_ns_max for frame in measuring), default=0) // 1_000,
         receive_wait_us_p99=histograms.receive_wait.quantile_us(0.99),
         receive_wait_us_max=max((frame.receive_wait_ns_max for frame in measuring), default=0) // 1_000,
-        clock_steps=sum(done.clock_steps for done in dones),
+        clock_steps=sum(done.clock_steps for done in account.dones),
         scheduling="first" if all(hello.scheduling == "first" for hello in account.hellos) else "shared",
         spin=account.asked.spin,
     )

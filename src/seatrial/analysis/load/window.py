@@ -23,11 +23,6 @@ class Window:
     start_ns: int
     end_ns: int
 
-    @classmethod
-    def lasting(cls, start_ns: int, length_s: float) -> Window:
-        """Return the window that begins then and lasts so long."""
-        return cls(start_ns, start_ns + round(length_s * NANOSECONDS))
-
     @property
     def length_s(self) -> float:
         """Its length in seconds."""
@@ -167,4 +162,4 @@ def window_of(account: LoadAccount, frames: Iterable[Frame], seen: Window | None
     start_ns = driven.start_ns + round(asked.warmup_s * NANOSECONDS)
     # It is shorter than planned after an early stop.
     planned_ns = round(asked.measure_s * NANOSECONDS)
-    return Window(start_ns, start_ns + max((done.measured_ns for done in driven.dones), default=planned_ns))
+    return Window(start_ns, start_ns + max((done.measured_ns for done in account.dones), default=planned_ns))

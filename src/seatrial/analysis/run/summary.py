@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.resources import trial_resources
 from seatrial.analysis.run.answers import answers_of
 from seatrial.analysis.run.attempts import divided, uneven, without_retries
@@ -14,7 +13,7 @@ from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
 from seatrial.analysis.run.sentences import sentence_of, state_of
 from seatrial.analysis.run.series import from_start, trial_series
-from seatrial.analysis.validity.evidence import TrialEvidence, evidence_of, measure_window
+from seatrial.analysis.validity.evidence import evidence_of, measure_window
 from seatrial.analysis.validity.judge import judge_trial, remarks_on
 from seatrial.record.tables.rows import JournalEntry
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 def summarise_run(reader: RunReader) -> RunSummary:
     """Return what is to be said of a run, finished, cut off or live; raises ``RecordError``."""
     # The plan says how many trials there were to be, whenever the run was cut off.
-    asked = Asked(reader.plan()["plan"]["repeat"], reader.objectives())
+    asked = Requirements(reader.plan()["plan"]["repeat"], reader.objectives())
     # Read once: the next time that a live run is read more of its trials may have ended.
     ended = _ended_by_case(reader)
     cases = tuple(_case(reader, case, ended[case.id], asked) for case in reader.cases())
@@ -69,7 +68,8 @@ def outcome_of(reader: RunReader, number: int) -> tuple[LoadResult | None, Valid
     case = reader.case(trial.case_id)
     if case is None:
         return None
-    evidence = _evidence(reader, case, trial, reader.frames(number))
+    frames = reader.frames(number)
+    evidence = evidence_of(reader, case, trial, frames, measure_window(reader.phases(number), frames))
     return evidence.load, judge_trial(evidence)
 
 
@@ -91,14 +91,16 @@ def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Requirements:
     """What the plan asks of every case: how many trials of it there were to be, and what must hold."""
 
     repeats: int
     objectives: tuple[RecordedObjective, ...]
 
 
-def _case(reader: RunReader, case: RecordedCase, ended: Sequence[RecordedTrial], asked: Asked) -> CaseSummary:
+def _case(
+    reader: RunReader, case: RecordedCase, ended: Sequence[RecordedTrial], asked: Requirements
+) -> CaseSummary:
     frames = {trial.trial: reader.frames(trial.trial) for trial in ended}
     attempts = [_trial(reader, case, trial, frames[trial.trial]) for trial in ended]
 
@@ -125,19 +127,12 @@ def _ended_by_case(reader: RunReader) -> Mapping[str, list[RecordedTrial]]:
     return found
 
 
-def _evidence(
-    reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
-) -> TrialEvidence:
-    load = _load(reader, trial, frames)
-    return evidence_of(reader, case, trial, load, frames)
-
-
 def _trial(
     reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
 ) -> TrialSummary:
     phases, samples = reader.phases(trial.trial), reader.process_samples(trial.trial)
     window = measure_window(phases, frames)
-    evidence = _evidence(reader, case, trial, frames)
+    evidence = evidence_of(reader, case, trial, frames, window)
     load = evidence.load
     achieved_per_s = None if load is None else load.rate_per_s.achieved
     return TrialSummary(
@@ -154,14 +149,3 @@ def _trial(
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, samples),
     )
-
-
-def _load(reader: RunReader, trial: RecordedTrial, frames: Sequence[Frame]) -> LoadResult | None:
-    """Return what a trial's load gave; None where it never began, or was cut before it measured anything."""
-    account, window = reader.account(trial.trial), measure_window(reader.phases(trial.trial), frames)
-    if account is None:
-        return None
-    has_measured = any(part.phase == "measure" for frame in frames for part in frame.parts)
-    if account.driven is None and (window is None or not has_measured):
-        return None
-    return summarise(account, frames, window)

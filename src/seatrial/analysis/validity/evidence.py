@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from seatrial.analysis.load.result import LoadResult
+    from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample
     from seatrial.record.reader import RunReader
@@ -55,12 +57,12 @@ def evidence_of(
     reader: RunReader,
     case: RecordedCase,
     trial: RecordedTrial,
-    load: LoadResult | None,
     frames: Sequence[Frame],
+    window: Window | None,
 ) -> TrialEvidence:
-    """Gather the evidence of one trial of a record."""
-    window = measure_window(reader.phases(trial.trial), frames)
+    """Gather the evidence of one trial of a record; ``window`` is its measure window by its phases."""
     account = reader.account(trial.trial)
+    load = _load(account, frames, window)
     looks = _looks_in(reader, trial.trial, window)
     return TrialEvidence(
         state=trial.state,
@@ -75,7 +77,7 @@ def evidence_of(
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(reader, trial.trial, looks),
-        drivers=() if account is None else tuple(hello.driver for hello in account.hellos),
+        drivers=() if account is None else account.drivers,
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
             *(Reason(**item) for item in trial.reasons),
@@ -83,6 +85,16 @@ def evidence_of(
             *_damage(reader, trial.trial),
         ),
     )
+
+
+def _load(account: LoadAccount | None, frames: Sequence[Frame], window: Window | None) -> LoadResult | None:
+    """Return what a load gave; None where it never began, or was cut before it measured anything."""
+    if account is None:
+        return None
+    has_measured = any(part.phase == "measure" for frame in frames for part in frame.parts)
+    if account.driven is None and (window is None or not has_measured):
+        return None
+    return summarise(account, frames, window)
 
 
 def _damage(reader: RunReader, trial: int) -> tuple[Reason, ...]:

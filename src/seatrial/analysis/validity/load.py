@@ -32,7 +32,7 @@ def judge_load(result: LoadResult, frames: Sequence[Frame], account: LoadAccount
         # Where what answers runs here too, its part cannot be separated from that of others.
         cpu=None if account.asked.served_here else cpu,
         steal_fraction=None if cpu is None else cpu.steal,
-        drivers=tuple(hello.driver for hello in account.hellos),
+        drivers=account.drivers,
         known_reasons=known,
     )
     return judge_trial(evidence)

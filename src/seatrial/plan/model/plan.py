@@ -151,6 +151,11 @@ class LoadPlan(Model):
         examples=[[200, 404]],
     )
 
+    @property
+    def carrying(self) -> int:
+        """The connections that do carry requests: none where nothing is sent."""
+        return self.active if self.rate_per_s or self.loop == "closed" else 0
+
     @field_validator("path")
     @classmethod
     def _absolute(cls, path: str) -> str:

@@ -57,7 +57,7 @@ def _pace(case: Case) -> Iterator[str]:
         yield "--closed"
     if load.arrival != "uniform" and not is_closed:
         yield from ("--arrival", load.arrival)
-    yield from ("-c", format_count(load.active) if load.rate_per_s or is_closed else "0")
+    yield from ("-c", format_count(load.carrying))
 
 
 def _request(case: Case) -> Iterator[str]:

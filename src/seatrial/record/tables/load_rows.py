@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from seatrial.generator.account import Asked, Driven, LoadAccount, WorkersCost
-from seatrial.generator.messages import Hello
+from seatrial.generator.account import LoadAccount
 
 if TYPE_CHECKING:
     import sqlite3
 
-Value = TypeVar("Value")
+_COLUMNS = ("asked", "hellos", "driven", "cost")
 
 
 def account_of(row: sqlite3.Row) -> LoadAccount:
     """Return what a row of the table ``loads`` holds; raises ``ValueError`` where that is no such thing."""
-    asked, hellos = _read(Asked, row["asked"]), _adapter(tuple[Hello, ...]).validate_json(row["hellos"])
-    if row["driven"] is None:
-        return LoadAccount(asked, hellos)
-    return LoadAccount(asked, hellos, _read(Driven, row["driven"]), _read(WorkersCost, row["cost"]))
-
-
-def _read(kind: type[Value], text: str) -> Value:
-    value: Value = _adapter(kind).validate_json(text)  # type: ignore[arg-type]
-    return value
+    known = {name: json.loads(row[name]) for name in _COLUMNS if row[name] is not None}
+    return _adapter().validate_python(known)
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter() -> TypeAdapter[LoadAccount]:
+    return TypeAdapter(LoadAccount)
