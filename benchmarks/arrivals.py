@@ -141,18 +141,6 @@ def index_of_dispersion(times: Times, bin_ns: int = BIN_NS) -> float:
     return median(_dispersion(times, start_ns, bin_ns) for start_ns in starts)
 
 
-def steady_dispersion(times: Times, part_ns: int = 250 * BIN_NS) -> float:
-    """Return the median of the index over parts: what holds most of the time, whatever held the machine up meanwhile.
-
-    A load that is sent in bursts is so in every part; a machine that stops for some milliseconds now and then spoils
-    the few parts it stops in. Over parts of n bins the index of Poisson arrivals has a standard deviation of about
-    sqrt(2 / n), and the median of k parts about 1.25 / sqrt(k) of that.
-    """
-    edges = np.arange(times[0], times[-1], part_ns)
-    parts = (times[(times >= edge) & (times < edge + part_ns)] for edge in edges[:-1])
-    return median(index_of_dispersion(part) for part in parts)
-
-
 def _dispersion(times: Times, start_ns: int, bin_ns: int) -> float:
     bins = (times[times >= start_ns] - start_ns) // bin_ns
     # The last bin is not whole.

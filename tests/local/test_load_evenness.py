@@ -1,7 +1,7 @@
 """Does the load arrive as the schedule says, by the stamps of the server's kernel? Pitfalls 3, 4 and 13.
 
-The index of dispersion of n Poisson counts has a standard deviation of about sqrt(2 / n): over a quarter of a second
-0.09, and 0.028 for the median of 16 of them, so that 0.9 to 1.1 are more than three of those.
+The index of dispersion of n Poisson counts has a standard deviation of about sqrt(2 / n): over 50 ms 0.2, and 0.028
+for the mean of 50 of them, so that 0.9 to 1.1 are more than three of those.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from benchmarks.arrivals import arrivals, exponential_anderson_darling, index_of_dispersion, steady_dispersion
-from benchmarks.evenness import POISSON_RANGE, UNIFORM_LIMIT, load, measure
+from benchmarks.arrivals import arrivals, exponential_anderson_darling, index_of_dispersion
+from benchmarks.evenness import POISSON_RANGE, UNIFORM_LIMIT, load
 from tests.support.attempts import attempt
+from tests.support.on_time import gaps, mean_dispersion, parts_on_time
 
 RATE_PER_S = 2_000
-SECONDS = 4
 ANDERSON_DARLING_LIMIT = 1.959
 """Exceeded by exponential gaps with probability 1 % (Stephens 1974)."""
 DELAY_US = 50
@@ -27,32 +27,21 @@ none of it the client's. A loop that timed its own waking would be off by 30 to 
 
 @pytest.mark.parametrize(("resolution", "workers"), [("auto", 1), ("fine", 1), ("fine", 2)])
 def test_uniform_arrivals_are_even(resolution: str, workers: int) -> None:
-    def check() -> None:
-        times = measure(RATE_PER_S, "uniform", resolution, seconds=1, workers=workers)
-        assert steady_dispersion(times) < UNIFORM_LIMIT
-
-    attempt(check)
+    parts = parts_on_time(RATE_PER_S, "--resolution", resolution, "-t", str(workers), enough=20)
+    assert mean_dispersion(parts) < UNIFORM_LIMIT
 
 
 @pytest.mark.parametrize(("resolution", "workers"), [("auto", 1), ("fine", 2)])
 def test_poisson_arrivals_are_as_uneven_as_chance(resolution: str, workers: int) -> None:
     low, high = POISSON_RANGE
-
-    def check() -> None:
-        times = measure(RATE_PER_S, "poisson", resolution, seconds=SECONDS, workers=workers)
-        assert low <= steady_dispersion(times) <= high
-
-    attempt(check)
+    flags = ("--arrival", "poisson", "--resolution", resolution, "-t", str(workers))
+    assert low <= mean_dispersion(parts_on_time(RATE_PER_S, *flags, enough=50)) <= high
 
 
 def test_poisson_gaps_are_exponential() -> None:
     """Gaps of 2 ms on average: what the arrivals are late by, tens of microseconds, is little beside them."""
-
-    def check() -> None:
-        times = measure(500, "poisson", "fine", seconds=3)
-        assert exponential_anderson_darling(np.diff(times)) < ANDERSON_DARLING_LIMIT
-
-    attempt(check)
+    parts = parts_on_time(500, "--arrival", "poisson", "--resolution", "fine", enough=50)
+    assert exponential_anderson_darling(gaps(parts)) < ANDERSON_DARLING_LIMIT
 
 
 def test_the_statistics_distinguish_even_random_and_bursty_arrivals() -> None:
@@ -63,20 +52,6 @@ def test_the_statistics_distinguish_even_random_and_bursty_arrivals() -> None:
     assert index_of_dispersion(even) < 0.01
     assert index_of_dispersion(poisson) == pytest.approx(1.0, abs=0.05)
     assert index_of_dispersion(bursty) > 5
-    assert steady_dispersion(even) < 0.01
-    assert steady_dispersion(poisson) == pytest.approx(1.0, abs=0.05)
-    assert steady_dispersion(bursty) > 5
-
-
-def test_a_hiccup_of_the_machine_does_not_make_a_steady_load_a_bursty_one() -> None:
-    """Five times 20 ms in four seconds: what should have come then comes at their end."""
-    random = np.random.default_rng(1)
-    times = np.cumsum(random.exponential(500_000, 8_000)).astype(np.int64)
-    for stop_ns in range(400_000_000, 4_000_000_000, 800_000_000):
-        away = (times > stop_ns) & (times < stop_ns + 20_000_000)
-        times[away] = stop_ns + 20_000_000
-    assert index_of_dispersion(np.sort(times)) > 1.5
-    assert steady_dispersion(np.sort(times)) == pytest.approx(1.0, abs=0.1)
 
 
 def test_gaps_that_are_not_random_are_not_exponential() -> None:
