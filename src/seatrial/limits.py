@@ -35,7 +35,12 @@ MIN_MEASURE_S = 0.5
 # What is below is interim and no answer; three digits are all that a status has (RFC 9110, section 15).
 MIN_STATUS = 200
 MAX_STATUS = 999
+MIN_TIMEOUT_S = 1e-3
 MAX_TIMEOUT_S = 3_600.0
+# Each frame takes the worker's time away from sending.
+MIN_INTERVAL_S = 0.01
+# The engine keeps counts of one connection in 32 bits.
+MAX_ENGINE_COUNT = 2**32 - 1
 # Finer than 10 us, the kernel's wake-up is the coarser clock; coarser than 10 ms, the schedule is bursts.
 MIN_RESOLUTION_S = 10e-6
 MAX_RESOLUTION_S = 10e-3

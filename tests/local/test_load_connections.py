@@ -93,6 +93,6 @@ def nginx(directory: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
             assert wait_until(lambda: is_listening(address.port), 10.0)
-            yield address.url
+            yield f"http://{address}/"
         finally:
             process.terminate()

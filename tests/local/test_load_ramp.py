@@ -142,7 +142,7 @@ def test_a_ramp_that_comes_to_no_end_ends_the_load_and_says_how_far_it_came() ->
 
 
 def test_where_nothing_listens_no_window_is_run() -> None:
-    url = free_address().url
+    url = f"http://{free_address()}/"
     outcome = run_seatrial("load", url, "--json", "-", "-R", "100", "-d", "60s", "--timeout", "300ms")
     document = outcome.document
     assert outcome.code == ExitCode.INVALID_MEASUREMENT

@@ -16,7 +16,7 @@ import pytest
 
 from seatrial.machine import sockets
 from seatrial.machine import throttling as cgroup
-from seatrial.machine.address import Address
+from seatrial.machine.address import Endpoint
 from seatrial.machine.proc import ProcessRef
 from seatrial.observe import host, processes
 from seatrial.observe.sampler import Sampler
@@ -153,7 +153,7 @@ def test_the_sampler_looks_at_everything_every_interval(tmp_path: Path) -> None:
 
     async def trial() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            upstream = Address("127.0.0.1", listener.getsockname()[1])
+            upstream = Endpoint("127.0.0.1", listener.getsockname()[1])
             system = DirectSystem()
             await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, upstream, "direct"))
             with socket.create_connection((upstream.host, upstream.port)):
@@ -193,7 +193,7 @@ def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: 
 
     async def trial() -> None:
         system = EnvoySystem()
-        upstream = Address("127.0.0.1", 9)
+        upstream = Endpoint("127.0.0.1", 9)
         await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, sockets.free_address(), "envoy"))
         try:
             os.kill(system.processes()[0].pid, signal.SIGSTOP)

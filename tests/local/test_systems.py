@@ -19,7 +19,7 @@ import pytest
 
 from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import proc, sockets
-from seatrial.machine.address import Address
+from seatrial.machine.address import Endpoint
 from seatrial.systems.base import Launch, System
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy.system import EnvoySystem
@@ -60,21 +60,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def upstream() -> Iterator[Address]:
+def upstream() -> Iterator[Endpoint]:
     Upstream.requests = 0
     with Upstream() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield Address("127.0.0.1", server.server_address[1])
+        yield Endpoint("127.0.0.1", server.server_address[1])
         server.shutdown()
         thread.join()
 
 
-def launch_in(tmp_path: Path, upstream: Address, label: str, listen: Address | None = None) -> Launch:
+def launch_in(tmp_path: Path, upstream: Endpoint, label: str, listen: Endpoint | None = None) -> Launch:
     return Launch(tmp_path, tmp_path, (upstream,), 1000, listen or sockets.free_address(), label)
 
 
-def send(address: Address, connections: int, each: int) -> None:
+def send(address: Endpoint, connections: int, each: int) -> None:
     for _ in range(connections):
         client = http.client.HTTPConnection(address.host, address.port, timeout=30)
         for _ in range(each):
@@ -93,7 +93,7 @@ async def until(condition, limit_s: float = 20.0):
 
 
 @pytest.mark.parametrize("kind", PROXIES)
-def test_requests_are_counted_exactly(tmp_path: Path, upstream: Address, kind: str) -> None:
+def test_requests_are_counted_exactly(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
     async def trial() -> None:
         system: System = PROXIES[kind]()
         (address,) = await system.start(launch_in(tmp_path, upstream, kind))
@@ -119,7 +119,7 @@ def test_requests_are_counted_exactly(tmp_path: Path, upstream: Address, kind: s
     asyncio.run(trial())
 
 
-def test_envoy_counts_are_current_at_once(tmp_path: Path, upstream: Address) -> None:
+def test_envoy_counts_are_current_at_once(tmp_path: Path, upstream: Endpoint) -> None:
     async def trial() -> None:
         system = EnvoySystem(concurrency=2)
         (address,) = await system.start(launch_in(tmp_path, upstream, "envoy"))
@@ -134,7 +134,7 @@ def test_envoy_counts_are_current_at_once(tmp_path: Path, upstream: Address) -> 
 
 
 @pytest.mark.parametrize("kind", SYSTEMS)
-def test_held_connections_are_seen_and_drain(tmp_path: Path, upstream: Address, kind: str) -> None:
+def test_held_connections_are_seen_and_drain(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
     async def trial() -> None:
         system: System = SYSTEMS[kind]()
         (address,) = await system.start(launch_in(tmp_path, upstream, kind))
@@ -157,7 +157,7 @@ def test_held_connections_are_seen_and_drain(tmp_path: Path, upstream: Address, 
 
 
 @pytest.mark.parametrize("kind", PROXIES)
-def test_stop_leaves_nothing(tmp_path: Path, upstream: Address, kind: str) -> None:
+def test_stop_leaves_nothing(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
     async def trial() -> None:
         system: System = PROXIES[kind]()
         (address,) = await system.start(launch_in(tmp_path, upstream, kind))
@@ -176,7 +176,7 @@ def test_stop_leaves_nothing(tmp_path: Path, upstream: Address, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", PROXIES)
-def test_a_killed_proxy_is_noticed(tmp_path: Path, upstream: Address, kind: str) -> None:
+def test_a_killed_proxy_is_noticed(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
     async def trial() -> None:
         system: System = PROXIES[kind]()
         await system.start(launch_in(tmp_path, upstream, kind))
@@ -194,7 +194,7 @@ def test_a_killed_proxy_is_noticed(tmp_path: Path, upstream: Address, kind: str)
 
 
 @pytest.mark.parametrize("kind", PROXIES)
-def test_a_killed_guard_takes_its_proxy_along(tmp_path: Path, upstream: Address, kind: str) -> None:
+def test_a_killed_guard_takes_its_proxy_along(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
     async def trial() -> None:
         system: System = PROXIES[kind]()
         await system.start(launch_in(tmp_path, upstream, kind))
@@ -210,7 +210,7 @@ def test_a_killed_guard_takes_its_proxy_along(tmp_path: Path, upstream: Address,
 
 
 @pytest.mark.parametrize("kind", PROXIES)
-def test_a_frozen_proxy_can_be_stopped(tmp_path: Path, upstream: Address, kind: str) -> None:
+def test_a_frozen_proxy_can_be_stopped(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
     async def trial() -> None:
         system: System = PROXIES[kind]()
         await system.start(launch_in(tmp_path, upstream, kind))
@@ -224,7 +224,7 @@ def test_a_frozen_proxy_can_be_stopped(tmp_path: Path, upstream: Address, kind: 
 
 
 def test_a_killed_nginx_worker_is_noticed_though_the_master_replaces_it(
-    tmp_path: Path, upstream: Address
+    tmp_path: Path, upstream: Endpoint
 ) -> None:
     async def trial() -> None:
         system = NginxSystem(worker_processes=2)
@@ -241,11 +241,11 @@ def test_a_killed_nginx_worker_is_noticed_though_the_master_replaces_it(
 
 @pytest.mark.parametrize("kind", PROXIES)
 def test_a_taken_port_is_reported_before_anything_starts(
-    tmp_path: Path, upstream: Address, kind: str
+    tmp_path: Path, upstream: Endpoint, kind: str
 ) -> None:
     async def trial() -> None:
         system: System = PROXIES[kind]()
-        with pytest.raises(EnvironmentFault, match="Address already in use") as raised:
+        with pytest.raises(EnvironmentFault, match="Endpoint already in use") as raised:
             await system.start(launch_in(tmp_path, upstream, kind, listen=upstream))
         assert f"process {os.getpid()} " in (raised.value.cause or "")
         assert system.processes() == ()
@@ -265,7 +265,7 @@ def test_the_validators_own_words_reach_the_user(
     tmp_path: Path, kind: str, system: System, words: str
 ) -> None:
     async def trial() -> None:
-        bad = Address("not-an-address" if kind == "envoy" else "127.0.0.1", 80)
+        bad = Endpoint("not-an-address" if kind == "envoy" else "127.0.0.1", 80)
         with pytest.raises(SystemFault, match="refuses its configuration") as raised:
             await system.start(launch_in(tmp_path, bad, kind))
         assert words in (raised.value.cause or "")
@@ -287,14 +287,14 @@ import asyncio, sys
 from pathlib import Path
 from seatrial.machine import sockets
 from seatrial.systems.base import Launch
-from seatrial.machine.address import Address
+from seatrial.machine.address import Endpoint
 from seatrial.systems.envoy.system import EnvoySystem
 from seatrial.systems.nginx.system import NginxSystem
 
 async def main():
     directory = Path(sys.argv[1])
     for system, label in ((EnvoySystem(), "envoy"), (NginxSystem(worker_processes=2), "nginx")):
-        upstream = Address("127.0.0.1", 9)
+        upstream = Endpoint("127.0.0.1", 9)
         await system.start(Launch(directory, directory, (upstream,), 100, sockets.free_address(), label))
         print(*(ref.pid for ref in system.processes()), end=" ")
     print(flush=True)

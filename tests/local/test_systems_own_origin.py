@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from seatrial.machine import proc, sockets
-from seatrial.machine.address import Address
+from seatrial.machine.address import Endpoint
 from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectOptions
 from seatrial.systems.envoy.system import EnvoyOptions
@@ -34,7 +34,7 @@ def launch_in(tmp_path: Path) -> Launch:
     return Launch(tmp_path, tmp_path, (), 1000, sockets.free_address(), "origin")
 
 
-def send(address: Address, count: int, path: str = "/") -> tuple[int, bytes]:
+def send(address: Endpoint, count: int, path: str = "/") -> tuple[int, bytes]:
     client = http.client.HTTPConnection(address.host, address.port, timeout=30)
     for _ in range(count):
         client.request("GET", path)

@@ -16,7 +16,7 @@ from tests.support.runs import Bench
 
 from seatrial.errors import GeneratorFault, SystemFault
 from seatrial.machine import proc, sockets
-from seatrial.machine.address import Address
+from seatrial.machine.address import Endpoint
 from seatrial.machine.proc import ProcessRef
 from seatrial.plan.read import read_given_plan
 from seatrial.run import testbed
@@ -45,7 +45,7 @@ REQUESTS = 3
 async def a_testbed(directory: Path) -> AsyncIterator[testbed.Testbed]:
     made = testbed.Testbed(EnvoySystem(), SeatrialOrigin(OriginPlan()), "envoy")
 
-    def launching(label: str, upstreams: tuple[Address, ...]) -> Launch:
+    def launching(label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
         return Launch(directory, directory, upstreams, 100, sockets.free_address(), label)
 
     try:
@@ -55,7 +55,7 @@ async def a_testbed(directory: Path) -> AsyncIterator[testbed.Testbed]:
         await made.put_back()
 
 
-def ask(address: Address) -> None:
+def ask(address: Endpoint) -> None:
     for _ in range(REQUESTS):
         client = http.client.HTTPConnection(address.host, address.port, timeout=30)
         client.request("GET", "/")
@@ -78,7 +78,7 @@ def test_a_side_that_cannot_be_counted_is_named_and_the_other_side_is_counted(
 ) -> None:
     async def trial() -> None:
         async with a_testbed(tmp_path) as made:
-            await asyncio.to_thread(ask, made.addresses[0])
+            await asyncio.to_thread(ask, made.endpoints[0])
             await kill((made.system if dead == "system" else made.origin).processes()[0].pid, made)
             counts, uncounted = await made.counts(REQUESTS)
             assert counts.system_requests == (None if dead == "system" else REQUESTS)

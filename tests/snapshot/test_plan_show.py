@@ -70,7 +70,7 @@ def test_check_says_what_fits():
 
 def test_check_refuses_with_4_and_the_arithmetic(tmp_path):
     plan = tmp_path / "large.yaml"
-    text = "name: large\nsystems: [envoy]\nload: {rate: 1k/s, connections: 10M, workers: 1}\nphases: {measure: 1 s}\n"
+    text = "name: large\nsystems: [envoy]\nload: {rate: 1k/s, connections: 9M, workers: 1}\nphases: {measure: 1 s}\n"
     plan.write_text(text)
     run = seatrial("check", str(plan), "--json", "-")
     document = json.loads(run.stdout)

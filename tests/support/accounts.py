@@ -32,6 +32,7 @@ def account_of(
         profile=() if rate_per_s is None else constant(rate_per_s),
         active=20,
         held=100,
+        hold="silent",
         warmup_s=0.0,
         measure_s=measured_s,
         interval_s=1.0,

@@ -118,6 +118,7 @@ def _case(system: str, connections: int, rate: int) -> dict[str, Any]:
         "connections": connections,
         "active": ACTIVE,
         "rate_per_s": rate,
+        "profile": None,
         "loop": "open",
         "arrival": "uniform",
         "timeout_s": 2,

@@ -8,7 +8,8 @@ import pytest
 
 from seatrial.errors import PlanError
 from seatrial.plan.cases import compile_cases, expected_run_s, trial_order
-from seatrial.plan.model.plan import LoadPlan, PhasePlan, Plan, Variable
+from seatrial.plan.model.load import LoadPlan
+from seatrial.plan.model.plan import PhasePlan, Plan, Variable
 from seatrial.plan.model.target import SystemPlan
 from seatrial.plan.read import parse_plan, read_plan
 from seatrial.plan.shown.compiled import compiled_document

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.plan.model.plan import LoadPlan
+from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.read import parse_plan
 from seatrial.plan.written.rules import DEFAULT_TIMEOUT_S
 from seatrial.plan.yaml.problems import PlanFileError

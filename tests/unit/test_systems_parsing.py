@@ -8,7 +8,7 @@ import pytest
 
 from seatrial.errors import SystemFault
 from seatrial.machine import proc
-from seatrial.machine.address import Address
+from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.guard import describe_exit
 from seatrial.systems.nginx.server import parse_stub_status
 
@@ -41,9 +41,9 @@ def test_an_exit_status_is_put_into_words(status: int, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("address", "url"),
-    [(Address("127.0.0.1", 80), "http://127.0.0.1:80/"), (Address("::1", 80), "http://[::1]:80/")],
+    [(Endpoint("127.0.0.1", 80), "http://127.0.0.1:80/"), (Endpoint("::1", 80), "http://[::1]:80/")],
 )
-def test_an_address_has_a_url(address: Address, url: str) -> None:
+def test_an_address_has_a_url(address: Endpoint, url: str) -> None:
     assert address.url == url
     assert str(address) == url[7:-1]
 

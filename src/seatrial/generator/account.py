@@ -9,7 +9,7 @@ from seatrial.generator.messages import Done, Hello
 from seatrial.generator.ramp import Ramp
 from seatrial.machine.shares import CpuShares
 from seatrial.workload.profile import Stretch, mean_rate_per_s
-from seatrial.workload.spec import LoadSpec
+from seatrial.workload.spec import HoldKind, LoadSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Asked:
     profile: tuple[Stretch, ...]
     active: int
     held: int
+    hold: HoldKind
     warmup_s: float
     measure_s: float
     interval_s: float
@@ -42,6 +43,7 @@ class Asked:
             profile=load.profile if load.loop == "open" else (),
             active=load.active,
             held=load.held,
+            hold=load.hold.kind,
             warmup_s=load.warmup_s,
             measure_s=load.measure_s,
             interval_s=load.interval_s,

@@ -6,7 +6,7 @@ Times are CLOCK_MONOTONIC nanoseconds of the worker's host.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -112,3 +112,17 @@ class Frame:
         fields = {key: value for key, value in document.items() if key != "type"}
         fields["parts"] = tuple(PhasePart(**part) for part in document["parts"])
         return cls(**fields)
+
+
+def answered(frames: Iterable[Frame]) -> int:
+    """Count the requests of every phase that were answered, those of held connections as well."""
+    return sum(
+        sum(part.completed for part in frame.parts) + sum(frame.held_answers.values()) for frame in frames
+    )
+
+
+def unanswered(frames: Iterable[Frame]) -> int:
+    """Count the requests of every phase that were sent and not answered, those of held connections as well."""
+    frames = tuple(frames)
+    sent = sum(sum(part.sent for part in frame.parts) + frame.held_requests for frame in frames)
+    return sent - answered(frames)

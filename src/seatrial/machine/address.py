@@ -1,8 +1,12 @@
-"""Where something listens."""
+"""Where something listens, and how it is spoken to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +16,24 @@ class Address:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Address):
+    """Where requests may be sent: in plain HTTP, or over TLS where ``ca`` is the file of who issued its certificate.
+
+    The certificate is for the host's address.
+    """
+
+    ca: Path | None = None
+
     @property
     def url(self) -> str:
-        """Return the ``http://`` URL of the root."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/"
+        """Return the URL of the root."""
+        return f"{'https' if self.ca else 'http'}://{self}/"
 
     def __str__(self) -> str:
-        return self.url.removeprefix("http://").removesuffix("/")
+        return Address.__str__(self)

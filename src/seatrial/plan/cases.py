@@ -12,7 +12,8 @@ from seatrial.plan.model.variables import VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from seatrial.plan.model.plan import LoadPlan, PhasePlan, Plan
+    from seatrial.plan.model.load import LoadPlan
+    from seatrial.plan.model.plan import PhasePlan, Plan
     from seatrial.plan.model.target import SystemPlan
     from seatrial.plan.model.variables import VariableName
     from seatrial.schema.fields import Model

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 
 from seatrial.errors import PlanError
 from seatrial.limits import MAX_FILE_BYTES
+from seatrial.plan.cases import compile_cases
+from seatrial.plan.load_options import load_anywhere
+from seatrial.plan.model.words import of_a_plan
 from seatrial.plan.written.decode import decode
 from seatrial.plan.written.forms import describe, reshape
 from seatrial.plan.written.rules import broken_rules
-from seatrial.plan.yaml.problems import PlanFileError, Problem, Span
+from seatrial.plan.yaml.problems import PlanFileError, Problem, Span, refusal
 from seatrial.plan.yaml.yaml12 import Map, read_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from seatrial.plan.model.plan import Plan
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -85,6 +90,20 @@ def parse_plan(source: str, name: str) -> Plan:
     problems.extend(broken_rules(root))
     plan, mistakes = decode(reshape(root, problems))
     problems.extend(mistakes)
+    if plan is not None and not problems:
+        problems.extend(_impossible_load(plan, root))
     if plan is None or problems:
         raise PlanFileError(name, source, problems)
     return plan
+
+
+def _impossible_load(plan: Plan, root: Map) -> Iterator[Problem]:
+    """Yield what the reader of the options refuses of the smallest and of the largest load, each value being right."""
+    cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
+    where = root.entries["load"].key if "load" in root.entries else root.span
+    for case in dict.fromkeys((cases[0], cases[-1])):
+        try:
+            load_anywhere(case).spec()
+        except PlanError as error:
+            yield refusal(where, of_a_plan(error), "this load cannot be driven: ")
+            return

@@ -17,7 +17,7 @@ def needs_of_case(case: Case) -> Needs:
     return Needs(
         held=case.load.connections,
         active=case.load.active,
-        rate_per_s=case.load.rate_per_s,
+        rate_per_s=case.load.peak_rate_per_s,
         connect_rate_per_s=case.load.connect_rate_per_s,
         body_bytes=case.origin.body_bytes,
         proxied=options.proxied,
@@ -26,6 +26,7 @@ def needs_of_case(case: Case) -> Needs:
         origin_processes=case.origin.processes,
         workers=case.load.workers,
         sources=_addresses(case.load.sources),
+        tls=case.load.tls is not None,
     )
 
 

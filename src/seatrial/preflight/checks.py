@@ -24,7 +24,7 @@ def check_cases(cases: Sequence[Case], machine: Machine) -> tuple[Finding, ...]:
     """Return one finding for each check: that of the worst case, which it names if it is no longer fine."""
     # The largest comes first and stays, among cases that are equally bad.
     by_size = sorted(
-        cases, key=lambda case: (case.load.connections, case.load.rate_per_s or 0.0), reverse=True
+        cases, key=lambda case: (case.load.connections, case.load.peak_rate_per_s or 0.0), reverse=True
     )
     by_case = [(case, check_case(case, machine)) for case in by_size]
     found = [(case, finding) for case, findings in by_case for finding in findings]

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from seatrial.errors import SeatrialError
-from seatrial.machine.address import Address
+from seatrial.machine.address import Endpoint
 from seatrial.plan.cases import Case
 from seatrial.record.events import TrialCounts
 from seatrial.systems import registry
 from seatrial.systems.base import Counters, Launch, Origin, OriginCounts, System
+from seatrial.systems.certificate import Certificate
 
 Reading = TypeVar("Reading")
 
-Launching = Callable[[str, tuple[Address, ...]], Launch]
+Launching = Callable[[str, tuple[Endpoint, ...]], Launch]
 """Makes what a system or an origin needs to come up, from its label and where it sends requests."""
 
 
 @dataclass(slots=True)
 class Testbed:
-    """A system and its origin; ``addresses`` and ``drained`` are known once both are up.
+    """A system and its origin; ``endpoints`` and ``drained`` are known once both are up.
 
+    ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP. Without
+    a proxy it is the origin that they see: it is not ``proxied``.
     ``drained`` is whether connections and rate were at zero before anything was sent.
     """
 
     system: System
     origin: Origin
     label: str
-    addresses: tuple[Address, ...] = ()
+    certified_for: tuple[str, ...] | None = None
+    proxied: bool = True
+    endpoints: tuple[Endpoint, ...] = ()
     drained: bool = False
     _before: tuple[Counters, OriginCounts] | None = None
 
@@ -37,7 +43,10 @@ class Testbed:
     def of(cls, case: Case, origin_seed: int) -> Self:
         """Return the testbed of a case; nothing of it has started."""
         origin = registry.create_origin(case.origin, origin_seed)
-        return cls(case.system.options.create(), origin, case.system.label)
+        tls = case.load.tls
+        names = None if tls is None else ("localhost", *((tls.sni,) if tls.sni else ()))
+        options = case.system.options
+        return cls(options.create(), origin, case.system.label, names, options.proxied)
 
     @property
     def is_up(self) -> bool:
@@ -51,11 +60,20 @@ class Testbed:
 
     async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
         """Start origin and system, wait until both are ready, and read what they have counted until then."""
-        upstreams = await self.origin.start(launching("origin", ()))
-        self.addresses = await self.system.start(launching(self.label, upstreams))
+        upstreams = await self.origin.start(
+            self._certified(launching("origin", ()), is_front=not self.proxied)
+        )
+        launch = self._certified(launching(self.label, upstreams), is_front=self.proxied)
+        self.endpoints = await self.system.start(launch)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
+
+    def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
+        if self.certified_for is None or not is_front:
+            return launch
+        names = (launch.listen.host, *self.certified_for)
+        return dataclasses.replace(launch, certificate=Certificate.issue(launch.directory, names))
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, tuple[str, ...]]:
         """Count once more on every side, less what each had counted before the load, and say who could not.

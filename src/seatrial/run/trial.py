@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.account import Asked
 from seatrial.generator.drive import PhaseLabel
+from seatrial.generator.frames import answered
 from seatrial.generator.messages import Hello
 from seatrial.generator.unless import unless
-from seatrial.machine.address import Address
+from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.changes import ChangeLog
 from seatrial.machine.sockets import free_address
+from seatrial.plan.load_options import load_options
 from seatrial.record.events import (
     COMPLETED,
     CUT_OFF,
@@ -33,7 +35,6 @@ from seatrial.record.events import (
 from seatrial.record.layout import RunDirectory
 from seatrial.record.storage import is_of_disk, storage_fault
 from seatrial.run.agenda import TrialPlan
-from seatrial.run.case_load import load_spec
 from seatrial.run.ending import Ending
 from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.run.others import OtherLoads
@@ -99,7 +100,7 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
 
 
 async def _attempt(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending) -> TrialEnded:
-    def launching(label: str, upstreams: tuple[Address, ...]) -> Launch:
+    def launching(label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
         return _launch(plan, desk, label, upstreams)
 
     ended = None
@@ -128,7 +129,7 @@ def _in_words(error: SeatrialError) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Address, ...]) -> Launch:
+def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
     name = f"{plan.order:04d}-{label}"
     directory, logs = desk.directory.configs / name, desk.directory.logs / name
     directory.mkdir(parents=True)
@@ -152,7 +153,7 @@ async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
     try:
         await watch.start()
         run = await _drive(plan, desk, testbed, watch)
-        completed = sum(part.completed for frame in run.frames for part in frame.parts)
+        completed = answered(run.frames)
         counts, uncounted = await testbed.counts(completed)
         # Nobody comes after a trial that was ended early.
         await unless(ending.stop, _cool_down(plan, desk, testbed))
@@ -194,7 +195,8 @@ async def _drive(plan: TrialPlan, desk: Desk, testbed: Testbed, watch: Watch) ->
         on_started=on_started,
         stop=watch.stop,
     )
-    run = await run_load(load_spec(plan.case, testbed.addresses, derive(plan.seed, "arrivals")), hooks)
+    options = load_options(plan.case, testbed.endpoints, derive(plan.seed, "arrivals"))
+    run = await run_load(options.spec(), hooks)
     if run.account.driven is not None:
         desk.record(LoadEnded(plan.order, run.account.driven, run.account.cost))
     return run

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Address
     from seatrial.machine.proc import ProcessRef
     from seatrial.machine.processes.programs import BinaryInfo
+    from seatrial.systems.certificate import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,25 @@ class Launch:
 
     ``directory`` gets the rendered configuration and scratch files, ``log_directory`` the logs; both exist
     already. ``upstreams`` is where requests go (empty for an origin), ``listen`` where they come in.
-    ``max_connections`` is the most that the trial will open at once, idle and active together.
+    ``max_connections`` is the most that the trial will open at once, idle and active together. With a ``certificate``
+    what comes up speaks TLS.
     """
 
     directory: Path
     log_directory: Path
-    upstreams: tuple[Address, ...]
+    upstreams: tuple[Endpoint, ...]
     max_connections: int
     listen: Address
     label: str
     changes: ChangeLog = field(default_factory=Unrecorded)
+    certificate: Certificate | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where requests may be sent once it listens."""
+        return Endpoint(
+            self.listen.host, self.listen.port, None if self.certificate is None else self.certificate.ca
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class OriginCounts:
 class System(Protocol):
     """A system under test."""
 
-    async def start(self, launch: Launch) -> tuple[Address, ...]:
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Render, validate, start, wait until ready; return where requests may be sent.
 
         Raises ``SystemFault`` where the system refuses or does not come up, ``EnvironmentFault`` where the
@@ -103,7 +114,7 @@ class System(Protocol):
 class Origin(Protocol):
     """The target service behind the system under test."""
 
-    async def start(self, launch: Launch) -> tuple[Address, ...]:
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Start and wait until ready, as ``System.start`` does."""
 
     async def counts(self) -> OriginCounts:

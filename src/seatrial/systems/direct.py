@@ -14,7 +14,7 @@ from seatrial.systems.ready import within
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seatrial.machine.address import Address
+    from seatrial.machine.address import Endpoint
     from seatrial.machine.proc import ProcessRef
     from seatrial.systems.base import Launch
 
@@ -38,9 +38,9 @@ class DirectSystem:
     """Hands the origin's own addresses on."""
 
     def __init__(self) -> None:
-        self._upstreams: tuple[Address, ...] = ()
+        self._upstreams: tuple[Endpoint, ...] = ()
 
-    async def start(self, launch: Launch) -> tuple[Address, ...]:
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Return the origin's addresses."""
         self._upstreams = launch.upstreams
         return launch.upstreams

@@ -63,14 +63,24 @@ def length_s(profile: Iterable[Stretch]) -> float:
     return sum(stretch.length_s for stretch in profile)
 
 
+def is_constant(profile: tuple[Stretch, ...]) -> bool:
+    """Return whether it has one rate only."""
+    return len({rate for part in profile for rate in (part.from_per_s, part.to_per_s)}) == 1
+
+
+def rate_between(profile: tuple[Stretch, ...], start_s: float, end_s: float) -> float:
+    """Return the mean of the requested rate from one moment of the window to a later one."""
+    due = mean_rate_per_s(profile, end_s) * end_s - mean_rate_per_s(profile, start_s) * start_s
+    return due / (end_s - start_s)
+
+
 def mean_rate_per_s(profile: tuple[Stretch, ...], window_s: float) -> float:
     """Return the mean of the requested rate over a window that begins with the profile.
 
     After its end the profile's last rate goes on. Over no time at all it is the first rate.
     """
-    rates = {rate for part in profile for rate in (part.from_per_s, part.to_per_s)}
     # One rate is its own mean, to the last digit.
-    if window_s <= 0 or len(rates) == 1:
+    if window_s <= 0 or is_constant(profile):
         return profile[0].from_per_s
     due, left_s = 0.0, window_s
     for stretch in profile:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,9 +75,9 @@ def _choices(inside: str) -> tuple[str, ...]:
 def many(base: Request, hosts: str | None, paths: str | None) -> tuple[Request, ...]:
     """Return a request for each host and each path.
 
-    ``hosts`` and ``paths`` are a text, a list with commas, a template, or ``@FILE``. A line of a file of hosts is
-    ``HOST[/PATH] [WEIGHT]``, of a file of paths ``/PATH [WEIGHT]``; empty lines and those beginning with #
-    are passed over.
+    ``hosts`` and ``paths`` are a text or a template, several with commas between them, or ``@FILE`` with a line for
+    each; each is ``HOST[/PATH] [WEIGHT]``, or ``/PATH [WEIGHT]``. Empty lines and those beginning with # are passed
+    over.
 
     Raises
     ------
@@ -125,31 +125,27 @@ def _with_host(request: Request, entry: str, weight: float) -> Request:
 
 def _entries(words: str) -> Iterator[tuple[str, float]]:
     if words.startswith("@"):
-        yield from _lines(Path(words[1:]).read_text(encoding="utf-8").splitlines())
+        lines = Path(words[1:]).read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                yield from _weighted(line.split(), f"line {number}: ")
         return
-    for text in _split(words):
-        yield from ((expanded, 1.0) for expanded in expand(text))
-
-
-def _split(words: str) -> list[str]:
     # Commas inside braces belong to the template.
-    return re.split(r",(?![^{]*\})", words)
+    for entry in re.split(r",(?![^{]*\})", words):
+        yield from _weighted(entry.split() or [""], "")
 
 
-def _lines(lines: Iterable[str]) -> Iterator[tuple[str, float]]:
-    for number, line in enumerate(lines, start=1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        try:
-            weight = float(words[1]) if len(words) > 1 else 1.0
-        except ValueError:
-            raise ValueError(f"line {number}: {words[1]} is not a weight") from None
-        if len(words) > 2 or not MIN_WEIGHT <= weight <= MAX_WEIGHT:
-            raise ValueError(
-                f"line {number}: write it as `host/path weight`, the weight from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}"
-            )
-        yield from ((expanded, weight) for expanded in expand(words[0]))
+def _weighted(words: Sequence[str], where: str) -> Iterator[tuple[str, float]]:
+    try:
+        weight = float(words[1]) if len(words) > 1 else 1.0
+    except ValueError:
+        weight = 0.0
+    if len(words) > 2 or not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+        raise ValueError(
+            f"{where}{' '.join(words[1:])} is not a weight: "
+            f"write it as `host/path weight`, the weight from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}"
+        )
+    yield from ((expanded, weight) for expanded in expand(words[0]))
 
 
 def _check(request: Request, flag: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.plan.model.variables import VARIABLES
-from seatrial.schema.quantities import RATE, SIZE
+from seatrial.schema.quantities import DURATION, RATE, SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 UNPROXIED = "direct"
 """The kind of system that is no proxy: others are compared with it, and what is asked of a proxy does not apply."""
 
-_ENDINGS = {RATE.name: "/s", SIZE.name: " B"}
+_ENDINGS = {RATE.name: "/s", SIZE.name: " B", DURATION.name: " s"}
 
 
 def variables_text(variables: Iterable[tuple[str, float]]) -> str:

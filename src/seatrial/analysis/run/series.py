@@ -10,6 +10,7 @@ from seatrial.analysis.load.window import NANOSECONDS
 from seatrial.analysis.resources import CpuSpan, RoleCurve, role_curves
 from seatrial.analysis.run.model import SeriesPoint, TrialSeries
 from seatrial.analysis.run.steps import POINTS_LIMIT, Step, steps_of
+from seatrial.workload.profile import is_constant, rate_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,8 @@ def trial_series(
 ) -> TrialSeries:
     """Return the curves of one trial, times counting from its start, at most about 2,000 points each."""
     roles = tuple(_shifted(_thinned(curve), trial.started_s) for curve in role_curves(samples))
-    points = tuple(_point(case, step, trial.started_s) for step in steps_of(frames, phases))
+    measure_ns = next((round(phase.start_s * NANOSECONDS) for phase in phases if phase.name == "measure"), 0)
+    points = tuple(_point(case, step, trial.started_s, measure_ns) for step in steps_of(frames, phases))
     return TrialSeries(points, roles)
 
 
@@ -46,14 +48,14 @@ def from_start(phases: Sequence[RecordedPhase], started_s: float) -> tuple[Recor
     )
 
 
-def _point(case: RecordedCase, step: Step, started_s: float) -> SeriesPoint:
+def _point(case: RecordedCase, step: Step, started_s: float, measure_ns: int) -> SeriesPoint:
     latency = merge(part.latency for frame in step.frames for part in frame.parts)
     last = {frame.worker: frame for frame in step.frames}
     return SeriesPoint(
         start_s=step.start_ns / NANOSECONDS - started_s,
         end_s=step.end_ns / NANOSECONDS - started_s,
         phase=step.phase,
-        requested_per_s=case.rate_per_s if step.phase in _WITH_REQUESTS else None,
+        requested_per_s=_requested_per_s(case, step, measure_ns),
         sent_per_s=step.per_s(step.sent),
         completed_per_s=step.per_s(step.completed),
         latency_us_p50=latency.quantile_us(0.5) if latency.count else None,
@@ -63,6 +65,17 @@ def _point(case: RecordedCase, step: Step, started_s: float) -> SeriesPoint:
         held=sum(frame.held for frame in last.values()),
         active=sum(frame.active for frame in last.values()),
     )
+
+
+def _requested_per_s(case: RecordedCase, step: Step, measure_ns: int) -> float | None:
+    if not case.profile or step.phase not in _WITH_REQUESTS:
+        return None
+    start_s = max(0.0, (step.start_ns - measure_ns) / NANOSECONDS)
+    end_s = (step.end_ns - measure_ns) / NANOSECONDS
+    # Until the window begins, it is the profile's first rate.
+    if step.phase == "warm up" or end_s <= start_s or is_constant(case.profile):
+        return case.profile[0].from_per_s
+    return rate_between(case.profile, start_s, end_s)
 
 
 def _thinned(curve: RoleCurve) -> RoleCurve:

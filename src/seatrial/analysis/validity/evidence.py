@@ -11,6 +11,7 @@ from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker,
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
+from seatrial.generator.frames import answered, unanswered
 from seatrial.machine.shares import CpuShares, CpuTimes, shares_between
 from seatrial.record.events import TrialCounts, TrialFacts
 
@@ -68,11 +69,9 @@ def evidence_of(
         state=trial.state,
         load=load,
         held=gauge_in(frames, window, "held", case.held),
-        active=gauge_in(
-            frames, window, "active", case.active if case.rate_per_s or case.loop == "closed" else 0
-        ),
+        active=gauge_in(frames, window, "active", case.active if case.sends else 0),
         counts=_counts(trial.counts, frames),
-        unfinished=sum(part.sent - part.completed for frame in frames for part in frame.parts),
+        unfinished=unanswered(frames) + _begun(account, frames),
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         steal_fraction=_steal_fraction(looks),
@@ -143,13 +142,19 @@ def _last_ns(measuring: Sequence[Frame]) -> int | None:
     return min(end_ns for end_ns, length_ns in ends.values() if latest - end_ns <= length_ns)
 
 
+def _begun(account: LoadAccount | None, frames: Sequence[Frame]) -> int:
+    """Return how many requests of idle connections may have been begun and never been sent whole: one of each."""
+    if account is None or account.asked.hold == "silent":
+        return 0
+    return account.asked.held + sum(frame.held_lost for frame in frames)
+
+
 def _counts(counts: TrialCounts, frames: Sequence[Frame]) -> TrialCounts:
     # The conductor may leave the generator's own count to the frames, which hold it exactly.
     if counts.generator_completed is not None or not frames:
         return counts
-    completed = sum(part.completed for frame in frames for part in frame.parts)
     return TrialCounts(
-        completed, counts.system_requests, counts.system_upstream_requests, counts.origin_requests
+        answered(frames), counts.system_requests, counts.system_upstream_requests, counts.origin_requests
     )
 
 

@@ -156,7 +156,7 @@ request_flags = _flags(
     click.option(
         "--host",
         metavar="LIST|TEMPLATE|@FILE",
-        help="Host headers: a,b or route-{0..2999}.example.com, or a file of `HOST[/PATH] [WEIGHT]`.",
+        help="Host headers: a,b or route-{0..2999}.example.com or a file; each `HOST[/PATH] [WEIGHT]`.",
     ),
     click.option(
         "--path",

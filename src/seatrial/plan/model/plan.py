@@ -6,56 +6,18 @@ reference. Nothing past this package sees a string for a duration or a mapping f
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seatrial import limits
 from seatrial.plan.metrics import Comparison
+from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.target import SystemPlan
 from seatrial.plan.model.variables import VARIABLES, VariableName
-from seatrial.schema.fields import AnyRate, Model, Time, file_safe_word
-from seatrial.schema.quantities import COUNT, DURATION, RATE, Quantity
+from seatrial.schema.fields import Model, Time, file_safe_word
+from seatrial.schema.quantities import COUNT, DURATION, Quantity
 from seatrial.systems.origins.options import OriginPlan
-
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}", re.ASCII)
-
-
-def _network(source: str) -> str:
-    try:
-        network = ipaddress.ip_network(source, strict=False)
-    except ValueError:
-        raise ValueError(
-            f"`{source}` is not a network: an address or a CIDR, such as `127.0.1.0/28`"
-        ) from None
-    if network.version != 4:
-        raise ValueError(f"`{source}` is IPv6, and systems of a plan listen on IPv4: such as `127.0.1.0/28`")
-    if network.num_addresses > limits.MAX_SOURCE_ADDRESSES:
-        raise ValueError(
-            f"`{source}` has {network.num_addresses:,} addresses: at most {limits.MAX_SOURCE_ADDRESSES:,}"
-        )
-    return source
-
-
-# What Seatrial itself says in each request, or what would make a server wait for a body that does not come.
-_OWN_FIELDS = {
-    "host": "a plan's Host field is `host` in `load`",
-    "content-length": "requests of a plan have no body",
-    "transfer-encoding": "requests of a plan have no body",
-}
-
-
-def _header(header: tuple[str, str]) -> tuple[str, str]:
-    name, value = header
-    if not _TOKEN.fullmatch(name) or not value.isascii() or not value.isprintable():
-        raise ValueError(f"`{name}: {value}` is not a header: a token, and printable ASCII on one line")
-    if name.lower() in _OWN_FIELDS:
-        raise ValueError(
-            f"`{name}` cannot be among the headers, for {_OWN_FIELDS[name.lower()]}: other fields"
-        )
-    return header
 
 
 class Variable(Model):
@@ -76,101 +38,6 @@ class Variable(Model):
         for value in self.values:
             VARIABLES[self.name].quantity.checked(value)
         return self
-
-
-class LoadPlan(Model):
-    """What the workers do to the system."""
-
-    connections: Annotated[int, Quantity(COUNT, 0, limits.MAX_CONNECTIONS)] = Field(
-        0,
-        description="Idle connections, opened before the rate starts and held to the end.",
-        examples=["100k"],
-    )
-    rate_per_s: AnyRate | None = Field(
-        None, alias="rate", description="Requests per second of all workers together. Open loop only.",
-        examples=["10k/s"],
-    )  # fmt: skip
-    active: Annotated[int, Quantity(COUNT, 0, limits.MAX_CONNECTIONS)] = Field(
-        50, description="Connections that carry the requests, beside the idle ones.", examples=[600]
-    )
-    connect_rate_per_s: Annotated[float, Quantity(RATE, 1, limits.MAX_RATE_PER_S)] = Field(
-        2000,
-        alias="connect_rate",
-        description="Connections opened per second during the ramp.",
-        examples=["2k/s"],
-    )
-    arrival: Literal["uniform", "poisson"] = Field(
-        "uniform",
-        description="Intended send times: evenly spaced, or as of independent users.",
-        examples=["poisson"],
-    )
-    loop: Literal["open", "closed"] = Field(
-        "open",
-        description="Open: sends when the schedule says so. Closed: sends when the answer before has come. "
-        "The two are never compared.",
-        examples=["open"],
-    )
-    timeout_s: Annotated[float, Quantity(DURATION, 0.001, limits.MAX_TIMEOUT_S)] = Field(
-        2,
-        alias="timeout",
-        description="A request without a full answer by then has timed out.",
-        examples=["2 s"],
-    )
-    workers: Annotated[int, Quantity(COUNT, 1, limits.MAX_WORKERS)] | None = Field(
-        None, description="Load-generating processes. If left out: as few as the descriptor limit allows.",
-        examples=[4],
-    )  # fmt: skip
-    resolution: (
-        Literal["auto", "fine"]
-        | Annotated[float, Quantity(DURATION, limits.MIN_RESOLUTION_S, limits.MAX_RESOLUTION_S)]
-    ) = Field(
-        "auto",
-        description="Grid of the intended send times: finer costs more CPU.",
-        examples=["auto", "250 us"],
-    )
-    sources: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
-        (), max_length=limits.MAX_SOURCES, examples=[["127.0.1.0/28"]],
-        description="Source addresses (CIDR). If left out: chosen automatically.",
-    )  # fmt: skip
-    method: Literal["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"] = Field(
-        "GET", description="Request method.", examples=["GET"]
-    )
-    path: str = Field("/", description="Request path.", examples=["/"])
-    host: str | None = Field(None, description="Host header, if not the address.", examples=["shop.example"])
-    headers: tuple[Annotated[tuple[str, str], AfterValidator(_header)], ...] = Field(
-        (),
-        max_length=limits.MAX_HEADERS,
-        description="Further request headers.",
-        examples=[{"Accept": "*/*"}],
-    )
-
-    expect_status: tuple[Annotated[int, Quantity(COUNT, limits.MIN_STATUS, limits.MAX_STATUS)], ...] = Field(
-        (),
-        max_length=limits.MAX_EXPECTED_STATUSES,
-        description="Statuses of answers that are expected, if not any of 2xx; others make a case FAIL.",
-        examples=[[200, 404]],
-    )
-
-    @property
-    def carrying(self) -> int:
-        """The connections that do carry requests: none where nothing is sent."""
-        return self.active if self.rate_per_s or self.loop == "closed" else 0
-
-    @field_validator("path")
-    @classmethod
-    def _absolute(cls, path: str) -> str:
-        if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
-            raise ValueError(
-                f"`{path}` is not a request path: it starts with `/` and is ASCII without spaces"
-            )
-        return path
-
-    @field_validator("host")
-    @classmethod
-    def _host_header(cls, host: str | None) -> str | None:
-        if host is not None and not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]{1,253}", host, re.ASCII):
-            raise ValueError(f"`{host}` is not a host name: such as `shop.example`")
-        return host
 
 
 class PhasePlan(Model):

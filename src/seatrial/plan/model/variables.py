@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from seatrial import limits
-from seatrial.schema.quantities import COUNT, RATE, SIZE, Quantity
+from seatrial.schema.quantities import COUNT, DURATION, RATE, SIZE, Quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VariableName = Literal["connections", "rate", "active", "body", "connect_rate"]
+VariableName = Literal[
+    "connections", "rate", "active", "body", "connect_rate", "request_body", "requests_per_connection", "lifetime",
+    "timeout", "workers", "resolution", "interval",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +57,47 @@ VARIABLES: Mapping[VariableName, VariableKind] = {
         Quantity(RATE, 1, limits.MAX_RATE_PER_S),
         "connections opened per second during the ramp",
         ("2k/s",),
+    ),
+    "request_body": VariableKind(
+        ("load", "request_body"),
+        Quantity(SIZE, 0, limits.MAX_BODY_BYTES),
+        "size of each request's body",
+        ("1 KB", "100 KB"),
+    ),
+    "requests_per_connection": VariableKind(
+        ("load", "requests_per_connection"),
+        Quantity(COUNT, 1, limits.MAX_ENGINE_COUNT),
+        "answers after which an active connection is opened anew",
+        ("1", "100"),
+    ),
+    "lifetime": VariableKind(
+        ("load", "lifetime_s"),
+        Quantity(DURATION, limits.MIN_TIMEOUT_S, limits.MAX_DURATION_S),
+        "time after which an active connection is opened anew",
+        ("1 s", "30 s"),
+    ),
+    "timeout": VariableKind(
+        ("load", "timeout_s"),
+        Quantity(DURATION, limits.MIN_TIMEOUT_S, limits.MAX_TIMEOUT_S),
+        "time after which a request without a full answer has timed out",
+        ("500 ms", "2 s"),
+    ),
+    "workers": VariableKind(
+        ("load", "workers"),
+        Quantity(COUNT, 1, limits.MAX_WORKERS),
+        "load-generating processes",
+        ("1", "2"),
+    ),
+    "resolution": VariableKind(
+        ("load", "resolution"),
+        Quantity(DURATION, limits.MIN_RESOLUTION_S, limits.MAX_RESOLUTION_S),
+        "grid of the intended send times",
+        ("100 us", "1 ms"),
+    ),
+    "interval": VariableKind(
+        ("load", "interval_s"),
+        Quantity(DURATION, limits.MIN_INTERVAL_S, limits.MAX_DURATION_S),
+        "length of the time series' steps",
+        ("100 ms", "1 s"),
     ),
 }

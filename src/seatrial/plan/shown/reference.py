@@ -51,6 +51,8 @@ def _sections(schema: Mapping[str, Any]) -> Iterator[str]:
     for key, name in (("origin", "OriginPlan"), ("load", "LoadPlan"), ("phases", "PhasePlan")):
         yield f"\n## `{key}`\n\n{definitions[name]['description']}\n"
         yield from _table(definitions[name]["properties"], definitions[name].get("required", ()), definitions)
+    yield f"\n### `tls` as a mapping\n\n{definitions['TlsPlan']['description']}\n"
+    yield from _table(definitions["TlsPlan"]["properties"], (), definitions)
     yield f"\n### `delay` as a mapping\n\n{definitions['DelayPlan']['description']}\n"
     yield from _table(definitions["DelayPlan"]["properties"], (), definitions)
     yield f"\n## `vary`\n\n{schema['properties']['vary']['description']}\n"
@@ -100,7 +102,7 @@ def _form(schema: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys(forms))
     if "pattern" in schema and schema.get("type") == "string" and "label" not in schema:
         return "text" if "description" in schema else "duration"
-    names = {"string": "text", "array": "list", "object": "mapping"}
+    names = {"string": "text", "array": "list", "object": "mapping", "boolean": "`true` or `false`"}
     return names.get(str(schema.get("type")), "mapping")
 
 

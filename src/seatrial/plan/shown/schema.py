@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seatrial import limits
 from seatrial.plan.metrics import COMPARISONS, METRICS
 from seatrial.plan.model import plan as model
+from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.schema.fields import Model, model_fields, quantity_of
 from seatrial.systems.origins.options import DelayPlan, OriginPlan
@@ -32,11 +33,11 @@ def json_schema() -> dict[str, Any]:
     for name in ("SystemPlan", "Variable", "Objective", *(kind.__name__ for kind in SYSTEMS.values())):
         definitions.pop(name, None)
     schema["properties"].update(systems=_systems(), vary=_vary(), objectives=_objectives())
-    definitions["LoadPlan"]["properties"]["headers"] = _headers()
+    _load(definitions["LoadPlan"]["properties"])
     origin = definitions["OriginPlan"]["properties"]
     origin["delay"] = _delay(origin["delay"])
     _readable_defaults(schema["properties"], model.Plan)
-    for of in (model.LoadPlan, OriginPlan, model.PhasePlan, DelayPlan):
+    for of in (LoadPlan, TlsPlan, OriginPlan, model.PhasePlan, DelayPlan):
         _readable_defaults(definitions[of.__name__]["properties"], of)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}
 
@@ -103,15 +104,24 @@ def _objectives() -> dict[str, Any]:
     }
 
 
-def _headers() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "description": "Further request headers.",
-        "examples": [{"Accept": "*/*"}],
-        "maxProperties": limits.MAX_HEADERS,
-        "additionalProperties": {"type": ["string", "number", "boolean"]},
-        "default": {},
-    }
+def _load(properties: dict[str, Any]) -> None:
+    """Put in the short forms: lists of what is one text with commas, mappings of header fields, ``tls: true``."""
+    texts = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+    for key in ("host", "path", "profile"):
+        forms = properties[key].pop("anyOf", [{"type": properties[key].pop("type", "string")}])
+        properties[key]["anyOf"] = [*forms, texts]
+    rate = properties["rate"]
+    rate["anyOf"] = [
+        *rate["anyOf"],
+        {"type": "string", "pattern": "@", "description": "A profile, as under `profile`."},
+    ]
+    field = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+    properties["headers"] |= {**field, "maxProperties": limits.MAX_HEADERS, "default": {}}
+    for key in ("items", "maxItems"):
+        del properties["headers"][key]
+    expected = properties["expect_header"]
+    expected["anyOf"] = [{**field, "minProperties": 1, "maxProperties": 1}, {"type": "null"}]
+    properties["tls"]["anyOf"] = [{"type": "boolean"}, *properties["tls"]["anyOf"]]
 
 
 def _delay(section: dict[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def _value(section: Model, name: str) -> str:
         return ", ".join(" ".join(row).strip() for row in _section(value))
     if isinstance(value, tuple) and value:
         return ", ".join(": ".join(item) if isinstance(item, tuple) else str(item) for item in value)
+    if isinstance(value, bool):
+        return str(value).lower()
     if value is None or value == ():
         return "automatic" if name in _AUTOMATIC else "none"
     return str(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from seatrial.plan.model import plan as model
+from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.written.forms import describe
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
@@ -28,7 +29,8 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     (): model.Plan,
     ("origin",): OriginPlan,
     ("origin", "delay"): DelayPlan,
-    ("load",): model.LoadPlan,
+    ("load",): LoadPlan,
+    ("load", "tls"): TlsPlan,
     ("phases",): model.PhasePlan,
     **{("systems", "options", kind): options for kind, options in SYSTEMS.items()},
 }

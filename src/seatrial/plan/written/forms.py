@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from seatrial.limits import MAX_VALUES_PER_VARIABLE
 from seatrial.plan.metrics import METRICS, ObjectiveMistake, parse_objective
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.written.load import load_in_shape
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar, ScalarValue
 from seatrial.schema.quantities import DURATION
@@ -34,7 +35,7 @@ def reshape(root: Map, problems: list[Problem]) -> Map:
         "vary": _vary,
         "objectives": _objectives,
         "origin": _origin,
-        "load": _load,
+        "load": load_in_shape,
     }
     for key, form in forms.items():
         node = root.get(key)
@@ -264,18 +265,3 @@ def _origin(node: Node, _problems: list[Problem]) -> Node:
     fixed = Scalar(delay.span, "fixed", "fixed")
     entries = {"kind": Entry(delay.span, fixed), "mean": Entry(delay.span, delay)}
     return node.with_entry("delay", Map(delay.span, entries))
-
-
-def _load(node: Node, _problems: list[Problem]) -> Node:
-    """``headers`` is a mapping in YAML and a list of pairs in the models: a name may come twice there."""
-    if not isinstance(node, Map) or not isinstance(headers := node.get("headers"), Map):
-        return node
-    pairs = tuple(
-        List(entry.key, (Scalar(entry.key, name, name), _as_text(entry.node)))
-        for name, entry in headers.entries.items()
-    )
-    return node.with_entry("headers", List(headers.span, pairs))
-
-
-def _as_text(node: Node) -> Node:
-    return Scalar(node.span, node.text, node.text) if isinstance(node, Scalar) else node

@@ -24,7 +24,9 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     varied = vary if isinstance(vary, Map) else Map(root.span, {})
     yield from _given_twice(root, varied)
     yield from _rate_and_loop(root, varied)
+    yield from _rate_and_profile(root, varied)
     yield from _nothing_to_do(root, varied)
+    yield from _nothing_to_hold(root, varied)
     yield from _delay_and_timeout(root)
     yield from _proxies_of_objectives(root)
     yield from _too_many(root, varied)
@@ -45,7 +47,7 @@ def _rate_and_loop(root: Map, varied: Map) -> Iterator[Problem]:
     section = root.get("load") or Map(root.span, {})
     if not isinstance(section, Map):
         return
-    rate = _where("rate", varied, section)
+    rate = _where("rate", varied, section) or _where("profile", varied, section)
     silent = _is_zero(section.get("active")) and "active" not in varied.entries
     loop = section.get("loop")
     if isinstance(loop, Scalar) and loop.text == "closed":
@@ -55,6 +57,10 @@ def _rate_and_loop(root: Map, varied: Map) -> Iterator[Problem]:
         if rate:
             text = "a closed loop has no `rate`: it sends when the answer before has come"
             yield Problem(rate, text, "`loop: open`, or no `rate`")
+        arrival = section.get("arrival")
+        if isinstance(arrival, Scalar) and arrival.text == "poisson":
+            text = "a closed loop has no `arrival`: it sends when the answer before has come"
+            yield Problem(section.entries["arrival"].key, text, "`loop: open`, or no `arrival`")
     elif rate and silent:
         yield Problem(
             rate, "a `rate` needs connections that carry it, but `active` is 0", "`active` of 1 or more"
@@ -81,6 +87,28 @@ def _is_zero(node: Node | None) -> bool:
         return False
 
 
+def _rate_and_profile(root: Map, varied: Map) -> Iterator[Problem]:
+    """Yield a profile beside a rate, of which one would not be driven."""
+    section = root.get("load")
+    if isinstance(section, Map) and "profile" in section.entries and _where("rate", varied, section):
+        yield Problem(
+            section.entries["profile"].key, "`profile` is given as well as `rate`", "one of the two"
+        )
+
+
+def _nothing_to_hold(root: Map, varied: Map) -> Iterator[Problem]:
+    """Yield traffic of idle connections where no case has any."""
+    section = root.get("load")
+    traffic = section.get("hold_traffic") if isinstance(section, Map) else None
+    if not isinstance(section, Map) or not isinstance(traffic, Scalar) or traffic.text == "silent":
+        return
+    connections = varied.get("connections") or section.get("connections")
+    given = connections.items if isinstance(connections, List) else [connections]
+    if all(node is None or _is_zero(node) for node in given):
+        text = "`hold_traffic` is of idle connections, and this plan holds none"
+        yield Problem(section.entries["hold_traffic"].key, text, "`connections` of 1 or more")
+
+
 def _nothing_to_do(root: Map, varied: Map) -> Iterator[Problem]:
     """Yield cases without requests and without idle connections: they would be VALID about nothing."""
     section = root.get("load")
@@ -103,10 +131,9 @@ DEFAULT_TIMEOUT_S = 2.0
 
 def _delay_and_timeout(root: Map) -> Iterator[Problem]:
     """Yield delays that no answer comes in time for: they would measure the timeout."""
-    origin, load = root.get("origin"), root.get("load")
+    origin = root.get("origin")
     delay = origin.get("delay") if isinstance(origin, Map) else None
-    given = load.get("timeout") if isinstance(load, Map) else None
-    timeout_s = DEFAULT_TIMEOUT_S if given is None else _duration_s(given)
+    timeout_s = _shortest_timeout_s(root)
     parts = [delay.get("mean"), delay.get("low")] if isinstance(delay, Map) else [delay]
     for part in parts:
         delay_s = None if part is None else _duration_s(part)
@@ -115,6 +142,18 @@ def _delay_and_timeout(root: Map) -> Iterator[Problem]:
             yield Problem(
                 part.span, f"a delay of {shown}: requests would time out", "a longer `timeout` in `load`"
             )
+
+
+def _shortest_timeout_s(root: Map) -> float | None:
+    """Return the shortest timeout of any case, None where it cannot be read."""
+    load, vary = root.get("load"), root.get("vary")
+    varied = vary.get("timeout") if isinstance(vary, Map) else None
+    given = varied or (load.get("timeout") if isinstance(load, Map) else None)
+    if given is None:
+        return DEFAULT_TIMEOUT_S
+    read = [_duration_s(node) for node in (given.items if isinstance(given, List) else (given,))]
+    known = [timeout_s for timeout_s in read if timeout_s is not None]
+    return min(known) if len(known) == len(read) else None
 
 
 def _proxies_of_objectives(root: Map) -> Iterator[Problem]:

@@ -48,8 +48,19 @@ class PlanFileError(PlanError):
         super().__init__(_describe(path, source, self.problems))
 
 
+class Refused(ValueError):
+    """A refused value, with what is allowed apart: either may hold a colon."""
+
+    def __init__(self, text: str, allowed: str) -> None:
+        super().__init__(f"{text}: {allowed}")
+        self.text = text
+        self.allowed = allowed
+
+
 def refusal(span: Span, error: ValueError, prefix: str = "") -> Problem:
-    """Return the problem of a refused value; what follows the last colon of the text is what is allowed."""
+    """Return the problem of a refused value; what follows the last colon of a plain text is what is allowed."""
+    if isinstance(error, Refused):
+        return Problem(span, prefix + error.text, error.allowed)
     text, colon, allowed = str(error).rpartition(": ")
     return Problem(span, prefix + text, allowed) if colon else Problem(span, prefix + allowed)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from seatrial.workload.profile import Stretch, constant, mean_rate_per_s, parse_profile
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,7 +41,10 @@ class RecordedObjective:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCase:
-    """One case of the plan, as compiled. ``held`` and ``active`` are connections asked for."""
+    """One case of the plan, as compiled. ``held`` and ``active`` are connections asked for.
+
+    ``profile`` is the rate over the measure window; empty in closed loop, and where nothing is sent.
+    """
 
     id: str
     system: str
@@ -47,12 +52,22 @@ class RecordedCase:
     variables: tuple[tuple[str, int | float], ...]
     held: int
     active: int
-    rate_per_s: float | None
+    profile: tuple[Stretch, ...]
     loop: Literal["open", "closed"]
     arrival: str
     warmup_s: float
     measure_s: float
     document: Mapping[str, Any]
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """The mean rate over the measure window, None in closed loop and where nothing is sent."""
+        return mean_rate_per_s(self.profile, self.measure_s) if self.profile else None
+
+    @property
+    def sends(self) -> bool:
+        """Whether any request is sent."""
+        return bool(self.profile) or self.loop == "closed"
 
 
 def case_of(document: Mapping[str, Any]) -> RecordedCase:
@@ -65,13 +80,19 @@ def case_of(document: Mapping[str, Any]) -> RecordedCase:
         variables=tuple((name, value) for name, value in document["variables"].items()),
         held=load["connections"],
         active=load["active"],
-        rate_per_s=load["rate_per_s"],
+        profile=_profile(load["profile"], load["rate_per_s"]),
         loop=load["loop"],
         arrival=load["arrival"],
         warmup_s=phases["warmup_s"],
         measure_s=phases["measure_s"],
         document=document,
     )
+
+
+def _profile(words: str | None, rate_per_s: float | None) -> tuple[Stretch, ...]:
+    if words is not None:
+        return parse_profile(words)
+    return () if rate_per_s is None else constant(rate_per_s)
 
 
 @dataclass(frozen=True, slots=True)

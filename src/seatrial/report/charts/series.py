@@ -56,10 +56,17 @@ def rate_values(trial: TrialSummary) -> Values:
     """Return requests/s asked for, in the phases that send, and completed."""
     points = trial.series.points
     achieved = [(point.start_s, point.end_s, point.completed_per_s) for point in points]
-    asked = next((point.requested_per_s for point in points if point.requested_per_s is not None), None)
+    return [*_rows("requested", _requested(trial)), *_rows("achieved", achieved)]
+
+
+def _requested(trial: TrialSummary) -> list[Span]:
+    points = trial.series.points
+    rates = {point.requested_per_s for point in points if point.requested_per_s is not None}
+    if len(rates) > 1:
+        return [(point.start_s, point.end_s, point.requested_per_s) for point in points]
+    # One rate holds from edge to edge of its phases, wherever the points lie.
     bands = [band for band in phase_bands(trial) if band["phase"] in {"warm up", "measure"}]
-    requested = [(band["start_s"], band["end_s"], asked) for band in bands]
-    return [*_rows("requested", requested), *_rows("achieved", achieved)]
+    return [(band["start_s"], band["end_s"], next(iter(rates), None)) for band in bands]
 
 
 def latency_values(trial: TrialSummary) -> Values:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
+    from seatrial.systems.certificate import Certificate
 
 STAT_PREFIX = "ingress"
 CLUSTER = "upstream"
@@ -29,18 +30,32 @@ def bootstrap(launch: Launch) -> dict[str, Any]:
     return {
         # Port 0: Envoy chooses, and writes it to --admin-address-path; nothing can take it in between.
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
-        "static_resources": {"listeners": [_listener(launch.listen)], "clusters": [_cluster(launch)]},
+        "static_resources": {"listeners": [_listener(launch)], "clusters": [_cluster(launch)]},
     }
 
 
-def _listener(listen: Address) -> dict[str, Any]:
+def _listener(launch: Launch) -> dict[str, Any]:
     return {
         "name": LISTENER,
         "stat_prefix": LISTENER,
-        "address": _address(listen),
+        "address": _address(launch.listen),
         "tcp_backlog_size": BACKLOG,
-        "filter_chains": [{"filters": [_connection_manager()]}],
+        "filter_chains": [{"filters": [_connection_manager()], **_tls(launch.certificate)}],
     }
+
+
+def _tls(certificate: Certificate | None) -> dict[str, Any]:
+    if certificate is None:
+        return {}
+    files = {
+        "certificate_chain": {"filename": str(certificate.cert)},
+        "private_key": {"filename": str(certificate.key)},
+    }
+    context = {
+        "@type": f"{_EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"tls_certificates": [files], "alpn_protocols": ["http/1.1"]},
+    }
+    return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
 
 
 def _connection_manager() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from seatrial.errors import SystemFault
 from seatrial.machine import sockets
-from seatrial.machine.address import Address
+from seatrial.machine.address import Address, Endpoint
 from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
@@ -72,7 +72,7 @@ class EnvoySystem:
         self._process: GuardedProcess | None = None
         self._admin: Address | None = None
 
-    async def start(self, launch: Launch) -> tuple[Address, ...]:
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Render, validate, start, and wait until Envoy is live and listens; see ``System.start``."""
         sockets.require_free(launch.listen)
         self._label = launch.label
@@ -94,7 +94,7 @@ class EnvoySystem:
         except BaseException:
             await self.stop()
             raise
-        return (launch.listen,)
+        return (launch.endpoint,)
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
         """Read the admin page. Worker threads count in shared atomics, so every reading is exact.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
 from seatrial.machine import proc, sockets
-from seatrial.machine.address import Address
+from seatrial.machine.address import Address, Endpoint
 from seatrial.machine.proc import ProcessRef, Role
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
@@ -81,7 +81,7 @@ class NginxServer:
         self._polling = asyncio.Lock()
         self._last: Counters | None = None
 
-    async def start(self, launch: Launch) -> tuple[Address, ...]:
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Render, validate, start, and wait until nginx listens and every worker runs."""
         sockets.require_free(launch.listen)
         program = await asyncio.to_thread(find_program)
@@ -103,7 +103,7 @@ class NginxServer:
             await self.stop()
             raise
         self._refs = self._find_processes()
-        return (launch.listen,)
+        return (launch.endpoint,)
 
     async def counters(self, *, exact: bool) -> Counters:
         """Read what can be counted; the last reading once nginx has been stopped."""
@@ -165,6 +165,7 @@ class NginxServer:
             directory=launch.directory,
             label=launch.label,
             listen=launch.listen,
+            certificate=launch.certificate,
             upstreams=launch.upstreams,
             worker_processes=self._workers,
             descriptors=descriptors,

@@ -12,7 +12,7 @@ from seatrial.systems.nginx.server import NginxServer, find_program
 from seatrial.systems.options import SystemOptions, only_one_proxy
 
 if TYPE_CHECKING:
-    from seatrial.machine.address import Address
+    from seatrial.machine.address import Endpoint
     from seatrial.machine.proc import ProcessRef
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Counters, Launch
@@ -53,7 +53,7 @@ class NginxSystem:
         values = {"keepalive_upstream": keepalive_upstream}
         self._server = NginxServer("system", "nginx-proxy.conf.j2", worker_processes, values)
 
-    async def start(self, launch: Launch) -> tuple[Address, ...]:
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Render, validate, start, and wait until nginx listens; see ``System.start``."""
         return await self._server.start(launch)
 

@@ -9,7 +9,7 @@ from seatrial.systems.base import OriginCounts
 from seatrial.systems.nginx.server import NginxServer, find_program
 
 if TYPE_CHECKING:
-    from seatrial.machine.address import Address
+    from seatrial.machine.address import Endpoint
     from seatrial.machine.proc import ProcessRef
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
@@ -27,7 +27,7 @@ class NginxOrigin:
         self._server: NginxServer | None = None
         self._processes = processes
 
-    async def start(self, launch: Launch) -> tuple[Address, ...]:
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Write the body where it needs a file, then start as ``NginxServer.start`` does."""
         body = "x" * self._body_bytes
         body_file = None

@@ -23,9 +23,10 @@ from seatrial.systems.base import OriginCounts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.machine.address import Address
+    from seatrial.machine.address import Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
+    from seatrial.systems.certificate import Certificate
     from seatrial.systems.origins.options import OriginPlan
 
 READY_LIMIT_S = 60.0
@@ -43,7 +44,7 @@ class SeatrialOrigin:
         self._argv = argv
         self._members: list[_Member] = []
 
-    async def start(self, launch: Launch) -> tuple[Address, ...]:
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Start every process and wait until each listens; see ``Origin.start``."""
         sockets.require_free(launch.listen)
         try:
@@ -57,7 +58,7 @@ class SeatrialOrigin:
         except BaseException:
             await self.stop()
             raise
-        return (launch.listen,)
+        return (launch.endpoint,)
 
     async def counts(self) -> OriginCounts:
         """Add up what the processes count; exact, and kept after ``stop``."""
@@ -103,7 +104,9 @@ class SeatrialOrigin:
     def _specification(self, launch: Launch, index: int) -> dict[str, Any]:
         delay = self._plan.delay
         return {
-            "listen": [{"host": launch.listen.host, "port": launch.listen.port}],
+            "listen": [
+                {"host": launch.listen.host, "port": launch.listen.port, "tls": _tls(launch.certificate)}
+            ],
             "body_bytes": self._plan.body_bytes,
             "status": self._plan.status,
             "delay": {
@@ -121,6 +124,12 @@ class SeatrialOrigin:
     def _share_of_capacity(self) -> float | None:
         capacity_per_s = self._plan.capacity_per_s
         return None if capacity_per_s is None else capacity_per_s / self._plan.processes
+
+
+def _tls(certificate: Certificate | None) -> dict[str, str] | None:
+    if certificate is None:
+        return None
+    return {"cert_pem": certificate.cert.read_text(), "key_pem": certificate.key.read_text()}
 
 
 class _Member:

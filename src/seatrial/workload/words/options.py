@@ -24,8 +24,6 @@ Arrival = Literal["uniform", "poisson"]
 Reuse = Literal["lru", "mru"]
 
 DEFAULT_DURATION_S = 10.0
-MIN_INTERVAL_S = 0.01
-"""Each frame takes the worker's time away from sending."""
 MIN_TIME_S = 1e-6
 """The engine counts in nanoseconds: a shorter time may be none to it."""
 MAX_SEED = 2**63 - 1
@@ -204,7 +202,7 @@ def _refuse_too_much(load: LoadSpec) -> None:
         ("connections", load.active + load.held, limits.MAX_CONNECTIONS),
         ("rate", load.peak_rate_per_s or 1, limits.MAX_RATE_PER_S),
         ("actions per second of --hold-traffic", acting / load.hold.every_s, limits.MAX_RATE_PER_S),
-        ("--requests-per-connection", load.requests_per_connection or 1, values.MAX_ENGINE_COUNT),
+        ("--requests-per-connection", load.requests_per_connection or 1, limits.MAX_ENGINE_COUNT),
         ("seconds of --duration", load.measure_s, limits.MAX_DURATION_S),
         ("seconds of --stable-for", load.stable_for_s, limits.MAX_DURATION_S),
         ("seconds of --warmup", load.warmup_s, limits.MAX_DURATION_S),
@@ -223,7 +221,7 @@ def _refuse_too_much(load: LoadSpec) -> None:
 
 def _refuse_too_short(load: LoadSpec) -> None:
     bounds = (
-        ("--interval", load.interval_s, MIN_INTERVAL_S),
+        ("--interval", load.interval_s, limits.MIN_INTERVAL_S),
         ("--duration", load.measure_s, MIN_TIME_S),
         ("a part of --rate", min((part.length_s for part in load.profile), default=1.0), MIN_TIME_S),
         ("--timeout", load.timeout_s, MIN_TIME_S),

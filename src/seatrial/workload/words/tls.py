@@ -53,9 +53,11 @@ class TlsOptions:
             raise PlanError("--insecure accepts any certificate, --ca does not", next_step="give one of them")
         cert_pem, key_pem = self._certificate()
         return Tls(
-            server_name=_name("the URL's host", host) if self.sni is None else _name("--sni", self.sni),
+            server_name=host_or_address(
+                *(("the URL's host", host) if self.sni is None else ("--sni", self.sni))
+            ),
             versions=(self.version,) if self.version else VERSIONS,
-            alpn=self._protocols(),
+            alpn=protocols(self.alpn),
             ca_pem=None if self.ca is None else certificates("ca", self.ca),
             insecure=self.insecure,
             resumption=not self.no_resumption,
@@ -89,18 +91,20 @@ class TlsOptions:
                     f"--{flag} is for https:// URLs", next_step=f"write https:// or leave out --{flag}"
                 )
 
-    def _protocols(self) -> tuple[str, ...]:
-        protocols = tuple(name for name in (part.strip() for part in self.alpn.split(",")) if name)
-        if unknown := [name for name in protocols if name not in SPOKEN]:
-            raise PlanError(
-                f"--alpn {unknown[0]}: a server that chose it would be spoken to in HTTP/1.1 nevertheless",
-                next_step=f"offer {', '.join(sorted(SPOKEN))}, or '' for nothing",
-            )
-        return protocols
+
+def protocols(alpn: str) -> tuple[str, ...]:
+    """Read the application protocols to offer, with commas between them; raises ``PlanError``."""
+    offered = tuple(name for name in (part.strip() for part in alpn.split(",")) if name)
+    if unknown := [name for name in offered if name not in SPOKEN]:
+        raise PlanError(
+            f"--alpn {unknown[0]}: a server that chose it would be spoken to in HTTP/1.1 nevertheless",
+            next_step=f"offer {', '.join(sorted(SPOKEN))}, or '' for nothing",
+        )
+    return offered
 
 
-def _name(whose: str, given: str) -> str:
-    """Return a name that a certificate may be for."""
+def host_or_address(whose: str, given: str) -> str:
+    """Read a name that a certificate may be for; raises ``PlanError``."""
     try:
         ipaddress.ip_address(given)
     except ValueError:

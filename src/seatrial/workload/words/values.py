@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import Any, TypeVar, get_args
 from urllib.parse import urlsplit
 
+from seatrial import limits
 from seatrial.errors import EnvironmentFault, PlanError
 from seatrial.units import format_duration, parse_count, parse_rate_per_s, parse_seconds
 from seatrial.workload.addresses import addresses_of
@@ -20,8 +21,6 @@ from seatrial.workload.words.urls import PORTS, LoadUrl, port_of
 
 Choice = TypeVar("Choice", bound=str)
 
-MAX_ENGINE_COUNT = 2**32 - 1
-"""The engine keeps such counts in 32 bits."""
 MIN_HOLD_EVERY_S = 1e-3
 """Shared by many connections, a shorter time leaves less than a nanosecond between two of them."""
 
@@ -109,9 +108,10 @@ def hold_traffic(words: str) -> HoldTraffic:
             f"--hold-traffic {words}: a connection that acts that often is not idle",
             next_step=f"at least {format_duration(MIN_HOLD_EVERY_S)}, or use --connections for a load",
         )
-    if size > MAX_ENGINE_COUNT:
+    if size > limits.MAX_ENGINE_COUNT:
         raise PlanError(
-            f"--hold-traffic {words}: too many bytes for one read", next_step=f"at most {MAX_ENGINE_COUNT:,}"
+            f"--hold-traffic {words}: too many bytes for one read",
+            next_step=f"at most {limits.MAX_ENGINE_COUNT:,}",
         )
     return HoldTraffic(HOLD_KINDS[kind.replace("-", "_")], every_s, size)
 

@@ -1,0 +1,79 @@
+"""Plans with the options of ``seatrial load``, run for real: what they ask for is what reaches the origin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.runs import Bench, results, trials
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAN = """
+name: options
+systems: [direct, envoy, nginx]
+load:
+  active: 4
+  connections: 3
+  resolution: 10 ms
+{load}
+phases: {{stable_for: 0 s, warmup: 0 s, measure: 1 s, cooldown: 5 s}}
+repeat: 1
+retry: 0
+"""
+SENT = 200
+LIMIT_S = 90
+
+
+def run(directory: Path, load: str) -> dict[str, dict[str, Any]]:
+    """Run the plan; return the trial of each system, having held its counts against the system's and the origin's."""
+    bench = Bench(directory)
+    plan = directory / "plan.yaml"
+    plan.write_text(PLAN.format(load=load))
+    bench.start(plan).wait(LIMIT_S)
+    seen = trials(results(bench.run_directory()))
+    assert set(seen) == {"direct", "envoy", "nginx"}
+    for trial in seen.values():
+        assert "system.counts" not in {reason["code"] for reason in trial["validity"]["reasons"]}, trial
+        assert trial["load"]["requests"]["completed"] == trial["load"]["requests"]["sent"]
+    return seen
+
+
+@pytest.mark.parametrize(("version", "resumption"), [("1.3", "false"), ("1.2", "true")])
+def test_clients_speak_tls_to_what_stands_in_front(tmp_path: Path, version: str, resumption: str) -> None:
+    tls = f"{{version: {version}, sni: shop.example, resumption: {resumption}}}"
+    seen = run(tmp_path, f"  rate: 200/s\n  requests_per_connection: 25\n  tls: {tls}")
+    for trial in seen.values():
+        load = trial["load"]
+        assert load["url"].startswith("https://")
+        assert load["requests"]["completed"] == SENT
+        assert load["errors"] == {}
+        # Each active connection is opened anew after 25 answers.
+        assert load["tls"]["handshakes"] >= 3 + 4 + SENT // 25 - 4
+        assert set(load["tls"]["versions"]) == {version}
+        assert bool(load["tls"]["resumed"]) == (resumption == "true")
+
+
+def test_a_mixture_a_profile_and_a_body_reach_the_origin(tmp_path: Path) -> None:
+    seen = run(
+        tmp_path,
+        "  profile: [100@500ms, 300@500ms]\n  host: [a.example 3, b.example]\n  path: /x/{1..2}\n"
+        "  method: POST\n  request_body: 1 KB\n  expect_status: [200]\n  expect_header: {Content-Length: 600}",
+    )
+    for trial in seen.values():
+        load = trial["load"]
+        assert load["requests"]["completed"] == SENT
+        assert load["rate_per_s"]["requested"] == 200
+        assert load["answers"]["unexpected"] == 0
+        routes = {route["route"]: route["sent"] for route in load["routes"]}
+        assert set(routes) == {f"{host}.example /x/{item}" for host in "ab" for item in (1, 2)}
+        assert routes["a.example /x/1"] == pytest.approx(3 * routes["b.example /x/1"], abs=6)
+        assert load["bytes"]["sent"] > SENT * 1_000
+
+
+@pytest.mark.parametrize("traffic", ["request:100ms", "slow-read:100ms:50", "slow-send:100ms"])
+def test_what_idle_connections_send_is_in_the_counts_of_every_side(tmp_path: Path, traffic: str) -> None:
+    seen = run(tmp_path, f"  rate: 200/s\n  hold_traffic: {traffic}")
+    for trial in seen.values():
+        assert (trial["load"]["connections"]["held_requests"] > 0) == (not traffic.startswith("slow-send"))
