@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.support.extended import extended, run
 from tests.support.runs import Bench, results, trials
 
-import seatrial
-
-LIMIT_S = 60
 FILE = '''
 from typing import ClassVar, Literal
 from pydantic import Field
@@ -40,22 +34,7 @@ BEFORE = '    "direct": DirectOptions,\n'
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """A copy of the package that has one kind of system more."""
-    copy = tmp_path / "seatrial"
-    shutil.copytree(Path(seatrial.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "systems/mirror.py").write_text(FILE)
-    registry = copy / "systems/registry.py"
-    text = registry.read_text()
-    assert BEFORE in text
-    registry.write_text(text.replace(BEFORE, LINE + BEFORE))
-    return tmp_path
-
-
-def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "seatrial.cli.main", *arguments],
-        env={**os.environ, "PYTHONPATH": str(program)}, cwd=program, capture_output=True, text=True, timeout=LIMIT_S,
-        check=False,
-    )  # fmt: skip
+    return extended(tmp_path, "systems/mirror.py", FILE, "systems/registry.py", LINE, BEFORE)
 
 
 def test_it_is_read_shown_checked_and_run(program: Path) -> None:

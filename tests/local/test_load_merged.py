@@ -15,7 +15,7 @@ from tests.support import hostile
 from seatrial.analysis.load.histograms import merged
 from seatrial.generator.channel import LocalChannel
 from seatrial.generator.crew import Crew
-from seatrial.generator.drive import drive
+from seatrial.generator.drive import Drive
 from seatrial.generator.frames import Frame
 from seatrial.generator.split import split
 from seatrial.workload.profile import constant
@@ -66,7 +66,10 @@ async def run_on(*targets: Target) -> list[Frame]:
     crew = Crew(specs, LocalChannel.open, frames.append)
     try:
         await crew.start()
-        await drive(load, crew, asyncio.Event(), lambda *_: None, asyncio.Event())
+        drive = Drive(load, crew)
+        assert await drive.ramp()
+        drive.go(time.monotonic_ns() + drive.notice_ns)
+        await drive.finish(asyncio.Event(), asyncio.Event())
     finally:
         await crew.close()
     return frames

@@ -20,7 +20,7 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.proc import ProcessRef
 from seatrial.plan.read import read_given_plan
 from seatrial.run import testbed
-from seatrial.run import trial as trial_module
+from seatrial.run.activities.traffic import Traffic
 from seatrial.run.ending import Ending
 from seatrial.run.plan import run_plan
 from seatrial.run.watch import Watch
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from seatrial.run.load import LoadHooks, LoadRun
-    from seatrial.workload.spec import LoadSpec
+    from seatrial.run.activities.base import Takes
 
 REQUESTS = 3
 
@@ -108,13 +107,13 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         kept.origins.append(origin := cast("SeatrialOrigin", create(plan, seed)))
         return origin
 
-    async def run_load(load: LoadSpec, _: LoadHooks) -> LoadRun:
-        kept.load_seeds.append(load.seed)
+    async def start(traffic: Traffic) -> Takes:
+        kept.load_seeds.append(traffic.load.seed)
         kept.processes += kept.origins[-1].processes()
         raise GeneratorFault("no load is wanted here")
 
     monkeypatch.setattr(registry, "create_origin", create_origin)
-    monkeypatch.setattr(trial_module, "run_load", run_load)
+    monkeypatch.setattr(Traffic, "start", start)
     return kept
 
 

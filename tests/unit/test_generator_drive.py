@@ -7,9 +7,10 @@ import asyncio
 from tests.support.channels import Opener, specs
 
 from seatrial.generator.crew import Crew
-from seatrial.generator.drive import drive
+from seatrial.generator.drive import Drive
 from seatrial.generator.messages import Done
 from seatrial.generator.ramp import RampWatch
+from seatrial.generator.unless import unless
 from seatrial.workload.profile import constant
 from seatrial.workload.spec import LoadSpec, Target
 
@@ -45,7 +46,9 @@ class SlowToClearUp(Crew):
 async def stopped_in_its_ramp() -> list[str]:
     stop = asyncio.Event()
     crew = SlowToClearUp(stop)
-    driven = await drive(LOAD, crew, stop, lambda *_: None, asyncio.Event())
+    drive = Drive(LOAD, crew)
+    await unless(stop, drive.ramp())
+    driven = await drive.finish(stop, asyncio.Event())
     assert (driven.ramp_complete, driven.interrupted, driven.start_ns) == (False, True, None)
     return crew.seen
 

@@ -14,8 +14,8 @@ from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.analysis.validity.load import judge_load
 from seatrial.generator.account import Asked, LoadAccount
-from seatrial.generator.drive import PhaseLabel
 from seatrial.generator.messages import Hello
+from seatrial.record.events import Phase
 from seatrial.run.cost import CostMeter
 from seatrial.workload.profile import constant, parse_profile
 from seatrial.workload.spec import LoadSpec, Target
@@ -97,7 +97,7 @@ def test_workers_that_are_alike_are_not_doubted() -> None:
     ],
 )
 def test_what_a_group_was_throttled_before_the_load_is_not_counted(
-    monkeypatch: pytest.MonkeyPatch, phases: tuple[PhaseLabel, ...], throttled_s: float
+    monkeypatch: pytest.MonkeyPatch, phases: tuple[Phase, ...], throttled_s: float
 ) -> None:
     history_s = 3_600.0
     monkeypatch.setattr("seatrial.run.cost.throttled_s", lambda _: history_s)

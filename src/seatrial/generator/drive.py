@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Literal
 
 from seatrial.generator.account import Driven
 from seatrial.generator.crew import Crew
 from seatrial.generator.messages import Done
-from seatrial.generator.ramp import RampWatch
+from seatrial.generator.ramp import Ramp, RampWatch
 from seatrial.generator.unless import unless
 from seatrial.workload.spec import LoadSpec
-
-PhaseLabel = Literal["ramp", "warm up", "measure", "cool down"]
 
 START_DELAY_NS = 10_000_000
 START_DELAY_WORKER_NS = 1_000_000
@@ -27,67 +23,77 @@ FINISH_SLACK_S = 15.0
 """How much longer than its longest possible drain a worker may take to say its last word."""
 
 
-async def drive(
-    load: LoadSpec,
-    crew: Crew,
-    stop: asyncio.Event,
-    on_phase: Callable[[PhaseLabel, int, float | None], None],
-    cut: asyncio.Event,
-) -> Driven:
-    """Ramp, hold still, warm up, measure and drain with workers that have started.
+class Drive:
+    """Drives workers that have started: ``ramp``, ``go`` if that was complete, and ``finish`` in any case."""
 
-    ``on_phase`` hears of each phase as it begins: its name, when (ns), and how long it should take (s). ``stop``
-    ends the load early; what was measured until then is reported. ``cut`` ends the wait for the answers that were
-    under way then, too: they count as in flight.
-    """
-    on_phase("ramp", time.monotonic_ns(), (load.held + load.active) / load.connect_rate_per_s)
-    watch = RampWatch(load, crew.size, time.monotonic())
-    ramp_complete = await unless(stop, crew.ready(watch)) or False
-    ramp = watch.result(time.monotonic())
-    was_stable = not load.stable_for_s
-    if ramp_complete and not was_stable:
-        limit_s = 2 * load.stable_for_s + load.interval_s + STABLE_SLACK_S
-        was_stable = bool(await unless(stop, crew.stable(load.stable_for_s, limit_s)))
-    start_ns = None
-    if ramp_complete and not stop.is_set():
-        start_ns = await _run_schedule(load, crew, stop, on_phase)
-    elif not stop.is_set():
-        # Beside fewer connections than were asked for another load would be measured.
-        crew.stop()
-    on_phase("cool down", time.monotonic_ns(), load.drain_s)
-    dones = await _finished(load, crew, stop, cut)
-    lost = tuple(crew.lost)
-    return Driven(dones, start_ns, ramp_complete, was_stable, stop.is_set(), lost, ramp)
+    def __init__(self, load: LoadSpec, crew: Crew) -> None:
+        self._load = load
+        self._crew = crew
+        self._ramp: Ramp | None = None
+        self._ramp_complete = False
+        self._was_stable = not load.stable_for_s
+        self._start_ns: int | None = None
 
+    @property
+    def ramp_s(self) -> float:
+        """How long the ramp takes at the rate that was asked for."""
+        return (self._load.held + self._load.active) / self._load.connect_rate_per_s
 
-async def _run_schedule(
-    load: LoadSpec,
-    crew: Crew,
-    stop: asyncio.Event,
-    on_phase: Callable[[PhaseLabel, int, float | None], None],
-) -> int:
-    start_ns = time.monotonic_ns() + START_DELAY_NS + crew.size * START_DELAY_WORKER_NS
-    measure_ns = start_ns + round(load.warmup_s * 1e9)
-    crew.go(start_ns)
-    on_phase("warm up", start_ns, load.warmup_s)
-    await _sleep_until(measure_ns, stop)
-    if not stop.is_set():
-        on_phase("measure", measure_ns, load.measure_s)
-        await _sleep_until(measure_ns + round(load.measure_s * 1e9), stop)
-    return start_ns
+    @property
+    def notice_ns(self) -> int:
+        """How long before the start of the schedule ``go`` has to be said."""
+        return START_DELAY_NS + self._crew.size * START_DELAY_WORKER_NS
 
+    async def ramp(self) -> bool:
+        """Wait until every connection is established and has held still; return whether all are established.
 
-async def _finished(load: LoadSpec, crew: Crew, stop: asyncio.Event, cut: asyncio.Event) -> tuple[Done, ...]:
-    limit_s = load.drain_s + FINISH_SLACK_S
-    # The workers end their schedules, and then their drains, by themselves. A first word to stop ends the schedule, a
-    # second the drain.
-    for event in (stop, cut):
-        dones = await unless(event, crew.finished(limit_s))
-        if dones is not None:
-            return dones
-        crew.stop()
-    return await crew.finished(FINISH_SLACK_S)
+        It may be called off.
+        """
+        watch = RampWatch(self._load, self._crew.size, time.monotonic())
+        try:
+            self._ramp_complete = await self._crew.ready(watch)
+        finally:
+            self._ramp = watch.result(time.monotonic())
+        if not self._ramp_complete:
+            # Beside fewer connections than were asked for another load would be measured.
+            self._crew.stop()
+        elif not self._was_stable:
+            limit_s = 2 * self._load.stable_for_s + self._load.interval_s + STABLE_SLACK_S
+            self._was_stable = await self._crew.stable(self._load.stable_for_s, limit_s)
+        return self._ramp_complete
 
+    def go(self, start_ns: int) -> None:
+        """Start the schedule at this moment (CLOCK_MONOTONIC)."""
+        self._start_ns = start_ns
+        self._crew.go(start_ns)
 
-async def _sleep_until(deadline_ns: int, stop: asyncio.Event) -> None:
-    await unless(stop, asyncio.sleep(max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)))
+    async def finish(self, stop: asyncio.Event, cut: asyncio.Event) -> Driven:
+        """Wait until the schedule is over and drained, and return how the load went.
+
+        ``stop`` ends the schedule early; what was measured until then is reported. ``cut`` ends the wait for the
+        answers that were under way then, too: they count as in flight.
+        """
+        if self._ramp_complete and self._start_ns is None and not stop.is_set():
+            # It was ready, and something else was not.
+            self._crew.stop()
+        dones = await self._finished(stop, cut)
+        return Driven(
+            dones=dones,
+            start_ns=self._start_ns,
+            ramp_complete=self._ramp_complete,
+            was_stable=self._was_stable,
+            interrupted=stop.is_set(),
+            lost=tuple(self._crew.lost),
+            ramp=self._ramp,
+        )
+
+    async def _finished(self, stop: asyncio.Event, cut: asyncio.Event) -> tuple[Done, ...]:
+        limit_s = self._load.drain_s + FINISH_SLACK_S
+        # The workers end their schedules, and then their drains, by themselves. A first word to stop ends the
+        # schedule, a second the drain.
+        for event in (stop, cut):
+            dones = await unless(event, self._crew.finished(limit_s))
+            if dones is not None:
+                return dones
+            self._crew.stop()
+        return await self._crew.finished(FINISH_SLACK_S)

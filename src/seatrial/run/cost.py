@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from seatrial.generator.account import WorkersCost
-from seatrial.generator.drive import PhaseLabel
 from seatrial.machine.memory import pss_bytes
 from seatrial.machine.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.machine.throttling import cpu_stat_files, throttled_s
 from seatrial.observe.tcp import listen_overflows
+
+if TYPE_CHECKING:
+    from seatrial.record.events import Phase
 
 
 class CostMeter:
@@ -29,7 +32,7 @@ class CostMeter:
         self._listen_overflows: int | None = None
         self._cpu: CpuShares | None = None
 
-    def on_phase(self, phase: PhaseLabel) -> None:
+    def on_phase(self, phase: Phase) -> None:
         """Read what is of the phase that begins, and of the one that ends."""
         if phase == "ramp" and self._served_here:
             self._overflows_before = listen_overflows()

@@ -1,29 +1,24 @@
-"""A single load: spec in, judged result out. What ``seatrial load`` runs, and the heart of every trial."""
+"""A single load: spec in, judged result out. What ``seatrial load`` runs."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import ipaddress
-import resource
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seatrial.generator.account import Asked, LoadAccount
-from seatrial.generator.channel import LocalChannel
-from seatrial.generator.crew import Crew
-from seatrial.generator.drive import PhaseLabel, drive
 from seatrial.generator.frames import Frame
 from seatrial.generator.messages import Hello
-from seatrial.generator.split import split
 from seatrial.machine.facts import probe_machine
 from seatrial.preflight.findings import require
 from seatrial.preflight.load import check_needs
 from seatrial.preflight.needs import Needs
-from seatrial.preflight.sources import require_sources
-from seatrial.run.cost import CostMeter
+from seatrial.run.activities.conduct import OnPhase, conduct
+from seatrial.run.activities.traffic import Traffic
+from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
 from seatrial.workload.spec import LoadSpec
 
@@ -60,14 +55,14 @@ class LoadHooks:
     """
 
     on_frame: Callable[[Frame], None] = lambda _: None
-    on_phase: Callable[[PhaseLabel, int, float | None], None] = lambda *_: None
+    on_phase: OnPhase = lambda *_: None
     on_started: Callable[[Asked, tuple[Hello, ...]], None] = lambda *_: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     cut: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
-    """Run one load on local workers.
+    """Run one load on local workers: a timeline with nothing but its traffic.
 
     Raises
     ------
@@ -76,40 +71,10 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
     EnvironmentFault
         The descriptor limit does not allow the connections, or a source is not an address of this machine.
     """
-    require_sources(load.sources)
-    frames: list[Frame] = []
-
-    def on_frame(frame: Frame) -> None:
-        frames.append(frame)
-        hooks.on_frame(frame)
-
-    asked = Asked.of(load, served_here=_is_here(load))
-    crew = Crew(split(load, descriptor_limit()), LocalChannel.open, on_frame)
-    try:
-        hellos = await crew.start()
-        hooks.on_started(asked, hellos)
-        meter = CostMeter([hello.pid for hello in hellos], served_here=asked.served_here)
-
-        def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
-            meter.on_phase(phase)
-            hooks.on_phase(phase, at_ns, expected_s)
-
-        driven = await drive(load, crew, hooks.stop, on_phase, hooks.cut)
-    finally:
-        await crew.close()
-    return LoadRun(load, LoadAccount(asked, hellos, driven, meter.cost()), frames)
-
-
-def _is_here(load: LoadSpec) -> bool:
-    """Return whether every target is an address of this machine, whose kernel then knows its listeners."""
-    for host in {target.host for target in load.targets}:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind((host, 0))
-            except OSError:
-                return False
-    return True
+    traffic = Traffic(load, hooks.on_frame, hooks.on_started)
+    ending = Ending(hooks.stop, hooks.cut)
+    await conduct((traffic,), load.warmup_s, load.measure_s, ending, hooks.on_phase)
+    return LoadRun(load, traffic.account, traffic.frames)
 
 
 async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:
@@ -162,8 +127,3 @@ def needs_of_load(load: LoadSpec) -> Needs:
         loopback=all(ipaddress.ip_address(target.host).is_loopback for target in load.targets),
         tls=load.tls is not None,
     )
-
-
-def descriptor_limit() -> int:
-    """Return how many descriptors a worker may have: the hard limit, to which each raises its own."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -5,27 +5,20 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seatrial.errors import SeatrialError, StorageFault
-from seatrial.generator.account import Asked
-from seatrial.generator.drive import PhaseLabel
-from seatrial.generator.frames import answered
-from seatrial.generator.messages import Hello
 from seatrial.generator.unless import unless
 from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.changes import ChangeLog
 from seatrial.machine.sockets import free_address
-from seatrial.plan.load_options import load_options
 from seatrial.record.events import (
     COMPLETED,
     CUT_OFF,
     Event,
-    FrameRecorded,
-    LoadEnded,
-    LoadStarted,
     Noted,
+    Phase,
     PhaseStarted,
     TrialCounts,
     TrialEnded,
@@ -34,9 +27,11 @@ from seatrial.record.events import (
 )
 from seatrial.record.layout import RunDirectory
 from seatrial.record.storage import is_of_disk, storage_fault
+from seatrial.run.activities.base import Activity, Setting
+from seatrial.run.activities.conduct import conduct
+from seatrial.run.activities.registry import activities_of
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
-from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.run.others import OtherLoads
 from seatrial.run.testbed import Testbed
 from seatrial.run.watch import Watch
@@ -152,15 +147,15 @@ async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()
-        run = await _drive(plan, desk, testbed, watch)
-        completed = answered(run.frames)
-        counts, uncounted = await testbed.counts(completed)
+        activities = activities_of(Setting(plan, testbed.endpoints, desk.record, watch.watch_generators))
+        ended_early = await _conduct(plan, desk, watch, activities)
+        counts, uncounted = await testbed.counts(sum(activity.completed for activity in activities))
         # Nobody comes after a trial that was ended early.
         await unless(ending.stop, _cool_down(plan, desk, testbed))
     finally:
         relay.cancel()
         await watch.end()
-    ended = _ended(plan, testbed, watch, run, counts, uncounted)
+    ended = _ended(plan, testbed, watch, counts, uncounted, ended_early=ended_early)
     others = desk.others.look()
     return ended if others is None else _remarked(ended, others)
 
@@ -174,8 +169,8 @@ async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
     trial_stop.set()
 
 
-async def _drive(plan: TrialPlan, desk: Desk, testbed: Testbed, watch: Watch) -> LoadRun:
-    def on_phase(phase: PhaseLabel, at_ns: int, expected_s: float | None) -> None:
+async def _conduct(plan: TrialPlan, desk: Desk, watch: Watch, activities: Sequence[Activity]) -> bool:
+    def on_phase(phase: Phase, at_ns: int, expected_s: float | None) -> None:
         if phase == "warm up":
             watch.look_now()
         if phase == "measure":
@@ -185,21 +180,10 @@ async def _drive(plan: TrialPlan, desk: Desk, testbed: Testbed, watch: Watch) ->
             desk.others.look()
         desk.record(PhaseStarted(plan.order, phase, at_ns / 1e9, expected_s))
 
-    def on_started(asked: Asked, hellos: tuple[Hello, ...]) -> None:
-        watch.watch_generators(hello.pid for hello in hellos)
-        desk.record(LoadStarted(plan.order, asked, hellos))
-
-    hooks = LoadHooks(
-        on_frame=lambda frame: desk.record(FrameRecorded(plan.order, frame)),
-        on_phase=on_phase,
-        on_started=on_started,
-        stop=watch.stop,
-    )
-    options = load_options(plan.case, testbed.endpoints, derive(plan.seed, "arrivals"))
-    run = await run_load(options.spec(), hooks)
-    if run.account.driven is not None:
-        desk.record(LoadEnded(plan.order, run.account.driven, run.account.cost))
-    return run
+    phases = plan.case.phases
+    # To cut it short the whole trial is called off.
+    ending = Ending(watch.stop)
+    return await conduct(activities, phases.warmup_s, phases.measure_s, ending, on_phase)
 
 
 async def _cool_down(plan: TrialPlan, desk: Desk, testbed: Testbed) -> None:
@@ -216,11 +200,12 @@ def _ended(
     plan: TrialPlan,
     testbed: Testbed,
     watch: Watch,
-    run: LoadRun,
     counts: TrialCounts,
     uncounted: tuple[str, ...],
+    *,
+    ended_early: bool,
 ) -> TrialEnded:
-    is_whole = not run.interrupted or watch.failure is not None
+    is_whole = not ended_early or watch.failure is not None
     return TrialEnded(
         trial=plan.order,
         state=COMPLETED if is_whole else CUT_OFF,

@@ -1,0 +1,102 @@
+"""What a trial knows of the activities that go on during it, and what each of them is given.
+
+The interface says nothing of what an activity does: it may send requests, or change what the system has to know. All
+that they have in common is a timeline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from seatrial.machine.address import Endpoint
+    from seatrial.record.events import Event
+    from seatrial.run.agenda import TrialPlan
+    from seatrial.run.ending import Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When the warm-up begins, when the measure window, and when that ends; CLOCK_MONOTONIC."""
+
+    start_ns: int
+    measure_ns: int
+    end_ns: int
+
+    @classmethod
+    def starting(cls, start_ns: int, warmup_s: float, measure_s: float) -> Self:
+        """Return the timeline that starts then."""
+        measure_ns = start_ns + round(warmup_s * 1e9)
+        return cls(start_ns, measure_ns, measure_ns + round(measure_s * 1e9))
+
+
+async def sleep_until(at_ns: int) -> None:
+    """Sleep until a moment of a timeline (CLOCK_MONOTONIC); not at all where it has passed."""
+    await asyncio.sleep(max(0.0, (at_ns - time.monotonic_ns()) / 1e9))
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """How long an activity should take to be ready and, once the timeline is over, to finish.
+
+    ``notice_ns`` is how long before the start of the timeline it has to hear of it.
+    """
+
+    ready_s: float = 0.0
+    finish_s: float = 0.0
+    notice_ns: int = 0
+
+
+class Activity(Protocol):
+    """Something that goes on during a trial; its methods are called in the order in which they stand here.
+
+    Whoever cannot go on raises a ``SeatrialError``: that ends the trial, and the other activities in order. What is
+    called off (``CancelledError``) may be followed by ``finish``, and is always followed by ``close``.
+    """
+
+    async def start(self) -> Takes:
+        """Start what it needs, in at most seconds; activities are started one after another."""
+
+    async def ready(self) -> bool:
+        """Wait until it is ready, beside the others; False where it will not be: there is no timeline then.
+
+        Called off where the trial is ended early.
+        """
+
+    async def run(self, timeline: Timeline) -> None:
+        """Follow the timeline to its end, beside the others, and not beyond: the cool down begins when all are back.
+
+        Called off where the trial is ended early.
+        """
+
+    async def finish(self, ending: Ending) -> None:
+        """Come to an end in order, wherever it is: ready or not, at the end of its timeline or called off.
+
+        Where the trial was ended early, ``ending.stop`` is set; it may be set meanwhile, and so may ``ending.cut``.
+        """
+
+    async def close(self) -> None:
+        """End and put back what is still there; harmless when nothing has started or all has ended."""
+
+    @property
+    def completed(self) -> int:
+        """How many requests were answered to it, once it is closed: system and origin have counted them, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the activities of one trial are made from.
+
+    ``endpoints`` is where the system takes requests, ``record`` takes events of this trial, and ``watch_generators``
+    has processes sampled which make load, by their ids.
+    """
+
+    trial: TrialPlan
+    endpoints: tuple[Endpoint, ...]
+    record: Callable[[Event], None]
+    watch_generators: Callable[[Iterable[int]], None]

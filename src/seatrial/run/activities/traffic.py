@@ -1,0 +1,158 @@
+"""Traffic: the requests and connections of one load, by workers on this machine."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from seatrial.generator.account import Asked, Driven, LoadAccount, WorkersCost
+from seatrial.generator.channel import LocalChannel
+from seatrial.generator.crew import Crew
+from seatrial.generator.drive import Drive
+from seatrial.generator.frames import Frame, answered
+from seatrial.generator.messages import Hello
+from seatrial.generator.split import split
+from seatrial.preflight.sources import require_sources
+from seatrial.run.activities.base import Setting, Takes, Timeline, sleep_until
+from seatrial.run.cost import CostMeter
+from seatrial.workload.spec import LoadSpec
+
+if TYPE_CHECKING:
+    from seatrial.record.events import Phase
+    from seatrial.run.ending import Ending
+
+
+class Traffic:
+    """One load as an activity; what it leaves are its ``account`` and its ``frames``.
+
+    ``on_started`` hears of the workers once they have started, ``on_frame`` of each frame as it comes, and
+    ``on_ended`` how the load went and what it cost, unless it was cut before it ended.
+    """
+
+    def __init__(
+        self,
+        load: LoadSpec,
+        on_frame: Callable[[Frame], None],
+        on_started: Callable[[Asked, tuple[Hello, ...]], None],
+        on_ended: Callable[[Driven, WorkersCost], None] = lambda *_: None,
+    ) -> None:
+        """Prepare it; nothing is started.
+
+        Raises
+        ------
+        EnvironmentFault
+            The descriptor limit does not allow the connections, or a source is not an address of this machine.
+        """
+        require_sources(load.sources)
+        self.load = load
+        self.frames: list[Frame] = []
+        self._on_frame, self._on_started, self._on_ended = on_frame, on_started, on_ended
+        self._asked = Asked.of(load, served_here=_is_here(load))
+        self._crew = Crew(split(load, _descriptor_limit()), LocalChannel.open, self._take)
+        self._drive = Drive(load, self._crew)
+        self._hellos: tuple[Hello, ...] = ()
+        self._meter: CostMeter | None = None
+        self._cost: WorkersCost | None = None
+        self._driven: Driven | None = None
+
+    @property
+    def account(self) -> LoadAccount:
+        """What is known of the load beside its frames."""
+        return LoadAccount(self._asked, self._hellos, self._driven, self._cost or WorkersCost())
+
+    @property
+    def completed(self) -> int:
+        """How many requests were answered, those of warm-up and drain and of idle connections included."""
+        return answered(self.frames)
+
+    async def start(self) -> Takes:
+        """Start the workers; connections are being opened from here on. Raises ``GeneratorFault``."""
+        self._hellos = await self._crew.start()
+        self._on_started(self._asked, self._hellos)
+        self._meter = CostMeter([hello.pid for hello in self._hellos], served_here=self._asked.served_here)
+        self._meter_hears("ramp")
+        return Takes(ready_s=self._drive.ramp_s, finish_s=self.load.drain_s, notice_ns=self._drive.notice_ns)
+
+    async def ready(self) -> bool:
+        """Wait for every connection; False where the ramp comes to a standstill."""
+        is_complete = await self._drive.ramp()
+        if not is_complete:
+            self._take_cost()
+        return is_complete
+
+    async def run(self, timeline: Timeline) -> None:
+        """Have the workers send by their schedules."""
+        self._drive.go(timeline.start_ns)
+        self._meter_hears("warm up")
+        try:
+            await sleep_until(timeline.measure_ns)
+            self._meter_hears("measure")
+            await sleep_until(timeline.end_ns)
+        finally:
+            # Before others look at what there is, which takes CPU.
+            self._take_cost()
+
+    async def finish(self, ending: Ending) -> None:
+        """End the schedules where they are not over, and wait for the answers under way."""
+        self._take_cost()
+        self._driven = await self._drive.finish(ending.stop, ending.cut)
+
+    async def close(self) -> None:
+        """End every worker that is still there."""
+        await self._crew.close()
+        if self._driven is not None:
+            self._on_ended(self._driven, self._cost or WorkersCost())
+
+    def _take(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self._on_frame(frame)
+
+    def _meter_hears(self, phase: Phase) -> None:
+        if self._meter is not None:
+            self._meter.on_phase(phase)
+
+    def _take_cost(self) -> None:
+        """Read what the load has cost, the first time that this is called: where its schedule is over or called off."""
+        if self._meter is not None and self._cost is None:
+            self._meter.on_phase("cool down")
+            self._cost = self._meter.cost()
+
+
+def traffic_of(setting: Setting) -> Traffic:
+    """Return the traffic of a trial, which every trial has."""
+    # `seatrial load` uses this file, too, and needs nothing of plans and records.
+    from seatrial.plan.load_options import load_options
+    from seatrial.record.events import FrameRecorded, LoadEnded, LoadStarted
+    from seatrial.seeds import derive
+
+    trial, record = setting.trial, setting.record
+
+    def on_started(asked: Asked, hellos: tuple[Hello, ...]) -> None:
+        setting.watch_generators(hello.pid for hello in hellos)
+        record(LoadStarted(trial.order, asked, hellos))
+
+    return Traffic(
+        load_options(trial.case, setting.endpoints, derive(trial.seed, "arrivals")).spec(),
+        on_frame=lambda frame: record(FrameRecorded(trial.order, frame)),
+        on_started=on_started,
+        on_ended=lambda driven, cost: record(LoadEnded(trial.order, driven, cost)),
+    )
+
+
+def _is_here(load: LoadSpec) -> bool:
+    """Return whether every target is an address of this machine, whose kernel then knows its listeners."""
+    for host in {target.host for target in load.targets}:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((host, 0))
+            except OSError:
+                return False
+    return True
+
+
+def _descriptor_limit() -> int:
+    """Return how many descriptors a worker may have: the hard limit, to which each raises its own."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
