@@ -159,11 +159,20 @@ class RunReader:
         found = self._rows.read(account_of, "loads", "WHERE trial = ?", trial, trial=trial)
         return found[0] if found else None
 
-    def frames(self, trial: int) -> tuple[Frame, ...]:
-        """Return every frame of a trial, in order of arrival."""
-        histograms: dict[int, list[tuple[str, str, bytes]]] = {}
+    def frames(self, trial: int, take: Callable[[bytes], str] | None = None) -> tuple[Frame, ...]:
+        """Return every frame of a trial, in order of arrival.
+
+        ``take`` returns a histogram in base64, or raises ``ValueError`` where it is none; without, the engine looks.
+        """
+        histograms: dict[int, list[tuple[str, str, str]]] = {}
         of_trial = "WHERE frame IN (SELECT id FROM frames WHERE trial = ?)"
-        for frame, histogram in self._rows.read(_histogram, "frame_histograms", of_trial, trial, trial=trial):
+
+        def histogram_of(row: sqlite3.Row) -> tuple[int, tuple[str, str, str]]:
+            return row["frame"], (row["phase"], row["kind"], (take or _looked_at)(row["data"]))
+
+        for frame, histogram in self._rows.read(
+            histogram_of, "frame_histograms", of_trial, trial, trial=trial
+        ):
             histograms.setdefault(frame, []).append(histogram)
         return self._rows.read(
             lambda row: join_frame(row["counters"], histograms.get(row["id"], ())),
@@ -276,12 +285,11 @@ def _change(row: sqlite3.Row) -> Mapping[str, Any]:
     return detail
 
 
-def _histogram(row: sqlite3.Row) -> tuple[int, tuple[str, str, bytes]]:
-    data = row["data"]
-    if data:
-        # One that does not decode would break whatever merges it.
-        Histogram.decode(base64.b64encode(data).decode("ascii"))
-    return row["frame"], (row["phase"], row["kind"], data)
+def _looked_at(data: bytes) -> str:
+    # One that does not decode would break whatever merges it.
+    encoded = base64.b64encode(data).decode("ascii")
+    Histogram.decode(encoded)
+    return encoded
 
 
 def _counts(row: sqlite3.Row) -> tuple[int, TrialCounts]:

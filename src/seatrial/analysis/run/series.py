@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.window import NANOSECONDS
-from seatrial.analysis.resources import CpuSpan, RoleCurve, role_curves
+from seatrial.analysis.resources import CpuSpan, Role, RoleCurve
 from seatrial.analysis.run.model import SeriesPoint, TrialSeries
 from seatrial.analysis.run.steps import POINTS_LIMIT, Step, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from seatrial.analysis.load.histograms import Merge
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import ProcessSample
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
 
 _WITH_REQUESTS = ("warm up", "measure")
@@ -26,12 +25,13 @@ def trial_series(
     trial: RecordedTrial,
     phases: Sequence[RecordedPhase],
     frames: Sequence[Frame],
-    samples: Sequence[ProcessSample],
+    roles: Sequence[Role],
+    merge: Merge,
 ) -> TrialSeries:
     """Return the curves of one trial, times counting from its start, at most about 2,000 points each."""
-    roles = tuple(_shifted(_thinned(curve), trial.started_s) for curve in role_curves(samples))
-    points = tuple(_point(case, step, trial.started_s) for step in steps_of(frames, phases))
-    return TrialSeries(points, roles)
+    curves = tuple(_shifted(_thinned(role.curve), trial.started_s) for role in roles)
+    points = tuple(_point(case, step, trial.started_s, merge) for step in steps_of(frames, phases))
+    return TrialSeries(points, curves)
 
 
 def from_start(phases: Sequence[RecordedPhase], started_s: float) -> tuple[RecordedPhase, ...]:
@@ -46,7 +46,7 @@ def from_start(phases: Sequence[RecordedPhase], started_s: float) -> tuple[Recor
     )
 
 
-def _point(case: RecordedCase, step: Step, started_s: float) -> SeriesPoint:
+def _point(case: RecordedCase, step: Step, started_s: float, merge: Merge) -> SeriesPoint:
     latency = merge(part.latency for frame in step.frames for part in frame.parts)
     last = {frame.worker: frame for frame in step.frames}
     return SeriesPoint(

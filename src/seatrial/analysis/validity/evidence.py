@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
 from seatrial.analysis.reasons import Reason
@@ -17,6 +18,7 @@ from seatrial.record.events import TrialCounts, TrialFacts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from seatrial.analysis.load.histograms import Merge
     from seatrial.analysis.load.result import LoadResult
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
@@ -59,10 +61,11 @@ def evidence_of(
     trial: RecordedTrial,
     frames: Sequence[Frame],
     window: Window | None,
+    merge: Merge = merge,
 ) -> TrialEvidence:
     """Gather the evidence of one trial of a record; ``window`` is its measure window by its phases."""
     account = reader.account(trial.trial)
-    load = _load(account, frames, window)
+    load = _load(account, frames, window, merge)
     looks = _looks_in(reader, trial.trial, window)
     return TrialEvidence(
         state=trial.state,
@@ -87,14 +90,16 @@ def evidence_of(
     )
 
 
-def _load(account: LoadAccount | None, frames: Sequence[Frame], window: Window | None) -> LoadResult | None:
+def _load(
+    account: LoadAccount | None, frames: Sequence[Frame], window: Window | None, merge: Merge
+) -> LoadResult | None:
     """Return what a load gave; None where it never began, or was cut before it measured anything."""
     if account is None:
         return None
     has_measured = any(part.phase == "measure" for frame in frames for part in frame.parts)
     if account.driven is None and (window is None or not has_measured):
         return None
-    return summarise(account, frames, window)
+    return summarise(account, frames, window, merge)
 
 
 def _damage(reader: RunReader, trial: int) -> tuple[Reason, ...]:

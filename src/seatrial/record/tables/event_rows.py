@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import asdict
 from functools import singledispatch
@@ -47,10 +48,10 @@ def _frame_rows(event: events.FrameRecorded, frame_id: int) -> Iterator[Row]:
     counters, histograms = split_frame(frame)
     values = (frame_id, event.trial, frame.worker, frame.seq, frame.start_ns, frame.end_ns, counters)
     yield "INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)", values
-    for phase, kind, data in histograms:
+    for phase, kind, encoded in histograms:
         yield (
             "INSERT INTO frame_histograms (frame, phase, kind, data) VALUES (?, ?, ?, ?)",
-            (frame_id, phase, kind, data),
+            (frame_id, phase, kind, base64.b64decode(encoded)),
         )
 
 
