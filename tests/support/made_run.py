@@ -278,7 +278,8 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
     failure = "envoy (process 14) was killed by signal 9" if twist.died else None
     return events.TrialEnded(
         trial=number,
-        state="completed" if failure is None else f"failed: {failure}",
+        state=events.COMPLETED if failure is None else events.FAILED,
+        failure=failure,
         at_s=ZERO_S + number * TRIAL_S + 13,
         counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
         facts=events.TrialFacts(

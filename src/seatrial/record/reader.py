@@ -231,7 +231,7 @@ class RunReader:
         return self._rows.read(convert, table, "WHERE trial = ? ORDER BY at_s, id", trial, trial=trial)
 
     def _trials(self, rest: str, *values: object) -> tuple[rows.RecordedTrial, ...]:
-        unfinished = "running" if self.is_live() else CUT_OFF
+        unfinished: rows.TrialState = "running" if self.is_live() else CUT_OFF
         of_one = "WHERE trial = ?" if values else ""
         counts = dict(self._rows.read(_counts, "counts", of_one, *values))
         return self._rows.read(
@@ -241,7 +241,9 @@ class RunReader:
             *values,
         )
 
-    def _trial(self, row: sqlite3.Row, counts: TrialCounts, unfinished: str) -> rows.RecordedTrial:
+    def _trial(
+        self, row: sqlite3.Row, counts: TrialCounts, unfinished: rows.TrialState
+    ) -> rows.RecordedTrial:
         def document(name: str, otherwise: Any) -> Any:
             try:
                 return otherwise if row[name] is None else json.loads(row[name])
@@ -256,6 +258,7 @@ class RunReader:
             repeat=row["repeat"],
             order=row["ord"],
             state=row["state"] or unfinished,
+            failure=row["failure"],
             started_s=row["started_s"],
             started_utc=row["started_utc"],
             ended_s=row["ended_s"],

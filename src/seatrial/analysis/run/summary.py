@@ -146,6 +146,7 @@ def _trial(
         repeat=trial.repeat,
         order=trial.order,
         state=trial.state,
+        failure=trial.failure,
         started_utc=trial.started_utc,
         validity=judge_trial(evidence),
         remarks=remarks_on(evidence),

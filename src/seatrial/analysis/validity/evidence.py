@@ -43,6 +43,7 @@ class TrialEvidence:
 
     state: str
     load: LoadResult | None
+    failure: str | None = None
     held: Gauge = field(default_factory=Gauge)
     active: Gauge = field(default_factory=Gauge)
     counts: TrialCounts = field(default_factory=TrialCounts)
@@ -70,6 +71,7 @@ def evidence_of(
     return TrialEvidence(
         state=trial.state,
         load=load,
+        failure=trial.failure,
         held=gauge_in(frames, window, "held", case.held),
         active=gauge_in(
             frames, window, "active", case.active if case.rate_per_s or case.loop == "closed" else 0

@@ -58,8 +58,8 @@ def _frame_rows(event: events.FrameRecorded, frame_id: int) -> Iterator[Row]:
 def _trial_end_rows(event: events.TrialEnded) -> Iterator[Row]:
     facts = json.dumps(asdict(event.facts))
     reasons = json.dumps([dict(reason) for reason in event.reasons])
-    statement = "UPDATE trials SET state = ?, ended_s = ?, facts = ?, reasons = ? WHERE id = ?"
-    yield statement, (event.state, event.at_s, facts, reasons, event.trial)
+    statement = "UPDATE trials SET state = ?, failure = ?, ended_s = ?, facts = ?, reasons = ? WHERE id = ?"
+    yield statement, (event.state, event.failure, event.at_s, facts, reasons, event.trial)
     counts = event.counts
     yield (
         "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?, ?)",
