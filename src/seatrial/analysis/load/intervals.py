@@ -80,7 +80,7 @@ def _interval(step: Step, frames: Sequence[Frame], merge: Merge) -> Interval:
         drain=step.drain,
         sent=sum(part.sent for part in parts),
         completed=sum(part.completed for part in parts),
-        answered=sum(part.answered_in_window for frame in frames for part in frame.parts),
+        answered=sum(part.completed_in_window for frame in frames for part in frame.parts),
         errors=sum(part.failed + part.timed_out for part in parts),
         held=sum(held.values()),
         latency_us={"p50": latency.quantile_us(0.5), "p99": latency.quantile_us(0.99), "max": latency.max_us},

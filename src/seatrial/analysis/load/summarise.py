@@ -139,10 +139,10 @@ def _requests(parts: Sequence[PhasePart]) -> Requests:
 
 
 def _answers(frames: Sequence[Frame], parts: Sequence[PhasePart]) -> Answers:
-    in_window = sum(part.answered_in_window for frame in frames for part in frame.parts)
+    in_window = sum(part.completed_in_window for frame in frames for part in frame.parts)
     return Answers(
         in_window=in_window,
-        to_warmup=in_window - sum(part.answered_in_window for part in parts),
+        to_warmup=in_window - sum(part.completed_in_window for part in parts),
         of_intended=None,
         unexpected=0,
     )
@@ -178,11 +178,10 @@ def _established(frames: Sequence[Frame], window: Window, name: Literal["held", 
 
 
 def _bytes(frames: Iterable[Frame], parts: Sequence[PhasePart]) -> Bytes:
-    known = [part.bytes_received_in_window for frame in frames for part in frame.parts]
     return Bytes(
         sent=sum(part.bytes_sent for part in parts),
         received=sum(part.bytes_received for part in parts),
-        received_in_window=None if None in known else sum(count for count in known if count is not None),
+        received_in_window=sum(part.bytes_received_in_window for frame in frames for part in frame.parts),
     )
 
 
