@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import fields
 from typing import Any
 
+from seatrial.generator.frames import Frame
+
 SPEC: dict[str, Any] = {"held": 2, "active": 1}
+EMPTY: Mapping[str, Any] = {"int": 0, "str": "", "Mapping[str, int]": {}, "tuple[PhasePart, ...]": []}
+EMPTY_FRAME = {one.name: EMPTY[str(one.type)] for one in fields(Frame) if one.name not in {"worker", *SPEC}}
 
 
 class SimulatedChannel:
@@ -29,15 +34,7 @@ class SimulatedChannel:
         )  # fmt: skip
 
     def frame(self, **changes: Any) -> None:
-        counts = dict.fromkeys(
-            ("seq", "start_ns", "end_ns", "in_flight", "backlog", "opened", "reconnected", "closed_by_peer",
-             "cpu_user_ns", "cpu_system_ns"),
-            0,
-        )  # fmt: skip
-        established = {"held": SPEC["held"], "active": SPEC["active"]}
-        self.say(
-            "frame", worker=self.index, errors={}, connect="", parts=[], **(counts | established | changes)
-        )
+        self.say("frame", worker=self.index, **(EMPTY_FRAME | SPEC | changes))
 
     def done(self, measured_ns: int = 0) -> None:
         self.say("done", worker=self.index, measured_ns=measured_ns, clock_steps=0, routes=[], unexpected=[])

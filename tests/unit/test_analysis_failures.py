@@ -65,11 +65,6 @@ def test_connections_that_break_in_the_drain_are_not_of_the_window() -> None:
     assert of(GOOD, drain).errors_in_window == {"timeout": 1}
 
 
-def test_older_frames_hold_the_kinds_of_the_interval() -> None:
-    older = replace(failing("measure", 2), errors={})
-    assert of(frame(0, 0, older, errors={"read_reset": 2})).errors_in_window == {"read_reset": 2}
-
-
 def test_a_worker_that_spins_may_use_a_whole_core() -> None:
     frames = [frame(0, seq, part([100] * 2_000), cpu_user_ns=(seq + 1) * SECOND_NS) for seq in (-1, 0, 1)]
     for spin in (False, True):

@@ -1,4 +1,4 @@
-"""What newer workers report and older records lack."""
+"""What a record keeps of a frame."""
 
 from __future__ import annotations
 
@@ -7,17 +7,7 @@ import json
 
 from tests.unit.test_document import frame, part
 
-from seatrial.generator.frames import Frame
 from seatrial.record.tables.frame_rows import join_frame, split_frame
-
-
-def test_an_older_record_has_no_lowest_count_and_no_errors_of_a_phase() -> None:
-    document = dataclasses.asdict(frame(0, 0, part([100])))
-    for name in ("held_min", "held_lost"):
-        del document[name]
-    del document["parts"][0]["errors"]
-    read = Frame.from_json(document)
-    assert (read.held_min, read.held_lost, read.parts[0].errors) == (None, 0, {})
 
 
 def test_the_lowest_count_and_the_errors_of_a_phase_are_kept() -> None:

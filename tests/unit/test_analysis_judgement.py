@@ -12,7 +12,7 @@ from tests.unit.test_analysis_validity import LOAD
 from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.window import Window
-from seatrial.analysis.resources import RoleResources, TrialResources, role_curves, trial_resources
+from seatrial.analysis.resources import RoleResources, TrialResources, roles_of, trial_resources
 from seatrial.analysis.run.objectives import Measured, judge_case, metric_value, samples_needed
 from seatrial.analysis.run.spread import spread_of
 from seatrial.observe.samples import ProcessSample
@@ -137,7 +137,7 @@ def test_cpu_of_a_role_is_the_sum_of_its_processes_in_the_window():
         for second in range(11)
         for pid, cores in ((1, 0.25), (2, 0.5))
     ]
-    found = trial_resources(samples, (), (), Window(2 * 10**9, 8 * 10**9), 1_500)
+    found = trial_resources(roles_of(samples), (), (), Window(2 * 10**9, 8 * 10**9), 1_500)
     system = found.role("system")
     assert system is not None
     assert system.cpu_cores_mean == pytest.approx(0.75)
@@ -150,14 +150,16 @@ def test_cpu_of_a_role_is_the_sum_of_its_processes_in_the_window():
 def test_a_process_that_ended_keeps_its_cpu_and_gives_back_its_memory():
     samples = [sample(second, 1, second * 1.0, 100) for second in range(4)]
     samples += [sample(second, 2, 0.0, 7) for second in range(11)]
-    (curve,) = role_curves(samples)
+    curve = roles_of(samples)[0].curve
     assert curve.memory_bytes[2] == 107
     assert curve.memory_bytes[9] == 7
     assert curve.cpu[9].cores == pytest.approx(0.0)
 
 
 def test_pss_is_preferred_to_rss():
-    found = trial_resources([sample(0, 1, 0, 900, 300), sample(1, 1, 0, 950, 310)], (), (), None, None)
+    found = trial_resources(
+        roles_of([sample(0, 1, 0, 900, 300), sample(1, 1, 0, 950, 310)]), (), (), None, None
+    )
     system = found.role("system")
     assert system is not None
     assert (system.memory_bytes_max, system.rss_bytes_max, system.cpu_cores_mean) == (310, 950, None)

@@ -10,6 +10,7 @@ from tests.support.made_run import Twist, compiled_plan, made_frames
 from tests.unit.test_analysis_validity import LOAD
 
 from seatrial._engine import Histogram
+from seatrial.analysis.load.decoded import Decoded, together
 from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.load.ours import Parts, latency_ours, service_time_ours, worth_showing
@@ -27,7 +28,7 @@ def histogram(values: np.ndarray) -> Histogram:
     return found
 
 
-def parts(system: np.ndarray, waited: np.ndarray, late: np.ndarray, unread: np.ndarray) -> Parts:
+def parts(system: np.ndarray, waited: np.ndarray, late: np.ndarray, unread: np.ndarray) -> Parts[Histogram]:
     """Return what is recorded of requests that waited for a connection, were served, left late and lay unread."""
     service = system - waited
     return Parts(histogram(system + late + unread), histogram(service), histogram(late), histogram(unread))
@@ -111,10 +112,9 @@ def test_it_is_in_the_document():
 
 def test_a_case_is_bounded_by_the_merged_histograms_of_its_trials():
     case = compiled_plan(("direct",))["cases"][0]
-    one, late = (Parts.of(made_frames(1, case, Twist(lateness_us=us))) for us in (3, 300))
+    one, late = (Parts.of(made_frames(1, case, Twist(lateness_us=us)), Decoded().merge) for us in (3, 300))
     alone = latency_ours(late)
-    one.add(late)
-    both = latency_ours(one)
+    both = latency_ours(together([one, late]))
     assert alone is not None
     assert both is not None
     assert 0 < both.p99 < alone.p99

@@ -43,7 +43,7 @@ def late(p99_us: int, **changes: Any) -> TrialEvidence:
 BAD = {
     "system.died": replace(GOOD, facts=TrialFacts(system_failure="envoy was killed by signal 9")),
     "system.restarted": replace(GOOD, facts=TrialFacts(processes_lost=("nginx worker 7",))),
-    "environment.failed": replace(GOOD, state="failed: no port was free"),
+    "environment.failed": replace(GOOD, state="failed", failure="no port was free"),
     "environment.cut_off": replace(GOOD, state="cut off"),
     "generator.no_data": replace(GOOD, load=None),
     "system.no_answers": load(

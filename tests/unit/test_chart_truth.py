@@ -10,7 +10,7 @@ import pytest
 from tests.support.made_run import MEASURE_S, SECOND_NS, Twist, compiled_plan, made_frames, make_run
 
 from seatrial.analysis.load.window import Window
-from seatrial.analysis.resources import CPU_SPAN_MIN_S, role_curves, trial_resources
+from seatrial.analysis.resources import CPU_SPAN_MIN_S, roles_of, trial_resources
 from seatrial.analysis.run.steps import steps_of
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.observe.samples import ProcessSample
@@ -130,7 +130,7 @@ def look(at_s: float, cpu_s: float, rss: int = 100, pss: int | None = 90) -> Pro
 def test_two_looks_that_are_too_near_make_no_spike_of_cpu():
     times = sorted([*(0.997 + second for second in range(10)), 3.0, 3.002, 8.0])
     samples = [look(at_s, 0.5 * at_s) for at_s in times]
-    (curve,) = role_curves(samples)
+    curve = roles_of(samples)[0].curve
     assert all(span.end_s - span.start_s >= CPU_SPAN_MIN_S for span in curve.cpu)
     assert max(span.cores for span in curve.cpu) < 0.52
     used_s = samples[-1].cpu_user_s - samples[0].cpu_user_s
@@ -142,10 +142,10 @@ def test_cpu_of_the_measure_phase_covers_all_of_it():
     # Busy in the measure phase (10 s to 15 s) only; regular looks fall in the middle of each second.
     regular = [look(second + 0.5, min(5.0, max(0.0, second - 9.5))) for second in range(20)]
     window = Window(10 * SECOND_NS, 15 * SECOND_NS)
-    without = trial_resources(regular, (), (), window, 1_000).role("system")
+    without = trial_resources(roles_of(regular), (), (), window, 1_000).role("system")
     edges = [look(10.0, 0.0), look(15.002, 5.0)]
     samples = sorted([*regular, *edges], key=lambda sample: sample.at_s)
-    found = trial_resources(samples, (), (), window, 1_000).role("system")
+    found = trial_resources(roles_of(samples), (), (), window, 1_000).role("system")
     assert without is not None
     assert found is not None
     assert without.cpu_covers_s == 4
@@ -159,14 +159,14 @@ def test_a_role_has_one_measure_of_memory():
         look(second, 0.0, rss=70_000_000 + second, pss=66_000_000 + second if second % 10 == 0 else None)
         for second in range(25)
     ]
-    (curve,) = role_curves(samples)
+    curve = roles_of(samples)[0].curve
     assert curve.memory_measure == "PSS"
     assert curve.memory_bytes == pytest.approx([66_000_000 + second for second in range(25)])
-    role = trial_resources(samples, (), (), None, None).role("system")
+    role = trial_resources(roles_of(samples), (), (), None, None).role("system")
     assert role is not None
     assert (role.memory_bytes_max, role.memory_measure, role.rss_bytes_max) == (66_000_024, "PSS", 70_000_024)
     denied = [replace(sample, pss_bytes=None) for sample in samples]
-    (curve,) = role_curves(denied)
+    curve = roles_of(denied)[0].curve
     assert (curve.memory_measure, max(curve.memory_bytes)) == ("RSS", 70_000_024)
 
 
@@ -181,7 +181,7 @@ def test_what_a_connection_costs_is_no_matter_of_who_else_maps_the_same_files(gr
         look(end_s - 0.001, 0, 70_000_000 + grown, 50_000_000),
     ]
     held = [replace(frame, held=75, active=25) for frame in frames]
-    cost = trial_resources(samples, held, phases, None, None).system_memory_bytes_per_connection
+    cost = trial_resources(roles_of(samples), held, phases, None, None).system_memory_bytes_per_connection
     assert cost == (None if wanted is None else pytest.approx(wanted, rel=0.01))
 
 

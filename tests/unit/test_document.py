@@ -35,13 +35,17 @@ def encoded(samples: Sequence[int]) -> str:
 
 
 def part(samples: Sequence[int], phase: PhaseName = "measure", **changes: int) -> PhasePart:
-    """Requests that were all answered, after so many microseconds."""
+    """Requests that were all answered, after so many microseconds and in their own phase."""
     histogram = encoded(samples)
-    counts: dict[str, Any] = dict.fromkeys(("timed_out", "failed", "unsent", "in_flight"), 0)
+    counts: dict[str, Any] = dict.fromkeys(
+        ("timed_out", "failed", "unsent", "in_flight", "completed_late"), 0
+    )
     counts |= {"sent": len(samples), "completed": len(samples), **changes}
+    in_window = counts["completed"] - counts["completed_late"] if phase == "measure" else 0
+    counts = {"completed_in_window": in_window, "bytes_received_in_window": 700 * in_window, **counts}
     return PhasePart(
         phase=phase, bytes_sent=40 * len(samples), bytes_received=700 * len(samples), status={"200": len(samples)},
-        latency=histogram, service_time=histogram, lateness=histogram, **counts,
+        unexpected={}, errors={}, latency=histogram, service_time=histogram, lateness=histogram, **counts,
     )  # fmt: skip
 
 
@@ -49,8 +53,11 @@ def frame(worker: int, seq: int, *parts: PhasePart, **changes: Any) -> Frame:
     """The interval of one second that begins ``seq`` seconds after the window did."""
     made = Frame(
         worker=worker, seq=seq, start_ns=START_NS + seq * SECOND_NS, end_ns=START_NS + (seq + 1) * SECOND_NS,
-        held=50, active=10, in_flight=0, backlog=0, opened=0, reconnected=0, closed_by_peer=0, errors={},
-        connect="", cpu_user_ns=(seq + 1) * 1_000_000, cpu_system_ns=(seq + 1) * 2_000_000, parts=parts,
+        held=50, held_min=50, held_lost=0, active=10, active_min=10, active_missing_ns=0, in_flight=0, backlog=0,
+        opened=0, reconnected=0, churned=0, closed_by_peer=0, reset_by_peer=0, syn_retransmissions=0,
+        held_requests=0, held_answers={}, held_unanswered=0, held_lifetime="", receive_wait="", receive_wait_ns_max=0,
+        stall_ns_max=0, errors={}, connect="", tls_handshake="", tls_versions={}, tls_resumed=0,
+        cpu_user_ns=(seq + 1) * 1_000_000, cpu_system_ns=(seq + 1) * 2_000_000, cpu_frames_ns=0, parts=parts,
     )  # fmt: skip
     return dataclasses.replace(made, **changes)
 
@@ -160,7 +167,7 @@ def test_no_interval_is_longer_than_a_step(measured_s: float, lengths: list[floa
     intervals = summarise(account, frames).intervals
     assert [one.length_s for one in intervals] == pytest.approx(lengths)
     assert [one.sent for one in intervals] == [10, 10, 4]
-    # A frame of an older record that spans the window's end is of the last step.
+    # One that spans the window's end is of the last step.
     assert len(summarise(account, [*frames[:2], frame(0, 2, part([100] * 4))]).intervals) == 3
 
 
@@ -216,7 +223,7 @@ def test_what_is_no_histogram_is_refused() -> None:
 
 
 def test_answers_of_the_drain_raise_no_rate() -> None:
-    late = dataclasses.replace(part([1000] * 100), completed_late=40)
+    late = part([1000] * 100, completed_late=40)
     result = summarise(ACCOUNT, [frame(0, 0, part([1000] * 100)), frame(0, 1, late)])
     assert result.requests.completed == 200
     assert result.rate_per_s.achieved == pytest.approx(160 / 2.0)

@@ -143,7 +143,7 @@ def test_what_is_no_record_is_refused_with_a_next_step(tmp_path):
         RunReader.open(tmp_path)
 
 
-@pytest.mark.parametrize(("version", "cause"), [(99, "a later Seatrial"), (1, "an earlier Seatrial")])
+@pytest.mark.parametrize(("version", "cause"), [(99, "a later Seatrial"), (2, "an earlier Seatrial")])
 def test_a_record_of_another_version_is_refused(tmp_path, version, cause):
     with sqlite3.connect(tmp_path / "record.db") as connection:
         connection.execute(f"PRAGMA user_version = {version}")

@@ -80,7 +80,7 @@ LOAD = {
             "latency_us": (dict, NoneType),
         }
     ],
-    "bytes": {"sent": int, "received": int, "received_in_window": MAYBE_INT},
+    "bytes": {"sent": int, "received": int, "received_in_window": int},
     "latency_us": DISTRIBUTION,
     "latency_ours_us": OURS,
     "service_time_us": DISTRIBUTION,

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from tests.support.accounts import account_of
+from tests.unit.test_document import frame as plain_frame
 
 from seatrial._engine import Histogram
 from seatrial.analysis.load.summarise import summarise
@@ -23,24 +24,14 @@ HANDSHAKES_PER_FRAME = 40
 
 def frame(worker: int, second: int, took_us: int | None) -> Frame:
     """Return an interval in which nothing but handshakes happened."""
+    whole = {"start_ns": second * SECOND_NS, "end_ns": (second + 1) * SECOND_NS}
+    if took_us is None:
+        return plain_frame(worker, second, **whole)
     handshakes = Histogram()
-    if took_us is not None:
-        handshakes.record(took_us, HANDSHAKES_PER_FRAME)
-    return Frame.from_json(
-        {
-            "worker": worker,
-            "seq": second,
-            "start_ns": second * SECOND_NS,
-            "end_ns": (second + 1) * SECOND_NS,
-            **dict.fromkeys(("held", "active", "in_flight", "backlog"), 0),
-            **dict.fromkeys(("opened", "reconnected", "closed_by_peer", "cpu_user_ns", "cpu_system_ns"), 0),
-            "errors": {},
-            "connect": "",
-            "parts": [],
-            "tls_handshake": handshakes.encode() if took_us is not None else "",
-            "tls_versions": {"1.2": 10, "1.3": HANDSHAKES_PER_FRAME - 10} if took_us is not None else {},
-            "tls_resumed": 5 if took_us is not None else 0,
-        }
+    handshakes.record(took_us, HANDSHAKES_PER_FRAME)
+    versions = {"1.2": 10, "1.3": HANDSHAKES_PER_FRAME - 10}
+    return plain_frame(
+        worker, second, **whole, tls_handshake=handshakes.encode(), tls_versions=versions, tls_resumed=5
     )
 
 
@@ -74,13 +65,6 @@ def test_a_record_keeps_the_handshakes(took_us: int | None) -> None:
     counters, histograms = split_frame(kept)
     assert join_frame(counters, histograms) == kept
     assert len(histograms) == (1 if took_us is None else 2)
-
-
-def test_frames_of_before_tls_are_read() -> None:
-    document = json.loads(split_frame(frame(0, 1, None))[0])
-    for name in ("tls_versions", "tls_resumed"):
-        del document[name]
-    assert Frame.from_json(document | {"connect": ""}).tls_versions == {}
 
 
 def test_every_worker_knows_of_tls() -> None:

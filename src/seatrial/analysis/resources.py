@@ -7,16 +7,15 @@ on one grid of times by linear interpolation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from seatrial.analysis.load.window import NANOSECONDS, by_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterable, Sequence
 
     from seatrial.analysis.load.window import Window
     from seatrial.generator.frames import Frame
@@ -98,90 +97,115 @@ class RoleCurve:
 
 
 def trial_resources(
-    samples: Sequence[ProcessSample],
+    roles: Sequence[Role],
     frames: Sequence[Frame],
     phases: Sequence[RecordedPhase],
     window: Window | None,
     achieved_per_s: float | None,
 ) -> TrialResources:
     """Return what each role of a trial used."""
-    roles = tuple(_role(role, own, window) for role, own in _by_role(samples).items())
-    system = next((role for role in roles if role.role == "system"), None)
+    used = tuple(_used(role, window) for role in roles)
+    system = next((role for role in used if role.role == "system"), None)
     per_1000 = None
     if system is not None and system.cpu_cores_mean is not None and achieved_per_s:
         per_1000 = system.cpu_cores_mean / achieved_per_s * 1_000
-    own = [sample for sample in samples if sample.role == "system"]
-    return TrialResources(roles, per_1000, _memory_per_connection(own, frames, phases))
+    own = next((role for role in roles if role.name == "system"), None)
+    return TrialResources(used, per_1000, _memory_per_connection(own, frames, phases))
 
 
-def role_curves(samples: Sequence[ProcessSample]) -> tuple[RoleCurve, ...]:
-    """Return each role's use over time, its processes added up."""
-    return tuple(_curve(role, own) for role, own in _by_role(samples).items())
+def roles_of(samples: Iterable[ProcessSample]) -> tuple[Role, ...]:
+    """Return the roles that were looked at, by name."""
+    found: dict[str, list[ProcessSample]] = {}
+    for sample in samples:
+        found.setdefault(sample.role, []).append(sample)
+    return tuple(Role(name, own) for name, own in sorted(found.items()))
 
 
-def _role(role: str, samples: Sequence[ProcessSample], window: Window | None) -> RoleResources:
-    curve = _curve(role, samples)
-    cpu = _cpu_in(samples, window)
+class Role:
+    """The looks at one role: its processes, and what they used together. Each is worked out once, when it is asked."""
+
+    def __init__(self, name: str, samples: Sequence[ProcessSample]) -> None:
+        self.name = name
+        self.samples = samples
+
+    @cached_property
+    def processes(self) -> tuple[Sequence[ProcessSample], ...]:
+        """The looks at each process, by time."""
+        found: dict[int, list[ProcessSample]] = {}
+        for sample in sorted(self.samples, key=attrgetter("at_s")):
+            found.setdefault(sample.pid, []).append(sample)
+        return tuple(found.values())
+
+    @cached_property
+    def at_s(self) -> list[float]:
+        """The times at which the process with the most looks was looked at."""
+        return sorted({sample.at_s for sample in max(self.processes, key=len)})
+
+    @cached_property
+    def cpu_s(self) -> list[float]:
+        """The CPU time that all processes had used, at each look; one that is gone keeps what it used."""
+        import numpy as np
+
+        total = np.zeros(len(self.at_s))
+        for own in self.processes:
+            used = [sample.cpu_user_s + sample.cpu_system_s for sample in own]
+            total += np.interp(self.at_s, [sample.at_s for sample in own], used)
+        return total.tolist()
+
+    @cached_property
+    def curve(self) -> RoleCurve:
+        """Its use over time."""
+        # One measure for the whole role: the sum of a PSS and an RSS is neither.
+        measure: Measure = "PSS" if all(_has_pss(own) for own in self.processes) else "RSS"
+        memory = self.total(_pss if measure == "PSS" else _rss)
+        spans = tuple(self.span(first, last) for first, last in pairwise(_spaced(self.at_s)))
+        return RoleCurve(self.name, tuple(self.at_s), tuple(memory), spans, measure)
+
+    def total(self, held: Callable[[Sequence[ProcessSample]], Sequence[float]]) -> list[float]:
+        """Return what all processes had of something at each look; a process that is gone has nothing."""
+        import numpy as np
+
+        total = np.zeros(len(self.at_s))
+        for own in self.processes:
+            total += np.interp(self.at_s, [sample.at_s for sample in own], held(own), left=0, right=0)
+        return total.tolist()
+
+    def span(self, first: int, last: int) -> CpuSpan:
+        """Return the CPU use between two looks."""
+        start_s, end_s = self.at_s[first], self.at_s[last]
+        return CpuSpan(start_s, end_s, (self.cpu_s[last] - self.cpu_s[first]) / (end_s - start_s))
+
+
+def _used(role: Role, window: Window | None) -> RoleResources:
+    curve = role.curve
+    cpu = _cpu_in(role, window)
     highest = max(
         (span.cores for span in curve.cpu if window is not None and _within(span, window)), default=None
     )
     return RoleResources(
-        role=role,
-        processes=len({sample.pid for sample in samples}),
+        role=role.name,
+        processes=len(role.processes),
         cpu_cores_mean=None if cpu is None else cpu.cores,
         cpu_cores_max=highest,
-        rss_bytes_max=_peak(samples, "rss_bytes") or 0,
+        rss_bytes_max=int(max(role.total(_rss))),
         pss_bytes_max=int(max(curve.memory_bytes)) if curve.memory_measure == "PSS" else None,
-        fds_max=_peak([sample for sample in samples if sample.fds is not None], "fds"),
-        throttled_s=_throttled_s(samples),
+        fds_max=_fds_max(role),
+        throttled_s=_throttled_s(role),
         cpu_covers_s=None if cpu is None else round(cpu.end_s - cpu.start_s, 3),
     )
 
 
-def _curve(role: str, samples: Sequence[ProcessSample]) -> RoleCurve:
-    import numpy as np
-
-    grid, cpu_s = _cpu_s(samples)
-    processes = _by_process(samples).values()
-    # One measure for the whole role: the sum of a PSS and an RSS is neither.
-    measure: Measure = "PSS" if all(_has_pss(own) for own in processes) else "RSS"
-    memory = np.zeros(len(grid))
-    for own in processes:
-        held = _pss(own) if measure == "PSS" else [float(sample.rss_bytes) for sample in own]
-        # A process that is gone holds no memory.
-        memory += np.interp(grid, [sample.at_s for sample in own], held, left=0, right=0)
-    spans = tuple(_span(grid, cpu_s, first, last) for first, last in pairwise(_spaced(grid)))
-    return RoleCurve(role, tuple(grid.tolist()), tuple(memory.tolist()), spans, measure)
-
-
-def _cpu_s(samples: Sequence[ProcessSample]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    # The CPU time that all processes had used, at each look; one that is gone keeps what it used.
-    import numpy as np
-
-    grid = _grid(samples)
-    total = np.zeros(len(grid))
-    for own in _by_process(samples).values():
-        used = [sample.cpu_user_s + sample.cpu_system_s for sample in own]
-        total += np.interp(grid, [sample.at_s for sample in own], used)
-    return grid, total
-
-
-def _spaced(grid: NDArray[np.float64]) -> list[int]:
+def _spaced(at_s: Sequence[float]) -> list[int]:
     # Which looks to take CPU from: far enough apart, the first and the last always among them. The counters are
     # cumulative, so what was used between the others is in the spans all the same.
     kept = [0]
-    for index in range(1, len(grid)):
-        if grid[index] - grid[kept[-1]] >= CPU_SPAN_MIN_S:
+    for index in range(1, len(at_s)):
+        if at_s[index] - at_s[kept[-1]] >= CPU_SPAN_MIN_S:
             kept.append(index)
-    last = len(grid) - 1
+    last = len(at_s) - 1
     if len(kept) > 1 and kept[-1] != last:
         kept[-1] = last
     return kept
-
-
-def _span(grid: NDArray[np.float64], cpu_s: NDArray[np.float64], first: int, last: int) -> CpuSpan:
-    length_s = float(grid[last] - grid[first])
-    return CpuSpan(float(grid[first]), float(grid[last]), float(cpu_s[last] - cpu_s[first]) / length_s)
 
 
 def _has_pss(own: Sequence[ProcessSample]) -> bool:
@@ -205,26 +229,34 @@ def _pss(own: Sequence[ProcessSample]) -> list[float]:
     ]
 
 
-def _grid(samples: Sequence[ProcessSample]) -> NDArray[np.float64]:
-    # The times at which the process with the most looks was looked at.
-    import numpy as np
-
-    longest = max(_by_process(samples).values(), key=len)
-    return np.unique(np.array([sample.at_s for sample in longest], dtype=np.float64))
+def _rss(own: Sequence[ProcessSample]) -> list[float]:
+    return [float(sample.rss_bytes) for sample in own]
 
 
-def _cpu_in(samples: Sequence[ProcessSample], window: Window | None) -> CpuSpan | None:
+def _fds(own: Sequence[ProcessSample]) -> list[float]:
+    return [float(sample.fds) for sample in own if sample.fds is not None]
+
+
+def _fds_max(role: Role) -> int | None:
+    known = [sample for sample in role.samples if sample.fds is not None]
+    if not known:
+        return None
+    of_known = role if len(known) == len(role.samples) else Role(role.name, known)
+    return int(max(of_known.total(_fds)))
+
+
+def _cpu_in(role: Role, window: Window | None) -> CpuSpan | None:
     """Return the use over the measure phase: between the looks at its ends or, without, the outermost within."""
     if window is None:
         return None
     start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
-    grid, cpu_s = _cpu_s(samples)
-    inside = [index for index, at_s in enumerate(grid) if start_s - EDGE_S <= at_s <= end_s + EDGE_S]
+    at_s = role.at_s
+    inside = [index for index, look_s in enumerate(at_s) if start_s - EDGE_S <= look_s <= end_s + EDGE_S]
     if not inside:
         return None
-    first = min(inside, key=lambda index: abs(grid[index] - start_s))
-    last = min(inside, key=lambda index: abs(grid[index] - end_s))
-    return _span(grid, cpu_s, first, last) if grid[last] - grid[first] >= CPU_SPAN_MIN_S else None
+    first = min(inside, key=lambda index: abs(at_s[index] - start_s))
+    last = min(inside, key=lambda index: abs(at_s[index] - end_s))
+    return role.span(first, last) if at_s[last] - at_s[first] >= CPU_SPAN_MIN_S else None
 
 
 def _within(span: CpuSpan, window: Window) -> bool:
@@ -235,15 +267,14 @@ def _within(span: CpuSpan, window: Window) -> bool:
 
 
 def _memory_per_connection(
-    samples: Sequence[ProcessSample], frames: Sequence[Frame], phases: Sequence[RecordedPhase]
+    system: Role | None, frames: Sequence[Frame], phases: Sequence[RecordedPhase]
 ) -> float | None:
     ramp = next((phase for phase in phases if phase.name == "ramp"), None)
-    if ramp is None or ramp.end_s is None or not samples:
+    if ramp is None or ramp.end_s is None or system is None:
         return None
     # Growth is read from RSS: the PSS of a process that stays as it is moves when another program that maps the same
     # files comes or goes, by more than all of its connections take.
-    grid, total = _total(samples, "rss_bytes")
-    looks = list(zip(grid.tolist(), total.tolist(), strict=True))
+    looks = list(zip(system.at_s, system.total(_rss), strict=True))
     before = [memory for at_s, memory in looks if at_s <= ramp.start_s]
     held = [(at_s, memory) for at_s, memory in looks if ramp.start_s < at_s <= ramp.end_s]
     if not before or not held:
@@ -266,40 +297,10 @@ def _connections_at(frames: Sequence[Frame], at_s: float) -> float:
     return total
 
 
-def _by_role(samples: Iterable[ProcessSample]) -> dict[str, list[ProcessSample]]:
-    found: dict[str, list[ProcessSample]] = {}
-    for sample in samples:
-        found.setdefault(sample.role, []).append(sample)
-    return dict(sorted(found.items()))
-
-
-def _by_process(samples: Iterable[ProcessSample]) -> dict[int, list[ProcessSample]]:
-    found: dict[int, list[ProcessSample]] = {}
-    for sample in sorted(samples, key=lambda sample: sample.at_s):
-        found.setdefault(sample.pid, []).append(sample)
-    return found
-
-
-def _peak(samples: Sequence[ProcessSample], name: str) -> int | None:
-    return int(_total(samples, name)[1].max()) if samples else None
-
-
-def _total(samples: Sequence[ProcessSample], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the looks, and what all processes of a role had of something at each."""
-    import numpy as np
-
-    grid = _grid(samples)
-    total = np.zeros(len(grid))
-    for own in _by_process(samples).values():
-        held = [float(getattr(sample, name)) for sample in own]
-        total += np.interp(grid, [sample.at_s for sample in own], held, left=0, right=0)
-    return grid, total
-
-
-def _throttled_s(samples: Sequence[ProcessSample]) -> float | None:
+def _throttled_s(role: Role) -> float | None:
     found = [
         (own[-1].throttled_s or 0.0) - (own[0].throttled_s or 0.0)
-        for own in _by_process(samples).values()
+        for own in role.processes
         if own[-1].throttled_s is not None
     ]
     return max(found, default=None)

@@ -7,7 +7,7 @@ Times are CLOCK_MONOTONIC nanoseconds of the worker's host.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 PhaseName = Literal["warmup", "measure"]
@@ -19,38 +19,31 @@ class PhasePart:
 
     ``sent = completed + timed_out + failed + in_flight`` holds over the sum of all frames; ``in_flight`` and ``unsent``
     are non-zero only in the last one. ``completed_in_window`` of the completed came within the measure window, and
-    ``bytes_received_in_window`` of the bytes (both None in older records), ``completed_late`` after it. Each histogram
+    ``bytes_received_in_window`` of the bytes, ``completed_late`` after it. Each histogram
     is base64 V2, in microseconds; ``latency`` has one sample for each intended request (at-least samples for those that
     never completed), the others one for each sent request. ``lateness`` counts from the intended time or, where every
     connection was busy then, from when one was free: it is the generator's own error. It has no samples in closed loop.
-    ``errors`` counts the requests of this phase that failed or timed out, by kind; older records have none.
+    ``errors`` counts the requests of this phase that failed or timed out, by kind.
     """
 
     phase: PhaseName
     sent: int
     completed: int
+    completed_in_window: int
+    completed_late: int
     timed_out: int
     failed: int
     unsent: int
     in_flight: int
     bytes_sent: int
     bytes_received: int
+    bytes_received_in_window: int
     status: Mapping[str, int]
+    unexpected: Mapping[str, int]
+    errors: Mapping[str, int]
     latency: str
     service_time: str
     lateness: str
-    unexpected: Mapping[str, int] = field(default_factory=dict)
-    completed_late: int = 0
-    errors: Mapping[str, int] = field(default_factory=dict)
-    completed_in_window: int | None = None
-    bytes_received_in_window: int | None = None
-
-    @property
-    def answered_in_window(self) -> int:
-        """Return the answers that came within the window; of a warm-up in older records none is known."""
-        if self.completed_in_window is not None:
-            return self.completed_in_window
-        return self.completed - self.completed_late if self.phase == "measure" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +54,10 @@ class Frame:
     ``connect`` is a base64 V2 histogram of the connect times in microseconds, ``tls_handshake`` one of the handshakes
     that followed them; ``tls_versions`` counts those by the version agreed upon. CPU times are cumulative, gauges are
     as of ``end_ns``. ``churned`` connections were closed because they had served their time. ``receive_wait`` is
-    a base64 V2 histogram of how long answers lay unread in microseconds ("" in older records), ``receive_wait_ns_max``
+    a base64 V2 histogram of how long answers lay unread in microseconds, ``receive_wait_ns_max``
     the longest, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
     ``held_min`` and ``active_min`` are the fewest of each kind at any moment of the interval, ``active_missing_ns`` the
-    time for which active ones were missing, added up over all of them; None in records that are older than these;
+    time for which active ones were missing, added up over all of them;
     ``held_lost`` counts those that the peer ended. Of the ``held_requests`` that they sent, ``held_answers``
     counts the answers by the class of their status, ``held_unanswered`` those that had none when the next was
     sent or the connection ended. ``held_lifetime`` is a base64 V2 histogram of how long held connections lived
@@ -76,35 +69,35 @@ class Frame:
     start_ns: int
     end_ns: int
     held: int
+    held_min: int
+    held_lost: int
     active: int
+    active_min: int
+    active_missing_ns: int
     in_flight: int
     backlog: int
     opened: int
     reconnected: int
+    churned: int
     closed_by_peer: int
+    reset_by_peer: int
+    syn_retransmissions: int
+    held_requests: int
+    held_answers: Mapping[str, int]
+    held_unanswered: int
+    held_lifetime: str
+    receive_wait: str
+    receive_wait_ns_max: int
+    stall_ns_max: int
     errors: Mapping[str, int]
     connect: str
+    tls_handshake: str
+    tls_versions: Mapping[str, int]
+    tls_resumed: int
     cpu_user_ns: int
     cpu_system_ns: int
+    cpu_frames_ns: int
     parts: tuple[PhasePart, ...]
-    churned: int = 0
-    reset_by_peer: int = 0
-    syn_retransmissions: int = 0
-    cpu_frames_ns: int = 0
-    held_requests: int = 0
-    held_answers: Mapping[str, int] = field(default_factory=dict)
-    held_unanswered: int = 0
-    held_lifetime: str = ""
-    receive_wait_ns_max: int = 0
-    stall_ns_max: int = 0
-    tls_handshake: str = ""
-    tls_versions: Mapping[str, int] = field(default_factory=dict)
-    tls_resumed: int = 0
-    held_min: int | None = None
-    active_min: int | None = None
-    active_missing_ns: int | None = None
-    held_lost: int = 0
-    receive_wait: str = ""
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Frame:

@@ -126,7 +126,7 @@ def trial_line(
     first_s: float | None,
 ) -> str:
     """Return what came of a trial: its number, case, rate, p50 and p99, whether it is believed, and the time left."""
-    parts = [] if ended.state == events.COMPLETED else [ended.state]
+    parts = [] if ended.state == events.COMPLETED else [events.ending_text(ended.state, ended.failure)]
     if outcome is not None:
         load, validity = outcome
         parts += [] if load is None else _figures(load)

@@ -6,7 +6,7 @@ Times named ``at_s`` are CLOCK_MONOTONIC seconds of the host that runs the progr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,11 @@ Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
 RunEnd = Literal["finished", "interrupted", "failed"]
 Author = Literal["seatrial", "person"]
 
-COMPLETED = "completed"
-CUT_OFF = "cut off"
+TrialEnd = Literal["completed", "cut off", "failed"]
+
+COMPLETED: Final = "completed"
+CUT_OFF: Final = "cut off"
+FAILED: Final = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +139,23 @@ class TrialFacts:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial is over; ``state`` is "completed", "cut off" or "failed: reason".
+    """A trial is over; ``failure`` is why, where it failed.
 
     ``reasons`` are reasons to doubt the trial that are known already, as mappings of ``code``, ``text`` and ``remedy``.
     """
 
     trial: int
-    state: str
+    state: TrialEnd
     at_s: float
     counts: TrialCounts = field(default_factory=TrialCounts)
     facts: TrialFacts = field(default_factory=TrialFacts)
     reasons: tuple[Mapping[str, str], ...] = ()
+    failure: str | None = None
+
+
+def ending_text(state: str, failure: str | None) -> str:
+    """Return how a trial ended, as a person reads it: ``completed``, ``failed: no port was free``."""
+    return state if failure is None else f"{state}: {failure}"
 
 
 @dataclass(frozen=True, slots=True)

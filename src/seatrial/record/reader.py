@@ -159,11 +159,20 @@ class RunReader:
         found = self._rows.read(account_of, "loads", "WHERE trial = ?", trial, trial=trial)
         return found[0] if found else None
 
-    def frames(self, trial: int) -> tuple[Frame, ...]:
-        """Return every frame of a trial, in order of arrival."""
-        histograms: dict[int, list[tuple[str, str, bytes]]] = {}
+    def frames(self, trial: int, take: Callable[[bytes], str] | None = None) -> tuple[Frame, ...]:
+        """Return every frame of a trial, in order of arrival.
+
+        ``take`` returns a histogram in base64, or raises ``ValueError`` where it is none; without, the engine looks.
+        """
+        histograms: dict[int, list[tuple[str, str, str]]] = {}
         of_trial = "WHERE frame IN (SELECT id FROM frames WHERE trial = ?)"
-        for frame, histogram in self._rows.read(_histogram, "frame_histograms", of_trial, trial, trial=trial):
+
+        def histogram_of(row: sqlite3.Row) -> tuple[int, tuple[str, str, str]]:
+            return row["frame"], (row["phase"], row["kind"], (take or _looked_at)(row["data"]))
+
+        for frame, histogram in self._rows.read(
+            histogram_of, "frame_histograms", of_trial, trial, trial=trial
+        ):
             histograms.setdefault(frame, []).append(histogram)
         return self._rows.read(
             lambda row: join_frame(row["counters"], histograms.get(row["id"], ())),
@@ -222,7 +231,7 @@ class RunReader:
         return self._rows.read(convert, table, "WHERE trial = ? ORDER BY at_s, id", trial, trial=trial)
 
     def _trials(self, rest: str, *values: object) -> tuple[rows.RecordedTrial, ...]:
-        unfinished = "running" if self.is_live() else CUT_OFF
+        unfinished: rows.TrialState = "running" if self.is_live() else CUT_OFF
         of_one = "WHERE trial = ?" if values else ""
         counts = dict(self._rows.read(_counts, "counts", of_one, *values))
         return self._rows.read(
@@ -232,7 +241,9 @@ class RunReader:
             *values,
         )
 
-    def _trial(self, row: sqlite3.Row, counts: TrialCounts, unfinished: str) -> rows.RecordedTrial:
+    def _trial(
+        self, row: sqlite3.Row, counts: TrialCounts, unfinished: rows.TrialState
+    ) -> rows.RecordedTrial:
         def document(name: str, otherwise: Any) -> Any:
             try:
                 return otherwise if row[name] is None else json.loads(row[name])
@@ -247,6 +258,7 @@ class RunReader:
             repeat=row["repeat"],
             order=row["ord"],
             state=row["state"] or unfinished,
+            failure=row["failure"],
             started_s=row["started_s"],
             started_utc=row["started_utc"],
             ended_s=row["ended_s"],
@@ -276,12 +288,11 @@ def _change(row: sqlite3.Row) -> Mapping[str, Any]:
     return detail
 
 
-def _histogram(row: sqlite3.Row) -> tuple[int, tuple[str, str, bytes]]:
-    data = row["data"]
-    if data:
-        # One that does not decode would break whatever merges it.
-        Histogram.decode(base64.b64encode(data).decode("ascii"))
-    return row["frame"], (row["phase"], row["kind"], data)
+def _looked_at(data: bytes) -> str:
+    # One that does not decode would break whatever merges it.
+    encoded = base64.b64encode(data).decode("ascii")
+    Histogram.decode(encoded)
+    return encoded
 
 
 def _counts(row: sqlite3.Row) -> tuple[int, TrialCounts]:

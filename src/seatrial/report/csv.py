@@ -35,7 +35,7 @@ def _row(case: CaseSummary, trial: TrialSummary) -> dict[str, Any]:
         **{f"variable_{name}": value for name, value in case.case.variables},
         "repeat": trial.repeat,
         "order": trial.order,
-        "state": trial.state,
+        "state": trial.ending,
         "validity": trial.validity.state,
         "validity_reasons": "; ".join(reason.code for reason in trial.validity.reasons),
         "set_aside": trial in case.set_aside,

@@ -85,7 +85,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "trial": trial.trial,
         "repeat": trial.repeat,
         "order": trial.order,
-        "state": trial.state,
+        "state": trial.ending,
         "started_utc": trial.started_utc,
         "validity": _validity(trial.validity),
         "remarks": list(trial.remarks),

@@ -16,6 +16,7 @@ from seatrial.machine.sockets import free_address
 from seatrial.record.events import (
     COMPLETED,
     CUT_OFF,
+    FAILED,
     Event,
     Noted,
     Phase,
@@ -87,7 +88,11 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
         desk.record(Noted("seatrial", _in_words(error), plan.order))
         because = f" ({error.cause})" if error.cause else ""
         ended = TrialEnded(
-            plan.order, f"failed: {error.what}{because}", time.monotonic(), reasons=(_failure(error),)
+            plan.order,
+            FAILED,
+            time.monotonic(),
+            reasons=(_failure(error),),
+            failure=f"{error.what}{because}",
         )
     finally:
         await testbed.put_back()

@@ -50,20 +50,11 @@ def errors_in(frames: Sequence[Frame], window: Window) -> dict[str, int]:
 
 def _of_connections(frame: Frame) -> Counter[str]:
     """Return what broke apart from requests: connections that were not established, and such as broke while idle."""
-    by_request = sum((Counter(part.errors) for part in frame.parts), Counter[str]())
-    if not by_request and any(part.failed or part.timed_out for part in frame.parts):
-        # Older frames do not count those of requests apart.
-        return Counter({kind: count for kind, count in frame.errors.items() if is_of_connection(kind)})
-    return Counter(frame.errors) - by_request
+    return Counter(frame.errors) - sum((Counter(part.errors) for part in frame.parts), Counter[str]())
 
 
-def _of_requests(frame: Frame) -> Mapping[str, int]:
-    parts = [part for part in frame.parts if part.phase == "measure"]
-    counted = sum((Counter(part.errors) for part in parts), Counter[str]())
-    if counted or not any(part.failed or part.timed_out for part in parts):
-        return counted
-    # Older frames do not count by phase.
-    return {kind: count for kind, count in frame.errors.items() if not is_of_connection(kind)}
+def _of_requests(frame: Frame) -> Counter[str]:
+    return sum((Counter(part.errors) for part in frame.parts if part.phase == "measure"), Counter[str]())
 
 
 def held_answers_text(load: LoadResult) -> str | None:

@@ -13,6 +13,7 @@ from seatrial.analysis.load.window import EDGE_NS, NANOSECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from seatrial.analysis.load.histograms import Merge
     from seatrial.analysis.load.window import Window
     from seatrial.generator.frames import Frame, PhasePart
 
@@ -29,12 +30,16 @@ class Step:
     drain: bool
 
 
-def intervals_of(window: Window, interval_s: float, frames: Iterable[Frame]) -> tuple[Interval, ...]:
+def intervals_of(
+    window: Window, interval_s: float, frames: Iterable[Frame], merge: Merge = merge
+) -> tuple[Interval, ...]:
     """Return each step of the window, the last as long as the window leaves it, and what the drain held, if anything.
 
     A frame is of the step in which it began: frames begin where steps do, and the last one ends with the window.
     """
-    return tuple(_interval(step, own) for step, own in frames_by_step(window, interval_s, frames).items())
+    return tuple(
+        _interval(step, own, merge) for step, own in frames_by_step(window, interval_s, frames).items()
+    )
 
 
 def frames_by_step(window: Window, interval_s: float, frames: Iterable[Frame]) -> dict[Step, list[Frame]]:
@@ -64,7 +69,7 @@ def _measured(frame: Frame) -> list[PhasePart]:
     return [part for part in frame.parts if part.phase == "measure"]
 
 
-def _interval(step: Step, frames: Sequence[Frame]) -> Interval:
+def _interval(step: Step, frames: Sequence[Frame], merge: Merge) -> Interval:
     parts = [part for frame in frames for part in _measured(frame)]
     # Workers that only hold idle connections send frames without requests.
     held = {frame.worker: frame.held for frame in frames}
@@ -75,7 +80,7 @@ def _interval(step: Step, frames: Sequence[Frame]) -> Interval:
         drain=step.drain,
         sent=sum(part.sent for part in parts),
         completed=sum(part.completed for part in parts),
-        answered=sum(part.answered_in_window for frame in frames for part in frame.parts),
+        answered=sum(part.completed_in_window for frame in frames for part in frame.parts),
         errors=sum(part.failed + part.timed_out for part in parts),
         held=sum(held.values()),
         latency_us={"p50": latency.quantile_us(0.5), "p99": latency.quantile_us(0.99), "max": latency.max_us},

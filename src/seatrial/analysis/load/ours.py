@@ -19,16 +19,18 @@ requests, by the queue that it makes at the system, is not in it: see ``docs/con
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from seatrial._engine import Histogram
 from seatrial.analysis.load.distribution import Percentiles
-from seatrial.analysis.load.histograms import QUANTILES, merge
+from seatrial.analysis.load.histograms import QUANTILES, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from seatrial.generator.frames import Frame
+
+Kind = TypeVar("Kind", bound=Samples)
 
 WORTH_SHOWING = 0.1
 """From this part of a percentile on it is said how much of it may be ours."""
@@ -43,18 +45,18 @@ def worth_showing(value_us: float, ours_us: float) -> bool:
     return ours_us > WORTH_SHOWING * value_us
 
 
-@dataclass(slots=True)
-class Parts:
+@dataclass(frozen=True, slots=True)
+class Parts(Generic[Kind]):
     """The histograms of some requests, and the longest stop of a loop: all that the bounds are made from."""
 
-    latency: Histogram
-    service_time: Histogram
-    lateness: Histogram
-    receive_wait: Histogram
+    latency: Kind
+    service_time: Kind
+    lateness: Kind
+    receive_wait: Kind
     stall_us: int = 0
 
     @classmethod
-    def of(cls, frames: Iterable[Frame]) -> Parts:
+    def of(cls, frames: Iterable[Frame], merge: Callable[[Iterable[str]], Kind]) -> Parts[Kind]:
         """Merge those of the measure phase."""
         measuring = [frame for frame in frames if any(part.phase == "measure" for part in frame.parts)]
         parts = [part for frame in measuring for part in frame.parts if part.phase == "measure"]
@@ -66,14 +68,8 @@ class Parts:
             max((frame.stall_ns_max for frame in measuring), default=0) // 1_000,
         )
 
-    def add(self, other: Parts) -> None:
-        """Add the requests of another trial."""
-        for name in ("latency", "service_time", "lateness", "receive_wait"):
-            getattr(self, name).add(getattr(other, name))
-        self.stall_us = max(self.stall_us, other.stall_us)
 
-
-def latency_ours(parts: Parts) -> Percentiles | None:
+def latency_ours(parts: Parts[Kind]) -> Percentiles | None:
     """Return the generator's part of the latencies; None without samples.
 
     Without a schedule to be late against, latencies are service times.
@@ -90,7 +86,7 @@ def latency_ours(parts: Parts) -> Percentiles | None:
     )
 
 
-def service_time_ours(parts: Parts) -> Percentiles | None:
+def service_time_ours(parts: Parts[Kind]) -> Percentiles | None:
     """Return the generator's part of the service times; None without samples."""
     requests = parts.service_time.count
     if not requests:
@@ -100,14 +96,14 @@ def service_time_ours(parts: Parts) -> Percentiles | None:
     return replace(ours, **_stopped(parts, ours))
 
 
-def _stopped(parts: Parts, ours: Percentiles) -> dict[str, int]:
+def _stopped(parts: Parts[Kind], ours: Percentiles) -> dict[str, int]:
     whole = parts.service_time
     few = [name for name, quantile in QUANTILES.items() if (1 - quantile) * whole.count < 1]
     values = {name: whole.quantile_us(QUANTILES[name]) for name in few} | {"max": whole.max_us}
     return {name: max(getattr(ours, name), min(value, parts.stall_us)) for name, value in values.items()}
 
 
-def _ours(whole: Histogram, mean_us: float, system_us: Callable[[float], float]) -> Percentiles:
+def _ours(whole: Samples, mean_us: float, system_us: Callable[[float], float]) -> Percentiles:
     def ours_us(quantile: float) -> int:
         return max(0, round(whole.quantile_us(quantile) - max(0.0, system_us(quantile))))
 
@@ -116,11 +112,11 @@ def _ours(whole: Histogram, mean_us: float, system_us: Callable[[float], float])
     return Percentiles(mean=round(mean_us, 3), max=ours_us(1.0), **shares)
 
 
-def _sum_us(histogram: Histogram) -> float:
+def _sum_us(histogram: Samples) -> float:
     return histogram.mean_us * histogram.count if histogram.count else 0.0
 
 
-def _system_latency(parts: Parts, quantile: float) -> float:
+def _system_latency(parts: Parts[Kind], quantile: float) -> float:
     requests = parts.latency.count
     return max(
         parts.latency.quantile_us(quantile - share)
@@ -130,7 +126,7 @@ def _system_latency(parts: Parts, quantile: float) -> float:
     )
 
 
-def _system_service(parts: Parts, quantile: float, requests: int) -> float:
+def _system_service(parts: Parts[Kind], quantile: float, requests: int) -> float:
     return max(
         _at_rank(parts.service_time, (quantile - share) * requests, requests)
         - _exceeded_by(parts.receive_wait, share * requests)
@@ -138,20 +134,20 @@ def _system_service(parts: Parts, quantile: float, requests: int) -> float:
     )
 
 
-def _splits(quantile: float) -> Iterator[float]:
-    yield 0.0
-    yield from (share * (1 - quantile) for share in _SHARES_OF_TAIL if share * (1 - quantile) < quantile)
-    yield from (share for share in _SHARES if share < quantile)
+@cache
+def _splits(quantile: float) -> tuple[float, ...]:
+    of_tail = (share * (1 - quantile) for share in _SHARES_OF_TAIL)
+    return (0.0, *(share for share in (*of_tail, *_SHARES) if share < quantile))
 
 
-def _exceeded_by(histogram: Histogram, samples: float) -> int:
+def _exceeded_by(histogram: Samples, samples: float) -> int:
     """Return the value above which there are at most so many samples."""
     if not histogram.count or samples >= histogram.count:
         return 0
     return histogram.quantile_us(1 - samples / histogram.count)
 
 
-def _at_rank(histogram: Histogram, rank: float, requests: int) -> int:
+def _at_rank(histogram: Samples, rank: float, requests: int) -> int:
     """Return the value of this rank, where requests that have no sample are taken to be the fastest."""
     rank -= requests - histogram.count
     return histogram.quantile_us(rank / histogram.count) if histogram.count and rank > 0 else 0

@@ -95,7 +95,7 @@ class Bytes:
 
     sent: int
     received: int
-    received_in_window: int | None
+    received_in_window: int
 
 
 @dataclass(frozen=True, slots=True)

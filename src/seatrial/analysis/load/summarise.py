@@ -36,7 +36,7 @@ from seatrial.generator.routes import merged_routes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from seatrial.analysis.load.distribution import Distribution
+    from seatrial.analysis.load.histograms import Merge, Samples
     from seatrial.generator.account import Asked, LoadAccount
     from seatrial.generator.frames import Frame, PhasePart
     from seatrial.generator.messages import Hello
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from seatrial.machine.shares import CpuShares
 
 
-def summarise(account: LoadAccount, frames: Sequence[Frame], seen: Window | None = None) -> LoadResult:
+def summarise(
+    account: LoadAccount, frames: Sequence[Frame], seen: Window | None = None, merge: Merge = merge
+) -> LoadResult:
     """Merge the frames of all workers over the measure window; ``seen`` is that of a load which was cut.
 
     Counts are of requests whose intended send time lies in the window, wherever their answers fell; the
@@ -53,7 +55,7 @@ def summarise(account: LoadAccount, frames: Sequence[Frame], seen: Window | None
     window, asked = window_of(account, frames, seen), account.asked
     hellos, dones = account.hellos, account.dones
     parts = [part for frame in frames for part in frame.parts if part.phase == "measure"]
-    histograms = Parts.of(frames)
+    histograms = Parts.of(frames, merge)
     answers = _answers(frames, parts)
     requests = _requests(parts)
     result = LoadResult(
@@ -69,7 +71,7 @@ def summarise(account: LoadAccount, frames: Sequence[Frame], seen: Window | None
         validity=Validity(),
         window_s=window.length_s,
         rate_per_s=_rate(asked, window, answers),
-        connections=_connections(asked, frames, window),
+        connections=_connections(asked, frames, window, merge),
         requests=requests,
         answers=answers,
         findings=(),
@@ -82,7 +84,8 @@ def summarise(account: LoadAccount, frames: Sequence[Frame], seen: Window | None
         ),
         status_expected=asked.status_expected,
         routes=tuple(
-            _route(route) for route in merged_routes(report for done in dones for report in done.routes)
+            _route(route, merge)
+            for route in merged_routes(report for done in dones for report in done.routes)
         ),
         bytes=_bytes(frames, parts),
         latency_us=distribution(histograms.latency),
@@ -90,13 +93,13 @@ def summarise(account: LoadAccount, frames: Sequence[Frame], seen: Window | None
         service_time_us=distribution(histograms.service_time),
         service_time_ours_us=service_time_ours(histograms),
         lateness_us=distribution(histograms.lateness),
-        connect_us=_distribution(frame.connect for frame in frames),
-        tls_handshake_us=_distribution(frame.tls_handshake for frame in frames) if asked.tls else None,
+        connect_us=distribution(merge(frame.connect for frame in frames)),
+        tls_handshake_us=distribution(merge(frame.tls_handshake for frame in frames)) if asked.tls else None,
         tls=tls_counts(frames, window) if asked.tls else None,
         generator=_generator(account, frames, window, requests.completed + answers.to_warmup, histograms),
         machine=_machine(account.cost.cpu),
         remarks=(),
-        intervals=intervals_of(window, asked.interval_s, frames),
+        intervals=intervals_of(window, asked.interval_s, frames, merge),
     )
     return with_findings(result)
 
@@ -136,23 +139,23 @@ def _requests(parts: Sequence[PhasePart]) -> Requests:
 
 
 def _answers(frames: Sequence[Frame], parts: Sequence[PhasePart]) -> Answers:
-    in_window = sum(part.answered_in_window for frame in frames for part in frame.parts)
+    in_window = sum(part.completed_in_window for frame in frames for part in frame.parts)
     return Answers(
         in_window=in_window,
-        to_warmup=in_window - sum(part.answered_in_window for part in parts),
+        to_warmup=in_window - sum(part.completed_in_window for part in parts),
         of_intended=None,
         unexpected=0,
     )
 
 
-def _connections(asked: Asked, frames: Sequence[Frame], window: Window) -> Connections:
+def _connections(asked: Asked, frames: Sequence[Frame], window: Window, merge: Merge) -> Connections:
     lifetimes = [frame.held_lifetime for frame in frames if frame.held_lifetime]
     return Connections(
         active=Established(asked.active, _established(frames, window, "active")),
         held=Established(asked.held, _established(frames, window, "held")),
         **{name: sum(getattr(frame, name) for frame in frames) for name in _CONNECTION_COUNTERS},
         held_answers=_added_up(frame.held_answers for frame in frames),
-        held_lifetime_us=_distribution(lifetimes) if lifetimes else None,
+        held_lifetime_us=distribution(merge(lifetimes)) if lifetimes else None,
     )
 
 
@@ -175,16 +178,15 @@ def _established(frames: Sequence[Frame], window: Window, name: Literal["held", 
 
 
 def _bytes(frames: Iterable[Frame], parts: Sequence[PhasePart]) -> Bytes:
-    known = [part.bytes_received_in_window for frame in frames for part in frame.parts]
     return Bytes(
         sent=sum(part.bytes_sent for part in parts),
         received=sum(part.bytes_received for part in parts),
-        received_in_window=None if None in known else sum(count for count in known if count is not None),
+        received_in_window=sum(part.bytes_received_in_window for frame in frames for part in frame.parts),
     )
 
 
 def _generator(
-    account: LoadAccount, frames: Sequence[Frame], window: Window, answers: int, histograms: Parts
+    account: LoadAccount, frames: Sequence[Frame], window: Window, answers: int, histograms: Parts[Samples]
 ) -> GeneratorUse:
     user_s, system_s, frames_s = _cpu_in_window(frames, window)
     # CPU counts from the window's start to the end of the drain, and so do the answers that it is divided by.
@@ -219,7 +221,7 @@ def _machine(cpu: CpuShares | None) -> MachineUse:
     return MachineUse(round(cpu.others, 4), round(cpu.idle, 4), round(cpu.steal, 4))
 
 
-def _route(route: Route) -> RouteResult:
+def _route(route: Route, merge: Merge) -> RouteResult:
     return RouteResult(
         route.route,
         route.sent,
@@ -227,12 +229,8 @@ def _route(route: Route) -> RouteResult:
         route.failed,
         route.unexpected,
         route.completed_in_all,
-        _distribution(route.latencies) if route.latencies else None,
+        distribution(merge(route.latencies)) if route.latencies else None,
     )
-
-
-def _distribution(encoded: Iterable[str]) -> Distribution:
-    return distribution(merge(encoded))
 
 
 def _cpu_in_window(frames: Iterable[Frame], window: Window) -> tuple[float, float, float]:

@@ -107,9 +107,7 @@ def gauge_in(
 def _missing(workers: Sequence[Sequence[Frame]], window: Window, requested: int) -> float | None:
     known = [frame.active_missing_ns for own in workers for frame in window.inside(own)]
     whole_ns = requested * (window.end_ns - window.start_ns)
-    if not known or whole_ns <= 0 or None in known:
-        return None
-    return sum(missing_ns for missing_ns in known if missing_ns is not None) / whole_ns
+    return sum(known) / whole_ns if known and whole_ns > 0 else None
 
 
 def _at_start(own: Sequence[Frame], window: Window, name: str) -> int:
@@ -125,13 +123,12 @@ def _at_end(own: Sequence[Frame], window: Window, name: str) -> int:
 
 
 def _lowest(own: Sequence[Frame], window: Window, name: str) -> int:
-    """Return the fewest of one worker: at the start, at each interval's end and, where known, in between."""
+    """Return the fewest of one worker: at the start, at each interval's end and in between."""
     if window.outlives(own):
         return 0
     known = [frame for frame in window.before(own)[-1:] if frame.end_ns >= window.start_ns - EDGE_NS]
     seen: list[int] = [getattr(frame, name) for frame in known + window.inside(own)]
-    within = (getattr(frame, f"{name}_min") for frame in window.begun_in(own))
-    seen += [fewest for fewest in within if fewest is not None]
+    seen += [getattr(frame, f"{name}_min") for frame in window.begun_in(own)]
     return min(seen, default=0)
 
 

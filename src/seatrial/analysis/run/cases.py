@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.histograms import distribution_of, spectrum
-from seatrial.analysis.load.ours import Parts, latency_ours, service_time_ours
+from seatrial.analysis.load.ours import latency_ours, service_time_ours
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.model import CaseSummary, TrialSummary
@@ -18,25 +18,26 @@ from seatrial.analysis.validity.rules import drivers_differ
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from seatrial.analysis.load.decoded import Buckets
+    from seatrial.analysis.load.ours import Parts
     from seatrial.analysis.reasons import Direction
-    from seatrial.generator.frames import Frame
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective
 
 
 def case_summary(
     case: RecordedCase,
     trials: Sequence[TrialSummary],
-    frames: Iterable[Sequence[Frame]],
+    parts: Sequence[Parts[Buckets]],
     objectives: Sequence[RecordedObjective],
     repeats: int = 0,
 ) -> CaseSummary:
-    """Put a case together; its percentiles are merged from ``frames``, those of each of its trials.
+    """Put a case together; its percentiles are merged from ``parts``, those of each of its trials.
 
     ``repeats`` is how many trials were planned: with fewer there is no PASS.
     """
-    parts = Parts.of(())
-    for of_trial in frames:
-        parts.add(Parts.of(of_trial))
+    from seatrial.analysis.load.decoded import together
+
+    whole = together(parts)
     reasons = [reason for trial in trials for reason in trial.validity.reasons] + _drivers_mixed(trials)
     doubt = Validity(tuple(reasons)).direction
     verdict = judge_case(objectives, _measured(case, trials), doubt=doubt, repeats=repeats)
@@ -47,11 +48,11 @@ def case_summary(
         validity=Validity(_of_each_code(reasons)),
         verdict=verdict,
         trials=tuple(trials),
-        latency_us=distribution_of(parts.latency),
-        service_time_us=distribution_of(parts.service_time),
-        latency_ours_us=latency_ours(parts),
-        service_time_ours_us=service_time_ours(parts),
-        spectrum=spectrum(parts.latency),
+        latency_us=distribution_of(whole.latency),
+        service_time_us=distribution_of(whole.service_time),
+        latency_ours_us=latency_ours(whole),
+        service_time_ours_us=service_time_ours(whole),
+        spectrum=spectrum(whole.latency),
         spreads=_spreads(trials),
         repeats=repeats,
     )

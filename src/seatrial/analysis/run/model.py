@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.run.labels import variables_text
 from seatrial.errors import ExitCode
+from seatrial.record.events import ending_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +76,12 @@ class TrialSummary:
     resources: TrialResources
     phases: tuple[RecordedPhase, ...]
     series: TrialSeries
+    failure: str | None = None
+
+    @property
+    def ending(self) -> str:
+        """How it ended, as a person reads it."""
+        return ending_text(self.state, self.failure)
 
 
 @dataclass(frozen=True, slots=True)

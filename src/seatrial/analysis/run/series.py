@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.window import NANOSECONDS
-from seatrial.analysis.resources import CpuSpan, RoleCurve, role_curves
+from seatrial.analysis.resources import CpuSpan, Role, RoleCurve
 from seatrial.analysis.run.model import SeriesPoint, TrialSeries
 from seatrial.analysis.run.steps import POINTS_LIMIT, Step, steps_of
 from seatrial.workload.profile import is_constant, rate_between
@@ -15,8 +14,8 @@ from seatrial.workload.profile import is_constant, rate_between
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from seatrial.analysis.load.histograms import Merge
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import ProcessSample
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
 
 _WITH_REQUESTS = ("warm up", "measure")
@@ -27,13 +26,17 @@ def trial_series(
     trial: RecordedTrial,
     phases: Sequence[RecordedPhase],
     frames: Sequence[Frame],
-    samples: Sequence[ProcessSample],
+    roles: Sequence[Role],
+    merge: Merge,
 ) -> TrialSeries:
     """Return the curves of one trial, times counting from its start, at most about 2,000 points each."""
-    roles = tuple(_shifted(_thinned(curve), trial.started_s) for curve in role_curves(samples))
+    curves = tuple(_shifted(_thinned(role.curve), trial.started_s) for role in roles)
     measure_ns = next((round(phase.start_s * NANOSECONDS) for phase in phases if phase.name == "measure"), 0)
-    points = tuple(_point(case, step, trial.started_s, measure_ns) for step in steps_of(frames, phases))
-    return TrialSeries(points, roles)
+    points = tuple(
+        _point(step, trial.started_s, merge, _requested_per_s(case, step, measure_ns))
+        for step in steps_of(frames, phases)
+    )
+    return TrialSeries(points, curves)
 
 
 def from_start(phases: Sequence[RecordedPhase], started_s: float) -> tuple[RecordedPhase, ...]:
@@ -48,14 +51,14 @@ def from_start(phases: Sequence[RecordedPhase], started_s: float) -> tuple[Recor
     )
 
 
-def _point(case: RecordedCase, step: Step, started_s: float, measure_ns: int) -> SeriesPoint:
+def _point(step: Step, started_s: float, merge: Merge, requested_per_s: float | None) -> SeriesPoint:
     latency = merge(part.latency for frame in step.frames for part in frame.parts)
     last = {frame.worker: frame for frame in step.frames}
     return SeriesPoint(
         start_s=step.start_ns / NANOSECONDS - started_s,
         end_s=step.end_ns / NANOSECONDS - started_s,
         phase=step.phase,
-        requested_per_s=_requested_per_s(case, step, measure_ns),
+        requested_per_s=requested_per_s,
         sent_per_s=step.per_s(step.sent),
         completed_per_s=step.per_s(step.completed),
         latency_us_p50=latency.quantile_us(0.5) if latency.count else None,

@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.resources import trial_resources
+from seatrial.analysis.load.ours import Parts
+from seatrial.analysis.resources import roles_of, trial_resources
 from seatrial.analysis.run.answers import answers_of
 from seatrial.analysis.run.attempts import divided, uneven, without_retries
 from seatrial.analysis.run.cases import case_summary
@@ -20,6 +21,7 @@ from seatrial.record.tables.rows import JournalEntry
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from seatrial.analysis.load.decoded import Buckets, Decoded
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Validity
     from seatrial.generator.frames import Frame
@@ -101,11 +103,14 @@ class Requirements:
 def _case(
     reader: RunReader, case: RecordedCase, ended: Sequence[RecordedTrial], asked: Requirements
 ) -> CaseSummary:
-    frames = {trial.trial: reader.frames(trial.trial) for trial in ended}
-    attempts = [_trial(reader, case, trial, frames[trial.trial]) for trial in ended]
+    # Of each trial only what its case is summed up from is kept: frames are many times as large.
+    attempts, parts = [], {}
+    for trial in ended:
+        attempt, parts[trial.trial] = _trial(reader, case, trial)
+        attempts.append(attempt)
 
     def summed(trials: Sequence[TrialSummary], aside: tuple[TrialSummary, ...]) -> CaseSummary:
-        of_trials = [frames[trial.trial] for trial in trials]
+        of_trials = [parts[trial.trial] for trial in trials]
         return replace(
             case_summary(case, trials, of_trials, asked.objectives, asked.repeats), set_aside=aside
         )
@@ -128,24 +133,41 @@ def _ended_by_case(reader: RunReader) -> Mapping[str, list[RecordedTrial]]:
 
 
 def _trial(
-    reader: RunReader, case: RecordedCase, trial: RecordedTrial, frames: Sequence[Frame]
-) -> TrialSummary:
-    phases, samples = reader.phases(trial.trial), reader.process_samples(trial.trial)
+    reader: RunReader, case: RecordedCase, trial: RecordedTrial
+) -> tuple[TrialSummary, Parts[Buckets]]:
+    frames, histograms = _frames(reader, trial.trial)
+    phases, roles = reader.phases(trial.trial), roles_of(reader.process_samples(trial.trial))
     window = measure_window(phases, frames)
-    evidence = evidence_of(reader, case, trial, frames, window)
+    evidence = evidence_of(reader, case, trial, frames, window, histograms.merge)
     load = evidence.load
     achieved_per_s = None if load is None else load.rate_per_s.achieved
-    return TrialSummary(
+    summary = TrialSummary(
         trial=trial.trial,
         repeat=trial.repeat,
         order=trial.order,
         state=trial.state,
+        failure=trial.failure,
         started_utc=trial.started_utc,
         validity=judge_trial(evidence),
         remarks=remarks_on(evidence),
         load=load,
         counts=evidence.counts,
-        resources=trial_resources(samples, frames, phases, window, achieved_per_s),
+        resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
-        series=trial_series(case, trial, phases, frames, samples),
+        series=trial_series(case, trial, phases, frames, roles, histograms.merge),
     )
+    return summary, Parts.of(frames, histograms.merge)
+
+
+def _frames(reader: RunReader, trial: int) -> tuple[tuple[Frame, ...], Decoded]:
+    """Return the frames of a trial, and their histograms."""
+    from seatrial.analysis.load.decoded import Decoded
+
+    histograms = Decoded()
+    frames = reader.frames(trial, histograms.take)
+    try:
+        histograms.decode()
+    except ValueError:
+        # Together it does not show which of them is no histogram. The reader asks the engine about each, and names it.
+        frames = reader.frames(trial)
+    return frames, histograms

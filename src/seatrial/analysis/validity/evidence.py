@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
 from seatrial.analysis.reasons import Reason
@@ -18,6 +19,7 @@ from seatrial.record.events import TrialCounts, TrialFacts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from seatrial.analysis.load.histograms import Merge
     from seatrial.analysis.load.result import LoadResult
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
@@ -42,6 +44,7 @@ class TrialEvidence:
 
     state: str
     load: LoadResult | None
+    failure: str | None = None
     held: Gauge = field(default_factory=Gauge)
     active: Gauge = field(default_factory=Gauge)
     counts: TrialCounts = field(default_factory=TrialCounts)
@@ -60,14 +63,16 @@ def evidence_of(
     trial: RecordedTrial,
     frames: Sequence[Frame],
     window: Window | None,
+    merge: Merge = merge,
 ) -> TrialEvidence:
     """Gather the evidence of one trial of a record; ``window`` is its measure window by its phases."""
     account = reader.account(trial.trial)
-    load = _load(account, frames, window)
+    load = _load(account, frames, window, merge)
     looks = _looks_in(reader, trial.trial, window)
     return TrialEvidence(
         state=trial.state,
         load=load,
+        failure=trial.failure,
         held=gauge_in(frames, window, "held", case.held),
         active=gauge_in(frames, window, "active", case.active if case.sends else 0),
         counts=_counts(trial.counts, frames),
@@ -86,14 +91,16 @@ def evidence_of(
     )
 
 
-def _load(account: LoadAccount | None, frames: Sequence[Frame], window: Window | None) -> LoadResult | None:
+def _load(
+    account: LoadAccount | None, frames: Sequence[Frame], window: Window | None, merge: Merge
+) -> LoadResult | None:
     """Return what a load gave; None where it never began, or was cut before it measured anything."""
     if account is None:
         return None
     has_measured = any(part.phase == "measure" for frame in frames for part in frame.parts)
     if account.driven is None and (window is None or not has_measured):
         return None
-    return summarise(account, frames, window)
+    return summarise(account, frames, window, merge)
 
 
 def _damage(reader: RunReader, trial: int) -> tuple[Reason, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.validity.direction import direction_of_delay, lateness_us_limit
 from seatrial.analysis.validity.rules_connections import active_missing, errors, exhausted, held_missing
+from seatrial.record.events import COMPLETED, CUT_OFF, FAILED, ending_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,15 +60,16 @@ def _process_lost(evidence: TrialEvidence) -> Reason | None:
 
 
 def _failed(evidence: TrialEvidence) -> Reason | None:
-    if not evidence.state.startswith("failed") or evidence.facts.system_failure is not None:
+    if evidence.state != FAILED or evidence.facts.system_failure is not None:
         return None
     if any(reason.code.endswith(".failed") for reason in evidence.known_reasons):
         return None
-    return Reason("environment.failed", f"the trial {evidence.state}", "remove the cause, run again")
+    ending = ending_text(evidence.state, evidence.failure)
+    return Reason("environment.failed", f"the trial {ending}", "remove the cause, run again")
 
 
 def _cut_off(evidence: TrialEvidence) -> Reason | None:
-    if evidence.state != "cut off":
+    if evidence.state != CUT_OFF:
         return None
     return Reason(
         "environment.cut_off",
@@ -150,7 +152,7 @@ def _unread(evidence: TrialEvidence) -> Reason | None:
 
 def _rate_missed(evidence: TrialEvidence) -> Reason | None:
     load = evidence.load
-    if load is None or load.loop == "closed" or not load.rate_per_s.requested or evidence.state == "cut off":
+    if load is None or load.loop == "closed" or not load.rate_per_s.requested or evidence.state == CUT_OFF:
         return None
     wanted = load.rate_per_s.requested * load.window_s
     tolerance = max(1.0, wanted * RATE_TOLERANCE)
@@ -234,7 +236,7 @@ def _machine_busy(evidence: TrialEvidence) -> Reason | None:
 
 def _counts_disagree(evidence: TrialEvidence) -> Reason | None:
     completed, counts = evidence.counts.generator_completed, evidence.counts
-    if completed is None or evidence.facts.system_failure is not None or evidence.state != "completed":
+    if completed is None or evidence.facts.system_failure is not None or evidence.state != COMPLETED:
         return None
     others = {
         "the system": counts.system_requests,

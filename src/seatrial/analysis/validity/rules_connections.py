@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.failures import OWN_LIMITS, remedy_of
 from seatrial.analysis.reasons import Reason
+from seatrial.record.events import CUT_OFF
 
 if TYPE_CHECKING:
     from seatrial.analysis.validity.evidence import TrialEvidence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 # Above this part of requests failing, percentiles show how fast the system fails.
 ERROR_FRACTION_LIMIT = 0.01
 # Of the connections that a system closes, or we because they have served their time, this part may be on its way, over
-# the window (in older records, at one moment). Only those that carry requests: a held one is never renewed.
+# the window. Only those that carry requests: a held one is never renewed.
 RECONNECTING_FRACTION = 0.05
 
 
@@ -22,7 +23,7 @@ def held_missing(evidence: TrialEvidence) -> Reason | None:
     # Start and end do not show it: connections that were lost and opened again in between were not held.
     held = evidence.held
     seen = [count for count in (held.at_start, held.at_end, held.lowest) if count is not None]
-    if not seen or (evidence.state == "cut off" and not held.lost):
+    if not seen or (evidence.state == CUT_OFF and not held.lost):
         return None
     if not held.lost and set(seen) == {held.requested}:
         return None

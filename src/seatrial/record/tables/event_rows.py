@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import asdict
 from functools import singledispatch
@@ -47,18 +48,18 @@ def _frame_rows(event: events.FrameRecorded, frame_id: int) -> Iterator[Row]:
     counters, histograms = split_frame(frame)
     values = (frame_id, event.trial, frame.worker, frame.seq, frame.start_ns, frame.end_ns, counters)
     yield "INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?)", values
-    for phase, kind, data in histograms:
+    for phase, kind, encoded in histograms:
         yield (
             "INSERT INTO frame_histograms (frame, phase, kind, data) VALUES (?, ?, ?, ?)",
-            (frame_id, phase, kind, data),
+            (frame_id, phase, kind, base64.b64decode(encoded)),
         )
 
 
 def _trial_end_rows(event: events.TrialEnded) -> Iterator[Row]:
     facts = json.dumps(asdict(event.facts))
     reasons = json.dumps([dict(reason) for reason in event.reasons])
-    statement = "UPDATE trials SET state = ?, ended_s = ?, facts = ?, reasons = ? WHERE id = ?"
-    yield statement, (event.state, event.at_s, facts, reasons, event.trial)
+    statement = "UPDATE trials SET state = ?, failure = ?, ended_s = ?, facts = ?, reasons = ? WHERE id = ?"
+    yield statement, (event.state, event.failure, event.at_s, facts, reasons, event.trial)
     counts = event.counts
     yield (
         "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?, ?)",

@@ -1,8 +1,7 @@
-"""Frames to rows and back: counters as JSON, histograms as the bytes of their V2 encoding."""
+"""Frames to rows and back: counters as JSON, histograms in the base64 of their V2 encoding."""
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,20 +18,20 @@ CONNECT = "connect"
 TLS_HANDSHAKE = "tls_handshake"
 
 
-def split_frame(frame: Frame) -> tuple[str, tuple[tuple[str, str, bytes], ...]]:
-    """Return the counters as JSON and each histogram as (phase, kind, bytes)."""
+def split_frame(frame: Frame) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+    """Return the counters as JSON and each histogram as (phase, kind, base64 V2), "" being one without samples."""
     document = asdict(frame)
-    histograms = [("", CONNECT, _bytes(document.pop(CONNECT)))]
+    histograms = [("", CONNECT, document.pop(CONNECT))]
     if handshakes := document.pop(TLS_HANDSHAKE):
-        histograms.append(("", TLS_HANDSHAKE, _bytes(handshakes)))
+        histograms.append(("", TLS_HANDSHAKE, handshakes))
     for part in document["parts"]:
-        histograms += [(part["phase"], kind, _bytes(part.pop(kind))) for kind in PART_HISTOGRAMS]
+        histograms += [(part["phase"], kind, part.pop(kind)) for kind in PART_HISTOGRAMS]
     return json.dumps(document, separators=(",", ":")), tuple(histograms)
 
 
-def join_frame(counters: str, histograms: Iterable[tuple[str, str, bytes]]) -> Frame:
+def join_frame(counters: str, histograms: Iterable[tuple[str, str, str]]) -> Frame:
     """Undo :func:`split_frame`."""
-    by_key = {(phase, kind): base64.b64encode(data).decode("ascii") for phase, kind, data in histograms}
+    by_key = {(phase, kind): encoded for phase, kind, encoded in histograms}
     document: dict[str, Any] = json.loads(counters)
     document[CONNECT] = by_key["", CONNECT]
     document[TLS_HANDSHAKE] = by_key.get(("", TLS_HANDSHAKE), "")
@@ -51,8 +50,3 @@ def log_histograms(frame: Frame) -> Iterator[tuple[str, str, str]]:
 def sample_json(values: Mapping[str, float]) -> str:
     """Return a sample's counters as compact JSON."""
     return json.dumps(dict(values), separators=(",", ":"))
-
-
-def _bytes(encoded: str) -> bytes:
-    # An interval without samples may come as an empty string; it stays empty.
-    return base64.b64decode(encoded)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seatrial.record.events import Phase, TrialCounts, TrialFacts
 
 RunState = Literal["running", "finished", "interrupted", "failed", "cut off"]
+TrialState = Literal["running", "completed", "failed", "cut off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,15 @@ def _profile(words: str | None, rate_per_s: float | None) -> tuple[Stretch, ...]
 
 @dataclass(frozen=True, slots=True)
 class RecordedTrial:
-    """One trial; ``state`` is "completed", "cut off", "failed: reason" or, in a live run, "running"."""
+    """One trial; ``state`` is how it ended or, in a live run, "running", ``failure`` why it failed."""
 
     trial: int
     case_id: str
     system: str
     repeat: int
     order: int
-    state: str
+    state: TrialState
+    failure: str | None
     started_s: float
     started_utc: str
     ended_s: float | None

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Written to `PRAGMA user_version`; a reader refuses a record of another version.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -29,7 +29,7 @@ CREATE TABLE cases (
 CREATE TABLE trials (
     id INTEGER PRIMARY KEY, case_id TEXT NOT NULL, system TEXT NOT NULL, repeat INTEGER NOT NULL,
     ord INTEGER NOT NULL, started_s REAL NOT NULL, started_utc TEXT NOT NULL, ended_s REAL, state TEXT,
-    facts TEXT, reasons TEXT
+    failure TEXT, facts TEXT, reasons TEXT
 );
 CREATE TABLE loads (
     trial INTEGER PRIMARY KEY, asked TEXT NOT NULL, hellos TEXT NOT NULL, driven TEXT, cost TEXT

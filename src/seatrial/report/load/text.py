@@ -213,10 +213,8 @@ def _opened_again(result: LoadResult) -> list[str]:
 
 
 def _totals(result: LoadResult) -> list[str]:
-    # What came in the window, as the rate above it, whoever asked; an older document has only what was asked in it.
-    in_window = result.bytes.received_in_window
-    received_bytes = result.bytes.received if in_window is None else in_window
-    received = received_bytes / result.window_s if result.window_s else 0.0
+    # What came in the window, as the rate above it, whoever asked.
+    received = result.bytes.received_in_window / result.window_s if result.window_s else 0.0
     return [
         f"Requests/sec: {result.rate_per_s.achieved:>12,.2f}",
         f"Transfer/sec: {format_size(round(received)):>12}",
