@@ -227,7 +227,7 @@ impl Held {
                 if now_ns >= self.rests_until_ns + FORGIVEN_NS {
                     self.failures = 0;
                 }
-                let connect_ns = recorder.shaken(took_ns, connected.tls);
+                let connect_ns = recorder.handshake(took_ns, connected.tls);
                 recorder.opened(connect_ns, connected.retransmissions);
                 if self.was_complete {
                     recorder.reconnected();

@@ -7,11 +7,11 @@ use seatrial_net::tls::Handshake;
 use crate::expect::Unexpected;
 use crate::failure::{Failure, FailureCounts};
 use crate::frame::Frame;
+use crate::handshakes::Handshakes;
 use crate::histogram::Histogram;
 use crate::phase_record::PhaseRecord;
 use crate::routes::Routes;
 use crate::schedule::{Phase, Slot};
-use crate::shaken::Shaken;
 
 /// Classes of status by their first digit, as results show them.
 const CLASSES: [&str; 7] = ["0xx", "1xx", "2xx", "3xx", "4xx", "5xx", "other"];
@@ -52,7 +52,7 @@ pub(crate) struct Recorder {
     /// When the interval that is being counted ends.
     boundary_ns: u64,
     connect: Histogram,
-    shaken: Shaken,
+    handshakes: Handshakes,
     errors: FailureCounts,
     routes: Routes,
     window: Range<u64>,
@@ -79,7 +79,7 @@ impl Recorder {
             next_records: std::array::from_fn(|_| PhaseRecord::new()),
             boundary_ns: u64::MAX,
             connect: Histogram::new(),
-            shaken: Shaken::default(),
+            handshakes: Handshakes::default(),
             errors: FailureCounts::default(),
             routes: Routes::new(requests, route_histograms),
             window: u64::MAX..u64::MAX,
@@ -189,9 +189,9 @@ impl Recorder {
     }
 
     /// Records the handshake that is part of opening a connection; returns the other part, the connect time.
-    pub(crate) fn shaken(&mut self, opening_ns: u64, handshake: Option<Handshake>) -> u64 {
+    pub(crate) fn handshake(&mut self, opening_ns: u64, handshake: Option<Handshake>) -> u64 {
         let Some(handshake) = handshake else { return opening_ns };
-        self.shaken.record(handshake);
+        self.handshakes.record(handshake);
         opening_ns.saturating_sub(handshake.took_ns)
     }
 
@@ -307,7 +307,7 @@ impl Recorder {
         frame.receive_wait_ns_max = std::mem::take(&mut self.receive_wait_ns_max);
         frame.errors = self.errors.take();
         frame.connect = self.connect.take_encoded();
-        self.shaken.drain_into(frame);
+        self.handshakes.drain_into(frame);
         let taken = self.records.iter_mut().zip(Phase::NAMES).map(|(record, name)| record.take(name));
         frame.parts = taken.flatten().collect();
         std::mem::swap(&mut self.records, &mut self.next_records);

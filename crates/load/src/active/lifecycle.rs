@@ -70,7 +70,7 @@ impl Active {
                 return false;
             }
         };
-        let connect_ns = recorder.shaken(took_ns, connected.tls);
+        let connect_ns = recorder.handshake(took_ns, connected.tls);
         recorder.opened(connect_ns, connected.retransmissions);
         connection.opened_ns = now_ns;
         if std::mem::replace(&mut connection.was_open, true) {

@@ -22,7 +22,7 @@ enum Stage {
     /// The transport is being connected.
     Connecting,
     /// The handshake goes on, since this moment.
-    Shaking { session: Session, since_ns: u64, known: Connected },
+    Handshaking { session: Session, since_ns: u64, known: Connected },
     /// Established.
     Open { session: Session, known: Connected },
     /// Neither was to be had; the error is reported once.
@@ -115,10 +115,10 @@ impl<D: Driver> TlsDriver<D> {
         }
         let mut wire = Wire { driver: &mut self.inner, socket };
         match std::mem::replace(&mut entry.stage, Stage::Failed(None)) {
-            Stage::Shaking { mut session, since_ns, known } => {
+            Stage::Handshaking { mut session, since_ns, known } => {
                 match session.advance(&mut self.scratch, &mut wire) {
                     Ok(false) => {
-                        entry.stage = Stage::Shaking { session, since_ns, known };
+                        entry.stage = Stage::Handshaking { session, since_ns, known };
                         return false;
                     }
                     Ok(true) => {
@@ -154,7 +154,7 @@ impl<D: Driver> TlsDriver<D> {
     fn begin(&mut self, socket: i32) -> io::Result<Stage> {
         let known = self.inner.connected(socket, Ended::Somehow)?;
         let since_ns = self.inner.now_ns();
-        Ok(Stage::Shaking { session: Session::client(&self.tls)?, since_ns, known })
+        Ok(Stage::Handshaking { session: Session::client(&self.tls)?, since_ns, known })
     }
 
     /// Calls `work` with the established session of a socket, and sees to what is left behind in it.
@@ -189,7 +189,7 @@ impl Entry {
 
     fn is_attended(&self) -> bool {
         match &self.stage {
-            Stage::Connecting | Stage::Shaking { .. } => true,
+            Stage::Connecting | Stage::Handshaking { .. } => true,
             Stage::Open { session, .. } => session.has_unsent(),
             Stage::Failed(_) => false,
         }
@@ -242,7 +242,7 @@ impl<D: Driver> Driver for TlsDriver<D> {
                     Err(error.take().unwrap_or_else(|| io::ErrorKind::NotConnected.into()))
                 }
                 Stage::Connecting => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
-                Stage::Shaking { .. } => {
+                Stage::Handshaking { .. } => {
                     let text = "the TLS handshake did not end in time";
                     Err(TlsFailure::new(TlsFailureKind::Timeout, text).into())
                 }
@@ -255,7 +255,7 @@ impl<D: Driver> Driver for TlsDriver<D> {
     fn retransmissions(&mut self, socket: i32) -> u32 {
         match self.entries.get(socket as usize) {
             Some(Some(entry)) => match &entry.stage {
-                Stage::Shaking { known, .. } | Stage::Open { known, .. } => known.retransmissions,
+                Stage::Handshaking { known, .. } | Stage::Open { known, .. } => known.retransmissions,
                 Stage::Connecting | Stage::Failed(_) => self.inner.retransmissions(socket),
             },
             _ => 0,
