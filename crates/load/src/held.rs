@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 
 use seatrial_net::{Driver, Event};
 
-use crate::awaited::Awaited;
-use crate::hold::HoldPace;
+use self::awaited::Awaited;
+use self::pace::Pace;
 use crate::recorder::Recorder;
 use crate::spec::HoldTraffic;
 use crate::token::Token;
 use crate::turn::Turn;
 
+mod awaited;
 mod lifecycle;
+mod pace;
 mod traffic;
 
 const CLOSED: i32 = -1;
@@ -52,7 +54,7 @@ pub(crate) struct Held {
     was_complete: bool,
     failures: u32,
     rests_until_ns: u64,
-    pace: HoldPace,
+    pace: Pace,
     /// Requests that were begun: each is another slot of the mixture.
     begun: u64,
     epoch_ns: u64,
@@ -83,7 +85,7 @@ impl Held {
             was_complete: false,
             failures: 0,
             rests_until_ns: 0,
-            pace: HoldPace::new(traffic, count, now_ns),
+            pace: Pace::new(traffic, count, now_ns),
             begun: 0,
             epoch_ns: now_ns,
             unread: VecDeque::new(),

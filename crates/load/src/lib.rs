@@ -1,7 +1,6 @@
 //! The load-generating worker: schedules, the connection table, errors, histograms and interval frames.
 
 mod active;
-mod awaited;
 mod catalog;
 mod connection;
 pub mod control;
@@ -14,7 +13,6 @@ pub mod frame;
 mod handshakes;
 mod held;
 pub mod histogram;
-mod hold;
 mod links;
 mod mixture;
 mod napping;
