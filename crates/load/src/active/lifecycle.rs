@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::links::List;
 use crate::opener::{lone_rest_ns, rest_ns};
 use crate::recorder::{Ending, Recorder};
+use crate::spec::Reuse;
 use crate::token::Token;
 
 impl Active {
@@ -82,6 +83,31 @@ impl Active {
         true
     }
 
+    pub(super) fn set_free(&mut self, index: u32, at_ns: u64) {
+        if self.free.is_empty() {
+            self.available_since_ns = at_ns;
+        }
+        let connection = &mut self.connections[index as usize];
+        (connection.state, connection.since_ns) = (State::Free, at_ns);
+        match self.policy.reuse {
+            Reuse::Lru => self.free.push(&mut self.connections, index),
+            Reuse::Mru => self.free.push_first(&mut self.connections, index),
+        }
+    }
+
+    #[inline]
+    pub(super) fn has_outlived(&self, index: u32, now_ns: u64) -> bool {
+        let lifetime_ns = self.policy.lifetime_ns;
+        lifetime_ns > 0 && now_ns.saturating_sub(self.connections[index as usize].opened_ns) >= lifetime_ns
+    }
+
+    /// Whether the plan wants a connection closed after this answer.
+    #[inline]
+    pub(super) fn is_worn(&self, index: u32, now_ns: u64) -> bool {
+        let limit = self.policy.requests_per_connection;
+        limit > 0 && self.connections[index as usize].answered >= limit || self.has_outlived(index, now_ns)
+    }
+
     /// The connection failed, under a request or while it was free.
     pub(super) fn fail<D: Driver>(
         &mut self,
@@ -150,6 +176,18 @@ impl Active {
         connection.state = State::Closed;
         connection.failures = connection.failures.saturating_add(1);
         self.resting.push(Reverse((at_ns, index)));
+    }
+
+    fn found(&mut self, index: u32, now_ns: u64) {
+        if std::mem::take(&mut self.connections[index as usize].is_missing) {
+            self.presence.change(-1, now_ns);
+        }
+    }
+
+    fn missed(&mut self, index: u32, now_ns: u64) {
+        if !std::mem::replace(&mut self.connections[index as usize].is_missing, true) {
+            self.presence.change(1, now_ns);
+        }
     }
 
     /// Closes, and counts what the socket had taken of a request by then.
