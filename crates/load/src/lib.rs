@@ -3,6 +3,7 @@
 mod active;
 mod catalog;
 mod connection;
+mod connection_record;
 pub mod control;
 mod encoder;
 pub mod example;

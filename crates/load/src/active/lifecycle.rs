@@ -44,7 +44,7 @@ impl Active {
                 self.connecting.push(&mut self.connections, index);
             }
             Err(error) => {
-                recorder.failure(Failure::of_connect(&error));
+                recorder.connections.failure(Failure::of_connect(&error));
                 self.rest(driver.now_ns(), index);
             }
         }
@@ -65,17 +65,17 @@ impl Active {
             Ok(connected) => connected,
             Err(error) => {
                 let socket = self.connections[index as usize].socket;
-                recorder.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
+                recorder.connections.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
                 self.close(driver, recorder, index);
                 self.rest(now_ns, index);
                 return false;
             }
         };
-        let connect_ns = recorder.handshake(took_ns, connected.tls);
-        recorder.opened(connect_ns, connected.retransmissions);
+        let connect_ns = recorder.connections.handshake(took_ns, connected.tls);
+        recorder.connections.opened(connect_ns, connected.retransmissions);
         connection.opened_ns = now_ns;
         if std::mem::replace(&mut connection.was_open, true) {
-            recorder.reconnected();
+            recorder.connections.reconnected();
         }
         self.found(index, now_ns);
         self.seen_late(index, now_ns - took_ns);
@@ -117,7 +117,7 @@ impl Active {
         failure: Failure,
     ) {
         let now_ns = driver.now_ns();
-        recorder.failure(failure);
+        recorder.connections.failure(failure);
         let state = self.connections[index as usize].state;
         if state == State::Busy {
             let ending = if failure == Failure::Timeout { Ending::TimedOut } else { Ending::Failed };
@@ -237,7 +237,9 @@ impl Active {
         if event.writable || event.closed {
             return self.on_event(driver, recorder, token, &event);
         }
-        recorder.given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
+        recorder
+            .connections
+            .given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
         self.connecting.remove(&mut self.connections, index);
         self.close(driver, recorder, index);
         self.rest(driver.now_ns(), index);
@@ -255,7 +257,9 @@ impl Active {
         }
         for index in 0..self.connections.len() as u32 {
             if self.connections[index as usize].state == State::Connecting {
-                recorder.sent_again(driver.retransmissions(self.connections[index as usize].socket));
+                recorder
+                    .connections
+                    .sent_again(driver.retransmissions(self.connections[index as usize].socket));
             }
             if self.connections[index as usize].socket != CLOSED {
                 self.close(driver, recorder, index);

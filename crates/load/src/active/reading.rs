@@ -85,7 +85,7 @@ impl Active {
                 let must_end = !response.keep_alive || was_last || self.is_half_sent(driver, index);
                 let is_worn = !must_end && self.is_worn(index, at_ns);
                 if is_worn {
-                    recorder.churned();
+                    recorder.connections.churned();
                 }
                 if must_end || is_worn {
                     self.seen_late(index, at_ns);
@@ -97,7 +97,7 @@ impl Active {
             }
             Verdict::Failed(failure) => self.fail(driver, recorder, index, failure),
             Verdict::EndedIdle { was_reset } => {
-                recorder.ended_by_peer(was_reset);
+                recorder.connections.ended_by_peer(was_reset);
                 self.free.remove(&mut self.connections, index);
                 self.end_idle(driver, recorder, index);
             }

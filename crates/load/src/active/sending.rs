@@ -19,7 +19,7 @@ impl Active {
             let sent_ns = driver.now_ns();
             self.look_back(sent_ns);
             if self.has_outlived(index, sent_ns) {
-                recorder.churned();
+                recorder.connections.churned();
                 self.reconnect(driver, recorder, index, false);
                 continue;
             }
@@ -48,7 +48,7 @@ impl Active {
                 return true;
             }
             // The peer ended it while it was free. Nothing was sent, so the request may take another.
-            recorder.ended_by_peer(true);
+            recorder.connections.ended_by_peer(true);
             self.end_idle(driver, recorder, index);
         }
         false

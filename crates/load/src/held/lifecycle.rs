@@ -35,7 +35,7 @@ impl Held {
             }
             Err(error) => {
                 self.closed.push(index);
-                recorder.failure(Failure::of_connect(&error));
+                recorder.connections.failure(Failure::of_connect(&error));
                 self.rest(started_ns);
             }
         }
@@ -62,17 +62,17 @@ impl Held {
                 if now_ns >= self.rests_until_ns + FORGIVEN_NS {
                     self.failures = 0;
                 }
-                let connect_ns = recorder.handshake(took_ns, connected.tls);
-                recorder.opened(connect_ns, connected.retransmissions);
+                let connect_ns = recorder.connections.handshake(took_ns, connected.tls);
+                recorder.connections.opened(connect_ns, connected.retransmissions);
                 if self.was_complete {
-                    recorder.reconnected();
+                    recorder.connections.reconnected();
                 }
                 self.was_complete |= self.is_complete();
                 true
             }
             Err(error) => {
                 let socket = self.slots[index as usize].socket;
-                recorder.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
+                recorder.connections.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
                 self.rest(now_ns);
                 self.close(driver, index, recorder);
                 false
@@ -89,16 +89,16 @@ impl Held {
         error: &io::Error,
     ) {
         if TlsFailure::of(error).is_some() {
-            recorder.failure(Failure::of_read(error));
+            recorder.connections.failure(Failure::of_read(error));
         } else {
             // A TLS stream may end without the word that it would.
-            recorder.ended_by_peer(error.kind() != io::ErrorKind::UnexpectedEof);
+            recorder.connections.ended_by_peer(error.kind() != io::ErrorKind::UnexpectedEof);
         }
         self.lose(driver, index, recorder);
     }
 
     pub(super) fn ended_by_peer<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {
-        recorder.ended_by_peer(false);
+        recorder.connections.ended_by_peer(false);
         self.lose(driver, index, recorder);
     }
 
@@ -109,7 +109,7 @@ impl Held {
         let now_ns = driver.now_ns();
         let since_ns = self.epoch_ns + u64::from(self.slots[index as usize].since_ms) * NS_PER_MS;
         let lived_ns = now_ns.saturating_sub(since_ns);
-        recorder.held_lived(lived_ns);
+        recorder.connections.held_lived(lived_ns);
         if lived_ns < UNWELCOME_NS {
             self.rest(now_ns);
         }
@@ -145,14 +145,16 @@ impl Held {
             return self.on_event(driver, Token::held(index, generation), &event, recorder);
         }
         self.attempts.pop_front();
-        recorder.given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
+        recorder
+            .connections
+            .given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
         self.close(driver, index, recorder);
     }
 
     fn close<D: Driver>(&mut self, driver: &mut D, index: u32, recorder: &mut Recorder) {
         let slot = &mut self.slots[index as usize];
         if slot.awaited.give_up() {
-            recorder.held_unanswered();
+            recorder.connections.held_unanswered();
         }
         driver.close(slot.socket, true);
         self.established -= u32::from(slot.is_established);
@@ -164,7 +166,9 @@ impl Held {
     /// The load is over: what was sent again for attempts under way is counted.
     pub(crate) fn finish<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder) {
         for attempt in self.attempts.drain(..) {
-            recorder.sent_again(driver.retransmissions(self.slots[attempt.index as usize].socket));
+            recorder
+                .connections
+                .sent_again(driver.retransmissions(self.slots[attempt.index as usize].socket));
         }
     }
 

@@ -60,7 +60,7 @@ impl Held {
                 self.begun += u64::from(is_new);
                 let total = slot.written as usize + written;
                 if total == request.len() {
-                    recorder.held_request(slot.awaited.asked());
+                    recorder.connections.held_request(slot.awaited.asked());
                 }
                 slot.written = (total % request.len()) as u32;
             }
@@ -134,7 +134,7 @@ impl Held {
         if awaited.is_open()
             && let Some(class) = awaited.read(bytes)
         {
-            recorder.held_answer(class);
+            recorder.connections.held_answer(class);
         }
     }
 }
