@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::clock::timespec;
 use crate::driver::Event;
-use crate::sys::check;
+use crate::sys::{check, check_len};
 
 /// Events taken in one look; more are reported at the next.
 pub(super) const EVENTS_PER_LOOK: usize = 512;
@@ -71,7 +71,7 @@ impl Poller {
         let timeout_ptr = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // SAFETY: `raw` is valid for writing `raw.len()` events, the timeout is null or valid, the mask is null.
         // Called by number: a C library older than 2.35 lacks the wrapper.
-        let count = check_long(unsafe {
+        check_len(unsafe {
             libc::syscall(
                 libc::SYS_epoll_pwait2,
                 self.epoll.as_raw_fd(),
@@ -80,14 +80,9 @@ impl Poller {
                 timeout_ptr,
                 std::ptr::null::<libc::sigset_t>(),
                 0_usize,
-            )
-        })?;
-        Ok(count as usize)
+            ) as libc::ssize_t
+        })
     }
-}
-
-fn check_long(result: libc::c_long) -> io::Result<libc::c_long> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 fn decode(raw: &libc::epoll_event) -> Event {
