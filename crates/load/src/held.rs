@@ -6,6 +6,7 @@ use seatrial_net::{Driver, Event};
 
 use self::awaited::Awaited;
 use self::pace::Pace;
+use crate::connection::CLOSED;
 use crate::recorder::Recorder;
 use crate::spec::HoldTraffic;
 use crate::token::Token;
@@ -15,8 +16,6 @@ mod awaited;
 mod lifecycle;
 mod pace;
 mod traffic;
-
-const CLOSED: i32 = -1;
 
 #[derive(Clone, Copy)]
 struct Slot {

@@ -5,7 +5,8 @@ use std::io;
 use seatrial_net::tls::TlsFailure;
 use seatrial_net::{Driver, Ended, Event, Route, Use};
 
-use super::{Attempt, CLOSED, Held, Slot};
+use super::{Attempt, Held, Slot};
+use crate::connection::CLOSED;
 use crate::failure::Failure;
 use crate::opener::rest_ns;
 use crate::recorder::Recorder;
