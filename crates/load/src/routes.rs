@@ -1,10 +1,10 @@
 //! What became of each request of the catalog, and its latencies apart where somebody asked for that.
 
 use hdrhistogram::Histogram as Hdr;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use serde::Serialize;
 
 use crate::catalog::{Catalog, by_label};
+use crate::encoder;
 use crate::histogram::MAX_US;
 use crate::schedule::Phase;
 
@@ -122,13 +122,6 @@ fn report(label: &str, row: &Counts) -> RouteReport {
         failed: row.failed,
         unexpected: row.unexpected,
         completed_in_all: row.completed_in_all,
-        latency: row.latency.as_ref().map_or_else(String::new, encode),
+        latency: row.latency.as_ref().map_or_else(String::new, encoder::encode),
     }
-}
-
-fn encode(histogram: &Hdr<u64>) -> String {
-    use base64::Engine as _;
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("writing to memory does not fail");
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
