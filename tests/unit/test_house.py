@@ -19,11 +19,11 @@ CRATES = sorted(path.parent for path in (ROOT / "crates").glob("*/src"))
 FUNCTION_LINES_LIMIT = 70
 PYTHON_LINES_LIMIT = 330
 # With the tests at its end.
-RUST_LINES_LIMIT = 470
+RUST_LINES_LIMIT = 305
 FILES_LIMIT = 14
 """Beside each other in one package: a dozen or so."""
 
-_USE = re.compile(r"^\s*(?:pub(?:\([a-z]+\))? )?use ((?:crate|super|self)::[^;]+);", re.MULTILINE)
+_USE = re.compile(r"^\s*(?:pub(?:\([a-z]+\))? )?use (\w+::[^;]+);", re.MULTILINE)
 _TESTS = re.compile(r"^#\[cfg\(test\)\]\s*mod tests \{", re.MULTILINE)
 
 Graph = dict[str, set[str]]
@@ -100,8 +100,9 @@ def test_a_circle_is_found_where_there_is_one() -> None:
     assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert circle_in({"a": {"b", "c"}, "b": {"c"}}) == []
     modules = {name: Path() for name in ("tls::config", "tls::trust", "driver")}
-    code = "use super::trust::{Trusting, trusted};\nuse crate::driver::{\n    Connected,\n};\n"
+    code = "use super::trust::{Trusting, trusted};\nuse crate::driver::{\n    Connected,\n};\nuse std::io;\n"
     assert set(used_by("tls::config", code, modules)) == {"tls::trust", "driver"}
+    assert set(used_by("tls", "use trust::trusted;\nuse driver::Driver;\n", modules)) == {"tls::trust"}
 
 
 @pytest.mark.parametrize("crate", CRATES, ids=lambda crate: crate.name)

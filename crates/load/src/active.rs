@@ -2,31 +2,28 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io;
 
 use seatrial_net::address::RawAddress;
-use seatrial_net::tls::TlsFailure;
 use seatrial_net::{Driver, Event};
 use seatrial_wire::KnownHead;
 
+use self::presence::Presence;
 use crate::catalog::{Catalog, Prepared};
-use crate::connection::{CLOSED, Connection, State, Verdict};
+use crate::connection::{Connection, State};
 use crate::expect::{Expectations, KeptAnswer};
 use crate::experience::Experience;
-use crate::failure::Failure;
 use crate::links::List;
 use crate::recorder::{Recorder, Sent};
-use crate::schedule::Slot;
 use crate::spec::{LoopKind, Reuse, WorkerSpec};
 use crate::token::Token;
-use crate::turn::{READS_AT_ONCE, Turn};
+use crate::turn::Turn;
 
 mod lateness;
 mod lifecycle;
 mod patience;
 mod presence;
-
-use presence::Presence;
+mod reading;
+mod sending;
 
 /// One read takes at most this much; a longer answer takes several.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -147,6 +144,16 @@ impl Active {
         self.free.len() + self.busy.len()
     }
 
+    /// Connections that are established, or being renewed after a life that ended as planned.
+    pub(crate) fn present(&self) -> u32 {
+        self.presence.now()
+    }
+
+    /// The fewest that were present since the last call, and for how long connections were missing, added up.
+    pub(crate) fn take_presence(&mut self, now_ns: u64) -> (u32, u64) {
+        self.presence.take(now_ns)
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
         self.established() as usize == self.connections.len()
     }
@@ -181,62 +188,6 @@ impl Active {
     /// When the next resting connection is to be opened again.
     pub(crate) fn next_reopening_ns(&self) -> Option<u64> {
         self.resting.peek().map(|Reverse((at_ns, _))| *at_ns)
-    }
-
-    /// Sends the slot's request on a free connection. Returns false where none could take it.
-    #[inline]
-    pub(crate) fn send<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, slot: Slot) -> bool {
-        let request = self.catalog.pick(slot.number);
-        while let Some(index) = self.free.pop(&mut self.connections) {
-            let sent_ns = driver.now_ns();
-            self.look_back(sent_ns);
-            if self.has_outlived(index, sent_ns) {
-                recorder.churned();
-                self.reconnect(driver, recorder, index, false);
-                continue;
-            }
-            let lateness_ns =
-                self.policy.is_open_loop.then(|| self.lateness_ns(index, slot.intended_ns, sent_ns));
-            let prepared = self.catalog.request(request);
-            let connection = &mut self.connections[index as usize];
-            if let Ok(written) = nothing_if_full(driver.send(connection.socket, &prepared.bytes)) {
-                let intended_ns = if self.policy.is_open_loop { slot.intended_ns } else { sent_ns };
-                connection.slot = Slot { intended_ns, ..slot };
-                connection.request = request;
-                connection.since_ns = sent_ns;
-                (connection.written, connection.counted, connection.received) = (written as u32, 0, 0);
-                connection.state = State::Busy;
-                // An answer that comes early ends the connection, too.
-                let is_last = self.policy.is_last(connection, prepared) || written < prepared.bytes.len();
-                connection.parser.expect(prepared.is_head, is_last);
-                self.busy.push(&mut self.connections, index);
-                if written < prepared.bytes.len() || !self.experience.fits(request) {
-                    self.press(index);
-                }
-                self.turn.look(sent_ns);
-                self.last_sent = Some((index, sent_ns));
-                recorder.sent(&self.sent(index), lateness_ns);
-                self.count_sent(driver, recorder, index);
-                return true;
-            }
-            // The peer ended it while it was free. Nothing was sent, so the request may take another.
-            recorder.ended_by_peer(true);
-            self.end_idle(driver, recorder, index);
-        }
-        false
-    }
-
-    #[inline]
-    fn has_outlived(&self, index: u32, now_ns: u64) -> bool {
-        let lifetime_ns = self.policy.lifetime_ns;
-        lifetime_ns > 0 && now_ns.saturating_sub(self.connections[index as usize].opened_ns) >= lifetime_ns
-    }
-
-    /// Whether the plan wants a connection closed after this answer.
-    #[inline]
-    fn is_worn(&self, index: u32, now_ns: u64) -> bool {
-        let limit = self.policy.requests_per_connection;
-        limit > 0 && self.connections[index as usize].answered >= limit || self.has_outlived(index, now_ns)
     }
 
     #[inline]
@@ -280,176 +231,5 @@ impl Active {
     fn is_under_way(&self, index: u32, generation: u32) -> bool {
         let connection = &self.connections[index as usize];
         connection.generation == generation && connection.state == State::Busy
-    }
-
-    fn is_half_written(&self, index: u32) -> bool {
-        let connection = &self.connections[index as usize];
-        (connection.written as usize) < self.catalog.request(connection.request).bytes.len()
-    }
-
-    /// Whether the socket lacks a part of the request, be it with the driver.
-    #[inline]
-    fn is_half_sent<D: Driver>(&self, driver: &D, index: u32) -> bool {
-        self.is_half_written(index) || driver.unsent(self.connections[index as usize].socket) > 0
-    }
-
-    /// Counts what the socket has taken of the request since the last count.
-    #[inline]
-    fn count_sent<D: Driver>(&mut self, driver: &D, recorder: &mut Recorder, index: u32) {
-        let connection = &mut self.connections[index as usize];
-        let taken = connection.written.saturating_sub(driver.unsent(connection.socket) as u32);
-        if taken > connection.counted {
-            recorder.wrote(connection.slot.phase, taken - connection.counted);
-            connection.counted = taken;
-        }
-    }
-
-    fn set_free(&mut self, index: u32, at_ns: u64) {
-        if self.free.is_empty() {
-            self.available_since_ns = at_ns;
-        }
-        let connection = &mut self.connections[index as usize];
-        (connection.state, connection.since_ns) = (State::Free, at_ns);
-        match self.policy.reuse {
-            Reuse::Lru => self.free.push(&mut self.connections, index),
-            Reuse::Mru => self.free.push_first(&mut self.connections, index),
-        }
-    }
-
-    fn write_on<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
-        let connection = &mut self.connections[index as usize];
-        let prepared = self.catalog.request(connection.request);
-        match nothing_if_full(driver.send(connection.socket, &prepared.bytes[connection.written as usize..]))
-        {
-            Ok(written) => {
-                connection.written += written as u32;
-                if connection.written as usize == prepared.bytes.len() {
-                    let is_last = self.policy.is_last(connection, prepared);
-                    connection.parser.expect(prepared.is_head, is_last);
-                }
-                self.count_sent(driver, recorder, index);
-            }
-            Err(error) => {
-                // A server that wants no more of a body answers, and closes: what it said is still there to be read.
-                // The end behind it is an orderly one only where the pipe is broken and nothing worse.
-                connection.is_broken = error.raw_os_error() != Some(libc::EPIPE);
-                let generation = connection.generation;
-                self.read(driver, recorder, index, true);
-                let has_more = self.connections[index as usize].is_unread;
-                if self.is_under_way(index, generation) && !has_more {
-                    self.fail(driver, recorder, index, Failure::WriteFailed);
-                }
-            }
-        }
-    }
-
-    /// Reads until nothing is left, or others have to have their turn. A read that does not fill the buffer has emptied
-    /// the socket (epoll(7)), so almost every answer takes one; only where the stream may have ended is one more needed
-    /// to see the end. Returns whether more may be there of what is known to have come in time so far.
-    #[inline]
-    fn read<D: Driver>(
-        &mut self,
-        driver: &mut D,
-        recorder: &mut Recorder,
-        index: u32,
-        has_closed: bool,
-    ) -> bool {
-        for reads in 1.. {
-            let connection = &mut self.connections[index as usize];
-            let (verdict, may_have_more) = match driver.receive(connection.socket, &mut self.buffer) {
-                Ok(received) if received.len == 0 => (connection.end_of_stream(driver.now_ns()), false),
-                Ok(received) => {
-                    recorder.received(connection.slot.phase, received.len, received.at_ns);
-                    recorder.waited(self.awake_ns.saturating_sub(received.at_ns.max(self.asleep_until_ns)));
-                    connection.received = connection.received.saturating_add(received.len as u32);
-                    self.turn.read(received.len, || driver.now_ns());
-                    let may_have_more = received.len == self.buffer.len() || has_closed;
-                    let bytes = &self.buffer[..received.len];
-                    let verdict = connection.interpret(bytes, received.at_ns, &mut self.known_head);
-                    let is_late = received.at_ns.saturating_sub(connection.since_ns) > self.policy.timeout_ns;
-                    let is_late = is_late && driver.stamps_arrivals();
-                    (if is_late { verdict.too_late() } else { verdict }, may_have_more)
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(error) if connection.state == State::Free && TlsFailure::of(&error).is_none() => {
-                    // A TLS stream may end without the word that it would.
-                    let was_reset = error.kind() != io::ErrorKind::UnexpectedEof;
-                    (Verdict::EndedIdle { was_reset }, false)
-                }
-                Err(error) => {
-                    let is_half_sent = connection.state == State::Busy && self.is_half_sent(driver, index);
-                    (Verdict::Failed(Failure::of_broken(&error, is_half_sent)), false)
-                }
-            };
-            self.apply(driver, recorder, index, &verdict);
-            let is_open = self.connections[index as usize].socket != CLOSED
-                && matches!(self.connections[index as usize].state, State::Free | State::Busy);
-            if !may_have_more || !is_open {
-                return false;
-            }
-            // Without a request under way the next read is the last: what it brings ends the connection.
-            let is_busy = self.connections[index as usize].state == State::Busy;
-            if is_busy && (reads == READS_AT_ONCE || self.turn.is_over()) {
-                self.put_off(index, has_closed);
-                return driver.stamps_arrivals();
-            }
-        }
-        false
-    }
-
-    #[inline]
-    fn apply<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32, verdict: &Verdict) {
-        match *verdict {
-            Verdict::Continues => self.press(index),
-            Verdict::Complete(response, at_ns) => {
-                let sent = self.sent(index);
-                recorder.completed(&sent, response.status, at_ns);
-                self.leave_busy(index, true);
-                let connection = &mut self.connections[index as usize];
-                connection.failures = 0;
-                connection.answered += 1;
-                if self.expectations.is_some() {
-                    self.compare(recorder, index, &sent, response.status);
-                }
-                // After an answer that came too early the next request would be taken for the rest of this one.
-                let was_last = self.catalog.request(sent.request).is_last;
-                let must_end = !response.keep_alive || was_last || self.is_half_sent(driver, index);
-                let is_worn = !must_end && self.is_worn(index, at_ns);
-                if is_worn {
-                    recorder.churned();
-                }
-                if must_end || is_worn {
-                    self.seen_late(index, at_ns);
-                    self.reconnect(driver, recorder, index, false);
-                } else {
-                    self.count_sent(driver, recorder, index);
-                    self.set_free(index, at_ns);
-                }
-            }
-            Verdict::Failed(failure) => self.fail(driver, recorder, index, failure),
-            Verdict::EndedIdle { was_reset } => {
-                recorder.ended_by_peer(was_reset);
-                self.free.remove(&mut self.connections, index);
-                self.end_idle(driver, recorder, index);
-            }
-        }
-    }
-
-    fn compare(&mut self, recorder: &mut Recorder, index: u32, sent: &Sent, status: u16) {
-        let connection = &self.connections[index as usize];
-        if let (Some(expectations), Some(evidence)) = (&mut self.expectations, &connection.evidence)
-            && let Some(how) = expectations.judge(status, evidence, &self.catalog.request(sent.request).label)
-        {
-            recorder.unexpected(sent, how);
-        }
-    }
-}
-
-/// A full socket takes nothing now and reports when it takes more.
-#[inline]
-fn nothing_if_full(written: io::Result<usize>) -> io::Result<usize> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        other => other,
     }
 }

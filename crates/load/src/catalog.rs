@@ -1,7 +1,5 @@
 //! The requests that a load is made of, encoded once, and which of them a slot sends.
 
-use std::collections::HashMap;
-
 use crate::mixture::{Mixture, stream};
 use crate::spec::{RequestSpec, WorkerSpec};
 
@@ -62,24 +60,6 @@ fn asks_to_close(name: &str, value: &str) -> bool {
     name.trim().eq_ignore_ascii_case("connection") && value.split(',').any(is_close)
 }
 
-/// Adds up what requests with the same label gave.
-pub(crate) fn by_label<'a, T: Default>(
-    labels: impl Iterator<Item = &'a str>,
-    values: impl Iterator<Item = T>,
-    mut add: impl FnMut(&mut T, T),
-) -> Vec<(&'a str, T)> {
-    let mut order: Vec<(&str, T)> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    for (label, value) in labels.zip(values) {
-        let place = *places.entry(label).or_insert_with(|| {
-            order.push((label, T::default()));
-            order.len() - 1
-        });
-        add(&mut order[place].1, value);
-    }
-    order
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,13 +79,5 @@ mod tests {
             let request = RequestSpec { headers, ..spec().requests[0].clone() };
             assert_eq!(prepare(&request).is_last, is_last, "{name}: {value}");
         }
-    }
-
-    #[test]
-    fn labels_that_repeat_are_added_up() {
-        let sums = by_label(["a", "b", "a"].into_iter(), [1, 2, 3].into_iter(), |sum: &mut i32, value| {
-            *sum += value;
-        });
-        assert_eq!(sums, [("a", 4), ("b", 2)]);
     }
 }

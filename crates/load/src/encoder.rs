@@ -6,6 +6,8 @@
 
 use std::cell::RefCell;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use hdrhistogram::Histogram as Hdr;
 use hdrhistogram::serialization::{Serializer as _, V2Serializer};
@@ -21,13 +23,13 @@ thread_local! {
     static ENCODER: RefCell<Encoder> = RefCell::new(Encoder::new());
 }
 
-/// The encoding of a histogram, given to `take`.
-pub(crate) fn encode<T>(hdr: &Hdr<u64>, take: impl FnOnce(&[u8]) -> T) -> T {
+/// The encoding of a histogram, in base64.
+pub(crate) fn encode(hdr: &Hdr<u64>) -> String {
     ENCODER.with_borrow_mut(|encoder| {
         encoder.plain.clear();
         encoder.serializer.serialize(hdr, &mut encoder.plain).expect("writing to memory does not fail");
         encoder.deflate();
-        take(&encoder.encoded)
+        STANDARD.encode(&encoder.encoded)
     })
 }
 

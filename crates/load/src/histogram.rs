@@ -10,9 +10,9 @@ use hdrhistogram::serialization::Deserializer;
 use crate::encoder;
 
 /// One hour: above it the value is recorded as one hour, never dropped.
-pub const MAX_US: u64 = 3_600_000_000;
+pub(crate) const MAX_US: u64 = 3_600_000_000;
 /// A recorded value is within 0.1 % of the true one.
-pub const SIGNIFICANT_DIGITS: u8 = 3;
+const SIGNIFICANT_DIGITS: u8 = 3;
 const NS_PER_US: u64 = 1_000;
 
 /// A histogram of durations in microseconds.
@@ -104,7 +104,7 @@ impl Histogram {
 
     /// The V2 encoding, deflated, in base64: what a `.hlog` line holds.
     pub fn encode(&self) -> String {
-        encoder::encode(&self.hdr, |bytes| STANDARD.encode(bytes))
+        encoder::encode(&self.hdr)
     }
 
     /// The encoding of what was recorded since the last call, "" for nothing; then forgets it.

@@ -1,9 +1,9 @@
 //! The load-generating worker: schedules, the connection table, errors, histograms and interval frames.
 
 mod active;
-mod awaited;
 mod catalog;
 mod connection;
+mod connection_record;
 pub mod control;
 mod encoder;
 pub mod example;
@@ -11,12 +11,12 @@ pub mod expect;
 mod experience;
 pub mod failure;
 pub mod frame;
-mod gather;
+mod handshakes;
 mod held;
 pub mod histogram;
-mod hold;
 mod links;
 mod mixture;
+mod napping;
 mod opener;
 mod phase_record;
 pub mod process;
@@ -24,7 +24,6 @@ pub mod profile;
 mod recorder;
 pub mod routes;
 pub mod schedule;
-mod shaken;
 pub mod spec;
 mod token;
 mod turn;

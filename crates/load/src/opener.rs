@@ -1,6 +1,6 @@
 //! How fast connections may be opened: as fast as was asked for, and no faster than the listener takes them.
 
-use crate::recorder::Openings;
+use crate::connection_record::Openings;
 
 const NS_PER_S: f64 = 1e9;
 /// After a failure whoever opens rests this long, doubled with each further failure.

@@ -64,11 +64,6 @@ impl Profile {
         Self(legs.collect())
     }
 
-    /// One rate from beginning to end.
-    pub fn constant(rate_per_s: f64) -> Self {
-        Self::new(&[Stretch { length_ns: NS_PER_S as u64, from_per_s: rate_per_s, to_per_s: rate_per_s }])
-    }
-
     /// When the request with this number (counting from 0, fractions allowed) is due.
     #[inline]
     pub fn due_at_ns(&self, number: f64) -> f64 {
@@ -105,6 +100,7 @@ impl std::fmt::Debug for Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::example::constant;
 
     fn stretch(seconds: u64, from_per_s: f64, to_per_s: f64) -> Stretch {
         Stretch { length_ns: seconds * 1_000_000_000, from_per_s, to_per_s }
@@ -112,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_constant_rate_is_even() {
-        let profile = Profile::constant(10_000.0);
+        let profile = Profile::new(&constant(10_000.0));
         for number in [0.0, 1.0, 9_999.0, 10_000.0, 1e9] {
             assert!((profile.due_at_ns(number) - number * 1e5).abs() <= 1e-3 * number.max(1.0), "{number}");
         }

@@ -2,19 +2,14 @@
 
 use std::ops::Range;
 
-use seatrial_net::tls::Handshake;
-
+use crate::connection_record::ConnectionRecord;
 use crate::expect::Unexpected;
-use crate::failure::{Failure, FailureCounts};
+use crate::failure::Failure;
 use crate::frame::Frame;
 use crate::histogram::Histogram;
 use crate::phase_record::PhaseRecord;
 use crate::routes::Routes;
 use crate::schedule::{Phase, Slot};
-use crate::shaken::Shaken;
-
-/// Classes of status by their first digit, as results show them.
-const CLASSES: [&str; 7] = ["0xx", "1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 
 /// How a request ended that did not get its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +30,6 @@ pub(crate) struct Sent {
     pub(crate) request: u32,
 }
 
-/// What has become of connection attempts, since the worker began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Openings {
-    pub(crate) established: u64,
-    /// A segment of these was sent again: established later than they could have been, or given up.
-    pub(crate) lost: u64,
-}
-
 /// The counters and histograms since the last frame.
 pub(crate) struct Recorder {
     /// A record of each phase, of the interval that is being counted.
@@ -51,23 +38,9 @@ pub(crate) struct Recorder {
     next_records: [PhaseRecord; Phase::COUNT],
     /// When the interval that is being counted ends.
     boundary_ns: u64,
-    connect: Histogram,
-    shaken: Shaken,
-    errors: FailureCounts,
+    pub(crate) connections: ConnectionRecord,
     routes: Routes,
     window: Range<u64>,
-    opened: u64,
-    reconnected: u64,
-    churned: u64,
-    closed_by_peer: u64,
-    reset_by_peer: u64,
-    syn_retransmissions: u64,
-    held_requests: u64,
-    held_unanswered: u64,
-    held_answers: [u64; CLASSES.len()],
-    /// Most workers need none.
-    held_lifetime: Option<Box<Histogram>>,
-    openings: Openings,
     receive_wait: Histogram,
     receive_wait_ns_max: u64,
 }
@@ -78,22 +51,9 @@ impl Recorder {
             records: std::array::from_fn(|_| PhaseRecord::new()),
             next_records: std::array::from_fn(|_| PhaseRecord::new()),
             boundary_ns: u64::MAX,
-            connect: Histogram::new(),
-            shaken: Shaken::default(),
-            errors: FailureCounts::default(),
+            connections: ConnectionRecord::default(),
             routes: Routes::new(requests, route_histograms),
             window: u64::MAX..u64::MAX,
-            opened: 0,
-            reconnected: 0,
-            churned: 0,
-            closed_by_peer: 0,
-            reset_by_peer: 0,
-            syn_retransmissions: 0,
-            held_requests: 0,
-            held_unanswered: 0,
-            held_answers: [0; CLASSES.len()],
-            held_lifetime: None,
-            openings: Openings::default(),
             receive_wait: Histogram::new(),
             receive_wait_ns_max: 0,
         }
@@ -188,77 +148,6 @@ impl Recorder {
         self.routes.waited(request, slot.phase, waited_ns / 1_000);
     }
 
-    /// Records the handshake that is part of opening a connection; returns the other part, the connect time.
-    pub(crate) fn shaken(&mut self, opening_ns: u64, handshake: Option<Handshake>) -> u64 {
-        let Some(handshake) = handshake else { return opening_ns };
-        self.shaken.record(handshake);
-        opening_ns.saturating_sub(handshake.took_ns)
-    }
-
-    /// `retransmissions`: segments of the connection's handshake that were sent again.
-    pub(crate) fn opened(&mut self, connect_ns: u64, retransmissions: u32) {
-        self.opened += 1;
-        self.openings.established += 1;
-        self.sent_again(retransmissions);
-        self.connect.record_ns(connect_ns);
-    }
-
-    /// An attempt came to nothing.
-    pub(crate) fn given_up(&mut self, failure: Failure, retransmissions: u32) {
-        self.failure(failure);
-        self.sent_again(retransmissions);
-    }
-
-    /// Segments of an attempt's handshake, whatever has become of it.
-    pub(crate) fn sent_again(&mut self, retransmissions: u32) {
-        self.openings.lost += u64::from(retransmissions > 0);
-        self.syn_retransmissions += u64::from(retransmissions);
-    }
-
-    /// What has become of all attempts so far.
-    pub(crate) fn openings(&self) -> Openings {
-        self.openings
-    }
-
-    pub(crate) fn reconnected(&mut self) {
-        self.reconnected += 1;
-    }
-
-    /// The load closes a connection because it has served its time.
-    pub(crate) fn churned(&mut self) {
-        self.churned += 1;
-    }
-
-    /// The peer has ended a connection on which nothing was asked, in order or by a reset.
-    pub(crate) fn ended_by_peer(&mut self, was_reset: bool) {
-        if was_reset {
-            self.reset_by_peer += 1;
-        } else {
-            self.closed_by_peer += 1;
-        }
-    }
-
-    /// An idle connection has sent a whole request; the one before it may have had no answer by then.
-    pub(crate) fn held_request(&mut self, is_last_unanswered: bool) {
-        self.held_requests += 1;
-        self.held_unanswered += u64::from(is_last_unanswered);
-    }
-
-    /// An idle connection has ended before the answer to its request.
-    pub(crate) fn held_unanswered(&mut self) {
-        self.held_unanswered += 1;
-    }
-
-    /// An idle connection has an answer, whose status begins with this digit.
-    pub(crate) fn held_answer(&mut self, class: u8) {
-        self.held_answers[usize::from(class).min(CLASSES.len() - 1)] += 1;
-    }
-
-    /// The peer has ended an idle connection that had been established for so long.
-    pub(crate) fn held_lived(&mut self, lived_ns: u64) {
-        self.held_lifetime.get_or_insert_default().record_ns(lived_ns);
-    }
-
     /// An answer lay in the receive queue until the loop looked.
     #[inline]
     pub(crate) fn waited(&mut self, wait_ns: u64) {
@@ -275,10 +164,6 @@ impl Recorder {
         &self.routes
     }
 
-    pub(crate) fn failure(&mut self, failure: Failure) {
-        self.errors.add(failure);
-    }
-
     /// Says when the interval ends that is being counted.
     pub(crate) fn set_boundary(&mut self, boundary_ns: u64) {
         self.boundary_ns = boundary_ns;
@@ -292,22 +177,9 @@ impl Recorder {
                 record.absorb(next);
             }
         }
-        frame.opened = std::mem::take(&mut self.opened);
-        frame.reconnected = std::mem::take(&mut self.reconnected);
-        frame.churned = std::mem::take(&mut self.churned);
-        frame.closed_by_peer = std::mem::take(&mut self.closed_by_peer);
-        frame.reset_by_peer = std::mem::take(&mut self.reset_by_peer);
-        frame.syn_retransmissions = std::mem::take(&mut self.syn_retransmissions);
-        frame.held_requests = std::mem::take(&mut self.held_requests);
-        frame.held_unanswered = std::mem::take(&mut self.held_unanswered);
-        let answers = CLASSES.into_iter().zip(std::mem::take(&mut self.held_answers));
-        frame.held_answers = answers.filter(|(_, count)| *count > 0).collect();
-        frame.held_lifetime = self.held_lifetime.as_mut().map_or_else(String::new, |one| one.take_encoded());
+        self.connections.drain_into(frame);
         frame.receive_wait = self.receive_wait.take_encoded();
         frame.receive_wait_ns_max = std::mem::take(&mut self.receive_wait_ns_max);
-        frame.errors = self.errors.take();
-        frame.connect = self.connect.take_encoded();
-        self.shaken.drain_into(frame);
         let taken = self.records.iter_mut().zip(Phase::NAMES).map(|(record, name)| record.take(name));
         frame.parts = taken.flatten().collect();
         std::mem::swap(&mut self.records, &mut self.next_records);

@@ -1,10 +1,12 @@
 //! What became of each request of the catalog, and its latencies apart where somebody asked for that.
 
+use std::collections::HashMap;
+
 use hdrhistogram::Histogram as Hdr;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use serde::Serialize;
 
-use crate::catalog::{Catalog, by_label};
+use crate::catalog::Catalog;
+use crate::encoder;
 use crate::histogram::MAX_US;
 use crate::schedule::Phase;
 
@@ -102,6 +104,24 @@ impl Routes {
     }
 }
 
+/// Adds up what requests with the same label gave.
+fn by_label<'a, T: Default>(
+    labels: impl Iterator<Item = &'a str>,
+    values: impl Iterator<Item = T>,
+    mut add: impl FnMut(&mut T, T),
+) -> Vec<(&'a str, T)> {
+    let mut order: Vec<(&str, T)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (label, value) in labels.zip(values) {
+        let place = *places.entry(label).or_insert_with(|| {
+            order.push((label, T::default()));
+            order.len() - 1
+        });
+        add(&mut order[place].1, value);
+    }
+    order
+}
+
 fn add(sum: &mut Counts, row: Counts) {
     sum.sent += row.sent;
     sum.completed += row.completed;
@@ -122,13 +142,19 @@ fn report(label: &str, row: &Counts) -> RouteReport {
         failed: row.failed,
         unexpected: row.unexpected,
         completed_in_all: row.completed_in_all,
-        latency: row.latency.as_ref().map_or_else(String::new, encode),
+        latency: row.latency.as_ref().map_or_else(String::new, encoder::encode),
     }
 }
 
-fn encode(histogram: &Hdr<u64>) -> String {
-    use base64::Engine as _;
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("writing to memory does not fail");
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_repeat_are_added_up() {
+        let sums = by_label(["a", "b", "a"].into_iter(), [1, 2, 3].into_iter(), |sum: &mut i32, value| {
+            *sum += value;
+        });
+        assert_eq!(sums, [("a", 4), ("b", 2)]);
+    }
 }

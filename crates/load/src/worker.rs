@@ -12,8 +12,8 @@ use seatrial_net::{Driver, Event, Wake, process};
 
 use crate::active::Active;
 use crate::control::{Command, Parent};
-use crate::gather::Gather;
 use crate::held::Held;
+use crate::napping::Napping;
 use crate::opener::Opener;
 use crate::recorder::Recorder;
 use crate::schedule::Schedule;
@@ -64,7 +64,7 @@ pub struct Worker<D: Driver> {
     /// When the last wait began: what had come by then was reported, or can be read.
     asleep_ns: u64,
     closed_loop_slots: u64,
-    gather: Gather,
+    napping: Napping,
     held_opened: usize,
     /// Whether it may go before others while the schedule runs.
     runs_first: bool,
@@ -91,7 +91,7 @@ impl<D: Driver> Worker<D> {
             awake_ns: now_ns,
             asleep_ns: now_ns,
             closed_loop_slots: 0,
-            gather: Gather::default(),
+            napping: Napping::default(),
             held_opened: spec.first_held as usize,
             runs_first: false,
             active,
@@ -149,11 +149,11 @@ impl<D: Driver> Worker<D> {
         }
     }
 
-    /// Takes what the wait brought. After a gathering sleep a step of the grid is due: its requests leave before the
+    /// Takes what the wait brought. After a sleep through answers a step of the grid is due: its requests leave before the
     /// answers to the last are read, which would make them late, but after connections that have ended are put aside.
     /// Those that had to wait are read before the new ones: no event reports them again.
-    fn take(&mut self, events: &[Event], has_gathered: bool) {
-        if has_gathered {
+    fn take(&mut self, events: &[Event], has_slept_through: bool) {
+        if has_slept_through {
             events.iter().filter(|event| event.closed).for_each(|event| self.on_event(event));
             if let Stage::Run(schedule) = &mut self.stage
                 && self.spec.loop_kind == LoopKind::Open
@@ -164,7 +164,7 @@ impl<D: Driver> Worker<D> {
             }
         }
         self.read_on();
-        for event in events.iter().filter(|event| !(has_gathered && event.closed)) {
+        for event in events.iter().filter(|event| !(has_slept_through && event.closed)) {
             self.on_event(event);
         }
         self.read_on();

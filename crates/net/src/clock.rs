@@ -9,10 +9,17 @@ const NS_PER_S: u64 = 1_000_000_000;
 /// 500 us/s, so two looks a second apart stay below it.
 const STEP_NS: i64 = 1_000_000;
 
-fn read(clock: libc::clockid_t) -> u64 {
+/// What a clock of the kernel shows; 0 where it has none of that number.
+pub(crate) fn read(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is valid for writing; the clock ids used here always exist on Linux.
+    // SAFETY: `time` is valid for writing; a clock that does not exist leaves it alone.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
+    in_ns(time)
+}
+
+/// A time as the kernel tells it.
+#[inline]
+pub(crate) fn in_ns(time: libc::timespec) -> u64 {
     time.tv_sec as u64 * NS_PER_S + time.tv_nsec as u64
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::RawFd;
 
+use crate::sys::check_len;
+
 /// How much is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -61,8 +63,7 @@ impl LinePipe {
     fn read_some(&mut self) -> io::Result<usize> {
         let mut chunk = [0; CHUNK_BYTES];
         // SAFETY: the pointer and length describe `chunk`.
-        let len = unsafe { libc::read(self.input, chunk.as_mut_ptr().cast(), chunk.len()) };
-        let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
+        let len = check_len(unsafe { libc::read(self.input, chunk.as_mut_ptr().cast(), chunk.len()) })?;
         self.received.extend_from_slice(&chunk[..len]);
         Ok(len)
     }
@@ -88,8 +89,8 @@ impl LinePipe {
     pub fn flush(&mut self) {
         while !self.unsent.is_empty() {
             // SAFETY: the pointer and length describe `unsent`.
-            let len = unsafe { libc::write(self.output, self.unsent.as_ptr().cast(), self.unsent.len()) };
-            match usize::try_from(len) {
+            let written = unsafe { libc::write(self.output, self.unsent.as_ptr().cast(), self.unsent.len()) };
+            match check_len(written) {
                 Ok(len) => drop(self.unsent.drain(..len)),
                 Err(_) => return,
             }

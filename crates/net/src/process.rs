@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::clock;
 use crate::sys::check;
 
 /// CPU time used so far.
@@ -39,10 +40,7 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
 
 /// The CPU time of this thread so far, to the nanosecond.
 pub fn thread_cpu_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is valid for writing; the clock always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    clock::read(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
 /// Asks the kernel to wake this thread's sleeps on time: the default allows it 50 us more.

@@ -4,6 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 
 use crate::address::RawAddress;
+use crate::clock::in_ns;
 use crate::driver::{Ended, Event, Route, Use};
 use crate::ports::PortWindows;
 use crate::sys::{check, check_len, close, set_option};
@@ -166,8 +167,7 @@ pub(crate) unsafe fn stamp_of(message: &libc::msghdr) -> Option<u64> {
         {
             return None;
         }
-        let time = libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned();
-        Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+        Some(in_ns(libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned()))
     }
 }
 
@@ -189,7 +189,6 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
     use super::*;
-    use crate::ports::PortWindows;
 
     fn local_port(fd: libc::c_int) -> u16 {
         let mut address = libc::sockaddr_in {

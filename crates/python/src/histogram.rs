@@ -23,7 +23,7 @@ impl Histogram {
     }
 
     /// The base64 V2 encoding, deflated.
-    fn encode(&mut self) -> String {
+    fn encode(&self) -> String {
         self.0.encode()
     }
 

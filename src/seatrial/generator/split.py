@@ -99,7 +99,7 @@ def resolution_s(load: LoadSpec, carriers: int) -> float:
     save nothing.
 
     A closed loop has no grid. There it is how long a worker may nap before it looks for answers, where naps cost no
-    throughput (``gather.rs``).
+    throughput (``napping.rs``).
     """
     if load.resolution_s is not None:
         return load.resolution_s

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::links::List;
 use crate::opener::{lone_rest_ns, rest_ns};
 use crate::recorder::{Ending, Recorder};
+use crate::spec::Reuse;
 use crate::token::Token;
 
 impl Active {
@@ -43,7 +44,7 @@ impl Active {
                 self.connecting.push(&mut self.connections, index);
             }
             Err(error) => {
-                recorder.failure(Failure::of_connect(&error));
+                recorder.connections.failure(Failure::of_connect(&error));
                 self.rest(driver.now_ns(), index);
             }
         }
@@ -64,22 +65,47 @@ impl Active {
             Ok(connected) => connected,
             Err(error) => {
                 let socket = self.connections[index as usize].socket;
-                recorder.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
+                recorder.connections.given_up(Failure::of_connect(&error), driver.retransmissions(socket));
                 self.close(driver, recorder, index);
                 self.rest(now_ns, index);
                 return false;
             }
         };
-        let connect_ns = recorder.shaken(took_ns, connected.tls);
-        recorder.opened(connect_ns, connected.retransmissions);
+        let connect_ns = recorder.connections.handshake(took_ns, connected.tls);
+        recorder.connections.opened(connect_ns, connected.retransmissions);
         connection.opened_ns = now_ns;
         if std::mem::replace(&mut connection.was_open, true) {
-            recorder.reconnected();
+            recorder.connections.reconnected();
         }
         self.found(index, now_ns);
         self.seen_late(index, now_ns - took_ns);
         self.set_free(index, now_ns);
         true
+    }
+
+    pub(super) fn set_free(&mut self, index: u32, at_ns: u64) {
+        if self.free.is_empty() {
+            self.available_since_ns = at_ns;
+        }
+        let connection = &mut self.connections[index as usize];
+        (connection.state, connection.since_ns) = (State::Free, at_ns);
+        match self.policy.reuse {
+            Reuse::Lru => self.free.push(&mut self.connections, index),
+            Reuse::Mru => self.free.push_first(&mut self.connections, index),
+        }
+    }
+
+    #[inline]
+    pub(super) fn has_outlived(&self, index: u32, now_ns: u64) -> bool {
+        let lifetime_ns = self.policy.lifetime_ns;
+        lifetime_ns > 0 && now_ns.saturating_sub(self.connections[index as usize].opened_ns) >= lifetime_ns
+    }
+
+    /// Whether the plan wants a connection closed after this answer.
+    #[inline]
+    pub(super) fn is_worn(&self, index: u32, now_ns: u64) -> bool {
+        let limit = self.policy.requests_per_connection;
+        limit > 0 && self.connections[index as usize].answered >= limit || self.has_outlived(index, now_ns)
     }
 
     /// The connection failed, under a request or while it was free.
@@ -91,7 +117,7 @@ impl Active {
         failure: Failure,
     ) {
         let now_ns = driver.now_ns();
-        recorder.failure(failure);
+        recorder.connections.failure(failure);
         let state = self.connections[index as usize].state;
         if state == State::Busy {
             let ending = if failure == Failure::Timeout { Ending::TimedOut } else { Ending::Failed };
@@ -152,6 +178,18 @@ impl Active {
         self.resting.push(Reverse((at_ns, index)));
     }
 
+    fn found(&mut self, index: u32, now_ns: u64) {
+        if std::mem::take(&mut self.connections[index as usize].is_missing) {
+            self.presence.change(-1, now_ns);
+        }
+    }
+
+    fn missed(&mut self, index: u32, now_ns: u64) {
+        if !std::mem::replace(&mut self.connections[index as usize].is_missing, true) {
+            self.presence.change(1, now_ns);
+        }
+    }
+
     /// Closes, and counts what the socket had taken of a request by then.
     pub(super) fn close<D: Driver>(&mut self, driver: &mut D, recorder: &mut Recorder, index: u32) {
         let connection = &mut self.connections[index as usize];
@@ -199,7 +237,9 @@ impl Active {
         if event.writable || event.closed {
             return self.on_event(driver, recorder, token, &event);
         }
-        recorder.given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
+        recorder
+            .connections
+            .given_up(Failure::of_expired_connect(driver, socket), driver.retransmissions(socket));
         self.connecting.remove(&mut self.connections, index);
         self.close(driver, recorder, index);
         self.rest(driver.now_ns(), index);
@@ -217,7 +257,9 @@ impl Active {
         }
         for index in 0..self.connections.len() as u32 {
             if self.connections[index as usize].state == State::Connecting {
-                recorder.sent_again(driver.retransmissions(self.connections[index as usize].socket));
+                recorder
+                    .connections
+                    .sent_again(driver.retransmissions(self.connections[index as usize].socket));
             }
             if self.connections[index as usize].socket != CLOSED {
                 self.close(driver, recorder, index);

@@ -21,7 +21,7 @@ impl<D: Driver> Worker<D> {
         }
         for _ in 0..OPENED_PER_TURN {
             let Some(opening) = self.due_opening(now_ns) else { return };
-            if !self.opener.take(now_ns, self.recorder.openings()) {
+            if !self.opener.take(now_ns, self.recorder.connections.openings()) {
                 return;
             }
             match opening {

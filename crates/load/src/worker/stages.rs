@@ -97,7 +97,7 @@ impl<D: Driver> Worker<D> {
         if now_ns < schedule.start_ns() || now_ns >= schedule.end_ns() {
             return;
         }
-        self.gather.observe(now_ns, self.closed_loop_slots);
+        self.napping.observe(now_ns, self.closed_loop_slots);
         let phase = schedule.phase_at(now_ns);
         self.active.begin_turn(now_ns);
         while self.active.has_free() && !self.active.has_sent_enough() {

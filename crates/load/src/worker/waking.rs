@@ -45,8 +45,8 @@ impl<D: Driver> Worker<D> {
                 if self.active.has_free() {
                     return (now_ns, Wake::OnEvent);
                 }
-                let may_gather = self.spec.resolution_ns > 0 && !is_opening && self.active.may_wait();
-                if may_gather && self.gather.wants_nap(self.active.in_flight()) {
+                let may_nap = self.spec.resolution_ns > 0 && !is_opening && self.active.may_wait();
+                if may_nap && self.napping.wants_nap(self.active.in_flight()) {
                     (schedule.end_ns().min(now_ns + self.spec.resolution_ns), Wake::AtDeadline)
                 } else {
                     (schedule.end_ns(), Wake::OnEvent)

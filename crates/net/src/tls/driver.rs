@@ -6,11 +6,10 @@ use std::io;
 use super::config::ClientTls;
 use super::session::{Scratch, Session};
 use super::transport::Transport;
-use super::{Handshake, TlsFailure, TlsFailureKind};
+use super::{TlsFailure, TlsFailureKind};
 use crate::driver::{Connected, Driver, Ended, Event, Received, Route, Use, Wake};
 
-/// Handshakes take at most about this long of one wait: its user has requests to send meanwhile.
-const HANDSHAKES_NS: u64 = 1_000_000;
+mod attention;
 
 /// One connection.
 struct Entry {
@@ -22,7 +21,7 @@ enum Stage {
     /// The transport is being connected.
     Connecting,
     /// The handshake goes on, since this moment.
-    Shaking { session: Session, since_ns: u64, known: Connected },
+    Handshaking { session: Session, since_ns: u64, known: Connected },
     /// Established.
     Open { session: Session, known: Connected },
     /// Neither was to be had; the error is reported once.
@@ -82,81 +81,6 @@ impl<D: Driver> TlsDriver<D> {
         &self.inner
     }
 
-    fn attend_all(&mut self, events: &mut Vec<Event>) {
-        events.splice(0..0, self.late.drain(..));
-        let ends_ns = self.now_ns() + HANDSHAKES_NS;
-        events.retain_mut(|event| {
-            let is_late = self.attended.contains_key(&event.token) && self.now_ns() >= ends_ns;
-            if is_late {
-                self.late.push(*event);
-            }
-            !is_late && self.attend(event)
-        });
-    }
-
-    /// Deals with an event of a connection that is not simply established; returns whether to pass it on.
-    fn attend(&mut self, event: &mut Event) -> bool {
-        let Some(&socket) = self.attended.get(&event.token) else { return true };
-        let Some(mut entry) = self.entries[socket as usize].take() else { return true };
-        let has_news = self.proceed(&mut entry, socket, event);
-        if !entry.is_attended() {
-            self.attended.remove(&entry.token);
-        }
-        self.entries[socket as usize] = Some(entry);
-        has_news
-    }
-
-    fn proceed(&mut self, entry: &mut Entry, socket: i32, event: &mut Event) -> bool {
-        if matches!(entry.stage, Stage::Connecting) {
-            entry.stage = match self.begin(socket) {
-                Ok(stage) => stage,
-                Err(error) => Stage::Failed(Some(error)),
-            };
-        }
-        let mut wire = Wire { driver: &mut self.inner, socket };
-        match std::mem::replace(&mut entry.stage, Stage::Failed(None)) {
-            Stage::Shaking { mut session, since_ns, known } => {
-                match session.advance(&mut self.scratch, &mut wire) {
-                    Ok(false) => {
-                        entry.stage = Stage::Shaking { session, since_ns, known };
-                        return false;
-                    }
-                    Ok(true) => {
-                        let took_ns = self.inner.now_ns().saturating_sub(since_ns);
-                        let (version, is_resumed) = (session.version(), session.is_resumed());
-                        let known =
-                            Connected { tls: Some(Handshake { took_ns, version, is_resumed }), ..known };
-                        // What came with the last flight may be in the session, or still in the socket.
-                        (event.writable, event.readable) = (true, true);
-                        entry.stage = Stage::Open { session, known };
-                    }
-                    Err(failure) => {
-                        event.closed = true;
-                        entry.stage = Stage::Failed(Some(failure.into()));
-                    }
-                }
-            }
-            Stage::Open { mut session, known } => {
-                if event.writable && session.flush(&mut wire).is_err() {
-                    // Reading shows what has happened to the socket.
-                    event.closed = true;
-                }
-                entry.stage = Stage::Open { session, known };
-            }
-            failed => {
-                event.closed = true;
-                entry.stage = failed;
-            }
-        }
-        true
-    }
-
-    fn begin(&mut self, socket: i32) -> io::Result<Stage> {
-        let known = self.inner.connected(socket, Ended::Somehow)?;
-        let since_ns = self.inner.now_ns();
-        Ok(Stage::Shaking { session: Session::client(&self.tls)?, since_ns, known })
-    }
-
     /// Calls `work` with the established session of a socket, and sees to what is left behind in it.
     #[inline]
     fn with_session<T>(
@@ -189,7 +113,7 @@ impl Entry {
 
     fn is_attended(&self) -> bool {
         match &self.stage {
-            Stage::Connecting | Stage::Shaking { .. } => true,
+            Stage::Connecting | Stage::Handshaking { .. } => true,
             Stage::Open { session, .. } => session.has_unsent(),
             Stage::Failed(_) => false,
         }
@@ -242,7 +166,7 @@ impl<D: Driver> Driver for TlsDriver<D> {
                     Err(error.take().unwrap_or_else(|| io::ErrorKind::NotConnected.into()))
                 }
                 Stage::Connecting => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
-                Stage::Shaking { .. } => {
+                Stage::Handshaking { .. } => {
                     let text = "the TLS handshake did not end in time";
                     Err(TlsFailure::new(TlsFailureKind::Timeout, text).into())
                 }
@@ -255,7 +179,7 @@ impl<D: Driver> Driver for TlsDriver<D> {
     fn retransmissions(&mut self, socket: i32) -> u32 {
         match self.entries.get(socket as usize) {
             Some(Some(entry)) => match &entry.stage {
-                Stage::Shaking { known, .. } | Stage::Open { known, .. } => known.retransmissions,
+                Stage::Handshaking { known, .. } | Stage::Open { known, .. } => known.retransmissions,
                 Stage::Connecting | Stage::Failed(_) => self.inner.retransmissions(socket),
             },
             _ => 0,

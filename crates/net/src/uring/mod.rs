@@ -7,6 +7,7 @@
 mod buffers;
 mod completions;
 mod probe;
+mod reading;
 mod requests;
 mod ring;
 mod table;
@@ -19,6 +20,7 @@ use io_uring::{cqueue, types};
 pub use self::probe::Refusal;
 
 use self::buffers::{Arrivals, Sends};
+use self::reading::Spilled;
 use self::ring::{Ring, Until};
 use self::table::{End, Slot, Stage};
 use crate::clock::{Realtime, now_ns};
@@ -35,13 +37,6 @@ pub const SENDS_AT_ONCE: u32 = 4;
 const HEAD_BYTES: usize = 16;
 /// Room for one stamp: `CMSG_SPACE(sizeof(struct timespec))`.
 const CONTROL_BYTES: usize = 32;
-
-/// What arrived for a connection whose owner had not read it.
-struct Spilled {
-    bytes: Vec<u8>,
-    read: usize,
-    at_ns: u64,
-}
 
 /// io_uring behind the [`Driver`] trait.
 pub struct UringDriver {
@@ -150,54 +145,11 @@ impl UringDriver {
         (slot.generation == generation && slot.stage != Stage::Closed).then_some(slot)
     }
 
-    fn take_spilled(&mut self, fd: i32, buffer: &mut [u8]) -> Received {
-        let Some(spilled) = self.spilled.get_mut(&fd) else { return Received { len: 0, at_ns: 0 } };
-        let rest = &spilled.bytes[spilled.read..];
-        let len = rest.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&rest[..len]);
-        spilled.read += len;
-        let received = Received { len, at_ns: spilled.at_ns };
-        if spilled.read == spilled.bytes.len() {
-            self.spilled.remove(&fd);
-        }
-        received
-    }
-
-    /// Reads from the socket itself.
-    fn read_directly(&mut self, fd: i32, buffer: &mut [u8]) -> io::Result<Received> {
-        let (len, stamp) = if self.stamp_arrivals {
-            socket::receive_stamped(fd, buffer)?
-        } else {
-            (socket::receive(fd, buffer)?, None)
-        };
-        Ok(Received { len, at_ns: self.monotonic(stamp) })
-    }
-
-    /// A send has failed. What came before that is read, and then it is reported.
-    fn last_of(&mut self, fd: i32, buffer: &mut [u8]) -> io::Result<Received> {
-        match self.read_directly(fd, buffer) {
-            Ok(received) if received.len > 0 => Ok(received),
-            _ => Self::end_of(&mut self.slots[fd as usize]),
-        }
-    }
-
     #[inline]
     fn monotonic(&self, stamp: Option<u64>) -> u64 {
         match stamp {
             Some(stamp) if !self.stamps_unusable => self.realtime.to_monotonic(stamp),
             _ => now_ns(),
-        }
-    }
-
-    fn end_of(slot: &mut Slot) -> io::Result<Received> {
-        match slot.end {
-            End::None => Err(io::ErrorKind::WouldBlock.into()),
-            End::Orderly => Ok(Received { len: 0, at_ns: now_ns() }),
-            // As the kernel does: the error is reported once, then the stream is at its end.
-            End::Broken(code) => {
-                slot.end = End::Orderly;
-                Err(io::Error::from_raw_os_error(code))
-            }
         }
     }
 }
@@ -274,39 +226,7 @@ impl Driver for UringDriver {
 
     #[inline]
     fn receive(&mut self, socket: i32, buffer: &mut [u8]) -> io::Result<Received> {
-        let slot = &mut self.slots[socket as usize];
-        if slot.stage == Stage::Receiving {
-            let (len, at_ns) = self.arrivals.read(&mut slot.arrived, buffer);
-            if len > 0 {
-                return Ok(Received { len, at_ns });
-            }
-            // It has found no buffer. What the socket holds is there to be read all the same.
-            return match slot.end {
-                End::Broken(_) if !slot.is_armed => self.last_of(socket, buffer),
-                End::None if !slot.is_armed => self.read_directly(socket, buffer),
-                _ => Self::end_of(slot),
-            };
-        }
-        let (stage, end) = (slot.stage, slot.end);
-        let spilled = self.take_spilled(socket, buffer);
-        if spilled.len < buffer.len() && stage == Stage::Polling && end != End::Orderly {
-            match self.read_directly(socket, &mut buffer[spilled.len..]) {
-                Ok(read) if read.len > 0 => {
-                    return Ok(Received { len: spilled.len + read.len, at_ns: read.at_ns });
-                }
-                other if spilled.len == 0 && end == End::None => return other,
-                // The end, or what has failed, is reported again at the next read or by the poll.
-                _ => {}
-            }
-        }
-        if spilled.len > 0 {
-            return Ok(spilled);
-        }
-        if stage == Stage::Switching && matches!(end, End::Broken(_)) {
-            // The socket may hold bytes that came before; they are reported as soon as they can be read.
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Self::end_of(&mut self.slots[socket as usize])
+        self.read(socket, buffer)
     }
 
     #[inline]

@@ -4,10 +4,10 @@ use std::io;
 
 use io_uring::{opcode, squeue, types};
 
+use super::UringDriver;
 use super::buffers::{GROUP, NONE};
 use super::ring::Until;
 use super::table::{End, GENERATION_MASK, Kind, Slot, Stage, label};
-use super::{Spilled, UringDriver};
 
 impl UringDriver {
     pub(super) fn poll_watched(&mut self, place: usize) -> io::Result<()> {
@@ -98,20 +98,6 @@ impl UringDriver {
         } else {
             self.slots[fd as usize].stage = Stage::Polling;
             Ok(())
-        }
-    }
-
-    pub(super) fn spill(&mut self, fd: i32) {
-        let list = &mut self.slots[fd as usize].arrived;
-        let spilled = self.spilled.entry(fd).or_insert(Spilled { bytes: Vec::new(), read: 0, at_ns: 0 });
-        let mut part = [0; 4096];
-        loop {
-            let (len, at_ns) = self.arrivals.read(list, &mut part);
-            if len == 0 {
-                return;
-            }
-            spilled.bytes.extend_from_slice(&part[..len]);
-            spilled.at_ns = at_ns;
         }
     }
 

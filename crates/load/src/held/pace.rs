@@ -7,31 +7,31 @@ use crate::spec::HoldTraffic;
 
 /// When the next idle connection acts, and which.
 #[derive(Debug)]
-pub(crate) struct HoldPace {
+pub(super) struct Pace {
     traffic: HoldTraffic,
     connections: u32,
     next: u32,
     next_ns: u64,
 }
 
-impl HoldPace {
-    pub(crate) fn new(traffic: HoldTraffic, connections: u32, now_ns: u64) -> Self {
+impl Pace {
+    pub(super) fn new(traffic: HoldTraffic, connections: u32, now_ns: u64) -> Self {
         Self { traffic, connections, next: 0, next_ns: now_ns }
     }
 
-    pub(crate) fn traffic(&self) -> HoldTraffic {
+    pub(super) fn traffic(&self) -> HoldTraffic {
         self.traffic
     }
 
     /// When the next action is due; `None` for silent connections.
-    pub(crate) fn next_ns(&self) -> Option<u64> {
+    pub(super) fn next_ns(&self) -> Option<u64> {
         let acts = self.connections > 0 && self.traffic.every_ns().is_some();
         acts.then_some(self.next_ns)
     }
 
     /// Takes the next connection whose turn has come. A loop that was late gives every connection its turn, but does
     /// not make up for whole rounds that were missed.
-    pub(crate) fn take(&mut self, now_ns: u64) -> Option<u32> {
+    pub(super) fn take(&mut self, now_ns: u64) -> Option<u32> {
         let every_ns = self.traffic.every_ns().filter(|_| self.connections > 0)?;
         if now_ns < self.next_ns {
             return None;
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn every_connection_acts_once_a_round() {
-        let mut pace = HoldPace::new(HoldTraffic::Request { every_ns: 1_000_000 }, 4, 0);
+        let mut pace = Pace::new(HoldTraffic::Request { every_ns: 1_000_000 }, 4, 0);
         let mut turns = [0; 4];
         for now_ns in (0..4_000_000).step_by(10_000) {
             while let Some(index) = pace.take(now_ns) {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn silent_connections_never_act() {
-        let mut pace = HoldPace::new(HoldTraffic::Silent, 4, 0);
+        let mut pace = Pace::new(HoldTraffic::Silent, 4, 0);
         assert_eq!((pace.next_ns(), pace.take(u64::MAX)), (None, None));
     }
 }

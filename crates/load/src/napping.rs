@@ -1,4 +1,4 @@
-//! Whether a closed loop lets answers gather before it looks for them.
+//! Whether a closed loop naps before it looks for answers, so that they gather.
 //!
 //! A wake-up for every few answers costs more than the answers do. A nap makes one wake-up serve many. It costs nothing
 //! where the server is what limits the load, whose queue it only shortens; elsewhere each nap holds requests up. Which it
@@ -18,7 +18,7 @@ const LEAST_IN_FLIGHT: u32 = 16;
 
 /// Compares the rate with naps to the rate without, and goes by it.
 #[derive(Debug, Default)]
-pub(crate) struct Gather {
+pub(crate) struct Napping {
     slice: u32,
     began_ns: u64,
     sent_before: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Gather {
     compared: u32,
 }
 
-impl Gather {
+impl Napping {
     /// How much has been sent by now.
     #[inline]
     pub(crate) fn observe(&mut self, now_ns: u64, sent: u64) {
@@ -81,13 +81,13 @@ mod tests {
 
     /// A thousand slices with these rates, each off by up to a tenth; returns the share that had naps.
     fn share_of_naps(with: f64, without: f64) -> f64 {
-        let (mut gather, mut now_ns, mut sent, mut napped) = (Gather::default(), 1, 0.0, 0);
+        let (mut napping, mut now_ns, mut sent, mut napped) = (Napping::default(), 1, 0.0, 0);
         for slice in 0..1_000_u64 {
             let noise = 0.9 + (slice * 7_919 % 1_000) as f64 / 5_000.0;
-            sent += noise * if gather.naps { with } else { without };
+            sent += noise * if napping.naps { with } else { without };
             now_ns += SLICE_NS;
-            napped += u32::from(gather.naps);
-            gather.observe(now_ns, sent as u64);
+            napped += u32::from(napping.naps);
+            napping.observe(now_ns, sent as u64);
         }
         f64::from(napped) / 1_000.0
     }
@@ -104,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_server_with_little_to_do_is_not_kept_waiting() {
-        let gather = Gather { naps: true, ..Gather::default() };
-        assert!(gather.wants_nap(LEAST_IN_FLIGHT));
-        assert!(!gather.wants_nap(LEAST_IN_FLIGHT - 1));
+        let napping = Napping { naps: true, ..Napping::default() };
+        assert!(napping.wants_nap(LEAST_IN_FLIGHT));
+        assert!(!napping.wants_nap(LEAST_IN_FLIGHT - 1));
     }
 }

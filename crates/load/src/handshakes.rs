@@ -8,13 +8,13 @@ use crate::histogram::Histogram;
 /// Counts by version, and how long they took. The histogram is allocated by the first handshake: a load without TLS
 /// pays nothing.
 #[derive(Default)]
-pub(crate) struct Shaken {
+pub(crate) struct Handshakes {
     took: Option<Histogram>,
     versions: [u64; TlsVersion::ALL.len()],
     resumed: u64,
 }
 
-impl Shaken {
+impl Handshakes {
     pub(crate) fn record(&mut self, handshake: Handshake) {
         self.took.get_or_insert_default().record_ns(handshake.took_ns);
         self.versions[handshake.version as usize] += 1;

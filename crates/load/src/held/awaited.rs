@@ -11,28 +11,28 @@ const INTERIM: u8 = 32;
 
 /// How far the answer has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Awaited(u8);
+pub(super) struct Awaited(u8);
 
 impl Awaited {
-    pub(crate) fn is_open(self) -> bool {
+    pub(super) fn is_open(self) -> bool {
         self.0 != NOTHING
     }
 
     /// A request has been sent; returns whether the one before it still has no answer.
-    pub(crate) fn asked(&mut self) -> bool {
+    pub(super) fn asked(&mut self) -> bool {
         let was_open = self.is_open();
         self.0 = STATUS;
         was_open
     }
 
     /// Nothing is awaited any more; returns whether something was.
-    pub(crate) fn give_up(&mut self) -> bool {
+    pub(super) fn give_up(&mut self) -> bool {
         std::mem::replace(&mut self.0, NOTHING) != NOTHING
     }
 
     /// Looks at bytes that have come; returns the first digit of the status once it is there. What comes before the
     /// status line is the rest of an earlier answer.
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Option<u8> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Option<u8> {
         for &byte in bytes {
             self.0 = match self.0 {
                 NOTHING => return None,
