@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.arrivals import arrivals, exponential_anderson_darling, index_of_dispersion
+from benchmarks.arrivals import arrivals, index_of_dispersion, uniform_anderson_darling
 from benchmarks.evenness import POISSON_RANGE, UNIFORM_LIMIT, load
+from numpy.typing import NDArray
 from tests.support.attempts import attempt
-from tests.support.on_time import gaps, mean_dispersion, parts_on_time
+from tests.support.on_time import PART_MS, mean_dispersion, parts_on_time, ranks_of_gaps
 
 RATE_PER_S = 2_000
-ANDERSON_DARLING_LIMIT = 1.959
-"""Exceeded by exponential gaps with probability 1 % (Stephens 1974)."""
+GAPS_RATE_PER_S = 200
+"""Gaps of 5 ms on average: what the arrivals are late by, tens of microseconds, is little beside them."""
+ANDERSON_DARLING_LIMIT = 6.0
+"""Exceeded by exponential gaps with probability 0.1 % (Marsaglia and Marsaglia 2004)."""
 DELAY_US = 50
 TRUTH_US = 40
 """What the kernel takes to hand an answer over, from the server's write to the client's stamp: 13 to 25 us here,
@@ -39,9 +44,8 @@ def test_poisson_arrivals_are_as_uneven_as_chance(resolution: str, workers: int)
 
 
 def test_poisson_gaps_are_exponential() -> None:
-    """Gaps of 2 ms on average: what the arrivals are late by, tens of microseconds, is little beside them."""
-    parts = parts_on_time(500, "--arrival", "poisson", "--resolution", "fine", enough=50)
-    assert exponential_anderson_darling(gaps(parts)) < ANDERSON_DARLING_LIMIT
+    parts = parts_on_time(GAPS_RATE_PER_S, "--arrival", "poisson", "--resolution", "fine", enough=50)
+    assert uniform_anderson_darling(ranks_of_gaps(parts)) < ANDERSON_DARLING_LIMIT
 
 
 def test_the_statistics_distinguish_even_random_and_bursty_arrivals() -> None:
@@ -56,11 +60,20 @@ def test_the_statistics_distinguish_even_random_and_bursty_arrivals() -> None:
 
 def test_gaps_that_are_not_random_are_not_exponential() -> None:
     random = np.random.default_rng(1)
-    even = np.arange(0, 20_000_000_000, 500_000)
-    poisson = np.cumsum(random.exponential(500_000, 40_000)).astype(np.int64)
-    assert exponential_anderson_darling(np.diff(poisson)) < ANDERSON_DARLING_LIMIT
-    assert exponential_anderson_darling(np.diff(poisson) + 100_000) > ANDERSON_DARLING_LIMIT
-    assert exponential_anderson_darling(np.diff(even)) > ANDERSON_DARLING_LIMIT
+    length_ns = PART_MS * 1_000_000
+
+    def anderson_darling(gaps_ns: NDArray[Any]) -> float:
+        times = np.cumsum(gaps_ns).astype(np.int64)
+        edges = np.searchsorted(times, np.arange(0, times[-1], length_ns))
+        parts = [times[first:last] for first, last in pairwise(edges)]
+        return uniform_anderson_darling(ranks_of_gaps(parts))
+
+    mean_ns = 1_000_000_000 // GAPS_RATE_PER_S
+    assert anderson_darling(random.exponential(mean_ns, 1_000)) < ANDERSON_DARLING_LIMIT
+    assert anderson_darling(random.uniform(0, 2 * mean_ns, 1_000)) > ANDERSON_DARLING_LIMIT
+    assert anderson_darling(random.exponential(mean_ns / 2, 1_000) + mean_ns / 2) > ANDERSON_DARLING_LIMIT
+    assert anderson_darling(np.full(1_000, mean_ns)) > ANDERSON_DARLING_LIMIT
+    assert anderson_darling(np.tile([0, 2 * mean_ns], 500)) > ANDERSON_DARLING_LIMIT
 
 
 @pytest.mark.parametrize("flags", [(), ("--resolution", "fine"), ("--spin",)], ids=["auto", "fine", "spin"])

@@ -9,12 +9,11 @@ for what a hypervisor took.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.arrivals import Times, arrivals, index_of_dispersion
+from benchmarks.arrivals import Times, arrivals, gap_ranks, index_of_dispersion
 from benchmarks.evenness import CONNECTIONS, load
 from numpy.typing import NDArray
 
@@ -28,19 +27,11 @@ TAKEN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The arrivals of one part in nanoseconds, and whether the part before it was on time, too."""
-
-    times: Times
-    follows: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """One load as its document and its server have it."""
 
     document: dict[str, Any]
-    parts: list[Part]
+    parts: list[Times]
 
     @property
     def taken(self) -> float:
@@ -49,9 +40,9 @@ class Run:
         return float(machine["cpu_steal_fraction"] + machine["cpu_others_fraction"])
 
 
-def parts_on_time(rate_per_s: int, *flags: str, enough: int) -> list[Part]:
+def parts_on_time(rate_per_s: int, *flags: str, enough: int) -> list[Times]:
     """Load a server until ``enough`` parts were on time, a few times at most; skip where others took the CPUs."""
-    parts: list[Part] = []
+    parts: list[Times] = []
     taken = []
     for seed in range(1, MOST_RUNS + 1):
         run = run_once(rate_per_s, "--seed", str(seed), *flags)
@@ -77,27 +68,22 @@ def run_once(rate_per_s: int, *flags: str) -> Run:
     on_time = [
         step["lateness_us"]["max"] <= ON_TIME_US for step in document["intervals"] if not step["drain"]
     ]
-    return Run(document, list(_parts(times, np.array(on_time))))
+    return Run(document, _parts(times, np.array(on_time)))
 
 
-def _parts(times: Times, on_time: NDArray[np.bool_]) -> list[Part]:
+def _parts(times: Times, on_time: NDArray[np.bool_]) -> list[Times]:
     # The window begins with the first request, or less than a part's hundredth before it.
     edges = times[0] + np.arange(len(on_time) + 1) * PART_MS * 1_000_000
     bounds = np.searchsorted(times, edges)
-    return [
-        Part(times[bounds[index] : bounds[index + 1]], follows=bool(index and on_time[index - 1]))
-        for index in np.flatnonzero(on_time)
-    ]
+    # The first begins with an arrival, which is no random moment.
+    return [times[bounds[index] : bounds[index + 1]] for index in np.flatnonzero(on_time) if index]
 
 
-def mean_dispersion(parts: list[Part]) -> float:
+def mean_dispersion(parts: list[Times]) -> float:
     """Return the mean index of dispersion; of n parts of 50 Poisson bins it has a deviation of 0.2 / sqrt(n)."""
-    return float(np.mean([index_of_dispersion(part.times) for part in parts]))
+    return float(np.mean([index_of_dispersion(part) for part in parts]))
 
 
-def gaps(parts: list[Part]) -> Times:
-    """Return the time between arrivals that follow each other with no late part between them, in nanoseconds."""
-    found = [np.diff(part.times) for part in parts]
-    pairs = pairwise(parts)
-    found += [part.times[:1] - before.times[-1:] for before, part in pairs if part.follows]
-    return np.concatenate(found)
+def ranks_of_gaps(parts: list[Times]) -> NDArray[np.float64]:
+    """Return the ranks of all gaps within the parts."""
+    return np.concatenate([gap_ranks(part, PART_MS * 1_000_000) for part in parts])
