@@ -72,7 +72,7 @@ class Testbed:
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
         if self.certified_for is None or not is_front:
             return launch
-        names = (launch.listen.host, *self.certified_for)
+        names = (launch.place.host, *self.certified_for)
         return dataclasses.replace(launch, certificate=Certificate.issue(launch.directory, names))
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, tuple[str, ...]]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.unless import unless
 from seatrial.machine.address import Endpoint
+from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import ChangeLog
-from seatrial.machine.sockets import free_address
 from seatrial.record.events import (
     COMPLETED,
     CUT_OFF,
@@ -140,7 +140,7 @@ def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Endpoint, 
         log_directory=logs,
         upstreams=upstreams,
         max_connections=load.connections + load.active + SPARE_CONNECTIONS,
-        listen=free_address(),
+        place=ThisMachine(),
         label=label,
         changes=desk.changes,
     )

@@ -23,7 +23,7 @@ from seatrial.systems.base import OriginCounts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.machine.address import Endpoint
+    from seatrial.machine.address import Address, Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
     from seatrial.systems.certificate import Certificate
@@ -46,19 +46,20 @@ class SeatrialOrigin:
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Start every process and wait until each listens; see ``Origin.start``."""
-        sockets.require_free(launch.listen)
+        listen = launch.place.address()
+        sockets.require_free(listen)
         try:
             for index in range(self._plan.processes):
                 name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
                 self._members.append(await _Member.start(name, self._command(), launch))
-                specification = self._specification(launch, index)
+                specification = self._specification(launch, listen, index)
                 (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
                 self._members[-1].send(specification)
             await asyncio.gather(*(member.ready() for member in self._members))
         except BaseException:
             await self.stop()
             raise
-        return (launch.endpoint,)
+        return (launch.endpoint(listen),)
 
     async def counts(self) -> OriginCounts:
         """Add up what the processes count; exact, and kept after ``stop``."""
@@ -101,12 +102,10 @@ class SeatrialOrigin:
 
         return tuple(argv("origin"))
 
-    def _specification(self, launch: Launch, index: int) -> dict[str, Any]:
+    def _specification(self, launch: Launch, listen: Address, index: int) -> dict[str, Any]:
         delay = self._plan.delay
         return {
-            "listen": [
-                {"host": launch.listen.host, "port": launch.listen.port, "tls": _tls(launch.certificate)}
-            ],
+            "listen": [{"host": listen.host, "port": listen.port, "tls": _tls(launch.certificate)}],
             "body_bytes": self._plan.body_bytes,
             "status": self._plan.status,
             "delay": {
