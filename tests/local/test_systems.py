@@ -300,9 +300,7 @@ def test_version_names_the_program_itself(kind: str) -> None:
 
 PARENT = """
 import asyncio, sys
-from dataclasses import dataclass
 from pathlib import Path
-from seatrial.machine import sockets
 from seatrial.systems.base import Launch
 from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
