@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from seatrial import limits
 from seatrial.plan.model.words import by_reader
@@ -53,14 +53,14 @@ def _own(pair: tuple[str, str]) -> tuple[str, str]:
     return pair
 
 
-def _no_file(words: str) -> str:
-    if words.startswith("@"):
+def _no_file(words: object) -> object:
+    if isinstance(words, str) and words.startswith("@"):
         raise ValueError(f"`{words}` is a file, and a plan is whole by itself: write its lines here")
     return words
 
 
 Bytes = Annotated[int, Quantity(SIZE, 0, limits.MAX_BODY_BYTES)]
-Text = Annotated[str, AfterValidator(_no_file)]
+Text = Annotated[str, BeforeValidator(_no_file)]
 Status = Annotated[int, Quantity(COUNT, limits.MIN_STATUS, limits.MAX_STATUS)]
 HeaderField = Annotated[tuple[str, str], by_reader(_field)]
 Hosts = Annotated[Text, by_reader(lambda words: many(Request(), words, None))]
@@ -196,7 +196,7 @@ class LoadPlan(Model):
         description="Further request headers.",
         examples=[{"Accept": "*/*"}],
     )
-    request_body: Bytes | Text = Field(
+    request_body: Annotated[Bytes | str, BeforeValidator(_no_file)] = Field(
         0,
         union_mode="left_to_right",
         description="The request's body: so many bytes, or a text.",
