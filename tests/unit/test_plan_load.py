@@ -81,6 +81,10 @@ def test_a_request_body_is_a_size_or_a_text(body: str) -> None:
         ("rate: 1/s, tls: {alpn: h2}", "h2: a server that chose it", "offer"),
         ("rate: 1/s, tls: {ca: x}", "unknown key `ca` in `tls`", "version, sni, alpn, resumption"),
         ("rate: 1/s, host: 'h-{1..1000}', path: '/{1..101}'", "101,000 different requests", ""),
+        ("rate: 1/s, request_body: 100 GB", "`request_body`: `100 GB` is out of range", "0 B to"),
+        ("profile: 20M@10s", "`profile`: `20M/s` is out of range", "10M/s"),
+        ("rate: 1/s, expect_body: ''", "`expect_body`: ", ""),
+        ("rate: 1/s, connections: 1, hold_traffic: request:0.01ms", "that often is not idle", "active connection"),
         ("rate: 1/s, connections: 10M", "this load cannot be driven: 10,000,050 connections", "at most 10,000,000"),
     ],
 )  # fmt: skip
@@ -89,6 +93,11 @@ def test_what_cannot_be_meant_is_refused_where_it_stands(words: str, why: str, a
     assert why in text
     assert "--" not in text.replace("-----", "")
     assert allowed in text.partition("= allowed: ")[2] or not allowed
+
+
+def test_a_load_in_the_middle_that_cannot_be_driven_is_refused_before_any_trial() -> None:
+    text = refusal("rate: 1/s, hold_traffic: request:1ms", "vary: {connections: [10, 100k, 20]}\n")
+    assert "this load cannot be driven" in text
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,14 @@ class ThisMachine:
 
     host = "127.0.0.1"
 
+    def __init__(self) -> None:
+        self._given: set[Address] = set()
+
     def address(self) -> Address:
         """Return a free port of it; raises ``EnvironmentFault`` where there is none."""
-        return free_address(self.host)
+        address = free_address(self.host)
+        while address in self._given:
+            # Whoever has it does not listen yet.
+            address = free_address(self.host)
+        self._given.add(address)
+        return address

@@ -55,7 +55,7 @@ class Watch:
     def watch_generators(self, pids: Iterable[int]) -> None:
         """Sample these workers, too."""
         found = (reference("generator", f"worker {index}", pid) for index, pid in enumerate(pids))
-        self._generators = tuple(ref for ref in found if ref is not None)
+        self._generators += tuple(ref for ref in found if ref is not None)
 
     def load_ended(self) -> None:
         """Look at the workers once more, and take no notice of those that end from here on: they are meant to."""

@@ -52,9 +52,12 @@ class SeatrialOrigin:
             for index in range(self._plan.processes):
                 name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
                 self._members.append(await _Member.start(name, self._command(), launch))
-                specification = self._specification(launch, listen, index)
+                specification = self._specification(listen, index)
                 (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
-                self._members[-1].send(specification)
+                # Whose key it is stays in its own file.
+                (at,) = specification["listen"]
+                listens = [{**at, "tls": _tls(launch.certificate)}]
+                self._members[-1].send({**specification, "listen": listens})
             await asyncio.gather(*(member.ready() for member in self._members))
         except BaseException:
             await self.stop()
@@ -102,10 +105,10 @@ class SeatrialOrigin:
 
         return tuple(argv("origin"))
 
-    def _specification(self, launch: Launch, listen: Address, index: int) -> dict[str, Any]:
+    def _specification(self, listen: Address, index: int) -> dict[str, Any]:
         delay = self._plan.delay
         return {
-            "listen": [{"host": listen.host, "port": listen.port, "tls": _tls(launch.certificate)}],
+            "listen": [{"host": listen.host, "port": listen.port}],
             "body_bytes": self._plan.body_bytes,
             "status": self._plan.status,
             "delay": {
