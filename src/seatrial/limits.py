@@ -35,7 +35,8 @@ MIN_MEASURE_S = 0.5
 # What is below is interim and no answer; three digits are all that a status has (RFC 9110, section 15).
 MIN_STATUS = 200
 MAX_STATUS = 999
-MIN_TIMEOUT_S = 1e-3
+# The engine counts in nanoseconds: a shorter time may be none to it.
+MIN_TIME_S = 1e-6
 MAX_TIMEOUT_S = 3_600.0
 # Each frame takes the worker's time away from sending.
 MIN_INTERVAL_S = 0.01

@@ -16,7 +16,7 @@ from seatrial.plan.load_options import load_options
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.read import parse_plan
-from seatrial.plan.shown.command import load_command
+from seatrial.plan.shown.command import case_command
 from seatrial.schema.fields import model_fields, quantity_of
 from seatrial.workload.spec import LoadSpec
 from seatrial.workload.words.options import LoadOptions
@@ -52,7 +52,7 @@ def loads_of(rest: str, ca: Path, stable: str = "0 s") -> list[LoadSpec]:
     for case in compile_cases(parse_plan(PLAN.format(rest=rest, stable=stable), "shown.yaml")):
         endpoint = Endpoint("127.0.0.1", 8080, None if case.load.tls is None else ca)
         loads.append(load_options(case, [endpoint]).spec())
-        assert spec_of(load_command(case, str(endpoint), str(ca))) == loads[-1]
+        assert spec_of(case_command(case, str(endpoint), str(ca))) == loads[-1]
     return loads
 
 

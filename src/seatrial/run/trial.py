@@ -92,7 +92,7 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             plan.order,
             FAILED,
             time.monotonic(),
-            reasons=(_failure(error),),
+            reasons=(_reason(error),),
             failure=f"{error.what}{because}",
         )
     finally:
@@ -111,7 +111,7 @@ async def _attempt(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
     return ended or TrialEnded(plan.order, CUT_OFF, time.monotonic())
 
 
-def _failure(error: SeatrialError) -> dict[str, str]:
+def _reason(error: SeatrialError) -> dict[str, str]:
     """Return the reason that a trial failed, with whose fault it was."""
     fault = {"generator": "generator", "system under test": "system"}.get(error.fault, "environment")
     return {

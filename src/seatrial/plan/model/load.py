@@ -14,8 +14,10 @@ from seatrial.schema.quantities import COUNT, DURATION, RATE, SIZE, Quantity
 from seatrial.units import parse_size_bytes
 from seatrial.workload.profile import parse_profile
 from seatrial.workload.requests import Request, many
+from seatrial.workload.spec import DriverChoice
 from seatrial.workload.tls import TlsVersion
 from seatrial.workload.words import values
+from seatrial.workload.words.options import Arrival, Reuse
 from seatrial.workload.words.tls import DEFAULT_ALPN, host_or_address, protocols
 
 
@@ -139,16 +141,16 @@ class LoadPlan(Model):
     requests_per_connection: Annotated[int, Quantity(COUNT, 1, limits.MAX_ENGINE_COUNT)] | None = Field(
         None, description="An active connection is opened anew after so many answers.", examples=[100]
     )
-    lifetime_s: Annotated[float, Quantity(DURATION, limits.MIN_TIMEOUT_S, limits.MAX_DURATION_S)] | None = Field(
+    lifetime_s: Annotated[float, Quantity(DURATION, limits.MIN_TIME_S, limits.MAX_DURATION_S)] | None = Field(
         None, alias="lifetime", description="An active connection is opened anew after so long.",
         examples=["30 s"],
     )  # fmt: skip
-    reuse: Literal["lru", "mru"] = Field(
+    reuse: Reuse = Field(
         "lru",
         description="Which free connection takes the next request: the one idle for longest, or for shortest.",
         examples=["lru"],
     )
-    arrival: Literal["uniform", "poisson"] = Field(
+    arrival: Arrival = Field(
         "uniform",
         description="Intended send times: evenly spaced, or as of independent users.",
         examples=["poisson"],
@@ -159,7 +161,7 @@ class LoadPlan(Model):
         "The two are never compared.",
         examples=["open"],
     )
-    timeout_s: Annotated[float, Quantity(DURATION, limits.MIN_TIMEOUT_S, limits.MAX_TIMEOUT_S)] = Field(
+    timeout_s: Annotated[float, Quantity(DURATION, limits.MIN_TIME_S, limits.MAX_TIMEOUT_S)] = Field(
         2,
         alias="timeout",
         description="A request without a full answer by then has timed out.",
@@ -169,7 +171,7 @@ class LoadPlan(Model):
         None, description="Load-generating processes. If left out: as few as the descriptor limit allows.",
         examples=[4],
     )  # fmt: skip
-    driver: Literal["epoll", "io_uring", "auto"] = Field(
+    driver: DriverChoice = Field(
         "epoll", description="What moves the bytes; `auto`: io_uring where it works.", examples=["auto"]
     )
     resolution: (

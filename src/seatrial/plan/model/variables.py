@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from seatrial import limits
-from seatrial.schema.quantities import COUNT, DURATION, RATE, SIZE, Quantity
+from seatrial.plan.model.load import LoadPlan
+from seatrial.schema.fields import quantity_of
+from seatrial.systems.origins.options import OriginPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from seatrial.schema.quantities import Quantity
 
 VariableName = Literal[
     "connections", "rate", "active", "body", "connect_rate", "request_body", "requests_per_connection", "lifetime",
@@ -27,77 +31,39 @@ class VariableKind:
     example: tuple[str, ...]
 
 
+def _of_load(name: str, meaning: str, *example: str) -> VariableKind:
+    """Return a variable that takes what the field of the load takes."""
+    return _kind("load", LoadPlan, name, meaning, example)
+
+
+def _kind(
+    section: str, model: type[LoadPlan | OriginPlan], name: str, meaning: str, example: tuple[str, ...]
+) -> VariableKind:
+    quantity = quantity_of(model.model_fields[name])
+    assert quantity is not None
+    return VariableKind((section, name), quantity, meaning, example)
+
+
+_ACTIVE = _of_load("active", "connections that carry requests", "50", "600")
+
 VARIABLES: Mapping[VariableName, VariableKind] = {
-    "connections": VariableKind(
-        ("load", "connections"),
-        Quantity(COUNT, 0, limits.MAX_CONNECTIONS),
-        "idle connections, held from before the rate starts to the end",
-        ("100k", "200k"),
+    "connections": _of_load(
+        "connections", "idle connections, held from before the rate starts to the end", "100k", "200k"
     ),
-    "rate": VariableKind(
-        ("load", "rate_per_s"),
-        Quantity(RATE, limits.MIN_RATE_PER_S, limits.MAX_RATE_PER_S),
-        "requests per second of all workers together",
-        ("10k/s", "20k/s"),
+    "rate": _of_load("rate_per_s", "requests per second of all workers together", "10k/s", "20k/s"),
+    # Cases without a load are written as a plan of their own: with `active: 0`.
+    "active": dataclasses.replace(_ACTIVE, quantity=dataclasses.replace(_ACTIVE.quantity, low=1)),
+    "body": _kind("origin", OriginPlan, "body_bytes", "size of each response body", ("600 B", "22 KB")),
+    "connect_rate": _of_load("connect_rate_per_s", "connections opened per second during the ramp", "2k/s"),
+    "request_body": _of_load("request_body", "size of each request's body", "1 KB", "100 KB"),
+    "requests_per_connection": _of_load(
+        "requests_per_connection", "answers after which an active connection is opened anew", "1", "100"
     ),
-    "active": VariableKind(
-        ("load", "active"),
-        Quantity(COUNT, 1, limits.MAX_CONNECTIONS),
-        "connections that carry requests",
-        ("50", "600"),
+    "lifetime": _of_load("lifetime_s", "time after which an active connection is opened anew", "1 s", "30 s"),
+    "timeout": _of_load(
+        "timeout_s", "time after which a request without a full answer has timed out", "500 ms", "2 s"
     ),
-    "body": VariableKind(
-        ("origin", "body_bytes"),
-        Quantity(SIZE, 0, limits.MAX_BODY_BYTES),
-        "size of each response body",
-        ("600 B", "22 KB"),
-    ),
-    "connect_rate": VariableKind(
-        ("load", "connect_rate_per_s"),
-        Quantity(RATE, 1, limits.MAX_RATE_PER_S),
-        "connections opened per second during the ramp",
-        ("2k/s",),
-    ),
-    "request_body": VariableKind(
-        ("load", "request_body"),
-        Quantity(SIZE, 0, limits.MAX_BODY_BYTES),
-        "size of each request's body",
-        ("1 KB", "100 KB"),
-    ),
-    "requests_per_connection": VariableKind(
-        ("load", "requests_per_connection"),
-        Quantity(COUNT, 1, limits.MAX_ENGINE_COUNT),
-        "answers after which an active connection is opened anew",
-        ("1", "100"),
-    ),
-    "lifetime": VariableKind(
-        ("load", "lifetime_s"),
-        Quantity(DURATION, limits.MIN_TIMEOUT_S, limits.MAX_DURATION_S),
-        "time after which an active connection is opened anew",
-        ("1 s", "30 s"),
-    ),
-    "timeout": VariableKind(
-        ("load", "timeout_s"),
-        Quantity(DURATION, limits.MIN_TIMEOUT_S, limits.MAX_TIMEOUT_S),
-        "time after which a request without a full answer has timed out",
-        ("500 ms", "2 s"),
-    ),
-    "workers": VariableKind(
-        ("load", "workers"),
-        Quantity(COUNT, 1, limits.MAX_WORKERS),
-        "load-generating processes",
-        ("1", "2"),
-    ),
-    "resolution": VariableKind(
-        ("load", "resolution"),
-        Quantity(DURATION, limits.MIN_RESOLUTION_S, limits.MAX_RESOLUTION_S),
-        "grid of the intended send times",
-        ("100 us", "1 ms"),
-    ),
-    "interval": VariableKind(
-        ("load", "interval_s"),
-        Quantity(DURATION, limits.MIN_INTERVAL_S, limits.MAX_DURATION_S),
-        "length of the time series' steps",
-        ("100 ms", "1 s"),
-    ),
+    "workers": _of_load("workers", "load-generating processes", "1", "2"),
+    "resolution": _of_load("resolution", "grid of the intended send times", "100 us", "1 ms"),
+    "interval": _of_load("interval_s", "length of the time series' steps", "100 ms", "1 s"),
 }

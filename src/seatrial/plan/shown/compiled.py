@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.limits import named_limits
 from seatrial.plan.cases import expected_run_s, trial_order
-from seatrial.plan.shown.command import load_command
+from seatrial.plan.shown.command import case_command
 
 if TYPE_CHECKING:
     from seatrial.plan.cases import Case
@@ -35,6 +35,6 @@ def _case_document(case: Case) -> dict[str, Any]:
         "variables": dict(case.variables),
         "load": case.load.model_dump(mode="json"),
         "origin": case.origin.model_dump(mode="json"),
-        "command": load_command(case),
+        "command": case_command(case),
         "expected_s": case.expected_s,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.limits import named_limits
 from seatrial.plan.cases import expected_run_s
 from seatrial.plan.model.variables import VARIABLES
-from seatrial.plan.shown.command import ADDRESS, load_command
+from seatrial.plan.shown.command import ADDRESS, case_command
 from seatrial.schema.fields import Model, quantity_of
 from seatrial.systems.options import SystemOptions
 from seatrial.units import format_count, format_duration
@@ -97,7 +97,7 @@ def _case_row(case: Case) -> Sequence[str]:
 
 def _commands(cases: Sequence[Case]) -> Iterator[Sequence[str]]:
     """Yield each load once, with its values: every system of a plan gets the same."""
-    for command, case in reversed({load_command(case): case for case in reversed(cases)}.items()):
+    for command, case in reversed({case_command(case): case for case in reversed(cases)}.items()):
         yield "  " + " ".join(_values(case)), command
 
 

@@ -24,8 +24,6 @@ Arrival = Literal["uniform", "poisson"]
 Reuse = Literal["lru", "mru"]
 
 DEFAULT_DURATION_S = 10.0
-MIN_TIME_S = 1e-6
-"""The engine counts in nanoseconds: a shorter time may be none to it."""
 MAX_SEED = 2**63 - 1
 
 
@@ -222,13 +220,13 @@ def _refuse_too_much(load: LoadSpec) -> None:
 def _refuse_too_short(load: LoadSpec) -> None:
     bounds = (
         ("--interval", load.interval_s, limits.MIN_INTERVAL_S),
-        ("--duration", load.measure_s, MIN_TIME_S),
-        ("a part of --rate", min((part.length_s for part in load.profile), default=1.0), MIN_TIME_S),
-        ("--timeout", load.timeout_s, MIN_TIME_S),
+        ("--duration", load.measure_s, limits.MIN_TIME_S),
+        ("a part of --rate", min((part.length_s for part in load.profile), default=1.0), limits.MIN_TIME_S),
+        ("--timeout", load.timeout_s, limits.MIN_TIME_S),
         # Without one there is nothing to be too short; of `fine` (0) neither.
         ("--resolution", load.resolution_s or limits.MIN_RESOLUTION_S, limits.MIN_RESOLUTION_S),
-        ("--warmup", load.warmup_s or MIN_TIME_S, MIN_TIME_S),
-        ("--lifetime", load.lifetime_s or MIN_TIME_S, MIN_TIME_S),
+        ("--warmup", load.warmup_s or limits.MIN_TIME_S, limits.MIN_TIME_S),
+        ("--lifetime", load.lifetime_s or limits.MIN_TIME_S, limits.MIN_TIME_S),
     )
     for name, asked_s, least_s in bounds:
         if asked_s < least_s:

@@ -24,9 +24,6 @@ Choice = TypeVar("Choice", bound=str)
 MIN_HOLD_EVERY_S = 1e-3
 """Shared by many connections, a shorter time leaves less than a nanosecond between two of them."""
 
-MIN_STATUS, MAX_STATUS = 200, 999
-"""Of final answers: those below come before one (RFC 9110, 15.2)."""
-
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What names of methods and fields are made of (RFC 9110, 5.6.2)."""
 
@@ -132,10 +129,10 @@ def status_codes(given: int | str | Sequence[int] | None) -> tuple[int, ...]:
     else:
         codes = list(given) if isinstance(given, Sequence) else [given]
     for code in codes:
-        if not isinstance(code, Integral) or not MIN_STATUS <= int(code) <= MAX_STATUS:
+        if not isinstance(code, Integral) or not limits.MIN_STATUS <= int(code) <= limits.MAX_STATUS:
             raise PlanError(
                 f"--expect-status {shown(code)} is not a status code",
-                next_step=f"codes are numbers from {MIN_STATUS} to {MAX_STATUS}, such as 200,204",
+                next_step=f"codes are numbers from {limits.MIN_STATUS} to {limits.MAX_STATUS}, such as 200,204",
             )
     return tuple(int(code) for code in codes)
 
