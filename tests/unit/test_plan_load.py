@@ -24,10 +24,11 @@ def refusal(words: str, rest: str = "") -> str:
 
 
 @pytest.mark.parametrize(
-    "words", ["rate: [1k@10s, 1k..5k@30s]", "profile: '1k@10s,1k..5k@30s'", "rate: '1k@10s,1k..5k@30s'"]
+    "words",
+    ["rate: [1k@100ms, 1k..5k@900ms]", "profile: '1k@100ms,1k..5k@900ms'", "rate: '1k@100ms,1k..5k@900ms'"],
 )
 def test_a_profile_is_a_text_or_a_list_under_either_key(words: str) -> None:
-    assert (load(words).profile, load(words).rate_per_s) == ("1k@10s,1k..5k@30s", None)
+    assert (load(words).profile, load(words).rate_per_s) == ("1k@100ms,1k..5k@900ms", None)
     assert load(words).peak_rate_per_s == 5_000
 
 
@@ -82,7 +83,11 @@ def test_a_request_body_is_a_size_or_a_text(body: str) -> None:
         ("rate: 1/s, tls: {ca: x}", "unknown key `ca` in `tls`", "version, sni, alpn, resumption"),
         ("rate: 1/s, host: 'h-{1..1000}', path: '/{1..101}'", "101,000 different requests", ""),
         ("rate: 1/s, request_body: 100 GB", "`request_body`: `100 GB` is out of range", "0 B to"),
-        ("profile: 20M@10s", "`profile`: `20M/s` is out of range", "10M/s"),
+        ("rate: 1/s, request_body: 10 kb", "`request_body`: `10 kb` is not a size", "such as"),
+        ("rate: 1/s, interval: 1 h", "`interval`: `1 h` is out of range", "10 ms to"),
+        ("rate: 1/s, connections: 1, hold_traffic: 'request:1s:5'", "request:1s:5 is none of", ""),
+        ("profile: [1/s@1s, 2/s@500ms]", "the profile lasts 1.5 s, and `measure` is 1 s", "at least 1.5 s"),
+        ("profile: 20M@1s", "`profile`: `20M/s` is out of range", "10M/s"),
         ("rate: 1/s, expect_body: ''", "`expect_body`: ", ""),
         ("rate: 1/s, connections: 1, hold_traffic: request:0.01ms", "that often is not idle", "active connection"),
         ("rate: 1/s, connections: 10M", "this load cannot be driven: 10,000,050 connections", "at most 10,000,000"),

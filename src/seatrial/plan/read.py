@@ -17,12 +17,16 @@ from seatrial.plan.written.forms import describe, reshape
 from seatrial.plan.written.rules import broken_rules
 from seatrial.plan.yaml.problems import PlanFileError, Problem, Span, refusal
 from seatrial.plan.yaml.yaml12 import Map, read_yaml
+from seatrial.units import format_duration
+from seatrial.workload.profile import length_s, parse_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seatrial.plan.model.plan import Plan
 
+ROUNDING = 1e-9
+"""Times are fractions: ten times 0.1 s is no longer than 1 s."""
 _BYTE_ORDER_MARK = "\ufeff"
 """Editors on Windows put it before a text; it is no part of the plan."""
 
@@ -102,6 +106,11 @@ def _impossible_load(plan: Plan, root: Map) -> Iterator[Problem]:
     """Yield what the reader of the options refuses of a load whose values are right, each by itself."""
     cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
     where = root.entries["load"].key if "load" in root.entries else root.span
+    lasts_s = length_s(parse_profile(plan.load.profile)) if plan.load.profile else 0.0
+    if lasts_s > plan.phases.measure_s * (1 + ROUNDING):
+        measured, lasts = format_duration(plan.phases.measure_s), format_duration(lasts_s)
+        text = f"the profile lasts {lasts}, and `measure` is {measured}: its end would not be driven"
+        yield Problem(where, text, f"a `measure` of at least {lasts}")
     for case in cases:
         options = load_anywhere(case)
         if case is not cases[0]:

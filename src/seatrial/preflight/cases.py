@@ -19,7 +19,7 @@ def needs_of_case(case: Case) -> Needs:
         active=case.load.active,
         rate_per_s=case.load.peak_rate_per_s,
         connect_rate_per_s=case.load.connect_rate_per_s,
-        body_bytes=case.origin.body_bytes,
+        body_bytes=max(case.origin.body_bytes, _length(case.load.request_body)),
         proxied=options.proxied,
         proxy_processes=options.proxy_processes,
         proxy_bytes_per_connection=options.bytes_per_connection,
@@ -28,6 +28,10 @@ def needs_of_case(case: Case) -> Needs:
         sources=_addresses(case.load.sources),
         tls=case.load.tls is not None,
     )
+
+
+def _length(body: int | str) -> int:
+    return body if isinstance(body, int) else len(body.encode())
 
 
 def _addresses(sources: tuple[str, ...]) -> int | None:

@@ -44,7 +44,7 @@ class Testbed:
         """Return the testbed of a case; nothing of it has started."""
         origin = registry.create_origin(case.origin, origin_seed)
         tls = case.load.tls
-        names = None if tls is None else (tls.sni,) if tls.sni else ()
+        names = None if tls is None else (tls.sni.removesuffix("."),) if tls.sni else ()
         options = case.system.options
         return cls(options.create(), origin, case.system.label, names, options.proxied)
 

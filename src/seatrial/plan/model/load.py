@@ -69,6 +69,9 @@ def _whole_body(words: object) -> object:
         try:
             size = parse_size_bytes(words)
         except ValueError:
+            if words.lstrip(" +-")[:1].isdigit():
+                # A slip in a size, most likely; what would be sent is the slip.
+                raise
             return words
         BODY.checked(size)
     return words
@@ -186,7 +189,7 @@ class LoadPlan(Model):
         False, description="Workers never sleep: even to the microsecond, for a whole core each.",
         examples=[True],
     )  # fmt: skip
-    interval_s: Annotated[float, Quantity(DURATION, limits.MIN_INTERVAL_S, limits.MAX_DURATION_S)] = Field(
+    interval_s: Annotated[float, Quantity(DURATION, limits.MIN_INTERVAL_S, limits.MAX_INTERVAL_S)] = Field(
         1, alias="interval", description="Length of the time series' steps.", examples=["1 s"]
     )
     sources: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(

@@ -96,7 +96,8 @@ def hold_traffic(words: str) -> HoldTraffic:
         raise PlanError(
             f"--hold-traffic: {error}", next_step="such as request:10s or slow-read:1s:100"
         ) from None
-    if kind.replace("-", "_") not in HOLD_KINDS or every_s <= 0 or size <= 0:
+    most = {"silent": 0, "slow-read": 2}.get(kind, 1)
+    if kind.replace("-", "_") not in HOLD_KINDS or every_s <= 0 or size <= 0 or len(rest) > most:
         raise PlanError(
             f"--hold-traffic {words} is none of silent, request:TIME, slow-read:TIME:BYTES, slow-send:TIME"
         )
