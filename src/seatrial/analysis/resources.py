@@ -131,9 +131,9 @@ class Role:
     @cached_property
     def processes(self) -> tuple[Sequence[ProcessSample], ...]:
         """The looks at each process, by time."""
-        found: dict[int, list[ProcessSample]] = {}
+        found: dict[object, list[ProcessSample]] = {}
         for sample in sorted(self.samples, key=attrgetter("at_s")):
-            found.setdefault(sample.pid, []).append(sample)
+            found.setdefault(sample.key, []).append(sample)
         return tuple(found.values())
 
     @cached_property

@@ -269,8 +269,8 @@ class RunReader:
 
 
 _PROCESS_COLUMNS = (
-    "at_s", "role", "name", "pid", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds", "threads",
-    "throttled_s",
+    "at_s", "role", "member", "incarnation", "name", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds",
+    "threads", "throttled_s",
 )  # fmt: skip
 
 

@@ -1,8 +1,7 @@
 """What everything above ``systems/`` knows of a system under test and of an origin.
 
 The interface says nothing of where a system lives: one process, a fleet of them, or objects on a cluster. So
-every operation that may take time is async, and process ids appear only in ``processes()``, which may be
-empty.
+every operation that may take time is async, and processes appear only in those ``members()`` that run here.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seatrial.machine.address import Address
-    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.members import Member
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.certificate import Certificate
 
@@ -98,8 +97,8 @@ class System(Protocol):
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is left on the ingress side; False where ``limit_s`` passes first."""
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return the local processes to sample; empty where the system runs elsewhere."""
+    def members(self) -> tuple[Member, ...]:
+        """Return those that it consists of right now, with the processes to sample; empty where nothing runs."""
 
     def failure(self) -> str | None:
         """Say how the system has failed since it started, or None. Cheap: may be asked every interval."""
@@ -120,8 +119,8 @@ class Origin(Protocol):
     async def counts(self) -> OriginCounts:
         """Count exactly what has reached it, in at most a few seconds. Kept after ``stop``."""
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return the local processes to sample."""
+    def members(self) -> tuple[Member, ...]:
+        """Return those that it consists of right now, as ``System.members`` does."""
 
     def failure(self) -> str | None:
         """Say how the origin has failed since it started, or None."""

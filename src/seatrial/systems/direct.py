@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seatrial.machine.address import Endpoint
-    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.members import Member
     from seatrial.systems.base import Launch
 
 _MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
@@ -54,7 +54,7 @@ class DirectSystem:
         """Wait until no connection to the origin is open."""
         return await within(limit_s, self._is_empty)
 
-    def processes(self) -> tuple[ProcessRef, ...]:
+    def members(self) -> tuple[Member, ...]:
         """Return nothing: there is no proxy."""
         return ()
 

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from seatrial.errors import SystemFault
 from seatrial.machine import sockets
 from seatrial.machine.address import Address, Endpoint
-from seatrial.machine.proc import ProcessRef
+from seatrial.machine.members import Member
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
 from seatrial.machine.processes.programs import BinaryInfo
@@ -117,11 +117,11 @@ class EnvoySystem:
         """Wait until the listener holds no connection and no request is under way."""
         return await within(limit_s, self._is_empty)
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return the one process."""
+    def members(self) -> tuple[Member, ...]:
+        """Return the one Envoy, a process, while it runs."""
         if self._process is None or self._process.exit_status is not None:
             return ()
-        return (ProcessRef("system", self._label, self._process.pid, self._process.started_ticks),)
+        return (Member("system", self._label, (self._process.ref,)),)
 
     def failure(self) -> str | None:
         """Say how Envoy has ended, unless it was asked to."""

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 from seatrial.errors import SystemFault
 from seatrial.machine import proc, sockets
 from seatrial.machine.address import Address, Endpoint
-from seatrial.machine.proc import ProcessRef, Role
+from seatrial.machine.members import Member, Role
+from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
 from seatrial.machine.processes.programs import BinaryInfo
@@ -122,9 +123,9 @@ class NginxServer:
             await self._settle()
         return empty
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return master and workers."""
-        return self._refs
+    def members(self) -> tuple[Member, ...]:
+        """Return this nginx, master and workers, from its start to its stop."""
+        return (Member(self._role, self._label, self._refs),) if self._refs else ()
 
     def failure(self) -> str | None:
         """Say how nginx has ended, or that it has lost a worker and with it that worker's connections."""
@@ -186,7 +187,7 @@ class NginxServer:
         pids = {self._process.pid: f"{self._label} master"}
         pids |= dict.fromkeys(self._process.descendants(), f"{self._label} worker")
         return tuple(
-            ProcessRef(self._role, name, pid, ticks)
+            ProcessRef(name, pid, ticks)
             for pid, name in pids.items()
             if (ticks := proc.started_ticks(pid)) is not None
         )
