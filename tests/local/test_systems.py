@@ -247,7 +247,7 @@ def test_a_taken_port_is_reported_before_anything_starts(
 ) -> None:
     async def trial() -> None:
         system: System = PROXIES[kind]()
-        with pytest.raises(EnvironmentFault, match="Endpoint already in use") as raised:
+        with pytest.raises(EnvironmentFault, match="Address already in use") as raised:
             await system.start(launch_in(tmp_path, upstream, kind, listen=upstream))
         assert f"process {os.getpid()} " in (raised.value.cause or "")
         assert system.members() == ()
