@@ -165,6 +165,7 @@ def test_a_member_that_was_restarted_does_not_take_back_what_it_used():
         replace(sample(second, 7, (second - 5) * 0.5, 1_000), incarnation="7@2") for second in range(5, 11)
     ]
     (role,) = roles_of(samples)
+    assert role.at_s == list(range(11))
     assert role.cpu_s == sorted(role.cpu_s)
     assert role.cpu_s[-1] == pytest.approx(4.5)
 

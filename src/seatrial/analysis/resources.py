@@ -138,8 +138,8 @@ class Role:
 
     @cached_property
     def at_s(self) -> list[float]:
-        """The times at which the process with the most looks was looked at."""
-        return sorted({sample.at_s for sample in max(self.processes, key=len)})
+        """The times at which any of its processes was looked at: a restarted one has looks before and after."""
+        return sorted({sample.at_s for sample in self.samples})
 
     @cached_property
     def cpu_s(self) -> list[float]:
