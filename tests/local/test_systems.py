@@ -110,7 +110,7 @@ def test_requests_are_counted_exactly(tmp_path: Path, upstream: Endpoint, kind: 
             if kind == "envoy":
                 assert after.upstream_requests == 210
                 assert after.connections_accepted == 7
-                assert after.values["http.ingress.downstream_rq_2xx"] == 210
+                assert after.members["envoy"].values["http.ingress.downstream_rq_2xx"] == 210
             else:
                 assert any("upstream requests" in text for text in after.missing)
             assert system.failure() is None

@@ -284,7 +284,9 @@ def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events
             yield events.ProcessSampled(number, process)
         yield events.HostSampled(number, HostSample(at_s, _host(at_s, twist)))
         counters = {"connections_active": connections, "requests": requests}
-        yield events.SystemSampled(number, SystemSample(at_s, case["system"], counters))
+        yield events.SystemSampled(
+            number, SystemSample(at_s, case["system"], case["system"], "14@1", counters)
+        )
 
 
 def _host(at_s: float, twist: Twist) -> dict[str, float]:

@@ -57,6 +57,8 @@ def test_trials_and_samples_come_back(made):
             ("origin", "origin", "13@1", "origin"),
         }
         assert len(reader.host_samples(1)) == len(reader.system_samples(1)) == 12
+        own = reader.system_samples(1)[0]
+        assert (own.system, own.member, own.incarnation) == ("direct", "direct", "14@1")
         assert reader.changes()[0].undone_utc is not None
 
 

@@ -106,8 +106,7 @@ class Sampler:
 
     async def _look_at_systems(self) -> None:
         for label, its in self._systems().items():
-            seen = await system.sample(label, its)
-            if seen is not None:
+            for seen in await system.sample(label, its):
                 self._emit(seen)
 
     def cost(self) -> SamplerCost:

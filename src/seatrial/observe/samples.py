@@ -58,10 +58,12 @@ class HostSample:
 
 @dataclass(frozen=True, slots=True)
 class SystemSample:
-    """One look at the proxy's own counters, by its own names."""
+    """One look at the own counters of one member of a system, by its own names."""
 
     at_s: float
     system: str
+    member: str
+    incarnation: str
     values: Mapping[str, float]
 
 

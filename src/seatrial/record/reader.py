@@ -205,7 +205,9 @@ class RunReader:
         return self._samples(
             "system_samples",
             trial,
-            lambda row: SystemSample(row["at_s"], row["system"], _mapping(row["sample"])),
+            lambda row: SystemSample(
+                row["at_s"], row["system"], row["member"], row["incarnation"], _mapping(row["sample"])
+            ),
         )
 
     def journal(self) -> tuple[rows.JournalEntry, ...]:

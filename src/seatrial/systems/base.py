@@ -13,13 +13,13 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from seatrial.machine.address import Address
     from seatrial.machine.members import Member
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.certificate import Certificate
+    from seatrial.systems.counters import Counters, OriginCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +49,6 @@ class Launch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """One reading of a system's own counters, since it started; take a baseline and subtract.
-
-    Of the ingress side only: the system's admin or status port is not counted. None is "this system does
-    not know", and ``missing`` says so in words. ``values`` holds everything that was read, by the system's own
-    names. ``at_s`` is CLOCK_MONOTONIC.
-    """
-
-    at_s: float
-    connections_active: int | None
-    connections_accepted: int | None
-    requests: int | None
-    upstream_requests: int | None
-    values: Mapping[str, float]
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OriginCounts:
-    """What reached the origin since it started; ``by_route`` is keyed "host path", empty where unknown."""
-
-    requests: int
-    by_route: Mapping[str, int]
-    connections_active: int | None = None
-    connections_accepted: int | None = None
-
-
 class System(Protocol):
     """A system under test."""
 
@@ -88,7 +60,7 @@ class System(Protocol):
         """
 
     async def counters(self, *, exact: bool = False) -> Counters:
-        """Read the system's own counters.
+        """Read what each member counts itself.
 
         ``exact`` waits, at most a few seconds, until everything that has already happened is counted; without
         it a system that counts through a buffer may lag by a second.

@@ -141,9 +141,11 @@ def _(event: events.HostSampled, _: str) -> Row:
 
 @_row.register
 def _(event: events.SystemSampled, _: str) -> Row:
-    statement = "INSERT INTO system_samples (trial, at_s, system, sample) VALUES (?, ?, ?, ?)"
+    columns = "trial, at_s, system, member, incarnation, sample"
+    statement = f"INSERT INTO system_samples ({columns}) VALUES (?, ?, ?, ?, ?, ?)"
     sample = event.sample
-    return statement, (event.trial, sample.at_s, sample.system, sample_json(sample.values))
+    whose = (sample.system, sample.member, sample.incarnation)
+    return statement, (event.trial, sample.at_s, *whose, sample_json(sample.values))
 
 
 @_row.register

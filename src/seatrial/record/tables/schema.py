@@ -60,7 +60,7 @@ CREATE TABLE host_samples (
 CREATE INDEX host_samples_of_trial ON host_samples (trial);
 CREATE TABLE system_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, system TEXT NOT NULL,
-    sample TEXT NOT NULL
+    member TEXT NOT NULL, incarnation TEXT NOT NULL, sample TEXT NOT NULL
 );
 CREATE INDEX system_samples_of_trial ON system_samples (trial);
 CREATE TABLE counts (

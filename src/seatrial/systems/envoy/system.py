@@ -21,7 +21,7 @@ from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines
 from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.schema.fields import Processes
 from seatrial.systems import http as status_page
-from seatrial.systems.base import Counters
+from seatrial.systems.counters import Counters, Reading
 from seatrial.systems.envoy.bootstrap import CLUSTER, LISTENER, STAT_PREFIX, bootstrap
 from seatrial.systems.options import SystemOptions, only_one_proxy
 from seatrial.systems.ready import VALIDATE_LIMIT_S, until_ready, within
@@ -103,15 +103,17 @@ class EnvoySystem:
         Raises ``SystemFault`` where Envoy does not answer.
         """
         values = _parse(await self._page(_STATS_PAGE))
+        assert self._process is not None
         ingress = f"http.{STAT_PREFIX}.downstream"
-        return Counters(
-            at_s=time.monotonic(),
+        reading = Reading(
+            incarnation=self._process.ref.incarnation,
             connections_active=int(values.get(f"{ingress}_cx_active", 0)),
             connections_accepted=int(values.get(f"{ingress}_cx_total", 0)),
             requests=int(values.get(f"{ingress}_rq_total", 0)),
             upstream_requests=int(values.get(f"cluster.{CLUSTER}.upstream_rq_total", 0)),
             values=values,
         )
+        return Counters(time.monotonic(), {self._label: reading})
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until the listener holds no connection and no request is under way."""
@@ -173,7 +175,7 @@ class EnvoySystem:
         return status == 200 and text.strip() == "LIVE" and sockets.is_listening(listen.port)
 
     async def _is_empty(self) -> bool:
-        values = (await self.counters()).values
+        values = _parse(await self._page(_STATS_PAGE))
         names = ("downstream_cx_active", "downstream_rq_active")
         return not any(values.get(f"http.{STAT_PREFIX}.{name}", 0) for name in names)
 

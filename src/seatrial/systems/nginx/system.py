@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
     from seatrial.machine.members import Member
     from seatrial.machine.processes.programs import BinaryInfo
-    from seatrial.systems.base import Counters, Launch
+    from seatrial.systems.base import Launch
+    from seatrial.systems.counters import Counters
 
 
 class NginxOptions(SystemOptions):

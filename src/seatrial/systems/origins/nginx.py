@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
-from seatrial.systems.base import OriginCounts
+from seatrial.systems.counters import OriginCounts
 from seatrial.systems.nginx.server import NginxServer, find_program
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.child import Child
 from seatrial.machine.processes.guard import describe_exit, last_lines
-from seatrial.systems.base import OriginCounts
+from seatrial.systems.counters import OriginCounts
 
 if TYPE_CHECKING:
     from pathlib import Path
