@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from seatrial.machine import proc
-from seatrial.machine.sockets import free_address
+from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch, Origin
 from seatrial.systems.origins.nginx import NginxOrigin
 from seatrial.systems.origins.options import OriginPlan
@@ -52,7 +52,7 @@ def own_origin() -> Origin:
 async def serving(origin: Origin, core: int) -> AsyncIterator[Server]:
     """Serve until the block ends, on this core only."""
     with TemporaryDirectory(prefix="seatrial-bench-") as scratch:
-        launch = Launch(Path(scratch), Path(scratch), (), MAX_CONNECTIONS, free_address(), "origin")
+        launch = Launch(Path(scratch), Path(scratch), (), MAX_CONNECTIONS, ThisMachine(), "origin")
         (address, *_) = await origin.start(launch)
         pids = tuple(process.pid for member in origin.members() for process in member.processes)
         for pid in pids:

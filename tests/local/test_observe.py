@@ -15,10 +15,10 @@ import psutil
 import pytest
 from tests.support.members import processes_of
 
-from seatrial.machine import sockets
 from seatrial.machine import throttling as cgroup
 from seatrial.machine.address import Endpoint
 from seatrial.machine.members import Member
+from seatrial.machine.place import ThisMachine
 from seatrial.machine.proc import ProcessRef
 from seatrial.observe import host, processes
 from seatrial.observe.sampler import Sampler
@@ -168,7 +168,7 @@ def test_the_sampler_looks_at_everything_every_interval(tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             upstream = Endpoint("127.0.0.1", listener.getsockname()[1])
             system = DirectSystem()
-            await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, upstream, "direct"))
+            await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, ThisMachine(), "direct"))
             with socket.create_connection((upstream.host, upstream.port)):
                 sampler = Sampler(
                     seen.append, lambda: [member(os.getpid())], lambda: {"direct": system}, interval_s=0.05
@@ -207,7 +207,7 @@ def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: 
     async def trial() -> None:
         system = EnvoySystem()
         upstream = Endpoint("127.0.0.1", 9)
-        await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, sockets.free_address(), "envoy"))
+        await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, ThisMachine(), "envoy"))
         try:
             os.kill(processes_of(system)[0].pid, signal.SIGSTOP)
             await run_for(

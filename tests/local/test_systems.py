@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from tests.support.members import processes_of
 from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import proc, sockets
 from seatrial.machine.address import Endpoint
+from seatrial.machine.place import Place, ThisMachine
 from seatrial.systems.base import Launch, System
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy.system import EnvoySystem
@@ -71,8 +73,22 @@ def upstream() -> Iterator[Endpoint]:
         thread.join()
 
 
-def launch_in(tmp_path: Path, upstream: Endpoint, label: str, listen: Endpoint | None = None) -> Launch:
-    return Launch(tmp_path, tmp_path, (upstream,), 1000, listen or sockets.free_address(), label)
+@dataclass(frozen=True)
+class Taken:
+    """A place whose only address is another's."""
+
+    taken: Endpoint
+
+    @property
+    def host(self) -> str:
+        return self.taken.host
+
+    def address(self) -> Endpoint:
+        return self.taken
+
+
+def launch_in(tmp_path: Path, upstream: Endpoint, label: str, place: Place | None = None) -> Launch:
+    return Launch(tmp_path, tmp_path, (upstream,), 1000, place or ThisMachine(), label)
 
 
 def send(address: Endpoint, connections: int, each: int) -> None:
@@ -248,7 +264,7 @@ def test_a_taken_port_is_reported_before_anything_starts(
     async def trial() -> None:
         system: System = PROXIES[kind]()
         with pytest.raises(EnvironmentFault, match="Address already in use") as raised:
-            await system.start(launch_in(tmp_path, upstream, kind, listen=upstream))
+            await system.start(launch_in(tmp_path, upstream, kind, place=Taken(upstream)))
         assert f"process {os.getpid()} " in (raised.value.cause or "")
         assert system.members() == ()
         await system.stop()
@@ -287,9 +303,9 @@ def test_version_names_the_program_itself(kind: str) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from seatrial.machine import sockets
 from seatrial.systems.base import Launch
 from seatrial.machine.address import Endpoint
+from seatrial.machine.place import ThisMachine
 from seatrial.systems.envoy.system import EnvoySystem
 from seatrial.systems.nginx.system import NginxSystem
 
@@ -297,7 +313,7 @@ async def main():
     directory = Path(sys.argv[1])
     for system, label in ((EnvoySystem(), "envoy"), (NginxSystem(worker_processes=2), "nginx")):
         upstream = Endpoint("127.0.0.1", 9)
-        await system.start(Launch(directory, directory, (upstream,), 100, sockets.free_address(), label))
+        await system.start(Launch(directory, directory, (upstream,), 100, ThisMachine(), label))
         print(*(ref.pid for member in system.members() for ref in member.processes), end=" ")
     print(flush=True)
     await asyncio.sleep(300)

@@ -13,8 +13,9 @@ import pytest
 from tests.support.members import processes_of
 
 from seatrial.errors import SystemFault
-from seatrial.machine import proc, sockets
+from seatrial.machine import proc
 from seatrial.machine.address import Address
+from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch
 from seatrial.systems.origins.nginx import NginxOrigin
 from seatrial.systems.origins.options import OriginPlan
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def launch_in(tmp_path: Path) -> Launch:
-    return Launch(tmp_path, tmp_path, (), 1000, sockets.free_address(), "origin")
+    return Launch(tmp_path, tmp_path, (), 1000, ThisMachine(), "origin")
 
 
 def send(address: Address, count: int, path: str = "/") -> tuple[int, bytes]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from tests.support.members import processes_of
 
-from seatrial.machine import proc, sockets
+from seatrial.machine import proc
 from seatrial.machine.address import Endpoint
+from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectOptions
 from seatrial.systems.envoy.system import EnvoyOptions
@@ -32,7 +33,7 @@ OPTIONS: dict[str, EnvoyOptions | NginxOptions | DirectOptions] = {
 
 
 def launch_in(tmp_path: Path) -> Launch:
-    return Launch(tmp_path, tmp_path, (), 1000, sockets.free_address(), "origin")
+    return Launch(tmp_path, tmp_path, (), 1000, ThisMachine(), "origin")
 
 
 def send(address: Endpoint, count: int, path: str = "/") -> tuple[int, bytes]:
@@ -76,13 +77,13 @@ import asyncio, sys
 from pathlib import Path
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.registry import create_origin
-from seatrial.machine import sockets
+from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch
 
 async def main():
     directory = Path(sys.argv[1])
     origin = create_origin(OriginPlan(processes=2))
-    await origin.start(Launch(directory, directory, (), 100, sockets.free_address(), "origin"))
+    await origin.start(Launch(directory, directory, (), 100, ThisMachine(), "origin"))
     print(*(ref.pid for member in origin.members() for ref in member.processes), flush=True)
     await asyncio.sleep(300)
 
@@ -113,7 +114,7 @@ def test_every_count_agrees_through_the_whole_chain(
         system = OPTIONS[kind].create()
         upstreams = await origin.start(launch_in(tmp_path))
         try:
-            launch = Launch(tmp_path, tmp_path, upstreams, 1000, sockets.free_address(), kind)
+            launch = Launch(tmp_path, tmp_path, upstreams, 1000, ThisMachine(), kind)
             (address,) = await system.start(launch)
             await asyncio.to_thread(send, address, 500)
             # The proxies keep their connections to the origin; only their own side has to be empty.

@@ -16,8 +16,9 @@ from tests.support.members import processes_of
 from tests.support.runs import Bench
 
 from seatrial.errors import GeneratorFault, SystemFault
-from seatrial.machine import proc, sockets
+from seatrial.machine import proc
 from seatrial.machine.address import Endpoint
+from seatrial.machine.place import ThisMachine
 from seatrial.machine.proc import ProcessRef
 from seatrial.plan.read import read_given_plan
 from seatrial.run import testbed
@@ -46,7 +47,7 @@ async def a_testbed(directory: Path) -> AsyncIterator[testbed.Testbed]:
     made = testbed.Testbed(EnvoySystem(), SeatrialOrigin(OriginPlan()), "envoy")
 
     def launching(label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
-        return Launch(directory, directory, upstreams, 100, sockets.free_address(), label)
+        return Launch(directory, directory, upstreams, 100, ThisMachine(), label)
 
     try:
         await made.set_up(launching, 10.0)

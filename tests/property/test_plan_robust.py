@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from seatrial import units
 from seatrial.errors import PlanError
+from seatrial.limits import MAX_CONNECTIONS
 from seatrial.plan.cases import compile_cases, trial_order
+from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.plan import Plan
 from seatrial.plan.read import decode_plan_bytes, parse_plan
 
 QUICK = (Path(__file__).parents[2] / "plans" / "quick.yaml").read_text()
 
 words = st.from_regex(r"\A[a-z][a-z0-9_.-]{0,10}\Z")
-counts = st.integers(min_value=0, max_value=10_000_000)
+counts = st.integers(min_value=0, max_value=MAX_CONNECTIONS - LoadPlan(rate_per_s=1.0).active)
 rates = st.integers(min_value=1, max_value=10_000_000)
 durations = st.sampled_from(
     ["0", "0 s", "30 s", "5 min", "250 ms", "1 h 30 min", "2m", "22:30", "-1 s", "", "inf s"]

@@ -51,8 +51,9 @@ def parts_on_time(rate_per_s: int, *flags: str, enough: int) -> list[Times]:
         if len(parts) >= enough:
             return parts
     seen = f"{len(parts)} parts of {PART_MS} ms on time in {MOST_RUNS} runs, {enough} are needed"
-    if min(taken) >= TAKEN:
-        pytest.skip(f"others took {min(taken):.0%} of the CPUs and more: {seen}")
+    quiet = sum(share < TAKEN for share in taken)
+    if quiet < MOST_RUNS / 2:
+        pytest.skip(f"others took {TAKEN:.0%} of the CPUs and more in {MOST_RUNS - quiet} of them: {seen}")
     pytest.fail(seen)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from seatrial.errors import SeatrialError, SystemFault
+from seatrial.errors import SystemFault
 from seatrial.record.events import Phase
 from seatrial.run.activities.base import Activity, Takes, Timeline, sleep_until
 from seatrial.run.activities.conduct import conduct
@@ -187,7 +187,8 @@ def test_a_stop_in_any_step_ends_all_in_order(stage: Stage, step: str) -> None:
             "close",
         ]
         assert ("run" in steps) == (step in {"run", "finish", "close"})
-    assert ("measure" in stage.seen) == (step in {"finish", "close"})
+    # Where the stop comes while they run, a machine that stalls may let the measure phase begin first.
+    assert step == "run" or ("measure" in stage.seen) == (step in {"finish", "close"})
     assert activities[0].stops_at_finish == [step not in {"finish", "close"}]
 
 
@@ -217,11 +218,12 @@ def test_one_that_fails_while_a_stop_calls_it_off_has_failed(stage: Stage) -> No
     assert stage.of("sound")[-2:] == ["finish", "close"]
 
 
-@pytest.mark.parametrize("step", STEPS[:-1])
+@pytest.mark.parametrize("step", STEPS)
 def test_what_is_cut_is_closed_and_waits_for_nothing_else(stage: Stage, step: str) -> None:
     async def cut() -> None:
         under_way[0].cancel()
-        await wait_forever()
+        await (asyncio.sleep(0.01) if step == "close" else wait_forever())
+        closed.append(step)
 
     async def play() -> None:
         playing = conduct(activities, LENGTH_S, LENGTH_S, stage.ending, stage.on_phase)
@@ -229,12 +231,67 @@ def test_what_is_cut_is_closed_and_waits_for_nothing_else(stage: Stage, step: st
         await under_way[0]
 
     under_way: list[asyncio.Future[bool]] = []
+    closed: list[str] = []
     activities = (Fake("one", stage), Fake("cut", stage, twists={step: cut}))
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(play())
     for name in ("one", "cut"):
         assert stage.of(name)[-1] == "close"
-        assert ("finish" in stage.of(name)) == (step == "finish")
+        assert ("finish" in stage.of(name)) == (step in {"finish", "close"})
+    # What closes is not called off.
+    assert closed == (["close"] if step == "close" else [])
+
+
+@pytest.mark.parametrize("step", ["ready", "run"])
+def test_what_clears_up_after_a_stop_is_closed_only_when_it_has_although_it_is_cut(
+    stage: Stage, step: str
+) -> None:
+    async def clear_up_slowly() -> None:
+        stage.ending.stop.set()
+        try:
+            await wait_forever()
+        finally:
+            under_way[0].cancel()
+            await asyncio.sleep(0.02)
+            stage.seen.append("slow cleared")
+
+    async def play() -> None:
+        playing = conduct(activities, LENGTH_S, LENGTH_S, stage.ending, stage.on_phase)
+        under_way.append(asyncio.ensure_future(playing))
+        await under_way[0]
+
+    under_way: list[asyncio.Future[bool]] = []
+    activities = (Fake("slow", stage, twists={step: clear_up_slowly}), Fake("other", stage))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(play())
+    assert stage.of("slow")[-3:] == ["cleared", f"{step} was called off", "close"]
+    assert stage.of("other")[-1] == "close"
+
+
+def test_one_that_will_not_be_ready_calls_the_others_off(stage: Stage) -> None:
+    waiting = Fake("waiting", stage, twists={"ready": wait_forever})
+    assert stage.played((Fake("never", stage, is_ready=False), waiting)) is False
+    assert stage.of("waiting") == ["start", "ready", "ready was called off", "finish", "close"]
+    assert stage.timelines == []
+
+
+def test_the_first_failure_is_the_one_that_is_raised(stage: Stage) -> None:
+    async def fail(words: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        raise SystemFault(words)
+
+    activities = (
+        Fake("late", stage, twists={"run": lambda: fail("the second", 0.01)}),
+        Fake(
+            "early",
+            stage,
+            twists={"run": lambda: fail("the first", 0), "close": lambda: fail("the third", 0)},
+        ),
+    )
+    with pytest.raises(SystemFault, match="the first"):
+        stage.played(activities)
+    with pytest.raises(SystemFault, match="the third"):
+        stage.played((Fake("open", stage, twists={"close": lambda: fail("the third", 0)}),))
 
 
 def test_a_fault_of_the_program_closes_all_of_them(stage: Stage) -> None:
@@ -244,4 +301,4 @@ def test_a_fault_of_the_program_closes_all_of_them(stage: Stage) -> None:
     with pytest.raises(ValueError, match="a mistake"):
         stage.played((Fake("sound", stage), Fake("wrong", stage, twists={"run": stumble})))
     assert [stage.of(name)[-1] for name in ("sound", "wrong")] == ["close", "close"]
-    assert not issubclass(ValueError, SeatrialError)
+    assert "finish" not in stage.of("sound")

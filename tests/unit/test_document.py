@@ -156,6 +156,13 @@ def test_intervals_merge_the_same_stretch_of_every_worker_and_the_drain_is_apart
     assert drain.latency_us["max"] == pytest.approx(3_000_000, rel=PRECISION)
 
 
+def test_idle_connections_of_a_worker_that_waits_for_nothing_are_held_in_the_drain() -> None:
+    account = account_of(start_ns=START_NS, measured_s=2.0)
+    frames = [frame(worker, seq, part([100]), held=50) for worker in (0, 1) for seq in (0, 1)]
+    frames.append(frame(1, 2, part([2_000_000]), held=40))
+    assert [one.held for one in summarise(account, frames).intervals] == [100, 100, 90]
+
+
 @pytest.mark.parametrize(
     ("measured_s", "lengths"), [(2.4, [1, 1, 0.4]), (2.5, [1, 1, 0.5]), (2.6, [1, 1, 0.6])]
 )

@@ -68,6 +68,7 @@ def loads_of(rest: str, ca: Path, stable: str = "0 s") -> list[LoadSpec]:
         "headers: {Accept: '*/*', X-Quote: \"it's\"}, expect_status: [200, 404]}",
         "load: {profile: [1k@10s, 1k..5k@1 min], host: ['a.example 3', 'b-{1..3}.example'], tls: {version: 1.3}}",
         "vary: {connections: [10, 20], rate: [1k/s, 1500/s, 0.5/s]}",
+        "load: {rate: 12345.678/s, timeout: 1.23456789 s, connect_rate: 333.337/s, connections: 1234567}",
         "load: {rate: 5/s}\nvary: {request_body: [0, 1000001 B], lifetime: [1 s, 1.5 s], workers: [1, 2]}",
         "load: {rate: 5/s}\nvary: {requests_per_connection: [1, 7], timeout: [1 ms, 2 s], resolution: [10 us]}",
         "load: {rate: 5/s, hold_traffic: 'slow-read:1s:10'}\nvary: {interval: [10 ms, 1 s], connections: [0, 5]}",

@@ -34,6 +34,3 @@ class Endpoint(Address):
     def url(self) -> str:
         """Return the URL of the root."""
         return f"{'https' if self.ca else 'http'}://{self}/"
-
-    def __str__(self) -> str:
-        return Address.__str__(self)

@@ -45,7 +45,7 @@ class Testbed:
         """Return the testbed of a case; nothing of it has started."""
         origin = registry.create_origin(case.origin, origin_seed)
         tls = case.load.tls
-        names = None if tls is None else ("localhost", *((tls.sni,) if tls.sni else ()))
+        names = None if tls is None else (tls.sni,) if tls.sni else ()
         options = case.system.options
         return cls(options.create(), origin, case.system.label, names, options.proxied)
 
@@ -73,7 +73,7 @@ class Testbed:
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
         if self.certified_for is None or not is_front:
             return launch
-        names = (launch.listen.host, *self.certified_for)
+        names = (launch.place.host, *self.certified_for)
         return dataclasses.replace(launch, certificate=Certificate.issue(launch.directory, names))
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, tuple[str, ...]]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.unless import unless
 from seatrial.machine.address import Endpoint
+from seatrial.machine.place import Place
 from seatrial.machine.processes.changes import ChangeLog
-from seatrial.machine.sockets import free_address
 from seatrial.record.events import (
     COMPLETED,
     CUT_OFF,
@@ -45,12 +45,13 @@ SPARE_CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a trial writes: events, changes and files; and who knows of other loads on this machine."""
+    """Where a trial writes (events, changes, files), where its systems run, and who knows of other loads here."""
 
     record: Callable[[Event], None]
     changes: ChangeLog
     directory: RunDirectory
     others: OtherLoads
+    place: Place
 
 
 async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
@@ -140,7 +141,7 @@ def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Endpoint, 
         log_directory=logs,
         upstreams=upstreams,
         max_connections=load.connections + load.active + SPARE_CONNECTIONS,
-        listen=free_address(),
+        place=desk.place,
         label=label,
         changes=desk.changes,
     )

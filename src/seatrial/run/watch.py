@@ -53,8 +53,9 @@ class Watch:
 
     def watch_generators(self, pids: Iterable[int]) -> None:
         """Sample these workers, too."""
-        found = (Member.alone("generator", f"worker {index}", pid) for index, pid in enumerate(pids))
-        self._generators = tuple(worker for worker in found if worker is not None)
+        first = len(self._generators)
+        found = (Member.alone("generator", f"worker {index}", pid) for index, pid in enumerate(pids, first))
+        self._generators += tuple(worker for worker in found if worker is not None)
 
     def load_ended(self) -> None:
         """Look at the workers once more, and take no notice of those that end from here on: they are meant to."""

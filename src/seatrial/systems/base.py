@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from seatrial.machine.address import Address
     from seatrial.machine.members import Member
+    from seatrial.machine.place import Place
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Counters, OriginCounts
@@ -27,7 +28,7 @@ class Launch:
     """Everything that a system or an origin needs to come up.
 
     ``directory`` gets the rendered configuration and scratch files, ``log_directory`` the logs; both exist
-    already. ``upstreams`` is where requests go (empty for an origin), ``listen`` where they come in.
+    already. ``upstreams`` is where requests go (empty for an origin); they come in at an address of the ``place``.
     ``max_connections`` is the most that the trial will open at once, idle and active together. With a ``certificate``
     what comes up speaks TLS.
     """
@@ -36,17 +37,14 @@ class Launch:
     log_directory: Path
     upstreams: tuple[Endpoint, ...]
     max_connections: int
-    listen: Address
+    place: Place
     label: str
     changes: ChangeLog = field(default_factory=Unrecorded)
     certificate: Certificate | None = None
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where requests may be sent once it listens."""
-        return Endpoint(
-            self.listen.host, self.listen.port, None if self.certificate is None else self.certificate.ca
-        )
+    def endpoint(self, listen: Address) -> Endpoint:
+        """Return where requests may be sent once it listens there."""
+        return Endpoint(listen.host, listen.port, None if self.certificate is None else self.certificate.ca)
 
 
 class System(Protocol):

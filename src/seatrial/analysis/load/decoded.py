@@ -34,8 +34,8 @@ _COOKIE_BYTES, _STREAM_AT, _COUNTS_AT = 4, 8, 40
 # With 3 significant digits each power of two from 2,048 on has 1,024 buckets; below, each value has its own.
 _HALF_BITS = 10
 _BUCKETS = 23 << _HALF_BITS
-# A count of more bytes than this, 2^48 samples, is none of ours; up to it, sums of counts are exact as floats.
-_COUNT_BYTES_MAX = 7
+# A count of more bytes than this is more than 64 bits hold.
+_COUNT_BYTES_MAX = 9
 
 
 class Buckets:
@@ -54,9 +54,10 @@ class Buckets:
         if len(parts) <= 1:
             return parts[0] if parts else NOTHING
         numbers = np.concatenate([part.numbers for part in parts])
-        counts = np.bincount(numbers, np.concatenate([part.counts for part in parts]))
+        counts = np.zeros(numbers.max() + 1, np.int64)
+        np.add.at(counts, numbers, np.concatenate([part.counts for part in parts]))
         occupied = np.flatnonzero(counts)
-        return cls(occupied, counts[occupied].astype(np.int64))
+        return cls(occupied, counts[occupied])
 
     @cached_property
     def _up_to(self) -> memoryview[int]:
@@ -142,7 +143,7 @@ class Decoded:
         if found is None:
             for one in which:
                 if one not in self._known:
-                    self.take(base64.b64decode(one))
+                    self.take(base64.b64decode(one, validate=True))
             self.decode()
             found = self._merged[which] = Buckets.together(self._known[one] for one in which)
         return found

@@ -37,9 +37,13 @@ def intervals_of(
 
     A frame is of the step in which it began: frames begin where steps do, and the last one ends with the window.
     """
-    return tuple(
-        _interval(step, own, merge) for step, own in frames_by_step(window, interval_s, frames).items()
-    )
+    held: dict[int, int] = {}
+    intervals = []
+    for step, own in frames_by_step(window, interval_s, frames).items():
+        # A worker that had nothing to wait for has no frame in the drain, and its idle connections nevertheless.
+        held = (held if step.drain else {}) | {frame.worker: frame.held for frame in own}
+        intervals.append(_interval(step, own, sum(held.values()), merge))
+    return tuple(intervals)
 
 
 def frames_by_step(window: Window, interval_s: float, frames: Iterable[Frame]) -> dict[Step, list[Frame]]:
@@ -69,10 +73,8 @@ def _measured(frame: Frame) -> list[PhasePart]:
     return [part for part in frame.parts if part.phase == "measure"]
 
 
-def _interval(step: Step, frames: Sequence[Frame], merge: Merge) -> Interval:
+def _interval(step: Step, frames: Sequence[Frame], held: int, merge: Merge) -> Interval:
     parts = [part for frame in frames for part in _measured(frame)]
-    # Workers that only hold idle connections send frames without requests.
-    held = {frame.worker: frame.held for frame in frames}
     latency, lateness = merge(part.latency for part in parts), merge(part.lateness for part in parts)
     return Interval(
         start_s=step.start_s,
@@ -82,7 +84,7 @@ def _interval(step: Step, frames: Sequence[Frame], merge: Merge) -> Interval:
         completed=sum(part.completed for part in parts),
         answered=sum(part.completed_in_window for frame in frames for part in frame.parts),
         errors=sum(part.failed + part.timed_out for part in parts),
-        held=sum(held.values()),
+        held=held,
         latency_us={"p50": latency.quantile_us(0.5), "p99": latency.quantile_us(0.99), "max": latency.max_us},
         lateness_us={"p99": lateness.quantile_us(0.99), "max": lateness.max_us},
     )

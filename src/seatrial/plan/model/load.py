@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from seatrial import limits
 from seatrial.plan.model.words import by_reader
 from seatrial.schema.fields import AnyRate, Model
 from seatrial.schema.quantities import COUNT, DURATION, RATE, SIZE, Quantity
+from seatrial.units import parse_size_bytes
 from seatrial.workload.profile import parse_profile
 from seatrial.workload.requests import Request, many
 from seatrial.workload.tls import TlsVersion
@@ -53,14 +54,34 @@ def _own(pair: tuple[str, str]) -> tuple[str, str]:
     return pair
 
 
-def _no_file(words: str) -> str:
-    if words.startswith("@"):
+def _no_file(words: object) -> object:
+    if isinstance(words, str) and words.startswith("@"):
         raise ValueError(f"`{words}` is a file, and a plan is whole by itself: write its lines here")
     return words
 
 
-Bytes = Annotated[int, Quantity(SIZE, 0, limits.MAX_BODY_BYTES)]
-Text = Annotated[str, AfterValidator(_no_file)]
+def _whole_body(words: object) -> object:
+    """Refuse a size that is out of range, which would else be taken for a text."""
+    _no_file(words)
+    if isinstance(words, str):
+        try:
+            size = parse_size_bytes(words)
+        except ValueError:
+            return words
+        BODY.checked(size)
+    return words
+
+
+def _rates_in_range(words: str) -> None:
+    for part in parse_profile(words):
+        for rate_per_s in (part.from_per_s, part.to_per_s):
+            RATE_RANGE.checked(rate_per_s)
+
+
+BODY = Quantity(SIZE, 0, limits.MAX_BODY_BYTES)
+RATE_RANGE = Quantity(RATE, limits.MIN_RATE_PER_S, limits.MAX_RATE_PER_S)
+Bytes = Annotated[int, BODY]
+Text = Annotated[str, BeforeValidator(_no_file)]
 Status = Annotated[int, Quantity(COUNT, limits.MIN_STATUS, limits.MAX_STATUS)]
 HeaderField = Annotated[tuple[str, str], by_reader(_field)]
 Hosts = Annotated[Text, by_reader(lambda words: many(Request(), words, None))]
@@ -101,7 +122,7 @@ class LoadPlan(Model):
         None, alias="rate", description="Requests per second of all workers together. Open loop only.",
         examples=["10k/s"],
     )  # fmt: skip
-    profile: Annotated[str, by_reader(parse_profile)] | None = Field(
+    profile: Annotated[str, by_reader(_rates_in_range)] | None = Field(
         None,
         description="In place of one rate: steps and ramps, each with its length. The last rate goes on.",
         examples=["1k@10s,1k..5k@30s"],
@@ -196,7 +217,7 @@ class LoadPlan(Model):
         description="Further request headers.",
         examples=[{"Accept": "*/*"}],
     )
-    request_body: Bytes | Text = Field(
+    request_body: Annotated[Bytes | str, BeforeValidator(_whole_body)] = Field(
         0,
         union_mode="left_to_right",
         description="The request's body: so many bytes, or a text.",
@@ -213,7 +234,7 @@ class LoadPlan(Model):
         description="A header field that every answer is expected to have.",
         examples=[{"X-Cache": "HIT"}],
     )
-    expect_body: str | None = Field(
+    expect_body: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="A text that is expected in every answer's body.", examples=["hello"]
     )
 

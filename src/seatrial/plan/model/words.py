@@ -13,7 +13,7 @@ from seatrial.plan.yaml.problems import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_FLAG = re.compile(r"^--[a-z][a-z-]*:?\s+")
+_FLAG = re.compile(r"^--[a-z][a-z-]*(?: and --[a-z][a-z-]*)*:?\s+")
 
 
 def by_reader(read: Callable[[Any], object]) -> AfterValidator:

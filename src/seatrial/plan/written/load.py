@@ -42,7 +42,7 @@ def _pairs(fields: Map) -> Iterator[List]:
 
 def _joined_lists(load: Map) -> Map:
     """Make the text with commas of a list of hosts, of paths, or of the parts of a profile."""
-    for key in ("host", "path", "profile"):
+    for key in ("host", "path", "profile", "rate"):
         node = load.get(key)
         if isinstance(node, List) and node.items and all(isinstance(item, Scalar) for item in node.items):
             text = ",".join(item.text for item in node.items if isinstance(item, Scalar))

@@ -7,17 +7,15 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import SeatrialError
-from seatrial.generator.unless import unless
+from seatrial.generator.unless import to_its_end, unless
 from seatrial.run.activities.base import Activity, Takes, Timeline, sleep_until
 from seatrial.run.ending import Ending
 
 if TYPE_CHECKING:
     from seatrial.record.events import Phase
-
-Result = TypeVar("Result")
 
 OnPhase = Callable[["Phase", int, float | None], None]
 """Hears of each phase as it begins: its name, when (CLOCK_MONOTONIC, ns), and how long it should take (s)."""
@@ -43,9 +41,14 @@ async def conduct(
             await company.give_up(ending)
             raise
         await company.finish(ending)
-        return ending.stop.is_set()
-    finally:
-        await _all_of(activity.close() for activity in activities)
+        ended_early = ending.stop.is_set()
+    except BaseException:
+        # What cannot be closed either follows from it.
+        with suppress(Exception):
+            await _close(activities)
+        raise
+    await _close(activities)
+    return ended_early
 
 
 class _Company:
@@ -61,12 +64,13 @@ class _Company:
     async def play(self, warmup_s: float, measure_s: float, stop: asyncio.Event) -> None:
         """Go from the start to the end of the timeline, or until ``stop``; the first failure is raised."""
         await self._start()
-        is_ready = await unless(stop, self._ready())
-        if is_ready and not stop.is_set():
-            start_ns = time.monotonic_ns() + max((takes.notice_ns for takes in self._takes), default=0)
-            await unless(stop, self._run(Timeline.starting(start_ns, warmup_s, measure_s)))
+        with suppress(_CalledOff):
+            is_ready = await unless(stop, self._ready())
+            if is_ready and not stop.is_set():
+                start_ns = time.monotonic_ns() + max((takes.notice_ns for takes in self._takes), default=0)
+                await unless(stop, self._run(Timeline.starting(start_ns, warmup_s, measure_s)))
         if self._failures:
-            # Of one that failed while it was called off nobody has heard yet.
+            # The first in time; of one that failed while it was called off nobody has heard yet.
             raise self._failures[0]
 
     async def finish(self, ending: Ending) -> None:
@@ -93,21 +97,23 @@ class _Company:
         self._on_phase("ramp", time.monotonic_ns(), ready_s)
 
     async def _ready(self) -> bool:
-        works = [self._minding(activity, activity.ready) for activity in self._sound]
-        return all(await _together(works))
+        await _together([self._minding(activity, partial(_get_ready, activity)) for activity in self._sound])
+        return True
 
     async def _run(self, timeline: Timeline) -> None:
         works = [self._minding(activity, partial(activity.run, timeline)) for activity in self._sound]
         # The activities hear of it before anybody else.
         await _together([*works, self._announce(timeline)])
 
-    async def _minding(self, activity: Activity, work: Callable[[], Awaitable[Result]]) -> Result:
+    async def _minding(self, activity: Activity, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            return await work()
-        except Exception as failure:
+            await work()
+        except _CalledOff:
+            raise
+        except Exception as failure:  # noqa: BLE001 (it is raised once the others are called off)
             self._sound.remove(activity)
             self._failures.append(failure)
-            raise
+            raise _CalledOff from None
 
     async def _announce(self, timeline: Timeline) -> None:
         warmup_ns, measure_ns = timeline.measure_ns - timeline.start_ns, timeline.end_ns - timeline.measure_ns
@@ -117,17 +123,35 @@ class _Company:
         await sleep_until(timeline.end_ns)
 
 
-async def _together(works: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Do all at once; at the first failure the others are called off, and it is raised once they have cleared up."""
+class _CalledOff(Exception):
+    """The others of a company are called off."""
+
+
+async def _get_ready(activity: Activity) -> None:
+    if not await activity.ready():
+        raise _CalledOff
+
+
+async def _together(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Do all at once; when one raises the others are called off, and it is raised once they have cleared up."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         if tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        return [task.result() for task in tasks if task.done()]
+        for task in tasks:
+            if task.done():
+                task.result()
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await to_its_end(asyncio.gather(*tasks, return_exceptions=True))
+
+
+async def _close(activities: Sequence[Activity]) -> None:
+    """Close all of them, each to its end, even where this is called off meanwhile; the first failure is raised."""
+    closing = asyncio.ensure_future(_all_of(activity.close() for activity in activities))
+    await to_its_end(closing)
+    closing.result()
 
 
 async def _all_of(works: Iterable[Awaitable[None]]) -> None:

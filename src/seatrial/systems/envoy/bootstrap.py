@@ -25,22 +25,25 @@ CONNECT_TIMEOUT_S = 5
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
-def bootstrap(launch: Launch) -> dict[str, Any]:
+def bootstrap(launch: Launch, listen: Address) -> dict[str, Any]:
     """Return the configuration as Envoy reads it from JSON."""
     return {
         # Port 0: Envoy chooses, and writes it to --admin-address-path; nothing can take it in between.
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
-        "static_resources": {"listeners": [_listener(launch)], "clusters": [_cluster(launch)]},
+        "static_resources": {
+            "listeners": [_listener(listen, launch.certificate)],
+            "clusters": [_cluster(launch)],
+        },
     }
 
 
-def _listener(launch: Launch) -> dict[str, Any]:
+def _listener(listen: Address, certificate: Certificate | None) -> dict[str, Any]:
     return {
         "name": LISTENER,
         "stat_prefix": LISTENER,
-        "address": _address(launch.listen),
+        "address": _address(listen),
         "tcp_backlog_size": BACKLOG,
-        "filter_chains": [{"filters": [_connection_manager()], **_tls(launch.certificate)}],
+        "filter_chains": [{"filters": [_connection_manager()], **_tls(certificate)}],
     }
 
 

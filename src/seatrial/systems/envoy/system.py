@@ -74,10 +74,11 @@ class EnvoySystem:
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Render, validate, start, and wait until Envoy is live and listens; see ``System.start``."""
-        sockets.require_free(launch.listen)
+        listen = launch.place.address()
+        sockets.require_free(listen)
         self._label = launch.label
         config = launch.directory / f"{launch.label}.json"
-        config.write_text(json.dumps(bootstrap(launch), indent=2) + "\n")
+        config.write_text(json.dumps(bootstrap(launch, listen), indent=2) + "\n")
         await self._validate(launch, config)
         admin_path = launch.directory / f"{launch.label}-admin-address"
         admin_path.unlink(missing_ok=True)
@@ -88,13 +89,11 @@ class EnvoySystem:
         )
         self._process = await GuardedProcess.start(Command(launch.label, argv, log, log), launch.changes)
         try:
-            await until_ready(
-                launch.label, lambda: self._is_ready(admin_path, launch.listen), self.failure, log
-            )
+            await until_ready(launch.label, lambda: self._is_ready(admin_path, listen), self.failure, log)
         except BaseException:
             await self.stop()
             raise
-        return (launch.endpoint,)
+        return (launch.endpoint(listen),)
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
         """Read the admin page. Worker threads count in shared atomics, so every reading is exact.

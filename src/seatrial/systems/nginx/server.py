@@ -86,11 +86,12 @@ class NginxServer:
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Render, validate, start, and wait until nginx listens and every worker runs."""
-        sockets.require_free(launch.listen)
+        listen = launch.place.address()
+        sockets.require_free(listen)
         program = await asyncio.to_thread(find_program)
-        self._label, self._listen = launch.label, launch.listen
+        self._label, self._listen = launch.label, listen
         if program.has_stub_status:
-            self._status = sockets.free_address()
+            self._status = launch.place.address()
         else:
             self._count_log = launch.directory / f"{launch.label}-requests.count"
             self._count_log.unlink(missing_ok=True)
@@ -107,7 +108,7 @@ class NginxServer:
             await self.stop()
             raise
         self._refs = self._find_processes()
-        return (launch.endpoint,)
+        return (launch.endpoint(listen),)
 
     async def counters(self, *, exact: bool) -> Counters:
         """Read what can be counted; the last reading once nginx has been stopped."""
@@ -168,7 +169,7 @@ class NginxServer:
             self._values,
             directory=launch.directory,
             label=launch.label,
-            listen=launch.listen,
+            listen=self._listen,
             certificate=launch.certificate,
             upstreams=launch.upstreams,
             worker_processes=self._workers,

@@ -24,7 +24,7 @@ from seatrial.systems.counters import OriginCounts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.machine.address import Endpoint
+    from seatrial.machine.address import Address, Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
     from seatrial.systems.certificate import Certificate
@@ -47,19 +47,23 @@ class SeatrialOrigin:
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Start every process and wait until each listens; see ``Origin.start``."""
-        sockets.require_free(launch.listen)
+        listen = launch.place.address()
+        sockets.require_free(listen)
         try:
             for index in range(self._plan.processes):
                 name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
                 self._processes.append(await _Process.start(name, self._command(), launch))
-                specification = self._specification(launch, index)
+                specification = self._specification(listen, index)
                 (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
-                self._processes[-1].send(specification)
+                # Whose key it is stays in its own file.
+                (at,) = specification["listen"]
+                listens = [{**at, "tls": _tls(launch.certificate)}]
+                self._processes[-1].send({**specification, "listen": listens})
             await asyncio.gather(*(process.ready() for process in self._processes))
         except BaseException:
             await self.stop()
             raise
-        return (launch.endpoint,)
+        return (launch.endpoint(listen),)
 
     async def counts(self) -> OriginCounts:
         """Add up what the processes count; exact, and kept after ``stop``."""
@@ -103,12 +107,10 @@ class SeatrialOrigin:
 
         return tuple(argv("origin"))
 
-    def _specification(self, launch: Launch, index: int) -> dict[str, Any]:
+    def _specification(self, listen: Address, index: int) -> dict[str, Any]:
         delay = self._plan.delay
         return {
-            "listen": [
-                {"host": launch.listen.host, "port": launch.listen.port, "tls": _tls(launch.certificate)}
-            ],
+            "listen": [{"host": listen.host, "port": listen.port}],
             "body_bytes": self._plan.body_bytes,
             "status": self._plan.status,
             "delay": {

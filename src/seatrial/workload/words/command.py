@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from seatrial.units import format_count, format_duration, format_rate
+from seatrial.units import format_count, format_duration, format_rate, parse_rate_per_s, parse_seconds
 
 if TYPE_CHECKING:
     from seatrial.workload.words.options import LoadOptions
@@ -51,11 +51,14 @@ def _words(name: str, value: object) -> Iterator[str]:
 
 
 def _number(name: str, value: float) -> str:
+    """Print a number as people do, where that is the number exactly; else with all its digits, and no unit."""
     if name == "body":
         return f"{int(value)}B"
     if name in _RATES:
-        return format_rate(value).removesuffix("/s")
+        shown = format_rate(value).removesuffix("/s")
+        return shown if parse_rate_per_s(shown) == value else repr(value)
     if name in _TIMES:
         # Without a space no shell needs quotes.
-        return format_duration(value).replace(" ", "")
+        shown = format_duration(value).replace(" ", "")
+        return shown if parse_seconds(shown) == value else repr(value)
     return format_count(int(value))

@@ -106,7 +106,7 @@ def hold_traffic(words: str) -> HoldTraffic:
     if every_s < MIN_HOLD_EVERY_S:
         raise PlanError(
             f"--hold-traffic {words}: a connection that acts that often is not idle",
-            next_step=f"at least {format_duration(MIN_HOLD_EVERY_S)}, or use --connections for a load",
+            next_step=f"at least {format_duration(MIN_HOLD_EVERY_S)}: what acts more often is an active connection",
         )
     if size > limits.MAX_ENGINE_COUNT:
         raise PlanError(
