@@ -54,7 +54,7 @@ async def serving(origin: Origin, core: int) -> AsyncIterator[Server]:
     with TemporaryDirectory(prefix="seatrial-bench-") as scratch:
         launch = Launch(Path(scratch), Path(scratch), (), MAX_CONNECTIONS, ThisMachine(), "origin")
         (address, *_) = await origin.start(launch)
-        pids = tuple(process.pid for process in origin.processes())
+        pids = tuple(process.pid for member in origin.members() for process in member.processes)
         for pid in pids:
             os.sched_setaffinity(pid, {core})
         try:

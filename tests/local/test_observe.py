@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.support.members import processes_of
 
 from seatrial.machine import throttling as cgroup
 from seatrial.machine.address import Endpoint
+from seatrial.machine.members import Member
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.proc import ProcessRef
 from seatrial.observe import host, processes
@@ -39,8 +41,8 @@ time.sleep(300)
 """
 
 
-def ref(pid: int, role="system", name="it") -> ProcessRef:
-    found = processes.reference(role, name, pid)
+def member(pid: int, role="system", name="it") -> Member:
+    found = Member.alone(role, name, pid)
     assert found is not None
     return found
 
@@ -55,7 +57,7 @@ def burner():
 
 
 def test_a_process_is_measured_as_psutil_measures_it(burner) -> None:
-    (sample,) = processes.ProcessSampler().sample([ref(burner.pid)], 1.0)
+    (sample,) = processes.ProcessSampler().sample([member(burner.pid)], 1.0)
     assert isinstance(sample, ProcessSample)
     oracle = psutil.Process(burner.pid)
     times = oracle.cpu_times()
@@ -71,42 +73,53 @@ def test_a_process_is_measured_as_psutil_measures_it(burner) -> None:
 
 def test_a_process_that_goes_away_is_reported_once(burner) -> None:
     sampler = processes.ProcessSampler()
-    refs = [ref(burner.pid), ref(os.getpid(), "seatrial", "seatrial")]
-    assert len(sampler.sample(refs, 1.0)) == 2
+    members = [member(burner.pid), member(os.getpid(), "seatrial", "seatrial")]
+    assert len(sampler.sample(members, 1.0)) == 2
     burner.kill()
     burner.wait()
-    second = sampler.sample(refs, 2.0)
+    second = sampler.sample(members, 2.0)
     assert [sample for sample in second if isinstance(sample, ProcessGone)] == [
-        ProcessGone(2.0, "system", "it", burner.pid)
+        ProcessGone(2.0, "system", "it", members[0].processes[0])
     ]
     assert len(second) == 2
-    assert len(sampler.sample(refs, 3.0)) == 1
+    assert len(sampler.sample(members, 3.0)) == 1
 
 
 def test_a_process_whose_owner_has_dropped_it_is_reported_too(burner) -> None:
     sampler = processes.ProcessSampler()
-    sampler.sample([ref(burner.pid)], 1.0)
+    watched = member(burner.pid)
+    sampler.sample([watched], 1.0)
     burner.kill()
     burner.wait()
-    assert sampler.sample([], 2.0) == [ProcessGone(2.0, "system", "it", burner.pid)]
+    assert sampler.sample([], 2.0) == [ProcessGone(2.0, "system", "it", watched.processes[0])]
 
 
 def test_a_live_process_that_is_no_longer_asked_for_is_forgotten(burner) -> None:
     sampler = processes.ProcessSampler()
-    sampler.sample([ref(burner.pid)], 1.0)
+    sampler.sample([member(burner.pid)], 1.0)
     assert sampler.sample([], 2.0) == []
 
 
 def test_another_process_with_the_same_id_is_not_taken_for_it(burner) -> None:
-    real = ref(burner.pid)
-    earlier = ProcessRef(real.role, real.name, real.pid, real.started_ticks - 1)
-    assert processes.ProcessSampler().sample([earlier], 1.0) == []
+    (real,) = member(burner.pid).processes
+    earlier = ProcessRef(real.name, real.pid, real.started_ticks - 1)
+    assert earlier.incarnation != real.incarnation
+    assert processes.ProcessSampler().sample([Member("system", "it", (earlier,))], 1.0) == []
+
+
+def test_a_member_of_several_processes_is_looked_at_process_by_process(burner) -> None:
+    own, other = member(os.getpid()).processes[0], member(burner.pid).processes[0]
+    found = processes.ProcessSampler().sample([Member("system", "it", (own, other))], 1.0)
+    assert [sample.key for sample in found if isinstance(sample, ProcessSample)] == [
+        ("system", "it", own.incarnation),
+        ("system", "it", other.incarnation),
+    ]
 
 
 def test_the_pss_of_a_large_process_is_taken_seldom(burner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "PSS_LARGE_BYTES", 1 << 20)
     sampler = processes.ProcessSampler()
-    seen = [sampler.sample([ref(burner.pid)], float(look))[0] for look in range(21)]
+    seen = [sampler.sample([member(burner.pid)], float(look))[0] for look in range(21)]
     taken = [
         look for look, sample in enumerate(seen) if isinstance(sample, ProcessSample) and sample.pss_bytes
     ]
@@ -158,7 +171,7 @@ def test_the_sampler_looks_at_everything_every_interval(tmp_path: Path) -> None:
             await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, ThisMachine(), "direct"))
             with socket.create_connection((upstream.host, upstream.port)):
                 sampler = Sampler(
-                    seen.append, lambda: [ref(os.getpid())], lambda: {"direct": system}, interval_s=0.05
+                    seen.append, lambda: [member(os.getpid())], lambda: {"direct": system}, interval_s=0.05
                 )
                 await run_for(sampler, 1.0)
                 assert sampler.cost().looks == len([s for s in seen if isinstance(s, HostSample)])
@@ -196,9 +209,9 @@ def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: 
         upstream = Endpoint("127.0.0.1", 9)
         await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, ThisMachine(), "envoy"))
         try:
-            os.kill(system.processes()[0].pid, signal.SIGSTOP)
+            os.kill(processes_of(system)[0].pid, signal.SIGSTOP)
             await run_for(
-                Sampler(seen.append, system.processes, lambda: {"envoy": system}, interval_s=0.1), 1.5
+                Sampler(seen.append, system.members, lambda: {"envoy": system}, interval_s=0.1), 1.5
             )
         finally:
             await system.stop()
@@ -209,8 +222,8 @@ def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: 
 
 
 def test_looking_costs_little() -> None:
-    refs = [ref(os.getpid(), name=f"process {number}") for number in range(20)]
-    sampler = Sampler(lambda _: None, lambda: refs)
+    members = [member(os.getpid(), name=f"process {number}") for number in range(20)]
+    sampler = Sampler(lambda _: None, lambda: members)
 
     # Those of every second, not the closer ones before the ramp and after the hold, which walk every page.
     for _ in range(20):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.members import processes_of
 
 from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import proc, sockets
@@ -125,7 +126,7 @@ def test_requests_are_counted_exactly(tmp_path: Path, upstream: Endpoint, kind: 
             if kind == "envoy":
                 assert after.upstream_requests == 210
                 assert after.connections_accepted == 7
-                assert after.values["http.ingress.downstream_rq_2xx"] == 210
+                assert after.members["envoy"].values["http.ingress.downstream_rq_2xx"] == 210
             else:
                 assert any("upstream requests" in text for text in after.missing)
             assert system.failure() is None
@@ -177,15 +178,16 @@ def test_stop_leaves_nothing(tmp_path: Path, upstream: Endpoint, kind: str) -> N
     async def trial() -> None:
         system: System = PROXIES[kind]()
         (address,) = await system.start(launch_in(tmp_path, upstream, kind))
-        processes = system.processes()
+        processes = processes_of(system)
         assert len(processes) == {"envoy": 1, "nginx": 2}[kind]
-        assert all(ref.role == "system" for ref in processes)
+        (member,) = system.members()
+        assert (member.role, member.name, member.processes) == ("system", kind, processes)
         assert all(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes)
         await system.stop()
         assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes)
         assert not sockets.is_listening(address.port)
         assert system.failure() is None
-        assert system.processes() == ()
+        assert system.members() == ()
         await system.stop()
 
     asyncio.run(trial())
@@ -196,7 +198,7 @@ def test_a_killed_proxy_is_noticed(tmp_path: Path, upstream: Endpoint, kind: str
     async def trial() -> None:
         system: System = PROXIES[kind]()
         await system.start(launch_in(tmp_path, upstream, kind))
-        processes = system.processes()
+        processes = processes_of(system)
         os.kill(processes[0].pid, signal.SIGKILL)
         failure = await until(system.failure)
         assert failure is not None
@@ -214,7 +216,7 @@ def test_a_killed_guard_takes_its_proxy_along(tmp_path: Path, upstream: Endpoint
     async def trial() -> None:
         system: System = PROXIES[kind]()
         await system.start(launch_in(tmp_path, upstream, kind))
-        processes = system.processes()
+        processes = processes_of(system)
         first = proc.stat(processes[0].pid)
         assert first is not None
         os.kill(first.parent, signal.SIGKILL)
@@ -230,7 +232,7 @@ def test_a_frozen_proxy_can_be_stopped(tmp_path: Path, upstream: Endpoint, kind:
     async def trial() -> None:
         system: System = PROXIES[kind]()
         await system.start(launch_in(tmp_path, upstream, kind))
-        processes = system.processes()
+        processes = processes_of(system)
         for ref in processes:
             os.kill(ref.pid, signal.SIGSTOP)
         await system.stop()
@@ -246,7 +248,7 @@ def test_a_killed_nginx_worker_is_noticed_though_the_master_replaces_it(
         system = NginxSystem(worker_processes=2)
         await system.start(launch_in(tmp_path, upstream, "nginx"))
         try:
-            worker = system.processes()[2]
+            worker = processes_of(system)[2]
             os.kill(worker.pid, signal.SIGKILL)
             assert await until(system.failure) == f"nginx worker (process {worker.pid}) of nginx went away"
         finally:
@@ -264,7 +266,7 @@ def test_a_taken_port_is_reported_before_anything_starts(
         with pytest.raises(EnvironmentFault, match="Address already in use") as raised:
             await system.start(launch_in(tmp_path, upstream, kind, place=Taken(upstream)))
         assert f"process {os.getpid()} " in (raised.value.cause or "")
-        assert system.processes() == ()
+        assert system.members() == ()
         await system.stop()
 
     asyncio.run(trial())
@@ -312,7 +314,7 @@ async def main():
     for system, label in ((EnvoySystem(), "envoy"), (NginxSystem(worker_processes=2), "nginx")):
         upstream = Endpoint("127.0.0.1", 9)
         await system.start(Launch(directory, directory, (upstream,), 100, ThisMachine(), label))
-        print(*(ref.pid for ref in system.processes()), end=" ")
+        print(*(ref.pid for member in system.members() for ref in member.processes), end=" ")
     print(flush=True)
     await asyncio.sleep(300)
 

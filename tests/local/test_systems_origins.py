@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.members import processes_of
 
 from seatrial.errors import SystemFault
 from seatrial.machine import proc
@@ -48,7 +49,8 @@ def test_nginx_answers_from_memory_and_counts_exactly(tmp_path: Path, body_bytes
             assert (answered, len(body)) == (status, body_bytes)
             if body_bytes == 600:
                 assert (await origin.counts()).requests == 120
-            assert [ref.role for ref in origin.processes()] == ["origin", "origin"]
+            (member,) = origin.members()
+            assert (member.role, member.name, len(member.processes)) == ("origin", "origin", 2)
             assert origin.failure() is None
         finally:
             await origin.stop()
@@ -80,7 +82,7 @@ def test_an_origin_that_dies_at_once_is_reported_with_its_words(tmp_path: Path) 
         with pytest.raises(SystemFault, match="ended with exit status 1") as raised:
             await origin.start(launch_in(tmp_path))
         assert raised.value.cause == "no such thing"
-        assert origin.processes() == ()
+        assert origin.members() == ()
 
     asyncio.run(trial())
 
@@ -89,7 +91,7 @@ def test_an_origin_that_is_killed_is_noticed(tmp_path: Path) -> None:
     async def trial() -> None:
         origin = misbehaving(READY + "time.sleep(300)")
         await origin.start(launch_in(tmp_path))
-        (ref,) = origin.processes()
+        (ref,) = processes_of(origin)
         os.kill(ref.pid, signal.SIGKILL)
         for _ in range(400):
             if origin.failure():
@@ -111,7 +113,7 @@ def test_an_origin_that_ignores_everything_is_killed(tmp_path: Path, monkeypatch
         stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         origin = misbehaving(stubborn + READY + "time.sleep(300)")
         await origin.start(launch_in(tmp_path))
-        (ref,) = origin.processes()
+        (ref,) = processes_of(origin)
         with pytest.raises(SystemFault, match="did not answer"):
             await origin.counts()
         await origin.stop()

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from tests.support.members import processes_of
 
 from seatrial.machine import proc
 from seatrial.machine.address import Endpoint
@@ -49,7 +50,7 @@ def test_our_own_origin_serves_and_counts_exactly(tmp_path: Path) -> None:
     async def trial() -> None:
         origin = create_origin(OriginPlan(processes=2))
         (address,) = await origin.start(launch_in(tmp_path))
-        processes = origin.processes()
+        processes = processes_of(origin)
         try:
             for _ in range(10):
                 status, body = await asyncio.to_thread(send, address, 20, "/some/path")
@@ -58,6 +59,10 @@ def test_our_own_origin_serves_and_counts_exactly(tmp_path: Path) -> None:
             assert counts.requests == 200
             assert counts.by_route == {"127.0.0.1 /some/path": 200}
             assert len(processes) == 2
+            assert [(member.role, member.name) for member in origin.members()] == [
+                ("origin", "origin-1"),
+                ("origin", "origin-2"),
+            ]
         finally:
             await origin.stop()
         assert (await origin.counts()).requests == 200
@@ -79,7 +84,7 @@ async def main():
     directory = Path(sys.argv[1])
     origin = create_origin(OriginPlan(processes=2))
     await origin.start(Launch(directory, directory, (), 100, ThisMachine(), "origin"))
-    print(*(ref.pid for ref in origin.processes()), flush=True)
+    print(*(ref.pid for member in origin.members() for ref in member.processes), flush=True)
     await asyncio.sleep(300)
 
 asyncio.run(main())

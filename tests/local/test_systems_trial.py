@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from tests.support.members import processes_of
 from tests.support.runs import Bench
 
 from seatrial.errors import GeneratorFault, SystemFault
@@ -79,7 +80,7 @@ def test_a_side_that_cannot_be_counted_is_named_and_the_other_side_is_counted(
     async def trial() -> None:
         async with a_testbed(tmp_path) as made:
             await asyncio.to_thread(ask, made.endpoints[0])
-            await kill((made.system if dead == "system" else made.origin).processes()[0].pid, made)
+            await kill(processes_of(made.system if dead == "system" else made.origin)[0].pid, made)
             counts, uncounted = await made.counts(REQUESTS)
             assert counts.system_requests == (None if dead == "system" else REQUESTS)
             assert counts.origin_requests == (None if dead == "origin" else REQUESTS)
@@ -110,7 +111,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
     async def start(traffic: Traffic) -> Takes:
         kept.load_seeds.append(traffic.load.seed)
-        kept.processes += kept.origins[-1].processes()
+        kept.processes += processes_of(kept.origins[-1])
         raise GeneratorFault("no load is wanted here")
 
     monkeypatch.setattr(registry, "create_origin", create_origin)

@@ -279,12 +279,14 @@ def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events
         for role, name, pid, cpu_s, memory in roles:
             pss = int(memory * 0.9)
             process = ProcessSample(
-                at_s, role, name, pid, cpu_s * 0.4, cpu_s * 0.6, memory, pss, 40 + held, 2, 0.0
+                at_s, role, name, f"{pid}@1", name, cpu_s * 0.4, cpu_s * 0.6, memory, pss, 40 + held, 2, 0.0
             )
             yield events.ProcessSampled(number, process)
         yield events.HostSampled(number, HostSample(at_s, _host(at_s, twist)))
         counters = {"connections_active": connections, "requests": requests}
-        yield events.SystemSampled(number, SystemSample(at_s, case["system"], counters))
+        yield events.SystemSampled(
+            number, SystemSample(at_s, case["system"], case["system"], "14@1", counters)
+        )
 
 
 def _host(at_s: float, twist: Twist) -> dict[str, float]:

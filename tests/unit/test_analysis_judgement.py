@@ -128,7 +128,7 @@ def test_spread():
 
 
 def sample(at_s: float, pid: int, cpu_s: float, memory: int, pss: int | None = None) -> ProcessSample:
-    return ProcessSample(at_s, "system", "p", pid, cpu_s, 0.0, memory, pss, 10, 1, 0.0)
+    return ProcessSample(at_s, "system", "p", f"{pid}@1", "p", cpu_s, 0.0, memory, pss, 10, 1, 0.0)
 
 
 def test_cpu_of_a_role_is_the_sum_of_its_processes_in_the_window():
@@ -145,6 +145,29 @@ def test_cpu_of_a_role_is_the_sum_of_its_processes_in_the_window():
     assert system.rss_bytes_max == 2_000
     assert system.processes == 2
     assert found.system_cpu_cores_per_1000_per_s == pytest.approx(0.5)
+
+
+def test_processes_of_two_machines_that_share_an_id_are_two():
+    samples = [
+        replace(sample(second, 7, second * 0.5, 1_000), member=member)
+        for second in range(11)
+        for member in ("a", "b")
+    ]
+    system = trial_resources(roles_of(samples), (), (), Window(2 * 10**9, 8 * 10**9), None).role("system")
+    assert system is not None
+    assert (system.processes, system.rss_bytes_max) == (2, 2_000)
+    assert system.cpu_cores_mean == pytest.approx(1.0)
+
+
+def test_a_member_that_was_restarted_does_not_take_back_what_it_used():
+    samples = [sample(second, 7, second * 0.5, 1_000) for second in range(5)]
+    samples += [
+        replace(sample(second, 7, (second - 5) * 0.5, 1_000), incarnation="7@2") for second in range(5, 11)
+    ]
+    (role,) = roles_of(samples)
+    assert role.at_s == list(range(11))
+    assert role.cpu_s == sorted(role.cpu_s)
+    assert role.cpu_s[-1] == pytest.approx(4.5)
 
 
 def test_a_process_that_ended_keeps_its_cpu_and_gives_back_its_memory():

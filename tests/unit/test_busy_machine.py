@@ -173,7 +173,7 @@ class Samples:
 
     def process_samples(self, _trial: int) -> tuple[ProcessSample, ...]:
         return tuple(
-            ProcessSample(float(at_s), "generator", "w", 7, at_s * 0.5, 0.0, 1, None, None, 1, None)
+            ProcessSample(float(at_s), "generator", "w", "7@1", "w", at_s * 0.5, 0.0, 1, None, None, 1, None)
             for at_s in range(11)
         )
 

@@ -124,7 +124,7 @@ def test_where_frames_are_missing_there_is_no_rate():
 
 def look(at_s: float, cpu_s: float, rss: int = 100, pss: int | None = 90) -> ProcessSample:
     # The kernel counts in whole ticks of 10 ms.
-    return ProcessSample(at_s, "system", "p", 1, int(cpu_s * 100) / 100, 0.0, rss, pss, 10, 1, 0.0)
+    return ProcessSample(at_s, "system", "p", "1@1", "p", int(cpu_s * 100) / 100, 0.0, rss, pss, 10, 1, 0.0)
 
 
 def test_two_looks_that_are_too_near_make_no_spike_of_cpu():

@@ -51,8 +51,14 @@ def test_trials_and_samples_come_back(made):
             made_account(number, case) for number, case in enumerate(compiled_plan()["cases"][:2], 1)
         ]
         samples = reader.process_samples(1)
-        assert {sample.role for sample in samples} == {"generator", "origin"}
+        assert {(*sample.key, sample.name) for sample in samples} == {
+            ("generator", "worker-0", "11@1", "worker-0"),
+            ("generator", "worker-1", "12@1", "worker-1"),
+            ("origin", "origin", "13@1", "origin"),
+        }
         assert len(reader.host_samples(1)) == len(reader.system_samples(1)) == 12
+        own = reader.system_samples(1)[0]
+        assert (own.system, own.member, own.incarnation) == ("direct", "direct", "14@1")
         assert reader.changes()[0].undone_utc is not None
 
 

@@ -131,15 +131,15 @@ class Role:
     @cached_property
     def processes(self) -> tuple[Sequence[ProcessSample], ...]:
         """The looks at each process, by time."""
-        found: dict[int, list[ProcessSample]] = {}
+        found: dict[object, list[ProcessSample]] = {}
         for sample in sorted(self.samples, key=attrgetter("at_s")):
-            found.setdefault(sample.pid, []).append(sample)
+            found.setdefault(sample.key, []).append(sample)
         return tuple(found.values())
 
     @cached_property
     def at_s(self) -> list[float]:
-        """The times at which the process with the most looks was looked at."""
-        return sorted({sample.at_s for sample in max(self.processes, key=len)})
+        """The times at which any of its processes was looked at: a restarted one has looks before and after."""
+        return sorted({sample.at_s for sample in self.samples})
 
     @cached_property
     def cpu_s(self) -> list[float]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
-
-Role = Literal["generator", "system", "origin", "seatrial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +14,14 @@ class ProcessRef:
     ``started_ticks`` (field 22 of /proc/PID/stat) distinguishes it from a later one with the same id.
     """
 
-    role: Role
     name: str
     pid: int
     started_ticks: int
+
+    @property
+    def incarnation(self) -> str:
+        """What tells it from every other process of its member, the ones before a restart among them."""
+        return f"{self.pid}@{self.started_ticks}"
 
 
 @dataclass(frozen=True, slots=True)

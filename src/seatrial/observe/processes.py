@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seatrial.machine import proc
 from seatrial.machine import throttling as cgroup
 from seatrial.machine.memory import pss_bytes
-from seatrial.machine.proc import ProcessRef, Role
 from seatrial.observe.samples import ProcessGone, ProcessSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from seatrial.machine.members import Member, Role
+    from seatrial.machine.proc import ProcessRef
 
 PSS_LARGE_BYTES = 64 << 20
 PSS_EVERY = 10
@@ -26,35 +28,46 @@ class ProcessSampler:
     """Remembers what it has seen, so that a process that has gone away is reported, once."""
 
     def __init__(self) -> None:
-        self._seen: dict[ProcessRef, _Memory] = {}
+        self._seen: dict[_Watched, _Memory] = {}
 
     def sample(
-        self, refs: Iterable[ProcessRef], at_s: float, *, closely: bool = False
+        self, members: Iterable[Member], at_s: float, *, closely: bool = False
     ) -> list[ProcessSample | ProcessGone]:
-        """Look at each process once; those seen before and no longer alive come as ``ProcessGone``.
+        """Look at each process of theirs once; those seen before and no longer alive come as ``ProcessGone``.
 
         ``closely`` takes the PSS of large ones, too, which holds them up.
         """
         throttled: dict[tuple[Path, ...], float | None] = {}
         before, self._seen = self._seen, {}
         found: list[ProcessSample | ProcessGone] = []
-        for ref in dict.fromkeys(refs):
-            memory = before.get(ref) or _Memory(ref.pid)
-            sample = _sample(ref, memory, throttled, at_s, closely=closely)
+        for watched in dict.fromkeys(_watched(members)):
+            memory = before.get(watched) or _Memory(watched.process.pid)
+            sample = _sample(watched, memory, throttled, at_s, closely=closely)
             if sample is not None:
-                self._seen[ref] = memory
+                self._seen[watched] = memory
                 found.append(sample)
         # Those that still live but are no longer asked for are forgotten: who asks knows why.
-        missing = (ref for ref in before if ref not in self._seen)
-        gone = (ref for ref in missing if not proc.is_alive(ref.pid, ref.started_ticks))
-        found.extend(ProcessGone(at_s, ref.role, ref.name, ref.pid) for ref in gone)
+        missing = (watched for watched in before if watched not in self._seen)
+        found.extend(ProcessGone(at_s, *watched) for watched in missing if not _is_alive(watched.process))
         return found
 
 
-def reference(role: Role, name: str, pid: int) -> ProcessRef | None:
-    """Return what distinguishes this process from a later one with its id; None where there is none."""
-    ticks = proc.started_ticks(pid)
-    return None if ticks is None else ProcessRef(role, name, pid, ticks)
+class _Watched(NamedTuple):
+    """A process, and whose it is."""
+
+    role: Role
+    member: str
+    process: ProcessRef
+
+
+def _watched(members: Iterable[Member]) -> Iterator[_Watched]:
+    for member in members:
+        for process in member.processes:
+            yield _Watched(member.role, member.name, process)
+
+
+def _is_alive(process: ProcessRef) -> bool:
+    return proc.is_alive(process.pid, process.started_ticks)
 
 
 class _Memory:
@@ -66,7 +79,7 @@ class _Memory:
 
 
 def _sample(
-    ref: ProcessRef,
+    watched: _Watched,
     memory: _Memory,
     throttled: dict[tuple[Path, ...], float | None],
     at_s: float,
@@ -74,8 +87,9 @@ def _sample(
     closely: bool,
 ) -> ProcessSample | None:
     """Look once; ``throttled`` is shared, because many processes are in the same groups."""
-    its = proc.stat(ref.pid)
-    if its is None or its.started_ticks != ref.started_ticks or its.state in {"Z", "X"}:
+    process = watched.process
+    its = proc.stat(process.pid)
+    if its is None or its.started_ticks != process.started_ticks or its.state in {"Z", "X"}:
         return None
     if memory.cpu_stats not in throttled:
         throttled[memory.cpu_stats] = cgroup.throttled_s(memory.cpu_stats)
@@ -84,14 +98,15 @@ def _sample(
     memory.looks += 1
     return ProcessSample(
         at_s=at_s,
-        role=ref.role,
-        name=ref.name,
-        pid=ref.pid,
+        role=watched.role,
+        member=watched.member,
+        incarnation=process.incarnation,
+        name=process.name,
         cpu_user_s=its.user_ticks * _TICK_S,
         cpu_system_s=its.system_ticks * _TICK_S,
         rss_bytes=rss_bytes,
-        pss_bytes=pss_bytes(ref.pid) if wants_pss else None,
-        fds=descriptors(ref.pid),
+        pss_bytes=pss_bytes(process.pid) if wants_pss else None,
+        fds=descriptors(process.pid),
         threads=its.threads,
         throttled_s=throttled[memory.cpu_stats],
     )

@@ -14,7 +14,7 @@ from seatrial.observe.processes import ProcessSampler
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.members import Member
     from seatrial.observe.samples import Sample
     from seatrial.systems.base import System
 
@@ -39,20 +39,20 @@ class SamplerCost:
 class Sampler:
     """Looks at processes, machine and systems every ``interval_s`` until it is cancelled or stopped.
 
-    ``processes`` and ``systems`` are asked at each look, since both change within a trial. Every sample goes
+    ``members`` and ``systems`` are asked at each look, since both change within a trial. Every sample goes
     to ``emit``, in the event loop's thread.
     """
 
     def __init__(
         self,
         emit: Callable[[Sample], None],
-        processes: Callable[[], Iterable[ProcessRef]],
+        members: Callable[[], Iterable[Member]],
         systems: Callable[[], Mapping[str, System]] = dict,
         *,
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._emit = emit
-        self._processes = processes
+        self._members = members
         self._systems = systems
         self._interval_s = interval_s
         self._sampler = ProcessSampler()
@@ -98,7 +98,7 @@ class Sampler:
         """Look at processes and machine at this very moment: to be called where a phase begins or ends."""
         cpu_s = time.thread_time()
         at_s = time.monotonic()
-        for sample in self._sampler.sample(self._processes(), at_s, closely=closely):
+        for sample in self._sampler.sample(self._members(), at_s, closely=closely):
             self._emit(sample)
         self._emit(host.sample(at_s))
         self._cpu_s += time.thread_time() - cpu_s
@@ -106,8 +106,7 @@ class Sampler:
 
     async def _look_at_systems(self) -> None:
         for label, its in self._systems().items():
-            seen = await system.sample(label, its)
-            if seen is not None:
+            for seen in await system.sample(label, its):
                 self._emit(seen)
 
     def cost(self) -> SamplerCost:

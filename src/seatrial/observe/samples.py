@@ -5,22 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.machine.proc import ProcessRef, Role
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["HostSample", "ProcessGone", "ProcessRef", "ProcessSample", "Role", "Sample", "SystemSample"]
+    from seatrial.machine.members import Role
+    from seatrial.machine.proc import ProcessRef
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSample:
-    """One look at one process. CPU and throttling are cumulative; None is "this kernel does not say"."""
+    """One look at one process. CPU and throttling are cumulative; None is "this kernel does not say".
+
+    ``name`` is of the process, which its ``member`` may have several of; ``incarnation`` tells them apart.
+    """
 
     at_s: float
     role: Role
+    member: str
+    incarnation: str
     name: str
-    pid: int
     cpu_user_s: float
     cpu_system_s: float
     rss_bytes: int
@@ -29,6 +32,11 @@ class ProcessSample:
     threads: int
     throttled_s: float | None
 
+    @property
+    def key(self) -> tuple[Role, str, str]:
+        """What all looks at one process share, and those at no other: ids of processes are of their machine only."""
+        return self.role, self.member, self.incarnation
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessGone:
@@ -36,8 +44,8 @@ class ProcessGone:
 
     at_s: float
     role: Role
-    name: str
-    pid: int
+    member: str
+    process: ProcessRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +58,12 @@ class HostSample:
 
 @dataclass(frozen=True, slots=True)
 class SystemSample:
-    """One look at the proxy's own counters, by its own names."""
+    """One look at the own counters of one member of a system, by its own names."""
 
     at_s: float
     system: str
+    member: str
+    incarnation: str
     values: Mapping[str, float]
 
 

@@ -8,24 +8,28 @@ from seatrial.errors import SystemFault
 from seatrial.observe.samples import SystemSample
 
 if TYPE_CHECKING:
-    from seatrial.systems.base import Counters, System
+    from seatrial.systems.base import System
+    from seatrial.systems.counters import Reading
 
 
-async def sample(label: str, system: System) -> SystemSample | None:
-    """Look once. None where the system does not answer: that is for ``System.failure`` to report."""
+async def sample(label: str, system: System) -> tuple[SystemSample, ...]:
+    """Look once at every member. Empty where the system does not answer: that is for ``System.failure`` to report."""
     try:
         counters = await system.counters()
     except SystemFault:
-        return None
-    return SystemSample(counters.at_s, label, values_of(counters))
+        return ()
+    return tuple(
+        SystemSample(counters.at_s, label, member, reading.incarnation, values_of(reading))
+        for member, reading in counters.members.items()
+    )
 
 
-def values_of(counters: Counters) -> dict[str, float]:
-    """Return the system's own values, and those that every system has under one name, where it knows them."""
+def values_of(reading: Reading) -> dict[str, float]:
+    """Return a member's own values, and those that every system has under one name, where it knows them."""
     common = {
-        "connections_active": counters.connections_active,
-        "connections_accepted": counters.connections_accepted,
-        "requests": counters.requests,
-        "upstream_requests": counters.upstream_requests,
+        "connections_active": reading.connections_active,
+        "connections_accepted": reading.connections_accepted,
+        "requests": reading.requests,
+        "upstream_requests": reading.upstream_requests,
     }
-    return {**counters.values, **{name: float(value) for name, value in common.items() if value is not None}}
+    return {**reading.values, **{name: float(value) for name, value in common.items() if value is not None}}

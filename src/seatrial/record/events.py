@@ -125,8 +125,8 @@ class TrialFacts:
 
     ``drained_before_start`` is whether connections and rate were back to zero; ``system_failure`` is how the
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
-    during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side could
-    not be asked for its counts at the end; ``remarks`` are for the reader.
+    during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side's
+    counts cannot be known, and why; ``remarks`` are for the reader.
     """
 
     drained_before_start: bool | None = None

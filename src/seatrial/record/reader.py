@@ -205,7 +205,9 @@ class RunReader:
         return self._samples(
             "system_samples",
             trial,
-            lambda row: SystemSample(row["at_s"], row["system"], _mapping(row["sample"])),
+            lambda row: SystemSample(
+                row["at_s"], row["system"], row["member"], row["incarnation"], _mapping(row["sample"])
+            ),
         )
 
     def journal(self) -> tuple[rows.JournalEntry, ...]:
@@ -269,8 +271,8 @@ class RunReader:
 
 
 _PROCESS_COLUMNS = (
-    "at_s", "role", "name", "pid", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds", "threads",
-    "throttled_s",
+    "at_s", "role", "member", "incarnation", "name", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds",
+    "threads", "throttled_s",
 )  # fmt: skip
 
 

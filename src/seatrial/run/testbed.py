@@ -12,10 +12,11 @@ from seatrial.machine.address import Endpoint
 from seatrial.plan.cases import Case
 from seatrial.record.events import TrialCounts
 from seatrial.systems import registry
-from seatrial.systems.base import Counters, Launch, Origin, OriginCounts, System
+from seatrial.systems.base import Launch, Origin, System
 from seatrial.systems.certificate import Certificate
+from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
 
-Reading = TypeVar("Reading")
+Answer = TypeVar("Answer")
 
 Launching = Callable[[str, tuple[Endpoint, ...]], Launch]
 """Makes what a system or an origin needs to come up, from its label and where it sends requests."""
@@ -80,18 +81,18 @@ class Testbed:
 
         A side that does not answer takes nothing from the others: their counts are evidence still.
         """
-        uncounted: list[str] = []
-        counters = await _or_uncounted("system", self.system.counters(exact=True), uncounted)
-        origin = await _or_uncounted("origin", self.origin.counts(), uncounted)
         assert self._before is not None
         counters_before, origin_before = self._before
+        uncounted: list[str] = []
+        counters = await _or_uncounted("system", self.system.counters(exact=True), uncounted)
+        counted = Counted() if counters is None else counted_between(counters_before, counters)
+        uncounted += [f"system: {why}" for why in counted.uncounted]
+        origin = await _or_uncounted("origin", self.origin.counts(), uncounted)
         counts = TrialCounts(
             generator_completed=generator_completed,
-            system_requests=_since(counters.requests if counters else None, counters_before.requests),
-            system_upstream_requests=_since(
-                counters.upstream_requests if counters else None, counters_before.upstream_requests
-            ),
-            origin_requests=_since(origin.requests if origin else None, origin_before.requests),
+            system_requests=counted.requests,
+            system_upstream_requests=counted.upstream_requests,
+            origin_requests=None if origin is None else origin.requests - origin_before.requests,
         )
         return counts, tuple(uncounted)
 
@@ -107,13 +108,9 @@ class Testbed:
             await self.origin.stop()
 
 
-async def _or_uncounted(who: str, reading: Awaitable[Reading], uncounted: list[str]) -> Reading | None:
+async def _or_uncounted(who: str, asking: Awaitable[Answer], uncounted: list[str]) -> Answer | None:
     try:
-        return await reading
+        return await asking
     except SeatrialError as error:
         uncounted.append(f"{who}: {error.what}")
         return None
-
-
-def _since(after: int | None, before: int | None) -> int | None:
-    return None if after is None else after - (before or 0)

@@ -7,8 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from seatrial.machine.proc import ProcessRef
-from seatrial.observe.processes import reference
+from seatrial.machine.members import Member
 from seatrial.observe.sampler import Sampler
 from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
 from seatrial.record.events import Event, HostSampled, ProcessSampled, SystemSampled
@@ -30,14 +29,14 @@ class Watch:
     stop: asyncio.Event
     failure: str | None = None
     lost: list[str] = field(default_factory=list)
-    _generators: tuple[ProcessRef, ...] = ()
+    _generators: tuple[Member, ...] = ()
     _sampler: Sampler = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _ending: bool = False
 
     def __post_init__(self) -> None:
         """Make the sampler; it looks at nothing yet."""
-        self._sampler = Sampler(self._take, self._processes, lambda: {self.label: self.system})
+        self._sampler = Sampler(self._take, self._members, lambda: {self.label: self.system})
 
     async def start(self) -> None:
         """Look once at everything as it is before the first connection, and go on looking."""
@@ -54,8 +53,9 @@ class Watch:
 
     def watch_generators(self, pids: Iterable[int]) -> None:
         """Sample these workers, too."""
-        found = (reference("generator", f"worker {index}", pid) for index, pid in enumerate(pids))
-        self._generators += tuple(ref for ref in found if ref is not None)
+        first = len(self._generators)
+        found = (Member.alone("generator", f"worker {index}", pid) for index, pid in enumerate(pids, first))
+        self._generators += tuple(worker for worker in found if worker is not None)
 
     def load_ended(self) -> None:
         """Look at the workers once more, and take no notice of those that end from here on: they are meant to."""
@@ -71,11 +71,11 @@ class Watch:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    def _processes(self) -> tuple[ProcessRef, ...]:
-        own = reference("seatrial", "seatrial", os.getpid())
+    def _members(self) -> tuple[Member, ...]:
+        own = Member.alone("seatrial", "seatrial", os.getpid())
         return (
-            *self.system.processes(),
-            *self.origin.processes(),
+            *self.system.members(),
+            *self.origin.members(),
             *self._generators,
             *((own,) if own is not None else ()),
         )
@@ -89,7 +89,7 @@ class Watch:
             case SystemSample():
                 self.record(SystemSampled(self.trial, sample))
             case ProcessGone() if not (self._ending and sample.role == "generator"):
-                self.lost.append(f"{sample.role} {sample.name} ({sample.pid})")
+                self.lost.append(f"{sample.role} {sample.process.name} ({sample.process.pid})")
 
     async def _mind_liveness(self) -> None:
         while self.failure is None:

@@ -1,8 +1,7 @@
 """What everything above ``systems/`` knows of a system under test and of an origin.
 
 The interface says nothing of where a system lives: one process, a fleet of them, or objects on a cluster. So
-every operation that may take time is async, and process ids appear only in ``processes()``, which may be
-empty.
+every operation that may take time is async, and processes appear only in those ``members()`` that run here.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from seatrial.machine.address import Address
+    from seatrial.machine.members import Member
     from seatrial.machine.place import Place
-    from seatrial.machine.proc import ProcessRef
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.certificate import Certificate
+    from seatrial.systems.counters import Counters, OriginCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +47,6 @@ class Launch:
         return Endpoint(listen.host, listen.port, None if self.certificate is None else self.certificate.ca)
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """One reading of a system's own counters, since it started; take a baseline and subtract.
-
-    Of the ingress side only: the system's admin or status port is not counted. None is "this system does
-    not know", and ``missing`` says so in words. ``values`` holds everything that was read, by the system's own
-    names. ``at_s`` is CLOCK_MONOTONIC.
-    """
-
-    at_s: float
-    connections_active: int | None
-    connections_accepted: int | None
-    requests: int | None
-    upstream_requests: int | None
-    values: Mapping[str, float]
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OriginCounts:
-    """What reached the origin since it started; ``by_route`` is keyed "host path", empty where unknown."""
-
-    requests: int
-    by_route: Mapping[str, int]
-    connections_active: int | None = None
-    connections_accepted: int | None = None
-
-
 class System(Protocol):
     """A system under test."""
 
@@ -87,7 +58,7 @@ class System(Protocol):
         """
 
     async def counters(self, *, exact: bool = False) -> Counters:
-        """Read the system's own counters.
+        """Read what each member counts itself.
 
         ``exact`` waits, at most a few seconds, until everything that has already happened is counted; without
         it a system that counts through a buffer may lag by a second.
@@ -96,8 +67,8 @@ class System(Protocol):
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is left on the ingress side; False where ``limit_s`` passes first."""
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return the local processes to sample; empty where the system runs elsewhere."""
+    def members(self) -> tuple[Member, ...]:
+        """Return those that it consists of right now, with the processes to sample; empty where nothing runs."""
 
     def failure(self) -> str | None:
         """Say how the system has failed since it started, or None. Cheap: may be asked every interval."""
@@ -118,8 +89,8 @@ class Origin(Protocol):
     async def counts(self) -> OriginCounts:
         """Count exactly what has reached it, in at most a few seconds. Kept after ``stop``."""
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return the local processes to sample."""
+    def members(self) -> tuple[Member, ...]:
+        """Return those that it consists of right now, as ``System.members`` does."""
 
     def failure(self) -> str | None:
         """Say how the origin has failed since it started, or None."""

@@ -6,8 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from seatrial.machine import sockets
-from seatrial.systems.base import Counters
+from seatrial.machine import proc, sockets
+from seatrial.systems.counters import Counters, Reading
 from seatrial.systems.options import SystemOptions
 from seatrial.systems.ready import within
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seatrial.machine.address import Endpoint
-    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.members import Member
     from seatrial.systems.base import Launch
 
 _MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
@@ -38,23 +38,26 @@ class DirectSystem:
     """Hands the origin's own addresses on."""
 
     def __init__(self) -> None:
+        self._label = "direct"
         self._upstreams: tuple[Endpoint, ...] = ()
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Return the origin's addresses."""
-        self._upstreams = launch.upstreams
+        self._label, self._upstreams = launch.label, launch.upstreams
         return launch.upstreams
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
         """Count the connections that the origin's ports hold; the kernel knows."""
         active = await asyncio.to_thread(self._sum, sockets.count_established)
-        return Counters(time.monotonic(), active, None, None, None, {"active": active}, _MISSING)
+        # It is the kernel that counts, so what begins anew is the boot.
+        reading = Reading(proc.boot_id(), active, None, None, None, {"active": active})
+        return Counters(time.monotonic(), {self._label: reading}, _MISSING)
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection to the origin is open."""
         return await within(limit_s, self._is_empty)
 
-    def processes(self) -> tuple[ProcessRef, ...]:
+    def members(self) -> tuple[Member, ...]:
         """Return nothing: there is no proxy."""
         return ()
 

@@ -202,10 +202,10 @@ def _cpu_shares(reader: RunReader, trial: int, seen: Sequence[HostSample]) -> Cp
     """Return whose the CPU time was, between the first and the last look at the machine in the window."""
     if not _are_apart(seen) or "cpu_user_s" not in seen[0].values:
         return None
-    ours: dict[int, list[float]] = {}
+    ours: dict[object, list[float]] = {}
     for sample in reader.process_samples(trial):
         if seen[0].at_s <= sample.at_s <= seen[-1].at_s:
-            ours.setdefault(sample.pid, []).append(sample.cpu_user_s + sample.cpu_system_s)
+            ours.setdefault(sample.key, []).append(sample.cpu_user_s + sample.cpu_system_s)
     used_s = sum(looks[-1] - looks[0] for looks in ours.values())
     return shares_between(_times(seen[0].values, 0.0), _times(seen[-1].values, used_s))
 

@@ -265,7 +265,7 @@ def _uncounted(evidence: TrialEvidence) -> Reason | None:
     return Reason(
         "system.uncounted",
         f"a count of requests that should be compared could not be made: {'; '.join(found)}",
-        "read the log of the system or the origin: it did not answer when it was asked for its counters",
+        "read the log of the system or the origin: it did not answer when it was asked for its counters, or began anew",
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import proc
+from seatrial.machine.proc import ProcessRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,11 @@ class GuardedProcess:
             # Either the process is written down by its id, or it is gone.
             changes.undone(intent)
         return process
+
+    @property
+    def ref(self) -> ProcessRef:
+        """Which process it is; the same once it has ended."""
+        return ProcessRef(self.command.name, self.pid, self.started_ticks)
 
     def descendants(self) -> tuple[int, ...]:
         """Return the ids of what the program has started, parents first."""

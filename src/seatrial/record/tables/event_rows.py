@@ -124,11 +124,11 @@ def _(event: events.LoadEnded, _: str) -> Row:
 @_row.register
 def _(event: events.ProcessSampled, _: str) -> Row:
     statement = (
-        "INSERT INTO process_samples (trial, at_s, role, name, pid, cpu_user_s, cpu_system_s, rss_bytes,"
-        " pss_bytes, fds, threads, throttled_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO process_samples (trial, at_s, role, member, incarnation, name, cpu_user_s, cpu_system_s,"
+        " rss_bytes, pss_bytes, fds, threads, throttled_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     )
     sample = event.sample
-    values = (sample.at_s, sample.role, sample.name, sample.pid, sample.cpu_user_s, sample.cpu_system_s)
+    values = (sample.at_s, *sample.key, sample.name, sample.cpu_user_s, sample.cpu_system_s)
     sizes = (sample.rss_bytes, sample.pss_bytes, sample.fds, sample.threads, sample.throttled_s)
     return statement, (event.trial, *values, *sizes)
 
@@ -141,9 +141,11 @@ def _(event: events.HostSampled, _: str) -> Row:
 
 @_row.register
 def _(event: events.SystemSampled, _: str) -> Row:
-    statement = "INSERT INTO system_samples (trial, at_s, system, sample) VALUES (?, ?, ?, ?)"
+    columns = "trial, at_s, system, member, incarnation, sample"
+    statement = f"INSERT INTO system_samples ({columns}) VALUES (?, ?, ?, ?, ?, ?)"
     sample = event.sample
-    return statement, (event.trial, sample.at_s, sample.system, sample_json(sample.values))
+    whose = (sample.system, sample.member, sample.incarnation)
+    return statement, (event.trial, sample.at_s, *whose, sample_json(sample.values))
 
 
 @_row.register

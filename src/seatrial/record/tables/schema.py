@@ -49,8 +49,9 @@ CREATE TABLE frame_histograms (
 CREATE INDEX histograms_of_frame ON frame_histograms (frame);
 CREATE TABLE process_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, role TEXT NOT NULL,
-    name TEXT NOT NULL, pid INTEGER NOT NULL, cpu_user_s REAL NOT NULL, cpu_system_s REAL NOT NULL,
-    rss_bytes INTEGER NOT NULL, pss_bytes INTEGER, fds INTEGER, threads INTEGER NOT NULL, throttled_s REAL
+    member TEXT NOT NULL, incarnation TEXT NOT NULL, name TEXT NOT NULL, cpu_user_s REAL NOT NULL,
+    cpu_system_s REAL NOT NULL, rss_bytes INTEGER NOT NULL, pss_bytes INTEGER, fds INTEGER,
+    threads INTEGER NOT NULL, throttled_s REAL
 );
 CREATE INDEX process_samples_of_trial ON process_samples (trial);
 CREATE TABLE host_samples (
@@ -59,7 +60,7 @@ CREATE TABLE host_samples (
 CREATE INDEX host_samples_of_trial ON host_samples (trial);
 CREATE TABLE system_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, system TEXT NOT NULL,
-    sample TEXT NOT NULL
+    member TEXT NOT NULL, incarnation TEXT NOT NULL, sample TEXT NOT NULL
 );
 CREATE INDEX system_samples_of_trial ON system_samples (trial);
 CREATE TABLE counts (

@@ -15,13 +15,13 @@ from pydantic import Field, field_validator
 from seatrial.errors import SystemFault
 from seatrial.machine import sockets
 from seatrial.machine.address import Address, Endpoint
-from seatrial.machine.proc import ProcessRef
+from seatrial.machine.members import Member
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
 from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.schema.fields import Processes
 from seatrial.systems import http as status_page
-from seatrial.systems.base import Counters
+from seatrial.systems.counters import Counters, Reading
 from seatrial.systems.envoy.bootstrap import CLUSTER, LISTENER, STAT_PREFIX, bootstrap
 from seatrial.systems.options import SystemOptions, only_one_proxy
 from seatrial.systems.ready import VALIDATE_LIMIT_S, until_ready, within
@@ -102,25 +102,27 @@ class EnvoySystem:
         Raises ``SystemFault`` where Envoy does not answer.
         """
         values = _parse(await self._page(_STATS_PAGE))
+        assert self._process is not None
         ingress = f"http.{STAT_PREFIX}.downstream"
-        return Counters(
-            at_s=time.monotonic(),
+        reading = Reading(
+            incarnation=self._process.ref.incarnation,
             connections_active=int(values.get(f"{ingress}_cx_active", 0)),
             connections_accepted=int(values.get(f"{ingress}_cx_total", 0)),
             requests=int(values.get(f"{ingress}_rq_total", 0)),
             upstream_requests=int(values.get(f"cluster.{CLUSTER}.upstream_rq_total", 0)),
             values=values,
         )
+        return Counters(time.monotonic(), {self._label: reading})
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until the listener holds no connection and no request is under way."""
         return await within(limit_s, self._is_empty)
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return the one process."""
+    def members(self) -> tuple[Member, ...]:
+        """Return the one Envoy, a process, while it runs."""
         if self._process is None or self._process.exit_status is not None:
             return ()
-        return (ProcessRef("system", self._label, self._process.pid, self._process.started_ticks),)
+        return (Member("system", self._label, (self._process.ref,)),)
 
     def failure(self) -> str | None:
         """Say how Envoy has ended, unless it was asked to."""
@@ -172,7 +174,7 @@ class EnvoySystem:
         return status == 200 and text.strip() == "LIVE" and sockets.is_listening(listen.port)
 
     async def _is_empty(self) -> bool:
-        values = (await self.counters()).values
+        values = _parse(await self._page(_STATS_PAGE))
         names = ("downstream_cx_active", "downstream_rq_active")
         return not any(values.get(f"http.{STAT_PREFIX}.{name}", 0) for name in names)
 

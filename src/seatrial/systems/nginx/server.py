@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING
 from seatrial.errors import SystemFault
 from seatrial.machine import proc, sockets
 from seatrial.machine.address import Address, Endpoint
-from seatrial.machine.proc import ProcessRef, Role
+from seatrial.machine.members import Member, Role
+from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
 from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.systems import http as status_page
-from seatrial.systems.base import Counters
+from seatrial.systems.counters import Counters, Reading
 from seatrial.systems.ready import VALIDATE_LIMIT_S, until_ready, within
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class NginxServer:
         self._workers = workers
         self._values = values
         self._label = "nginx"
+        # Of the master: what the workers count in outlives each of them.
+        self._incarnation = ""
         self._process: GuardedProcess | None = None
         self._refs: tuple[ProcessRef, ...] = ()
         self._listen: Address | None = None
@@ -98,6 +101,7 @@ class NginxServer:
         await _validate(launch, argv)
         log = launch.log_directory / f"{launch.label}.log"
         self._process = await GuardedProcess.start(Command(launch.label, argv, log, log), launch.changes)
+        self._incarnation = self._process.ref.incarnation
         try:
             await until_ready(launch.label, self._is_ready, self.failure, log)
         except BaseException:
@@ -123,9 +127,9 @@ class NginxServer:
             await self._settle()
         return empty
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return master and workers."""
-        return self._refs
+    def members(self) -> tuple[Member, ...]:
+        """Return this nginx, master and workers, from its start to its stop."""
+        return (Member(self._role, self._label, self._refs),) if self._refs else ()
 
     def failure(self) -> str | None:
         """Say how nginx has ended, or that it has lost a worker and with it that worker's connections."""
@@ -141,7 +145,7 @@ class NginxServer:
         if self._process is None:
             return
         before = self._last or await self._try_to_read()
-        self._last = self._last or before or Counters(time.monotonic(), None, None, None, None, {})
+        self._last = self._last or before or Counters(time.monotonic(), {})
         await self._process.stop(STOP_LIMIT_S)
         self._refs = ()
         if self._count_log is not None and self._count_log.exists():
@@ -187,7 +191,7 @@ class NginxServer:
         pids = {self._process.pid: f"{self._label} master"}
         pids |= dict.fromkeys(self._process.descendants(), f"{self._label} worker")
         return tuple(
-            ProcessRef(self._role, name, pid, ticks)
+            ProcessRef(name, pid, ticks)
             for pid, name in pids.items()
             if (ticks := proc.started_ticks(pid)) is not None
         )
@@ -204,29 +208,26 @@ class NginxServer:
             # Counted only now: one that nginx never answered is not in what nginx counts.
             self._own_polls += 1
             values = parse_stub_status(page, self._own_polls)
-        return Counters(
-            at_s=time.monotonic(),
-            connections_active=int(values["active"]),
-            connections_accepted=int(values["accepts"]),
-            requests=int(values["requests"]),
-            upstream_requests=None,
-            values=values,
-            missing=(_UPSTREAM_MISSING,),
-        )
+        active, accepted, requests = (int(values[name]) for name in ("active", "accepts", "requests"))
+        return self._counters(active, accepted, requests, values, (_UPSTREAM_MISSING,))
 
     async def _count(self) -> Counters:
         assert self._listen is not None
         active = await asyncio.to_thread(sockets.count_established, self._listen.port)
         requests = self._logged()
-        return Counters(
-            at_s=time.monotonic(),
-            connections_active=active,
-            connections_accepted=None,
-            requests=requests,
-            upstream_requests=None,
-            values={"active": active, "requests": requests},
-            missing=(_ACCEPTED_MISSING, _UPSTREAM_MISSING),
-        )
+        values = {"active": active, "requests": requests}
+        return self._counters(active, None, requests, values, (_ACCEPTED_MISSING, _UPSTREAM_MISSING))
+
+    def _counters(
+        self,
+        active: int,
+        accepted: int | None,
+        requests: int,
+        values: Mapping[str, float],
+        missing: tuple[str, ...],
+    ) -> Counters:
+        reading = Reading(self._incarnation, active, accepted, requests, None, values)
+        return Counters(time.monotonic(), {self._label: reading}, missing)
 
     def _logged(self) -> int:
         assert self._count_log is not None

@@ -13,9 +13,10 @@ from seatrial.systems.options import SystemOptions, only_one_proxy
 
 if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
-    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.members import Member
     from seatrial.machine.processes.programs import BinaryInfo
-    from seatrial.systems.base import Counters, Launch
+    from seatrial.systems.base import Launch
+    from seatrial.systems.counters import Counters
 
 
 class NginxOptions(SystemOptions):
@@ -65,9 +66,9 @@ class NginxSystem:
         """Wait until no connection is open on the port; every request is counted after that."""
         return await self._server.drained(limit_s)
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return master and workers."""
-        return self._server.processes()
+    def members(self) -> tuple[Member, ...]:
+        """Return the one nginx, master and workers."""
+        return self._server.members()
 
     def failure(self) -> str | None:
         """Say how nginx has ended, or that it has lost a worker."""

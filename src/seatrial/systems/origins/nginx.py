@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
-from seatrial.systems.base import OriginCounts
+from seatrial.systems.counters import OriginCounts
 from seatrial.systems.nginx.server import NginxServer, find_program
 
 if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
-    from seatrial.machine.proc import ProcessRef
+    from seatrial.machine.members import Member
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
 
@@ -56,9 +56,9 @@ class NginxOrigin:
             connections_accepted=counters.connections_accepted,
         )
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return master and workers."""
-        return self._server.processes() if self._server else ()
+    def members(self) -> tuple[Member, ...]:
+        """Return the one nginx, master and workers."""
+        return self._server.members() if self._server else ()
 
     def failure(self) -> str | None:
         """Say how nginx has ended, or that it has lost a worker."""

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import SystemFault
 from seatrial.machine import proc, sockets
+from seatrial.machine.members import Member
 from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.child import Child
 from seatrial.machine.processes.guard import describe_exit, last_lines
-from seatrial.systems.base import OriginCounts
+from seatrial.systems.counters import OriginCounts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ class SeatrialOrigin:
         self._plan = plan
         self._seed = seed
         self._argv = argv
-        self._members: list[_Member] = []
+        self._processes: list[_Process] = []
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Start every process and wait until each listens; see ``Origin.start``."""
@@ -51,14 +52,14 @@ class SeatrialOrigin:
         try:
             for index in range(self._plan.processes):
                 name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
-                self._members.append(await _Member.start(name, self._command(), launch))
+                self._processes.append(await _Process.start(name, self._command(), launch))
                 specification = self._specification(listen, index)
                 (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
                 # Whose key it is stays in its own file.
                 (at,) = specification["listen"]
                 listens = [{**at, "tls": _tls(launch.certificate)}]
-                self._members[-1].send({**specification, "listen": listens})
-            await asyncio.gather(*(member.ready() for member in self._members))
+                self._processes[-1].send({**specification, "listen": listens})
+            await asyncio.gather(*(process.ready() for process in self._processes))
         except BaseException:
             await self.stop()
             raise
@@ -66,7 +67,7 @@ class SeatrialOrigin:
 
     async def counts(self) -> OriginCounts:
         """Add up what the processes count; exact, and kept after ``stop``."""
-        answers = await asyncio.gather(*(member.counts() for member in self._members))
+        answers = await asyncio.gather(*(process.counts() for process in self._processes))
         by_route: Counter[str] = Counter()
         for answer in answers:
             by_route.update(answer["routes"])
@@ -77,13 +78,14 @@ class SeatrialOrigin:
             connections_accepted=sum(answer["connections_accepted"] for answer in answers),
         )
 
-    def processes(self) -> tuple[ProcessRef, ...]:
-        """Return every process that still runs."""
-        return tuple(member.ref for member in self._members if member.exit_status is None)
+    def members(self) -> tuple[Member, ...]:
+        """Return every process that still runs, each a member."""
+        running = (process for process in self._processes if process.exit_status is None)
+        return tuple(Member("origin", process.name, (process.ref,)) for process in running)
 
     def failure(self) -> str | None:
         """Say how the first process that has ended has ended, unless it was asked to."""
-        return next((failed for member in self._members if (failed := member.failure())), None)
+        return next((failed for process in self._processes if (failed := process.failure())), None)
 
     def version(self) -> BinaryInfo:
         """Return the engine that serves."""
@@ -96,7 +98,7 @@ class SeatrialOrigin:
 
     async def stop(self) -> None:
         """Let every process finish what it is answering, and end it."""
-        await asyncio.gather(*(member.stop() for member in self._members))
+        await asyncio.gather(*(process.stop() for process in self._processes))
 
     def _command(self) -> tuple[str, ...]:
         if self._argv is not None:
@@ -134,12 +136,12 @@ def _tls(certificate: Certificate | None) -> dict[str, str] | None:
     return {"cert_pem": certificate.cert.read_text(), "key_pem": certificate.key.read_text()}
 
 
-class _Member:
+class _Process:
     """One process of the origin, and what it has said."""
 
     def __init__(self, name: str, child: Child, launch: Launch, log: Path) -> None:
         self.name = name
-        self.ref = ProcessRef("origin", name, child.pid, proc.started_ticks(child.pid) or 0)
+        self.ref = ProcessRef(name, child.pid, proc.started_ticks(child.pid) or 0)
         self.exit_status: int | None = None
         self._child = child
         self._changes = launch.changes
@@ -153,25 +155,25 @@ class _Member:
         self._listener = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, name: str, argv: tuple[str, ...], launch: Launch) -> _Member:
+    async def start(cls, name: str, argv: tuple[str, ...], launch: Launch) -> _Process:
         log = launch.log_directory / f"{name}.log"
         detail = {"name": name, "argv": list(argv), "log": str(log), "boot_id": proc.boot_id()}
         intent = launch.changes.will_start("process", detail)
         try:
             with log.open("ab") as stderr:
                 child = await Child.start(argv, stderr)
-            member = cls(name, child, launch, log)
-            found = {"pid": member.ref.pid, "started_ticks": member.ref.started_ticks}
+            process = cls(name, child, launch, log)
+            found = {"pid": process.ref.pid, "started_ticks": process.ref.started_ticks}
             try:
-                member._change_id = launch.changes.will_start("process", {**detail, **found})
+                process._change_id = launch.changes.will_start("process", {**detail, **found})
             except BaseException:
                 # Nobody else knows of it yet.
-                await member.stop()
+                await process.stop()
                 raise
         finally:
             # Either the process is written down by its id, or it is gone.
             launch.changes.undone(intent)
-        return member
+        return process
 
     def send(self, message: dict[str, Any]) -> None:
         self._child.send(message)

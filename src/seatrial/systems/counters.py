@@ -1,0 +1,124 @@
+"""What systems and origins count of themselves, and what was counted between two readings.
+
+A counter begins at 0 with each incarnation of its member. So two readings are taken from each other member by member:
+of a fleet's sum nobody could tell whether one of it had begun anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One member's own counters, since this incarnation of it began; None is "it does not know".
+
+    Of the ingress side only: its admin or status port is not counted. ``values`` holds everything that was read, by
+    the member's own names.
+    """
+
+    incarnation: str
+    connections_active: int | None
+    connections_accepted: int | None
+    requests: int | None
+    upstream_requests: int | None
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """One reading of every member of a system, by its name; take a baseline and ask ``counted_between``.
+
+    Sums are of all members, None where one of them does not know; ``missing`` says in words what this system does not
+    know. ``at_s`` is CLOCK_MONOTONIC.
+    """
+
+    at_s: float
+    members: Mapping[str, Reading]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def connections_active(self) -> int | None:
+        """The connections that all members have."""
+        return _sum(reading.connections_active for reading in self.members.values())
+
+    @property
+    def connections_accepted(self) -> int | None:
+        """The connections that all members have accepted."""
+        return _sum(reading.connections_accepted for reading in self.members.values())
+
+    @property
+    def requests(self) -> int | None:
+        """The requests that all members have received."""
+        return _sum(reading.requests for reading in self.members.values())
+
+    @property
+    def upstream_requests(self) -> int | None:
+        """The requests that all members have passed on."""
+        return _sum(reading.upstream_requests for reading in self.members.values())
+
+
+@dataclass(frozen=True, slots=True)
+class OriginCounts:
+    """What reached the origin since it started; ``by_route`` is keyed "host path", empty where unknown."""
+
+    requests: int
+    by_route: Mapping[str, int]
+    connections_active: int | None = None
+    connections_accepted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a system counted between two readings; None is "not known", and ``uncounted`` says why it could not be."""
+
+    requests: int | None = None
+    upstream_requests: int | None = None
+    uncounted: tuple[str, ...] = ()
+
+
+def counted_between(before: Counters, after: Counters) -> Counted:
+    """Return what all members together counted from ``before`` to ``after``.
+
+    A member that came later has counted from 0. What one that was restarted or has gone had counted until then went
+    with it: the whole is not known then, and the rest of it is not given for the whole.
+    """
+    uncounted = tuple(_uncounted(before, after))
+    if uncounted:
+        return Counted(uncounted=uncounted)
+    return Counted(
+        _difference(before, after, lambda reading: reading.requests),
+        _difference(before, after, lambda reading: reading.upstream_requests),
+    )
+
+
+def _uncounted(before: Counters, after: Counters) -> Iterator[str]:
+    for name, earlier in before.members.items():
+        later = after.members.get(name)
+        if later is None:
+            yield f"{name} has gone, and what it had counted with it"
+        elif later.incarnation != earlier.incarnation:
+            yield f"{name} was restarted, and what it had counted before that is not known"
+
+
+def _difference(before: Counters, after: Counters, count: Callable[[Reading], int | None]) -> int | None:
+    def of_one(name: str, reading: Reading) -> int | None:
+        later = count(reading)
+        earlier = count(before.members[name]) if name in before.members else 0
+        return None if later is None or earlier is None else later - earlier
+
+    return _sum(of_one(name, reading) for name, reading in after.members.items())
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum; None where one is not known, and where there is none."""
+    total = None
+    for count in counts:
+        if count is None:
+            return None
+        total = (total or 0) + count
+    return total
