@@ -12,7 +12,6 @@ from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.summary import outcome_of
 from seatrial.errors import SeatrialError
 from seatrial.machine.facts import probe_machine
-from seatrial.machine.place import ThisMachine
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import GivenPlan
 from seatrial.plan.shown.compiled import compiled_document
@@ -109,7 +108,7 @@ async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> Seat
 
 async def _all_trials(agenda: Agenda, writer: RunWriter, ending: Ending, others: OtherLoads) -> None:
     """Run what the agenda says, until it has no more or the run is to end."""
-    desk = Desk(writer.append, writer, writer.directory, others, ThisMachine())
+    desk = Desk(writer.append, writer, writer.directory, others)
     history: list[Past] = []
     of = agenda.planned
     while (trial := agenda.next(history)) is not None:

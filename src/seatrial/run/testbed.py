@@ -44,10 +44,11 @@ class Testbed:
     def of(cls, case: Case, origin_seed: int) -> Self:
         """Return the testbed of a case; nothing of it has started."""
         origin = registry.create_origin(case.origin, origin_seed)
-        tls = case.load.tls
-        names = None if tls is None else (tls.sni.removesuffix("."),) if tls.sni else ()
         options = case.system.options
-        return cls(options.create(), origin, case.system.label, names, options.proxied)
+        made = cls(options.create(), origin, case.system.label, proxied=options.proxied)
+        if (tls := case.load.tls) is not None:
+            made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
+        return made
 
     @property
     def is_up(self) -> bool:

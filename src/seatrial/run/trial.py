@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.unless import unless
 from seatrial.machine.address import Endpoint
-from seatrial.machine.place import Place
+from seatrial.machine.place import Place, ThisMachine
 from seatrial.machine.processes.changes import ChangeLog
 from seatrial.record.events import (
     COMPLETED,
@@ -45,13 +45,12 @@ SPARE_CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a trial writes (events, changes, files), where its systems run, and who knows of other loads here."""
+    """Where a trial writes: events, changes and files; and who knows of other loads on this machine."""
 
     record: Callable[[Event], None]
     changes: ChangeLog
     directory: RunDirectory
     others: OtherLoads
-    place: Place
 
 
 async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
@@ -101,8 +100,11 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
 
 
 async def _attempt(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending) -> TrialEnded:
+    # One for each trial: what it has handed out is free again when everything is put back.
+    place = ThisMachine()
+
     def launching(label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
-        return _launch(plan, desk, label, upstreams)
+        return _launch(plan, desk, place, label, upstreams)
 
     ended = None
     await unless(ending.stop, testbed.set_up(launching, plan.case.phases.cooldown_s))
@@ -130,7 +132,7 @@ def _in_words(error: SeatrialError) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
+def _launch(plan: TrialPlan, desk: Desk, place: Place, label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
     name = f"{plan.order:04d}-{label}"
     directory, logs = desk.directory.configs / name, desk.directory.logs / name
     directory.mkdir(parents=True)
@@ -141,7 +143,7 @@ def _launch(plan: TrialPlan, desk: Desk, label: str, upstreams: tuple[Endpoint, 
         log_directory=logs,
         upstreams=upstreams,
         max_connections=load.connections + load.active + SPARE_CONNECTIONS,
-        place=desk.place,
+        place=place,
         label=label,
         changes=desk.changes,
     )

@@ -52,10 +52,9 @@ class TlsOptions:
         if self.insecure and self.ca:
             raise PlanError("--insecure accepts any certificate, --ca does not", next_step="give one of them")
         cert_pem, key_pem = self._certificate()
+        whose, name = ("the URL's host", host) if self.sni is None else ("--sni", self.sni)
         return Tls(
-            server_name=host_or_address(
-                *(("the URL's host", host) if self.sni is None else ("--sni", self.sni))
-            ),
+            server_name=host_or_address(whose, name),
             versions=(self.version,) if self.version else VERSIONS,
             alpn=protocols(self.alpn),
             ca_pem=None if self.ca is None else certificates("ca", self.ca),

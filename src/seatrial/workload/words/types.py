@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType, UnionType
@@ -31,7 +32,7 @@ _WORDS = {
 
 def require_types(options: Any) -> None:
     """Refuse the first field of a dataclass that is nothing its annotation allows; raises ``PlanError``."""
-    hints = get_type_hints(type(options))
+    hints = _hints(options.__class__)
     for field in dataclasses.fields(options):
         given, hint = getattr(options, field.name), hints[field.name]
         if not _fits(given, hint):
@@ -39,6 +40,12 @@ def require_types(options: Any) -> None:
                 f"{field.name} cannot be {shown(given)} ({type(given).__name__})",
                 next_step=f"give {allowed(hint)}",
             )
+
+
+@cache
+def _hints(of: type[object]) -> dict[str, Any]:
+    # Reading them takes a millisecond, and a plan has up to a thousand cases.
+    return get_type_hints(of)
 
 
 def shown(given: object) -> str:
