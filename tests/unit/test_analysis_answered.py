@@ -13,8 +13,11 @@ from seatrial.analysis.load.answered import (
     findings_of,
     share_text,
     unanswered,
+    unexpected_of_held,
 )
 from seatrial.analysis.load.result import LoadResult
+
+OF_HELD = "of 100 requests of idle connections"
 
 
 def load(**changes: Any) -> LoadResult:
@@ -173,6 +176,26 @@ def test_statuses_that_nobody_asked_for_are_said(changes: dict[str, Any], senten
     result = load(**changes)
     assert findings_of((result,)) == (() if sentence is None else (sentence,))
     assert (error_count(result) == 0) is (sentence is None)
+
+
+@pytest.mark.parametrize(
+    ("held", "expected", "unexpected", "sentence"),
+    [
+        ({"2xx": 90}, (), 0, f"{OF_HELD} 4 had no answer"),
+        ({"2xx": 1, "5xx": 95}, (), 95, f"{OF_HELD} 95 were not answered as expected, 4 had no answer"),
+        ({"4xx": 96}, (404, 410), 0, f"{OF_HELD} 4 had no answer"),
+        ({"3xx": 96}, (), 96, f"{OF_HELD} 96 were not answered as expected, 4 had no answer"),
+    ],
+)  # fmt: skip
+def test_what_idle_connections_got_is_an_error_where_it_is_none_of_what_is_expected(
+    held: dict[str, int], expected: tuple[int, ...], unexpected: int, sentence: str
+) -> None:
+    found = load(
+        connections__held_requests=100, connections__held_answers=held, connections__held_unanswered=4,
+        status={str(expected[0]) if expected else "200": 400}, status_expected=expected,
+    )  # fmt: skip
+    assert (unexpected_of_held(found), error_count(found)) == (unexpected, unexpected + 4)
+    assert findings_of([found]) == (sentence,)
 
 
 def test_trials_of_a_case_are_put_together() -> None:

@@ -89,21 +89,22 @@ METRICS: Mapping[str, Metric] = {
     "errors": Metric(
         "",
         units.parse_count,
-        "requests of the measure window without an answer as expected: unanswered and unexpected ones; and "
-        "connections that could not be opened",
+        "requests of the measure window without an answer as expected: unanswered and unexpected ones, those of idle "
+        "connections too; and connections that could not be opened",
         raised=True,
     ),
     "unanswered": Metric(
         "",
         units.parse_count,
         "requests of the measure window that got no answer: never sent for want of a free connection, timed out, "
-        "failed, or in flight at the end",
+        "failed, or in flight at the end; and what `hold_traffic` asked and got no answer to",
         raised=True,
     ),
     "unexpected": Metric(
         "",
         units.parse_count,
-        "answers with another status than `expect_status` has it (2xx where it is left out)",
+        "answers with another status, header or body than `expect_...` has it (2xx where nothing is said); of idle "
+        "connections with another class of status",
         raised=True,
     ),
     "achieved": Metric(

@@ -14,7 +14,11 @@ the load ended.
 *Unexpected*: an answer with another status than was said to be expected (any of 2xx where nothing was said: a redirect
 is not followed), or with another header or body than was said.
 
-*Errors*: unanswered requests, unexpected answers, and connections that could not be opened in the window.
+*Of idle connections*: what `--hold-traffic` asked and got, over the whole load, for it has no window of its own:
+answers of another class of status than expected, and requests without one by the next or the end of their connection.
+
+*Errors*: unanswered requests, unexpected answers, those of idle connections too, and connections that could not be
+opened in the window.
 """
 
 from __future__ import annotations
@@ -57,18 +61,25 @@ def unexpected_answers(load: LoadResult) -> int:
     return max(sum(_other_statuses((load,)).values()), sum(load.unexpected.counts.values()))
 
 
+def unexpected_of_held(load: LoadResult) -> int:
+    """Return how many answers to idle connections were of another class of status than expected."""
+    expected = {f"{status // 100}xx" for status in load.status_expected} or {"2xx"}
+    return sum(count for name, count in load.connections.held_answers.items() if name not in expected)
+
+
 def error_count(load: LoadResult) -> int:
-    """Return the errors of the window: unanswered requests, unexpected answers, connections that were not opened."""
+    """Return the errors: unanswered requests, unexpected answers, connections that were not opened in the window."""
     connections = sum(count for kind, count in load.errors_in_window.items() if is_of_connection(kind))
-    return load.answers.unexpected + unanswered(load) + connections
+    held = unexpected_of_held(load) + load.connections.held_unanswered
+    return load.answers.unexpected + unanswered(load) + connections + held
 
 
 def findings_of(loads: Iterable[LoadResult]) -> tuple[str, ...]:
     """Return what a reader must know before any figure, as sentences without a full stop; loads of a case together."""
-    tally = _Tally.of(tuple(loads))
-    return tuple(
-        sentence for sentence in (_unexpected_sentence(tally), *_shortfall_sentences(tally)) if sentence
-    )
+    loads = tuple(loads)
+    tally = _Tally.of(loads)
+    sentences = (_unexpected_sentence(tally), *_shortfall_sentences(tally), _held_sentence(loads))
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,20 @@ def _other_statuses(loads: Iterable[LoadResult]) -> Mapping[str, int]:
             )
             found[status] += 0 if is_expected else count
     return +found
+
+
+def _held_sentence(loads: Iterable[LoadResult]) -> str | None:
+    asked = unexpected = lost = 0
+    for load in loads:
+        asked += load.connections.held_requests
+        unexpected += unexpected_of_held(load)
+        lost += load.connections.held_unanswered
+    parts = (
+        f"{unexpected:,} were not answered as expected" if unexpected else "",
+        f"{lost:,} had no answer" if lost else "",
+    )
+    found = ", ".join(part for part in parts if part)
+    return f"of {asked:,} requests of idle connections {found}" if found else None
 
 
 def _unexpected_sentence(tally: _Tally) -> str | None:

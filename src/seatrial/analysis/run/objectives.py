@@ -6,7 +6,7 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.analysis.load.answered import error_count, unanswered
+from seatrial.analysis.load.answered import error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.validity.direction import all_answered
 from seatrial.plan.metrics import METRICS
@@ -180,8 +180,8 @@ def _of_proxy(
 _READ: dict[str, Callable[[Measured], float | None]] = {
     **{name: _latency(name) for name in LATENCY_METRICS},
     "errors": lambda trial: error_count(trial.load),
-    "unanswered": lambda trial: unanswered(trial.load),
-    "unexpected": lambda trial: trial.load.answers.unexpected,
+    "unanswered": lambda trial: unanswered(trial.load) + trial.load.connections.held_unanswered,
+    "unexpected": lambda trial: trial.load.answers.unexpected + unexpected_of_held(trial.load),
     "achieved": _achieved,
     "proxy_cpu_cores": _of_proxy(lambda role: role.cpu_cores_mean),
     "proxy_memory": _of_proxy(lambda role: role.memory_bytes_max),
