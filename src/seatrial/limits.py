@@ -40,7 +40,7 @@ MIN_TIME_S = 1e-6
 MAX_TIMEOUT_S = 3_600.0
 # Each frame takes the worker's time away from sending.
 MIN_INTERVAL_S = 0.01
-# Whether connections stay open is known once an interval, so a trial may wait for one.
+# A series with fewer points than minutes shows nothing of how a system behaves.
 MAX_INTERVAL_S = 60.0
 # The engine keeps counts of one connection in 32 bits.
 MAX_ENGINE_COUNT = 2**32 - 1

@@ -24,13 +24,14 @@ retry: 0
 """
 SENT = 200
 LIMIT_S = 90
+LIMIT_BELOW_THE_INTERVAL_S = 50
 
 
-def run(directory: Path, load: str) -> dict[str, dict[str, Any]]:
+def run(directory: Path, load: str, rest: str = "") -> dict[str, dict[str, Any]]:
     """Run the plan; return the trial of each system, having held its counts against the system's and the origin's."""
     bench = Bench(directory)
     plan = directory / "plan.yaml"
-    plan.write_text(PLAN.format(load=load))
+    plan.write_text(PLAN.format(load=load) + rest)
     bench.start(plan).wait(LIMIT_S)
     seen = trials(results(bench.run_directory()))
     assert set(seen) == {"direct", "envoy", "nginx"}
@@ -77,3 +78,30 @@ def test_what_idle_connections_send_is_in_the_counts_of_every_side(tmp_path: Pat
     seen = run(tmp_path, f"  rate: 200/s\n  hold_traffic: {traffic}")
     for trial in seen.values():
         assert (trial["load"]["connections"]["held_requests"] > 0) == (not traffic.startswith("slow-send"))
+
+
+def test_answers_that_a_proxy_gives_by_itself_are_failures_of_the_system(tmp_path: Path) -> None:
+    seen = run(tmp_path, "  rate: 200/s\n  method: CONNECT", "objectives: [unexpected == 0]")
+    for system in ("envoy", "nginx"):
+        trial = seen[system]
+        assert trial["load"]["answers"]["unexpected"] == SENT
+        assert trial["counts"]["origin_requests"] == 0
+
+
+def test_an_origin_answers_every_method_whatever_the_size_of_its_body(tmp_path: Path) -> None:
+    seen = run(
+        tmp_path, "  rate: 50/s\n  method: POST\n  request_body: 1 KB", "origin: {kind: nginx, body: 100 KB}"
+    )
+    for trial in seen.values():
+        assert trial["load"]["status"] == {"200": 50}
+        assert trial["load"]["bytes"]["received"] > 50 * 100_000
+
+
+def test_a_trial_does_not_wait_for_an_interval(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    plan = tmp_path / "plan.yaml"
+    words = PLAN.format(load="  rate: 200/s\n  interval: 60 s").replace("stable_for: 0 s", "stable_for: 1 s")
+    plan.write_text(words.replace("[direct, envoy, nginx]", "[direct]"))
+    bench.start(plan).wait(LIMIT_BELOW_THE_INTERVAL_S)
+    (trial,) = trials(results(bench.run_directory())).values()
+    assert trial["load"]["requests"]["completed"] == SENT

@@ -96,6 +96,10 @@ def test_no_rule_is_without_a_case_here():
     "evidence",
     [
         pytest.param(late(1_000), id="late by the bound"),
+        pytest.param(
+            replace(GOOD, counts=TrialCounts(8_000, 8_000, 7_990, 7_990), answers_other=10),
+            id="a proxy refuses by itself",
+        ),
         pytest.param(late(1_900, resolution_us=1_000), id="late by less than two steps of a coarse grid"),
         pytest.param(late(90_000, loop="closed"), id="a closed loop has no schedule"),
         pytest.param(load(generator__stall_us_max=100_000), id="a stall that makes no hole in the frames"),
@@ -144,6 +148,19 @@ def test_missing_connections_for_want_of_ports_are_the_environments_fault():
     codes = [reason.code for reason in judge_trial(evidence).reasons]
     assert "environment.held_connections" in codes
     assert not any(code.startswith("system.held") for code in codes)
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param(TrialCounts(8_000, 8_000, 7_989, 7_989), id="more than was refused"),
+        pytest.param(TrialCounts(8_000, 7_990, 7_990, 7_990), id="a proxy counts what it refuses"),
+        pytest.param(TrialCounts(8_000, None, None, 7_990), id="an origin counts what it refuses"),
+    ],
+)
+def test_only_a_proxy_answers_in_place_of_its_origin(counts: TrialCounts) -> None:
+    evidence = replace(GOOD, counts=counts, answers_other=10)
+    assert [reason.code for reason in judge_trial(evidence).reasons] == ["system.counts"]
 
 
 def test_a_dead_system_is_not_also_blamed_for_its_counts():

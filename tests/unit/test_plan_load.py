@@ -39,7 +39,6 @@ def test_a_profile_is_a_text_or_a_list_under_either_key(words: str) -> None:
         ("tls: {}", {}),
         ("tls: {version: 1.3}", {"version": "1.3"}),
         ("tls: false", None),
-        ("tls:", None),
     ],
 )
 def test_tls_is_a_word_or_a_mapping(words: str, shape: dict[str, str] | None) -> None:
@@ -90,6 +89,17 @@ def test_a_request_body_is_a_size_or_a_text(body: str) -> None:
         ("profile: 20M@1s", "`profile`: `20M/s` is out of range", "10M/s"),
         ("rate: 1/s, expect_body: ''", "`expect_body`: ", ""),
         ("rate: 1/s, connections: 1, hold_traffic: request:0.01ms", "that often is not idle", "active connection"),
+        ("rate:", "`rate` has no value", "no such key"),
+        ("rate: 1/s, tls: yes", "`tls` is `true`, `false` or a mapping", "sni"),
+        ("rate: 1/s, spin: yes", "`spin`: `yes` is not `true` or `false`", ""),
+        ("rate: 1/s, expect_header: A", "`expect_header` is a mapping of one name", "X-Cache"),
+        ("rate: 1/s, expect_header: {A: 1, B: 2}", "`expect_header` is a mapping of one name", ""),
+        ("rate: 1/s, request_body: 5", "1 mistake", "a size such as"),
+        ("rate: 1/s, request_body: {a: 1}", "1 mistake", "a size such as"),
+        ("rate: [1/s, 2/s]", "`rate` is one value here", "`vary: {rate: [1/s, 2/s]}`"),
+        ("rate: 1/s, connections: [1, 2]", "`connections` is one value here", "`vary: {connections: [1, 2]}`"),
+        ("rate: 1/s, host: [a.example, '@hosts']", "`@hosts` is a file", ""),
+        ("connections: 1, active: 0, lifetime: 1 s", "`lifetime` is of active connections", "no `lifetime`"),
         ("rate: 1/s, connections: 10M", "this load cannot be driven: 10,000,050 connections", "at most 10,000,000"),
     ],
 )  # fmt: skip

@@ -28,6 +28,9 @@ mod waking;
 /// However little there is to do, the loop looks for commands this often.
 const LONGEST_WAIT_NS: u64 = 100_000_000;
 
+/// Before the schedule begins frames are no further apart, however long the intervals of the series are.
+const LONGEST_RAMP_INTERVAL_NS: u64 = 1_000_000_000;
+
 /// Where the load is.
 enum Stage {
     /// Connections are being opened; the schedule has not begun.
@@ -85,7 +88,7 @@ impl<D: Driver> Worker<D> {
             seq: 0,
             cpu_frames_ns: 0,
             frame_start_ns: now_ns,
-            next_frame_ns: now_ns + spec.interval_ns,
+            next_frame_ns: now_ns + spec.interval_ns.min(LONGEST_RAMP_INTERVAL_NS),
             frame_anchor_ns: now_ns,
             stall_ns_max: 0,
             awake_ns: now_ns,

@@ -106,7 +106,7 @@ class Crew:
     async def stable(self, for_s: float, limit_s: float) -> bool:
         """Wait until no connection has been missing for ``for_s``, at most ``limit_s``; return whether that came.
 
-        A worker reports once an interval, so the end of ``for_s`` has come once each has reported what was until then.
+        A worker reports now and then, so the end of ``for_s`` has come once each has reported what was until then.
         """
         began_s = time.monotonic()
         while time.monotonic() - began_s < limit_s:

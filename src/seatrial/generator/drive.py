@@ -58,7 +58,7 @@ class Drive:
             # Beside fewer connections than were asked for another load would be measured.
             self._crew.stop()
         elif not self._was_stable:
-            limit_s = 2 * self._load.stable_for_s + self._load.interval_s + STABLE_SLACK_S
+            limit_s = 2 * self._load.stable_for_s + STABLE_SLACK_S
             self._was_stable = await self._crew.stable(self._load.stable_for_s, limit_s)
         return self._ramp_complete
 

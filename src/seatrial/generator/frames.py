@@ -114,6 +114,17 @@ def answered(frames: Iterable[Frame]) -> int:
     )
 
 
+def answered_other(frames: Iterable[Frame]) -> int:
+    """Count the answers of every phase that were of another class than 2xx, to held connections as well."""
+    return sum(
+        count
+        for frame in frames
+        for statuses in (*(part.status for part in frame.parts), frame.held_answers)
+        for status, count in statuses.items()
+        if not status.startswith("2")
+    )
+
+
 def unanswered(frames: Iterable[Frame]) -> int:
     """Count the requests of every phase that were sent and not answered, those of held connections as well."""
     frames = tuple(frames)

@@ -12,6 +12,9 @@ SLACK_S = 5.0
 REFUSED_S = 2.0
 """Where every attempt at a load's one address was refused from the first on, nothing listens: no answer is awaited."""
 
+REPORT_S_MAX = 1.0
+"""Until the schedule begins a worker reports at least so often, however long the intervals of the series are."""
+
 LEAST_FRACTION = 0.01
 """Less than this part of the asked rate is no progress: the ramp would take a hundred times as long as it was to."""
 
@@ -39,9 +42,9 @@ class RampWatch:
         """Begin now: each of so many workers opens one at once, and the next ones at its share of the rate."""
         self._wanted = load.held + load.active
         self._asked_per_s = load.connect_rate_per_s
-        # An attempt may take all of its timeout, a slow rate has gaps, and workers report once an interval.
+        # An attempt may take all of its timeout, a slow rate has gaps, and workers report now and then.
         gap_s = workers / load.connect_rate_per_s
-        self.patience_s = load.timeout_s + gap_s + load.interval_s + SLACK_S
+        self.patience_s = load.timeout_s + gap_s + min(load.interval_s, REPORT_S_MAX) + SLACK_S
         # Of several addresses one may refuse while another has not answered yet.
         self._refused_patience_s = REFUSED_S + gap_s if len(load.targets) == 1 else self.patience_s
         self._all_refused = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -181,7 +182,11 @@ def _at_most(case: CaseSummary, text: str) -> str:
 def _asked(case: CaseSummary) -> str:
     if case.case.loop == "closed":
         return CLOSED_LOOP
-    return NONE if case.case.rate_per_s is None else rate_text(case.case.rate_per_s)
+    # Of the windows themselves, as what was achieved is: a trial that was cut has driven another part of a profile.
+    asked = [trial.load.rate_per_s.requested for trial in case.trials if trial.load is not None]
+    known = [per_s for per_s in asked if per_s]
+    asked_per_s = statistics.median(known) if known else case.case.rate_per_s
+    return NONE if asked_per_s is None else rate_text(asked_per_s)
 
 
 def _achieved(case: CaseSummary) -> str:

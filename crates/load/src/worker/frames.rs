@@ -2,7 +2,7 @@
 
 use seatrial_net::{Driver, process};
 
-use super::{Stage, Worker};
+use super::{LONGEST_RAMP_INTERVAL_NS, Stage, Worker};
 use crate::control::Parent;
 use crate::frame::{Frame, Message};
 use crate::spec::LoopKind;
@@ -12,7 +12,7 @@ impl<D: Driver> Worker<D> {
         let before_ns = process::thread_cpu_ns();
         // A frame counts for the interval at whose end it is nearest: where the loop was away for longer, what came since
         // is in it.
-        let is_late = now_ns.saturating_sub(self.next_frame_ns) > self.spec.interval_ns / 2;
+        let is_late = now_ns.saturating_sub(self.next_frame_ns) > self.interval_ns() / 2;
         let frame = self.frame(now_ns, is_late);
         parent.report(Message::Frame(frame));
         self.cpu_frames_ns += process::thread_cpu_ns() - before_ns;
@@ -53,9 +53,17 @@ impl<D: Driver> Worker<D> {
         self.recorder.set_boundary(at_ns);
     }
 
+    /// How far apart frames are: while connections are opened, somebody waits for word of each of them.
+    fn interval_ns(&self) -> u64 {
+        match self.stage {
+            Stage::Ramp { .. } => self.spec.interval_ns.min(LONGEST_RAMP_INTERVAL_NS),
+            _ => self.spec.interval_ns,
+        }
+    }
+
     /// When the next frame ends: on the grid of the intervals, or with the window.
     pub(super) fn boundary_after(&self, now_ns: u64) -> u64 {
-        let (anchor_ns, interval_ns) = (self.frame_anchor_ns, self.spec.interval_ns);
+        let (anchor_ns, interval_ns) = (self.frame_anchor_ns, self.interval_ns());
         let on_grid_ns = match anchor_ns.checked_sub(now_ns + 1) {
             Some(before_ns) => anchor_ns - before_ns / interval_ns * interval_ns,
             None => anchor_ns + ((now_ns - anchor_ns) / interval_ns + 1) * interval_ns,

@@ -12,7 +12,7 @@ from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker,
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
-from seatrial.generator.frames import answered, unanswered
+from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.shares import CpuShares, CpuTimes, shares_between
 from seatrial.record.events import TrialCounts, TrialFacts
 
@@ -40,7 +40,11 @@ class WorkerEvidence:
 
 @dataclass(frozen=True, slots=True)
 class TrialEvidence:
-    """All that the rules look at. ``unfinished`` is requests of the whole trial sent and never completed."""
+    """All that the rules look at.
+
+    Of the whole trial: ``unfinished`` is requests that were sent and never completed, ``answers_other`` are the answers
+    of another class than 2xx.
+    """
 
     state: str
     load: LoadResult | None
@@ -49,6 +53,7 @@ class TrialEvidence:
     active: Gauge = field(default_factory=Gauge)
     counts: TrialCounts = field(default_factory=TrialCounts)
     unfinished: int = 0
+    answers_other: int = 0
     facts: TrialFacts = field(default_factory=TrialFacts)
     workers: tuple[WorkerEvidence, ...] = ()
     steal_fraction: float | None = None
@@ -77,6 +82,7 @@ def evidence_of(
         active=gauge_in(frames, window, "active", case.active if case.sends else 0),
         counts=_counts(trial.counts, frames),
         unfinished=unanswered(frames) + _begun(account, frames),
+        answers_other=answered_other(frames),
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         steal_fraction=_steal_fraction(looks),

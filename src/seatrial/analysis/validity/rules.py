@@ -238,16 +238,22 @@ def _counts_disagree(evidence: TrialEvidence) -> Reason | None:
     completed, counts = evidence.counts.generator_completed, evidence.counts
     if completed is None or evidence.facts.system_failure is not None or evidence.state != COMPLETED:
         return None
+    # Behind a proxy that refuses a request by itself (a body too large, a route that is not there) nobody counts it. An
+    # answer of 2xx that its origin never gave is a cache's: another system would be measured.
+    passed_on = completed - evidence.answers_other
     others = {
-        "the system": counts.system_requests,
-        "the system, towards the origin": counts.system_upstream_requests,
-        "the origin": counts.origin_requests,
+        "the system": (counts.system_requests, completed),
+        "the system, towards the origin": (counts.system_upstream_requests, passed_on),
+        "the origin": (
+            counts.origin_requests,
+            completed if counts.system_requests is None else passed_on,
+        ),
     }
     # A request that broke off or was still under way may or may not have been counted further down.
     wrong = [
         f"{who} {count:,}"
-        for who, count in others.items()
-        if count is not None and not completed <= count <= completed + evidence.unfinished
+        for who, (count, least) in others.items()
+        if count is not None and not least <= count <= completed + evidence.unfinished
     ]
     if not wrong:
         return None

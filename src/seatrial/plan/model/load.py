@@ -62,18 +62,27 @@ def _no_file(words: object) -> object:
     return words
 
 
+def _no_file_among(words: object) -> object:
+    for word in words.split(",") if isinstance(words, str) else ():
+        _no_file(word.strip())
+    return words
+
+
 def _whole_body(words: object) -> object:
     """Refuse a size that is out of range, which would else be taken for a text."""
     _no_file(words)
-    if isinstance(words, str):
-        try:
-            size = parse_size_bytes(words)
-        except ValueError:
-            if words.lstrip(" +-")[:1].isdigit():
-                # A slip in a size, most likely; what would be sent is the slip.
-                raise
-            return words
-        BODY.checked(size)
+    if isinstance(words, int) and words == 0:
+        return words
+    if not isinstance(words, str):
+        raise ValueError("this is no body: a size such as `600 B`, or a text")  # noqa: TRY004 (pydantic collects ValueError only)
+    try:
+        size = parse_size_bytes(words)
+    except ValueError:
+        if words.lstrip(" +-")[:1].isdigit():
+            # A slip in a size, most likely; what would be sent is the slip.
+            raise
+        return words
+    BODY.checked(size)
     return words
 
 
@@ -86,7 +95,7 @@ def _rates_in_range(words: str) -> None:
 BODY = Quantity(SIZE, 0, limits.MAX_BODY_BYTES)
 RATE_RANGE = Quantity(RATE, limits.MIN_RATE_PER_S, limits.MAX_RATE_PER_S)
 Bytes = Annotated[int, BODY]
-Text = Annotated[str, BeforeValidator(_no_file)]
+Text = Annotated[str, BeforeValidator(_no_file_among)]
 Status = Annotated[int, Quantity(COUNT, limits.MIN_STATUS, limits.MAX_STATUS)]
 HeaderField = Annotated[tuple[str, str], by_reader(_field)]
 Hosts = Annotated[Text, by_reader(lambda words: many(Request(), words, None))]

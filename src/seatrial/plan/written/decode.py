@@ -40,7 +40,9 @@ _KINDS = {
     "model_attributes_type": "a mapping",
     "dict_type": "a mapping",
     "tuple_type": "a list",
-    "string_type": "text; write a number in quotes if it is meant as text",
+    "bool_type": "`true` or `false`",
+    "bool_parsing": "`true` or `false`",
+    "string_type": "text",
 }
 
 
@@ -86,8 +88,13 @@ def _wrong_value(node: Node, span: Span, detail: ErrorDetails) -> Problem:
             span, f"{prefix}{context['actual_length']} are too many", f"at most {context['max_length']}"
         )
     if kind in _KINDS:
-        return Problem(span, f"{prefix}{describe(node)} is not {_KINDS[kind]}")
+        hint = "; write a number in quotes if it is meant as text" if _is_number(node, kind) else ""
+        return Problem(span, f"{prefix}{describe(node)} is not {_KINDS[kind]}{hint}")
     return Problem(span, prefix + detail["msg"])
+
+
+def _is_number(node: Node, wanted: str) -> bool:
+    return wanted == "string_type" and isinstance(node, Scalar) and node.value is not None
 
 
 def _find(root: Map, location: Location) -> tuple[Node, Span]:

@@ -4,21 +4,76 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from seatrial.plan.yaml.problems import Problem
+    from collections.abc import Iterator, Sequence
 
 
-def load_in_shape(node: Node, _problems: list[Problem]) -> Node:
-    """Return the section in the shape of its model; what does not fit stays as it is, for the model to refuse."""
+def load_in_shape(node: Node, problems: list[Problem]) -> Node:
+    """Return the section in the shape of its model; what does not fit stays as it is, for the model to refuse.
+
+    What is left out here, since it has no value or several, is written to ``problems``.
+    """
     if not isinstance(node, Map):
         return node
+    node = _single_values(_filled(node, problems), problems)
+    node = _in_form(node, problems)
     for form in (_header_pairs, _one_header, _joined_lists, _rate_or_profile, _tls):
         node = form(node)
     return node
+
+
+def _filled(load: Map, problems: list[Problem]) -> Map:
+    """Leave out keys without a value: the default is what a reader of the plan would not expect there."""
+    empty = [name for name, entry in load.entries.items() if _is_empty(entry.node)]
+    problems += [
+        Problem(load.entries[name].key, f"`{name}` has no value", "a value, or no such key") for name in empty
+    ]
+    return _without(load, empty)
+
+
+def _is_empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
+
+
+def _single_values(load: Map, problems: list[Problem]) -> Map:
+    """Leave out several values of one variable: cases of their own are what was meant."""
+    several = [
+        name for name in VARIABLES if isinstance(node := load.get(name), List) and not _is_profile(node)
+    ]
+    for name in several:
+        node = load.entries[name].node
+        values = ", ".join(item.text if isinstance(item, Scalar) else "..." for item in node.items)  # type: ignore[union-attr]
+        problems.append(
+            Problem(
+                node.span, f"`{name}` is one value here", f"`vary: {{{name}: [{values}]}}` for a case of each"
+            )
+        )
+    return _without(load, several)
+
+
+def _is_profile(values: List) -> bool:
+    return any("@" in item.text for item in values.items if isinstance(item, Scalar))
+
+
+def _without(load: Map, names: Sequence[str]) -> Map:
+    return Map(load.span, {name: entry for name, entry in load.entries.items() if name not in names})
+
+
+def _in_form(load: Map, problems: list[Problem]) -> Map:
+    """Leave out what has a form of its own in YAML and was written in another."""
+    wrong: list[tuple[str, Node, str, str]] = []
+    tls, header = load.get("tls"), load.get("expect_header")
+    if isinstance(tls, List) or (isinstance(tls, Scalar) and not isinstance(tls.value, bool)):
+        wrong.append(("tls", tls, "`true`, `false` or a mapping", "`true`, or `{sni: shop.example}`"))
+    if header is not None and not (isinstance(header, Map) and len(header.entries) == 1):
+        wrong.append(("expect_header", header, "a mapping of one name", "`{X-Cache: HIT}`"))
+    for name, node, form, allowed in wrong:
+        problems.append(Problem(node.span, f"`{name}` is {form}", allowed))
+    return _without(load, [name for name, *_ in wrong])
 
 
 def _header_pairs(load: Map) -> Map:
@@ -30,7 +85,7 @@ def _header_pairs(load: Map) -> Map:
 
 def _one_header(load: Map) -> Map:
     """Make a pair: ``expect_header`` is a mapping of one name."""
-    if not isinstance(header := load.get("expect_header"), Map) or len(header.entries) != 1:
+    if not isinstance(header := load.get("expect_header"), Map):
         return load
     return load.with_entry("expect_header", next(_pairs(header)))
 
@@ -55,8 +110,8 @@ def _rate_or_profile(load: Map) -> Map:
     rate = load.get("rate")
     if not isinstance(rate, Scalar) or "@" not in rate.text or "profile" in load.entries:
         return load
-    rest = {key: entry for key, entry in load.entries.items() if key != "rate"}
-    return Map(load.span, {**rest, "profile": Entry(load.entries["rate"].key, rate)})
+    entry = Entry(load.entries["rate"].key, rate)
+    return Map(load.span, {**_without(load, ["rate"]).entries, "profile": entry})
 
 
 def _tls(load: Map) -> Map:

@@ -27,6 +27,7 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     yield from _rate_and_profile(root, varied)
     yield from _nothing_to_do(root, varied)
     yield from _nothing_to_hold(root, varied)
+    yield from _nothing_to_use(root, varied)
     yield from _delay_and_timeout(root)
     yield from _proxies_of_objectives(root)
     yield from _too_many(root, varied)
@@ -107,6 +108,17 @@ def _nothing_to_hold(root: Map, varied: Map) -> Iterator[Problem]:
     if all(node is None or _is_zero(node) for node in given):
         text = "`hold_traffic` is of idle connections, and this plan holds none"
         yield Problem(section.entries["hold_traffic"].key, text, "`connections` of 1 or more")
+
+
+def _nothing_to_use(root: Map, varied: Map) -> Iterator[Problem]:
+    """Yield options of active connections where there are none: each would seem to have been tried."""
+    section = root.get("load")
+    if not isinstance(section, Map) or not _is_zero(section.get("active")) or "active" in varied.entries:
+        return
+    for name in ("lifetime", "requests_per_connection", "reuse", "arrival"):
+        if where := _where(name, varied, section):
+            text = f"`{name}` is of active connections, and `active` is 0"
+            yield Problem(where, text, f"`active` of 1 or more, or no `{name}`")
 
 
 def _nothing_to_do(root: Map, varied: Map) -> Iterator[Problem]:
