@@ -14,7 +14,7 @@ from seatrial.analysis.load.window import Gauge
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.evidence import TrialEvidence, WorkerEvidence
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
-from seatrial.analysis.validity.rules import RULES
+from seatrial.analysis.validity.rules.table import RULES
 from seatrial.machine.shares import CpuShares
 from seatrial.record.events import TrialCounts, TrialFacts
 

@@ -13,7 +13,7 @@ from seatrial.analysis.run.model import CaseSummary, TrialSummary
 from seatrial.analysis.run.objectives import Measured, Verdict, judge_case
 from seatrial.analysis.run.spread import Spread, spread_of
 from seatrial.analysis.validity.blame import grouped
-from seatrial.analysis.validity.rules import drivers_differ
+from seatrial.analysis.validity.rules.counts import drivers_differ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

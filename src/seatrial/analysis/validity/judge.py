@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.failures import held_answers_text
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.blame import grouped
-from seatrial.analysis.validity.rules import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT, RULES
+from seatrial.analysis.validity.rules.delays import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT
+from seatrial.analysis.validity.rules.table import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.analysis.validity.evidence import TrialEvidence, worker_evidence
 from seatrial.analysis.validity.judge import busy_remarks, judge_trial
-from seatrial.analysis.validity.rules import OTHERS_FRACTION_LIMIT
+from seatrial.analysis.validity.rules.delays import OTHERS_FRACTION_LIMIT
 from seatrial.generator.account import LoadAccount
 from seatrial.generator.frames import Frame
 

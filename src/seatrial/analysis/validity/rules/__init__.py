@@ -1,0 +1,1 @@
+"""The rules of validity by their subject; ``table`` has all of them."""

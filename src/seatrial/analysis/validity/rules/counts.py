@@ -1,0 +1,112 @@
+"""The rules of validity that are about counts: of the schedule, of each side, of frames and drivers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.reasons import Reason
+from seatrial.analysis.validity.rules.delays import FRAME_GAP_S_LIMIT
+from seatrial.record.events import COMPLETED, CUT_OFF
+
+if TYPE_CHECKING:
+    from seatrial.analysis.validity.evidence import TrialEvidence
+
+# The requested rate is an input of the experiment; one percent is what DESIGN.md calls "as requested".
+RATE_TOLERANCE = 0.01
+# A Poisson count of N has the standard deviation sqrt(N); four of them are exceeded once in 16,000 trials.
+POISSON_DEVIATIONS = 4
+
+
+def rate_missed(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial whose schedule held more or fewer requests than were asked for."""
+    load = evidence.load
+    if load is None or load.loop == "closed" or not load.rate_per_s.requested or evidence.state == CUT_OFF:
+        return None
+    wanted = load.rate_per_s.requested * load.window_s
+    tolerance = max(1.0, wanted * RATE_TOLERANCE)
+    if load.arrival == "poisson":
+        tolerance += POISSON_DEVIATIONS * math.sqrt(wanted)
+    if abs(load.requests.intended - wanted) <= tolerance:
+        return None
+    return Reason(
+        "generator.rate",
+        f"{load.requests.intended:,} requests were scheduled in {load.window_s:g} s, {wanted:,.0f} were asked for",
+        "look for lost frames or a stopped worker; this is a fault of Seatrial if there are none",
+    )
+
+
+def counts_disagree(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial whose generator, system and origin counted different requests."""
+    completed, counts = evidence.counts.generator_completed, evidence.counts
+    if completed is None or evidence.facts.system_failure is not None or evidence.state != COMPLETED:
+        return None
+    # Behind a proxy that refuses a request by itself (a body too large, a route that is not there) nobody counts it. An
+    # answer of 2xx that its origin never gave is a cache's: another system would be measured.
+    passed_on = completed - evidence.answers_other
+    others = {
+        "the system": (counts.system_requests, completed),
+        "the system, towards the origin": (counts.system_upstream_requests, passed_on),
+        "the origin": (
+            counts.origin_requests,
+            completed if counts.system_requests is None else passed_on,
+        ),
+    }
+    # A request that broke off or was still under way may or may not have been counted further down.
+    wrong = [
+        f"{who} {count:,}"
+        for who, (count, least) in others.items()
+        if count is not None and not least <= count <= completed + evidence.unfinished
+    ]
+    if not wrong:
+        return None
+    return Reason(
+        "system.counts",
+        f"the counts of requests disagree: the generator {completed:,}, {', '.join(wrong)}",
+        "look for retries, caching, or other traffic on the system or the origin",
+    )
+
+
+def uncounted(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial of which a count is missing."""
+    found = evidence.facts.uncounted
+    if not found:
+        return None
+    return Reason(
+        "system.uncounted",
+        f"a count of requests that should be compared could not be made: {'; '.join(found)}",
+        "read the log of the system or the origin: it did not answer when it was asked for its counters, or began anew",
+    )
+
+
+def frames_missing(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial of which intervals of a worker are missing."""
+    holes = [
+        f"worker {worker.worker} ({worker.missing_frames} missing, longest hole {worker.longest_gap_s:.2f} s)"
+        for worker in evidence.workers
+        if worker.missing_frames or worker.longest_gap_s > FRAME_GAP_S_LIMIT
+    ]
+    if not holes:
+        return None
+    return Reason(
+        "generator.frames",
+        f"intervals of the generator are missing: {', '.join(holes)}",
+        "see logs/ and the journal for a worker that stopped or a clock that was set",
+    )
+
+
+def drivers_mixed(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial whose workers moved the bytes in different ways."""
+    drivers = sorted(set(evidence.drivers))
+    if len(drivers) < 2:
+        return None
+    return drivers_differ(f"workers of this load used different drivers: {' and '.join(drivers)}")
+
+
+def drivers_differ(text: str) -> Reason:
+    """Return the doubt that numbers of different drivers leave where they are put together."""
+    return Reason(
+        "generator.drivers",
+        f"{text}; their costs and service times are not comparable",
+        "use one driver for all: --driver epoll works everywhere",
+    )

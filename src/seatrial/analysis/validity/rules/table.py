@@ -1,0 +1,39 @@
+"""The rules of validity: one small function for each, one table of them, each threshold with its reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.validity.rules import connections, counts, delays, endings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seatrial.analysis.reasons import Reason
+    from seatrial.analysis.validity.evidence import TrialEvidence
+
+RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
+    endings.system_died,
+    endings.process_lost,
+    endings.failed,
+    endings.cut_off,
+    endings.no_data,
+    endings.nothing_completed,
+    endings.not_drained,
+    connections.exhausted,
+    connections.held_missing,
+    connections.active_missing,
+    connections.errors,
+    delays.late,
+    delays.stalled,
+    delays.unread,
+    counts.rate_missed,
+    delays.generator_busy,
+    delays.throttled,
+    delays.stolen,
+    delays.machine_busy,
+    counts.counts_disagree,
+    counts.uncounted,
+    counts.frames_missing,
+    counts.drivers_mixed,
+)
