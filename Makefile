@@ -8,7 +8,7 @@ SECONDS := 60
 RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-peers fuzz docs clean
+.PHONY: help setup tools demo test lint format bench bench-peers fuzz docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,10 +25,16 @@ $(VENV)/.engine: $(VENV)/.packages $(RUST)
 	$(BIN)/maturin develop --release --uv --quiet
 	@touch $@
 
+tools: $(VENV)/.tools ## Unpack what PyPI lacks (HAProxy) from Debian into target/, and link it into .venv
+
+# Without it the tests that need it are skipped, and say so.
+$(VENV)/.tools: tools/unpack-debian $(VENV)/.packages
+	tools/unpack-debian target/tools/debian $(BIN) haproxy && touch $@ || echo "note: no HAProxy from Debian"
+
 demo: setup ## Run the quick plan against real Envoy and nginx; ends with a table and a report
 	$(BIN)/seatrial run plans/quick.yaml
 
-test: setup lint ## Run every check and every test
+test: setup tools lint ## Run every check and every test
 	cargo test --quiet --workspace
 	$(BIN)/pytest -n 3 --dist worksteal
 

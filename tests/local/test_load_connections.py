@@ -13,8 +13,9 @@ from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import run_seatrial, wait_until
 
 from seatrial.errors import ExitCode
+from seatrial.machine.processes import programs
 from seatrial.machine.sockets import free_address, is_listening
-from seatrial.systems.nginx.server import find_program
+from seatrial.systems.nginx.dialect import PROGRAM
 
 KEEPALIVE_REQUESTS = 100
 NGINX = """
@@ -89,7 +90,7 @@ def nginx(directory: Path) -> Iterator[str]:
     configuration.write_text(
         NGINX.format(directory=directory, address=address, keepalive_requests=KEEPALIVE_REQUESTS)
     )
-    command = [str(find_program().path), "-c", str(configuration), "-p", str(directory), "-e", "error.log"]
+    command = [str(programs.find(PROGRAM)), "-c", str(configuration), "-p", str(directory), "-e", "error.log"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
             assert wait_until(lambda: is_listening(address.port), 10.0)

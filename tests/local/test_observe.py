@@ -25,7 +25,7 @@ from seatrial.observe.sampler import Sampler
 from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
 from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectSystem
-from seatrial.systems.envoy.system import EnvoySystem
+from seatrial.systems.envoy.system import EnvoyOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,7 +186,7 @@ def test_the_sampler_looks_at_everything_every_interval(tmp_path: Path) -> None:
 
 def test_a_system_that_does_not_answer_does_not_stop_the_sampler() -> None:
     seen: list[Sample] = []
-    never_started = EnvoySystem()
+    never_started = EnvoyOptions().create()
     sampler = Sampler(seen.append, list, lambda: {"envoy": never_started}, interval_s=0.05)
     asyncio.run(run_for(sampler, 0.5))
     assert len([sample for sample in seen if isinstance(sample, HostSample)]) >= 2
@@ -205,7 +205,7 @@ def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: 
     seen: list[Sample] = []
 
     async def trial() -> None:
-        system = EnvoySystem()
+        system = EnvoyOptions().create()
         upstream = Endpoint("127.0.0.1", 9)
         await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, ThisMachine(), "envoy"))
         try:

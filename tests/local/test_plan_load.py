@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.runs import Bench, results, trials
+
+from seatrial.errors import EnvironmentFault
+from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +109,28 @@ def test_a_trial_does_not_wait_for_an_interval(tmp_path: Path) -> None:
     bench.start(plan).wait(LIMIT_BELOW_THE_INTERVAL_S)
     (trial,) = trials(results(bench.run_directory())).values()
     assert trial["load"]["requests"]["completed"] == SENT
+
+
+def test_every_proxy_counts_what_comes_and_goes_to_the_last_request(tmp_path: Path) -> None:
+    """Connections that are closed before they sent anything, others that are opened anew all the time, and TLS."""
+    words = "  rate: 200/s\n  connections: 50\n  requests_per_connection: 7\n  tls: true"
+    plan = PLAN.format(load=words).replace("\n  connections: 3\n", "\n")
+    bench = Bench(tmp_path)
+    path = tmp_path / "plan.yaml"
+    path.write_text(plan.replace("[direct, envoy, nginx]", f"[{', '.join(installed())}]"))
+    bench.start(path).wait(LIMIT_S)
+    for label, trial in trials(results(bench.run_directory())).items():
+        counts = trial["counts"]
+        assert trial["load"]["requests"]["completed"] == SENT
+        assert {count for count in counts.values() if count is not None} == {SENT}, (label, counts)
+        assert label == "direct" or counts["system_requests"] == SENT
+
+
+def installed() -> list[str]:
+    """The kinds whose programs are here; which are not is said by the tests of each."""
+    found = []
+    for kind, options in SYSTEMS.items():
+        with suppress(EnvironmentFault):
+            options().create().version()
+            found.append(kind)
+    return found

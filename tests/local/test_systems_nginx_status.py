@@ -6,6 +6,7 @@ The nginx from PyPI has no such page, so a server of the standard library keeps 
 from __future__ import annotations
 
 import asyncio
+import http.client
 import http.server
 import threading
 import time
@@ -13,9 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seatrial.errors import SystemFault
 from seatrial.machine.address import Address
-from seatrial.systems.nginx.server import NginxServer
+from seatrial.systems.nginx.dialect import NginxDialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,30 +66,31 @@ def page() -> Iterator[StatusPage]:
         thread.join()
 
 
-def nginx_with(page: StatusPage) -> NginxServer:
-    server = NginxServer("system", "nginx-proxy.conf.j2", 1, {})
-    server._status = Address("127.0.0.1", page.server_address[1])
-    return server
-
-
 def test_polls_that_overlap_are_each_taken_off_once(page: StatusPage) -> None:
     async def poll() -> None:
-        server = nginx_with(page)
-        readings = await asyncio.gather(*(server.counters(exact=False) for _ in range(OVERLAPPING)))
+        nginx, status = (
+            NginxDialect("nginx-proxy.conf.j2", 1, {}),
+            Address("127.0.0.1", page.server_address[1]),
+        )
+        pages = await asyncio.gather(*(nginx.read(status) for _ in range(OVERLAPPING)))
+        readings = [nginx.own(values) for values in pages]
         assert [(one.requests, one.connections_accepted) for one in readings] == [(0, 0)] * OVERLAPPING
         page.requests += 10
-        assert (await server.counters(exact=True)).requests == 10
+        assert nginx.own(await nginx.read(status)).requests == 10
 
     asyncio.run(poll())
 
 
 def test_a_poll_that_nginx_did_not_answer_is_not_taken_off(page: StatusPage) -> None:
     async def poll() -> None:
-        server = nginx_with(page)
+        nginx, status = (
+            NginxDialect("nginx-proxy.conf.j2", 1, {}),
+            Address("127.0.0.1", page.server_address[1]),
+        )
         page.refused = 1
-        with pytest.raises(SystemFault, match="does not answer"):
-            await server.counters(exact=False)
+        with pytest.raises(http.client.HTTPException):
+            await nginx.read(status)
         page.requests += 10
-        assert (await server.counters(exact=True)).requests == 10
+        assert nginx.own(await nginx.read(status)).requests == 10
 
     asyncio.run(poll())

@@ -29,7 +29,7 @@ from seatrial.run.watch import Watch
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin
 from seatrial.systems.direct import DirectSystem
-from seatrial.systems.envoy.system import EnvoySystem
+from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.seatrial import SeatrialOrigin
 
@@ -44,7 +44,7 @@ REQUESTS = 3
 
 @asynccontextmanager
 async def a_testbed(directory: Path) -> AsyncIterator[testbed.Testbed]:
-    made = testbed.Testbed(EnvoySystem(), SeatrialOrigin(OriginPlan()), "envoy")
+    made = testbed.Testbed(EnvoyOptions().create(), SeatrialOrigin(OriginPlan()), "envoy")
 
     def launching(label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
         return Launch(directory, directory, upstreams, 100, ThisMachine(), label)

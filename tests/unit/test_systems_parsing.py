@@ -10,7 +10,7 @@ from seatrial.errors import SystemFault
 from seatrial.machine import proc
 from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.guard import describe_exit
-from seatrial.systems.nginx.server import parse_stub_status
+from seatrial.systems.nginx.dialect import parse_stub_status
 
 PAGE = """Active connections: 291
 server accepts handled requests

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.systems.caddy import CaddyOptions
 from seatrial.systems.direct import DirectOptions
 from seatrial.systems.envoy.system import EnvoyOptions
+from seatrial.systems.haproxy.system import HaproxyOptions
 from seatrial.systems.nginx.system import NginxOptions
+from seatrial.systems.traefik import TraefikOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 SYSTEMS: Mapping[str, type[SystemOptions]] = {
     "envoy": EnvoyOptions,
     "nginx": NginxOptions,
+    "haproxy": HaproxyOptions,
+    "traefik": TraefikOptions,
+    "caddy": CaddyOptions,
     "direct": DirectOptions,
 }
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
     from seatrial.systems.certificate import Certificate
+    from seatrial.systems.dialect import Ports
 
 STAT_PREFIX = "ingress"
 CLUSTER = "upstream"
@@ -25,13 +26,12 @@ CONNECT_TIMEOUT_S = 5
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
-def bootstrap(launch: Launch, listen: Address) -> dict[str, Any]:
+def bootstrap(launch: Launch, ports: Ports) -> dict[str, Any]:
     """Return the configuration as Envoy reads it from JSON."""
     return {
-        # Port 0: Envoy chooses, and writes it to --admin-address-path; nothing can take it in between.
-        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+        "admin": {"address": _address(ports.status)},
         "static_resources": {
-            "listeners": [_listener(listen, launch.certificate)],
+            "listeners": [_listener(ports.listen, launch.certificate)],
             "clusters": [_cluster(launch)],
         },
     }

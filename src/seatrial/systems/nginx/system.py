@@ -8,15 +8,12 @@ from pydantic import Field, field_validator
 
 from seatrial.schema.fields import Processes
 from seatrial.schema.quantities import COUNT, Quantity
-from seatrial.systems.nginx.server import NginxServer, find_program
+from seatrial.systems.nginx.dialect import NginxDialect
 from seatrial.systems.options import SystemOptions, only_one_proxy
+from seatrial.systems.proxy import Proxy
 
 if TYPE_CHECKING:
-    from seatrial.machine.address import Endpoint
-    from seatrial.machine.members import Member
-    from seatrial.machine.processes.programs import BinaryInfo
-    from seatrial.systems.base import Launch
-    from seatrial.systems.counters import Counters
+    from seatrial.systems.base import System
 
 
 class NginxOptions(SystemOptions):
@@ -42,42 +39,7 @@ class NginxOptions(SystemOptions):
         """Its worker processes; Envoy's workers are threads of one process with one descriptor table."""
         return self.worker_processes
 
-    def create(self) -> NginxSystem:
+    def create(self) -> System:
         """Return the system, not started."""
-        return NginxSystem(self.worker_processes, self.keepalive_upstream)
-
-
-class NginxSystem:
-    """One nginx master with ``worker_processes`` workers."""
-
-    def __init__(self, worker_processes: int = 1, keepalive_upstream: int = 512) -> None:
-        values = {"keepalive_upstream": keepalive_upstream}
-        self._server = NginxServer("system", "nginx-proxy.conf.j2", worker_processes, values)
-
-    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
-        """Render, validate, start, and wait until nginx listens; see ``System.start``."""
-        return await self._server.start(launch)
-
-    async def counters(self, *, exact: bool = False) -> Counters:
-        """Read stub_status, or the counting log and the kernel's sockets where this nginx has none."""
-        return await self._server.counters(exact=exact)
-
-    async def drained(self, limit_s: float) -> bool:
-        """Wait until no connection is open on the port; every request is counted after that."""
-        return await self._server.drained(limit_s)
-
-    def members(self) -> tuple[Member, ...]:
-        """Return the one nginx, master and workers."""
-        return self._server.members()
-
-    def failure(self) -> str | None:
-        """Say how nginx has ended, or that it has lost a worker."""
-        return self._server.failure()
-
-    def version(self) -> BinaryInfo:
-        """Return the nginx that is used; raise ``EnvironmentFault`` where there is none."""
-        return find_program().info()
-
-    async def stop(self) -> None:
-        """End nginx."""
-        await self._server.stop()
+        values = {"keepalive_upstream": self.keepalive_upstream}
+        return Proxy(NginxDialect("nginx-proxy.conf.j2", self.worker_processes, values))

