@@ -283,7 +283,8 @@ def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events
             )
             yield events.ProcessSampled(number, process)
         yield events.HostSampled(number, HostSample(at_s, _host(at_s, twist)))
-        counters = {"connections_active": connections, "requests": requests}
+        carrying = case["load"]["active"] * max(0.0, min(1.0, (second + 0.3 - 1) / RAMP_S))
+        counters = {"connections_active": round(connections + carrying), "requests": requests}
         yield events.SystemSampled(
             number, SystemSample(at_s, case["system"], case["system"], "14@1", counters)
         )

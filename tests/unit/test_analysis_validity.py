@@ -11,6 +11,7 @@ from tests.support.made_run import Twist, compiled_plan, made_account, made_fram
 
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Gauge
+from seatrial.analysis.members import MemberUse, OwnGauge
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.evidence import TrialEvidence, WorkerEvidence
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
@@ -64,6 +65,10 @@ BAD = {
     "environment.steal": replace(GOOD, steal_fraction=0.06),
     "environment.busy": replace(GOOD, cpu=CpuShares(others=0.11, idle=0.49)),
     "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
+    "system.gauge": replace(GOOD, own_gauge=OwnGauge(249, 250)),
+    "system.unbalanced": replace(
+        GOOD, members=(MemberUse("envoy-1", 170, 170, 4_000), MemberUse("envoy-2", 80, 80, 1_900))
+    ),
     "system.uncounted": replace(
         GOOD, facts=TrialFacts(uncounted=("the origin's requests: it did not answer",))
     ),
@@ -96,6 +101,28 @@ def test_no_rule_is_without_a_case_here():
     "evidence",
     [
         pytest.param(late(1_000), id="late by the bound"),
+        pytest.param(replace(GOOD, own_gauge=OwnGauge(250, 250)), id="the system's own count"),
+        pytest.param(
+            replace(load(connections__churned=5), own_gauge=OwnGauge(240, 270)), id="connections on their way"
+        ),
+        pytest.param(
+            replace(
+                GOOD, members=(MemberUse("envoy-1", 125, 125, 4_000), MemberUse("envoy-2", 125, 125, 2_100))
+            ),
+            id="shares that are even enough",
+        ),
+        pytest.param(
+            replace(
+                GOOD,
+                members=(MemberUse("a", 125, 125, 4_000), MemberUse("b", 125, 125, 10)),
+                requests_are_spread=False,
+            ),
+            id="requests that are meant to crowd",
+        ),
+        pytest.param(
+            replace(GOOD, members=(MemberUse("a", 3, 3, 90), MemberUse("b", 1, 1, 10))),
+            id="too few to be even",
+        ),
         pytest.param(
             replace(GOOD, counts=TrialCounts(8_000, 8_000, 7_990, 7_990), answers_other=10),
             id="a proxy refuses by itself",

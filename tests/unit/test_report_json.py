@@ -163,6 +163,9 @@ TRIAL = {
     "remarks": [str],
     "set_aside": bool,
     "load": LOAD,
+    "members": [
+        {"member": str, "connections_min": MAYBE_INT, "connections_max": MAYBE_INT, "requests": MAYBE_INT}
+    ],
     "counts": dict.fromkeys(
         ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests"), MAYBE_INT
     ),

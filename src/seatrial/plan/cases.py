@@ -114,12 +114,26 @@ def expected_run_s(plan: Plan, cases: Iterable[Case]) -> float:
 def _case(plan: Plan, system: SystemPlan, variables: tuple[tuple[VariableName, Value], ...]) -> Case:
     narrowed = plan.model_copy(update={"systems": (system,), "vary": ()})
     for name, value in variables:
-        narrowed = _with_value(narrowed, VARIABLES[name].path, value)
+        path = VARIABLES[name].path
+        narrowed = (
+            _of_system(narrowed, path[1], value)
+            if path[0] == "systems"
+            else _with_value(narrowed, path, value)
+        )
     return Case(
         id="-".join([system.label, *(f"{name}={_id_value(value)}" for name, value in variables)]),
         variables=variables,
         plan=narrowed,
     )
+
+
+def _of_system(plan: Plan, name: str, value: Value) -> Plan:
+    """Return the plan with an option of its one system replaced; one that has no such option stays as it is."""
+    (system,) = plan.systems
+    if name not in type(system.options).model_fields:
+        return plan
+    options = _with_value(system.options, (name,), value)
+    return plan.model_copy(update={"systems": (system.model_copy(update={"options": options}),)})
 
 
 def _with_value(model: Narrowed, path: tuple[str, ...], value: Value) -> Narrowed:

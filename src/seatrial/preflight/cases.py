@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from seatrial.preflight.needs import Needs
+from seatrial.systems.options import ProxyOptions
 
 if TYPE_CHECKING:
     from seatrial.plan.cases import Case
@@ -24,6 +25,7 @@ def needs_of_case(case: Case) -> Needs:
         proxy_processes=options.proxy_processes,
         proxy_bytes_per_connection=options.bytes_per_connection,
         origin_processes=case.origin.processes,
+        destinations=options.proxies if isinstance(options, ProxyOptions) else 1,
         workers=case.load.workers,
         sources=_addresses(case.load.sources),
         tls=case.load.tls is not None,

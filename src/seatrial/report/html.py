@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seatrial.report import balance
 from seatrial.report.charts import charts
 from seatrial.report.charts.series import typical_trial
 from seatrial.report.doubts import doubted_text, doubts
@@ -59,6 +60,8 @@ def render_html(summary: RunSummary) -> str:
         resource_columns=RESOURCE_COLUMNS,
         rows=result_rows(summary),
         ours=ours_lines(summary),
+        balance_heading=balance.HEADING,
+        balance=balance.balance_lines(summary),
         count_headings=COUNT_HEADINGS,
         count_rows=count_rows(summary),
         trials=trials_in_order(summary),

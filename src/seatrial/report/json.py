@@ -93,6 +93,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         if trial.load is None
         else {**trial.load.to_json(), "validity": _validity(trial.validity)},
         "counts": asdict(trial.counts),
+        "members": [asdict(use) for use in trial.members],
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},
             "system_cpu_cores_per_1000_per_s": trial.resources.system_cpu_cores_per_1000_per_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.report import balance
 from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
 from seatrial.report.table import (
@@ -46,6 +47,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     rows = result_rows(summary)
     yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
     yield from _ours(summary)
+    yield from _balance(summary)
     yield "\n## What the systems used\n"
     yield from _table([column.heading for column in RESOURCE_COLUMNS], _cells(RESOURCE_COLUMNS, rows))
     yield "\n## Do the counts agree?\n"
@@ -84,6 +86,13 @@ def _ours(summary: RunSummary) -> Iterator[str]:
     lines = ours_lines(summary)
     if lines:
         yield "\nWhat of these may be the generator's own:\n"
+        yield from (f"- {_plain(line)}" for line in lines)
+
+
+def _balance(summary: RunSummary) -> Iterator[str]:
+    lines = balance.balance_lines(summary)
+    if lines:
+        yield f"\n{balance.HEADING}\n"
         yield from (f"- {_plain(line)}" for line in lines)
 
 

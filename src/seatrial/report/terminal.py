@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.report import balance
 from seatrial.report.doubts import doubts
 from seatrial.report.table import ours_by_system, result_rows, set_aside_lines
 
@@ -67,9 +68,12 @@ def print_summary(summary: RunSummary, console: Console) -> None:
             line, style=style, markup=False, highlight=False, no_wrap=True, crop=False, soft_wrap=True
         )
     ours = ours_by_system(summary)
-    for line in (
-        ("", "What of these may be the generator's own (the report has each case):", *ours) if ours else ()
-    ):
+    _say_below(console, "What of these may be the generator's own (the report has each case):", ours)
+    _say_below(console, balance.HEADING, balance.balance_lines(summary))
+
+
+def _say_below(console: Console, heading: str, lines: Sequence[str]) -> None:
+    for line in ("", heading, *lines) if lines else ():
         _say(console, line, "dim")
 
 

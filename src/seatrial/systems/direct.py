@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from seatrial.machine import proc, sockets
 from seatrial.systems.counters import Counters, Reading
+from seatrial.systems.local.ready import within
 from seatrial.systems.options import SystemOptions
-from seatrial.systems.ready import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from seatrial.schema.fields import Model
+from pydantic import Field
+
+from seatrial.schema.fields import Model, Processes
 
 if TYPE_CHECKING:
     from seatrial.systems.base import System
+    from seatrial.systems.local.dialect import Dialect
 
 
 class SystemOptions(Model):
@@ -30,8 +33,34 @@ class SystemOptions(Model):
         """Return the system, not started."""
 
 
-def only_one_proxy(proxies: int) -> int:
-    """Return the number of proxies; raises ValueError for a fleet."""
-    if proxies > 1:
-        raise ValueError(f"`{proxies}` proxies are a fleet, and fleets are not there yet: 1, for now")
-    return proxies
+class ProxyOptions(SystemOptions):
+    """The options of a kind of proxy that runs on this machine, alone or as a fleet."""
+
+    proxies: Processes = Field(
+        1,
+        description="Proxies side by side, a fleet that connections are dealt to in turns.",
+        examples=[1, 8],
+    )
+
+    @property
+    def processes_each(self) -> int:
+        """How many processes share the connections of one proxy."""
+        return 1
+
+    @property
+    def proxy_processes(self) -> int:
+        """Those of all proxies."""
+        return self.proxies * self.processes_each
+
+    @abstractmethod
+    def dialect(self) -> Dialect:
+        """Return the dialect of one proxy."""
+
+    def create(self) -> System:
+        """Return the one proxy, or the fleet, not started."""
+        from seatrial.systems.local.fleet import Fleet
+        from seatrial.systems.local.proxy import Proxy
+
+        if self.proxies == 1:
+            return Proxy(self.dialect())
+        return Fleet(tuple(Proxy(self.dialect()) for _ in range(self.proxies)))

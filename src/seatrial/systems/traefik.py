@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
 from seatrial.schema.quantities import COUNT, Quantity
-from seatrial.systems import http as status_page
-from seatrial.systems.dialect import Dialect, Own, Ports, Prepared
-from seatrial.systems.exposition import matching, parse_exposition
-from seatrial.systems.options import SystemOptions, only_one_proxy
-from seatrial.systems.proxy import Proxy
+from seatrial.systems.local import http as status_page
+from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
+from seatrial.systems.local.exposition import matching, parse_exposition
+from seatrial.systems.options import ProxyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,14 +31,13 @@ INGRESS = "ingress"
 _NO_LIMIT = "0s"
 
 
-class TraefikOptions(SystemOptions):
+class TraefikOptions(ProxyOptions):
     """Traefik, started as a process of this machine with routes from a file."""
 
     # 7 KB of goroutines and buffers, which the collector lets double before it collects.
     bytes_per_connection: ClassVar[int] = 16_384
 
     kind: Literal["traefik"] = "traefik"
-    proxies: Processes = Field(1, description="Traefik processes side by side; just 1 for now.", examples=[1])
     gomaxprocs: Processes = Field(
         1, description="CPUs that each Traefik uses at once (GOMAXPROCS).", examples=[1, 4]
     )
@@ -47,14 +45,9 @@ class TraefikOptions(SystemOptions):
         512, description="Idle connections to the origin that each Traefik keeps open.", examples=[512]
     )
 
-    @field_validator("proxies")
-    @classmethod
-    def _one_for_now(cls, proxies: int) -> int:
-        return only_one_proxy(proxies)
-
-    def create(self) -> Proxy:
-        """Return the system, not started."""
-        return Proxy(TraefikDialect(self))
+    def dialect(self) -> TraefikDialect:
+        """Return how one is configured and asked."""
+        return TraefikDialect(self)
 
 
 class TraefikDialect(Dialect):

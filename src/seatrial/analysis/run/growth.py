@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.run.belief import Belief, belief_of
-from seatrial.analysis.run.labels import value_text
+from seatrial.analysis.run.labels import UNPROXIED, value_text
 from seatrial.analysis.wording import listed, range_text
 
 if TYPE_CHECKING:
@@ -87,7 +87,12 @@ def _movements(cases: Sequence[CaseSummary], name: str, low: float, high: float)
     for key, title in FIGURES.items():
         systems: dict[str, list[str]] = {}
         for system in dict.fromkeys(case.case.system for case in cases):
-            own = [case for case in cases if case.case.system == system]
+            # Of the baseline nothing moves with what it does not have.
+            own = [
+                case
+                for case in cases
+                if case.case.system == system and not (name == "proxies" and case.case.kind == UNPROXIED)
+            ]
             pairs = [pair for pair in _pairs(own, name, (low, high), key) if pair.is_believed]
             compared += len(pairs)
             text = _movement(pairs)

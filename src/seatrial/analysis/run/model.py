@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.load.distribution import Distribution, Percentiles
     from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.members import MemberUse
     from seatrial.analysis.reasons import Reason, Validity
     from seatrial.analysis.resources import RoleCurve, TrialResources
     from seatrial.analysis.run.objectives import Verdict
@@ -77,6 +78,7 @@ class TrialSummary:
     phases: tuple[RecordedPhase, ...]
     series: TrialSeries
     failure: str | None = None
+    members: tuple[MemberUse, ...] = ()
 
     @property
     def ending(self) -> str:

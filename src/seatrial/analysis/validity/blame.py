@@ -16,6 +16,8 @@ _MISSING = (
     "system.active_connections",
     "environment.held_connections",
     "environment.active_connections",
+    "system.gauge",
+    "system.unbalanced",
 )
 _GAPS = ("generator.frames", "generator.rate", "generator.no_data")
 
@@ -43,6 +45,11 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "generator.frames": ("generator.rate", "generator.no_data", "system.counts"),
     "system.errors": (*_MISSING, "system.unstable"),
     "system.no_answers": ("system.errors",),
+    "system.held_connections": ("system.gauge",),
+    "system.active_connections": ("system.gauge",),
+    "environment.held_connections": ("system.gauge",),
+    "environment.active_connections": ("system.gauge",),
+    "system.unbalanced": ("system.gauge",),
 }  # fmt: skip
 
 # What says nothing of its own where its cause is known: of a lost worker's requests none was answered.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
+from seatrial.analysis.members import MemberUse, OwnGauge, members_in, own_gauge
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
@@ -43,7 +44,8 @@ class TrialEvidence:
     """All that the rules look at.
 
     Of the whole trial: ``unfinished`` is requests that were sent and never completed, ``answers_other`` are the answers
-    of another class than 2xx.
+    of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters; its members should have
+    like parts of the requests where those ``are_spread`` over the connections.
     """
 
     state: str
@@ -56,6 +58,9 @@ class TrialEvidence:
     answers_other: int = 0
     facts: TrialFacts = field(default_factory=TrialFacts)
     workers: tuple[WorkerEvidence, ...] = ()
+    own_gauge: OwnGauge | None = None
+    members: tuple[MemberUse, ...] = ()
+    requests_are_spread: bool = True
     steal_fraction: float | None = None
     cpu: CpuShares | None = None
     drivers: tuple[str, ...] = ()
@@ -74,6 +79,7 @@ def evidence_of(
     account = reader.account(trial.trial)
     load = _load(account, frames, window, merge)
     looks = _looks_in(reader, trial.trial, window)
+    system_samples = reader.system_samples(trial.trial)
     return TrialEvidence(
         state=trial.state,
         load=load,
@@ -85,6 +91,9 @@ def evidence_of(
         answers_other=answered_other(frames),
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
+        own_gauge=own_gauge(system_samples, window),
+        members=members_in(system_samples, window),
+        requests_are_spread=case.document["load"].get("reuse") != "mru",
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(reader, trial.trial, looks),
         drivers=() if account is None else account.drivers,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from seatrial.plan.model.load import LoadPlan
 from seatrial.schema.fields import quantity_of
+from seatrial.systems.options import ProxyOptions
 from seatrial.systems.origins.options import OriginPlan
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 VariableName = Literal[
     "connections", "rate", "active", "body", "connect_rate", "request_body", "requests_per_connection", "lifetime",
-    "timeout", "workers", "resolution", "interval",
+    "timeout", "workers", "resolution", "interval", "proxies",
 ]  # fmt: skip
 
 
@@ -37,7 +38,11 @@ def _of_load(name: str, meaning: str, *example: str) -> VariableKind:
 
 
 def _kind(
-    section: str, model: type[LoadPlan | OriginPlan], name: str, meaning: str, example: tuple[str, ...]
+    section: str,
+    model: type[LoadPlan | OriginPlan | ProxyOptions],
+    name: str,
+    meaning: str,
+    example: tuple[str, ...],
 ) -> VariableKind:
     quantity = quantity_of(model.model_fields[name])
     assert quantity is not None
@@ -66,4 +71,5 @@ VARIABLES: Mapping[VariableName, VariableKind] = {
     "workers": _of_load("workers", "load-generating processes", "1", "2"),
     "resolution": _of_load("resolution", "grid of the intended send times", "100 us", "1 ms"),
     "interval": _of_load("interval_s", "length of the time series' steps", "100 ms", "1 s"),
+    "proxies": _kind("systems", ProxyOptions, "proxies", "proxies of each system that has any", ("1", "8")),
 }

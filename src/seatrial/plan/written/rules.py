@@ -23,6 +23,7 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     vary = root.get("vary")
     varied = vary if isinstance(vary, Map) else Map(root.span, {})
     yield from _given_twice(root, varied)
+    yield from _proxies_of_nobody(root, varied)
     yield from _rate_and_loop(root, varied)
     yield from _rate_and_profile(root, varied)
     yield from _nothing_to_do(root, varied)
@@ -36,12 +37,31 @@ def broken_rules(root: Map) -> Iterator[Problem]:
 def _given_twice(root: Map, varied: Map) -> Iterator[Problem]:
     for name, kind in VARIABLES.items():
         where = kind.path[0]
-        section = root.get(where)
-        if name in varied.entries and isinstance(section, Map) and name in section.entries:
-            text = f"`{name}` is given in `{where}` as well as in `vary`"
-            yield Problem(
-                section.entries[name].key, text, "one of the two: `vary` moves it, or it stands still"
-            )
+        for section in _sections(root.get(where)):
+            if name in varied.entries and name in section.entries:
+                text = f"`{name}` is given in `{where}` as well as in `vary`"
+                yield Problem(
+                    section.entries[name].key, text, "one of the two: `vary` moves it, or it stands still"
+                )
+
+
+def _sections(node: Node | None) -> list[Map]:
+    """Return the mappings that options of a section are in: itself, or those of each system."""
+    if isinstance(node, Map):
+        return [node]
+    systems = [item for item in node.items if isinstance(item, Map)] if isinstance(node, List) else []
+    options = [entry.node for system in systems for entry in system.entries.values()]
+    return [given for given in options if isinstance(given, Map)]
+
+
+def _proxies_of_nobody(root: Map, varied: Map) -> Iterator[Problem]:
+    """Yield a number of proxies that moves where no system has any: each case would be the same."""
+    systems = root.get("systems")
+    if "proxies" not in varied.entries or not isinstance(systems, List):
+        return
+    if not _may_be_proxied(_kinds(systems)):
+        text = "`proxies` varies, and no system of this plan has any"
+        yield Problem(varied.entries["proxies"].key, text, f"{_proxied_kinds()} among the `systems`")
 
 
 def _rate_and_loop(root: Map, varied: Map) -> Iterator[Problem]:
@@ -173,21 +193,33 @@ def _proxies_of_objectives(root: Map) -> Iterator[Problem]:
     systems, objectives = root.get("systems"), root.get("objectives")
     if not isinstance(systems, List) or not isinstance(objectives, List):
         return
-    kinds = [
-        item.text if isinstance(item, Scalar) else next(iter(item.entries), "")
-        for item in systems.items
-        if isinstance(item, Scalar | Map)
-    ]
+    kinds = _kinds(systems)
     for item in objectives.items:
         if (
             kinds
-            and not any(kind not in SYSTEMS or SYSTEMS[kind].proxied for kind in kinds)
+            and not _may_be_proxied(kinds)
             and isinstance(item, Scalar)
             and item.text.strip().startswith("proxy_")
         ):
             text = f"`{item.text.split()[0]}` is of a proxy, and this plan has none"
-            proxies = " or ".join(f"`{kind}`" for kind, options in SYSTEMS.items() if options.proxied)
-            yield Problem(item.span, text, f"{proxies} among the `systems`")
+            yield Problem(item.span, text, f"{_proxied_kinds()} among the `systems`")
+
+
+def _kinds(systems: List) -> list[str]:
+    return [
+        item.text if isinstance(item, Scalar) else next(iter(item.entries), "")
+        for item in systems.items
+        if isinstance(item, Scalar | Map)
+    ]
+
+
+def _may_be_proxied(kinds: list[str]) -> bool:
+    """Return whether any is a proxy; a word that is no kind at all is complained of elsewhere."""
+    return any(kind not in SYSTEMS or SYSTEMS[kind].proxied for kind in kinds)
+
+
+def _proxied_kinds() -> str:
+    return " or ".join(f"`{kind}`" for kind, options in SYSTEMS.items() if options.proxied)
 
 
 def _duration_s(node: Node) -> float | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
     from seatrial.systems.certificate import Certificate
-    from seatrial.systems.dialect import Ports
+    from seatrial.systems.local.dialect import Ports
 
 STAT_PREFIX = "ingress"
 CLUSTER = "upstream"

@@ -6,15 +6,14 @@ import json
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import quote
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
-from seatrial.systems import http as status_page
-from seatrial.systems.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.envoy.bootstrap import CLUSTER, LISTENER, STAT_PREFIX, bootstrap
-from seatrial.systems.options import SystemOptions, only_one_proxy
-from seatrial.systems.proxy import Proxy
+from seatrial.systems.local import http as status_page
+from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
+from seatrial.systems.options import ProxyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,24 +36,18 @@ _STATS_PAGE = f"/stats?usedonly&filter={quote(_STATS)}"
 _INGRESS = f"http.{STAT_PREFIX}.downstream"
 
 
-class EnvoyOptions(SystemOptions):
+class EnvoyOptions(ProxyOptions):
     """Envoy, started as a process of this machine with a static configuration."""
 
     # Its connection, filter chain and codec objects.
     bytes_per_connection: ClassVar[int] = 8_192
 
     kind: Literal["envoy"] = "envoy"
-    proxies: Processes = Field(1, description="Envoy processes side by side; just 1 for now.", examples=[1])
     concurrency: Processes = Field(1, description="Worker threads of each Envoy.", examples=[1, 4])
 
-    @field_validator("proxies")
-    @classmethod
-    def _one_for_now(cls, proxies: int) -> int:
-        return only_one_proxy(proxies)
-
-    def create(self) -> Proxy:
-        """Return the system, not started."""
-        return Proxy(EnvoyDialect(self))
+    def dialect(self) -> EnvoyDialect:
+        """Return how one is configured and asked."""
+        return EnvoyDialect(self)
 
 
 class EnvoyDialect(Dialect):

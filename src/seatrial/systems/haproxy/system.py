@@ -8,14 +8,13 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
-from seatrial.systems.dialect import Dialect, Own, Ports, Prepared
-from seatrial.systems.options import SystemOptions, only_one_proxy
-from seatrial.systems.proxy import Proxy
-from seatrial.systems.templates import rendered
+from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
+from seatrial.systems.local.templates import rendered
+from seatrial.systems.options import ProxyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,29 +30,23 @@ PROGRAM = Program(
 )
 _TEMPLATE = Path(__file__).with_name("templates") / "haproxy.cfg.j2"
 _ANSWER_LIMIT_S = 5.0
-_SPARE_DESCRIPTORS = 256
-"""For its listeners, its threads' pollers and its checks."""
+LEAST_MAXCONN = 1_000
+"""Its limit on connections is what a trial opens, or this where that is less."""
 _SIDES = {"FRONTEND": "frontend", "BACKEND": "backend"}
 
 
-class HaproxyOptions(SystemOptions):
+class HaproxyOptions(ProxyOptions):
     """HAProxy, started as a process of this machine."""
 
     # Its connection, stream endpoint and H1 objects; buffers are given back while a connection is idle.
     bytes_per_connection: ClassVar[int] = 2_048
 
     kind: Literal["haproxy"] = "haproxy"
-    proxies: Processes = Field(1, description="HAProxy masters side by side; just 1 for now.", examples=[1])
     nbthread: Processes = Field(1, description="Threads of each HAProxy.", examples=[1, 4])
 
-    @field_validator("proxies")
-    @classmethod
-    def _one_for_now(cls, proxies: int) -> int:
-        return only_one_proxy(proxies)
-
-    def create(self) -> Proxy:
-        """Return the system, not started."""
-        return Proxy(HaproxyDialect(self))
+    def dialect(self) -> HaproxyDialect:
+        """Return how one is configured and asked."""
+        return HaproxyDialect(self)
 
 
 class HaproxyDialect(Dialect):
@@ -67,7 +60,8 @@ class HaproxyDialect(Dialect):
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write the configuration, and certificate with key in one file as HAProxy wants them."""
         values = {
-            "maxconn": _maxconn(launch.max_connections),
+            "maxconn": max(launch.max_connections, LEAST_MAXCONN),
+            "descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
             "nbthread": self._nbthread,
             "status": ports.status,
             "listen": ports.listen,
@@ -117,12 +111,6 @@ def parse_statistics(page: str) -> Mapping[str, float]:
             numbers = {f"{side}.{name}": float(text) for name, text in row.items() if text and text.isdigit()}
             values.update(numbers)
     return values
-
-
-def _maxconn(connections: int) -> int:
-    """Return its limit on connections: each needs a descriptor on either side, and it refuses to start beyond those."""
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return min(max(connections, 1_000), (descriptors - _SPARE_DESCRIPTORS) // 2)
 
 
 def _bundle(launch: Launch) -> Path | None:

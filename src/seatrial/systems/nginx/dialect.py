@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from seatrial.errors import SystemFault
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.programs import Program
-from seatrial.systems import http as status_page
-from seatrial.systems.dialect import Dialect, Own, Ports, Prepared
-from seatrial.systems.templates import rendered
+from seatrial.systems.local import http as status_page
+from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
+from seatrial.systems.local.templates import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from seatrial.schema.fields import Processes
 from seatrial.schema.quantities import COUNT, Quantity
 from seatrial.systems.nginx.dialect import NginxDialect
-from seatrial.systems.options import SystemOptions, only_one_proxy
-from seatrial.systems.proxy import Proxy
-
-if TYPE_CHECKING:
-    from seatrial.systems.base import System
+from seatrial.systems.options import ProxyOptions
 
 
-class NginxOptions(SystemOptions):
+class NginxOptions(ProxyOptions):
     """Nginx, started as a process of this machine."""
 
     # A slot of `worker_connections` (232 + 2 x 96 bytes) and a pool of 512 bytes.
     bytes_per_connection: ClassVar[int] = 1_024
 
     kind: Literal["nginx"] = "nginx"
-    proxies: Processes = Field(1, description="nginx masters side by side; just 1 for now.", examples=[1])
     worker_processes: Processes = Field(1, description="Worker processes of each nginx.", examples=[1, 4])
     keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
         512, description="Idle connections to the origin that each worker process keeps open.", examples=[512]
     )
 
-    @field_validator("proxies")
-    @classmethod
-    def _one_for_now(cls, proxies: int) -> int:
-        return only_one_proxy(proxies)
-
     @property
-    def proxy_processes(self) -> int:
+    def processes_each(self) -> int:
         """Its worker processes; Envoy's workers are threads of one process with one descriptor table."""
         return self.worker_processes
 
-    def create(self) -> System:
-        """Return the system, not started."""
+    def dialect(self) -> NginxDialect:
+        """Return how one is configured and asked."""
         values = {"keepalive_upstream": self.keepalive_upstream}
-        return Proxy(NginxDialect("nginx-proxy.conf.j2", self.worker_processes, values))
+        return NginxDialect("nginx-proxy.conf.j2", self.worker_processes, values)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from seatrial.errors import SystemFault
 from seatrial.machine.processes import programs
 from seatrial.systems.counters import OriginCounts
+from seatrial.systems.local.proxy import Proxy
 from seatrial.systems.nginx.dialect import PROGRAM, NginxDialect
-from seatrial.systems.proxy import Proxy
 
 if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.validity.rules import connections, counts, delays, endings
+from seatrial.analysis.validity.rules import connections, counts, delays, endings, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,8 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     delays.throttled,
     delays.stolen,
     delays.machine_busy,
+    members.gauge_disagrees,
+    members.unbalanced,
     counts.counts_disagree,
     counts.uncounted,
     counts.frames_missing,

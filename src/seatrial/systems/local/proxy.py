@@ -15,8 +15,8 @@ from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
 from seatrial.systems.counters import Counters, Reading
-from seatrial.systems.dialect import Dialect, Ports, Prepared
-from seatrial.systems.ready import VALIDATE_LIMIT_S, until_ready, within
+from seatrial.systems.local.dialect import Dialect, Ports, Prepared
+from seatrial.systems.local.ready import VALIDATE_LIMIT_S, until_ready, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
