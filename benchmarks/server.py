@@ -17,6 +17,7 @@ from seatrial.systems.base import Launch, Origin
 from seatrial.systems.origins.nginx import NginxOrigin
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.seatrial import SeatrialOrigin
+from seatrial.topology.expand import NOWHERE
 
 BODY_BYTES = 600
 MAX_CONNECTIONS = 16_000
@@ -52,7 +53,7 @@ def own_origin() -> Origin:
 async def serving(origin: Origin, core: int) -> AsyncIterator[Server]:
     """Serve until the block ends, on this core only."""
     with TemporaryDirectory(prefix="seatrial-bench-") as scratch:
-        launch = Launch(Path(scratch), Path(scratch), (), MAX_CONNECTIONS, ThisMachine(), "origin")
+        launch = Launch(Path(scratch), Path(scratch), NOWHERE, MAX_CONNECTIONS, ThisMachine(), "origin")
         (address, *_) = await origin.start(launch)
         pids = tuple(process.pid for member in origin.members() for process in member.processes)
         for pid in pids:

@@ -29,6 +29,9 @@ MAX_RATE_PER_S = 10_000_000.0
 MIN_RATE_PER_S = 0.01
 MAX_WORKERS = 1_024
 MAX_PROCESSES = 1_024
+MAX_ROUTES = 20_000
+# Each is a listening socket of every process of the origin, which may have 20,000 descriptors on a careful machine.
+MAX_ENDPOINTS = 10_000
 MAX_BODY_BYTES = 64 << 20
 MAX_DURATION_S = 86_400.0
 MIN_MEASURE_S = 0.5

@@ -20,6 +20,7 @@ from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.nginx.system import NginxOptions
+from seatrial.topology.expand import single
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,7 @@ def test_members_without_traffic_are_named_and_the_trial_is_not_believed(tmp_pat
 
 
 def launch_in(directory: Path) -> Launch:
-    return Launch(directory, directory, (Endpoint("127.0.0.1", 9),), 100, ThisMachine(), "edge")
+    return Launch(directory, directory, single((Endpoint("127.0.0.1", 9),)), 100, ThisMachine(), "edge")
 
 
 def test_a_member_that_goes_away_is_named(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_member_that_cannot_start_leaves_none_of_the_others(tmp_path: Path) ->
         launch = launch_in(tmp_path)
         place = LastTaken(taken)
         with pytest.raises(EnvironmentFault, match="Address already in use"):
-            await fleet.start(Launch(launch.directory, tmp_path, launch.upstreams, 100, place, "edge"))
+            await fleet.start(Launch(launch.directory, tmp_path, launch.topology, 100, place, "edge"))
         assert not [member for member in fleet.members() if any(_alive(member.processes))]
         assert sockets.is_listening(taken.port)
         server.close()

@@ -26,6 +26,7 @@ from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sam
 from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy.system import EnvoyOptions
+from seatrial.topology.expand import single
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,7 +169,7 @@ def test_the_sampler_looks_at_everything_every_interval(tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             upstream = Endpoint("127.0.0.1", listener.getsockname()[1])
             system = DirectSystem()
-            await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, ThisMachine(), "direct"))
+            await system.start(Launch(tmp_path, tmp_path, single((upstream,)), 10, ThisMachine(), "direct"))
             with socket.create_connection((upstream.host, upstream.port)):
                 sampler = Sampler(
                     seen.append, lambda: [member(os.getpid())], lambda: {"direct": system}, interval_s=0.05
@@ -207,7 +208,7 @@ def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: 
     async def trial() -> None:
         system = EnvoyOptions().create()
         upstream = Endpoint("127.0.0.1", 9)
-        await system.start(Launch(tmp_path, tmp_path, (upstream,), 10, ThisMachine(), "envoy"))
+        await system.start(Launch(tmp_path, tmp_path, single((upstream,)), 10, ThisMachine(), "envoy"))
         try:
             os.kill(processes_of(system)[0].pid, signal.SIGSTOP)
             await run_for(

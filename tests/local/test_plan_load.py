@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.runs import Bench, results, trials
-
-from seatrial.errors import EnvironmentFault
-from seatrial.systems.registry import SYSTEMS
+from tests.support.systems import installed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,13 +121,3 @@ def test_every_proxy_counts_what_comes_and_goes_to_the_last_request(tmp_path: Pa
         assert trial["load"]["requests"]["completed"] == SENT
         assert {count for count in counts.values() if count is not None} == {SENT}, (label, counts)
         assert label == "direct" or counts["system_requests"] == SENT
-
-
-def installed() -> list[str]:
-    """The kinds whose programs are here; which are not is said by the tests of each."""
-    found = []
-    for kind, options in SYSTEMS.items():
-        with suppress(EnvironmentFault):
-            options().create().version()
-            found.append(kind)
-    return found

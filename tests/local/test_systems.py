@@ -29,6 +29,7 @@ from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.haproxy.system import HaproxyOptions
 from seatrial.systems.nginx.system import NginxOptions
 from seatrial.systems.registry import SYSTEMS
+from seatrial.topology.expand import single
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +103,9 @@ class Taken:
     def address(self) -> Endpoint:
         return self.taken
 
+    def addresses(self, count: int) -> tuple[Endpoint, ...]:
+        return (self.taken,) * count
+
 
 def made(kind: str) -> System:
     """A system of a kind with its default options, not started; skips, with what is missing, where it is not here."""
@@ -114,7 +118,7 @@ def made(kind: str) -> System:
 
 
 def launch_in(tmp_path: Path, upstream: Endpoint, label: str, place: Place | None = None) -> Launch:
-    return Launch(tmp_path, tmp_path, (upstream,), 1000, place or ThisMachine(), label)
+    return Launch(tmp_path, tmp_path, single((upstream,)), 1000, place or ThisMachine(), label)
 
 
 def send(address: Endpoint, connections: int, each: int) -> None:
@@ -341,6 +345,7 @@ def test_version_names_the_program_itself(kind: str) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
+from seatrial.topology.expand import single
 from seatrial.systems.base import Launch
 from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
@@ -351,7 +356,7 @@ async def main():
     directory = Path(sys.argv[1])
     for system, label in ((EnvoyOptions().create(), "envoy"), (NginxOptions(worker_processes=2).create(), "nginx")):
         upstream = Endpoint("127.0.0.1", 9)
-        await system.start(Launch(directory, directory, (upstream,), 100, ThisMachine(), label))
+        await system.start(Launch(directory, directory, single((upstream,)), 100, ThisMachine(), label))
         print(*(ref.pid for member in system.members() for ref in member.processes), end=" ")
     print(flush=True)
     await asyncio.sleep(300)

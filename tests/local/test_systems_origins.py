@@ -20,13 +20,14 @@ from seatrial.systems.base import Launch
 from seatrial.systems.origins.nginx import NginxOrigin
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.seatrial import SeatrialOrigin
+from seatrial.topology.expand import NOWHERE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def launch_in(tmp_path: Path) -> Launch:
-    return Launch(tmp_path, tmp_path, (), 1000, ThisMachine(), "origin")
+    return Launch(tmp_path, tmp_path, NOWHERE, 1000, ThisMachine(), "origin")
 
 
 def send(address: Address, count: int, path: str = "/") -> tuple[int, bytes]:

@@ -21,6 +21,7 @@ from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.nginx.system import NginxOptions
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.registry import create_origin
+from seatrial.topology.expand import NOWHERE, single
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ OPTIONS: dict[str, EnvoyOptions | NginxOptions | DirectOptions] = {
 
 
 def launch_in(tmp_path: Path) -> Launch:
-    return Launch(tmp_path, tmp_path, (), 1000, ThisMachine(), "origin")
+    return Launch(tmp_path, tmp_path, NOWHERE, 1000, ThisMachine(), "origin")
 
 
 def send(address: Endpoint, count: int, path: str = "/") -> tuple[int, bytes]:
@@ -79,11 +80,12 @@ from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.registry import create_origin
 from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch
+from seatrial.topology.expand import NOWHERE
 
 async def main():
     directory = Path(sys.argv[1])
     origin = create_origin(OriginPlan(processes=2))
-    await origin.start(Launch(directory, directory, (), 100, ThisMachine(), "origin"))
+    await origin.start(Launch(directory, directory, NOWHERE, 100, ThisMachine(), "origin"))
     print(*(ref.pid for member in origin.members() for ref in member.processes), flush=True)
     await asyncio.sleep(300)
 
@@ -114,7 +116,7 @@ def test_every_count_agrees_through_the_whole_chain(
         system = OPTIONS[kind].create()
         upstreams = await origin.start(launch_in(tmp_path))
         try:
-            launch = Launch(tmp_path, tmp_path, upstreams, 1000, ThisMachine(), kind)
+            launch = Launch(tmp_path, tmp_path, single(upstreams), 1000, ThisMachine(), kind)
             (address,) = await system.start(launch)
             await asyncio.to_thread(send, address, 500)
             # The proxies keep their connections to the origin; only their own side has to be empty.

@@ -21,17 +21,18 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.proc import ProcessRef
 from seatrial.plan.read import read_given_plan
-from seatrial.run import testbed
 from seatrial.run.activities.traffic import Traffic
 from seatrial.run.ending import Ending
 from seatrial.run.plan import run_plan
-from seatrial.run.watch import Watch
+from seatrial.run.testbed import bed
+from seatrial.run.testbed.watch import Watch
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.seatrial import SeatrialOrigin
+from seatrial.topology.expand import Topology
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,11 +44,11 @@ REQUESTS = 3
 
 
 @asynccontextmanager
-async def a_testbed(directory: Path) -> AsyncIterator[testbed.Testbed]:
-    made = testbed.Testbed(EnvoyOptions().create(), SeatrialOrigin(OriginPlan()), "envoy")
+async def a_testbed(directory: Path) -> AsyncIterator[bed.Testbed]:
+    made = bed.Testbed(EnvoyOptions().create(), SeatrialOrigin(OriginPlan()), "envoy")
 
-    def launching(label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
-        return Launch(directory, directory, upstreams, 100, ThisMachine(), label)
+    def launching(label: str, topology: Topology) -> Launch:
+        return Launch(directory, directory, topology, 100, ThisMachine(), label)
 
     try:
         await made.set_up(launching, 10.0)
@@ -64,7 +65,7 @@ def ask(address: Endpoint) -> None:
         client.close()
 
 
-async def kill(pid: int, of: testbed.Testbed) -> None:
+async def kill(pid: int, of: bed.Testbed) -> None:
     os.kill(pid, signal.SIGKILL)
     for _ in range(400):
         if of.system.failure() or of.origin.failure():
@@ -81,11 +82,11 @@ def test_a_side_that_cannot_be_counted_is_named_and_the_other_side_is_counted(
         async with a_testbed(tmp_path) as made:
             await asyncio.to_thread(ask, made.endpoints[0])
             await kill(processes_of(made.system if dead == "system" else made.origin)[0].pid, made)
-            counts, uncounted = await made.counts(REQUESTS)
+            counts, facts = await made.counts(REQUESTS)
             assert counts.system_requests == (None if dead == "system" else REQUESTS)
             assert counts.origin_requests == (None if dead == "origin" else REQUESTS)
-            assert len(uncounted) == 1
-            assert uncounted[0].startswith(f"{dead}: ")
+            assert len(facts.uncounted) == 1
+            assert facts.uncounted[0].startswith(f"{dead}: ")
 
     asyncio.run(trial())
 

@@ -17,7 +17,7 @@ from seatrial.analysis.validity.evidence import TrialEvidence, WorkerEvidence
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules.table import RULES
 from seatrial.machine.shares import CpuShares
-from seatrial.record.events import TrialCounts, TrialFacts
+from seatrial.record.events import Reached, TrialCounts, TrialFacts
 
 CASE = compiled_plan(("envoy",))["cases"][0]
 LOAD = summarise(made_account(1, CASE), list(made_frames(1, CASE, Twist())))
@@ -69,6 +69,8 @@ BAD = {
     "system.unbalanced": replace(
         GOOD, members=(MemberUse("envoy-1", 170, 170, 4_000), MemberUse("envoy-2", 80, 80, 1_900))
     ),
+    "system.routes": replace(GOOD, facts=TrialFacts(reached=Reached(100, 99, 1, 1))),
+    "plan.routes": replace(GOOD, facts=TrialFacts(reached=Reached(9_000, 8_000, 1, 1))),
     "system.uncounted": replace(
         GOOD, facts=TrialFacts(uncounted=("the origin's requests: it did not answer",))
     ),

@@ -163,6 +163,7 @@ TRIAL = {
     "remarks": [str],
     "set_aside": bool,
     "load": LOAD,
+    "reached": (dict, NoneType),
     "members": [
         {"member": str, "connections_min": MAYBE_INT, "connections_max": MAYBE_INT, "requests": MAYBE_INT}
     ],

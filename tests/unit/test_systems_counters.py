@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from seatrial.run import testbed
+from seatrial.machine.place import ThisMachine
+from seatrial.run.testbed import bed
+from seatrial.systems.base import Launch
 from seatrial.systems.counters import Counted, Counters, OriginCounts, Reading, counted_between
 
 if TYPE_CHECKING:
@@ -81,12 +83,16 @@ class Restarted:
         return OriginCounts(self.asked, {})
 
 
-def test_a_trial_says_that_its_system_was_restarted_and_keeps_what_its_origin_counted():
+def test_a_trial_says_that_its_system_was_restarted_and_keeps_what_its_origin_counted(tmp_path):
     async def trial() -> None:
-        made = testbed.Testbed(cast("System", Restarted()), cast("Origin", Restarted()), "proxy")
-        await made.set_up(lambda *_: None, 1.0)  # type: ignore[arg-type]
-        counts, uncounted = await made.counts(10)
+        made = bed.Testbed(cast("System", Restarted()), cast("Origin", Restarted()), "proxy")
+        await made.set_up(
+            lambda label, topology: Launch(tmp_path, tmp_path, topology, 10, ThisMachine(), label), 1.0
+        )
+        counts, facts = await made.counts(10)
         assert (counts.system_requests, counts.origin_requests) == (None, 10)
-        assert uncounted == ("system: proxy was restarted, and what it had counted before that is not known",)
+        assert facts.uncounted == (
+            "system: proxy was restarted, and what it had counted before that is not known",
+        )
 
     asyncio.run(trial())

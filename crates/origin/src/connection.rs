@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     pub(crate) parser: RequestParser,
     /// Requests so far.
     pub(crate) requests: u32,
+    /// Where it came in.
+    pub(crate) listener: u32,
     /// A request whose body is still arriving.
     pub(crate) asked: Option<Pending>,
     /// A request whose answer is on its way.
@@ -62,6 +64,7 @@ impl Connection {
             generation: 0,
             parser: RequestParser::default(),
             requests: 0,
+            listener: 0,
             asked: None,
             pending: None,
             unread: Vec::new(),

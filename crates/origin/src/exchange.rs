@@ -56,6 +56,7 @@ impl Server {
                 }
                 self.requests += 1;
                 connection.requests += 1;
+                self.at_endpoints[connection.listener as usize] += 1;
                 let (answer, is_head) = (self.answers.count(head), head.method == "HEAD");
                 let has_body = !is_head && self.answers.answer(answer).body_bytes > 0;
                 let mut asked = Pending {

@@ -35,6 +35,8 @@ pub(crate) struct Counts<'a> {
     connections_accepted: u64,
     connections_active: u64,
     routes: BTreeMap<&'a str, u64>,
+    /// Requests that came in at each of the addresses, in their order.
+    endpoints: &'a [u64],
     errors: &'a BTreeMap<&'static str, u64>,
     faults: &'a BTreeMap<&'static str, u64>,
     r#final: bool,
@@ -55,6 +57,7 @@ pub(crate) struct Server {
     pub(super) faults: Faults,
     pub(super) buffer: Vec<u8>,
     pub(super) requests: u64,
+    pub(super) at_endpoints: Vec<u64>,
     accepted: u64,
     pub(super) errors: BTreeMap<&'static str, u64>,
     accept_again_ns: Option<u64>,
@@ -79,6 +82,7 @@ impl Server {
             faults: Faults::new(spec),
             buffer: vec![0; READ_BUFFER_BYTES],
             requests: 0,
+            at_endpoints: vec![0; spec.listen.len()],
             accepted: 0,
             errors: BTreeMap::new(),
             accept_again_ns: None,
@@ -110,6 +114,7 @@ impl Server {
             connections_accepted: self.accepted,
             connections_active: (self.connections.len() - self.vacant.len()) as u64,
             routes: self.answers.counts().collect(),
+            endpoints: &self.at_endpoints,
             errors: &self.errors,
             faults: self.faults.counts(),
             r#final: is_final,
@@ -203,6 +208,7 @@ impl Server {
         connection.generation = (connection.generation + 1) & 0x3fff_ffff;
         connection.parser = RequestParser::default();
         connection.requests = 0;
+        connection.listener = listener as u32;
         let token = u64::from(connection.generation) << 32 | u64::from(index);
         self.accepted += 1;
         if connection.stream.is_closed() {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import ipaddress
+from typing import Protocol
 
+from seatrial.machine.address import Address
 from seatrial.machine.sockets import free_address
-
-if TYPE_CHECKING:
-    from seatrial.machine.address import Address
 
 
 class Place(Protocol):
@@ -19,6 +18,9 @@ class Place(Protocol):
 
     def address(self) -> Address:
         """Return an address on which nothing listens; another one each time."""
+
+    def addresses(self, count: int) -> tuple[Address, ...]:
+        """Return several."""
 
 
 class ThisMachine:
@@ -37,3 +39,14 @@ class ThisMachine:
             address = free_address(self.host)
         self._given.add(address)
         return address
+
+    def addresses(self, count: int) -> tuple[Address, ...]:
+        """Return one port of as many addresses of the loopback: every one of 127.0.0.0/8 is this machine's."""
+        first = self.address()
+        host = int(ipaddress.IPv4Address(self.host))
+        further = (ipaddress.IPv4Address(host + offset) for offset in range(_APART, _APART + count - 1))
+        return (first, *(Address(str(address), first.port) for address in further))
+
+
+_APART = 1 << 16
+"""Far enough from the addresses that loads connect from: 127.1.0.1 is the next after 127.0.0.1."""

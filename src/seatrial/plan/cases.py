@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seatrial.plan.model.variables import VariableName
     from seatrial.schema.fields import Model
     from seatrial.systems.origins.options import OriginPlan
+    from seatrial.topology.options import TopologyPlan
 
 Value = int | float
 Narrowed = TypeVar("Narrowed", bound="Model")
@@ -49,6 +50,11 @@ class Case:
     def origin(self) -> OriginPlan:
         """The target service, with this case's values."""
         return self.plan.origin
+
+    @property
+    def topology(self) -> TopologyPlan:
+        """The routes, services and endpoints, with this case's values."""
+        return self.plan.topology
 
     @property
     def phases(self) -> PhasePlan:

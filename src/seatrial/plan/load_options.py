@@ -58,18 +58,19 @@ def load_options(case: Case, endpoints: Sequence[Endpoint], seed: int = 1) -> Lo
         lifetime=load.lifetime_s,
         source=load.sources,
         route_latency=load.route_latency,
-        **_requests(load),
+        **_requests(case),
         **_tls(load, first),
     )
 
 
-def _requests(load: LoadPlan) -> dict[str, Any]:
+def _requests(case: Case) -> dict[str, Any]:
+    load, topology = case.load, case.topology
     return {
         "method": load.method,
         "header": tuple(f"{name}: {value}" for name, value in load.headers),
         "body": load.request_body or "",
-        "host": load.host,
-        "path": None if load.path == "/" else load.path,
+        "host": topology.hosts or load.host,
+        "path": topology.paths or (None if load.path == "/" else load.path),
         "expect_status": load.expect_status or None,
         "expect_header": None if load.expect_header is None else ": ".join(load.expect_header),
         "expect_body": load.expect_body,

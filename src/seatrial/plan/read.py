@@ -96,10 +96,42 @@ def parse_plan(source: str, name: str) -> Plan:
     plan, mistakes = decode(reshape(root, problems))
     problems.extend(mistakes)
     if plan is not None and not problems:
-        problems.extend(_impossible_load(plan, root))
+        problems.extend(_impossible_topology(plan, root) or _impossible_load(plan, root))
     if plan is None or problems:
         raise PlanFileError(name, source, problems)
     return plan
+
+
+def _impossible_topology(plan: Plan, root: Map) -> list[Problem]:
+    """Return what does not fit of the first topology that does not, be it that one case has it."""
+    where = root.entries["topology"].key if "topology" in root.entries else root.span
+    for case in compile_cases(plan.model_copy(update={"systems": plan.systems[:1]})):
+        try:
+            case.topology.check()
+        except ValueError as error:
+            return [refusal(where, error, "this topology cannot be: ")]
+        load, topology = case.load, case.topology
+        if topology.hosts and load.host:
+            return [
+                Problem(
+                    where,
+                    "hosts are the topology's: each route has its own",
+                    "no `host` in `load`, or `by: path`",
+                )
+            ]
+        if topology.paths and load.path != "/":
+            return [
+                Problem(
+                    where,
+                    "paths are the topology's: each route has its own",
+                    "no `path` in `load`, or `by: host`",
+                )
+            ]
+        if case.origin.kind == "nginx" and topology.endpoints_in_all > 1:
+            return [
+                Problem(where, "an origin of kind `nginx` has one endpoint", "`origin: {kind: seatrial}`")
+            ]
+    return []
 
 
 def _impossible_load(plan: Plan, root: Map) -> Iterator[Problem]:

@@ -120,13 +120,24 @@ class TrialCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """Of how many routes and endpoints requests came in at the origin; None is "it does not know"."""
+
+    routes: int
+    routes_reached: int | None
+    endpoints: int
+    endpoints_reached: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrialFacts:
     """What the conductor of a trial saw that no sample shows.
 
     ``drained_before_start`` is whether connections and rate were back to zero; ``system_failure`` is how the
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
     during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side's
-    counts cannot be known, and why; ``remarks`` are for the reader.
+    counts cannot be known, and why; ``remarks`` are for the reader. ``reached`` is None where the origin could not
+    be asked.
     """
 
     drained_before_start: bool | None = None
@@ -135,6 +146,7 @@ class TrialFacts:
     missing: tuple[str, ...] = ()
     uncounted: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    reached: Reached | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from seatrial._engine import Histogram
 from seatrial.errors import RecordError
-from seatrial.record.events import CUT_OFF, TrialCounts, TrialFacts
+from seatrial.record.events import CUT_OFF, Reached, TrialCounts, TrialFacts
 from seatrial.record.fetch import Rows
 from seatrial.record.layout import RunDirectory
 from seatrial.record.lock import is_live
@@ -310,4 +310,5 @@ def _facts(document: Mapping[str, Any]) -> TrialFacts:
         missing=tuple(document.get("missing", ())),
         uncounted=tuple(document.get("uncounted", ())),
         remarks=tuple(document.get("remarks", ())),
+        reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )

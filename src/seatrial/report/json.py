@@ -93,6 +93,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         if trial.load is None
         else {**trial.load.to_json(), "validity": _validity(trial.validity)},
         "counts": asdict(trial.counts),
+        "reached": None if trial.facts.reached is None else asdict(trial.facts.reached),
         "members": [asdict(use) for use in trial.members],
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.unless import unless
-from seatrial.machine.address import Endpoint
 from seatrial.machine.place import Place, ThisMachine
 from seatrial.machine.processes.changes import ChangeLog
 from seatrial.record.events import (
@@ -21,9 +20,7 @@ from seatrial.record.events import (
     Noted,
     Phase,
     PhaseStarted,
-    TrialCounts,
     TrialEnded,
-    TrialFacts,
     TrialStarted,
 )
 from seatrial.record.layout import RunDirectory
@@ -34,10 +31,11 @@ from seatrial.run.activities.registry import activities_of
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
-from seatrial.run.testbed import Testbed
-from seatrial.run.watch import Watch
+from seatrial.run.testbed.bed import Testbed
+from seatrial.run.testbed.watch import Watch
 from seatrial.seeds import derive
 from seatrial.systems.base import Launch
+from seatrial.topology.expand import Topology
 
 SPARE_CONNECTIONS = 64
 """What a system must take beside the planned connections: status requests and reconnections."""
@@ -103,8 +101,8 @@ async def _attempt(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
     # One for each trial: what it has handed out is free again when everything is put back.
     place = ThisMachine()
 
-    def launching(label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
-        return _launch(plan, desk, place, label, upstreams)
+    def launching(label: str, topology: Topology) -> Launch:
+        return _launch(plan, desk, place, label, topology)
 
     ended = None
     await unless(ending.stop, testbed.set_up(launching, plan.case.phases.cooldown_s))
@@ -132,7 +130,7 @@ def _in_words(error: SeatrialError) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _launch(plan: TrialPlan, desk: Desk, place: Place, label: str, upstreams: tuple[Endpoint, ...]) -> Launch:
+def _launch(plan: TrialPlan, desk: Desk, place: Place, label: str, topology: Topology) -> Launch:
     name = f"{plan.order:04d}-{label}"
     directory, logs = desk.directory.configs / name, desk.directory.logs / name
     directory.mkdir(parents=True)
@@ -141,7 +139,7 @@ def _launch(plan: TrialPlan, desk: Desk, place: Place, label: str, upstreams: tu
     return Launch(
         directory=directory,
         log_directory=logs,
-        upstreams=upstreams,
+        topology=topology,
         max_connections=load.connections + load.active + SPARE_CONNECTIONS,
         place=place,
         label=label,
@@ -157,19 +155,27 @@ async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
         await watch.start()
         activities = activities_of(Setting(plan, testbed.endpoints, desk.record, watch.watch_generators))
         ended_early = await _conduct(plan, desk, watch, activities)
-        counts, uncounted = await testbed.counts(sum(activity.completed for activity in activities))
+        counts, facts = await testbed.counts(sum(activity.completed for activity in activities))
         # Nobody comes after a trial that was ended early.
         await unless(ending.stop, _cool_down(plan, desk, testbed))
     finally:
         relay.cancel()
         await watch.end()
-    ended = _ended(plan, testbed, watch, counts, uncounted, ended_early=ended_early)
     others = desk.others.look()
-    return ended if others is None else _remarked(ended, others)
-
-
-def _remarked(ended: TrialEnded, remark: str) -> TrialEnded:
-    return dataclasses.replace(ended, facts=dataclasses.replace(ended.facts, remarks=(remark,)))
+    facts = dataclasses.replace(
+        facts,
+        system_failure=watch.failure,
+        processes_lost=tuple(watch.lost),
+        remarks=() if others is None else (others,),
+    )
+    is_whole = not ended_early or watch.failure is not None
+    return TrialEnded(
+        trial=plan.order,
+        state=COMPLETED if is_whole else CUT_OFF,
+        at_s=time.monotonic(),
+        counts=counts,
+        facts=facts,
+    )
 
 
 async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
@@ -202,28 +208,3 @@ async def _cool_down(plan: TrialPlan, desk: Desk, testbed: Testbed) -> None:
                 "seatrial", f"connections were left {limit_s:g} s after the load had closed them", plan.order
             )
         )
-
-
-def _ended(
-    plan: TrialPlan,
-    testbed: Testbed,
-    watch: Watch,
-    counts: TrialCounts,
-    uncounted: tuple[str, ...],
-    *,
-    ended_early: bool,
-) -> TrialEnded:
-    is_whole = not ended_early or watch.failure is not None
-    return TrialEnded(
-        trial=plan.order,
-        state=COMPLETED if is_whole else CUT_OFF,
-        at_s=time.monotonic(),
-        counts=counts,
-        facts=TrialFacts(
-            drained_before_start=testbed.drained,
-            system_failure=watch.failure,
-            processes_lost=tuple(watch.lost),
-            missing=testbed.missing,
-            uncounted=uncounted,
-        ),
-    )

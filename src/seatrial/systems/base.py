@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Counters, OriginCounts
+    from seatrial.topology.expand import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,21 @@ class Launch:
     """Everything that a system or an origin needs to come up.
 
     ``directory`` gets the rendered configuration and scratch files, ``log_directory`` the logs; both exist
-    already. ``upstreams`` is where requests go (empty for an origin); they come in at an address of the ``place``.
+    already. ``topology`` is where requests go (``NOWHERE`` for an origin); they come in at an address of the ``place``,
+    of an origin at as many as it ``listens`` on.
     ``max_connections`` is the most that the trial will open at once, idle and active together. With a ``certificate``
     what comes up speaks TLS.
     """
 
     directory: Path
     log_directory: Path
-    upstreams: tuple[Endpoint, ...]
+    topology: Topology
     max_connections: int
     place: Place
     label: str
     changes: ChangeLog = field(default_factory=Unrecorded)
     certificate: Certificate | None = None
+    listens: int = 1
 
     def endpoint(self, listen: Address) -> Endpoint:
         """Return where requests may be sent once it listens there."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
+    from seatrial.topology.expand import Route
 
 PROGRAM = Program(
     ("caddy",),
@@ -109,15 +110,11 @@ class CaddyDialect(Dialect):
             "max_idle_conns": 0,
             "idle_timeout": "1h",
         }
-        proxy = {
-            "handler": "reverse_proxy",
-            "upstreams": [{"dial": str(upstream)} for upstream in launch.upstreams],
-            "transport": {"protocol": "http", "versions": ["1.1"], "keep_alive": keep_alive},
-        }
+        transport = {"protocol": "http", "versions": ["1.1"], "keep_alive": keep_alive}
         server: dict[str, Any] = {
             "listen": [str(ports.listen)],
             "protocols": ["h1"],
-            "routes": [{"handle": [proxy]}],
+            "routes": [_route(route, transport) for route in launch.topology.routes],
             "automatic_https": {"disable": True},
             # Held connections stay silent for as long as the trial takes.
             "read_header_timeout": _LONG,
@@ -126,3 +123,10 @@ class CaddyDialect(Dialect):
         if launch.certificate is not None:
             server["tls_connection_policies"] = [{"alpn": ["http/1.1"]}]
         return server
+
+
+def _route(route: Route, transport: dict[str, Any]) -> dict[str, Any]:
+    upstreams = [{"dial": str(endpoint)} for endpoint in route.service.endpoints]
+    handler = {"handler": "reverse_proxy", "upstreams": upstreams, "transport": transport}
+    match: dict[str, Any] = {"host": [route.host]} if route.host else {"path": [f"{route.prefix}*"]}
+    return {"match": [match], "handle": [handler], "terminal": True}

@@ -64,10 +64,14 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class OriginCounts:
-    """What reached the origin since it started; ``by_route`` is keyed "host path", empty where unknown."""
+    """What reached the origin since it started; ``by_route`` is keyed "host path", empty where unknown.
+
+    ``by_endpoint`` has the requests that came in at each of its addresses, in their order; empty where unknown.
+    """
 
     requests: int
     by_route: Mapping[str, int]
+    by_endpoint: tuple[int, ...] = ()
     connections_active: int | None = None
     connections_accepted: int | None = None
 

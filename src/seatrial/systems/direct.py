@@ -43,8 +43,8 @@ class DirectSystem:
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Return the origin's addresses."""
-        self._label, self._upstreams = launch.label, launch.upstreams
-        return launch.upstreams
+        self._label, self._upstreams = launch.label, launch.topology.endpoints
+        return self._upstreams
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
         """Count the connections that the origin's ports hold; the kernel knows."""

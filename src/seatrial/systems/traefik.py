@@ -12,7 +12,7 @@ from seatrial.schema.fields import Processes
 from seatrial.schema.quantities import COUNT, Quantity
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
-from seatrial.systems.local.exposition import matching, parse_exposition
+from seatrial.systems.local.exposition import added_up, matching, parse_exposition
 from seatrial.systems.options import ProxyOptions
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
+    from seatrial.topology.expand import Route, Service
 
 PROGRAM = Program(
     ("traefik",),
@@ -58,9 +59,11 @@ class TraefikDialect(Dialect):
 
     def __init__(self, options: TraefikOptions) -> None:
         self._options = options
+        self._routers = 0
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write the static configuration and the routes; JSON is YAML, too."""
+        self._routers = len(launch.topology.routes)
         routes = launch.directory / f"{launch.label}-routes.yml"
         static = launch.directory / f"{launch.label}.yml"
         routes.write_text(json.dumps(self._routes(launch), indent=2) + "\n")
@@ -70,47 +73,57 @@ class TraefikDialect(Dialect):
         return Prepared((f"--configfile={static}",), None, environment)
 
     async def is_live(self, status: Address) -> bool:
-        """Return whether it answers, and has taken the route."""
+        """Return whether it answers, and has taken every route."""
         code, _ = await status_page.get(status, "/ping")
         if code != 200:
             return False
-        code, page = await status_page.get(status, "/api/http/routers/all@file")
-        return code == 200 and json.loads(page).get("status") == "enabled"
+        code, page = await status_page.get(status, "/api/overview")
+        routers = json.loads(page)["http"]["routers"] if code == 200 else {}
+        return routers.get("total", 0) >= self._routers and not routers.get("errors")
 
     async def read(self, status: Address) -> Mapping[str, float]:
         """Read its Prometheus page."""
-        return parse_exposition((await status_page.get(status, "/metrics"))[1], "traefik_")
+        values = parse_exposition((await status_page.get(status, "/metrics"))[1], "traefik_")
+        return added_up(values, "service")
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the entry point and the service count."""
         return Own(
             requests=int(sum(matching(values, "traefik_entrypoint_requests_total", entrypoint=INGRESS))),
-            upstream_requests=int(
-                sum(matching(values, "traefik_service_requests_total", service="origin@file"))
-            ),
+            upstream_requests=int(sum(matching(values, "traefik_service_requests_total"))),
         )
 
     def _routes(self, launch: Launch) -> dict[str, Any]:
+        options: dict[str, Any] = {"entryPoints": [INGRESS]}
         tls: dict[str, Any] = {}
-        router: dict[str, Any] = {"rule": "PathPrefix(`/`)", "service": "origin", "entryPoints": [INGRESS]}
         if (certificate := launch.certificate) is not None:
-            router["tls"] = {}
+            options["tls"] = {}
             files = {"certFile": str(certificate.cert), "keyFile": str(certificate.key)}
-            options = {"alpnProtocols": ["http/1.1"], "minVersion": "VersionTLS12"}
-            tls = {"tls": {"certificates": [files], "options": {"default": options}}}
-        servers = [{"url": f"http://{upstream}"} for upstream in launch.upstreams]
+            default = {"alpnProtocols": ["http/1.1"], "minVersion": "VersionTLS12"}
+            tls = {"tls": {"certificates": [files], "options": {"default": default}}}
         transport = {
             "maxIdleConnsPerHost": self._options.keepalive_upstream,
             "disableHTTP2": True,
             "forwardingTimeouts": {"dialTimeout": "5s", "idleConnTimeout": "1h"},
         }
-        service = {"loadBalancer": {"servers": servers, "serversTransport": "origin"}}
         http = {
-            "routers": {"all": router},
-            "services": {"origin": service},
+            "routers": {
+                route.name: {"rule": _rule(route), "service": route.service.name, **options}
+                for route in launch.topology.routes
+            },
+            "services": {service.name: _service(service) for service in launch.topology.services},
             "serversTransports": {"origin": transport},
         }
         return {"http": http, **tls}
+
+
+def _rule(route: Route) -> str:
+    return f"Host(`{route.host}`)" if route.host else f"PathPrefix(`{route.prefix}`)"
+
+
+def _service(service: Service) -> dict[str, Any]:
+    servers = [{"url": f"http://{endpoint}"} for endpoint in service.endpoints]
+    return {"loadBalancer": {"servers": servers, "serversTransport": "origin"}}
 
 
 def _static(ports: Ports, routes: str) -> dict[str, Any]:

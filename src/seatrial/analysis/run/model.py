@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.run.labels import variables_text
 from seatrial.errors import ExitCode
-from seatrial.record.events import ending_text
+from seatrial.record.events import TrialFacts, ending_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +79,7 @@ class TrialSummary:
     series: TrialSeries
     failure: str | None = None
     members: tuple[MemberUse, ...] = ()
+    facts: TrialFacts = field(default_factory=TrialFacts)
 
     @property
     def ending(self) -> str:

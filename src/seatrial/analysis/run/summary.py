@@ -153,6 +153,7 @@ def _trial(
         load=load,
         counts=evidence.counts,
         members=evidence.members,
+        facts=evidence.facts,
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, roles, histograms.merge),

@@ -43,7 +43,7 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "generator.cpu": (*_DELAYS, *_GAPS),
     "generator.stalled": ("generator.late", "generator.unread", "generator.frames"),
     "generator.frames": ("generator.rate", "generator.no_data", "system.counts"),
-    "system.errors": (*_MISSING, "system.unstable"),
+    "system.errors": (*_MISSING, "system.unstable", "system.routes"),
     "system.no_answers": ("system.errors",),
     "system.held_connections": ("system.gauge",),
     "system.active_connections": ("system.gauge",),

@@ -18,6 +18,7 @@ from seatrial.plan.model.variables import VARIABLES, VariableName
 from seatrial.schema.fields import Model, Time, file_safe_word
 from seatrial.schema.quantities import COUNT, DURATION, Quantity
 from seatrial.systems.origins.options import OriginPlan
+from seatrial.topology.options import TopologyPlan
 
 
 class Variable(Model):
@@ -85,6 +86,9 @@ class Plan(Model):
         examples=["[direct, envoy, nginx]"],
     )  # fmt: skip
     origin: OriginPlan = Field(OriginPlan(), description="The target service behind the proxy.")
+    topology: TopologyPlan = Field(
+        TopologyPlan(), description="Routes, services and endpoints between the proxy and the origin."
+    )
     vary: tuple[Variable, ...] = ()
     load: LoadPlan = Field(LoadPlan(), description="What the workers do to the system.")
     phases: PhasePlan = Field(description="How long the parts of a trial take.")

@@ -10,6 +10,7 @@ from seatrial.plan.model.load import LoadPlan
 from seatrial.schema.fields import quantity_of
 from seatrial.systems.options import ProxyOptions
 from seatrial.systems.origins.options import OriginPlan
+from seatrial.topology.options import TopologyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 VariableName = Literal[
     "connections", "rate", "active", "body", "connect_rate", "request_body", "requests_per_connection", "lifetime",
     "timeout", "workers", "resolution", "interval", "proxies",
+    "routes", "services", "endpoints",
 ]  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def _of_load(name: str, meaning: str, *example: str) -> VariableKind:
 
 def _kind(
     section: str,
-    model: type[LoadPlan | OriginPlan | ProxyOptions],
+    model: type[LoadPlan | OriginPlan | ProxyOptions | TopologyPlan],
     name: str,
     meaning: str,
     example: tuple[str, ...],
@@ -71,5 +73,10 @@ VARIABLES: Mapping[VariableName, VariableKind] = {
     "workers": _of_load("workers", "load-generating processes", "1", "2"),
     "resolution": _of_load("resolution", "grid of the intended send times", "100 us", "1 ms"),
     "interval": _of_load("interval_s", "length of the time series' steps", "100 ms", "1 s"),
+    "routes": _kind("topology", TopologyPlan, "routes", "routes, all of them exercised", ("100", "1k")),
+    "services": _kind(
+        "topology", TopologyPlan, "services", "services that the routes lead to", ("10", "100")
+    ),
+    "endpoints": _kind("topology", TopologyPlan, "endpoints", "endpoints of each service", ("1", "10")),
     "proxies": _kind("systems", ProxyOptions, "proxies", "proxies of each system that has any", ("1", "8")),
 }

@@ -35,6 +35,7 @@ def _case_document(case: Case) -> dict[str, Any]:
         "variables": dict(case.variables),
         "load": case.load.model_dump(mode="json"),
         "origin": case.origin.model_dump(mode="json"),
+        "topology": case.topology.model_dump(mode="json"),
         "command": case_command(case),
         "expected_s": case.expected_s,
     }

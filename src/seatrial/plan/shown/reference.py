@@ -46,9 +46,12 @@ def _systems() -> Iterator[str]:
         yield from _table(schema["properties"], (), {})
 
 
+_SECTIONS = {"origin": "OriginPlan", "topology": "TopologyPlan", "load": "LoadPlan", "phases": "PhasePlan"}
+
+
 def _sections(schema: Mapping[str, Any]) -> Iterator[str]:
     definitions = schema["$defs"]
-    for key, name in (("origin", "OriginPlan"), ("load", "LoadPlan"), ("phases", "PhasePlan")):
+    for key, name in _SECTIONS.items():
         yield f"\n## `{key}`\n\n{definitions[name]['description']}\n"
         yield from _table(definitions[name]["properties"], definitions[name].get("required", ()), definitions)
     yield f"\n### `tls` as a mapping\n\n{definitions['TlsPlan']['description']}\n"

@@ -52,6 +52,7 @@ def _sections(plan: Plan) -> Iterator[tuple[str, Model]]:
         )
         yield name, system.options
     yield "origin", plan.origin
+    yield "topology", plan.topology
     yield "load", plan.load
     yield "phases", plan.phases
 

@@ -16,6 +16,7 @@ from seatrial.schema.fields import model_fields
 from seatrial.schema.quantities import FROM_YAML
 from seatrial.systems.origins.options import DelayPlan, OriginPlan
 from seatrial.systems.registry import SYSTEMS
+from seatrial.topology.options import TopologyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     (): model.Plan,
     ("origin",): OriginPlan,
     ("origin", "delay"): DelayPlan,
+    ("topology",): TopologyPlan,
     ("load",): LoadPlan,
     ("load", "tls"): TlsPlan,
     ("phases",): model.PhasePlan,

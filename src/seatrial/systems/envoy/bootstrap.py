@@ -1,4 +1,4 @@
-"""Envoy's static bootstrap: one HTTP/1.1 listener, one cluster of the upstreams, an admin port on loopback.
+"""Envoy's static bootstrap: one HTTP/1.1 listener, a cluster for each service, an admin port on loopback.
 
 What is not set here stays Envoy's default, so that the proxy measured is the one that people run. Worth
 knowing: the per-connection buffer limit is 1 MiB each way, request ids are generated, nothing is retried, an
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from seatrial.systems.base import Launch
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.local.dialect import Ports
+    from seatrial.topology.expand import Route, Service, Topology
 
 STAT_PREFIX = "ingress"
-CLUSTER = "upstream"
 LISTENER = "ingress"
 CIRCUIT_BREAKERS_LEAST = 50_000
 """The procedure raises them to this; Envoy's own default of 1,024 would be measured instead of the proxy."""
@@ -31,19 +31,19 @@ def bootstrap(launch: Launch, ports: Ports) -> dict[str, Any]:
     return {
         "admin": {"address": _address(ports.status)},
         "static_resources": {
-            "listeners": [_listener(ports.listen, launch.certificate)],
-            "clusters": [_cluster(launch)],
+            "listeners": [_listener(ports.listen, launch)],
+            "clusters": [_cluster(service, launch.max_connections) for service in launch.topology.services],
         },
     }
 
 
-def _listener(listen: Address, certificate: Certificate | None) -> dict[str, Any]:
+def _listener(listen: Address, launch: Launch) -> dict[str, Any]:
     return {
         "name": LISTENER,
         "stat_prefix": LISTENER,
         "address": _address(listen),
         "tcp_backlog_size": BACKLOG,
-        "filter_chains": [{"filters": [_connection_manager()], **_tls(certificate)}],
+        "filter_chains": [{"filters": [_connection_manager(launch.topology)], **_tls(launch.certificate)}],
     }
 
 
@@ -61,7 +61,7 @@ def _tls(certificate: Certificate | None) -> dict[str, Any]:
     return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
 
 
-def _connection_manager() -> dict[str, Any]:
+def _connection_manager(topology: Topology) -> dict[str, Any]:
     router = {"@type": f"{_EXTENSIONS}.filters.http.router.v3.Router"}
     return {
         "name": "envoy.filters.network.http_connection_manager",
@@ -73,29 +73,37 @@ def _connection_manager() -> dict[str, Any]:
             "use_remote_address": True,
             # Held connections stay silent for as long as the trial takes.
             "common_http_protocol_options": {"idle_timeout": "0s"},
-            "route_config": {"name": "all", "virtual_hosts": [_virtual_host()]},
+            "route_config": {"name": "all", "virtual_hosts": _virtual_hosts(topology)},
             "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
         },
     }
 
 
-def _virtual_host() -> dict[str, Any]:
+def _virtual_hosts(topology: Topology) -> list[dict[str, Any]]:
+    if topology.is_routed and not topology.by_path:
+        return [
+            {"name": route.name, "domains": [route.host, f"{route.host}:*"], "routes": [_route(route)]}
+            for route in topology.routes
+        ]
+    return [{"name": "all", "domains": ["*"], "routes": [_route(route) for route in topology.routes]}]
+
+
+def _route(route: Route) -> dict[str, Any]:
     # No time limit: the load generator gives up by its own clock, and a second clock would blur whose limit
     # was met.
-    route = {"match": {"prefix": "/"}, "route": {"cluster": CLUSTER, "timeout": "0s"}}
-    return {"name": "all", "domains": ["*"], "routes": [route]}
+    return {"match": {"prefix": route.prefix}, "route": {"cluster": route.service.name, "timeout": "0s"}}
 
 
-def _cluster(launch: Launch) -> dict[str, Any]:
-    endpoints = [{"endpoint": {"address": _address(upstream)}} for upstream in launch.upstreams]
-    limit = max(CIRCUIT_BREAKERS_LEAST, launch.max_connections)
+def _cluster(service: Service, max_connections: int) -> dict[str, Any]:
+    endpoints = [{"endpoint": {"address": _address(endpoint)}} for endpoint in service.endpoints]
+    limit = max(CIRCUIT_BREAKERS_LEAST, max_connections)
     names = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     return {
-        "name": CLUSTER,
+        "name": service.name,
         "type": "STATIC",
         "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
         "circuit_breakers": {"thresholds": [dict.fromkeys(names, limit)]},
-        "load_assignment": {"cluster_name": CLUSTER, "endpoints": [{"lb_endpoints": endpoints}]},
+        "load_assignment": {"cluster_name": service.name, "endpoints": [{"lb_endpoints": endpoints}]},
     }
 
 

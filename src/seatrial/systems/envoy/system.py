@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import quote
 
@@ -10,7 +12,7 @@ from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
-from seatrial.systems.envoy.bootstrap import CLUSTER, LISTENER, STAT_PREFIX, bootstrap
+from seatrial.systems.envoy.bootstrap import LISTENER, STAT_PREFIX, bootstrap
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.options import ProxyOptions
@@ -27,12 +29,13 @@ PROGRAM = Program(
 )
 _STATS = (
     rf"^(http\.{STAT_PREFIX}\.(downstream_(cx|rq)|no_)"
-    rf"|cluster\.{CLUSTER}\.(circuit_breakers\.default|membership|upstream_(cx|rq))"
+    r"|cluster\.service-\d+\.(circuit_breakers\.default|membership|upstream_(cx|rq))"
     rf"|listener\.{LISTENER}\.downstream"
     r"|server\.(memory|total_connections|concurrency|worker))"
 )
 # Only what has been counted at all: a stat that is absent is 0, and a sample is a third of the size.
 _STATS_PAGE = f"/stats?usedonly&filter={quote(_STATS)}"
+_CLUSTER = re.compile(r"^cluster\.service-\d+\.")
 _INGRESS = f"http.{STAT_PREFIX}.downstream"
 
 
@@ -75,17 +78,25 @@ class EnvoyDialect(Dialect):
         return code == 200 and text.strip() == "LIVE"
 
     async def read(self, status: Address) -> Mapping[str, float]:
-        """Read the admin port's counters and gauges."""
-        return parse_stats((await status_page.get(status, _STATS_PAGE))[1])
+        """Read the admin port's counters and gauges; those of all clusters together."""
+        return of_all_clusters(parse_stats((await status_page.get(status, _STATS_PAGE))[1]))
 
     def own(self, values: Mapping[str, float]) -> Own:
-        """Return what the listener's connection manager and the one cluster count."""
+        """Return what the listener's connection manager and the clusters count."""
         return Own(
             requests=int(values.get(f"{_INGRESS}_rq_total", 0)),
-            upstream_requests=int(values.get(f"cluster.{CLUSTER}.upstream_rq_total", 0)),
+            upstream_requests=int(values.get("cluster.upstream_rq_total", 0)),
             connections_accepted=int(values.get(f"{_INGRESS}_cx_total", 0)),
             connections_active=int(values.get(f"{_INGRESS}_cx_active", 0)),
         )
+
+
+def of_all_clusters(values: Mapping[str, float]) -> Mapping[str, float]:
+    """Add up what each cluster counts under one name: thousands of them would fill a record."""
+    added: Counter[str] = Counter()
+    for name, value in values.items():
+        added[_CLUSTER.sub("cluster.", name)] += value  # type: ignore[assignment]
+    return added
 
 
 def parse_stats(page: str) -> Mapping[str, float]:

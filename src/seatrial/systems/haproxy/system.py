@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import resource
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -66,12 +67,24 @@ class HaproxyDialect(Dialect):
             "status": ports.status,
             "listen": ports.listen,
             "bundle": _bundle(launch),
-            "upstreams": launch.upstreams,
+            "topology": launch.topology,
+            "routes": self._routes(launch),
         }
         config = launch.directory / f"{launch.label}.cfg"
         config.write_text(rendered(_TEMPLATE, values))
         # In the foreground, as a master with its worker: that is how it is run where it is to be reloaded.
         return Prepared(("-W", "-f", str(config)), ("-c", "-f", str(config)), processes=2)
+
+    def _routes(self, launch: Launch) -> Path:
+        """Write which service a host or the first part of a path leads to: a map is found in one step, however long."""
+        routes = launch.directory / f"{launch.label}.map"
+        names = (
+            (route.prefix.strip("/") if launch.topology.by_path else route.host, route.service.name)
+            for route in launch.topology.routes
+            if launch.topology.is_routed
+        )
+        routes.write_text("".join(f"{name} {service}\n" for name, service in names))
+        return routes
 
     async def is_live(self, status: Address) -> bool:
         """Return whether the worker answers."""
@@ -79,7 +92,8 @@ class HaproxyDialect(Dialect):
 
     async def read(self, status: Address) -> Mapping[str, float]:
         """Read what both sides count, as ``frontend.req_tot`` and so on."""
-        return parse_statistics(await ask(status, "show stat"))
+        # Frontends and backends, of all proxies, and not their servers.
+        return parse_statistics(await ask(status, "show stat -1 3 -1"))
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the frontend and the backend count."""
@@ -104,12 +118,13 @@ async def ask(status: Address, command: str) -> str:
 
 
 def parse_statistics(page: str) -> Mapping[str, float]:
-    """Read the numbers of frontend and backend from the CSV of ``show stat``."""
-    values = {}
+    """Read the numbers of the frontend, and those of all backends together, from the CSV of ``show stat``."""
+    values: Counter[str] = Counter()
     for row in csv.DictReader(page.removeprefix("# ").splitlines()):
         if side := _SIDES.get(row.get("svname") or ""):
-            numbers = {f"{side}.{name}": float(text) for name, text in row.items() if text and text.isdigit()}
-            values.update(numbers)
+            values.update(
+                {f"{side}.{name}": float(text) for name, text in row.items() if text and text.isdigit()}
+            )
     return values
 
 

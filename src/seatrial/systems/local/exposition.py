@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,15 @@ def parse_exposition(page: str, prefix: str) -> Mapping[str, float]:
         if "_bucket{" not in series:
             values[series] = float(number)
     return values
+
+
+def added_up(values: Mapping[str, float], label: str) -> Mapping[str, float]:
+    """Return the values with this label left out, those that then have one name added up."""
+    added: dict[str, float] = {}
+    for series, value in values.items():
+        name = re.sub(rf'\b{label}="[^"]*",?', "", series)
+        added[name] = added.get(name, 0.0) + value
+    return added
 
 
 def matching(values: Mapping[str, float], name: str, **labels: str) -> Iterator[float]:

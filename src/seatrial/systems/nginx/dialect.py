@@ -119,7 +119,7 @@ class NginxDialect(Dialect):
             "label": launch.label,
             "listen": ports.listen,
             "certificate": launch.certificate,
-            "upstreams": launch.upstreams,
+            "topology": launch.topology,
             "worker_processes": self._workers,
             "descriptors": descriptors,
             "worker_connections": min(wanted, descriptors),

@@ -22,6 +22,7 @@ from seatrial.machine.processes.guard import describe_exit, last_lines
 from seatrial.systems.counters import OriginCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from seatrial.machine.address import Address, Endpoint
@@ -47,23 +48,23 @@ class SeatrialOrigin:
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Start every process and wait until each listens; see ``Origin.start``."""
-        listen = launch.place.address()
-        sockets.require_free(listen)
+        listens = launch.place.addresses(launch.listens)
+        sockets.require_free(listens[0])
         try:
             for index in range(self._plan.processes):
                 name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
                 self._processes.append(await _Process.start(name, self._command(), launch))
-                specification = self._specification(listen, index)
+                specification = self._specification(listens, index)
                 (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
                 # Whose key it is stays in its own file.
-                (at,) = specification["listen"]
-                listens = [{**at, "tls": _tls(launch.certificate)}]
-                self._processes[-1].send({**specification, "listen": listens})
+                tls = {"tls": _tls(launch.certificate)}
+                secret = [{**at, **tls} for at in specification["listen"]]
+                self._processes[-1].send({**specification, "listen": secret})
             await asyncio.gather(*(process.ready() for process in self._processes))
         except BaseException:
             await self.stop()
             raise
-        return (launch.endpoint(listen),)
+        return tuple(launch.endpoint(listen) for listen in listens)
 
     async def counts(self) -> OriginCounts:
         """Add up what the processes count; exact, and kept after ``stop``."""
@@ -74,6 +75,7 @@ class SeatrialOrigin:
         return OriginCounts(
             requests=sum(answer["requests"] for answer in answers),
             by_route=dict(by_route),
+            by_endpoint=tuple(map(sum, zip(*(answer["endpoints"] for answer in answers), strict=True))),
             connections_active=sum(answer["connections_active"] for answer in answers),
             connections_accepted=sum(answer["connections_accepted"] for answer in answers),
         )
@@ -107,10 +109,10 @@ class SeatrialOrigin:
 
         return tuple(argv("origin"))
 
-    def _specification(self, listen: Address, index: int) -> dict[str, Any]:
+    def _specification(self, listens: Sequence[Address], index: int) -> dict[str, Any]:
         delay = self._plan.delay
         return {
-            "listen": [{"host": listen.host, "port": listen.port}],
+            "listen": [{"host": listen.host, "port": listen.port} for listen in listens],
             "body_bytes": self._plan.body_bytes,
             "status": self._plan.status,
             "delay": {

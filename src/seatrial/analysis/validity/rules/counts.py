@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 # The requested rate is an input of the experiment; one percent is what DESIGN.md calls "as requested".
 RATE_TOLERANCE = 0.01
+# Requests are dealt to routes in blocks of at least 64, each of which has every route (`mixture.rs`): so many requests
+# leave no route without one, wherever they begin.
+ROUNDS_OF_ROUTES, BLOCK_REQUESTS = 2, 128
 # A Poisson count of N has the standard deviation sqrt(N); four of them are exceeded once in 16,000 trials.
 POISSON_DEVIATIONS = 4
 
@@ -64,6 +67,23 @@ def counts_disagree(evidence: TrialEvidence) -> Reason | None:
         "system.counts",
         f"the counts of requests disagree: the generator {completed:,}, {', '.join(wrong)}",
         "look for retries, caching, or other traffic on the system or the origin",
+    )
+
+
+def routes_missed(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial in which not every route was exercised."""
+    reached, completed = evidence.facts.reached, evidence.counts.generator_completed
+    if reached is None or reached.routes_reached is None or completed is None or evidence.state != COMPLETED:
+        return None
+    routes, seen = reached.routes, reached.routes_reached
+    if seen >= routes:
+        return None
+    text = f"requests for {seen:,} of {routes:,} routes came in at the origin"
+    if completed < ROUNDS_OF_ROUTES * routes + BLOCK_REQUESTS:
+        remedy = "a higher rate, a longer `measure`, or fewer routes"
+        return Reason("plan.routes", f"{text}: {completed:,} requests are too few for all of them", remedy)
+    return Reason(
+        "system.routes", text, "look for answers other than 200, and for routes that lead elsewhere"
     )
 
 

@@ -35,6 +35,7 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     members.gauge_disagrees,
     members.unbalanced,
     counts.counts_disagree,
+    counts.routes_missed,
     counts.uncounted,
     counts.frames_missing,
     counts.drivers_mixed,

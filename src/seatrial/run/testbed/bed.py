@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
 from seatrial.plan.cases import Case
-from seatrial.record.events import TrialCounts
+from seatrial.record.events import TrialCounts, TrialFacts
+from seatrial.run.testbed.proof import ANSWER_LIMIT_S, Answer, prove
+from seatrial.run.testbed.reached import reached
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
 from seatrial.systems.certificate import Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
+from seatrial.topology.expand import NOWHERE, Topology, expand
+from seatrial.topology.options import TopologyPlan
 
-Answer = TypeVar("Answer")
+Count = TypeVar("Count")
 
-Launching = Callable[[str, tuple[Endpoint, ...]], Launch]
+Launching = Callable[[str, Topology], Launch]
 """Makes what a system or an origin needs to come up, from its label and where it sends requests."""
 
 
@@ -34,6 +38,9 @@ class Testbed:
     system: System
     origin: Origin
     label: str
+    answer: Answer = field(default_factory=Answer)
+    topology_plan: TopologyPlan = field(default_factory=TopologyPlan)
+    topology: Topology = NOWHERE
     certified_for: tuple[str, ...] | None = None
     proxied: bool = True
     endpoints: tuple[Endpoint, ...] = ()
@@ -46,6 +53,8 @@ class Testbed:
         origin = registry.create_origin(case.origin, origin_seed)
         options = case.system.options
         made = cls(options.create(), origin, case.system.label, proxied=options.proxied)
+        made.answer = Answer(case.origin.status, max(ANSWER_LIMIT_S, case.load.timeout_s))
+        made.topology_plan = case.topology
         if (tls := case.load.tls) is not None:
             made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
         return made
@@ -55,18 +64,16 @@ class Testbed:
         """Whether both are ready, and what they had counted is known."""
         return self._before is not None
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """What the system does not know of itself, in words."""
-        return () if self._before is None else self._before[0].missing
-
     async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
         """Start origin and system, wait until both are ready, and read what they have counted until then."""
-        upstreams = await self.origin.start(
-            self._certified(launching("origin", ()), is_front=not self.proxied)
-        )
-        launch = self._certified(launching(self.label, upstreams), is_front=self.proxied)
+        launch = self._certified(launching("origin", NOWHERE), is_front=not self.proxied)
+        listens = self.topology_plan.endpoints_in_all
+        upstreams = await self.origin.start(dataclasses.replace(launch, listens=listens))
+        self.topology = expand(self.topology_plan, upstreams)
+        launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
+        if self.proxied:
+            await prove(self.topology, self.endpoints, self.answer)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
@@ -77,7 +84,7 @@ class Testbed:
         names = (launch.place.host, *self.certified_for)
         return dataclasses.replace(launch, certificate=Certificate.issue(launch.directory, names))
 
-    async def counts(self, generator_completed: int) -> tuple[TrialCounts, tuple[str, ...]]:
+    async def counts(self, generator_completed: int) -> tuple[TrialCounts, TrialFacts]:
         """Count once more on every side, less what each had counted before the load, and say who could not.
 
         A side that does not answer takes nothing from the others: their counts are evidence still.
@@ -95,7 +102,13 @@ class Testbed:
             system_upstream_requests=counted.upstream_requests,
             origin_requests=None if origin is None else origin.requests - origin_before.requests,
         )
-        return counts, tuple(uncounted)
+        facts = TrialFacts(
+            drained_before_start=self.drained,
+            missing=counters_before.missing,
+            uncounted=tuple(uncounted),
+            reached=None if origin is None else reached(self.topology, origin_before, origin),
+        )
+        return counts, facts
 
     async def cool_down(self, limit_s: float) -> bool:
         """Wait until no connection is left; return whether that came. A system that has failed has none."""
@@ -109,7 +122,7 @@ class Testbed:
             await self.origin.stop()
 
 
-async def _or_uncounted(who: str, asking: Awaitable[Answer], uncounted: list[str]) -> Answer | None:
+async def _or_uncounted(who: str, asking: Awaitable[Count], uncounted: list[str]) -> Count | None:
     try:
         return await asking
     except SeatrialError as error:

@@ -1,0 +1,1 @@
+"""What stands while a trial runs: a system in front of its origin, proven, watched, counted."""

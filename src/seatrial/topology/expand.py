@@ -1,0 +1,90 @@
+"""The topology of a trial, with a name or an address for each of its things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.machine.address import Endpoint
+    from seatrial.topology.options import TopologyPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What one or several routes lead to."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Requests for a ``host`` (None is any), with a path that begins with ``prefix``, go to ``service``."""
+
+    name: str
+    host: str | None
+    prefix: str
+    service: Service
+
+    @property
+    def authority(self) -> str:
+        """The Host field of a request for it."""
+        return self.host or "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Every route, and every service in the order of its number."""
+
+    routes: tuple[Route, ...]
+    services: tuple[Service, ...]
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Those of all services."""
+        return tuple(endpoint for service in self.services for endpoint in service.endpoints)
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether there is more than one route, which then takes whatever comes."""
+        return len(self.routes) > 1
+
+    @property
+    def by_path(self) -> bool:
+        """Whether paths tell routes apart, and hosts do not."""
+        return self.is_routed and self.routes[0].host is None
+
+
+NOWHERE = Topology((), ())
+"""That of an origin, which passes nothing on."""
+
+
+def expand(plan: TopologyPlan, endpoints: Sequence[Endpoint]) -> Topology:
+    """Return the topology over ``plan.endpoints_in_all`` endpoints, dealt to the services in runs.
+
+    Route number r leads to service number r modulo their number.
+    """
+    each = plan.endpoints
+    services = tuple(
+        Service(f"service-{number}", tuple(endpoints[number * each : (number + 1) * each]))
+        for number in range(plan.services_in_all)
+    )
+    routes = tuple(
+        Route(
+            name=f"route-{number}",
+            host=f"route-{number}.example.com" if plan.hosts else None,
+            prefix=f"/route-{number}/" if plan.paths else "/",
+            service=services[number % len(services)],
+        )
+        for number in range(plan.routes)
+    )
+    return Topology(routes, services)
+
+
+def single(endpoints: Sequence[Endpoint]) -> Topology:
+    """Return the topology of one route to one service."""
+    service = Service("service-0", tuple(endpoints))
+    return Topology((Route("route-0", None, "/", service),), (service,))

@@ -1,0 +1,105 @@
+"""Routes, services and endpoints through real proxies: each is live and exercised, and a dead one is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.extended import extended, run
+from tests.support.runs import Bench, results, trials
+from tests.support.systems import installed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMIT_S = 120
+PLAN = """
+name: routes
+systems: [{systems}]
+topology: {topology}
+load: {{active: 4, connections: 5, rate: 300/s, resolution: 10 ms{more}}}
+phases: {{stable_for: 0 s, warmup: 0 s, measure: 1 s, cooldown: 5 s}}
+repeat: 1
+retry: 0
+"""
+DEAD = '''
+import dataclasses
+from typing import Literal
+from seatrial.machine.address import Endpoint
+from seatrial.systems.envoy.system import EnvoyDialect, EnvoyOptions
+from seatrial.topology.expand import Service, Topology
+
+class DeadDialect(EnvoyDialect):
+    """An Envoy that has been given a wrong address for one service: nothing listens there."""
+
+    def prepare(self, launch, ports):
+        wrong = Service("service-7", (Endpoint("127.0.0.1", 1),))
+        services = tuple(wrong if one.name == wrong.name else one for one in launch.topology.services)
+        topology = Topology(launch.topology.routes, services)
+        return super().prepare(dataclasses.replace(launch, topology=topology), ports)
+
+class DeadOptions(EnvoyOptions):
+    """An Envoy with a dead route."""
+
+    kind: Literal["dead"] = "dead"
+
+    def dialect(self):
+        return DeadDialect(self)
+'''
+LINE = '    "dead": __import__("seatrial.systems.dead", fromlist=["DeadOptions"]).DeadOptions,\n'
+
+
+def made(directory: Path, systems: list[str], topology: str, more: str = "") -> dict[str, dict[str, Any]]:
+    """Run a plan; return the trial of each system."""
+    bench = Bench(directory)
+    plan = directory / "plan.yaml"
+    plan.write_text(PLAN.format(systems=", ".join(systems), topology=topology, more=more))
+    bench.start(plan).wait(LIMIT_S)
+    return trials(results(bench.run_directory()))
+
+
+@pytest.mark.parametrize("by", ["host", "path"])
+def test_every_route_is_exercised_and_counted_through_every_kind(tmp_path: Path, by: str) -> None:
+    seen = made(tmp_path, installed(), f"{{routes: 30, by: {by}, services: 10, endpoints: 2}}", ", tls: true")
+    assert len(seen) >= 5
+    for label, trial in seen.items():
+        assert trial["load"]["status"] == {"200": 300}, label
+        assert {count for count in trial["counts"].values() if count is not None} == {300}, label
+        reached = trial["reached"]
+        assert (reached["routes"], reached["routes_reached"]) == (30, 30), label
+        # Over ten connections a load that goes straight to the endpoints reaches as many of them.
+        assert reached["endpoints"] == 20, label
+        assert label == "direct" or reached["endpoints_reached"] == 20, label
+        routes = trial["load"]["routes"]
+        assert len(routes) == 30, label
+        assert sum(route["sent"] for route in routes) == 300, label
+
+
+def test_a_thousand_routes_through_a_fleet(tmp_path: Path) -> None:
+    seen = made(
+        tmp_path,
+        ["envoy: {proxies: 2}", "nginx"],
+        "{routes: 1000, services: 100}",
+        ", timeout: 10 s, connect_rate: 1k/s",
+    )
+    for trial in seen.values():
+        reached = trial["reached"]
+        # 300 requests are too few for a thousand routes, and it is the plan that is named for it.
+        codes = {reason["code"] for reason in trial["validity"]["reasons"]}
+        assert reached["routes"] == 1000
+        assert reached["routes_reached"] == 300
+        assert "plan.routes" in codes
+        assert len({count for count in trial["counts"].values() if count is not None}) == 1
+
+
+def test_a_dead_route_is_named_before_anything_is_measured(tmp_path: Path) -> None:
+    program = extended(
+        tmp_path, "systems/dead.py", DEAD, "systems/registry.py", LINE, '    "direct": DirectOptions,\n'
+    )
+    plan = program / "plan.yaml"
+    plan.write_text(PLAN.format(systems="dead", topology="{routes: 10}", more=""))
+    ran = run(program, "run", str(plan))
+    assert ran.returncode == 3, ran
+    assert "1 of 10 routes are dead: route-7 answered 503 in place of 200" in ran.stdout + ran.stderr
+    (trial,) = trials(results(Bench(program).run_directory())).values()
+    assert trial["load"] is None
