@@ -49,10 +49,10 @@ def test_a_document_that_cannot_be_written_is_the_environments_fault(tmp_path):
 
 def test_lint_of_the_plans_that_come_along():
     run = seatrial(
-        "plan", "lint", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "plans").glob("*.yaml"))
+        "plan", "lint", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "plans").rglob("*.yaml"))
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.count(": ok\n") == 3
+    assert run.stdout.count(": ok\n") == 12
 
 
 def test_help(snapshot):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seatrial.cli.console.documents import json_option, write_document
+from seatrial.cli.options.scale import scale_option
 from seatrial.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ SCHEMA = "seatrial.check/1"
 
 @click.command()
 @click.argument("plan_file", metavar="[PLAN]", required=False)
+@scale_option
 @json_option
-def check(plan_file: str | None, json_target: str | None) -> None:
+def check(plan_file: str | None, scale: str | None, json_target: str | None) -> None:
     """Check limits, ports, memory and CPU, and the programs if a plan is named; exits with 4 if it does not fit."""
     from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
@@ -32,7 +34,7 @@ def check(plan_file: str | None, json_target: str | None) -> None:
     from seatrial.preflight.needs import Needs
     from seatrial.run.programs import check_programs
 
-    plan = read_plan(plan_file) if plan_file else None
+    plan = read_plan(plan_file, scale) if plan_file else None
     machine = probe_machine()
     # Without a plan the least is asked for, so that every limit is shown.
     cases = compile_cases(plan) if plan else ()

@@ -11,6 +11,8 @@ import click
 from seatrial.cli.console.documents import json_option
 from seatrial.cli.console.errors import print_error
 from seatrial.cli.console.signals import Signals
+from seatrial.cli.dry_run import print_dry_run
+from seatrial.cli.options.scale import scale_option
 from seatrial.cli.results import show_results
 from seatrial.errors import ExitCode, SeatrialError
 from seatrial.report.files import require_writable
@@ -32,9 +34,13 @@ WHILE_IT_RUNS = (
 @click.option(
     "--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Where records go."
 )
+@scale_option
+@click.option("--dry-run", is_flag=True, help="Print cases, order, time and needs; run nothing.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-def run(plan: Path, runs: Path, json_target: str | None, *, quiet: bool) -> int:
+def run(
+    plan: Path, runs: Path, scale: str | None, json_target: str | None, *, dry_run: bool, quiet: bool
+) -> int:
     """Run PLAN: every case on every system, in random order, and print results, verdicts and the report's path.
 
     Ctrl-C once ends the load, puts everything back and reports what was measured. Twice it waits for no answers, counts
@@ -45,7 +51,9 @@ def run(plan: Path, runs: Path, json_target: str | None, *, quiet: bool) -> int:
 
     require_writable((json_target,))
     # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.
-    given = read_given_plan(plan)
+    given = read_given_plan(plan, scale)
+    if dry_run:
+        return print_dry_run(given.plan)
     with Signals() as signals:
         signals.announce(*WHILE_IT_RUNS)
         outcome = asyncio.run(_run(given, runs, signals, quiet=quiet))

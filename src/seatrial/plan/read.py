@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from seatrial.limits import MAX_FILE_BYTES
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.load_options import load_anywhere
 from seatrial.plan.model.words import of_a_plan
+from seatrial.plan.scale import parse_scale, scaled
 from seatrial.plan.written.decode import decode
 from seatrial.plan.written.forms import describe, reshape
 from seatrial.plan.written.rules import broken_rules
@@ -39,18 +41,19 @@ class GivenPlan:
     text: str
 
 
-def read_given_plan(path: Path | str) -> GivenPlan:
-    """Return the plan in a file with its text; raises PlanError with every mistake and its place.
+def read_given_plan(path: Path | str, scale: str | None = None) -> GivenPlan:
+    """Return the plan in a file with its text, scaled where asked; raises PlanError with every mistake and its place.
 
     The file is read once: it may be a pipe, and it may be edited while what was in it is run.
     """
+    part = Fraction(1) if scale is None else parse_scale(scale)
     text = read_plan_text(path)
-    return GivenPlan(parse_plan(text, str(path)), text)
+    return GivenPlan(scaled(parse_plan(text, str(path)), part), text)
 
 
-def read_plan(path: Path | str) -> Plan:
-    """Return the plan in a file; raises PlanError with every mistake and its place."""
-    return read_given_plan(path).plan
+def read_plan(path: Path | str, scale: str | None = None) -> Plan:
+    """Return the plan in a file, at a part of its size; raises PlanError with every mistake and its place."""
+    return read_given_plan(path, scale).plan
 
 
 def read_plan_text(path: Path | str) -> str:

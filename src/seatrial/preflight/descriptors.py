@@ -56,10 +56,11 @@ def _proxy(needs: Needs, machine: Machine) -> Finding:
     total = needs.held + 2 * needs.active
     parts = f"{needs.held} held + 2 x {needs.active} active (each goes on to the origin)"
     processes = _processes_needed(total, machine)
-    remedy = (
-        f"give the proxy {processes} worker processes if it has them (nginx: `worker_processes: {processes}`)"
-    )
-    return _shared("descriptors-proxy", "proxy", (total, parts, needs.proxy_processes, remedy), machine)
+    remedy = f"`proxies: {processes}`, a fleet (or for nginx `worker_processes: {processes}`)"
+    # To the members of a fleet connections are dealt in turns.
+    is_uneven = needs.proxy_processes > needs.destinations
+    want = (total, parts, needs.proxy_processes, remedy)
+    return _shared("descriptors-proxy", "proxy", want, machine, is_uneven=is_uneven)
 
 
 def _origin(needs: Needs, processes: int, machine: Machine) -> Finding:
@@ -69,12 +70,15 @@ def _origin(needs: Needs, processes: int, machine: Machine) -> Finding:
     return _shared("descriptors-origin", "origin", (total, parts, processes, remedy), machine)
 
 
-def _shared(code: str, role: str, want: tuple[int, str, int, str], machine: Machine) -> Finding:
+def _shared(
+    code: str, role: str, want: tuple[int, str, int, str], machine: Machine, *, is_uneven: bool = True
+) -> Finding:
     """Check connections that several processes of one role share."""
     total, parts, processes, remedy = want
-    spread = SPREAD if processes > 1 else 1.0
+    spread = SPREAD if processes > 1 and is_uneven else 1.0
     each = math.ceil(total * spread / processes) + RESERVE
-    share = f" x {SPREAD} (uneven) / {processes} processes" if processes > 1 else ""
+    uneven = f" x {SPREAD} (uneven)" if is_uneven else ""
+    share = f"{uneven} / {processes} processes" if processes > 1 else ""
     text = f"each {role} process needs {parts}{share} + {RESERVE} reserved = {each} descriptors"
     if each <= machine.nofile_hard:
         return Finding(code, "ok", f"{text} of {machine.nofile_hard}")

@@ -16,21 +16,24 @@ HEADING = "How evenly the members of each fleet shared the load:"
 
 
 def balance_lines(summary: RunSummary) -> tuple[str, ...]:
-    """Return "envoy, proxies=3: each of 3 had 33.1 to 33.5 % of the requests, 36 of the connections", of fleets."""
-    lines = []
+    """Return "envoy, each of 3: 33.1 to 33.5 % of the requests, 33.3 % of the connections", of fleets of one size."""
+    fleets: dict[tuple[str, int], list[Sequence[MemberUse]]] = {}
     for case in summary.cases:
-        fleets = [trial.members for trial in case.trials if len(trial.members) > 1]
-        parts = [
-            f"{range_text(f'{low:.3g}', f'{high:.3g}')} % of the {what}"
-            for what, read in (("requests", _requests), ("connections", _connections))
-            if (shares := [share for members in fleets for share in _shares(members, read)])
-            for low, high in [(100 * min(shares), 100 * max(shares))]
-        ]
-        if parts:
-            lines.append(
-                f"{case.case.system}, {case.label}: each of {len(fleets[0])} had {' and '.join(parts)}"
-            )
-    return tuple(lines)
+        for trial in case.trials:
+            if len(trial.members) > 1:
+                fleets.setdefault((case.case.system, len(trial.members)), []).append(trial.members)
+    return tuple(
+        f"{system}, each of {size}: {', '.join(parts)}"
+        for (system, size), members in fleets.items()
+        if (parts := [*_part(members, "requests", _requests), *_part(members, "connections", _connections)])
+    )
+
+
+def _part(
+    fleets: Sequence[Sequence[MemberUse]], what: str, read: Callable[[MemberUse], int | None]
+) -> list[str]:
+    shares = [100 * share for members in fleets for share in _shares(members, read)]
+    return [f"{range_text(f'{min(shares):.3g}', f'{max(shares):.3g}')} % of the {what}"] if shares else []
 
 
 def _requests(use: MemberUse) -> int | None:

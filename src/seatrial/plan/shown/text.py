@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from seatrial.limits import named_limits
-from seatrial.plan.cases import expected_run_s
+from seatrial.plan.cases import expected_run_s, trial_order
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.shown.command import ADDRESS, case_command
 from seatrial.schema.fields import Model, quantity_of
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
 
-# What is decided from the machine when the plan leaves it out.
-_AUTOMATIC = ("workers", "sources")
+ORDER_COLUMNS = 110
+# What is meant where the plan leaves it out; the first two are decided from the machine.
+_LEFT_OUT = {"workers": "automatic", "sources": "automatic", "services": "one for each route"}
 
 
 def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
@@ -30,6 +32,20 @@ def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
         f"cases\n{_columns(_case_row(case) for case in cases)}",
         f"as single loads, where {ADDRESS} is the system's\n{_columns(_commands(cases))}",
         f"limits\n{_columns((f'  {name}', str(value)) for name, value in named_limits().items())}",
+        _columns(_sums(plan, cases)),
+    ]
+    return "\n\n".join(blocks)
+
+
+def schedule_text(plan: Plan, cases: Sequence[Case]) -> str:
+    """Return what is to be run: the cases, the order of the trials, and how long all of it takes."""
+    order = ", ".join(
+        f"{number} {case.id}" for number, (case, _) in enumerate(trial_order(plan, tuple(cases)), start=1)
+    )
+    blocks = [
+        _columns(_head(plan)),
+        f"cases\n{_columns(_case_row(case) for case in cases)}",
+        f"order\n{textwrap.indent(textwrap.fill(order, ORDER_COLUMNS, break_on_hyphens=False), '  ')}",
         _columns(_sums(plan, cases)),
     ]
     return "\n\n".join(blocks)
@@ -61,7 +77,9 @@ def _section(section: Model, plan: Plan | None = None) -> Iterator[Sequence[str]
     """Yield a row for each field; ``plan`` is given where one of its variables may stand in for the value."""
     fields = type(section).model_fields
     varied = (
-        {variable.name for variable in plan.vary} if plan and section in (plan.load, plan.origin) else set()
+        {variable.name for variable in plan.vary}
+        if plan and (section in (plan.load, plan.origin, plan.topology) or isinstance(section, SystemOptions))
+        else set()
     )
     names = [name for name in fields if name != "kind" or not isinstance(section, SystemOptions)]
     for name in names:
@@ -83,7 +101,7 @@ def _value(section: Model, name: str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if value is None or value == ():
-        return "automatic" if name in _AUTOMATIC else "none"
+        return _LEFT_OUT.get(name, "none")
     return str(value)
 
 

@@ -1,0 +1,95 @@
+"""A plan at a part of its size, for a machine that is smaller than the one it was written for."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from seatrial.errors import PlanError
+from seatrial.plan.model.variables import VARIABLES
+from seatrial.workload.profile import Stretch, parse_profile
+
+if TYPE_CHECKING:
+    from seatrial.plan.model.load import LoadPlan
+    from seatrial.plan.model.plan import Plan, Variable
+    from seatrial.plan.model.target import SystemPlan
+    from seatrial.topology.options import TopologyPlan
+
+SIZES = ("connections", "rate", "active", "routes", "services")
+"""What is scaled. Times, bodies, and how fast connections are opened stay as they are: they are no sizes."""
+
+
+def parse_scale(words: str) -> Fraction:
+    """Read ``1/10`` or ``0.1``; raises PlanError where it is not above 0 and at most 1."""
+    try:
+        scale = Fraction(words.strip())
+    except (ValueError, ZeroDivisionError):
+        scale = Fraction(0)
+    if not 0 < scale <= 1:
+        raise PlanError(f"--scale {words} is no part of a whole", next_step="a fraction such as 1/10")
+    return scale
+
+
+def scaled(plan: Plan, scale: Fraction) -> Plan:
+    """Return the plan with its sizes scaled, each 1 at least; name and question say so in every output.
+
+    Values of a variable that are the same then are one. Proxies scale along, unless their number is what varies.
+    """
+    if scale == 1:
+        return plan
+    part = f"{scale.numerator}/{scale.denominator}"
+    update: dict[str, Any] = {
+        "name": f"{plan.name}-at-{scale.numerator}-{scale.denominator}",
+        "question": f"{plan.question or plan.name} (at {part} of its size: {', '.join(SIZES[:-1])} and {SIZES[-1]})",
+        "load": _load(plan.load, scale),
+        "topology": _topology(plan.topology, scale),
+        "vary": tuple(_variable(variable, scale) for variable in plan.vary),
+    }
+    if not any(variable.name == "proxies" for variable in plan.vary):
+        update["systems"] = tuple(_system(system, scale) for system in plan.systems)
+    return plan.model_copy(update=update)
+
+
+def _load(load: LoadPlan, scale: Fraction) -> LoadPlan:
+    update: dict[str, Any] = {
+        "connections": _count(load.connections, scale) if load.connections else 0,
+        "active": _count(load.active, scale) if load.active else 0,
+    }
+    if load.rate_per_s is not None:
+        update["rate_per_s"] = float(load.rate_per_s * scale)
+    if load.profile is not None:
+        parts = (
+            Stretch(part.length_s, float(part.from_per_s * scale), float(part.to_per_s * scale))
+            for part in parse_profile(load.profile)
+        )
+        update["profile"] = ",".join(map(str, parts))
+    return load.model_copy(update=update)
+
+
+def _topology(topology: TopologyPlan, scale: Fraction) -> TopologyPlan:
+    services = None if topology.services is None else _count(topology.services, scale)
+    return topology.model_copy(update={"routes": _count(topology.routes, scale), "services": services})
+
+
+def _variable(variable: Variable, scale: Fraction) -> Variable:
+    if variable.name not in SIZES:
+        return variable
+    quantity = VARIABLES[variable.name].quantity
+    is_count = quantity.unit.name == "count"
+    values = (
+        _count(value, scale) if is_count and value else type(value)(value * scale)
+        for value in variable.values
+    )
+    return variable.model_copy(update={"values": tuple(dict.fromkeys(values))})
+
+
+def _system(system: SystemPlan, scale: Fraction) -> SystemPlan:
+    proxies = getattr(system.options, "proxies", 1)
+    if proxies == 1:
+        return system
+    options = system.options.model_copy(update={"proxies": _count(proxies, scale)})
+    return system.model_copy(update={"options": options})
+
+
+def _count(count: float, scale: Fraction) -> int:
+    return max(1, round(count * scale))
