@@ -12,8 +12,8 @@ from tests.support.made_run import Twist, make_run
 
 from seatrial._engine import Histogram
 from seatrial.analysis.load.histograms import merged
-from seatrial.analysis.run.answers import answers_of
-from seatrial.analysis.run.sentences import range_us
+from seatrial.analysis.run.said.answers import answers_of
+from seatrial.analysis.run.said.sentences import range_us
 from seatrial.analysis.run.spread import spread_of
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.record.reader import RunReader
@@ -234,3 +234,18 @@ def test_a_run_without_measurements_answers_nothing(tmp_path):
 def test_one_repeat_says_that_its_spread_is_not_known(tmp_path):
     summary = summary_of(make_run(tmp_path, trials=8, systems=("direct", "envoy")))
     assert "how far these figures spread is not known" in answers_of(summary)[0]
+
+
+def test_growth_is_a_cost_for_each_variable_with_its_interval(good):
+    found = {(growth.system, growth.figure): growth for growth in summary_of(good).growth}
+    assert {system for system, _ in found} == {"envoy", "nginx"}
+    for system, cpu_us in (("envoy", 95), ("nginx", 55)):
+        cpu = found[system, "CPU"]
+        # 1 us of CPU for each request is 0.001 cores for 1,000 requests/s.
+        assert cpu.fit.slopes["rate"].per_unit * 1_000 == pytest.approx(cpu_us / 1_000, rel=0.02)
+        assert f"{cpu_us / 1_000:.3g} cores more per 1,000 requests/s (" in cpu.sentence
+        memory = found[system, "memory"]
+        # 21 kB for each held connection, of which PSS is nine tenths in these records.
+        assert memory.fit.slopes["connections"].per_unit == pytest.approx(18_900, rel=0.02)
+        assert "18.9 KB more per connection (" in memory.sentence
+        assert memory.fit.trials == 8

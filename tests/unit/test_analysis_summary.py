@@ -23,7 +23,7 @@ from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.histograms import merged, spectrum
 from seatrial.analysis.resources import TrialResources
 from seatrial.analysis.run.cases import case_summary
-from seatrial.analysis.run.sentences import range_us, rate_text, sentence_of, value_text
+from seatrial.analysis.run.said.sentences import range_us, rate_text, sentence_of, value_text
 from seatrial.analysis.run.summary import outcome_of, summarise_run
 from seatrial.errors import ExitCode
 from seatrial.record.reader import RunReader

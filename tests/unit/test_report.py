@@ -302,7 +302,7 @@ def test_the_generators_own_part_is_one_line_a_system_in_the_terminal(summary):
     case = next(case for case in summary.cases if case.case.id == "envoy-connections=200-rate=2000")
     parts = [(getattr(case.latency_ours_us, name), name) for name in ("p50", "p99", "p999")]
     texts = ", ".join(f"{format_us(ours)} of the {name.replace('999', '99.9')}" for ours, name in parts)
-    assert lines[start + 1 :] == [f"envoy, 1 of 4 cases: up to {texts}"]
+    assert lines[start + 1 : start + 3] == [f"envoy, 1 of 4 cases: up to {texts}", ""]
 
 
 def test_a_cause_of_many_trials_is_printed_once(tmp_path):

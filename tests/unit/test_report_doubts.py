@@ -9,10 +9,10 @@ from tests.support.loads import changed
 from tests.support.made_run import Twist, make_run
 from tests.unit.test_report import printed
 
-from seatrial.analysis.run.answers import answers_of
 from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.model import CaseSummary, RunSummary
-from seatrial.analysis.run.sentences import sentence_of
+from seatrial.analysis.run.said.answers import answers_of
+from seatrial.analysis.run.said.sentences import sentence_of
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.record.reader import RunReader
 from seatrial.record.tables.rows import RecordedObjective

@@ -227,6 +227,19 @@ DOCUMENT = {
     },
     "findings": [str],
     "answers": [str],
+    "growth": [
+        {
+            "system": str,
+            "figure": str,
+            "unit": str,
+            "intercept": NUMBER,
+            "slopes": {str: {"per_unit": NUMBER, "low": NUMBER, "high": NUMBER}},
+            "trials": int,
+            "lack_of_fit_p": (int, float, NoneType),
+            "straight_to": (int, float, NoneType),
+            "text": str,
+        }
+    ],
     "systems": [{"label": str, "kind": str, "state": str, "sentence": str}],
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
     "cases": [CASE],

@@ -92,3 +92,6 @@ def _limit(limit: Mapping[str, int | None]) -> str:
 
 def _binary(binary: Mapping[str, str]) -> str:
     return f"{binary.get('version')}, sha256 {binary.get('sha256')}"
+
+
+GROWTH = "How figures grow (least squares over the trials that can be believed, 95 % intervals):"

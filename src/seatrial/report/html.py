@@ -11,7 +11,15 @@ from seatrial.report import balance
 from seatrial.report.charts import charts
 from seatrial.report.charts.series import typical_trial
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
+from seatrial.report.facts import (
+    DOUBTS,
+    GROWTH,
+    METHOD,
+    SET_ASIDE,
+    environment_facts,
+    repeats_text,
+    when_text,
+)
 from seatrial.report.table import (
     COUNT_HEADINGS,
     RESOURCE_COLUMNS,
@@ -60,6 +68,8 @@ def render_html(summary: RunSummary) -> str:
         resource_columns=RESOURCE_COLUMNS,
         rows=result_rows(summary),
         ours=ours_lines(summary),
+        growth_heading=GROWTH,
+        growth=[growth.sentence for growth in summary.growth],
         balance_heading=balance.HEADING,
         balance=balance.balance_lines(summary),
         count_headings=COUNT_HEADINGS,

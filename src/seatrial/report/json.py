@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.run.objectives import unit_of
-from seatrial.analysis.run.sentences import set_aside_text
+from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
 
 if TYPE_CHECKING:
     from seatrial.analysis.reasons import Validity
     from seatrial.analysis.resources import RoleResources
-    from seatrial.analysis.run.model import CaseSummary, RunSummary, SeriesPoint, TrialSummary
+    from seatrial.analysis.run.model import CaseSummary, Growth, RunSummary, SeriesPoint, TrialSummary
     from seatrial.analysis.run.objectives import Verdict
 
 SCHEMA = "seatrial.results/1"
@@ -39,6 +39,7 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
         },
         "findings": list(summary.findings),
         "answers": list(summary.answers),
+        "growth": [_growth(growth) for growth in summary.growth],
         "systems": [asdict(system) for system in summary.systems],
         "objectives": [
             {**asdict(objective), "unit": unit_of(objective.metric)} for objective in summary.objectives
@@ -77,6 +78,21 @@ def _case(case: CaseSummary) -> dict[str, Any]:
             "text": set_aside_text([case]),
         },
         "trials": [{**_trial(trial), "set_aside": trial in case.set_aside} for trial in case.attempts],
+    }
+
+
+def _growth(growth: Growth) -> dict[str, Any]:
+    fit = growth.fit
+    return {
+        "system": growth.system,
+        "figure": growth.figure,
+        "unit": growth.unit,
+        "intercept": fit.intercept,
+        "slopes": {name: asdict(slope) for name, slope in fit.slopes.items()},
+        "trials": fit.trials,
+        "lack_of_fit_p": fit.lack_of_fit_p,
+        "straight_to": growth.straight_to,
+        "text": growth.sentence,
     }
 
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from seatrial.report import balance
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.facts import DOUBTS, METHOD, SET_ASIDE, environment_facts, repeats_text, when_text
+from seatrial.report.facts import (
+    DOUBTS,
+    GROWTH,
+    METHOD,
+    SET_ASIDE,
+    environment_facts,
+    repeats_text,
+    when_text,
+)
 from seatrial.report.table import (
     COUNT_HEADINGS,
     RESOURCE_COLUMNS,
@@ -46,6 +54,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield "\n## Results\n"
     rows = result_rows(summary)
     yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
+    yield from _growth(summary)
     yield from _ours(summary)
     yield from _balance(summary)
     yield "\n## What the systems used\n"
@@ -87,6 +96,12 @@ def _ours(summary: RunSummary) -> Iterator[str]:
     if lines:
         yield "\nWhat of these may be the generator's own:\n"
         yield from (f"- {_plain(line)}" for line in lines)
+
+
+def _growth(summary: RunSummary) -> Iterator[str]:
+    if summary.growth:
+        yield f"\n{GROWTH}\n"
+        yield from (f"- {_plain(growth.sentence)}" for growth in summary.growth)
 
 
 def _balance(summary: RunSummary) -> Iterator[str]:

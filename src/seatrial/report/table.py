@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.load.ours import worth_showing
 from seatrial.analysis.run.labels import UNPROXIED
-from seatrial.analysis.run.sentences import range_us, rate_text
+from seatrial.analysis.run.said.sentences import range_us, rate_text
 from seatrial.analysis.wording import plural
 from seatrial.units import format_us
 

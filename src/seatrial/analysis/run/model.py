@@ -13,6 +13,7 @@ from seatrial.record.events import TrialFacts, ending_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seatrial.analysis.fit import Fit
     from seatrial.analysis.load.distribution import Distribution, Percentiles
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.members import MemberUse
@@ -162,6 +163,18 @@ class SystemSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """One figure of one system over all trials that can be believed; ``straight_to`` is of a plan with one variable."""
+
+    system: str
+    figure: str
+    unit: str
+    fit: Fit
+    straight_to: float | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """A whole run."""
 
@@ -176,6 +189,8 @@ class RunSummary:
     changes: tuple[Change, ...]
     answers: tuple[str, ...] = ()
     """What the run answers, in a few sentences made from its figures."""
+    growth: tuple[Growth, ...] = ()
+    """How its figures grow with the variables: a straight line, or from where not."""
     uneven: str | None = None
     """What is to be said where one system's attempts could not be believed more often than the others'."""
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.ours import Parts
 from seatrial.analysis.resources import roles_of, trial_resources
-from seatrial.analysis.run.answers import answers_of
 from seatrial.analysis.run.attempts import divided, uneven, without_retries
 from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
-from seatrial.analysis.run.sentences import sentence_of, state_of
+from seatrial.analysis.run.said.answers import answers_of
+from seatrial.analysis.run.said.scaling import growth_of
+from seatrial.analysis.run.said.sentences import sentence_of, state_of
 from seatrial.analysis.run.series import from_start, trial_series
 from seatrial.analysis.validity.evidence import evidence_of, measure_window
 from seatrial.analysis.validity.judge import judge_trial, remarks_on
@@ -49,7 +50,7 @@ def summarise_run(reader: RunReader) -> RunSummary:
         # Last: what cannot be read is known once everything has been.
         journal=(*reader.journal(), *_damaged(reader)),
     )
-    return replace(summary, answers=answers_of(summary))
+    return replace(summary, answers=answers_of(summary), growth=growth_of(cases))
 
 
 def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:

@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.run.belief import Belief, belief_of, best
-from seatrial.analysis.run.growth import growth_sentences, percentile
 from seatrial.analysis.run.labels import UNPROXIED
-from seatrial.analysis.run.sentences import range_us
+from seatrial.analysis.run.said.belief import Belief, belief_of, best
+from seatrial.analysis.run.said.growth import growth_sentences, percentile
+from seatrial.analysis.run.said.sentences import range_us
 from seatrial.analysis.wording import listed, plural, range_text
 from seatrial.units import format_us
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.run.belief import Belief, belief_of
 from seatrial.analysis.run.labels import UNPROXIED, value_text
+from seatrial.analysis.run.said.belief import Belief, belief_of
 from seatrial.analysis.wording import listed, range_text
 
 if TYPE_CHECKING:

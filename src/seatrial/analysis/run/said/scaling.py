@@ -1,0 +1,133 @@
+"""What one more of each variable costs a system, in units that people use, and whether that is the same all the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.fit import fit, straight_up_to
+from seatrial.analysis.run.labels import UNPROXIED, value_text
+from seatrial.analysis.run.model import Growth
+from seatrial.analysis.wording import listed, plural
+from seatrial.units import format_us
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from seatrial.analysis.fit import Fit, Slope
+    from seatrial.analysis.run.model import CaseSummary, TrialSummary
+
+KILOBYTE, MEGABYTE = 1_000, 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Something that may grow: how it is read of a trial, named, and written."""
+
+    name: str
+    unit: str
+    read: Callable[[TrialSummary], float | None]
+    text: Callable[[float], str]
+
+
+def _latency(name: str) -> Callable[[TrialSummary], float | None]:
+    def read(trial: TrialSummary) -> float | None:
+        return getattr(trial.load.latency_us, name) if trial.load and trial.load.latency_us.count else None
+
+    return read
+
+
+def _cores(trial: TrialSummary) -> float | None:
+    system = trial.resources.role("system")
+    return None if system is None else system.cpu_cores_mean
+
+
+def _memory(trial: TrialSummary) -> float | None:
+    system = trial.resources.role("system")
+    return None if system is None else system.memory_bytes_max
+
+
+def _sent(trial: TrialSummary) -> float | None:
+    return trial.load.bytes.received / trial.load.window_s if trial.load and trial.load.window_s else None
+
+
+def _bytes(value: float) -> str:
+    for size, unit in ((1_000 * MEGABYTE, "GB"), (MEGABYTE, "MB"), (KILOBYTE, "KB")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} B"
+
+
+FIGURES = (
+    Figure("p50", "us", _latency("p50"), format_us),
+    Figure("p99", "us", _latency("p99"), format_us),
+    Figure("CPU", "cores", _cores, lambda value: f"{value:.3g} cores"),
+    Figure("memory", "bytes", _memory, _bytes),
+    Figure("sent to clients", "bytes/s", _sent, lambda value: f"{_bytes(value)}/s"),
+)
+# Of how many of a variable a cost is told, so that it is a number that a person can use.
+_UNITS: Mapping[str, tuple[float, str]] = {
+    "rate": (1_000, "1,000 requests/s"),
+    "connections": (1_000, "1,000 connections"),
+    "active": (100, "100 active connections"),
+    "routes": (1_000, "1,000 routes"),
+    "services": (1_000, "1,000 services"),
+    "endpoints": (1_000, "1,000 endpoints of each service"),
+    "proxies": (1, "proxy"),
+    "body": (KILOBYTE, "KB of body"),
+    "request_body": (KILOBYTE, "KB of request body"),
+}
+_OF_ONE = {("memory", "connections"): (1, "connection")}
+
+
+def growth_of(cases: Iterable[CaseSummary]) -> tuple[Growth, ...]:
+    """Return what can be said of each system and figure, from trials without a doubt; nothing where nothing moves."""
+    found: dict[str, list[CaseSummary]] = {}
+    for case in cases:
+        if case.case.kind != UNPROXIED:
+            found.setdefault(case.case.system, []).append(case)
+    grown = (_growth(system, own, figure) for system, own in found.items() for figure in FIGURES)
+    return tuple(growth for growth in grown if growth is not None)
+
+
+def _growth(system: str, cases: Sequence[CaseSummary], figure: Figure) -> Growth | None:
+    points = [
+        (dict(case.case.variables), value)
+        for case in cases
+        for trial in case.trials
+        if not trial.validity.reasons and (value := figure.read(trial)) is not None
+    ]
+    plane = fit(points)
+    if plane is None:
+        return None
+    straight_to = None
+    if len(plane.slopes) == 1 and plane.is_straight is False:
+        (name,) = plane.slopes
+        straight_to = straight_up_to([(point[name], value) for point, value in points])
+    sentence = f"{system}, {figure.name}: {_costs(figure, plane)}; {_shape(plane, straight_to, len(cases))}"
+    return Growth(system, figure.name, figure.unit, plane, straight_to, sentence)
+
+
+def _costs(figure: Figure, plane: Fit) -> str:
+    certain = [_cost(figure, name, slope) for name, slope in plane.slopes.items() if slope.is_certain]
+    others = [name for name, slope in plane.slopes.items() if not slope.is_certain]
+    nothing = f"nothing certain with {listed(others)}" if others else ""
+    return ", ".join(part for part in (*certain, nothing) if part)
+
+
+def _cost(figure: Figure, name: str, slope: Slope) -> str:
+    many, unit = _OF_ONE.get((figure.name, name)) or _UNITS.get(name, (1, name))
+    per_unit, low, high = (figure.text(value * many) for value in (slope.per_unit, slope.low, slope.high))
+    return f"{per_unit} more per {unit} ({low} to {high})"
+
+
+def _shape(plane: Fit, straight_to: float | None, cases: int) -> str:
+    over = f"over {plural(cases, 'case')}, {plural(plane.trials, 'trial')}"
+    if plane.is_straight is None:
+        return f"whether that is a straight line is not known {over}"
+    if plane.is_straight:
+        return f"a straight line {over}" if any(slope.is_certain for slope in plane.slopes.values()) else over
+    if straight_to is None:
+        return f"no straight line {over}"
+    (name,) = plane.slopes
+    return f"no straight line {over}, but up to {name}={value_text(name, straight_to)} it is one"
