@@ -103,3 +103,17 @@ def test_a_dead_route_is_named_before_anything_is_measured(tmp_path: Path) -> No
     assert "1 of 10 routes are dead: route-7 answered 503 in place of 200" in ran.stdout + ran.stderr
     (trial,) = trials(results(Bench(program).run_directory())).values()
     assert trial["load"] is None
+
+
+def test_idle_connections_ask_for_no_route(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    plan = tmp_path / "plan.yaml"
+    text = PLAN.format(systems="envoy", topology="{routes: 3}", more="")
+    plan.write_text(text.replace("active: 4, connections: 5, rate: 300/s", "active: 0, connections: 50"))
+    bench.start(plan).wait(LIMIT_S)
+    (trial,) = trials(results(bench.run_directory())).values()
+    assert trial["load"]["connections"]["held"]["established"] == 50
+    # The proof has asked for each route; that is not the load's.
+    assert trial["reached"]["routes_reached"] == 0
+    codes = {reason["code"] for reason in trial["validity"]["reasons"]}
+    assert not {code for code in codes if code.startswith(("plan.", "system."))}, codes

@@ -105,6 +105,10 @@ def test_no_rule_is_without_a_case_here():
         pytest.param(late(1_000), id="late by the bound"),
         pytest.param(replace(GOOD, own_gauge=OwnGauge(250, 250)), id="the system's own count"),
         pytest.param(
+            replace(GOOD, counts=TrialCounts(0, 0, 0, 0), facts=TrialFacts(reached=Reached(9, 0, 9, 0))),
+            id="nothing that asks for a route",
+        ),
+        pytest.param(
             replace(load(connections__churned=5), own_gauge=OwnGauge(240, 270)), id="connections on their way"
         ),
         pytest.param(

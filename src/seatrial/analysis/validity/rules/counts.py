@@ -73,7 +73,8 @@ def counts_disagree(evidence: TrialEvidence) -> Reason | None:
 def routes_missed(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial in which not every route was exercised."""
     reached, completed = evidence.facts.reached, evidence.counts.generator_completed
-    if reached is None or reached.routes_reached is None or completed is None or evidence.state != COMPLETED:
+    # A plan may hold idle connections only, which ask for nothing.
+    if reached is None or reached.routes_reached is None or not completed or evidence.state != COMPLETED:
         return None
     routes, seen = reached.routes, reached.routes_reached
     if seen >= routes:
