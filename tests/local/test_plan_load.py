@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.runs import Bench, results, trials
-from tests.support.systems import installed
+from tests.support.systems import require
+
+from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,16 +110,18 @@ def test_a_trial_does_not_wait_for_an_interval(tmp_path: Path) -> None:
     assert trial["load"]["requests"]["completed"] == SENT
 
 
-def test_every_proxy_counts_what_comes_and_goes_to_the_last_request(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", SYSTEMS)
+def test_every_kind_counts_what_comes_and_goes_to_the_last_request(tmp_path: Path, kind: str) -> None:
     """Connections that are closed before they sent anything, others that are opened anew all the time, and TLS."""
+    require(kind)
     words = "  rate: 200/s\n  connections: 50\n  requests_per_connection: 7\n  tls: true"
     plan = PLAN.format(load=words).replace("\n  connections: 3\n", "\n")
     bench = Bench(tmp_path)
     path = tmp_path / "plan.yaml"
-    path.write_text(plan.replace("[direct, envoy, nginx]", f"[{', '.join(installed())}]"))
+    path.write_text(plan.replace("[direct, envoy, nginx]", f"[{kind}]"))
     bench.start(path).wait(LIMIT_S)
-    for label, trial in trials(results(bench.run_directory())).items():
-        counts = trial["counts"]
-        assert trial["load"]["requests"]["completed"] == SENT
-        assert {count for count in counts.values() if count is not None} == {SENT}, (label, counts)
-        assert label == "direct" or counts["system_requests"] == SENT
+    (trial,) = trials(results(bench.run_directory())).values()
+    counts = trial["counts"]
+    assert trial["load"]["requests"]["completed"] == SENT
+    assert {count for count in counts.values() if count is not None} == {SENT}, counts
+    assert kind == "direct" or counts["system_requests"] == SENT

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.members import processes_of
+from tests.support.systems import require
 
 from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import proc, sockets
@@ -108,13 +109,9 @@ class Taken:
 
 
 def made(kind: str) -> System:
-    """A system of a kind with its default options, not started; skips, with what is missing, where it is not here."""
-    system = SYSTEMS[kind]().create()
-    try:
-        system.version()
-    except EnvironmentFault as fault:
-        pytest.skip(f"{fault.what}: {fault.next_step}")
-    return system
+    """A system of a kind with its default options, not started."""
+    require(kind)
+    return SYSTEMS[kind]().create()
 
 
 def launch_in(tmp_path: Path, upstream: Endpoint, label: str, place: Place | None = None) -> Launch:

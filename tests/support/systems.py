@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import pytest
 
 from seatrial.errors import EnvironmentFault
 from seatrial.systems.registry import SYSTEMS
 
 
-def installed() -> list[str]:
-    """The kinds whose programs are here; which are not is said by the tests of each."""
-    found = []
-    for kind, options in SYSTEMS.items():
-        with suppress(EnvironmentFault):
-            options().create().version()
-            found.append(kind)
-    return found
+def require(kind: str) -> None:
+    """Skip the test, with what is missing and how to get it, where the program of this kind is not here."""
+    try:
+        SYSTEMS[kind]().create().version()
+    except EnvironmentFault as fault:
+        pytest.skip(f"{fault.what}: {fault.next_step}")

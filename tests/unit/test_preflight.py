@@ -202,3 +202,27 @@ def test_checking_a_load_imports_no_models():
     program = "import sys, seatrial.preflight.load, seatrial.preflight.needs, seatrial.machine.facts\n"
     program += "sys.exit(bool({'pydantic', 'pydantic_core', 'yaml', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_each_proxy_keeps_a_connection_to_each_service_and_the_origin_listens_on_every_endpoint():
+    text = """
+name: a
+systems: [envoy: {proxies: 4, concurrency: 2}]
+topology: {routes: 3000, endpoints: 2}
+origin: {processes: PROCESSES}
+load: {rate: 1k/s, active: 600}
+phases: {measure: 1 s}
+"""
+    machine = dataclasses.replace(LARGE, nofile_hard=20_000)
+
+    def found(processes: int):
+        plan = parse_plan(text.replace("PROCESSES", str(processes)), "a.yaml")
+        return {finding.code: finding for finding in check_cases(compile_cases(plan), machine)}
+
+    # 3,000 services x 4 proxies x 2 threads = 24,000 connections are kept, beside the 600.
+    origin = found(1)["descriptors-origin"]
+    assert origin.severity == "refuse"
+    assert "600 active + 24000 kept to the services + 6255 reserved = 30855 descriptors" in origin.text
+    assert "`origin: {processes: 3}`" in origin.remedy
+    assert found(3)["descriptors-origin"].severity == "ok"
+    assert "2 x 600 active (each goes on to the origin) + 24000 kept" in found(3)["descriptors-proxy"].text

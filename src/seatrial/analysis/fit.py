@@ -58,13 +58,13 @@ def fit(points: Sequence[tuple[Mapping[str, float], float]]) -> Fit | None:
 
     Variables that do not move are left out. None where none moves, or there are too few points for an interval.
     """
-    import numpy as np
-    from scipy.stats import t
-
     names = [name for name in points[0][0] if len({point[name] for point, _ in points}) > 1] if points else []
     freedom = len(points) - len(names) - 1
     if not names or freedom < 1:
         return None
+    import numpy as np
+    from scipy.special import stdtrit
+
     # In parts of their largest value, columns of connections and of bytes are alike to the solver.
     scales = np.array([max(abs(point[name]) for point, _ in points) for name in names])
     columns = np.array([[point[name] for name in names] for point, _ in points]) / scales
@@ -75,7 +75,7 @@ def fit(points: Sequence[tuple[Mapping[str, float], float]]) -> Fit | None:
         return None
     squares = float(((figures - design @ solution) ** 2).sum())
     errors = np.sqrt(np.diag(np.linalg.inv(design.T @ design)) * squares / freedom)
-    reach = errors * t.ppf((1 + CONFIDENCE) / 2, freedom)
+    reach = errors * stdtrit(freedom, (1 + CONFIDENCE) / 2)
     slopes = {
         name: Slope(
             float(solution[at] / scale),
@@ -90,7 +90,7 @@ def fit(points: Sequence[tuple[Mapping[str, float], float]]) -> Fit | None:
 def _lack_of_fit_p(
     points: Sequence[tuple[Mapping[str, float], float]], squares: float, parameters: int
 ) -> float | None:
-    from scipy.stats import f
+    from scipy.special import fdtrc
 
     cases: defaultdict[tuple[float, ...], list[float]] = defaultdict(list)
     for point, figure in points:
@@ -104,7 +104,7 @@ def _lack_of_fit_p(
         # Repeats that are all equal leave what rounding leaves.
         size = sum(figure**2 for _, figure in points)
         return 1.0 if lacking <= ROUNDING * size else 0.0
-    return float(f.sf((lacking / of_shape) / (pure / of_repeats), of_shape, of_repeats))
+    return float(fdtrc(of_shape, of_repeats, (lacking / of_shape) / (pure / of_repeats)))
 
 
 def straight_up_to(points: Sequence[tuple[float, float]]) -> float | None:

@@ -25,11 +25,20 @@ def needs_of_case(case: Case) -> Needs:
         proxy_processes=options.proxy_processes,
         proxy_bytes_per_connection=options.bytes_per_connection,
         origin_processes=case.origin.processes,
+        pools=_pools(case),
+        endpoints=case.topology.endpoints_in_all,
         destinations=options.proxies if isinstance(options, ProxyOptions) else 1,
         workers=case.load.workers,
         sources=_addresses(case.load.sources),
         tls=case.load.tls is not None,
     )
+
+
+def _pools(case: Case) -> int:
+    options, services = case.system.options, case.topology.services_in_all
+    if services == 1 or not isinstance(options, ProxyOptions):
+        return 0
+    return services * options.proxies * options.pools_each
 
 
 def _length(body: int | str) -> int:

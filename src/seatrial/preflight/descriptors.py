@@ -53,8 +53,8 @@ def _workers(needs: Needs, machine: Machine) -> Finding:
 
 
 def _proxy(needs: Needs, machine: Machine) -> Finding:
-    total = needs.held + 2 * needs.active
-    parts = f"{needs.held} held + 2 x {needs.active} active (each goes on to the origin)"
+    total = needs.held + needs.active + needs.upstream
+    parts = f"{needs.held} held + 2 x {needs.active} active (each goes on to the origin){_pools(needs)}"
     processes = _processes_needed(total, machine)
     remedy = f"`proxies: {processes}`, a fleet (or for nginx `worker_processes: {processes}`)"
     # To the members of a fleet connections are dealt in turns.
@@ -64,33 +64,51 @@ def _proxy(needs: Needs, machine: Machine) -> Finding:
 
 
 def _origin(needs: Needs, processes: int, machine: Machine) -> Finding:
-    total = needs.active if needs.proxied else needs.connections
-    parts = f"{needs.active} active" if needs.proxied else f"{needs.held} held + {needs.active} active"
-    remedy = f"`origin: {{processes: {_processes_needed(total, machine)}}}`"
-    return _shared("descriptors-origin", "origin", (total, parts, processes, remedy), machine)
+    total = needs.upstream if needs.proxied else needs.connections
+    parts = (
+        f"{needs.active} active{_pools(needs)}"
+        if needs.proxied
+        else f"{needs.held} held + {needs.active} active"
+    )
+    # Each process listens on every one of them.
+    reserve = RESERVE + needs.endpoints - 1
+    remedy = f"`origin: {{processes: {_processes_needed(total, machine, reserve)}}}`"
+    return _shared(
+        "descriptors-origin", "origin", (total, parts, processes, remedy), machine, reserve=reserve
+    )
+
+
+def _pools(needs: Needs) -> str:
+    return f" + {needs.pools} kept to the services" if needs.pools else ""
 
 
 def _shared(
-    code: str, role: str, want: tuple[int, str, int, str], machine: Machine, *, is_uneven: bool = True
+    code: str,
+    role: str,
+    want: tuple[int, str, int, str],
+    machine: Machine,
+    *,
+    is_uneven: bool = True,
+    reserve: int = RESERVE,
 ) -> Finding:
     """Check connections that several processes of one role share."""
     total, parts, processes, remedy = want
     spread = SPREAD if processes > 1 and is_uneven else 1.0
-    each = math.ceil(total * spread / processes) + RESERVE
+    each = math.ceil(total * spread / processes) + reserve
     uneven = f" x {SPREAD} (uneven)" if is_uneven else ""
     share = f"{uneven} / {processes} processes" if processes > 1 else ""
-    text = f"each {role} process needs {parts}{share} + {RESERVE} reserved = {each} descriptors"
+    text = f"each {role} process needs {parts}{share} + {reserve} reserved = {each} descriptors"
     if each <= machine.nofile_hard:
         return Finding(code, "ok", f"{text} of {machine.nofile_hard}")
-    most = int((machine.nofile_hard - RESERVE) * processes / spread)
+    most = int((machine.nofile_hard - reserve) * processes / spread)
     kernel = f"sysctl -w fs.nr_open={each}, then " if each > machine.nr_open else ""
     raise_it = f"{kernel}raise the hard limit of open files to {each} (`LimitNOFILE=` or `--ulimit nofile=`)"
     text = f"{text}, but its hard limit is {machine.nofile_hard}"
     return Finding(code, "refuse", text, f"{raise_it}; or {remedy}; or plan for {most} connections at most")
 
 
-def _processes_needed(total: int, machine: Machine) -> int:
-    return math.ceil(total * SPREAD / max(1, machine.nofile_hard - RESERVE))
+def _processes_needed(total: int, machine: Machine, reserve: int = RESERVE) -> int:
+    return math.ceil(total * SPREAD / max(1, machine.nofile_hard - reserve))
 
 
 def _whole_machine(needs: Needs, machine: Machine) -> Finding:

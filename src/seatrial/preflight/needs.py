@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Needs:
     """One load. None is "as many as it takes": for ``sources`` addresses of loopback, for ``workers`` processes.
 
-    ``origin_processes`` None means that whatever serves the load is not ours to check.
+    ``origin_processes`` None means that whatever serves the load is not ours to check. ``pools`` are the sets of idle
+    connections that proxies keep to services, where there are several; each has one at least once it was used.
     """
 
     held: int = 0
@@ -24,6 +25,8 @@ class Needs:
     workers: int | None = None
     sources: int | None = None
     destinations: int = 1
+    pools: int = 0
+    endpoints: int = 1
     loopback: bool = True
     tls: bool = False
     listen: tuple[tuple[str, int], ...] = ()
@@ -36,4 +39,9 @@ class Needs:
     @property
     def pairs(self) -> int:
         """Return the pairs of sockets on this machine: an active connection goes on from the proxy to the origin."""
-        return self.connections + (self.active if self.proxied else 0)
+        return self.connections + (self.upstream if self.proxied else 0)
+
+    @property
+    def upstream(self) -> int:
+        """Return the connections from the proxies to the origin: one for each that is active, and those kept idle."""
+        return self.active + self.pools

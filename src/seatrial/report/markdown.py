@@ -21,6 +21,7 @@ from seatrial.report.table import (
     RESULT_COLUMNS,
     count_rows,
     ours_lines,
+    resource_rows,
     result_rows,
     set_aside_lines,
 )
@@ -58,7 +59,8 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _ours(summary)
     yield from _balance(summary)
     yield "\n## What the systems used\n"
-    yield from _table([column.heading for column in RESOURCE_COLUMNS], _cells(RESOURCE_COLUMNS, rows))
+    headings = [column.heading for column in RESOURCE_COLUMNS]
+    yield from _table(headings, _cells(RESOURCE_COLUMNS, resource_rows(summary)))
     yield "\n## Do the counts agree?\n"
     yield from _table(COUNT_HEADINGS, count_rows(summary))
     yield "\n## Environment\n"

@@ -63,6 +63,7 @@ RESOURCE_COLUMNS = (
     Column("cpu_per_1000", "Cores per 1,000 requests/s"),
     Column("memory", "System memory (MB)"),
     Column("memory_per_connection", "Memory per connection (kB)"),
+    Column("to_clients", "Sent to clients (MB/s)"),
 )
 
 # Of the texts that ``count_rows`` returns.
@@ -83,6 +84,11 @@ def result_rows(summary: RunSummary) -> tuple[Row, ...]:
             rows.append(_no_baseline(ordered[0]))
         rows += [_row(case, first=has_baseline and case is ordered[0]) for case in ordered]
     return tuple(rows)
+
+
+def resource_rows(summary: RunSummary) -> tuple[Row, ...]:
+    """Return the rows of cases that were to be measured: a baseline that is missing has used nothing."""
+    return tuple(row for row in result_rows(summary) if row.state != UNMEASURED)
 
 
 def ours_lines(summary: RunSummary) -> tuple[str, ...]:
@@ -238,6 +244,7 @@ _CELLS: dict[str, Callable[[CaseSummary], str]] = {
     "cpu_per_1000": _spread("system_cpu_cores_per_1000_per_s", ".3f"),
     "memory": _memory,
     "memory_per_connection": _spread("system_memory_bytes_per_connection", ",.1f", KILOBYTE),
+    "to_clients": _spread("received_bytes_per_s", ",.2f", MEGABYTE),
 }
 
 

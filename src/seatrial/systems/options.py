@@ -48,6 +48,11 @@ class ProxyOptions(SystemOptions):
         return 1
 
     @property
+    def pools_each(self) -> int:
+        """How many sets of idle connections one proxy keeps to each service: its workers do not share them."""
+        return self.processes_each
+
+    @property
     def proxy_processes(self) -> int:
         """Those of all proxies."""
         return self.proxies * self.processes_each

@@ -159,6 +159,14 @@ def _memory(trial: TrialSummary) -> float | None:
     return None if found is None else found.memory_bytes_max
 
 
+def _received(trial: TrialSummary) -> float | None:
+    return (
+        trial.load.bytes.received_in_window / trial.load.window_s
+        if trial.load and trial.load.window_s
+        else None
+    )
+
+
 _READ: dict[str, Callable[[TrialSummary], float | None]] = {
     **{name: _latency(name) for name in ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")},
     "achieved_per_s": lambda trial: None if trial.load is None else trial.load.rate_per_s.achieved,
@@ -166,6 +174,7 @@ _READ: dict[str, Callable[[TrialSummary], float | None]] = {
     "generator_cpu_cores": _cpu("generator"),
     "origin_cpu_cores": _cpu("origin"),
     "system_memory_bytes": _memory,
+    "received_bytes_per_s": _received,
     "system_cpu_cores_per_1000_per_s": lambda trial: trial.resources.system_cpu_cores_per_1000_per_s,
     "system_memory_bytes_per_connection": lambda trial: trial.resources.system_memory_bytes_per_connection,
 }

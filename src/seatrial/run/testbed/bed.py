@@ -11,7 +11,7 @@ from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
 from seatrial.plan.cases import Case
 from seatrial.record.events import TrialCounts, TrialFacts
-from seatrial.run.testbed.proof import ANSWER_LIMIT_S, Answer, prove
+from seatrial.run.testbed.proof import DELAY_MAX_S, prove
 from seatrial.run.testbed.reached import reached
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
@@ -38,7 +38,8 @@ class Testbed:
     system: System
     origin: Origin
     label: str
-    answer: Answer = field(default_factory=Answer)
+    answers_with: int = 200
+    delay_s: float = 0.0
     topology_plan: TopologyPlan = field(default_factory=TopologyPlan)
     topology: Topology = NOWHERE
     certified_for: tuple[str, ...] | None = None
@@ -53,7 +54,8 @@ class Testbed:
         origin = registry.create_origin(case.origin, origin_seed)
         options = case.system.options
         made = cls(options.create(), origin, case.system.label, proxied=options.proxied)
-        made.answer = Answer(case.origin.status, max(ANSWER_LIMIT_S, case.load.timeout_s))
+        delay = case.origin.delay
+        made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
         made.topology_plan = case.topology
         if (tls := case.load.tls) is not None:
             made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
@@ -72,8 +74,8 @@ class Testbed:
         self.topology = expand(self.topology_plan, upstreams)
         launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
-        if self.proxied:
-            await prove(self.topology, self.endpoints, self.answer)
+        if self.proxied and self.delay_s <= DELAY_MAX_S:
+            await prove(self.topology, self.endpoints, self.answers_with)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
@@ -104,11 +106,16 @@ class Testbed:
         )
         facts = TrialFacts(
             drained_before_start=self.drained,
-            missing=counters_before.missing,
+            missing=(*counters_before.missing, *self._not_proven()),
             uncounted=tuple(uncounted),
             reached=None if origin is None else reached(self.topology, origin_before, origin),
         )
         return counts, facts
+
+    def _not_proven(self) -> tuple[str, ...]:
+        if not self.proxied or self.delay_s <= DELAY_MAX_S:
+            return ()
+        return ("whether every route was live before the load: the origin's delay is too long to ask",)
 
     async def cool_down(self, limit_s: float) -> bool:
         """Wait until no connection is left; return whether that came. A system that has failed has none."""

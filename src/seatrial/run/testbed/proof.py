@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import ssl
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ CONNECTIONS = 16
 """How many ask at a time: enough for a proxy that is far away, and no load on one that is near."""
 
 ANSWER_LIMIT_S = 5.0
+DELAY_MAX_S = 1.0
+"""Of an origin that thinks for longer than this nobody can say in time whether it will answer: it is not asked."""
 
 LIVE_LIMIT_S, AGAIN_S = 10.0, 0.2
 """A system is ready before this begins; some still spread what they have read to their workers."""
@@ -39,51 +42,50 @@ class Dead:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a live route answers: the origin's status, and within which time."""
-
-    status: int = 200
-    within_s: float = ANSWER_LIMIT_S
-
-
-async def prove(topology: Topology, endpoints: Sequence[Endpoint], answer: Answer) -> None:
-    """Ask for every route through every endpoint until each has answered as the origin does.
+async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) -> None:
+    """Ask for every route through every endpoint until each has answered with the origin's status.
 
     Raises ``SystemFault`` that names the routes which do not, so long after all were asked once as ``LIVE_LIMIT_S``.
+    Called off, it ends with the requests that are under way.
     """
     left = [(route, endpoint) for endpoint in endpoints for route in topology.routes]
     deadline_s = None
-    while left:
-        dead = await asyncio.to_thread(_ask_all, left, answer)
-        deadline_s = deadline_s or time.monotonic() + LIVE_LIMIT_S
-        if dead and time.monotonic() > deadline_s:
-            raise _fault(dead, len(topology.routes), endpoints)
-        left = [(one.route, one.endpoint) for one in dead]
-        if left:
-            await asyncio.sleep(AGAIN_S)
+    given_up = threading.Event()
+    try:
+        while left:
+            dead = await asyncio.to_thread(_ask_all, left, status, given_up)
+            deadline_s = deadline_s or time.monotonic() + LIVE_LIMIT_S
+            if dead and time.monotonic() > deadline_s:
+                raise _fault(dead, len(topology.routes), endpoints)
+            left = [(one.route, one.endpoint) for one in dead]
+            if left:
+                await asyncio.sleep(AGAIN_S)
+    finally:
+        given_up.set()
 
 
-def _ask_all(asked: Sequence[tuple[Route, Endpoint]], answer: Answer) -> list[Dead]:
+def _ask_all(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threading.Event) -> list[Dead]:
     shares = [tuple(islice(asked, first, None, CONNECTIONS)) for first in range(min(CONNECTIONS, len(asked)))]
     with ThreadPoolExecutor(len(shares)) as pool:
-        return [dead for found in pool.map(lambda share: _ask(share, answer), shares) for dead in found]
+        found = pool.map(lambda share: _ask(share, status, given_up), shares)
+        return [dead for share in found for dead in share]
 
 
-def _ask(asked: Sequence[tuple[Route, Endpoint]], answer: Answer) -> list[Dead]:
+def _ask(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threading.Event) -> list[Dead]:
     """Ask one after another, over one connection to each endpoint."""
     connections: dict[Endpoint, http.client.HTTPConnection] = {}
     dead = []
     try:
         for route, endpoint in asked:
-            connection = connections.setdefault(endpoint, _connection(endpoint, answer.within_s))
+            if given_up.is_set():
+                break
+            connection = connections.setdefault(endpoint, _connection(endpoint))
             try:
                 connection.request("GET", route.prefix, headers={"Host": route.authority})
                 response = connection.getresponse()
                 response.read()
-                if response.status != answer.status:
-                    what = f"answered {response.status} in place of {answer.status}"
-                    dead.append(Dead(route, endpoint, what))
+                if response.status != status:
+                    dead.append(Dead(route, endpoint, f"answered {response.status} in place of {status}"))
             except (OSError, http.client.HTTPException) as error:
                 # It connects anew with the next request.
                 connection.close()
@@ -94,11 +96,11 @@ def _ask(asked: Sequence[tuple[Route, Endpoint]], answer: Answer) -> list[Dead]:
     return dead
 
 
-def _connection(endpoint: Endpoint, limit_s: float) -> http.client.HTTPConnection:
+def _connection(endpoint: Endpoint) -> http.client.HTTPConnection:
     if endpoint.ca is None:
-        return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=limit_s)
+        return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=ANSWER_LIMIT_S)
     context = ssl.create_default_context(cafile=endpoint.ca)
-    return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=limit_s, context=context)
+    return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=ANSWER_LIMIT_S, context=context)
 
 
 def _fault(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> SystemFault:

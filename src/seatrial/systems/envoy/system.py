@@ -48,6 +48,11 @@ class EnvoyOptions(ProxyOptions):
     kind: Literal["envoy"] = "envoy"
     concurrency: Processes = Field(1, description="Worker threads of each Envoy.", examples=[1, 4])
 
+    @property
+    def pools_each(self) -> int:
+        """One for each of its threads."""
+        return self.concurrency
+
     def dialect(self) -> EnvoyDialect:
         """Return how one is configured and asked."""
         return EnvoyDialect(self)

@@ -45,6 +45,11 @@ class HaproxyOptions(ProxyOptions):
     kind: Literal["haproxy"] = "haproxy"
     nbthread: Processes = Field(1, description="Threads of each HAProxy.", examples=[1, 4])
 
+    @property
+    def pools_each(self) -> int:
+        """One for each of its threads."""
+        return self.nbthread
+
     def dialect(self) -> HaproxyDialect:
         """Return how one is configured and asked."""
         return HaproxyDialect(self)

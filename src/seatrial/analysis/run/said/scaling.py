@@ -48,7 +48,11 @@ def _memory(trial: TrialSummary) -> float | None:
 
 
 def _sent(trial: TrialSummary) -> float | None:
-    return trial.load.bytes.received / trial.load.window_s if trial.load and trial.load.window_s else None
+    return (
+        trial.load.bytes.received_in_window / trial.load.window_s
+        if trial.load and trial.load.window_s
+        else None
+    )
 
 
 def _bytes(value: float) -> str:
