@@ -12,6 +12,7 @@ from tests.support.extended import extended, run
 from tests.support.members import processes_of
 from tests.support.program import wait_until
 from tests.support.runs import Bench, results, trials
+from tests.support.systems import single
 
 from seatrial.errors import EnvironmentFault
 from seatrial.machine import proc, sockets
@@ -20,7 +21,6 @@ from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.nginx.system import NginxOptions
-from seatrial.topology.expand import single
 
 if TYPE_CHECKING:
     from pathlib import Path

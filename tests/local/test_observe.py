@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from tests.support.members import processes_of
+from tests.support.systems import single
 
 from seatrial.machine import throttling as cgroup
 from seatrial.machine.address import Endpoint
@@ -26,7 +27,6 @@ from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sam
 from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy.system import EnvoyOptions
-from seatrial.topology.expand import single
 
 if TYPE_CHECKING:
     from pathlib import Path

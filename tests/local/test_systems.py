@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.members import processes_of
-from tests.support.systems import require
+from tests.support.systems import require, single
 
 from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import proc, sockets
@@ -30,7 +30,6 @@ from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.haproxy.system import HaproxyOptions
 from seatrial.systems.nginx.system import NginxOptions
 from seatrial.systems.registry import SYSTEMS
-from seatrial.topology.expand import single
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +157,9 @@ def test_requests_are_counted_exactly(tmp_path: Path, upstream: Endpoint, kind: 
             assert system.failure() is None
         finally:
             await system.stop()
+        # What it has counted outlives it, however often it is asked to end.
+        await system.stop()
+        assert (await system.counters()).requests == 210
 
     asyncio.run(trial())
 
@@ -342,7 +344,8 @@ def test_version_names_the_program_itself(kind: str) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from seatrial.topology.expand import single
+from seatrial.topology.expand import expand
+from seatrial.topology.options import TopologyPlan
 from seatrial.systems.base import Launch
 from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
@@ -353,7 +356,7 @@ async def main():
     directory = Path(sys.argv[1])
     for system, label in ((EnvoyOptions().create(), "envoy"), (NginxOptions(worker_processes=2).create(), "nginx")):
         upstream = Endpoint("127.0.0.1", 9)
-        await system.start(Launch(directory, directory, single((upstream,)), 100, ThisMachine(), label))
+        await system.start(Launch(directory, directory, expand(TopologyPlan(), (upstream,)), 100, ThisMachine(), label))
         print(*(ref.pid for member in system.members() for ref in member.processes), end=" ")
     print(flush=True)
     await asyncio.sleep(300)

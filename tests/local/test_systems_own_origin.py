@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 from tests.support.members import processes_of
+from tests.support.systems import single
 
 from seatrial.machine import proc
 from seatrial.machine.address import Endpoint
@@ -21,7 +22,7 @@ from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.nginx.system import NginxOptions
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.registry import create_origin
-from seatrial.topology.expand import NOWHERE, single
+from seatrial.topology.expand import NOWHERE
 
 if TYPE_CHECKING:
     from pathlib import Path

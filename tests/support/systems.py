@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from seatrial.errors import EnvironmentFault
+from seatrial.machine.address import Endpoint
 from seatrial.systems.registry import SYSTEMS
+from seatrial.topology.expand import Topology, expand
+from seatrial.topology.options import TopologyPlan
 
 
 def require(kind: str) -> None:
@@ -14,3 +19,8 @@ def require(kind: str) -> None:
         SYSTEMS[kind]().create().version()
     except EnvironmentFault as fault:
         pytest.skip(f"{fault.what}: {fault.next_step}")
+
+
+def single(endpoints: Sequence[Endpoint]) -> Topology:
+    """The topology of one route to one service of these endpoints."""
+    return expand(TopologyPlan(endpoints=len(endpoints)), endpoints)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.window import NANOSECONDS
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -55,10 +53,7 @@ def own_gauge(samples: Iterable[SystemSample], window: Window | None) -> OwnGaug
 
 
 def _inside(samples: Iterable[SystemSample], window: Window | None) -> list[SystemSample]:
-    if window is None:
-        return []
-    start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
-    return [sample for sample in samples if start_s <= sample.at_s <= end_s]
+    return [] if window is None else [sample for sample in samples if window.holds(sample.at_s)]
 
 
 def _use(member: str, looks: Sequence[SystemSample]) -> MemberUse:

@@ -23,8 +23,9 @@ from seatrial.units import format_duration
 from seatrial.workload.profile import length_s, parse_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
 
 ROUNDING = 1e-9
@@ -99,16 +100,17 @@ def parse_plan(source: str, name: str) -> Plan:
     plan, mistakes = decode(reshape(root, problems))
     problems.extend(mistakes)
     if plan is not None and not problems:
-        problems.extend(_impossible_topology(plan, root) or _impossible_load(plan, root))
+        cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
+        problems.extend(_impossible_topology(cases, root) or _impossible_load(plan, cases, root))
     if plan is None or problems:
         raise PlanFileError(name, source, problems)
     return plan
 
 
-def _impossible_topology(plan: Plan, root: Map) -> list[Problem]:
+def _impossible_topology(cases: Sequence[Case], root: Map) -> list[Problem]:
     """Return what does not fit of the first topology that does not, be it that one case has it."""
     where = root.entries["topology"].key if "topology" in root.entries else root.span
-    for case in compile_cases(plan.model_copy(update={"systems": plan.systems[:1]})):
+    for case in cases:
         try:
             case.topology.check()
         except ValueError as error:
@@ -137,9 +139,8 @@ def _impossible_topology(plan: Plan, root: Map) -> list[Problem]:
     return []
 
 
-def _impossible_load(plan: Plan, root: Map) -> Iterator[Problem]:
+def _impossible_load(plan: Plan, cases: Sequence[Case], root: Map) -> Iterator[Problem]:
     """Yield what the reader of the options refuses of a load whose values are right, each by itself."""
-    cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
     where = root.entries["load"].key if "load" in root.entries else root.span
     lasts_s = length_s(parse_profile(plan.load.profile)) if plan.load.profile else 0.0
     if lasts_s > plan.phases.measure_s * (1 + ROUNDING):

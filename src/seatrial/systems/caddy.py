@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, Literal
 
 from seatrial.machine.processes.programs import Program
-from seatrial.schema.fields import Processes
-from seatrial.schema.quantities import COUNT, Quantity
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.exposition import matching, parse_exposition
-from seatrial.systems.options import ProxyOptions
+from seatrial.systems.options import GoProxyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,19 +28,10 @@ INGRESS = "ingress"
 _LONG = "24h"
 
 
-class CaddyOptions(ProxyOptions):
+class CaddyOptions(GoProxyOptions):
     """Caddy, started as a process of this machine."""
 
-    # 7 KB of goroutines and buffers, which the collector lets double before it collects.
-    bytes_per_connection: ClassVar[int] = 16_384
-
     kind: Literal["caddy"] = "caddy"
-    gomaxprocs: Processes = Field(
-        1, description="CPUs that each Caddy uses at once (GOMAXPROCS).", examples=[1, 4]
-    )
-    keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
-        512, description="Idle connections to the origin that each Caddy keeps open.", examples=[512]
-    )
 
     def dialect(self) -> CaddyDialect:
         """Return how one is configured and asked."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from seatrial.schema.fields import Model, Processes
+from seatrial.schema.quantities import COUNT, Quantity
 
 if TYPE_CHECKING:
     from seatrial.systems.base import System
@@ -69,3 +70,17 @@ class ProxyOptions(SystemOptions):
         if self.proxies == 1:
             return Proxy(self.dialect())
         return Fleet(tuple(Proxy(self.dialect()) for _ in range(self.proxies)))
+
+
+class GoProxyOptions(ProxyOptions):
+    """The options of proxies that are written in Go: net/http serves, and asks on."""
+
+    # 7 KB of goroutines and buffers, which the collector lets double before it collects.
+    bytes_per_connection: ClassVar[int] = 16_384
+
+    gomaxprocs: Processes = Field(
+        1, description="CPUs that each proxy uses at once (GOMAXPROCS).", examples=[1, 4]
+    )
+    keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
+        512, description="Idle connections to the origin that each proxy keeps open.", examples=[512]
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.workload.requests import expand as texts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -72,19 +74,10 @@ def expand(plan: TopologyPlan, endpoints: Sequence[Endpoint]) -> Topology:
         Service(f"service-{number}", tuple(endpoints[number * each : (number + 1) * each]))
         for number in range(plan.services_in_all)
     )
+    hosts = texts(plan.hosts) if plan.hosts else (None,) * plan.routes
+    prefixes = texts(plan.paths) if plan.paths else ("/",) * plan.routes
     routes = tuple(
-        Route(
-            name=f"route-{number}",
-            host=f"route-{number}.example.com" if plan.hosts else None,
-            prefix=f"/route-{number}/" if plan.paths else "/",
-            service=services[number % len(services)],
-        )
-        for number in range(plan.routes)
+        Route(f"route-{number}", host, prefix, services[number % len(services)])
+        for number, (host, prefix) in enumerate(zip(hosts, prefixes, strict=True))
     )
     return Topology(routes, services)
-
-
-def single(endpoints: Sequence[Endpoint]) -> Topology:
-    """Return the topology of one route to one service."""
-    service = Service("service-0", tuple(endpoints))
-    return Topology((Route("route-0", None, "/", service),), (service,))

@@ -28,6 +28,10 @@ class Window:
         """Its length in seconds."""
         return (self.end_ns - self.start_ns) / NANOSECONDS
 
+    def holds(self, at_s: float) -> bool:
+        """Return whether a moment, in seconds of the same clock, lies within it."""
+        return self.start_ns / NANOSECONDS <= at_s <= self.end_ns / NANOSECONDS
+
     def before(self, frames: Iterable[Frame]) -> list[Frame]:
         """Return the frames that were over when the window began."""
         return [frame for frame in frames if frame.end_ns <= self.start_ns + EDGE_NS]

@@ -132,7 +132,7 @@ def _undecided(verdict: Verdict) -> list[Reason]:
 
 
 def _spreads(trials: Sequence[TrialSummary]) -> dict[str, Spread]:
-    found = {name: spread_of(read(trial) for trial in trials) for name, read in _READ.items()}
+    found = {name: spread_of(read(trial) for trial in trials) for name, read in READ.items()}
     return {name: spread for name, spread in found.items() if spread is not None}
 
 
@@ -167,7 +167,7 @@ def _received(trial: TrialSummary) -> float | None:
     )
 
 
-_READ: dict[str, Callable[[TrialSummary], float | None]] = {
+READ: dict[str, Callable[[TrialSummary], float | None]] = {
     **{name: _latency(name) for name in ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")},
     "achieved_per_s": lambda trial: None if trial.load is None else trial.load.rate_per_s.achieved,
     "system_cpu_cores": _cpu("system"),
@@ -178,3 +178,4 @@ _READ: dict[str, Callable[[TrialSummary], float | None]] = {
     "system_cpu_cores_per_1000_per_s": lambda trial: trial.resources.system_cpu_cores_per_1000_per_s,
     "system_memory_bytes_per_connection": lambda trial: trial.resources.system_memory_bytes_per_connection,
 }
+"""The figures of one trial by name; None is "not known of this one"."""

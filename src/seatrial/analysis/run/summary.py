@@ -11,7 +11,7 @@ from seatrial.analysis.resources import roles_of, trial_resources
 from seatrial.analysis.run.attempts import divided, uneven, without_retries
 from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
-from seatrial.analysis.run.said.answers import answers_of
+from seatrial.analysis.run.said.answers import answers_of, by_system
 from seatrial.analysis.run.said.scaling import growth_of
 from seatrial.analysis.run.said.sentences import sentence_of, state_of
 from seatrial.analysis.run.series import from_start, trial_series
@@ -84,12 +84,9 @@ def _attempts_by_system(cases: Sequence[CaseSummary]) -> dict[str, list[TrialSum
 
 
 def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
-    by_label: dict[str, list[CaseSummary]] = {}
-    for case in cases:
-        by_label.setdefault(case.case.system, []).append(case)
     return tuple(
         SystemSummary(label, own[0].case.kind, state_of(own), sentence_of(label, own))
-        for label, own in by_label.items()
+        for label, own in by_system(cases).items()
     )
 
 

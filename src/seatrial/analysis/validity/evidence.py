@@ -196,8 +196,7 @@ def _looks_in(reader: RunReader, trial: int, window: Window | None) -> list[Host
     """Return the looks at the machine within the window."""
     if window is None:
         return []
-    start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
-    return [sample for sample in reader.host_samples(trial) if start_s <= sample.at_s <= end_s]
+    return [sample for sample in reader.host_samples(trial) if window.holds(sample.at_s)]
 
 
 def _are_apart(seen: Sequence[HostSample]) -> bool:

@@ -117,9 +117,9 @@ class Proxy:
 
     async def stop(self) -> None:
         """End it, after a last reading; some can still be counted exactly then."""
-        if self._process is None:
+        if self._process is None or self._last is not None:
             return
-        before = self._last or await self._try_to_read() or Counters(time.monotonic(), {})
+        before = await self._try_to_read() or Counters(time.monotonic(), {})
         self._refs = ()
         await self._process.stop(STOP_LIMIT_S)
         self._last = await self._try_to_read() or before

@@ -108,7 +108,7 @@ def _share(load: LoadResult) -> float:
 
 def _latencies(cases: Sequence[CaseSummary], *, planned_baseline: bool) -> str:
     baselines = {case.case.variables: case for case in cases if case.case.kind == UNPROXIED}
-    proxied = _by_system(case for case in cases if case.case.kind != UNPROXIED)
+    proxied = by_system(case for case in cases if case.case.kind != UNPROXIED)
     if not baselines or not proxied:
         return _absolute(cases, proxied, planned_baseline=planned_baseline)
     parts, less_believed = [], False
@@ -139,8 +139,8 @@ def _absolute(
         else "the plan has no system `direct`"
     )
     without = f" ({why}, so what a proxy adds is not known)" if proxied else ""
-    by_system = _by_system(cases)
-    return f"{listed([f'{label} has {_seen(own)}' for label, own in by_system.items()])}{without}{_repeats(cases)}."
+    systems = by_system(cases)
+    return f"{listed([f'{label} has {_seen(own)}' for label, own in systems.items()])}{without}{_repeats(cases)}."
 
 
 def _seen(cases: Sequence[CaseSummary]) -> str:
@@ -208,7 +208,7 @@ def _repeats(cases: Sequence[CaseSummary], *, less_believed: bool = False) -> st
 
 
 def _costs(cases: Sequence[CaseSummary]) -> str:
-    proxied = _by_system(case for case in cases if case.case.kind != UNPROXIED)
+    proxied = by_system(case for case in cases if case.case.kind != UNPROXIED)
     cores = _each(proxied, "system_cpu_cores_per_1000_per_s", lambda value: f"{value:.3f}", "cores")
     memory = _each(
         proxied,
@@ -239,7 +239,8 @@ def _each(systems: dict[str, list[CaseSummary]], key: str, text: Callable[[float
     return listed(parts)
 
 
-def _by_system(cases: Iterable[CaseSummary]) -> dict[str, list[CaseSummary]]:
+def by_system(cases: Iterable[CaseSummary]) -> dict[str, list[CaseSummary]]:
+    """Return the cases of each system, by its label, in their order."""
     found: dict[str, list[CaseSummary]] = {}
     for case in cases:
         found.setdefault(case.case.system, []).append(case)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.fit import fit, straight_up_to
+from seatrial.analysis.run.cases import READ
 from seatrial.analysis.run.labels import UNPROXIED, value_text
 from seatrial.analysis.run.model import Growth
+from seatrial.analysis.run.said.answers import by_system
 from seatrial.analysis.wording import listed, plural
 from seatrial.units import format_us
 
@@ -15,44 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from seatrial.analysis.fit import Fit, Slope
-    from seatrial.analysis.run.model import CaseSummary, TrialSummary
+    from seatrial.analysis.run.model import CaseSummary
 
 KILOBYTE, MEGABYTE = 1_000, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Something that may grow: how it is read of a trial, named, and written."""
+    """Something that may grow: its name, the ``key`` of what is read of a trial, and how it is written."""
 
     name: str
+    key: str
     unit: str
-    read: Callable[[TrialSummary], float | None]
     text: Callable[[float], str]
-
-
-def _latency(name: str) -> Callable[[TrialSummary], float | None]:
-    def read(trial: TrialSummary) -> float | None:
-        return getattr(trial.load.latency_us, name) if trial.load and trial.load.latency_us.count else None
-
-    return read
-
-
-def _cores(trial: TrialSummary) -> float | None:
-    system = trial.resources.role("system")
-    return None if system is None else system.cpu_cores_mean
-
-
-def _memory(trial: TrialSummary) -> float | None:
-    system = trial.resources.role("system")
-    return None if system is None else system.memory_bytes_max
-
-
-def _sent(trial: TrialSummary) -> float | None:
-    return (
-        trial.load.bytes.received_in_window / trial.load.window_s
-        if trial.load and trial.load.window_s
-        else None
-    )
 
 
 def _bytes(value: float) -> str:
@@ -63,13 +40,13 @@ def _bytes(value: float) -> str:
 
 
 FIGURES = (
-    Figure("p50", "us", _latency("p50"), format_us),
-    Figure("p99", "us", _latency("p99"), format_us),
-    Figure("CPU", "cores", _cores, lambda value: f"{value:.3g} cores"),
-    Figure("memory", "bytes", _memory, _bytes),
-    Figure("sent to clients", "bytes/s", _sent, lambda value: f"{_bytes(value)}/s"),
+    Figure("p50", "p50", "us", format_us),
+    Figure("p99", "p99", "us", format_us),
+    Figure("CPU", "system_cpu_cores", "cores", lambda value: f"{value:.3g} cores"),
+    Figure("memory", "system_memory_bytes", "bytes", _bytes),
+    Figure("sent to clients", "received_bytes_per_s", "bytes/s", lambda value: f"{_bytes(value)}/s"),
 )
-# Of how many of a variable a cost is told, so that it is a number that a person can use.
+# Of how many of a variable a cost is given, so that it is a number that a person can use.
 _UNITS: Mapping[str, tuple[float, str]] = {
     "rate": (1_000, "1,000 requests/s"),
     "connections": (1_000, "1,000 connections"),
@@ -86,10 +63,7 @@ _OF_ONE = {("memory", "connections"): (1, "connection")}
 
 def growth_of(cases: Iterable[CaseSummary]) -> tuple[Growth, ...]:
     """Return what can be said of each system and figure, from trials without a doubt; nothing where nothing moves."""
-    found: dict[str, list[CaseSummary]] = {}
-    for case in cases:
-        if case.case.kind != UNPROXIED:
-            found.setdefault(case.case.system, []).append(case)
+    found = by_system(case for case in cases if case.case.kind != UNPROXIED)
     grown = (_growth(system, own, figure) for system, own in found.items() for figure in FIGURES)
     return tuple(growth for growth in grown if growth is not None)
 
@@ -99,7 +73,7 @@ def _growth(system: str, cases: Sequence[CaseSummary], figure: Figure) -> Growth
         (dict(case.case.variables), value)
         for case in cases
         for trial in case.trials
-        if not trial.validity.reasons and (value := figure.read(trial)) is not None
+        if not trial.validity.reasons and (value := READ[figure.key](trial)) is not None
     ]
     plane = fit(points)
     if plane is None:
