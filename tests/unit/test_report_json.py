@@ -167,6 +167,23 @@ TRIAL = {
     "members": [
         {"member": str, "connections_min": MAYBE_INT, "connections_max": MAYBE_INT, "requests": MAYBE_INT}
     ],
+    "disturbances": [
+        {
+            "number": int,
+            "done": str,
+            "at_s": NUMBER,
+            "took_s": MAYBE,
+            "start_s": NUMBER,
+            "end_s": NUMBER,
+            "held_lost": int,
+            "dropped": int,
+            "requests": dict,
+            "status": dict,
+            "errors": dict,
+            "latency_us": dict,
+            "service_time_us": dict,
+        }
+    ],
     "counts": dict.fromkeys(
         ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests"), MAYBE_INT
     ),

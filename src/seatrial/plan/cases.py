@@ -12,6 +12,7 @@ from seatrial.plan.model.variables import VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from seatrial.plan.model.during import DisturbancePlan
     from seatrial.plan.model.load import LoadPlan
     from seatrial.plan.model.plan import PhasePlan, Plan
     from seatrial.plan.model.target import SystemPlan
@@ -60,6 +61,11 @@ class Case:
     def phases(self) -> PhasePlan:
         """How long the parts of a trial take."""
         return self.plan.phases
+
+    @property
+    def disturbances(self) -> tuple[DisturbancePlan, ...]:
+        """What is done to the system while it is measured; nothing where there is no proxy."""
+        return self.plan.during if self.system.options.proxied else ()
 
     @property
     def ramp_s(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from seatrial import units
@@ -77,7 +77,10 @@ def _latency(what: str) -> Metric:
     )
 
 
-METRICS: Mapping[str, Metric] = {
+DURING = "during_"
+"""Before a metric's name: it is of the window of a disturbance, of each the worst."""
+
+_WHOLE: Mapping[str, Metric] = {
     "p50": _latency("median"),
     "p75": _latency("75th percentile"),
     "p90": _latency("90th percentile"),
@@ -91,6 +94,12 @@ METRICS: Mapping[str, Metric] = {
         units.parse_count,
         "requests of the measure window without an answer as expected: unanswered and unexpected ones, those of idle "
         "connections too; and connections that could not be opened",
+        raised=True,
+    ),
+    "dropped": Metric(
+        "",
+        units.parse_count,
+        "requests of the measure window that were sent and got no answer: timed out, failed, or in flight at the end",
         raised=True,
     ),
     "unanswered": Metric(
@@ -114,6 +123,32 @@ METRICS: Mapping[str, Metric] = {
     ),
     "proxy_cpu_cores": Metric("cores", _read_number, "mean CPU of the proxy over the measure window"),
     "proxy_memory": Metric("bytes", units.parse_size_bytes, "largest memory of the proxy over the trial"),
+}
+
+# Of a window of its own, an achieved part is not known: schedules are of the whole.
+_OF_WINDOWS = (
+    "p50",
+    "p75",
+    "p90",
+    "p99",
+    "p999",
+    "max",
+    "mean",
+    "errors",
+    "dropped",
+    "unanswered",
+    "unexpected",
+)
+
+METRICS: Mapping[str, Metric] = {
+    **_WHOLE,
+    **{
+        f"{DURING}{name}": replace(
+            _WHOLE[name],
+            meaning=f"`{name}` in the window of each disturbance (`during`), of which the worst counts",
+        )
+        for name in _OF_WINDOWS
+    },
 }
 
 _OBJECTIVE = re.compile(r"\s*(\S+?)\s*(<=|>=|==|<|>|=|!=)\s*(.*?)\s*")

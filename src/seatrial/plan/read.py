@@ -15,6 +15,7 @@ from seatrial.plan.load_options import load_anywhere
 from seatrial.plan.model.words import of_a_plan
 from seatrial.plan.scale import parse_scale, scaled
 from seatrial.plan.written.decode import decode
+from seatrial.plan.written.during import impossible_disturbances
 from seatrial.plan.written.forms import describe, reshape
 from seatrial.plan.written.rules import broken_rules
 from seatrial.plan.yaml.problems import PlanFileError, Problem, Span, refusal
@@ -102,6 +103,7 @@ def parse_plan(source: str, name: str) -> Plan:
     if plan is not None and not problems:
         cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
         problems.extend(_impossible_topology(cases, root) or _impossible_load(plan, cases, root))
+        problems.extend(impossible_disturbances(plan, cases, root))
     if plan is None or problems:
         raise PlanFileError(name, source, problems)
     return plan

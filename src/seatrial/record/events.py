@@ -110,6 +110,26 @@ class SystemSampled:
 
 
 @dataclass(frozen=True, slots=True)
+class DisturbanceStarted:
+    """A trial's system is disturbed, for the ``number``-th time, counting from 1; ``words`` say how."""
+
+    trial: int
+    number: int
+    words: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DisturbanceEnded:
+    """What was to be done is done; ``asked`` requests were made for it beside the load."""
+
+    trial: int
+    number: int
+    at_s: float
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialCounts:
     """Requests over the whole trial (warm-up too), as each side counted them; None is "it does not know"."""
 
@@ -196,6 +216,8 @@ Event = (
     | ProcessSampled
     | HostSampled
     | SystemSampled
+    | DisturbanceStarted
+    | DisturbanceEnded
     | TrialEnded
     | Noted
     | RunEnded

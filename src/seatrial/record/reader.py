@@ -154,6 +154,18 @@ class RunReader:
             for row, end_s in zip(found, ends, strict=False)
         )
 
+    def disturbances(self, trial: int) -> tuple[rows.RecordedDisturbance, ...]:
+        """Return what was done to the system of a trial while it was measured, in order."""
+        return self._rows.read(
+            lambda row: rows.RecordedDisturbance(
+                row["number"], row["words"], row["started_s"], row["ended_s"], row["asked"]
+            ),
+            "disturbances",
+            "WHERE trial = ? ORDER BY number",
+            trial,
+            trial=trial,
+        )
+
     def account(self, trial: int) -> LoadAccount | None:
         """Return what is known of a trial's load beside its frames; None where it never began, or cannot be read."""
         found = self._rows.read(account_of, "loads", "WHERE trial = ?", trial, trial=trial)

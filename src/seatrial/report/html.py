@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seatrial.report import balance
+from seatrial.report import balance, disturbances
 from seatrial.report.charts import charts
 from seatrial.report.charts.series import typical_trial
 from seatrial.report.doubts import doubted_text, doubts
@@ -72,6 +72,9 @@ def render_html(summary: RunSummary) -> str:
         ours=ours_lines(summary),
         growth_heading=GROWTH,
         growth=[growth.sentence for growth in summary.growth],
+        disturbances_heading=disturbances.HEADING,
+        disturbance_columns=disturbances.COLUMNS,
+        disturbances=disturbances.disturbance_rows(summary),
         balance_heading=balance.HEADING,
         balance=balance.balance_lines(summary),
         count_headings=COUNT_HEADINGS,

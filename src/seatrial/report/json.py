@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.analysis.run.objectives import unit_of
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
+from seatrial.report.disturbances import disturbance_documents
 
 if TYPE_CHECKING:
     from seatrial.analysis.reasons import Validity
@@ -111,6 +112,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "counts": asdict(trial.counts),
         "reached": None if trial.facts.reached is None else asdict(trial.facts.reached),
         "members": [asdict(use) for use in trial.members],
+        "disturbances": disturbance_documents(trial.disturbed),
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},
             "system_cpu_cores_per_1000_per_s": trial.resources.system_cpu_cores_per_1000_per_s,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.report import balance
+from seatrial.report import balance, disturbances
 from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import (
     DOUBTS,
@@ -55,6 +55,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield "\n## Results\n"
     rows = result_rows(summary)
     yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
+    yield from _disturbances(summary)
     yield from _growth(summary)
     yield from _ours(summary)
     yield from _balance(summary)
@@ -104,6 +105,13 @@ def _growth(summary: RunSummary) -> Iterator[str]:
     if summary.growth:
         yield f"\n{GROWTH}\n"
         yield from (f"- {_plain(growth.sentence)}" for growth in summary.growth)
+
+
+def _disturbances(summary: RunSummary) -> Iterator[str]:
+    rows = disturbances.disturbance_rows(summary)
+    if rows:
+        yield f"\n{disturbances.HEADING}\n"
+        yield from _table(disturbances.COLUMNS, rows)
 
 
 def _balance(summary: RunSummary) -> Iterator[str]:

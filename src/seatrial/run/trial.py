@@ -153,7 +153,7 @@ async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()
-        activities = activities_of(Setting(plan, testbed.endpoints, desk.record, watch.watch_generators))
+        activities = activities_of(Setting(plan, testbed, desk.record, watch.watch_generators))
         ended_early = await _conduct(plan, desk, watch, activities)
         counts, facts = await testbed.counts(sum(activity.completed for activity in activities))
         # Nobody comes after a trial that was ended early.

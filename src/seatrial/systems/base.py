@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Counters, OriginCounts
+    from seatrial.systems.disturbance import Disturbable
     from seatrial.topology.expand import Topology
 
 
@@ -73,8 +74,14 @@ class System(Protocol):
     def members(self) -> tuple[Member, ...]:
         """Return those that it consists of right now, with the processes to sample; empty where nothing runs."""
 
+    def proxies(self) -> tuple[Disturbable, ...]:
+        """Return those of it that may be disturbed, in the order of their numbers; empty where there are none."""
+
     def failure(self) -> str | None:
-        """Say how the system has failed since it started, or None. Cheap: may be asked every interval."""
+        """Say how the system has failed since it started, or None. Cheap: may be asked every interval.
+
+        What was disturbed on purpose has not failed.
+        """
 
     def version(self) -> BinaryInfo | None:
         """Return the program in use, or None where there is none. May be asked before the start."""

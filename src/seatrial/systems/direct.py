@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
     from seatrial.machine.members import Member
     from seatrial.systems.base import Launch
+    from seatrial.systems.disturbance import Disturbable
 
 _MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
 
@@ -58,6 +59,10 @@ class DirectSystem:
         return await within(limit_s, self._is_empty)
 
     def members(self) -> tuple[Member, ...]:
+        """Return nothing: there is no proxy."""
+        return ()
+
+    def proxies(self) -> tuple[Disturbable, ...]:
         """Return nothing: there is no proxy."""
         return ()
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from seatrial.schema.fields import Model, Processes
 from seatrial.schema.quantities import COUNT, Quantity
+from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
 
 if TYPE_CHECKING:
     from seatrial.systems.base import System
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 class SystemOptions(Model):
     """The options of one kind of system; each kind has ``kind``, a Literal with its word as the default.
 
-    ``proxied`` is whether a proxy stands before the origin, ``bytes_per_connection`` its user memory of one connection.
+    ``proxied`` is whether a proxy stands before the origin, ``disturbances`` what may be done to it while it is
+    measured, ``bytes_per_connection`` its user memory of one connection.
     """
 
     proxied: ClassVar[bool] = True
+    disturbances: ClassVar[frozenset[Action]] = frozenset()
     bytes_per_connection: ClassVar[int]
 
     @property
@@ -36,6 +39,8 @@ class SystemOptions(Model):
 
 class ProxyOptions(SystemOptions):
     """The options of a kind of proxy that runs on this machine, alone or as a fleet."""
+
+    disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY
 
     proxies: Processes = Field(
         1,
@@ -75,6 +80,7 @@ class ProxyOptions(SystemOptions):
 class GoProxyOptions(ProxyOptions):
     """The options of proxies that are written in Go: net/http serves, and asks on."""
 
+    disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION
     # 7 KB of goroutines and buffers, which the collector lets double before it collects.
     bytes_per_connection: ClassVar[int] = 16_384
 

@@ -53,11 +53,17 @@ class TraefikDialect(Dialect):
         self._routers = len(launch.topology.routes)
         routes = launch.directory / f"{launch.label}-routes.yml"
         static = launch.directory / f"{launch.label}.yml"
-        routes.write_text(json.dumps(self._routes(launch), indent=2) + "\n")
+        # In one step: a Traefik that watches would read half a file, and serve nothing of the other half.
+        written = routes.with_suffix(".new")
+        written.write_text(json.dumps(self._routes(launch), indent=2) + "\n")
+        written.replace(routes)
         static.write_text(json.dumps(_static(ports, str(routes)), indent=2) + "\n")
         # Traefik has no way of checking a configuration but to start.
         environment = {"GOMAXPROCS": str(self._options.gomaxprocs)}
         return Prepared((f"--configfile={static}",), None, environment)
+
+    async def reload(self, pid: int, status: Address) -> None:
+        """Do nothing: it watches the file with its routes, and has begun when that was written."""
 
     async def is_live(self, status: Address) -> bool:
         """Return whether it answers, and has taken every route."""

@@ -64,14 +64,15 @@ NOWHERE = Topology((), ())
 """That of an origin, which passes nothing on."""
 
 
-def expand(plan: TopologyPlan, endpoints: Sequence[Endpoint]) -> Topology:
-    """Return the topology over ``plan.endpoints_in_all`` endpoints, dealt to the services in runs.
+def expand(plan: TopologyPlan, endpoints: Sequence[Endpoint], run: int | None = None) -> Topology:
+    """Return the topology over endpoints that are dealt to the services in runs, ``plan.endpoints`` of each.
 
-    Route number r leads to service number r modulo their number.
+    A ``run`` that is longer keeps some in hand, so that a service keeps its own when it is given more. Route number r
+    leads to service number r modulo their number.
     """
-    each = plan.endpoints
+    length, each = run or plan.endpoints, plan.endpoints
     services = tuple(
-        Service(f"service-{number}", tuple(endpoints[number * each : (number + 1) * each]))
+        Service(f"service-{number}", tuple(endpoints[number * length : number * length + each]))
         for number in range(plan.services_in_all)
     )
     hosts = texts(plan.hosts) if plan.hosts else (None,) * plan.routes

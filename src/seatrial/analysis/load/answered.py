@@ -11,6 +11,8 @@ Poisson arrivals is not the nominal rate, and does not count as lost what was un
 *Unanswered*: the rest of the intended: never sent for want of a free connection, timed out, failed, or in flight when
 the load ended.
 
+*Dropped*: those of the unanswered that were sent.
+
 *Unexpected*: an answer with another status than was said to be expected (any of 2xx where nothing was said: a redirect
 is not followed), or with another header or body than was said.
 
@@ -52,7 +54,12 @@ STATUSES_NAMED_LIMIT = 4
 
 def unanswered(load: LoadResult) -> int:
     """Return how many requests of the window got no answer."""
-    return load.requests.unsent + load.requests.timed_out + load.requests.failed + load.requests.in_flight
+    return load.requests.unsent + dropped(load)
+
+
+def dropped(load: LoadResult) -> int:
+    """Return how many requests were sent and are known to have got no answer."""
+    return load.requests.timed_out + load.requests.failed + load.requests.in_flight
 
 
 def unexpected_answers(load: LoadResult) -> int:

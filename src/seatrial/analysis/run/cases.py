@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.load.decoded import Buckets
     from seatrial.analysis.load.ours import Parts
+    from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Direction
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective
 
@@ -61,10 +62,14 @@ def case_summary(
 def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measured]:
     proxied, timeout_s = case.kind != UNPROXIED, case.document["load"].get("timeout_s")
     return [
-        Measured(trial.load, trial.resources, proxied, timeout_s)
+        Measured(trial.load, trial.resources, proxied, timeout_s, _windows(trial))
         for trial in trials
         if trial.load is not None
     ]
+
+
+def _windows(trial: TrialSummary) -> tuple[LoadResult, ...]:
+    return () if trial.disturbed is None else tuple(window.load for window in trial.disturbed.windows)
 
 
 def _of_each_code(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

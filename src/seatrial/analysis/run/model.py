@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.fit import Fit
     from seatrial.analysis.load.distribution import Distribution, Percentiles
+    from seatrial.analysis.load.disturbed import DisturbedLoad
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.members import MemberUse
     from seatrial.analysis.reasons import Reason, Validity
@@ -80,6 +81,7 @@ class TrialSummary:
     series: TrialSeries
     failure: str | None = None
     members: tuple[MemberUse, ...] = ()
+    disturbed: DisturbedLoad | None = None
     facts: TrialFacts = field(default_factory=TrialFacts)
 
     @property

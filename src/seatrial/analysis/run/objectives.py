@@ -6,10 +6,10 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.analysis.load.answered import error_count, unanswered, unexpected_of_held
+from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.metrics import METRICS
+from seatrial.plan.metrics import DURING, METRICS
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ LATENCY_METRICS = (*QUANTILES, "max", "mean")
 class Measured:
     """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy.
 
-    ``timeout_s`` None is unknown.
+    ``timeout_s`` None is unknown. ``windows`` are those of the disturbances that the system had.
     """
 
     load: LoadResult
     resources: TrialResources
     proxied: bool = True
     timeout_s: float | None = None
+    windows: tuple[LoadResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _with_needed(outcome: Outcome, trials: Sequence[Measured]) -> Outcome:
 
 AS_EXPECTED = RecordedObjective("answers are as expected", "unexpected", "==", 0)
 """What holds of every case unless its plan has an objective on errors of its own: nobody asks for a page of errors."""
-_ON_ERRORS = ("errors", "unexpected")
+_ON_ERRORS = ("errors", "unexpected", f"{DURING}errors", f"{DURING}unexpected")
 
 
 def _implicit(objectives: Sequence[RecordedObjective], trials: Sequence[Measured]) -> tuple[Outcome, ...]:
@@ -180,6 +181,7 @@ def _of_proxy(
 _READ: dict[str, Callable[[Measured], float | None]] = {
     **{name: _latency(name) for name in LATENCY_METRICS},
     "errors": lambda trial: error_count(trial.load),
+    "dropped": lambda trial: dropped(trial.load),
     "unanswered": lambda trial: unanswered(trial.load) + trial.load.connections.held_unanswered,
     "unexpected": lambda trial: trial.load.answers.unexpected + unexpected_of_held(trial.load),
     "achieved": _achieved,
@@ -190,10 +192,39 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
 
 def unit_of(metric: str) -> str:
     """Return the unit of a metric's values and thresholds."""
+    metric = metric.removeprefix(DURING)
     return "us" if metric in LATENCY_METRICS else _UNITS.get(metric, "count")
 
 
 def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
+    if not objective.metric.startswith(DURING):
+        return _outcome_of(objective, trials)
+    if not any(trial.windows for trial in trials):
+        # What has no proxy is not disturbed.
+        is_unknown = any(trial.proxied for trial in trials)
+        return Outcome(objective, (None,) * len(trials), held=None, unknown=is_unknown)
+    return replace(_outcome_of(*_in_worst_window(objective, trials)), objective=objective)
+
+
+def _in_worst_window(
+    objective: RecordedObjective, trials: Sequence[Measured]
+) -> tuple[RecordedObjective, list[Measured]]:
+    """Return an objective on windows as one on loads, those of each trial's worst window."""
+    plain = replace(objective, metric=objective.metric.removeprefix(DURING))
+    sign = 1 if _is_upper_bound(plain) else -1
+
+    def badness(trial: Measured) -> tuple[int, float]:
+        value = metric_value(plain.metric, trial)
+        return _lost(plain, trial), sign * (0.0 if value is None else value)
+
+    worst = []
+    for trial in trials:
+        windows = [replace(trial, load=load, windows=()) for load in trial.windows]
+        worst.append(max(windows, key=badness) if windows else trial)
+    return plain, worst
+
+
+def _outcome_of(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
     values = tuple(metric_value(objective.metric, trial) for trial in trials)
     known = [value for value in values if value is not None]
     if any(
@@ -247,6 +278,8 @@ def _holds_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> 
 
     Docs: ``docs/concepts/doubts.md``, with the counterexamples that each condition is there for.
     """
+    if objective.metric.startswith(DURING):
+        objective, trials = _in_worst_window(objective, trials)
     metric = METRICS.get(objective.metric)
     if metric is None or not metric.raised or not _is_upper_bound(objective):
         return False

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.load.disturbed import DisturbedLoad, disturbed
 from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
@@ -46,6 +47,10 @@ class TrialEvidence:
     Of the whole trial: ``unfinished`` is requests that were sent and never completed, ``answers_other`` are the answers
     of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters; its members should have
     like parts of the requests where those ``are_spread`` over the connections.
+
+    What a system is like once it was ``disturbed`` on purpose is a result: ``held``, ``active``, ``own_gauge`` and
+    ``members`` are of the time before. ``asked_beside`` requests were made to see that a disturbance was done, which
+    may or may not have been counted.
     """
 
     state: str
@@ -61,10 +66,17 @@ class TrialEvidence:
     own_gauge: OwnGauge | None = None
     members: tuple[MemberUse, ...] = ()
     requests_are_spread: bool = True
+    disturbed: DisturbedLoad | None = None
+    asked_beside: int = 0
     steal_fraction: float | None = None
     cpu: CpuShares | None = None
     drivers: tuple[str, ...] = ()
     known_reasons: tuple[Reason, ...] = ()
+
+    @property
+    def steady(self) -> LoadResult | None:
+        """The load until anything was done to its system; None where there was no such time."""
+        return self.load if self.disturbed is None else self.disturbed.steady
 
 
 def evidence_of(
@@ -80,19 +92,26 @@ def evidence_of(
     load = _load(account, frames, window, merge)
     looks = _looks_in(reader, trial.trial, window)
     system_samples = reader.system_samples(trial.trial)
+    disturbances = reader.disturbances(trial.trial)
+    parts = None
+    if disturbances and account is not None and load is not None and window is not None:
+        parts = disturbed(account, frames, window, disturbances, merge)
+    calm = window if parts is None else parts.calm
     return TrialEvidence(
         state=trial.state,
         load=load,
         failure=trial.failure,
-        held=gauge_in(frames, window, "held", case.held),
-        active=gauge_in(frames, window, "active", case.active if case.sends else 0),
+        held=gauge_in(frames, calm, "held", case.held),
+        active=gauge_in(frames, calm, "active", case.active if case.sends else 0),
         counts=_counts(trial.counts, frames),
         unfinished=unanswered(frames) + _begun(account, frames),
         answers_other=answered_other(frames),
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
-        own_gauge=own_gauge(system_samples, window),
-        members=members_in(system_samples, window),
+        own_gauge=own_gauge(system_samples, calm),
+        members=members_in(system_samples, calm),
+        disturbed=parts,
+        asked_beside=sum(one.asked for one in disturbances),
         requests_are_spread=case.document["load"].get("reuse") != "mru",
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(reader, trial.trial, looks),

@@ -104,6 +104,10 @@ class GuardedProcess:
             return f"the guard of {self.command.name} (process {self._guard.pid}) was killed"
         return None
 
+    def may_end(self) -> None:
+        """Take it for no failure when the program ends from here on: somebody has asked it to."""
+        self._stopping = True
+
     async def wait(self, timeout_s: float) -> int:
         """Wait until the program ends by itself and return its exit status, negative for a signal.
 

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from seatrial import limits
 from seatrial.plan.metrics import Comparison
+from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.target import SystemPlan
 from seatrial.plan.model.variables import VARIABLES, VariableName
@@ -92,6 +93,12 @@ class Plan(Model):
     vary: tuple[Variable, ...] = ()
     load: LoadPlan = Field(LoadPlan(), description="What the workers do to the system.")
     phases: PhasePlan = Field(description="How long the parts of a trial take.")
+    during: tuple[DisturbancePlan, ...] = Field(
+        (),
+        max_length=limits.MAX_DISTURBANCES,
+        description="What is done to the proxies while they are measured, in order of time.",
+        examples=["[{at: 10 s, do: reload}]"],
+    )
     repeat: Annotated[int, Quantity(COUNT, 1, limits.MAX_REPEAT)] = Field(
         3, description="Trials of each case, in randomised order.", examples=[3]
     )

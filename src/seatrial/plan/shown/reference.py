@@ -58,6 +58,9 @@ def _sections(schema: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(definitions["TlsPlan"]["properties"], (), definitions)
     yield f"\n### `delay` as a mapping\n\n{definitions['DelayPlan']['description']}\n"
     yield from _table(definitions["DelayPlan"]["properties"], (), definitions)
+    during = definitions["DisturbancePlan"]
+    yield f"\n## `during`\n\n{schema['properties']['during']['description']} Each is a mapping:\n"
+    yield from _table(during["properties"], during["required"], definitions)
     yield f"\n## `vary`\n\n{schema['properties']['vary']['description']}\n"
     yield from _table(schema["properties"]["vary"]["properties"], (), definitions)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seatrial import limits
 from seatrial.plan.metrics import COMPARISONS, METRICS
 from seatrial.plan.model import plan as model
+from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.schema.fields import Model, model_fields, quantity_of
@@ -37,7 +38,7 @@ def json_schema() -> dict[str, Any]:
     origin = definitions["OriginPlan"]["properties"]
     origin["delay"] = _delay(origin["delay"])
     _readable_defaults(schema["properties"], model.Plan)
-    for of in (LoadPlan, TlsPlan, OriginPlan, model.PhasePlan, DelayPlan):
+    for of in (LoadPlan, TlsPlan, OriginPlan, model.PhasePlan, DisturbancePlan, DelayPlan):
         _readable_defaults(definitions[of.__name__]["properties"], of)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}
 

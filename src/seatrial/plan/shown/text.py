@@ -29,6 +29,7 @@ def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
     blocks = [
         _columns(_head(plan)),
         *(f"{name}\n{_columns(_section(section, plan))}" for name, section in _sections(plan)),
+        *_during(plan),
         f"cases\n{_columns(_case_row(case) for case in cases)}",
         f"as single loads, where {ADDRESS} is the system's\n{_columns(_commands(cases))}",
         f"limits\n{_columns((f'  {name}', str(value)) for name, value in named_limits().items())}",
@@ -44,6 +45,7 @@ def schedule_text(plan: Plan, cases: Sequence[Case]) -> str:
     )
     blocks = [
         _columns(_head(plan)),
+        *_during(plan),
         f"cases\n{_columns(_case_row(case) for case in cases)}",
         f"order\n{textwrap.indent(textwrap.fill(order, ORDER_COLUMNS, break_on_hyphens=False), '  ')}",
         _columns(_sums(plan, cases)),
@@ -57,6 +59,12 @@ def _head(plan: Plan) -> Iterator[Sequence[str]]:
     yield "seed", str(plan.seed)
     for objective in plan.objectives:
         yield "objective", objective.text
+
+
+def _during(plan: Plan) -> Iterator[str]:
+    rows = ((f"  {format_duration(one.at_s)}", one.words) for one in plan.during)
+    if plan.during:
+        yield f"during (from the start of the measure phase)\n{_columns(rows)}"
 
 
 def _sections(plan: Plan) -> Iterator[tuple[str, Model]]:

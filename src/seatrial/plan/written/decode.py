@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from seatrial.plan.model import plan as model
+from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.written.forms import describe
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
@@ -34,6 +35,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("load",): LoadPlan,
     ("load", "tls"): TlsPlan,
     ("phases",): model.PhasePlan,
+    ("during",): DisturbancePlan,
     **{("systems", "options", kind): options for kind, options in SYSTEMS.items()},
 }
 

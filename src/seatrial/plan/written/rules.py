@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial import units
 from seatrial.limits import MAX_CASES, MAX_TRIALS
+from seatrial.plan.metrics import DURING
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
@@ -31,6 +32,7 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     yield from _nothing_to_use(root, varied)
     yield from _delay_and_timeout(root)
     yield from _proxies_of_objectives(root)
+    yield from _windows_of_nobody(root)
     yield from _too_many(root, varied)
 
 
@@ -203,6 +205,15 @@ def _proxies_of_objectives(root: Map) -> Iterator[Problem]:
         ):
             text = f"`{item.text.split()[0]}` is of a proxy, and this plan has none"
             yield Problem(item.span, text, f"{_proxied_kinds()} among the `systems`")
+
+
+def _windows_of_nobody(root: Map) -> Iterator[Problem]:
+    """Yield objectives on what comes of disturbances where there are none."""
+    objectives = root.get("objectives")
+    for item in objectives.items if isinstance(objectives, List) and "during" not in root.entries else ():
+        if isinstance(item, Scalar) and item.text.strip().startswith(DURING):
+            text = f"`{item.text.split()[0]}` is of disturbances, and this plan has none"
+            yield Problem(item.span, text, "`during`, such as `during: [{at: 10 s, do: reload}]`")
 
 
 def _kinds(systems: List) -> list[str]:

@@ -149,6 +149,18 @@ def _(event: events.SystemSampled, _: str) -> Row:
 
 
 @_row.register
+def _(event: events.DisturbanceStarted, _: str) -> Row:
+    statement = "INSERT INTO disturbances (trial, number, words, started_s) VALUES (?, ?, ?, ?)"
+    return statement, (event.trial, event.number, event.words, event.at_s)
+
+
+@_row.register
+def _(event: events.DisturbanceEnded, _: str) -> Row:
+    statement = "UPDATE disturbances SET ended_s = ?, asked = ? WHERE trial = ? AND number = ?"
+    return statement, (event.at_s, event.asked, event.trial, event.number)
+
+
+@_row.register
 def _(event: events.Noted, now_utc: str) -> Row:
     statement = "INSERT INTO journal (at_utc, author, trial, text) VALUES (?, ?, ?, ?)"
     return statement, (now_utc, event.author, event.trial, event.text)

@@ -126,6 +126,20 @@ class RecordedPhase:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedDisturbance:
+    """Something that was done to the system of a trial; ``ended_s`` is None where that was not done.
+
+    ``asked`` is how many requests were made beside the load to see that it was.
+    """
+
+    number: int
+    words: str
+    started_s: float
+    ended_s: float | None
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
     """What was done when, and by whom."""
 

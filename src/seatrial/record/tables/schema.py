@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Written to `PRAGMA user_version`; a reader refuses a record of another version.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -67,6 +67,11 @@ CREATE TABLE counts (
     trial INTEGER PRIMARY KEY, generator_completed INTEGER, system_requests INTEGER,
     system_upstream_requests INTEGER, origin_requests INTEGER
 );
+CREATE TABLE disturbances (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, number INTEGER NOT NULL, words TEXT NOT NULL,
+    started_s REAL NOT NULL, ended_s REAL, asked INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX disturbances_of_trial ON disturbances (trial);
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, author TEXT NOT NULL, trial INTEGER, text TEXT NOT NULL
 );

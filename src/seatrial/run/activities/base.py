@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from seatrial.record.events import Event
     from seatrial.run.agenda import TrialPlan
     from seatrial.run.ending import Ending
+    from seatrial.systems.base import Origin, System
+    from seatrial.topology.options import TopologyPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,40 @@ class Activity(Protocol):
         """How many requests were answered to it, once it is closed: system and origin have counted them, too."""
 
 
+class Bed(Protocol):
+    """What the activities of a trial may do to what stands while it runs.
+
+    What changes the system returns how many requests it made itself, to see that the change is there: systems and
+    origin have counted them, or have refused them.
+    """
+
+    @property
+    def system(self) -> System:
+        """The system under test."""
+
+    @property
+    def origin(self) -> Origin:
+        """The target service behind it."""
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where the system takes requests."""
+
+    async def change_topology(self, changed: Callable[[TopologyPlan], TopologyPlan]) -> int:
+        """Have every proxy serve another topology than now, and return once all of its routes are live."""
+
+    async def swap_certificate(self) -> int:
+        """Have every proxy show another certificate, and return once each does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What the activities of one trial are made from.
 
-    ``endpoints`` is where the system takes requests, ``record`` takes events of this trial, and ``watch_generators``
-    has processes sampled which make load, by their ids.
+    ``record`` takes events of this trial, and ``watch_generators`` has processes sampled which make load, by their ids.
     """
 
     trial: TrialPlan
-    endpoints: tuple[Endpoint, ...]
+    bed: Bed
     record: Callable[[Event], None]
     watch_generators: Callable[[Iterable[int]], None]

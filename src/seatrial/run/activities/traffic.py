@@ -134,7 +134,7 @@ def traffic_of(setting: Setting) -> Traffic:
         record(LoadStarted(trial.order, asked, hellos))
 
     return Traffic(
-        load_options(trial.case, setting.endpoints, derive(trial.seed, "arrivals")).spec(),
+        load_options(trial.case, setting.bed.endpoints, derive(trial.seed, "arrivals")).spec(),
         on_frame=lambda frame: record(FrameRecorded(trial.order, frame)),
         on_started=on_started,
         on_ended=lambda driven, cost: record(LoadEnded(trial.order, driven, cost)),

@@ -10,8 +10,9 @@ from typing import Self, TypeVar
 from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
 from seatrial.plan.cases import Case
+from seatrial.plan.model.during import DisturbancePlan, topologies
 from seatrial.record.events import TrialCounts, TrialFacts
-from seatrial.run.testbed.proof import DELAY_MAX_S, prove
+from seatrial.run.testbed.proof import DELAY_MAX_S, gone, prove, shown
 from seatrial.run.testbed.reached import reached
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
@@ -44,9 +45,14 @@ class Testbed:
     topology: Topology = NOWHERE
     certified_for: tuple[str, ...] | None = None
     proxied: bool = True
+    during: tuple[DisturbancePlan, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     drained: bool = False
     _before: tuple[Counters, OriginCounts] | None = None
+    _upstreams: tuple[Endpoint, ...] = ()
+    _run: int = 1
+    _current: TopologyPlan = field(default_factory=TopologyPlan)
+    _certificates: list[Certificate] = field(default_factory=list)
 
     @classmethod
     def of(cls, case: Case, origin_seed: int) -> Self:
@@ -56,7 +62,7 @@ class Testbed:
         made = cls(options.create(), origin, case.system.label, proxied=options.proxied)
         delay = case.origin.delay
         made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
-        made.topology_plan = case.topology
+        made.topology_plan, made.during = case.topology, case.disturbances
         if (tls := case.load.tls) is not None:
             made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
         return made
@@ -69,13 +75,18 @@ class Testbed:
     async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
         """Start origin and system, wait until both are ready, and read what they have counted until then."""
         launch = self._certified(launching("origin", NOWHERE), is_front=not self.proxied)
-        listens = self.topology_plan.endpoints_in_all
-        upstreams = await self.origin.start(dataclasses.replace(launch, listens=listens))
-        self.topology = expand(self.topology_plan, upstreams)
+        # As many as the topology has at any time: the origin's own do not change.
+        plans = tuple(topologies(self.topology_plan, self.during))
+        services, self._run = (
+            max(plan.services_in_all for plan in plans),
+            max(plan.endpoints for plan in plans),
+        )
+        self._upstreams = await self.origin.start(dataclasses.replace(launch, listens=services * self._run))
+        self._current = self.topology_plan
+        self.topology = expand(self.topology_plan, self._upstreams, self._run)
         launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
-        if self.proxied and self.delay_s <= DELAY_MAX_S:
-            await prove(self.topology, self.endpoints, self.answers_with)
+        await self._proven(self.topology)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
@@ -84,7 +95,38 @@ class Testbed:
         if self.certified_for is None or not is_front:
             return launch
         names = (launch.place.host, *self.certified_for)
-        return dataclasses.replace(launch, certificate=Certificate.issue(launch.directory, names))
+        swaps = sum(one.do == "swap certificate" for one in self.during)
+        first, *self._certificates = Certificate.issue_several(launch.directory, names, 1 + swaps)
+        return dataclasses.replace(launch, certificate=first)
+
+    async def change_topology(self, changed: Callable[[TopologyPlan], TopologyPlan]) -> int:
+        """Have every proxy serve another topology, one after another; return once its routes are live, others gone.
+
+        Returns how many requests that took. Raises ``SystemFault`` where a proxy does not take it.
+        """
+        before = expand(self._current, self._upstreams, self._run)
+        self._current = changed(self._current)
+        topology = expand(self._current, self._upstreams, self._run)
+        for proxy in self.system.proxies():
+            await proxy.reload(topology)
+        if self.delay_s > DELAY_MAX_S:
+            return 0
+        removed = before.routes[len(topology.routes) :]
+        asked = await gone(removed, self.endpoints, self.answers_with) if removed else 0
+        return asked + await self._proven(topology)
+
+    async def swap_certificate(self) -> int:
+        """Have every proxy show another certificate, one after another; see ``change_topology``."""
+        certificate = self._certificates.pop(0)
+        for proxy in self.system.proxies():
+            await proxy.reload(certificate=certificate)
+        await shown(certificate, self.endpoints)
+        return 0
+
+    async def _proven(self, topology: Topology) -> int:
+        if not self.proxied or self.delay_s > DELAY_MAX_S:
+            return 0
+        return await prove(topology, self.endpoints, self.answers_with)
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, TrialFacts]:
         """Count once more on every side, less what each had counted before the load, and say who could not.
@@ -106,9 +148,11 @@ class Testbed:
         )
         facts = TrialFacts(
             drained_before_start=self.drained,
-            missing=(*counters_before.missing, *self._not_proven()),
+            missing=(*counters_before.missing, *counted.missing, *self._not_proven()),
             uncounted=tuple(uncounted),
-            reached=None if origin is None else reached(self.topology, origin_before, origin),
+            reached=None
+            if origin is None
+            else reached(self.topology, self._upstreams, origin_before, origin),
         )
         return counts, facts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
 import ssl
 import threading
 import time
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from seatrial.machine.address import Endpoint
+    from seatrial.systems.certificate import Certificate
     from seatrial.topology.expand import Route, Topology
 
 CONNECTIONS = 16
@@ -42,18 +44,19 @@ class Dead:
     what: str
 
 
-async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) -> None:
+async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) -> int:
     """Ask for every route through every endpoint until each has answered with the origin's status.
 
-    Raises ``SystemFault`` that names the routes which do not, so long after all were asked once as ``LIVE_LIMIT_S``.
-    Called off, it ends with the requests that are under way.
+    Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not, so long after all
+    were asked once as ``LIVE_LIMIT_S``. Called off, it ends with the requests that are under way.
     """
     left = [(route, endpoint) for endpoint in endpoints for route in topology.routes]
-    deadline_s = None
+    deadline_s, asked = None, 0
     given_up = threading.Event()
     try:
         while left:
             dead = await asyncio.to_thread(_ask_all, left, status, given_up)
+            asked += len(left)
             deadline_s = deadline_s or time.monotonic() + LIVE_LIMIT_S
             if dead and time.monotonic() > deadline_s:
                 raise _fault(dead, len(topology.routes), endpoints)
@@ -62,6 +65,63 @@ async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) 
                 await asyncio.sleep(AGAIN_S)
     finally:
         given_up.set()
+    return asked
+
+
+async def gone(routes: Sequence[Route], endpoints: Sequence[Endpoint], status: int) -> int:
+    """Ask for routes that were removed until none answers as the origin does; return and raise as ``prove`` does."""
+    left = [(route, endpoint) for endpoint in endpoints for route in routes]
+    deadline_s, asked = time.monotonic() + LIVE_LIMIT_S, 0
+    given_up = threading.Event()
+    try:
+        while left:
+            dead = {
+                (one.route, one.endpoint) for one in await asyncio.to_thread(_ask_all, left, status, given_up)
+            }
+            asked += len(left)
+            left = [one for one in left if one not in dead]
+            if left and time.monotonic() > deadline_s:
+                named = ", ".join(route.name for route, _ in left[:NAMED])
+                raise SystemFault(
+                    f"{len(left):,} routes that were removed still answer: {named}",
+                    cause="the proxy has not taken the configuration without them",
+                    next_step="read its log in the run directory",
+                )
+            if left:
+                await asyncio.sleep(AGAIN_S)
+    finally:
+        given_up.set()
+    return asked
+
+
+async def shown(certificate: Certificate, endpoints: Sequence[Endpoint]) -> None:
+    """Wait until every endpoint shows a certificate to those who connect anew; no request is made.
+
+    Raises ``SystemFault`` that names the first which still shows another after ``LIVE_LIMIT_S``.
+    """
+    wanted = ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())
+    deadline_s = time.monotonic() + LIVE_LIMIT_S
+    for endpoint in endpoints:
+        while await asyncio.to_thread(_certificate_at, endpoint) != wanted:
+            if time.monotonic() > deadline_s:
+                raise SystemFault(
+                    f"{endpoint} still shows the certificate that it had before",
+                    cause="the proxy has not taken the new one",
+                    next_step="read its log in the run directory",
+                )
+            await asyncio.sleep(AGAIN_S)
+
+
+def _certificate_at(endpoint: Endpoint) -> bytes | None:
+    context = ssl.create_default_context(cafile=endpoint.ca)
+    try:
+        with (
+            socket.create_connection((endpoint.host, endpoint.port), ANSWER_LIMIT_S) as plain,
+            context.wrap_socket(plain, server_hostname=endpoint.host) as secured,
+        ):
+            return secured.getpeercert(binary_form=True)
+    except OSError:
+        return None
 
 
 def _ask_all(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threading.Event) -> list[Dead]:

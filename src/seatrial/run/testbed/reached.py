@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 from seatrial.record.events import Reached
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.machine.address import Endpoint
     from seatrial.systems.counters import OriginCounts
     from seatrial.topology.expand import Topology
 
 
-def reached(topology: Topology, before: OriginCounts, after: OriginCounts) -> Reached:
-    """Return how many routes and endpoints there are, and how many were reached between two counts."""
+def reached(
+    topology: Topology, listening: Sequence[Endpoint], before: OriginCounts, after: OriginCounts
+) -> Reached:
+    """Return how many routes and endpoints there are, and how many were reached between two counts.
+
+    ``listening`` is every endpoint of the origin, in the order of its counts: a topology may not use all of them.
+    """
     return Reached(
         routes=len(topology.routes),
         routes_reached=_routes(topology, before, after) if after.by_route else None,
         endpoints=len(topology.endpoints),
-        endpoints_reached=_endpoints(before, after) if after.by_endpoint else None,
+        endpoints_reached=_endpoints(topology, listening, before, after) if after.by_endpoint else None,
     )
 
 
@@ -32,6 +40,10 @@ def _routes(topology: Topology, before: OriginCounts, after: OriginCounts) -> in
     return sum(route.host in hosts for route in topology.routes)
 
 
-def _endpoints(before: OriginCounts, after: OriginCounts) -> int:
+def _endpoints(
+    topology: Topology, listening: Sequence[Endpoint], before: OriginCounts, after: OriginCounts
+) -> int:
     earlier = before.by_endpoint or (0,) * len(after.by_endpoint)
-    return sum(later > first for first, later in zip(earlier, after.by_endpoint, strict=True))
+    used = set(topology.endpoints)
+    counts = zip(listening, earlier, after.by_endpoint, strict=True)
+    return sum(later > first for endpoint, first, later in counts if endpoint in used)

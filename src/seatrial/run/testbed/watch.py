@@ -88,8 +88,13 @@ class Watch:
                 self.record(HostSampled(self.trial, sample))
             case SystemSample():
                 self.record(SystemSampled(self.trial, sample))
-            case ProcessGone() if not (self._ending and sample.role == "generator"):
+            case ProcessGone() if not self._is_meant_to_end(sample):
                 self.lost.append(f"{sample.role} {sample.process.name} ({sample.process.pid})")
+
+    def _is_meant_to_end(self, gone: ProcessGone) -> bool:
+        if gone.role == "generator":
+            return self._ending
+        return any(gone.process in proxy.put_down for proxy in self.system.proxies())
 
     async def _mind_liveness(self) -> None:
         while self.failure is None:

@@ -77,6 +77,10 @@ class EnvoyDialect(Dialect):
         given = ("-c", str(config), "--concurrency", str(self._concurrency), "--log-level", "warning")
         return Prepared((*given, "--disable-hot-restart"), (*given, "--mode", "validate"))
 
+    async def drain(self, pid: int, status: Address) -> None:  # noqa: ARG002
+        """Have its listeners close their connections as answers end; it then runs on without any."""
+        await status_page.post(status, "/drain_listeners?graceful", b"", {})
+
     async def is_live(self, status: Address) -> bool:
         """Ask the admin port whether every listener is up."""
         code, text = await status_page.get(status, "/ready")

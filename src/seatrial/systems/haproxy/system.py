@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import resource
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -13,6 +15,7 @@ from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
+from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.templates import rendered
 from seatrial.systems.options import ProxyOptions
@@ -39,6 +42,7 @@ _SIDES = {"FRONTEND": "frontend", "BACKEND": "backend"}
 class HaproxyOptions(ProxyOptions):
     """HAProxy, started as a process of this machine."""
 
+    disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION | {"reload"}
     # Its connection, stream endpoint and H1 objects; buffers are given back while a connection is idle.
     bytes_per_connection: ClassVar[int] = 2_048
 
@@ -59,6 +63,8 @@ class HaproxyDialect(Dialect):
     """Counts exactly: its statistics are asked for over the runtime API, a line for each side."""
 
     program = PROGRAM
+    # Each reload starts a new worker, which counts from 0.
+    keeps_counts = False
 
     def __init__(self, options: HaproxyOptions) -> None:
         self._nbthread = options.nbthread
@@ -90,6 +96,14 @@ class HaproxyDialect(Dialect):
         )
         routes.write_text("".join(f"{name} {service}\n" for name, service in names))
         return routes
+
+    async def reload(self, pid: int, status: Address) -> None:  # noqa: ARG002
+        """Have the master start a new worker, and the old one end with what it has begun."""
+        os.kill(pid, signal.SIGUSR2)
+
+    async def drain(self, pid: int, status: Address) -> None:  # noqa: ARG002
+        """Have master and worker end once every connection has."""
+        os.kill(pid, signal.SIGUSR1)
 
     async def is_live(self, status: Address) -> bool:
         """Return whether the worker answers."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -47,9 +49,13 @@ class Own:
 
 
 class Dialect(ABC):
-    """One kind of proxy with its options. ``missing`` says in words what it does not count."""
+    """One kind of proxy with its options. ``missing`` says in words what it does not count.
+
+    Where it ``keeps_counts``, what it has counted outlives a reload.
+    """
 
     program: ClassVar[Program]
+    keeps_counts: ClassVar[bool] = True
     missing: tuple[str, ...] = ()
 
     @abstractmethod
@@ -70,6 +76,21 @@ class Dialect(ABC):
     @abstractmethod
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what these counters say."""
+
+    async def reload(self, pid: int, status: Address) -> None:
+        """Ask it, the process that was started, to read its configuration again.
+
+        Only of a kind whose options say that it may be; it has begun when this returns, and may not be done. Raises as
+        ``is_live`` does.
+        """
+        raise NotImplementedError
+
+    async def drain(self, pid: int, status: Address) -> None:  # noqa: ARG002
+        """Ask it to take no more connections and to end when it has none; what ends in order by SIGTERM does that."""
+        os.kill(pid, signal.SIGTERM)
+
+    def begins(self) -> None:  # noqa: B027 (most keep nothing beside the proxy's own counters)
+        """Take it that it is about to be started, and has counted nothing yet."""
 
     async def settle(self) -> None:  # noqa: B027 (most have nothing to wait for)
         """Wait, at most a few seconds, until everything that has already happened is counted; most count at once."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seatrial.machine.members import Member
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch, System
+    from seatrial.systems.disturbance import Disturbable
 
 STARTING_AT_A_TIME = 4
 """Each takes a core for as long as it reads its configuration."""
@@ -60,6 +61,7 @@ class Fleet:
             at_s=max(counters.at_s for counters in read),
             members={name: reading for counters in read for name, reading in counters.members.items()},
             missing=tuple(dict.fromkeys(text for counters in read for text in counters.missing)),
+            interrupted=tuple(name for counters in read for name in counters.interrupted),
         )
 
     async def drained(self, limit_s: float) -> bool:
@@ -69,6 +71,10 @@ class Fleet:
     def members(self) -> tuple[Member, ...]:
         """Return those of all."""
         return tuple(member for system in self._systems for member in system.members())
+
+    def proxies(self) -> tuple[Disturbable, ...]:
+        """Return those of all."""
+        return tuple(proxy for system in self._systems for proxy in system.proxies())
 
     def failure(self) -> str | None:
         """Say how the first that has failed has."""

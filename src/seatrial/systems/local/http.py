@@ -1,4 +1,4 @@
-"""One small GET of an admin or status page."""
+"""One small request of an admin or status page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import http.client
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from seatrial.machine.address import Address
 
 LIMIT_S = 5.0
@@ -14,13 +16,22 @@ LIMIT_S = 5.0
 
 async def get(address: Address, path: str, limit_s: float = LIMIT_S) -> tuple[int, str]:
     """Return status and body; raise ``OSError`` or ``http.client.HTTPException`` where there is no answer."""
-    return await asyncio.to_thread(_get, address, path, limit_s)
+    return await asyncio.to_thread(_ask, address, "GET", path, None, {}, limit_s)
 
 
-def _get(address: Address, path: str, limit_s: float) -> tuple[int, str]:
+async def post(
+    address: Address, path: str, body: bytes, headers: Mapping[str, str], limit_s: float = LIMIT_S
+) -> tuple[int, str]:
+    """Post a body and return as ``get`` does; raise as it does, too."""
+    return await asyncio.to_thread(_ask, address, "POST", path, body, headers, limit_s)
+
+
+def _ask(
+    address: Address, method: str, path: str, body: bytes | None, headers: Mapping[str, str], limit_s: float
+) -> tuple[int, str]:
     connection = http.client.HTTPConnection(address.host, address.port, timeout=limit_s)
     try:
-        connection.request("GET", path, headers={"Connection": "close"})
+        connection.request(method, path, body, {"Connection": "close", **headers})
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")
     finally:

@@ -1,11 +1,14 @@
-"""One proxy on this machine, of whatever kind: configured, validated, started, counted, stopped."""
+"""One proxy on this machine, of whatever kind: configured, validated, started, counted, disturbed, stopped."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import http.client
 import os
+import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
+    from seatrial.systems.certificate import Certificate
+    from seatrial.systems.disturbance import Disturbable
+    from seatrial.topology.expand import Topology
 
 STOP_LIMIT_S = 5.0
 
@@ -35,32 +41,48 @@ class Proxy:
     def __init__(self, dialect: Dialect, role: Role = "system") -> None:
         self._dialect = dialect
         self._role: Role = role
-        self._label = ""
+        self._launch: Launch | None = None
         self._ports: Ports | None = None
         self._processes = 1
         self._process: GuardedProcess | None = None
         self._refs: tuple[ProcessRef, ...] = ()
         self._last: Counters | None = None
+        # What disturbances have done to it: whether it is down on purpose, whether that took counts along, and which
+        # processes were replaced and may still finish what they had begun.
+        self._is_down = False
+        self._interrupted = False
+        self._replaced: tuple[ProcessRef, ...] = ()
+        self._put_down: frozenset[ProcessRef] = frozenset()
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Render, validate, start, and wait until it is live and listens; see ``System.start``."""
         ports = Ports(launch.place.address(), launch.place.address())
         sockets.require_free(ports.listen)
-        self._label, self._ports = launch.label, ports
+        self._launch, self._ports = launch, ports
+        await self._come_up(launch, ports)
+        return (launch.endpoint(ports.listen),)
+
+    async def _come_up(self, launch: Launch, ports: Ports) -> None:
         program = await asyncio.to_thread(programs.find, self._dialect.program)
         prepared = self._dialect.prepare(launch, ports)
         await self._validate(launch, program, prepared)
         self._processes = prepared.processes
-        log = launch.log_directory / f"{launch.label}.log"
+        log = _log(launch)
         command = _command(launch.label, program, prepared.run, prepared, log)
+        self._dialect.begins()
         self._process = await GuardedProcess.start(command, launch.changes)
+        self._is_down = False
         try:
             await until_ready(launch.label, self._is_ready, self.failure, log)
         except BaseException:
             await self.stop()
             raise
         self._refs = self._running()
-        return (launch.endpoint(ports.listen),)
+
+    @property
+    def name(self) -> str:
+        """Its label; empty before it has started."""
+        return "" if self._launch is None else self._launch.label
 
     async def counters(self, *, exact: bool = False) -> Counters:
         """Read its counters; the last reading once it has been stopped.
@@ -70,6 +92,8 @@ class Proxy:
         """
         if self._last is not None:
             return self._last
+        if self._is_down:
+            return Counters(time.monotonic(), {}, self._dialect.missing, (self.name,))
         if exact:
             await self._dialect.settle()
         return await self._counters()
@@ -87,10 +111,13 @@ class Proxy:
             upstream_requests=own.upstream_requests,
             values=values,
         )
-        return Counters(time.monotonic(), {self._label: reading}, self._dialect.missing)
+        interrupted = (self.name,) if self._interrupted else ()
+        return Counters(time.monotonic(), {self.name: reading}, self._dialect.missing, interrupted)
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is open on its port, nor in its own count, and every request is counted."""
+        if self._is_down:
+            return True
         empty = await within(limit_s, self._is_empty)
         if empty:
             await self._dialect.settle()
@@ -98,18 +125,102 @@ class Proxy:
 
     def members(self) -> tuple[Member, ...]:
         """Return the one proxy and its processes, while it runs."""
-        if self._process is None or self._process.exit_status is not None:
+        if self._process is None or self._is_down or self._process.exit_status is not None:
             return ()
-        return (Member(self._role, self._label, self._refs or (self._process.ref,)),)
+        finishing = (ref for ref in self._replaced if proc.is_alive(ref.pid, ref.started_ticks))
+        return (Member(self._role, self.name, (*(self._refs or (self._process.ref,)), *finishing)),)
+
+    def proxies(self) -> tuple[Disturbable, ...]:
+        """Return itself."""
+        return (self,)
+
+    @property
+    def put_down(self) -> frozenset[ProcessRef]:
+        """Processes of it that have ended, or may end, because they were asked to."""
+        return self._put_down
+
+    async def reload(self, topology: Topology | None = None, certificate: Certificate | None = None) -> None:
+        """See ``Disturbable.reload``."""
+        launch, process, ports = self._up()
+        launch = self._launch = dataclasses.replace(
+            launch, topology=topology or launch.topology, certificate=certificate or launch.certificate
+        )
+        program = await asyncio.to_thread(programs.find, self._dialect.program)
+        await self._validate(launch, program, self._dialect.prepare(launch, ports))
+        workers, self._refs = self._refs[1:], (process.ref,)
+        self._replaced += workers
+        self._put_down |= frozenset(workers)
+        self._interrupted |= not self._dialect.keeps_counts
+        try:
+            await self._dialect.reload(process.pid, ports.status)
+        except (OSError, http.client.HTTPException) as error:
+            raise SystemFault(f"{self.name} cannot be asked to reload", cause=str(error)) from error
+        await until_ready(self.name, self._is_ready, self.failure, _log(launch))
+        self._refs = self._running()
+
+    async def restart(self) -> None:
+        """See ``Disturbable.restart``."""
+        _, process, _ = self._up()
+        self._goes_down(process)
+        await process.stop(STOP_LIMIT_S)
+        await self.revive()
+
+    async def kill(self) -> None:
+        """See ``Disturbable.kill``."""
+        _, process, _ = self._up()
+        self._goes_down(process)
+        for pid in (process.pid, *proc.group(process.pid, process.started_ticks)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await process.stop(0.0)
+
+    async def drain(self, limit_s: float) -> None:
+        """See ``Disturbable.drain``."""
+        _, process, ports = self._up()
+        # Its processes are looked at for as long as they finish what they had begun.
+        self._replaced, self._refs = (*self._replaced, *self._refs[1:]), (process.ref,)
+        self._put_down |= {process.ref, *self._replaced}
+        process.may_end()
+        self._interrupted = True
+        try:
+            await self._dialect.drain(process.pid, ports.status)
+        except (OSError, http.client.HTTPException) as error:
+            raise SystemFault(f"{self.name} cannot be asked to drain", cause=str(error)) from error
+        await within(limit_s, self._has_drained)
+        self._goes_down(process)
+        await process.stop(STOP_LIMIT_S)
+
+    async def revive(self) -> None:
+        """See ``Disturbable.revive``."""
+        assert self._launch is not None
+        assert self._ports is not None
+        await self._come_up(self._launch, self._ports)
+
+    def _up(self) -> tuple[Launch, GuardedProcess, Ports]:
+        """Return what there is of one that is up; raise ``SystemFault`` where it is not."""
+        if self._launch is None or self._process is None or self._ports is None or self._is_down:
+            raise SystemFault(
+                f"{self.name or 'the system'} is down, and only what is up can be disturbed",
+                next_step="mind the order of the plan's `during`",
+            )
+        return self._launch, self._process, self._ports
+
+    def _goes_down(self, process: GuardedProcess) -> None:
+        self._put_down |= {process.ref, *self._refs}
+        self._is_down, self._interrupted, self._refs = True, True, ()
+
+    async def _has_drained(self) -> bool:
+        assert self._process is not None
+        return self._process.exit_status is not None or await self._open() == 0
 
     def failure(self) -> str | None:
         """Say how it has ended, or which of its processes has, unless it was asked to."""
-        if self._process is None:
+        if self._process is None or self._is_down:
             return None
         if failed := self._process.failure():
             return failed
         lost = next((ref for ref in self._refs if not proc.is_alive(ref.pid, ref.started_ticks)), None)
-        return f"{lost.name} (process {lost.pid}) of {self._label} went away" if lost else None
+        return f"{lost.name} (process {lost.pid}) of {self.name} went away" if lost else None
 
     def version(self) -> BinaryInfo:
         """Return the program that is used; raise ``EnvironmentFault`` where there is none."""
@@ -118,6 +229,9 @@ class Proxy:
     async def stop(self) -> None:
         """End it, after a last reading; some can still be counted exactly then."""
         if self._process is None or self._last is not None:
+            return
+        if self._is_down:
+            self._last = await self.counters()
             return
         before = await self._try_to_read() or Counters(time.monotonic(), {})
         self._refs = ()
@@ -154,15 +268,17 @@ class Proxy:
         except (OSError, http.client.HTTPException):
             return False
         # No connection is made to the listener, which would count it.
-        has_all = len(self._process.descendants()) == self._processes - 1
+        replaced = {ref.pid for ref in self._replaced}
+        has_all = len(set(self._process.descendants()) - replaced) == self._processes - 1
         return has_all and await asyncio.to_thread(sockets.is_listening, self._ports.listen.port)
 
     def _running(self) -> tuple[ProcessRef, ...]:
         assert self._process is not None
+        replaced = {ref.pid for ref in self._replaced}
         workers = (
-            ProcessRef(f"{self._label} worker", pid, ticks)
+            ProcessRef(f"{self.name} worker", pid, ticks)
             for pid in self._process.descendants()
-            if (ticks := proc.started_ticks(pid)) is not None
+            if pid not in replaced and (ticks := proc.started_ticks(pid)) is not None
         )
         return (self._process.ref, *workers)
 
@@ -181,13 +297,17 @@ class Proxy:
 
     async def _read(self) -> Mapping[str, float]:
         if self._ports is None:
-            raise SystemFault(f"{self._label or 'the system'} has not been started")
+            raise SystemFault(f"{self.name or 'the system'} has not been started")
         try:
             return await self._dialect.read(self._ports.status)
         except (OSError, http.client.HTTPException) as error:
             raise SystemFault(
-                f"the status port of {self._label} does not answer", cause=self.failure() or str(error)
+                f"the status port of {self.name} does not answer", cause=self.failure() or str(error)
             ) from error
+
+
+def _log(launch: Launch) -> Path:
+    return launch.log_directory / f"{launch.label}.log"
 
 
 def _command(name: str, program: Path, arguments: tuple[str, ...], prepared: Prepared, log: Path) -> Command:

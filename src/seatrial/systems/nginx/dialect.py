@@ -11,6 +11,7 @@ import os
 import pwd
 import re
 import resource
+import signal
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -64,11 +65,24 @@ class NginxDialect(Dialect):
         if not has_status:
             self.missing = (_ACCEPTED_MISSING, _UPSTREAM_MISSING)
             self._count_log = launch.directory / f"{launch.label}-requests.count"
-            self._count_log.unlink(missing_ok=True)
         config = launch.directory / f"{launch.label}.conf"
         config.write_text(self._render(launch, ports, has_status=has_status))
         given = ("-p", str(launch.directory), "-e", "stderr", "-c", str(config))
         return Prepared(given, (*given, "-t"), processes=1 + self._workers)
+
+    def begins(self) -> None:
+        """Forget what was counted until then."""
+        self._own_polls = 0
+        if self._count_log is not None:
+            self._count_log.unlink(missing_ok=True)
+
+    async def reload(self, pid: int, status: Address) -> None:  # noqa: ARG002
+        """Have the master start new workers, and the old ones end with what they have begun."""
+        os.kill(pid, signal.SIGHUP)
+
+    async def drain(self, pid: int, status: Address) -> None:  # noqa: ARG002
+        """Have all workers end with what they have begun; idle connections are closed at once."""
+        os.kill(pid, signal.SIGQUIT)
 
     async def is_live(self, status: Address) -> bool:  # noqa: ARG002
         """Return that it is: its workers listen as soon as they run."""

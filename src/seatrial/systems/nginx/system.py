@@ -8,6 +8,7 @@ from pydantic import Field
 
 from seatrial.schema.fields import Processes
 from seatrial.schema.quantities import COUNT, Quantity
+from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
 from seatrial.systems.nginx.dialect import NginxDialect
 from seatrial.systems.options import ProxyOptions
 
@@ -15,6 +16,7 @@ from seatrial.systems.options import ProxyOptions
 class NginxOptions(ProxyOptions):
     """Nginx, started as a process of this machine."""
 
+    disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION | {"reload"}
     # A slot of `worker_connections` (232 + 2 x 96 bytes) and a pool of 512 bytes.
     bytes_per_connection: ClassVar[int] = 1_024
 

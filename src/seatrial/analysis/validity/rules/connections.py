@@ -39,7 +39,7 @@ def active_missing(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial in which too few connections carried requests."""
     # Where connections are closed as a matter of course, by the system or by the load itself, a few are always being
     # opened again, and all of them may be at one moment. Where none is, the lowest count of the window decides.
-    load = evidence.load
+    load = evidence.steady
     # Where the window never began, connections were still to come.
     if load is None or not load.window_s:
         return None
@@ -82,7 +82,7 @@ def exhausted(evidence: TrialEvidence) -> Reason | None:
 
 def errors(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial in which so much broke that latencies show nothing else."""
-    load = evidence.load
+    load = evidence.steady
     if load is None:
         return None
     broken = {

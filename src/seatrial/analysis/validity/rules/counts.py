@@ -59,7 +59,7 @@ def counts_disagree(evidence: TrialEvidence) -> Reason | None:
     wrong = [
         f"{who} {count:,}"
         for who, (count, least) in others.items()
-        if count is not None and not least <= count <= completed + evidence.unfinished
+        if count is not None and not least <= count <= completed + evidence.unfinished + evidence.asked_beside
     ]
     if not wrong:
         return None

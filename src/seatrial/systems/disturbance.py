@@ -1,0 +1,67 @@
+"""What may be done to a system while it is measured, and what a proxy has to be able to do for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from seatrial.machine.proc import ProcessRef
+    from seatrial.systems.certificate import Certificate
+    from seatrial.topology.expand import Topology
+
+Action = Literal[
+    "reload",
+    "restart",
+    "kill",
+    "drain",
+    "add routes",
+    "remove routes",
+    "add endpoints",
+    "remove endpoints",
+    "swap certificate",
+    "pause origin",
+]
+
+OF_ANY_PROXY: frozenset[Action] = frozenset({"restart", "kill", "drain", "pause origin"})
+"""What can be done to whatever is a process: none of it needs a configuration to be read again."""
+
+OF_CONFIGURATION: frozenset[Action] = frozenset(
+    {"add routes", "remove routes", "add endpoints", "remove endpoints", "swap certificate"}
+)
+"""What is done by writing the configuration anew and having it read while the proxy serves."""
+
+OF_ONE_MEMBER: frozenset[Action] = frozenset({"reload", "restart", "kill", "drain"})
+"""What can be done to one member of a fleet alone."""
+
+
+class Disturbable(Protocol):
+    """One proxy that may be disturbed while it serves. Each method returns when it is done.
+
+    All raise ``SystemFault`` where the proxy does not come to the state that was asked for.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its own among the members of its system."""
+
+    @property
+    def put_down(self) -> frozenset[ProcessRef]:
+        """Processes of it that have ended, or may end, because they were asked to."""
+
+    async def reload(self, topology: Topology | None = None, certificate: Certificate | None = None) -> None:
+        """Have it read its configuration again, with another topology or certificate where given; it serves all along.
+
+        Done when it serves by the new one; what is left of the old may still be finishing what it had begun.
+        """
+
+    async def restart(self) -> None:
+        """End it as a supervisor does, SIGTERM and at last SIGKILL, and start it again at the same address."""
+
+    async def kill(self) -> None:
+        """End it with SIGKILL."""
+
+    async def drain(self, limit_s: float) -> None:
+        """Have it take no more connections and end when it has none, or else after ``limit_s``."""
+
+    async def revive(self) -> None:
+        """Start one that is down again, at the same address."""

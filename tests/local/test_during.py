@@ -1,0 +1,219 @@
+"""Whole runs whose systems are disturbed: what is reported of it, what is counted, and what a shipped plan catches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.extended import extended, run
+from tests.support.runs import Bench, codes, results, survivors, trials
+from tests.support.systems import require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 150
+HEAD = """
+name: during
+load: {active: 10, connections: 20, rate: 200/s, resolution: 10 ms, timeout: 5 s, interval: 500 ms%s}
+repeat: 1
+retry: 0
+"""
+DROPPING = '''
+from typing import Literal
+from seatrial.systems.nginx.dialect import NginxDialect
+from seatrial.systems.nginx.system import NginxOptions
+
+class DroppingDialect(NginxDialect):
+    """An nginx that gives its old workers no time: what is under way at a reload is broken off."""
+
+    def _render(self, launch, ports, *, has_status):
+        return "worker_shutdown_timeout 1ms;\\n" + super()._render(launch, ports, has_status=has_status)
+
+class DroppingOptions(NginxOptions):
+    """An nginx whose reload drops connections."""
+
+    kind: Literal["dropping"] = "dropping"
+
+    def dialect(self):
+        made = super().dialect()
+        return DroppingDialect(made._template, made._workers, made._values)
+'''
+LINE = (
+    '    "dropping": __import__("seatrial.systems.dropping", fromlist=["DroppingOptions"]).DroppingOptions,\n'
+)
+# What a busy machine may do to a trial; everything else would be said of the systems.
+OURS = ("environment.", "generator.")
+
+
+def made(tmp_path: Path, text: str, load: str = "") -> Mapping[str, dict[str, Any]]:
+    """Run a plan; return the trial of each system."""
+    bench = Bench(tmp_path)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(HEAD % load + text)
+    bench.start(plan).wait(LIMIT_S)
+    directory = bench.run_directory()
+    assert survivors(directory) == ()
+    return trials(results(directory))
+
+
+def of_systems(trial: dict[str, Any]) -> set[str]:
+    return {code for code in codes(trial) if not code.startswith(OURS)}
+
+
+def accounted(trial: dict[str, Any]) -> None:
+    """Each window lies between two disturbances, and has every request that was accounted for in it."""
+    windows = trial["disturbances"]
+    bounds = [(window["start_s"], window["end_s"]) for window in windows]
+    assert [end_s for _, end_s in bounds[:-1]] == [start_s for start_s, _ in bounds[1:]]
+    first_s = bounds[0][0]
+    steps = [step for step in trial["load"]["intervals"] if step["start_s"] >= first_s - 0.01]
+    for name in ("sent", "completed"):
+        assert sum(window["requests"][name] for window in windows) == sum(step[name] for step in steps), name
+
+
+def test_a_topology_and_a_certificate_change_and_no_count_is_off(tmp_path: Path) -> None:
+    kinds = ("nginx", "haproxy", "traefik", "caddy")
+    for kind in kinds:
+        require(kind)
+    found = made(
+        tmp_path,
+        f"systems: [{', '.join(kinds)}]\n"
+        """
+topology: {routes: 3}
+phases: {stable_for: 0 s, warmup: 200 ms, measure: 9 s, cooldown: 5 s}
+during:
+  - {at: 1 s, do: add routes, count: 2}
+  - {at: 3 s, do: add endpoints}
+  - {at: 5 s, do: swap certificate}
+  - {at: 7 s, do: remove routes, count: 2}
+objectives: [during_unexpected == 0]
+""",
+        ", tls: true",
+    )
+    for kind in kinds:
+        trial = found[kind]
+        assert [window["done"] for window in trial["disturbances"]] == [
+            "add 2 routes", "add 1 endpoint", "swap certificate", "remove 2 routes",
+        ]  # fmt: skip
+        assert all(window["took_s"] for window in trial["disturbances"])
+        assert of_systems(trial) == set(), kind
+        accounted(trial)
+        completed = trial["counts"]["generator_completed"]
+        # Each new route was asked for once at least to see that it is live; origins have counted that, too.
+        assert trial["counts"]["origin_requests"] >= completed + 5
+        assert trial["reached"]["routes_reached"] == 3
+        assert set(trial["load"]["status"]) == {"200"}
+
+
+def test_members_are_killed_drained_and_restarted_and_it_is_a_result(tmp_path: Path) -> None:
+    require("envoy")
+    found = made(
+        tmp_path,
+        """
+systems: [nginx: {proxies: 3}, envoy: {proxies: 3}, direct]
+phases: {stable_for: 0 s, warmup: 200 ms, measure: 12 s, cooldown: 5 s}
+during:
+  - {at: 1 s, do: restart, member: 3}
+  - {at: 4 s, do: kill, member: 1, for: 1 s}
+  - {at: 8 s, do: drain, member: 2, for: 1 s}
+""",
+    )
+    for kind in ("nginx", "envoy"):
+        trial = found[kind]
+        assert trial["state"] == "completed"
+        restarted, killed, drained = trial["disturbances"]
+        assert restarted["took_s"] and killed["took_s"] > 1.0 and drained["took_s"]  # noqa: PT018
+        assert of_systems(trial) == set(), kind
+        accounted(trial)
+        # A third of the idle connections was of the member that was killed.
+        assert killed["held_lost"] >= 6
+        assert killed["errors"].get("connect_refused")
+        # What a member had counted went with it, which is said, and the origin has counted all the same.
+        assert trial["counts"]["system_requests"] is None
+        assert any("went with a disturbance" in remark for remark in trial["remarks"])
+        assert trial["counts"]["origin_requests"] >= trial["counts"]["generator_completed"]
+    assert found["direct"]["disturbances"] == []
+
+
+def test_an_origin_that_stands_still_shows_in_its_window_only(tmp_path: Path) -> None:
+    trial = made(
+        tmp_path,
+        """
+systems: [nginx]
+phases: {stable_for: 0 s, warmup: 200 ms, measure: 6 s, cooldown: 5 s}
+during:
+  - {at: 2 s, do: pause origin, for: 1 s}
+  - {at: 4500 ms, do: reload}
+""",
+    )["nginx"]
+    paused, reloaded = trial["disturbances"]
+    # A request that was sent when the pause began has waited for most of it.
+    assert paused["latency_us"]["max"] >= 900_000
+    assert 1.0 <= paused["took_s"] < 2.4
+    assert trial["load"]["latency_us"]["max"] == max(
+        paused["latency_us"]["max"], reloaded["latency_us"]["max"]
+    )
+
+
+def shortened(text: str) -> str:
+    """The shipped plan in a few seconds: what it does is the same."""
+    changes = {
+        "stable_for: 5 s, warmup: 10 s, measure: 60 s": "stable_for: 0 s, warmup: 500 ms, measure: 8 s",
+        "at: 15 s": "at: 2 s",
+        "at: 30 s": "at: 4 s",
+        "at: 45 s": "at: 6 s",
+        "repeat: 3": "repeat: 1\nretry: 0",
+        "delay: 20 ms": "delay: 100 ms",
+        "rate: 2k/s": "rate: 300/s, resolution: 10 ms",
+    }
+    for old, new in changes.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def test_the_shipped_plan_catches_a_reload_that_drops_requests(tmp_path: Path) -> None:
+    require("nginx")
+    program = extended(
+        tmp_path,
+        "systems/dropping.py",
+        DROPPING,
+        "systems/registry.py",
+        LINE,
+        '    "direct": DirectOptions,\n',
+    )
+    plan = program / "reload.yaml"
+    text = shortened((ROOT / "plans/reload.yaml").read_text())
+    plan.write_text(text.replace("systems: [nginx, haproxy, caddy]", "systems: [dropping]"))
+    ran = run(program, "run", str(plan))
+    assert ran.returncode in {1, 3}, ran
+    document = results(Bench(program).run_directory())
+    (case,) = document["cases"]
+    outcome = next(one for one in case["verdict"]["objectives"] if one["objective"] == "during_dropped == 0")
+    # 30 requests are under way at each of the three reloads.
+    assert outcome["held"] is False
+    (trial,) = case["trials"]
+    assert [window["dropped"] > 0 for window in trial["disturbances"]] == [True, True, True]
+    assert outcome["values"] == [max(window["dropped"] for window in trial["disturbances"])]
+    assert "were dropped" in ran.stdout
+
+
+@pytest.mark.parametrize("kind", ["nginx"])
+def test_a_disturbance_that_is_not_done_in_time_is_named(tmp_path: Path, kind: str) -> None:
+    bench = Bench(tmp_path)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        HEAD % ""
+        + f"systems: [{kind}: {{proxies: 2}}]\n"
+        + "phases: {stable_for: 0 s, warmup: 0 s, measure: 2 s, cooldown: 5 s}\n"
+        + "during: [{at: 500 ms, do: drain, member: 1, for: 30 s}, {at: 1 s, do: pause origin, for: 20 s}]\n"
+    )
+    bench.start(plan).wait(LIMIT_S)
+    directory = bench.run_directory()
+    (trial,) = trials(results(directory)).values()
+    assert trial["state"].startswith("failed: ")
+    assert "was not done when the measure phase ended" in trial["state"]
+    assert survivors(directory) == ()

@@ -1,0 +1,132 @@
+"""Windows of disturbances: every request in one of them, objectives on the worst, and what rules look at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.loads import changed
+from tests.support.made_run import MEASURE_S, Twist, compiled_plan, made_account, made_frames
+from tests.unit.test_analysis_judgement import measured, objective
+from tests.unit.test_analysis_validity import GOOD, LOAD
+
+from seatrial.analysis.load.answered import dropped, error_count
+from seatrial.analysis.load.disturbed import disturbed
+from seatrial.analysis.load.summarise import summarise
+from seatrial.analysis.load.window import window_of
+from seatrial.analysis.run.objectives import Measured, judge_case
+from seatrial.analysis.validity.evidence import TrialEvidence
+from seatrial.analysis.validity.judge import judge_trial
+from seatrial.record.events import TrialCounts
+from seatrial.record.tables.rows import RecordedDisturbance
+
+CASE = compiled_plan(("envoy",))["cases"][0]
+ACCOUNT = made_account(1, CASE)
+FRAMES = list(made_frames(1, CASE, Twist(errors={"reset": 2})))
+WINDOW = window_of(ACCOUNT, FRAMES)
+COUNTS = ("intended", "sent", "completed", "unsent", "in_flight", "timed_out", "failed")
+
+
+def at(*seconds: float) -> list[RecordedDisturbance]:
+    start_s = WINDOW.start_ns / 1e9
+    return [
+        RecordedDisturbance(number, "reload", start_s + second, start_s + second + 0.5, 0)
+        for number, second in enumerate(seconds, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "seconds", [(2.0,), (2.01, 4.0), (0.0,), (1.5, 1.9), (0.0, 5.99), (1, 2, 3, 4, 5)], ids=str
+)
+def test_each_request_is_in_one_window(seconds):
+    found = disturbed(ACCOUNT, FRAMES, WINDOW, at(*seconds))
+    parts = [window.load for window in found.windows] + ([found.steady] if found.steady else [])
+    whole = summarise(ACCOUNT, FRAMES)
+    for name in COUNTS:
+        assert sum(getattr(part.requests, name) for part in parts) == getattr(whole.requests, name), name
+    assert sum(part.latency_us.count for part in parts) == whole.latency_us.count
+    assert sum(error_count(part) for part in parts) == error_count(whole)
+    assert sum(dropped(part) for part in parts) == dropped(whole) == 2 * 2 * MEASURE_S
+
+
+def test_a_window_begins_with_the_step_of_its_disturbance_and_ends_with_the_next():
+    found = disturbed(ACCOUNT, FRAMES, WINDOW, at(2.01, 4.7))
+    assert [(window.start_s, window.end_s) for window in found.windows] == [(2.0, 4.0), (4.0, 6.0)]
+    assert [(window.at_s, window.took_s) for window in found.windows] == [(2.01, 0.5), (4.7, 0.5)]
+    assert found.calm.length_s == 2.0
+    assert found.steady is not None
+    # The workers of the made run send 1,000/s together.
+    assert (found.steady.requests.sent, found.windows[0].load.requests.sent) == (2_000, 2_000)
+
+
+def test_nothing_is_steady_where_the_first_was_at_the_very_start():
+    found = disturbed(ACCOUNT, FRAMES, WINDOW, at(0.0))
+    assert found.steady is None
+    assert found.calm.length_s == 0
+
+
+def test_of_two_in_one_step_the_second_has_the_window():
+    (only,) = disturbed(ACCOUNT, FRAMES, WINDOW, at(2.2, 2.6)).windows
+    assert (only.number, only.start_s) == (2, 2.0)
+
+
+def codes(evidence: TrialEvidence) -> set[str]:
+    return {reason.code for reason in judge_trial(evidence).reasons}
+
+
+def windows(*p99s_us: int, **changes) -> Measured:
+    loads = tuple(
+        changed(LOAD, latency_us=replace(LOAD.latency_us, p99=p99_us), latency_ours_us=None, **changes)
+        for p99_us in p99s_us
+    )
+    return replace(measured(1_000), windows=loads)
+
+
+def test_an_objective_on_windows_must_hold_in_the_worst_of_each_trial():
+    asked = [objective("during_p99", "<", 5_000)]
+    assert judge_case(asked, [windows(2_000, 4_999)]).state == "PASS"
+    verdict = judge_case(asked, [windows(2_000, 3_000), windows(5_000, 2_000)])
+    assert (verdict.state, verdict.outcomes[0].values) == ("FAIL", (3_000, 5_000))
+    assert verdict.outcomes[0].objective.metric == "during_p99"
+    least = judge_case([objective("during_p99", ">", 2_500)], [windows(2_000, 3_000)])
+    assert (least.state, least.outcomes[0].values) == ("FAIL", (2_000,))
+
+
+def test_a_window_with_too_few_latencies_proves_no_percentile():
+    few = windows(2_000, latency_us__count=99)
+    few = replace(few, windows=(changed(few.windows[0], latency_us__count=99),))
+    (outcome,) = judge_case([objective("during_p99", "<", 5_000)], [few]).outcomes
+    assert (outcome.held, outcome.samples_needed, outcome.samples_fewest) == (None, 100, 99)
+
+
+def test_a_window_whose_requests_were_lost_is_worse_than_any_latency():
+    lost = changed(LOAD, requests__failed=LOAD.requests.intended // 10, latency_ours_us=None)
+    trial = replace(windows(4_000), windows=(*windows(4_000).windows, lost))
+    (outcome, *_) = judge_case([objective("during_p99", "<", 5_000)], [trial]).outcomes
+    assert outcome.held is False
+    assert outcome.lost
+
+
+def test_without_a_proxy_nothing_is_disturbed_and_with_one_it_must_have_been():
+    asked = [objective("during_dropped", "==", 0)]
+    direct = replace(measured(), proxied=False)
+    assert judge_case(asked, [direct]).outcomes[0].held is None
+    assert not judge_case(asked, [direct]).outcomes[0].unknown
+    assert judge_case(asked, [measured()]).outcomes[0].unknown
+
+
+def test_errors_after_a_disturbance_are_a_result_and_before_it_a_doubt():
+    broken = changed(LOAD, errors_in_window={"connect_refused": 5_000})
+    found = disturbed(ACCOUNT, FRAMES, WINDOW, at(2.0))
+    after = replace(GOOD, load=broken, disturbed=replace(found, steady=LOAD))
+    before = replace(GOOD, load=broken, disturbed=replace(found, steady=broken))
+    assert "system.errors" not in codes(after)
+    assert "system.errors" in codes(before)
+
+
+def test_what_was_asked_to_see_that_it_was_done_may_have_been_counted():
+    counts = TrialCounts(8_000, 8_000, 8_000, 8_012)
+    assert "system.counts" in codes(replace(GOOD, counts=counts, asked_beside=11))
+    assert "system.counts" not in codes(replace(GOOD, counts=counts, asked_beside=12))
+    fewer = replace(GOOD, counts=TrialCounts(8_000, 7_999, 8_000, 8_000), asked_beside=12)
+    assert "system.counts" in codes(fewer)

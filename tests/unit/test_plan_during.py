@@ -1,0 +1,81 @@
+"""What a plan may do to its systems while they are measured, and what is refused with its place."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.test_plan_meant import plan, refusal
+
+from seatrial.plan.cases import compile_cases
+from seatrial.plan.model.during import topologies
+
+TOPOLOGY = {"topology": "{routes: 4, endpoints: 2}"}
+FLEET = {"systems": "[nginx: {proxies: 2}]"}
+
+
+@pytest.mark.parametrize(
+    ("during", "parts", "why"),
+    [
+        ("{at: 9.5 s, do: reload}", {}, "9.5 s leaves no step of 1 s of a `measure` of 10 s"),
+        ("{at: 1 s, do: reload}, {at: 1.5 s, do: reload}", {}, "1.5 s is not a step of 1 s after the one before"),
+        ("{at: 1 s, do: reload}", {"systems": "[direct]"}, "`reload` is of a proxy, and this plan has none"),
+        ("{at: 1 s, do: reload}", {"systems": "[nginx, envoy]"}, "`reload` cannot be done to `envoy`"),
+        ("{at: 1 s, do: swap certificate}", {}, "without `tls` in `load` there is no certificate"),
+        ("{at: 1 s, do: reload, member: 2}", {}, "there is no member 2 of 1"),
+        ("{at: 1 s, do: kill}", FLEET, "`kill` of every member leaves nothing"),
+        ("{at: 1 s, do: kill}", {}, "`kill` of the only proxy leaves nothing"),
+        ("{at: 1 s, do: drain}", {}, "`drain` of the only proxy leaves nothing"),
+        ("{at: 1 s, do: add routes}", {}, "the one route takes whatever comes"),
+        ("{at: 1 s, do: remove routes}", TOPOLOGY, "routes that the load asks for cannot be removed"),
+        ("{at: 1 s, do: remove endpoints, count: 2}", TOPOLOGY, "each service needs an endpoint"),
+        ("{at: 1 s, do: add endpoints, count: 9k}", TOPOLOGY, "are too many"),
+        ("{at: 1 s, do: add routes, member: 1}", TOPOLOGY, "`add routes` is of all members"),
+        ("{at: 1 s, do: restart, count: 2}", {}, "`restart` has no `count`"),
+        ("{at: 1 s, do: reload, for: 2 s}", {}, "`reload` takes as long as it takes"),
+        ("{at: 1 s, do: pause origin}", {}, "has to go on at some time"),
+        ("{at: 1 s, do: explode}", {}, "not one of the words allowed here"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused(during: str, parts: dict[str, str], why: str) -> None:
+    assert why in refusal(during=f"[{during}]", **({"systems": "[nginx]"} | parts))
+
+
+def test_objectives_on_windows_need_a_disturbance() -> None:
+    assert "is of disturbances, and this plan has none" in refusal(objectives="[during_p99 < 30 ms]")
+    made = plan(during="[{at: 1 s, do: reload}]", objectives="[during_p99 < 30 ms]", systems="[nginx]")
+    assert made.objectives[0].metric == "during_p99"
+
+
+def test_a_number_of_proxies_that_varies_has_every_member_that_is_named() -> None:
+    parts = {"vary": "{proxies: [2, 3]}", "systems": "[nginx]"}
+    assert "there is no member 3 of 2" in refusal(during="[{at: 1 s, do: kill, member: 3}]", **parts)
+    assert plan(during="[{at: 1 s, do: kill, member: 2}]", **parts).during[0].member == 2
+
+
+def test_the_topology_is_followed_through_the_disturbances() -> None:
+    during = (
+        "[{at: 1 s, do: add routes, count: 6}, {at: 2 s, do: add endpoints}, {at: 3 s, do: reload}, "
+        "{at: 4 s, do: remove routes, count: 5}]"
+    )
+    made = plan(during=during, systems="[nginx]", **TOPOLOGY)
+    seen = [(one.routes, one.endpoints) for one in topologies(made.topology, made.during)]
+    assert seen == [(4, 2), (10, 2), (10, 3), (10, 3), (5, 3)]
+
+
+def test_a_system_without_a_proxy_is_left_alone_beside_those_that_are_disturbed() -> None:
+    made = plan(during="[{at: 1 s, do: reload}]", systems="[direct, nginx]")
+    assert [len(case.disturbances) for case in compile_cases(made)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("{at: 1 s, do: kill, member: 1, for: 5 s}", "kill member 1 for 5 s"),
+        ("{at: 1 s, do: add endpoints}", "add 1 endpoint"),
+        ("{at: 1 s, do: add routes, count: 1k}", "add 1,000 routes"),
+        ("{at: 1 s, do: pause origin, for: 250 ms}", "pause origin for 250 ms"),
+        ("{at: 1 s, do: reload}", "reload"),
+    ],
+)
+def test_each_is_said_in_words(written: str, words: str) -> None:
+    made = plan(during=f"[{written}]", **TOPOLOGY, systems="[nginx: {proxies: 2}]")
+    assert made.during[0].words == words
