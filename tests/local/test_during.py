@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.extended import extended, run
 from tests.support.runs import Bench, codes, results, survivors, trials
 from tests.support.systems import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).parents[2]
 LIMIT_S = 150
 HEAD = """
 name: during
@@ -21,29 +19,6 @@ load: {active: 10, connections: 20, rate: 200/s, resolution: 10 ms, timeout: 5 s
 repeat: 1
 retry: 0
 """
-DROPPING = '''
-from typing import Literal
-from seatrial.systems.nginx.dialect import NginxDialect
-from seatrial.systems.nginx.system import NginxOptions
-
-class DroppingDialect(NginxDialect):
-    """An nginx that gives its old workers no time: what is under way at a reload is broken off."""
-
-    def _render(self, launch, ports, *, has_status):
-        return "worker_shutdown_timeout 1ms;\\n" + super()._render(launch, ports, has_status=has_status)
-
-class DroppingOptions(NginxOptions):
-    """An nginx whose reload drops connections."""
-
-    kind: Literal["dropping"] = "dropping"
-
-    def dialect(self):
-        made = super().dialect()
-        return DroppingDialect(made._template, made._workers, made._values)
-'''
-LINE = (
-    '    "dropping": __import__("seatrial.systems.dropping", fromlist=["DroppingOptions"]).DroppingOptions,\n'
-)
 # What a busy machine may do to a trial; everything else would be said of the systems.
 OURS = ("environment.", "generator.")
 
@@ -156,49 +131,6 @@ during:
     assert trial["load"]["latency_us"]["max"] == max(
         paused["latency_us"]["max"], reloaded["latency_us"]["max"]
     )
-
-
-def shortened(text: str) -> str:
-    """The shipped plan in a few seconds: what it does is the same."""
-    changes = {
-        "stable_for: 5 s, warmup: 10 s, measure: 60 s": "stable_for: 0 s, warmup: 500 ms, measure: 8 s",
-        "at: 15 s": "at: 2 s",
-        "at: 30 s": "at: 4 s",
-        "at: 45 s": "at: 6 s",
-        "repeat: 3": "repeat: 1\nretry: 0",
-        "delay: 20 ms": "delay: 100 ms",
-        "rate: 2k/s": "rate: 300/s, resolution: 10 ms",
-    }
-    for old, new in changes.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
-
-
-def test_the_shipped_plan_catches_a_reload_that_drops_requests(tmp_path: Path) -> None:
-    require("nginx")
-    program = extended(
-        tmp_path,
-        "systems/dropping.py",
-        DROPPING,
-        "systems/registry.py",
-        LINE,
-        '    "direct": DirectOptions,\n',
-    )
-    plan = program / "reload.yaml"
-    text = shortened((ROOT / "plans/reload.yaml").read_text())
-    plan.write_text(text.replace("systems: [nginx, haproxy, caddy]", "systems: [dropping]"))
-    ran = run(program, "run", str(plan))
-    assert ran.returncode in {1, 3}, ran
-    document = results(Bench(program).run_directory())
-    (case,) = document["cases"]
-    outcome = next(one for one in case["verdict"]["objectives"] if one["objective"] == "during_dropped == 0")
-    # 30 requests are under way at each of the three reloads.
-    assert outcome["held"] is False
-    (trial,) = case["trials"]
-    assert [window["dropped"] > 0 for window in trial["disturbances"]] == [True, True, True]
-    assert outcome["values"] == [max(window["dropped"] for window in trial["disturbances"])]
-    assert "were dropped" in ran.stdout
 
 
 @pytest.mark.parametrize("kind", ["nginx"])

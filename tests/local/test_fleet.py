@@ -8,7 +8,6 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.extended import extended, run
 from tests.support.members import processes_of
 from tests.support.program import wait_until
 from tests.support.runs import Bench, results, trials
@@ -26,32 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT_S = 90
-HALVED = '''
-from typing import ClassVar, Literal
-from seatrial.systems.envoy.system import EnvoyOptions
-
-class Halved:
-    """A fleet of which half is never given any traffic: a wrong Service, or a load balancer that has not heard."""
-
-    def __init__(self, fleet):
-        self._fleet = fleet
-
-    async def start(self, launch):
-        endpoints = await self._fleet.start(launch)
-        return endpoints[: len(endpoints) // 2]
-
-    def __getattr__(self, name):
-        return getattr(self._fleet, name)
-
-class HalvedOptions(EnvoyOptions):
-    """An Envoy fleet, half of it in vain."""
-
-    kind: Literal["halved"] = "halved"
-
-    def create(self):
-        return Halved(super().create())
-'''
-LINE = '    "halved": __import__("seatrial.systems.halved", fromlist=["HalvedOptions"]).HalvedOptions,\n'
 
 
 def test_connections_and_requests_are_shared_evenly_and_all_of_them_counted(tmp_path: Path) -> None:
@@ -71,19 +44,6 @@ def test_connections_and_requests_are_shared_evenly_and_all_of_them_counted(tmp_
         assert not codes & {"system.gauge", "system.unbalanced", "system.counts"}
     text = (bench.run_directory() / "report.md").read_text()
     assert "How evenly the members of each fleet shared the load" in text
-
-
-def test_members_without_traffic_are_named_and_the_trial_is_not_believed(tmp_path: Path) -> None:
-    program = extended(
-        tmp_path, "systems/halved.py", HALVED, "systems/registry.py", LINE, '    "direct": DirectOptions,\n'
-    )
-    plan = Bench(program).plan("halved: {proxies: 4}", measure="3 s")
-    ran = run(program, "run", str(plan))
-    assert ran.returncode == 3, ran
-    (trial,) = trials(results(Bench(program).run_directory())).values()
-    (reason,) = [one for one in trial["validity"]["reasons"] if one["code"] == "system.unbalanced"]
-    assert "halved-3 had 0 connections of 15" in reason["text"]
-    assert "halved-4 had 0 connections of 15" in reason["text"]
 
 
 def launch_in(directory: Path) -> Launch:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.extended import extended, run
 from tests.support.runs import Bench, results, trials
 from tests.support.systems import require
 
@@ -24,31 +23,6 @@ phases: {{stable_for: 0 s, warmup: 0 s, measure: 1 s, cooldown: 5 s}}
 repeat: 1
 retry: 0
 """
-DEAD = '''
-import dataclasses
-from typing import Literal
-from seatrial.machine.address import Endpoint
-from seatrial.systems.envoy.system import EnvoyDialect, EnvoyOptions
-from seatrial.topology.expand import Service, Topology
-
-class DeadDialect(EnvoyDialect):
-    """An Envoy that has been given a wrong address for one service: nothing listens there."""
-
-    def prepare(self, launch, ports):
-        wrong = Service("service-7", (Endpoint("127.0.0.1", 1),))
-        services = tuple(wrong if one.name == wrong.name else one for one in launch.topology.services)
-        topology = Topology(launch.topology.routes, services)
-        return super().prepare(dataclasses.replace(launch, topology=topology), ports)
-
-class DeadOptions(EnvoyOptions):
-    """An Envoy with a dead route."""
-
-    kind: Literal["dead"] = "dead"
-
-    def dialect(self):
-        return DeadDialect(self)
-'''
-LINE = '    "dead": __import__("seatrial.systems.dead", fromlist=["DeadOptions"]).DeadOptions,\n'
 
 
 def made(directory: Path, systems: list[str], topology: str, more: str = "") -> dict[str, dict[str, Any]]:
@@ -89,19 +63,6 @@ def test_a_thousand_routes(tmp_path: Path, kind: str) -> None:
     assert reached["routes_reached"] == trial["load"]["requests"]["completed"] == 300
     assert "plan.routes" in {reason["code"] for reason in trial["validity"]["reasons"]}
     assert len({count for count in trial["counts"].values() if count is not None}) == 1
-
-
-def test_a_dead_route_is_named_before_anything_is_measured(tmp_path: Path) -> None:
-    program = extended(
-        tmp_path, "systems/dead.py", DEAD, "systems/registry.py", LINE, '    "direct": DirectOptions,\n'
-    )
-    plan = program / "plan.yaml"
-    plan.write_text(PLAN.format(systems="dead", topology="{routes: 10}", more=""))
-    ran = run(program, "run", str(plan))
-    assert ran.returncode == 3, ran
-    assert "1 of 10 routes are dead: route-7 answered 503 in place of 200" in ran.stdout + ran.stderr
-    (trial,) = trials(results(Bench(program).run_directory())).values()
-    assert trial["load"] is None
 
 
 def test_idle_connections_ask_for_no_route(tmp_path: Path) -> None:

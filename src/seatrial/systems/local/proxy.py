@@ -232,6 +232,8 @@ class Proxy:
             return
         if self._is_down:
             self._last = await self.counters()
+            # What took it down may have been called off half-way.
+            await self._process.stop(STOP_LIMIT_S)
             return
         before = await self._try_to_read() or Counters(time.monotonic(), {})
         self._refs = ()
