@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.extended import extended, run
+from tests.support.kept import answered_from_kept, assert_kept_as_made
 from tests.support.members import processes_of
 from tests.support.program import wait_until
 from tests.support.runs import Bench, results, trials
@@ -18,6 +19,7 @@ from seatrial.errors import EnvironmentFault
 from seatrial.machine import proc, sockets
 from seatrial.machine.address import Address, Endpoint
 from seatrial.machine.place import ThisMachine
+from seatrial.record.reader import RunReader
 from seatrial.systems.base import Launch
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.nginx.system import NginxOptions
@@ -69,6 +71,7 @@ def test_connections_and_requests_are_shared_evenly_and_all_of_them_counted(tmp_
         assert len({count for count in trial["counts"].values() if count is not None}) == 1, trial["counts"]
         codes = {reason["code"] for reason in trial["validity"]["reasons"]}
         assert not codes & {"system.gauge", "system.unbalanced", "system.counts"}
+    assert_kept_as_made(bench.run_directory(), {1, 2})
     text = (bench.run_directory() / "report.md").read_text()
     assert "How evenly the members of each fleet shared the load" in text
 
@@ -84,6 +87,10 @@ def test_members_without_traffic_are_named_and_the_trial_is_not_believed(tmp_pat
     (reason,) = [one for one in trial["validity"]["reasons"] if one["code"] == "system.unbalanced"]
     assert "halved-3 had 0 connections of 15" in reason["text"]
     assert "halved-4 had 0 connections of 15" in reason["text"]
+    # What a program with other code kept is not believed by this one.
+    with RunReader.open(Bench(program).run_directory()) as reader:
+        assert reader.kept_summary(1) is not None
+    assert answered_from_kept(Bench(program).run_directory()) == set()
 
 
 def launch_in(directory: Path) -> Launch:
