@@ -306,7 +306,7 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
         trial=number,
         state=events.COMPLETED if failure is None else events.FAILED,
         failure=failure,
-        at_s=ZERO_S + number * TRIAL_S + 13,
+        at_s=measure_start_s(ZERO_S + number * TRIAL_S) + MEASURE_S + 2 * COOL_S,
         counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
         facts=events.TrialFacts(
             drained_before_start=twist.drained,
