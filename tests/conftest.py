@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.support.program import TRACEBACK, Outcome  # noqa: E402
+
+from seatrial.cli.main import main  # noqa: E402
 
 # Each is 100 KB of SVG.
 DRAWINGS_KEPT_LIMIT = 128
@@ -37,3 +42,22 @@ def _the_same_chart_is_drawn_once():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(vl_convert, "vegalite_to_svg", draw_once)
         yield
+
+
+@pytest.fixture
+def invoke(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command in this process, with the net that catches everything: to start a process takes a second.
+
+    For what is about processes, signals, streams and exit codes there is ``run_seatrial``.
+    """
+
+    def run(*arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        said = capsys.readouterr()
+        assert TRACEBACK not in said.out + said.err
+        assert "has a bug" not in said.err
+        assert isinstance(ended.value.code, int)
+        return Outcome(ended.value.code, said.out, said.err)
+
+    return run

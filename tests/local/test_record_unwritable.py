@@ -14,7 +14,6 @@ from tests.support.disks import Disk, mounted
 from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
 from tests.support.program import Outcome, run_seatrial
 
-from seatrial.cli.main import main
 from seatrial.errors import ExitCode
 from seatrial.record import events
 from seatrial.record.reader import RunReader
@@ -85,21 +84,6 @@ def test_a_log_that_was_torn_is_read_up_to_its_last_whole_commit(disk: Disk, tmp
         assert there.run() == here.run()
         assert there.trials() == here.trials()
         assert there.frames(1) == here.frames(1)
-
-
-@pytest.fixture
-def invoke(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Run a command in this process, with the net that catches everything: there are many here, and all are short."""
-
-    def run(*arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        said = capsys.readouterr()
-        assert "has a bug" not in said.err
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, said.out, said.err)
-
-    return run
 
 
 def damage(run: Path, statement: str) -> None:
