@@ -30,10 +30,10 @@ def forget(run: Path) -> None:
     amend(run, f"DELETE FROM {TABLE}")
 
 
-def answered_from_kept(run: Path) -> set[int]:
-    """Return the trials of which what was kept is believed."""
+def answered_from_kept(run: Path, first: int | None = None) -> set[int]:
+    """Return the trials of which what was kept is believed, among the ``first`` so many or all."""
     with RunReader.open(run) as reader:
-        return set(kept_trials(reader, reader.trials()))
+        return set(kept_trials(reader, reader.trials()[:first]))
 
 
 def assert_kept_as_made(run: Path, trials: set[int]) -> None:
