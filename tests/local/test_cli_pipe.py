@@ -64,7 +64,7 @@ def test_progress_that_nobody_reads_ends_no_load(tmp_path: Path, broken_url: str
 
 
 def test_a_report_that_nobody_reads_keeps_its_exit_code(tmp_path: Path) -> None:
-    run = make_run(tmp_path, twists={1: Twist(lateness_us=9_000)})
+    run = make_run(tmp_path, twists={1: Twist(lateness_us=9_000)}, systems=("direct",))
     ended = run_unread("report", str(run), directory=tmp_path, stderr=subprocess.PIPE)
     assert ended.returncode == ExitCode.INVALID_MEASUREMENT
     assert TRACEBACK.encode() not in ended.stderr

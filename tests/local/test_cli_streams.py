@@ -70,7 +70,7 @@ def test_data_that_is_lost_is_a_fault_that_names_the_stream(
 )
 def test_no_command_is_without_it(tmp_path: Path, redirection: str, commands: tuple[str, ...]) -> None:
     (tmp_path / "plan.yaml").write_text(PLAN)
-    run = make_run(tmp_path)
+    run = make_run(tmp_path, trials=2)
     for command in commands:
         code, _, stderr = redirected(tmp_path, command.format(run=run), redirection)
         assert (code, "error: stdout cannot be written: " in stderr) == (ExitCode.ENVIRONMENT, True), command
@@ -78,7 +78,7 @@ def test_no_command_is_without_it(tmp_path: Path, redirection: str, commands: tu
 
 def test_nothing_is_written_into_a_file_that_took_a_closed_streams_number(tmp_path: Path) -> None:
     """Without stderr the next file that is opened has its number: a record would get what is said on stderr."""
-    run = make_run(tmp_path)
+    run = make_run(tmp_path, trials=2)
     assert redirected(tmp_path, f"note {run} text", "<&- >&- 2>&-")[0] == ExitCode.PASS
     with RunReader.open(run) as reader:
         assert "text" in [entry.text for entry in reader.journal() if entry.author == "person"]

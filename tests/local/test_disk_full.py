@@ -78,7 +78,7 @@ def assert_the_record_is_read_on_a_full_disk(run: Path) -> None:
 
 
 def test_a_report_that_does_not_fit_is_shown_and_takes_no_room(disk: Disk) -> None:
-    run = make_run(disk.path)
+    run = make_run(disk.path, systems=("nginx",))
     before = {path.name for path in run.iterdir()}
     disk.fill(but_bytes=20_000)
     outcome = run_seatrial("report", str(run))
@@ -92,7 +92,7 @@ def test_a_report_that_does_not_fit_is_shown_and_takes_no_room(disk: Disk) -> No
 
 
 def test_what_a_killed_report_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
+    run = make_run(tmp_path, systems=("direct",))
     # No process has such an id: the kernel gives none above 4,194,304.
     left = run / ".report.html.9999999"
     left.write_bytes(bytes(1000))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.kept import assert_kept_as_made
 from tests.support.runs import Bench, codes, results, survivors, trials
 from tests.support.systems import require
 
@@ -111,6 +112,7 @@ during:
         assert any("went with a disturbance" in remark for remark in trial["remarks"])
         assert trial["counts"]["origin_requests"] >= trial["counts"]["generator_completed"]
     assert found["direct"]["disturbances"] == []
+    assert_kept_as_made(Bench(tmp_path).run_directory(), {1, 2, 3})
 
 
 def test_an_origin_that_stands_still_shows_in_its_window_only(tmp_path: Path) -> None:

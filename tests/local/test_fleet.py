@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.kept import assert_kept_as_made
 from tests.support.members import processes_of
 from tests.support.program import wait_until
 from tests.support.runs import Bench, results, trials
@@ -42,6 +43,7 @@ def test_connections_and_requests_are_shared_evenly_and_all_of_them_counted(tmp_
         assert len({count for count in trial["counts"].values() if count is not None}) == 1, trial["counts"]
         codes = {reason["code"] for reason in trial["validity"]["reasons"]}
         assert not codes & {"system.gauge", "system.unbalanced", "system.counts"}
+    assert_kept_as_made(bench.run_directory(), {1, 2})
     text = (bench.run_directory() / "report.md").read_text()
     assert "How evenly the members of each fleet shared the load" in text
 

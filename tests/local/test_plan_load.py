@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.kept import assert_kept_as_made
 from tests.support.runs import Bench, results, trials
 from tests.support.systems import require
 
@@ -38,6 +39,7 @@ def run(directory: Path, load: str, rest: str = "") -> dict[str, dict[str, Any]]
     bench.start(plan).wait(LIMIT_S)
     seen = trials(results(bench.run_directory()))
     assert set(seen) == {"direct", "envoy", "nginx"}
+    assert_kept_as_made(bench.run_directory(), {1, 2, 3})
     for trial in seen.values():
         assert "system.counts" not in {reason["code"] for reason in trial["validity"]["reasons"]}, trial
         assert trial["load"]["requests"]["completed"] == trial["load"]["requests"]["sent"]

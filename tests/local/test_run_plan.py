@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.support.kept import assert_kept_as_made
 from tests.support.program import GONE_LIMIT_S, Outcome, Running, run_seatrial, wait_until
 from tests.support.runs import (
     Bench,
@@ -120,6 +121,7 @@ def test_a_plan_gives_a_report_whose_counts_agree(bench) -> None:
         held = trial["load"]["connections"]["held"]
         assert held == {"requested": 50, "established": 50}
     assert_the_page_and_the_table_are_there(outcome, run, doubted)
+    assert_kept_as_made(run, {1, 2, 3})
     assert_the_report_is_made_again(run, outcome.code)
     assert all(change.undone_utc for change in processes(run))
     assert_clean_finds_nothing(bench)
@@ -188,6 +190,7 @@ def test_a_proxy_that_is_killed_makes_its_trial_invalid_and_the_run_goes_on(benc
     assert seen["direct"]["load"]["requests"]["completed"] == 3 * MEASURED
     assert seen["direct"]["counts"]["origin_requests"] == 3 * MEASURED + WARMED_UP
     assert codes(seen["direct"]) <= BUSY_MACHINE
+    assert_kept_as_made(run, {1, 2})
     assert_clean_finds_nothing(bench)
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.extended import extended, run
+from tests.support.kept import answered_from_kept
 from tests.support.program import run_seatrial
 from tests.support.runs import Bench, codes, results
 from tests.support.shipped import shipped
 from tests.support.starved import starved
 from tests.support.systems import require
+
+from seatrial.record.reader import RunReader
 
 SHORT = "{stable_for: 0 s, warmup: 200 ms, measure: 2 s, cooldown: 5 s}"
 BEFORE = '    "direct": DirectOptions,\n'
@@ -122,6 +125,11 @@ def test_members_without_traffic_are_named_and_the_trial_is_not_believed(tmp_pat
     (reason,) = [one for one in trial["validity"]["reasons"] if one["code"] == "system.unbalanced"]
     assert "broken-3 had 0 connections of 55" in reason["text"]
     assert "broken-4 had 0 connections of 55" in reason["text"]
+    # What a program with other code kept is not believed by this one.
+    directory = next((tmp_path / "runs").iterdir())
+    with RunReader.open(directory) as reader:
+        assert reader.kept_summary(1) is not None
+    assert answered_from_kept(directory) == set()
 
 
 def test_a_reload_that_drops_requests_fails_its_objective(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.load_contract import assert_counts_add_up, assert_driver
-from tests.support.program import Outcome, run_seatrial, running_origin
+from tests.support.program import Outcome, at_once, run_seatrial, running_origin
 from tests.support.tls_server import Pem, issue, tcp_server, tls_server
 
 import seatrial
@@ -91,10 +92,20 @@ def test_plain_loads_have_no_word_on_tls() -> None:
     assert (document["tls"], document["tls_handshake_us"]) == (None, None)
 
 
-@pytest.mark.parametrize("why", ["issuer", "name", "date"])
-def test_a_certificate_that_is_not_to_be_trusted_is_refused_and_counted(tmp_path: Path, why: str) -> None:
-    pem = issue(tmp_path, "127.0.0.1", valid_for_s=-3600 if why == "date" else 3600)
-    ca = issue(tmp_path, "127.0.0.2").ca if why == "issuer" else pem.ca
+def test_a_certificate_that_is_not_to_be_trusted_is_refused_and_counted(tmp_path: Path) -> None:
+    # Each waits until its ramp has come to no end.
+    at_once(
+        *(
+            partial(refuse_what_is_not_to_be_trusted, tmp_path / why, why)
+            for why in ("issuer", "name", "date")
+        )
+    )
+
+
+def refuse_what_is_not_to_be_trusted(directory: Path, why: str) -> None:
+    directory.mkdir()
+    pem = issue(directory, "127.0.0.1", valid_for_s=-3600 if why == "date" else 3600)
+    ca = issue(directory, "127.0.0.2").ca if why == "issuer" else pem.ca
     flags = ("--ca", str(ca), *(("--sni", "other.test") if why == "name" else ()))
     with tls_server(pem) as server:
         document = load(server.url, *flags, "-R", "20", "-c", "2", "--timeout", "500ms", seconds=0.5)
@@ -309,9 +320,9 @@ def test_a_self_signed_certificate_is_trusted_where_it_is_given_itself(
         url = server.url.replace("127.0.0.1", "localhost")
         pace = ("-R", "50", "-c", "2", "--timeout", "500ms")
         assert_everything_answered(load(url, "--ca", str(pem.ca), *pace, seconds=0.5))
-        for flags in (("--ca", str(other.ca)), ("--ca", str(pem.ca), "--sni", "other.test")):
-            refused = load(url, *flags, *pace, seconds=0.5)
-            assert set(refused["errors"]) == {"tls_certificate"}, flags
+        wrong = (("--ca", str(other.ca)), ("--ca", str(pem.ca), "--sni", "other.test"))
+        for refused in at_once(*(partial(load, url, *flags, *pace, seconds=0.5) for flags in wrong)):
+            assert set(refused["errors"]) == {"tls_certificate"}
             assert refused["requests"]["completed"] == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.kept import assert_kept_as_made
 from tests.support.runs import Bench, results, trials
 from tests.support.systems import require
 
@@ -31,6 +32,7 @@ def made(directory: Path, systems: list[str], topology: str, more: str = "") -> 
     plan = directory / "plan.yaml"
     plan.write_text(PLAN.format(systems=", ".join(systems), topology=topology, more=more))
     bench.start(plan).wait(LIMIT_S)
+    assert_kept_as_made(bench.run_directory(), set(range(1, len(systems) + 1)))
     return trials(results(bench.run_directory()))
 
 

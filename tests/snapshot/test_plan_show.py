@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
-# The installed command, beside the interpreter that runs the tests.
-SEATRIAL = str(Path(sys.executable).with_name("seatrial"))
+import pytest
+from tests.support.program import Outcome, run_seatrial
+
 ROOT = Path(__file__).parents[2]
 
 
-def seatrial(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [SEATRIAL, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+@pytest.fixture
+def seatrial(invoke: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run a command in the project's own directory."""
+    monkeypatch.chdir(ROOT)
+    return invoke
 
 
-def test_show(snapshot):
+def test_the_installed_command_says_the_same(seatrial):
+    assert run_seatrial("plan", "show", "plans/quick.yaml") == seatrial("plan", "show", "plans/quick.yaml")
+
+
+def test_show(snapshot, seatrial):
     run = seatrial("plan", "show", "plans/quick.yaml")
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.code, run.stderr) == (0, "")
     assert run.stdout == snapshot
 
 
-def test_show_as_json_goes_to_stdout_alone_or_to_a_file_beside_the_text(tmp_path):
+def test_show_as_json_goes_to_stdout_alone_or_to_a_file_beside_the_text(tmp_path, seatrial):
     alone = seatrial("plan", "show", "plans/quick.yaml", "--json", "-")
     document = json.loads(alone.stdout)
     assert document["schema"] == "seatrial.plan/1"
@@ -34,47 +40,47 @@ def test_show_as_json_goes_to_stdout_alone_or_to_a_file_beside_the_text(tmp_path
     assert beside.stdout.startswith("plan       quick\n")
 
 
-def test_show_of_a_plan_with_mistakes_says_them_and_leaves_with_2():
+def test_show_of_a_plan_with_mistakes_says_them_and_leaves_with_2(seatrial):
     run = seatrial("plan", "show", "tests/snapshot/malformed/no_rate.yaml")
-    assert (run.returncode, run.stdout) == (2, "")
+    assert (run.code, run.stdout) == (2, "")
     assert "no_rate.yaml:3:1: no `rate`" in run.stderr
 
 
-def test_a_document_that_cannot_be_written_is_the_environments_fault(tmp_path):
+def test_a_document_that_cannot_be_written_is_the_environments_fault(tmp_path, seatrial):
     run = seatrial("plan", "schema", "--json", str(tmp_path / "none" / "schema.json"))
-    assert run.returncode == 4
+    assert run.code == 4
     assert run.stderr.startswith("error: ")
     assert "No such file or directory" in run.stderr
 
 
-def test_lint_of_the_plans_that_come_along():
+def test_lint_of_the_plans_that_come_along(seatrial):
     run = seatrial(
         "plan", "lint", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "plans").rglob("*.yaml"))
     )
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.code, run.stderr) == (0, "")
     assert run.stdout.count(": ok\n") == 13
 
 
-def test_help(snapshot):
+def test_help(snapshot, seatrial):
     assert [
         seatrial(*command, "--help").stdout for command in (["plan"], ["plan", "show"], ["check"])
     ] == snapshot
 
 
-def test_check_says_what_fits():
+def test_check_says_what_fits(seatrial):
     run = seatrial("check", "plans/quick.yaml")
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.code, run.stderr) == (0, "")
     assert "descriptors-proxy" in run.stdout
     assert "refuse" not in run.stdout
 
 
-def test_check_refuses_with_4_and_the_arithmetic(tmp_path):
+def test_check_refuses_with_4_and_the_arithmetic(tmp_path, seatrial):
     plan = tmp_path / "large.yaml"
     text = "name: large\nsystems: [envoy]\nload: {rate: 1k/s, connections: 9M, workers: 1}\nphases: {measure: 1 s}\n"
     plan.write_text(text)
     run = seatrial("check", str(plan), "--json", "-")
     document = json.loads(run.stdout)
-    assert run.returncode == 4
+    assert run.code == 4
     assert document["schema"] == "seatrial.check/1"
     assert document["fits"] is False
     refused = {finding["code"] for finding in document["findings"] if finding["severity"] == "refuse"}

@@ -140,7 +140,7 @@ def trial_events(
     yield events.TrialStarted(number, case["id"], system, repeat, number, of, start_s)
     for phase, at_s in _phases(start_s):
         yield events.PhaseStarted(number, phase, at_s)
-    frames = list(made_frames(number, case, twist))
+    frames = _frames_once(number, case, twist)
     account = made_account(number, case, twist.driver)
     assert account.driven is not None
     yield events.LoadStarted(number, account.asked, account.hellos)
@@ -149,6 +149,22 @@ def trial_events(
     yield from _samples(number, case, twist)
     yield events.LoadEnded(number, account.driven, account.cost)
     yield _end(number, case, twist, frames)
+
+
+def _frames_once(number: int, case: dict[str, Any], twist: Twist) -> list[Frame]:
+    """Return the frames of a trial, drawn once for all runs that this process makes: samples are most of the work."""
+    lengths = (RAMP_S, WARMUP_S, MEASURE_S, TRIAL_S, WORKERS)
+    key = repr((number, case["system"], case["load"], twist, lengths))
+    if key not in _FRAMES:
+        while len(_FRAMES) >= FRAMES_KEPT_LIMIT:
+            del _FRAMES[next(iter(_FRAMES))]
+        _FRAMES[key] = list(made_frames(number, case, twist))
+    return _FRAMES[key]
+
+
+_FRAMES: dict[str, list[Frame]] = {}
+# Those of a trial are 60 KB.
+FRAMES_KEPT_LIMIT = 200
 
 
 def _phases(start_s: float) -> Iterator[tuple[events.Phase, float]]:
@@ -306,7 +322,7 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
         trial=number,
         state=events.COMPLETED if failure is None else events.FAILED,
         failure=failure,
-        at_s=ZERO_S + number * TRIAL_S + 13,
+        at_s=measure_start_s(ZERO_S + number * TRIAL_S) + MEASURE_S + 2 * COOL_S,
         counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
         facts=events.TrialFacts(
             drained_before_start=twist.drained,

@@ -10,14 +10,16 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from seatrial.machine import proc
 
+Value = TypeVar("Value")
 SEATRIAL = str(Path(sys.executable).with_name("seatrial"))
 MARK = "SEATRIAL_TEST_MARK"
 GONE_LIMIT_S = 5.0
@@ -113,6 +115,13 @@ def run_seatrial(*arguments: str, prefix: Sequence[str] = (), limit_s: float = 6
         outcome = running.wait(limit_s)
         running.assert_nothing_left()
     return outcome
+
+
+def at_once(*works: Callable[[], Value]) -> list[Value]:
+    """Do what mostly waits side by side; return what each gave, in order. What fails is raised once all are done."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        under_way = [pool.submit(work) for work in works]
+    return [work.result() for work in under_way]
 
 
 def wait_until(condition: Any, limit_s: float, every_s: float = 0.02) -> bool:

@@ -7,13 +7,15 @@ import csv
 import io
 import json
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import pytest
+import scipy.stats
 from rich.console import Console
 from tests.support.made_run import PLAN_TEXT, Twist, make_run, trial_events
 
 from seatrial.analysis.reasons import Reason, Validity
-from seatrial.analysis.run.attempts import divided, may_be_set_aside, missing, uneven
+from seatrial.analysis.run.attempts import _chance, divided, may_be_set_aside, missing, uneven
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.errors import ExitCode
 from seatrial.plan.cases import compile_cases
@@ -104,6 +106,20 @@ def test_a_system_whose_attempts_are_doubted_more_often_is_named():
     assert "5 of 11, 0 of 16 of the others" in text
     assert uneven({"nginx": attempts(LATE, *[GOOD] * 8), "envoy": attempts(LATE, LATE, *[GOOD] * 8)}) is None
     assert uneven({"nginx": quiet}) is None
+
+
+def test_the_chance_is_that_of_every_deal_counted_out():
+    for of in range(1, 9):
+        for own, doubted in product(range(of + 1), repeat=2):
+            # Each way to deal `own` of the attempts to one system; the first ones are doubted.
+            deals = [sum(card < doubted for card in deal) for deal in combinations(range(of), own)]
+            for least in range(own + 1):
+                wanted = sum(count >= least for count in deals) / len(deals)
+                assert _chance(least, own, doubted, of) == pytest.approx(wanted, abs=1e-9)
+    # So many are not counted out any more.
+    assert _chance(1_700, 3_333, 5_000, 10_000) == pytest.approx(
+        scipy.stats.hypergeom.sf(1_699, 10_000, 5_000, 3_333)
+    )
 
 
 @pytest.fixture(scope="module")

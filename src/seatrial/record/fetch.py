@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import marshal
 import sqlite3
 from contextlib import closing
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from seatrial.errors import RecordError
@@ -12,13 +15,16 @@ from seatrial.record.tables.rows import Damage
 from seatrial.record.tables.schema import BUSY_TIMEOUT_MS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 Value = TypeVar("Value")
 
 UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 """What reading a row raises whose content is not what was written: no JSON, a missing key, no histogram."""
+
+# The last that writes equal values alike, whoever else refers to them.
+_MARSHAL_VERSION = 2
 
 
 class Rows:
@@ -38,6 +44,15 @@ class Rows:
         """Return whether this table was ever made."""
         found = self._all("SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?", name)
         return bool(found)
+
+    @cached_property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of every table's columns."""
+        tables = [row[0] for row in self._all("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            table: tuple(row["name"] for row in self._all("SELECT name FROM pragma_table_info(?)", table))
+            for table in tables
+        }
 
     def read(
         self,
@@ -84,6 +99,26 @@ class Rows:
             except UNREADABLE as error:
                 raise self._unreadable(f"row {row[0]} of its table {table}: {_in_words(error)}") from error
         return tuple(found)
+
+    def digest(self, statements: Iterable[str], *values: object) -> str | None:
+        """Return a digest of every row of the statements, as stored; None where one of them cannot be read."""
+        found = hashlib.sha256()
+        cursor = self._connection.cursor()
+        # Neither rows by name nor text is needed for it, and both take as long as the reading.
+        cursor.row_factory = None
+        self._connection.text_factory = bytes
+        try:
+            # In one transaction: otherwise each statement locks the file anew.
+            cursor.execute("BEGIN")
+            for statement in statements:
+                found.update(marshal.dumps(cursor.execute(statement, values).fetchall(), _MARSHAL_VERSION))
+        except sqlite3.DatabaseError:
+            return None
+        finally:
+            self._connection.text_factory = str
+            cursor.close()
+            self._connection.rollback()
+        return found.hexdigest()
 
     def note(self, table: str, row: object, error: BaseException, trial: int | None) -> None:
         """Keep that a row, or the rest of a table where ``row`` is None, cannot be read."""

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from seatrial._engine import Histogram
 from seatrial.errors import RecordError
-from seatrial.record.events import CUT_OFF, Reached, TrialCounts, TrialFacts
+from seatrial.record.events import CUT_OFF, TrialCounts
 from seatrial.record.fetch import Rows
 from seatrial.record.layout import RunDirectory
 from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
 from seatrial.record.tables.frame_rows import join_frame
 from seatrial.record.tables.load_rows import account_of
+from seatrial.record.tables.summary_rows import TABLE, KeptSummary, kept_summary, rows_of_trial
+from seatrial.record.tables.trial_rows import counts_of, facts_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,6 +40,7 @@ class RunReader:
     def __init__(self, directory: RunDirectory, *, any_version: bool = False) -> None:
         self.directory = directory
         self._rows = Rows(directory.database, any_version=any_version)
+        self._statements: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: Path, *, any_version: bool = False) -> Self:
@@ -194,6 +197,22 @@ class RunReader:
             trial=trial,
         )
 
+    def kept_summary(self, trial: int) -> KeptSummary | None:
+        """Return what was made of a trial when it ended; None where nothing was kept, or not what was written.
+
+        Whether it still stands for the trial :meth:`digest_of` says.
+        """
+        # A record from before has no such table.
+        if TABLE not in self._rows.columns:
+            return None
+        found = self._rows.read(kept_summary, TABLE, "WHERE trial = ?", trial)
+        return found[0] if found else None
+
+    def digest_of(self, trial: int) -> str | None:
+        """Return a digest of everything that is recorded of a trial; None where not all of it can be read."""
+        self._statements = self._statements or rows_of_trial(self._rows.columns)
+        return self._rows.digest(self._statements, trial)
+
     def process_samples(self, trial: int) -> tuple[ProcessSample, ...]:
         """Return every look at every process, by time."""
         from seatrial.observe.samples import ProcessSample
@@ -247,7 +266,7 @@ class RunReader:
     def _trials(self, rest: str, *values: object) -> tuple[rows.RecordedTrial, ...]:
         unfinished: rows.TrialState = "running" if self.is_live() else CUT_OFF
         of_one = "WHERE trial = ?" if values else ""
-        counts = dict(self._rows.read(_counts, "counts", of_one, *values))
+        counts = dict(self._rows.read(counts_of, "counts", of_one, *values))
         return self._rows.read(
             lambda row: self._trial(row, counts.get(row["id"], TrialCounts()), unfinished),
             "trials",
@@ -277,7 +296,7 @@ class RunReader:
             started_utc=row["started_utc"],
             ended_s=row["ended_s"],
             counts=counts,
-            facts=_facts(document("facts", {})),
+            facts=facts_of(document("facts", {})),
             reasons=tuple(document("reasons", ())),
         )
 
@@ -307,20 +326,3 @@ def _looked_at(data: bytes) -> str:
     encoded = base64.b64encode(data).decode("ascii")
     Histogram.decode(encoded)
     return encoded
-
-
-def _counts(row: sqlite3.Row) -> tuple[int, TrialCounts]:
-    names = ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests")
-    return row["trial"], TrialCounts(*(row[name] for name in names))
-
-
-def _facts(document: Mapping[str, Any]) -> TrialFacts:
-    return TrialFacts(
-        drained_before_start=document.get("drained_before_start"),
-        system_failure=document.get("system_failure"),
-        processes_lost=tuple(document.get("processes_lost", ())),
-        missing=tuple(document.get("missing", ())),
-        uncounted=tuple(document.get("uncounted", ())),
-        remarks=tuple(document.get("remarks", ())),
-        reached=None if (reached := document.get("reached")) is None else Reached(**reached),
-    )

@@ -28,12 +28,14 @@ from seatrial.record.lock import RunLock
 from seatrial.record.storage import is_locked, is_of_storage, storage_fault
 from seatrial.record.tables.event_rows import case_rows, rows_of
 from seatrial.record.tables.schema import lay_out
+from seatrial.record.tables.summary_rows import summary_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from seatrial.record.tables.event_rows import Row
+    from seatrial.record.tables.summary_rows import KeptSummary
 
 # The promise is one second; half of it leaves room for a slow disk.
 BATCH_LIMIT_S = 0.5
@@ -126,6 +128,10 @@ class RunWriter:
         """Keep a description of the environment; a later one does not replace it, the last is shown."""
         row = "INSERT INTO environment (at_utc, document) VALUES (?, ?)", (utc_now(), json.dumps(document))
         self._write_now(row)
+
+    def keep_summary(self, kept: KeptSummary) -> None:
+        """Keep what was made of a trial that has ended, in place of what was kept of it before."""
+        self._write_now(summary_row(kept))
 
     def will_start(self, kind: str, detail: Mapping[str, Any]) -> int:
         """Write down a change before it is made; return its id. It is on disk when this returns.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.report import balance, disturbances
 from seatrial.report.charts import charts
+from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.series import typical_trial
 from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import (
@@ -56,7 +57,6 @@ class Chart:
 
 def render_html(summary: RunSummary) -> str:
     """Return the page."""
-    import vl_convert
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -92,9 +92,7 @@ def render_html(summary: RunSummary) -> str:
         facts=environment_facts(summary.environment),
         method=METHOD,
         specs=_script_safe(json.dumps({chart.id: chart.spec for chart in found})),
-        bundle=_script_safe_code(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-        if found
-        else "",
+        bundle=_script_safe_code(chart_script()) if found else "",
     )
 
 

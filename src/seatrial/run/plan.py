@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.analysis.reasons import Reason, Validity
-from seatrial.analysis.run.summary import outcome_of
+from seatrial.analysis.run.kept import made_to_keep
+from seatrial.analysis.run.made_by import made_by
 from seatrial.errors import SeatrialError
 from seatrial.machine.facts import probe_machine
 from seatrial.plan.cases import compile_cases
@@ -56,6 +57,8 @@ async def run_plan(
     findings = check_cases(cases, probe_machine())
     require(findings)
     programs = programs_of(cases)
+    # What summaries are made with is the code that runs now, whatever becomes of its files while it does.
+    made_by()
     compiled = json.dumps(compiled_document(plan, cases))
     with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
         for listener in listeners:
@@ -122,10 +125,17 @@ async def _all_trials(agenda: Agenda, writer: RunWriter, ending: Ending, others:
         history.append(Past(trial.case.id, _validity(writer, trial.order)))
 
 
-def _validity(writer: RunWriter, trial: int) -> Validity:
+def _validity(writer: RunWriter, number: int) -> Validity:
+    """Return whether a trial that has just ended may be believed, and keep its summary for the reports."""
     with RunReader.open(writer.path) as reader:
-        outcome = outcome_of(reader, trial)
-    return _UNREADABLE if outcome is None else outcome[1]
+        trial = reader.trial(number)
+        case = None if trial is None else reader.case(trial.case_id)
+        if trial is None or case is None or trial.state == "running":
+            return _UNREADABLE
+        made, kept = made_to_keep(reader, case, trial)
+    if kept is not None:
+        writer.keep_summary(kept)
+    return made.summary.validity
 
 
 _UNREADABLE = Validity(

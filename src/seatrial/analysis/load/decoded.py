@@ -94,14 +94,29 @@ class Buckets:
             return 0
         rank = ceil((min(1.0, quantile)) * self.count)
         number = self._numbers[bisect_left(self._up_to, rank)]
+        if not quantile:
+            return _lowest_us(number)
         bits = (number >> _HALF_BITS) - 1
-        if bits <= 0:
-            return number
-        lowest = (number - (bits << _HALF_BITS)) << bits
-        return lowest + (1 << bits) - 1 if quantile else lowest
+        return number if bits <= 0 else ((number - (bits << _HALF_BITS) + 1) << bits) - 1
+
+    def encode(self) -> str:
+        """Return the base64 V2 encoding, as the engine writes it."""
+        histogram = Histogram()
+        for number, count in zip(self.numbers.tolist(), self.counts.tolist(), strict=True):
+            histogram.record(_lowest_us(number), count)
+        return histogram.encode()
+
+    def __repr__(self) -> str:
+        """Return every occupied bucket and its samples."""
+        return f"Buckets({self.numbers.tolist()}, {self.counts.tolist()})"
 
 
 NOTHING = Buckets(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def _lowest_us(number: int) -> int:
+    bits = (number >> _HALF_BITS) - 1
+    return number if bits <= 0 else (number - (bits << _HALF_BITS)) << bits
 
 
 def together(parts: Sequence[Parts[Buckets]]) -> Parts[Buckets]:
@@ -113,6 +128,11 @@ def together(parts: Sequence[Parts[Buckets]]) -> Parts[Buckets]:
         Buckets.together(part.receive_wait for part in parts),
         max((part.stall_us for part in parts), default=0),
     )
+
+
+def decoded(encoded: Sequence[str]) -> list[Buckets]:
+    """Decode base64 V2 histograms; raise ``ValueError`` where one of them is none."""
+    return _unpacked([_counts_in(base64.b64decode(one, validate=True), one) for one in encoded])
 
 
 class Decoded:
@@ -184,6 +204,8 @@ def _header(counts_bytes: int) -> bytes | None:
 
 def _unpacked(packed: Sequence[bytes]) -> list[Buckets]:
     """Unpack counts: seven bits a byte (LEB128) and signed (ZigZag); a negative one is so many empty buckets."""
+    if not packed:
+        return []
     data = np.frombuffer(b"".join(packed), np.uint8)
     lasts = np.flatnonzero(data < 0x80)
     # How many of the numbers are over where each histogram ends.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.histograms import merge
+from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import EDGE_NS, NANOSECONDS, Window
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seatrial.analysis.load.histograms import Merge
-    from seatrial.analysis.load.result import LoadResult
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
     from seatrial.record.tables.rows import RecordedDisturbance

@@ -103,8 +103,14 @@ def uneven(attempts: Mapping[str, Sequence[Judged]]) -> str | None:
 
 
 def _chance(own_doubted: int, own: int, all_doubted: int, all_attempts: int) -> float:
-    ways = math.comb(all_attempts, own)
-    return sum(
-        math.comb(all_doubted, count) * math.comb(all_attempts - all_doubted, own - count) / ways
-        for count in range(own_doubted, min(own, all_doubted) + 1)
+    # Of logarithms: the numbers themselves have thousands of digits where there are thousands of attempts.
+    ways = _log_comb(all_attempts, own)
+    fewest = max(own_doubted, own - (all_attempts - all_doubted))
+    return math.fsum(
+        math.exp(_log_comb(all_doubted, count) + _log_comb(all_attempts - all_doubted, own - count) - ways)
+        for count in range(fewest, min(own, all_doubted) + 1)
     )
+
+
+def _log_comb(of: int, taken: int) -> float:
+    return math.lgamma(of + 1) - math.lgamma(taken + 1) - math.lgamma(of - taken + 1)

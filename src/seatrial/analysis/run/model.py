@@ -6,29 +6,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.load.answered import findings_of
+from seatrial.analysis.load.disturbed import DisturbedLoad
+from seatrial.analysis.load.result import LoadResult
+from seatrial.analysis.members import MemberUse
+from seatrial.analysis.reasons import Validity
+from seatrial.analysis.resources import RoleCurve, TrialResources
 from seatrial.analysis.run.labels import variables_text
 from seatrial.errors import ExitCode
-from seatrial.record.events import TrialFacts, ending_text
+from seatrial.record.events import TrialCounts, TrialFacts, ending_text
+from seatrial.record.tables.rows import RecordedPhase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.analysis.fit import Fit
     from seatrial.analysis.load.distribution import Distribution, Percentiles
-    from seatrial.analysis.load.disturbed import DisturbedLoad
-    from seatrial.analysis.load.result import LoadResult
-    from seatrial.analysis.members import MemberUse
-    from seatrial.analysis.reasons import Reason, Validity
-    from seatrial.analysis.resources import RoleCurve, TrialResources
+    from seatrial.analysis.reasons import Reason
     from seatrial.analysis.run.objectives import Verdict
     from seatrial.analysis.run.spread import Spread
-    from seatrial.record.events import TrialCounts
     from seatrial.record.tables.rows import (
         Change,
         JournalEntry,
         RecordedCase,
         RecordedObjective,
-        RecordedPhase,
         RunInfo,
     )
 

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.load.ours import Parts
-from seatrial.analysis.resources import roles_of, trial_resources
 from seatrial.analysis.run.attempts import divided, uneven, without_retries
 from seatrial.analysis.run.cases import case_summary
+from seatrial.analysis.run.kept import kept_trials
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
 from seatrial.analysis.run.said.answers import answers_of, by_system
 from seatrial.analysis.run.said.scaling import growth_of
 from seatrial.analysis.run.said.sentences import sentence_of, state_of
-from seatrial.analysis.run.series import from_start, trial_series
+from seatrial.analysis.run.trials import made_trial
 from seatrial.analysis.validity.evidence import evidence_of, measure_window
-from seatrial.analysis.validity.judge import judge_trial, remarks_on
+from seatrial.analysis.validity.judge import judge_trial
 from seatrial.record.tables.rows import JournalEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from seatrial.analysis.load.decoded import Buckets, Decoded
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Validity
-    from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective, RecordedTrial
 
 
 def summarise_run(reader: RunReader) -> RunSummary:
     """Return what is to be said of a run, finished, cut off or live; raises ``RecordError``."""
+    with _nothing_collected():
+        return _summarised(reader)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Keep Python from looking for garbage in circles: a summary has none, and to look through all of it is slow."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _summarised(reader: RunReader) -> RunSummary:
     # The plan says how many trials there were to be, whenever the run was cut off.
     asked = Requirements(reader.plan()["plan"]["repeat"], reader.objectives())
     # Read once: the next time that a live run is read more of its trials may have ended.
@@ -102,10 +118,11 @@ def _case(
     reader: RunReader, case: RecordedCase, ended: Sequence[RecordedTrial], asked: Requirements
 ) -> CaseSummary:
     # Of each trial only what its case is summed up from is kept: frames are many times as large.
-    attempts, parts = [], {}
+    attempts, parts, known = [], {}, kept_trials(reader, ended)
     for trial in ended:
-        attempt, parts[trial.trial] = _trial(reader, case, trial)
-        attempts.append(attempt)
+        made = known.get(trial.trial) or made_trial(reader, case, trial)
+        attempts.append(made.summary)
+        parts[trial.trial] = made.parts
 
     def summed(trials: Sequence[TrialSummary], aside: tuple[TrialSummary, ...]) -> CaseSummary:
         of_trials = [parts[trial.trial] for trial in trials]
@@ -128,47 +145,3 @@ def _ended_by_case(reader: RunReader) -> Mapping[str, list[RecordedTrial]]:
         if trial.state != "running":
             found[trial.case_id].append(trial)
     return found
-
-
-def _trial(
-    reader: RunReader, case: RecordedCase, trial: RecordedTrial
-) -> tuple[TrialSummary, Parts[Buckets]]:
-    frames, histograms = _frames(reader, trial.trial)
-    phases, roles = reader.phases(trial.trial), roles_of(reader.process_samples(trial.trial))
-    window = measure_window(phases, frames)
-    evidence = evidence_of(reader, case, trial, frames, window, histograms.merge)
-    load = evidence.load
-    achieved_per_s = None if load is None else load.rate_per_s.achieved
-    summary = TrialSummary(
-        trial=trial.trial,
-        repeat=trial.repeat,
-        order=trial.order,
-        state=trial.state,
-        failure=trial.failure,
-        started_utc=trial.started_utc,
-        validity=judge_trial(evidence),
-        remarks=remarks_on(evidence),
-        load=load,
-        counts=evidence.counts,
-        members=evidence.members,
-        disturbed=evidence.disturbed,
-        facts=evidence.facts,
-        resources=trial_resources(roles, frames, phases, window, achieved_per_s),
-        phases=from_start(phases, trial.started_s),
-        series=trial_series(case, trial, phases, frames, roles, histograms.merge),
-    )
-    return summary, Parts.of(frames, histograms.merge)
-
-
-def _frames(reader: RunReader, trial: int) -> tuple[tuple[Frame, ...], Decoded]:
-    """Return the frames of a trial, and their histograms."""
-    from seatrial.analysis.load.decoded import Decoded
-
-    histograms = Decoded()
-    frames = reader.frames(trial, histograms.take)
-    try:
-        histograms.decode()
-    except ValueError:
-        # Together it does not show which of them is no histogram. The reader asks the engine about each, and names it.
-        frames = reader.frames(trial)
-    return frames, histograms

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from seatrial.record.events import Phase
 from seatrial.workload.profile import Stretch, constant, mean_rate_per_s, parse_profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.record.events import Phase, TrialCounts, TrialFacts
+    from seatrial.record.events import TrialCounts, TrialFacts
 
 RunState = Literal["running", "finished", "interrupted", "failed", "cut off"]
 TrialState = Literal["running", "completed", "failed", "cut off"]
@@ -93,7 +94,7 @@ def case_of(document: Mapping[str, Any]) -> RecordedCase:
 def _profile(words: str | None, rate_per_s: float | None) -> tuple[Stretch, ...]:
     if words is not None:
         return parse_profile(words)
-    return () if rate_per_s is None else constant(rate_per_s)
+    return () if rate_per_s is None else constant(float(rate_per_s))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ SCHEMA_VERSION = 4
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
 
+# Of the table `summaries` nothing is the truth: it may be emptied, and a record may be without it.
 # Rowid tables throughout: WITHOUT ROWID stores blobs in the interior pages of the tree and was measured to be
 # three times slower and twice as large for histograms.
 TABLES = """
@@ -37,6 +38,7 @@ CREATE TABLE loads (
 CREATE TABLE phases (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, name TEXT NOT NULL, at_s REAL NOT NULL, expected_s REAL
 );
+CREATE INDEX phases_of_trial ON phases (trial);
 CREATE TABLE frames (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, worker INTEGER NOT NULL, seq INTEGER NOT NULL,
     start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, counters TEXT NOT NULL
@@ -72,6 +74,10 @@ CREATE TABLE disturbances (
     started_s REAL NOT NULL, ended_s REAL, asked INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX disturbances_of_trial ON disturbances (trial);
+CREATE TABLE summaries (
+    trial INTEGER PRIMARY KEY, made_by TEXT NOT NULL, made_from TEXT NOT NULL, seal TEXT NOT NULL,
+    document TEXT NOT NULL
+);
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, author TEXT NOT NULL, trial INTEGER, text TEXT NOT NULL
 );

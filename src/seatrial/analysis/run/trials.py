@@ -1,0 +1,70 @@
+"""One trial of a record, with everything that its case and the reports need of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.load.ours import Parts
+from seatrial.analysis.resources import roles_of, trial_resources
+from seatrial.analysis.run.model import TrialSummary
+from seatrial.analysis.run.series import from_start, trial_series
+from seatrial.analysis.validity.evidence import evidence_of, measure_window
+from seatrial.analysis.validity.judge import judge_trial, remarks_on
+
+if TYPE_CHECKING:
+    from seatrial.analysis.load.decoded import Buckets, Decoded
+    from seatrial.generator.frames import Frame
+    from seatrial.record.reader import RunReader
+    from seatrial.record.tables.rows import RecordedCase, RecordedTrial
+
+
+@dataclass(frozen=True, slots=True)
+class MadeTrial:
+    """What is said of a trial, and the histograms of its measure phase, which those of its case are merged from."""
+
+    summary: TrialSummary
+    parts: Parts[Buckets]
+
+
+def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> MadeTrial:
+    """Make it from what was recorded."""
+    frames, histograms = _frames(reader, trial.trial)
+    phases, roles = reader.phases(trial.trial), roles_of(reader.process_samples(trial.trial))
+    window = measure_window(phases, frames)
+    evidence = evidence_of(reader, case, trial, frames, window, histograms.merge)
+    load = evidence.load
+    achieved_per_s = None if load is None else load.rate_per_s.achieved
+    summary = TrialSummary(
+        trial=trial.trial,
+        repeat=trial.repeat,
+        order=trial.order,
+        state=trial.state,
+        failure=trial.failure,
+        started_utc=trial.started_utc,
+        validity=judge_trial(evidence),
+        remarks=remarks_on(evidence),
+        load=load,
+        counts=evidence.counts,
+        members=evidence.members,
+        disturbed=evidence.disturbed,
+        facts=evidence.facts,
+        resources=trial_resources(roles, frames, phases, window, achieved_per_s),
+        phases=from_start(phases, trial.started_s),
+        series=trial_series(case, trial, phases, frames, roles, histograms.merge),
+    )
+    return MadeTrial(summary, Parts.of(frames, histograms.merge))
+
+
+def _frames(reader: RunReader, trial: int) -> tuple[tuple[Frame, ...], Decoded]:
+    """Return the frames of a trial, and their histograms."""
+    from seatrial.analysis.load.decoded import Decoded
+
+    histograms = Decoded()
+    frames = reader.frames(trial, histograms.take)
+    try:
+        histograms.decode()
+    except ValueError:
+        # Together it does not show which of them is no histogram. The reader asks the engine about each, and names it.
+        frames = reader.frames(trial)
+    return frames, histograms

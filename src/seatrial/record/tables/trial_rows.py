@@ -1,0 +1,30 @@
+"""How a trial ended, from its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seatrial.record.events import Reached, TrialCounts, TrialFacts
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+
+def counts_of(row: sqlite3.Row) -> tuple[int, TrialCounts]:
+    """Return a trial's number and what each side counted of it."""
+    names = ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests")
+    return row["trial"], TrialCounts(*(row[name] for name in names))
+
+
+def facts_of(document: Mapping[str, Any]) -> TrialFacts:
+    """Return what the conductor of a trial saw."""
+    return TrialFacts(
+        drained_before_start=document.get("drained_before_start"),
+        system_failure=document.get("system_failure"),
+        processes_lost=tuple(document.get("processes_lost", ())),
+        missing=tuple(document.get("missing", ())),
+        uncounted=tuple(document.get("uncounted", ())),
+        remarks=tuple(document.get("remarks", ())),
+        reached=None if (reached := document.get("reached")) is None else Reached(**reached),
+    )
