@@ -36,10 +36,11 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class GivenPlan:
-    """A plan and the very text that it was read from, every character as it stood in the file."""
+    """A plan at a part of its size, and the very text that it was read from, each character as it stood in the file."""
 
     plan: Plan
     text: str
+    scale: Fraction = Fraction(1)
 
 
 def read_given_plan(path: Path | str, scale: str | None = None) -> GivenPlan:
@@ -48,8 +49,12 @@ def read_given_plan(path: Path | str, scale: str | None = None) -> GivenPlan:
     The file is read once: it may be a pipe, and it may be edited while what was in it is run.
     """
     part = Fraction(1) if scale is None else parse_scale(scale)
-    text = read_plan_text(path)
-    return GivenPlan(scaled(parse_plan(text, str(path)), part), text)
+    return given_again(read_plan_text(path), str(path), part)
+
+
+def given_again(text: str, name: str, scale: Fraction) -> GivenPlan:
+    """Return the plan in a text that was read before; ``name`` is the file's in messages. Raises PlanError."""
+    return GivenPlan(scaled(parse_plan(text, name), scale), text, scale)
 
 
 def read_plan(path: Path | str, scale: str | None = None) -> Plan:

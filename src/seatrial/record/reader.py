@@ -118,10 +118,18 @@ class RunReader:
 
     def environment(self) -> Mapping[str, Any]:
         """Return the last description of the environment; empty where the run was cut before it."""
-        found = self._rows.read(
-            lambda row: _mapping(row["document"]), "environment", "ORDER BY id DESC LIMIT 1"
+        found = self.environments()
+        return found[-1].document if found else {}
+
+    def environments(self) -> tuple[rows.RecordedEnvironment, ...]:
+        """Return every description of the environment, each with the trial that was the first in it."""
+        return self._rows.read(
+            lambda row: rows.RecordedEnvironment(
+                row["first_trial"], row["at_utc"], _mapping(row["document"])
+            ),
+            "environment",
+            "ORDER BY id",
         )
-        return found[0] if found else {}
 
     def cases(self) -> tuple[rows.RecordedCase, ...]:
         """Return every case of the plan, in plan order."""

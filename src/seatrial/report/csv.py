@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.load.answered import error_count, unanswered
+from seatrial.analysis.run.environments import number_of
 from seatrial.report.table import trials_in_order
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ _PERCENTILES = ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max
 
 def results_csv(summary: RunSummary) -> str:
     """Return the text of the file; trials are in the order of execution."""
-    rows = [_row(case, trial) for case, trial in trials_in_order(summary)]
+    changes = summary.environment_changes
+    rows = [_row(case, trial, number_of(changes, trial.trial)) for case, trial in trials_in_order(summary)]
     headers = list(dict.fromkeys(header for row in rows for header in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, headers, restval="", lineterminator="\n")
@@ -28,13 +30,14 @@ def results_csv(summary: RunSummary) -> str:
     return text.getvalue()
 
 
-def _row(case: CaseSummary, trial: TrialSummary) -> dict[str, Any]:
+def _row(case: CaseSummary, trial: TrialSummary, environment: int) -> dict[str, Any]:
     return {
         "case": case.case.id,
         "system": case.case.system,
         **{f"variable_{name}": value for name, value in case.case.variables},
         "repeat": trial.repeat,
         "order": trial.order,
+        "environment": environment,
         "state": trial.ending,
         "validity": trial.validity.state,
         "validity_reasons": "; ".join(reason.code for reason in trial.validity.reasons),

@@ -46,6 +46,10 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
         ],
         "cases": [_case(case) for case in summary.cases],
         "environment": dict(summary.environment),
+        "environment_changes": [
+            {"first_trial": change.first_trial, "differences": [asdict(one) for one in change.differences]}
+            for change in summary.environment_changes
+        ],
         "journal": [asdict(entry) for entry in summary.journal],
         "changes": [asdict(change) for change in summary.changes],
     }

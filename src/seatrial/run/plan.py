@@ -7,12 +7,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from seatrial.analysis.reasons import Reason, Validity
-from seatrial.analysis.run.summary import outcome_of
 from seatrial.errors import SeatrialError
 from seatrial.machine.facts import probe_machine
-from seatrial.plan.cases import compile_cases
+from seatrial.plan.cases import Case, compile_cases
 from seatrial.plan.read import GivenPlan
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.checks import check_cases
@@ -23,8 +22,10 @@ from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past
 from seatrial.run.ending import Ending
+from seatrial.run.judgement import validity_of
 from seatrial.run.others import OtherLoads
 from seatrial.run.programs import programs_of
+from seatrial.run.resume import Resumption, reopened, require_same_environment
 from seatrial.run.trial import Desk, run_trial
 
 
@@ -53,19 +54,76 @@ async def run_plan(
     runs = runs.resolve()
     plan = given.plan
     cases = compile_cases(plan)
+    findings, environment = _found_here(cases)
+    compiled = json.dumps(compiled_document(plan, cases, given.scale))
+    with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
+        notes = _preflight_notes(findings)
+        return await _run_into(writer, _Course(Agenda(plan, cases), environment, notes), listeners, ending)
+
+
+async def resume_plan(
+    resumption: Resumption,
+    listeners: Sequence[Callable[[Event], None]],
+    ending: Ending,
+    *,
+    allow_changes: bool = False,
+) -> PlanRun:
+    """Run what is left of a run into its record; raises as ``run_plan`` does.
+
+    Raises
+    ------
+    EnvironmentFault
+        The environment is not that of the trials which are kept, unless ``allow_changes``.
+    RecordError
+        Another process is writing the record.
+    """
+    findings, environment = _found_here(resumption.cases)
+    changes = resumption.changes(environment)
+    if not allow_changes:
+        require_same_environment(resumption, changes)
+    notes = [f"resumed: {resumption.text}", *(f"not as it was: {change}" for change in changes)]
+    course = _Course(
+        resumption.agenda,
+        environment,
+        (*notes, *_preflight_notes(findings)),
+        resumption.history,
+        resumption.number,
+    )
+    with reopened(resumption) as writer:
+        return await _run_into(writer, course, listeners, ending)
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """The trials to come, what they are run on, what is noted first, and what has been; ``number`` is the last one."""
+
+    agenda: Agenda
+    environment: dict[str, Any]
+    notes: Sequence[str]
+    history: tuple[Past, ...] = ()
+    number: int = 0
+
+
+def _found_here(cases: tuple[Case, ...]) -> tuple[tuple[Finding, ...], dict[str, Any]]:
+    """Return what preflight says, and the environment with its programs; raises where it refuses or one is missing."""
     findings = check_cases(cases, probe_machine())
     require(findings)
-    programs = programs_of(cases)
-    compiled = json.dumps(compiled_document(plan, cases))
-    with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
-        for listener in listeners:
-            writer.subscribe(listener)
-        _end_on_fault(writer, ending)
-        writer.environment(describe(programs))
-        agenda = Agenda(plan, cases)
-        writer.append(RunStarted(writer.path.name, plan.name, agenda.planned))
-        _note_preflight(writer, findings)
-        fault = await _run_trials(agenda, writer, ending)
+    return findings, describe(programs_of(cases))
+
+
+async def _run_into(
+    writer: RunWriter, course: _Course, listeners: Sequence[Callable[[Event], None]], ending: Ending
+) -> PlanRun:
+    for listener in listeners:
+        writer.subscribe(listener)
+    _end_on_fault(writer, ending)
+    writer.environment(course.environment, first_trial=course.number + 1)
+    plan_name = course.agenda.plan.name
+    writer.append(RunStarted(writer.path.name, plan_name, course.agenda.planned))
+    for note in course.notes:
+        writer.append(Noted("seatrial", note))
+    fault = await _run_trials(course, writer, ending)
+    writer.close()
     fault = fault or writer.fault
     return PlanRun(writer.path, fault is None and ending.stop.is_set(), fault)
 
@@ -82,16 +140,18 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
     writer.on_fault(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(end))
 
 
-def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
-    for finding in findings:
-        if finding.severity == "warn":
-            writer.append(Noted("seatrial", f"preflight, {finding.code}: {finding.text}; {finding.remedy}"))
+def _preflight_notes(findings: Sequence[Finding]) -> list[str]:
+    return [
+        f"preflight, {finding.code}: {finding.text}; {finding.remedy}"
+        for finding in findings
+        if finding.severity == "warn"
+    ]
 
 
-async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> SeatrialError | None:
+async def _run_trials(course: _Course, writer: RunWriter, ending: Ending) -> SeatrialError | None:
     try:
         with OtherLoads() as others:
-            await _all_trials(agenda, writer, ending, others)
+            await _all_trials(course, writer, ending, others)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):
@@ -106,11 +166,11 @@ async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> Seat
     return None
 
 
-async def _all_trials(agenda: Agenda, writer: RunWriter, ending: Ending, others: OtherLoads) -> None:
+async def _all_trials(course: _Course, writer: RunWriter, ending: Ending, others: OtherLoads) -> None:
     """Run what the agenda says, until it has no more or the run is to end."""
     desk = Desk(writer.append, writer, writer.directory, others)
-    history: list[Past] = []
-    of = agenda.planned
+    agenda, history = course.agenda, list(course.history)
+    of = max(agenda.in_all, course.number)
     while (trial := agenda.next(history)) is not None:
         if trial.of > of:
             text = f"{trial.of - of} run again in place of trials that cannot be believed"
@@ -119,15 +179,5 @@ async def _all_trials(agenda: Agenda, writer: RunWriter, ending: Ending, others:
         await run_trial(trial, desk, ending)
         if ending.stop.is_set() or writer.fault is not None:
             return
-        history.append(Past(trial.case.id, _validity(writer, trial.order)))
-
-
-def _validity(writer: RunWriter, trial: int) -> Validity:
-    with RunReader.open(writer.path) as reader:
-        outcome = outcome_of(reader, trial)
-    return _UNREADABLE if outcome is None else outcome[1]
-
-
-_UNREADABLE = Validity(
-    (Reason("environment.record", "the trial cannot be read back", "keep records on a disk that works"),)
-)
+        with RunReader.open(writer.path) as reader:
+            history.append(Past(trial.case.id, validity_of(reader, trial.order)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
 from seatrial.analysis.reasons import Reason, Validity
+from seatrial.analysis.run.environments import mixed
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.model import CaseSummary, TrialSummary
 from seatrial.analysis.run.objectives import Measured, Verdict, judge_case
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.decoded import Buckets
     from seatrial.analysis.load.ours import Parts
     from seatrial.analysis.reasons import Direction
+    from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective
 
 
@@ -30,15 +32,17 @@ def case_summary(
     parts: Sequence[Parts[Buckets]],
     objectives: Sequence[RecordedObjective],
     repeats: int = 0,
+    changes: Sequence[EnvironmentChange] = (),
 ) -> CaseSummary:
     """Put a case together; its percentiles are merged from ``parts``, those of each of its trials.
 
-    ``repeats`` is how many trials were planned: with fewer there is no PASS.
+    ``repeats`` is how many trials were planned: with fewer there is no PASS. ``changes`` are those of the environment.
     """
     from seatrial.analysis.load.decoded import together
 
     whole = together(parts)
-    reasons = [reason for trial in trials for reason in trial.validity.reasons] + _drivers_mixed(trials)
+    reasons = [reason for trial in trials for reason in trial.validity.reasons]
+    reasons += [*_drivers_mixed(trials), *mixed(changes, [trial.trial for trial in trials])]
     doubt = Validity(tuple(reasons)).direction
     verdict = judge_case(objectives, _measured(case, trials), doubt=doubt, repeats=repeats)
     if doubt is None and trials:

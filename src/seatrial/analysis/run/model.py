@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.members import MemberUse
     from seatrial.analysis.reasons import Reason, Validity
     from seatrial.analysis.resources import RoleCurve, TrialResources
+    from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.analysis.run.objectives import Verdict
     from seatrial.analysis.run.spread import Spread
     from seatrial.record.events import TrialCounts
@@ -191,6 +192,8 @@ class RunSummary:
     """What the run answers, in a few sentences made from its figures."""
     growth: tuple[Growth, ...] = ()
     """How its figures grow with the variables: a straight line, or from where not."""
+    environment_changes: tuple[EnvironmentChange, ...] = ()
+    """Where it was resumed in another environment."""
     uneven: str | None = None
     """What is to be said where one system's attempts could not be believed more often than the others'."""
 
@@ -206,11 +209,14 @@ class RunSummary:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What a reader must know first: where answers were not as expected, or fewer than was asked for."""
-        return tuple(
-            f"{case.case.system}, {case.label}: {'; '.join(case.findings)}"
-            for case in self.cases
-            if case.findings
+        """What a reader must know first: where the environment changed, answers were not as expected, or too few."""
+        return (
+            *(change.sentence for change in self.environment_changes),
+            *(
+                f"{case.case.system}, {case.label}: {'; '.join(case.findings)}"
+                for case in self.cases
+                if case.findings
+            ),
         )
 
     @property

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.ours import Parts
 from seatrial.analysis.resources import roles_of, trial_resources
-from seatrial.analysis.run.attempts import divided, uneven, without_retries
+from seatrial.analysis.run.attempts import divided, run_anew, uneven, without_retries
 from seatrial.analysis.run.cases import case_summary
+from seatrial.analysis.run.environments import changes_in
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
 from seatrial.analysis.run.said.answers import answers_of, by_system
 from seatrial.analysis.run.said.scaling import growth_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.decoded import Buckets, Decoded
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Validity
+    from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective, RecordedTrial
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 def summarise_run(reader: RunReader) -> RunSummary:
     """Return what is to be said of a run, finished, cut off or live; raises ``RecordError``."""
     # The plan says how many trials there were to be, whenever the run was cut off.
-    asked = Requirements(reader.plan()["plan"]["repeat"], reader.objectives())
+    changes = changes_in(reader.environments())
+    asked = Requirements(reader.plan()["plan"]["repeat"], reader.objectives(), changes)
     # Read once: the next time that a live run is read more of its trials may have ended.
     ended = _ended_by_case(reader)
     cases = tuple(_case(reader, case, ended[case.id], asked) for case in reader.cases())
@@ -46,6 +49,7 @@ def summarise_run(reader: RunReader) -> RunSummary:
         cases=cases,
         environment=reader.environment(),
         changes=reader.changes(),
+        environment_changes=changes,
         uneven=uneven(_attempts_by_system(cases)),
         # Last: what cannot be read is known once everything has been.
         journal=(*reader.journal(), *_damaged(reader)),
@@ -92,30 +96,31 @@ def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What the plan asks of every case: how many trials of it there were to be, and what must hold."""
+    """What is asked of every case: so many trials, what must hold, and one environment for all of its trials."""
 
     repeats: int
     objectives: tuple[RecordedObjective, ...]
+    changes: tuple[EnvironmentChange, ...] = ()
 
 
 def _case(
     reader: RunReader, case: RecordedCase, ended: Sequence[RecordedTrial], asked: Requirements
 ) -> CaseSummary:
     # Of each trial only what its case is summed up from is kept: frames are many times as large.
-    attempts, parts = [], {}
+    made, parts = [], {}
     for trial in ended:
         attempt, parts[trial.trial] = _trial(reader, case, trial)
-        attempts.append(attempt)
+        made.append(attempt)
+    attempts, anew = run_anew(made)
 
     def summed(trials: Sequence[TrialSummary], aside: tuple[TrialSummary, ...]) -> CaseSummary:
         of_trials = [parts[trial.trial] for trial in trials]
-        return replace(
-            case_summary(case, trials, of_trials, asked.objectives, asked.repeats), set_aside=aside
-        )
+        summary = case_summary(case, trials, of_trials, asked.objectives, asked.repeats, asked.changes)
+        return replace(summary, set_aside=(*anew, *aside))
 
     judged = summed(*divided(attempts, asked.repeats))
     kept, in_vain = without_retries(attempts, asked.repeats)
-    if judged.set_aside or judged.verdict.state is not None or not in_vain:
+    if len(judged.trials) < len(attempts) or judged.verdict.state is not None or not in_vain:
         return judged
     first = summed(kept, in_vain)
     return first if first.verdict.state == "PASS" else judged

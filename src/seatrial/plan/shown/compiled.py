@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from seatrial.limits import named_limits
@@ -15,11 +16,18 @@ if TYPE_CHECKING:
 SCHEMA = "seatrial.plan/1"
 
 
-def compiled_document(plan: Plan, cases: tuple[Case, ...]) -> dict[str, Any]:
-    """Return what `seatrial plan show --json` prints and the record keeps; units are in the names."""
+WHOLE = Fraction(1)
+
+
+def compiled_document(plan: Plan, cases: tuple[Case, ...], scale: Fraction = WHOLE) -> dict[str, Any]:
+    """Return what `seatrial plan show --json` prints and the record keeps; units are in the names.
+
+    ``scale`` is at which part of its size the plan is.
+    """
     order = trial_order(plan, cases)
     return {
         "schema": SCHEMA,
+        "scale": str(scale),
         "plan": plan.model_dump(mode="json"),
         "limits": named_limits(),
         "cases": [_case_document(case) for case in cases],

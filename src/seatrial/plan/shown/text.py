@@ -51,6 +51,19 @@ def schedule_text(plan: Plan, cases: Sequence[Case]) -> str:
     return "\n\n".join(blocks)
 
 
+def rest_text(plan: Plan, what_there_is: str, rest: Sequence[tuple[int, Case]]) -> str:
+    """Return what is left of a run: the trials by their numbers, and how long they take."""
+    order = ", ".join(f"{number} {case.id}" for number, case in rest)
+    expected_s = sum(case.expected_s for _, case in rest)
+    blocks = [
+        _columns(_head(plan)),
+        what_there_is,
+        f"left\n{textwrap.indent(textwrap.fill(order, ORDER_COLUMNS, break_on_hyphens=False), '  ')}",
+        _columns([("trials", format_count(len(rest))), ("expected", format_duration(round(expected_s)))]),
+    ]
+    return "\n\n".join(blocks)
+
+
 def _head(plan: Plan) -> Iterator[Sequence[str]]:
     yield "plan", plan.name
     yield "question", " ".join((plan.question or "none").split())

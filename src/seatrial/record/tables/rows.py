@@ -31,6 +31,15 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedEnvironment:
+    """What the trials from ``first_trial`` on were run on; a run that was resumed has several."""
+
+    first_trial: int
+    at_utc: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedObjective:
     """What must hold: ``metric comparison threshold``, durations in microseconds."""
 
