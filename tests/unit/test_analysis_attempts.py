@@ -184,7 +184,7 @@ def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = P
     monkeypatch.setattr(run_plan_module, "run_trial", made)
     with RunWriter.create(tmp_path, plan.name, plan_text, json.dumps(compiled)) as writer:
         agenda = Agenda(plan, compile_cases(plan))
-        asyncio.run(run_plan_module._run_trials(agenda, writer, Ending()))
+        asyncio.run(run_plan_module._run_trials(run_plan_module._Course(agenda, {}, ()), writer, Ending()))
     with RunReader.open(writer.path) as reader:
         return summarise_run(reader), seen
 

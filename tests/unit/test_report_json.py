@@ -244,6 +244,9 @@ DOCUMENT = {
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
     "cases": [CASE],
     "environment": dict,
+    "environment_changes": [
+        {"first_trial": int, "differences": [{"name": str, "before": str, "after": str}]}
+    ],
     "journal": [{"at_utc": str, "author": str, "trial": MAYBE_INT, "text": str}],
     "changes": [{"id": int, "at_utc": str, "kind": str, "detail": dict, "undone_utc": (str, NoneType)}],
 }
