@@ -37,7 +37,8 @@ def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
 
     findings = _findings(resumption.cases)
     rest = [(trial.order, trial.case) for trial in resumption.rest()]
-    text = rest_text(resumption.given.plan, f"{resumption.directory}: {resumption.text}", rest)
+    what_there_is = f"{resumption.directory}: {resumption.text}"
+    text = rest_text(resumption.given.plan, what_there_is, resumption.sanity.left, rest)
     if any(finding.severity == "refuse" for finding in findings):
         return _print(text, findings)
     changed = tuple(

@@ -13,6 +13,7 @@ from seatrial.limits import MAX_FILE_BYTES
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.load_options import load_anywhere
 from seatrial.plan.model.words import of_a_plan
+from seatrial.plan.sanity import impossible_sanity
 from seatrial.plan.scale import parse_scale, scaled
 from seatrial.plan.written.decode import decode
 from seatrial.plan.written.forms import describe, reshape
@@ -107,6 +108,8 @@ def parse_plan(source: str, name: str) -> Plan:
     if plan is not None and not problems:
         cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
         problems.extend(_impossible_topology(cases, root) or _impossible_load(plan, cases, root))
+        if wrong := impossible_sanity(plan):
+            problems.append(Problem(root.entries["sanity"].key, *wrong))
     if plan is None or problems:
         raise PlanFileError(name, source, problems)
     return plan

@@ -111,10 +111,7 @@ class RunReader:
 
     def objectives(self) -> tuple[rows.RecordedObjective, ...]:
         """Return what must hold."""
-        return tuple(
-            rows.RecordedObjective(item["text"], item["metric"], item["comparison"], item["threshold"])
-            for item in self.plan()["plan"].get("objectives", ())
-        )
+        return rows.objectives_of(self.plan()["plan"].get("objectives", ()))
 
     def environment(self) -> Mapping[str, Any]:
         """Return the last description of the environment; empty where the run was cut before it."""
@@ -133,15 +130,15 @@ class RunReader:
 
     def cases(self) -> tuple[rows.RecordedCase, ...]:
         """Return every case of the plan, in plan order."""
-        return self._rows.every(
-            lambda row: rows.case_of(json.loads(row["document"])), "cases", "ORDER BY position"
-        )
+        return tuple(case for case in self._cases("ORDER BY position") if not case.is_sanity)
+
+    def sanity_cells(self) -> tuple[rows.RecordedCase, ...]:
+        """Return the sanity cells, in the order in which they are run."""
+        return tuple(case for case in self._cases("ORDER BY position") if case.is_sanity)
 
     def case(self, case_id: str) -> rows.RecordedCase | None:
-        """Return one case without a look at any other; None where the plan has no such case."""
-        found = self._rows.every(
-            lambda row: rows.case_of(json.loads(row["document"])), "cases", "WHERE id = ?", case_id
-        )
+        """Return one case, or sanity cell, without a look at any other; None where the plan has no such case."""
+        found = self._cases("WHERE id = ?", case_id)
         return found[0] if found else None
 
     def trials(self) -> tuple[rows.RecordedTrial, ...]:
@@ -240,6 +237,9 @@ class RunReader:
     def _samples(self, table: str, trial: int, convert: Callable[[sqlite3.Row], Value]) -> tuple[Value, ...]:
         return self._rows.read(convert, table, "WHERE trial = ? ORDER BY at_s, id", trial, trial=trial)
 
+    def _cases(self, rest: str, *values: object) -> tuple[rows.RecordedCase, ...]:
+        return self._rows.every(lambda row: rows.case_of(json.loads(row["document"])), "cases", rest, *values)
+
     def _trials(self, rest: str, *values: object) -> tuple[rows.RecordedTrial, ...]:
         unfinished: rows.TrialState = "running" if self.is_live() else CUT_OFF
         of_one = "WHERE trial = ?" if values else ""
@@ -318,5 +318,6 @@ def _facts(document: Mapping[str, Any]) -> TrialFacts:
         missing=tuple(document.get("missing", ())),
         uncounted=tuple(document.get("uncounted", ())),
         remarks=tuple(document.get("remarks", ())),
+        origin_connections=document.get("origin_connections"),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )

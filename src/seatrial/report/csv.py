@@ -21,7 +21,11 @@ _PERCENTILES = ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max
 def results_csv(summary: RunSummary) -> str:
     """Return the text of the file; trials are in the order of execution."""
     changes = summary.environment_changes
-    rows = [_row(case, trial, number_of(changes, trial.trial)) for case, trial in trials_in_order(summary)]
+    sane = [(cell, trial) for cell in summary.sanity for trial in cell.attempts]
+    rows = [
+        _row(case, trial, number_of(changes, trial.trial))
+        for case, trial in sorted((*sane, *trials_in_order(summary)), key=lambda pair: pair[1].order)
+    ]
     headers = list(dict.fromkeys(header for row in rows for header in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, headers, restval="", lineterminator="\n")
@@ -33,6 +37,7 @@ def results_csv(summary: RunSummary) -> str:
 def _row(case: CaseSummary, trial: TrialSummary, environment: int) -> dict[str, Any]:
     return {
         "case": case.case.id,
+        "is_sanity": case.case.is_sanity,
         "system": case.case.system,
         **{f"variable_{name}": value for name, value in case.case.variables},
         "repeat": trial.repeat,

@@ -44,6 +44,10 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
         "objectives": [
             {**asdict(objective), "unit": unit_of(objective.metric)} for objective in summary.objectives
         ],
+        "sanity": [
+            {**_case(cell), "outcome": cell.sanity_outcome, "text": sentence}
+            for cell, sentence in zip(summary.sanity, summary.sanity_sentences, strict=True)
+        ],
         "cases": [_case(case) for case in summary.cases],
         "environment": dict(summary.environment),
         "environment_changes": [

@@ -46,7 +46,7 @@ class Agenda:
 
     def __init__(self, plan: Plan, cases: tuple[Case, ...], lost: int = 0) -> None:
         """Plan them; ``lost`` numbers are taken by trials that were cut off, which are in no history."""
-        self.plan = plan
+        self._plan = plan
         self._cases = cases
         self._lost = lost
         self._planned = tuple(case for case, _ in trial_order(plan, cases))
@@ -80,7 +80,7 @@ class Agenda:
         return None
 
     def _again(self, history: Sequence[Past], turn: int) -> tuple[Case, ...]:
-        plan, validities = self.plan, defaultdict(list)
+        plan, validities = self._plan, defaultdict(list)
         for past in history:
             validities[past.case_id].append(past.validity)
         lacking = {case.id: missing(validities[case.id], plan.repeat, plan.retry) for case in self._cases}
@@ -90,5 +90,5 @@ class Agenda:
         place = len(history) + 1
         repeat = 1 + sum(past.case_id == case.id for past in history)
         # One that is run anew has another number, and all that its chance decides is as it was.
-        seed = derive(self.plan.seed, "trial", place)
+        seed = derive(self._plan.seed, "trial", place)
         return TrialPlan(case, repeat, place + self._lost, of + self._lost, seed)

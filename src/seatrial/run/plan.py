@@ -12,7 +12,9 @@ from typing import Any
 from seatrial.errors import SeatrialError
 from seatrial.machine.facts import probe_machine
 from seatrial.plan.cases import Case, compile_cases
+from seatrial.plan.model.plan import Plan
 from seatrial.plan.read import GivenPlan
+from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.checks import check_cases
 from seatrial.preflight.findings import Finding, require
@@ -26,6 +28,7 @@ from seatrial.run.judgement import validity_of
 from seatrial.run.others import OtherLoads
 from seatrial.run.programs import programs_of
 from seatrial.run.resume import Resumption, reopened, require_same_environment
+from seatrial.run.sanity import SanityCourse
 from seatrial.run.trial import Desk, run_trial
 
 
@@ -58,7 +61,8 @@ async def run_plan(
     compiled = json.dumps(compiled_document(plan, cases, given.scale))
     with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
         notes = _preflight_notes(findings)
-        return await _run_into(writer, _Course(Agenda(plan, cases), environment, notes), listeners, ending)
+        sanity = SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
+        return await _run_into(writer, _Course(plan, cases, sanity, environment, notes), listeners, ending)
 
 
 async def resume_plan(
@@ -83,7 +87,10 @@ async def resume_plan(
         require_same_environment(resumption, changes)
     notes = [f"resumed: {resumption.text}", *(f"not as it was: {change}" for change in changes)]
     course = _Course(
-        resumption.agenda,
+        resumption.given.plan,
+        resumption.cases,
+        # Another environment has to show that it is in order, too.
+        resumption.sanity if not changes else resumption.sanity_anew,
         environment,
         (*notes, *_preflight_notes(findings)),
         resumption.history,
@@ -95,13 +102,19 @@ async def resume_plan(
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """The trials to come, what they are run on, what is noted first, and what has been; ``number`` is the last one."""
+    """What is to come, what it is run on, what is noted first, and what has been; ``number`` is the last trial's."""
 
-    agenda: Agenda
+    plan: Plan
+    cases: tuple[Case, ...]
+    sanity: SanityCourse
     environment: dict[str, Any]
     notes: Sequence[str]
     history: tuple[Past, ...] = ()
     number: int = 0
+
+    def agenda(self, number: int) -> Agenda:
+        """Return the trials that follow where ``number`` is the last one's that there is."""
+        return Agenda(self.plan, self.cases, lost=number - len(self.history))
 
 
 def _found_here(cases: tuple[Case, ...]) -> tuple[tuple[Finding, ...], dict[str, Any]]:
@@ -118,8 +131,8 @@ async def _run_into(
         writer.subscribe(listener)
     _end_on_fault(writer, ending)
     writer.environment(course.environment, first_trial=course.number + 1)
-    plan_name = course.agenda.plan.name
-    writer.append(RunStarted(writer.path.name, plan_name, course.agenda.planned))
+    planned = course.agenda(course.number).planned
+    writer.append(RunStarted(writer.path.name, course.plan.name, planned))
     for note in course.notes:
         writer.append(Noted("seatrial", note))
     fault = await _run_trials(course, writer, ending)
@@ -151,7 +164,10 @@ def _preflight_notes(findings: Sequence[Finding]) -> list[str]:
 async def _run_trials(course: _Course, writer: RunWriter, ending: Ending) -> SeatrialError | None:
     try:
         with OtherLoads() as others:
-            await _all_trials(course, writer, ending, others)
+            desk = Desk(writer.append, writer, writer.directory, others)
+            number = await _sanity(course, desk, writer, ending)
+            if number is not None:
+                await _all_trials(course, number, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):
@@ -162,15 +178,30 @@ async def _run_trials(course: _Course, writer: RunWriter, ending: Ending) -> Sea
     if ending.stop.is_set():
         writer.append(RunEnded("interrupted"))
         return None
-    writer.append(RunEnded("finished"))
+    writer.append(RunEnded("stopped" if number is None else "finished"))
     return None
 
 
-async def _all_trials(course: _Course, writer: RunWriter, ending: Ending, others: OtherLoads) -> None:
+async def _sanity(course: _Course, desk: Desk, writer: RunWriter, ending: Ending) -> int | None:
+    """Run the sanity cells; return the number of the last trial, None where one failed or the run is to end."""
+    number = course.number
+    after = course.agenda(number).planned - len(course.history)
+    while (attempt := course.sanity.next(number + 1, max(0, after))) is not None:
+        number = attempt.order
+        await run_trial(attempt, desk, ending)
+        if ending.stop.is_set() or writer.fault is not None:
+            return None
+        outcome, sentence = course.sanity.take(writer, attempt.case)
+        writer.append(Noted("seatrial", sentence, number))
+        if outcome not in {"passed", "doubted"}:
+            return None
+    return number
+
+
+async def _all_trials(course: _Course, number: int, desk: Desk, writer: RunWriter, ending: Ending) -> None:
     """Run what the agenda says, until it has no more or the run is to end."""
-    desk = Desk(writer.append, writer, writer.directory, others)
-    agenda, history = course.agenda, list(course.history)
-    of = max(agenda.in_all, course.number)
+    agenda, history = course.agenda(number), list(course.history)
+    of = max(agenda.in_all, number)
     while (trial := agenda.next(history)) is not None:
         if trial.of > of:
             text = f"{trial.of - of} run again in place of trials that cannot be believed"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.run.environments import Difference, differences, leaves
+from seatrial.analysis.run.sanity import Outcome
+from seatrial.analysis.run.summary import summarise_sanity
 from seatrial.errors import EnvironmentFault, PlanError, RecordError
 from seatrial.machine.undoers import UNDOERS
 from seatrial.plan.cases import Case, compile_cases
 from seatrial.plan.read import GivenPlan, given_again, read_plan_text
+from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.scale import parse_scale
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record.events import CUT_OFF
@@ -25,6 +28,7 @@ from seatrial.record.tables.rows import RecordedTrial
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past, TrialPlan
 from seatrial.run.judgement import validity_of
+from seatrial.run.sanity import SanityCourse, seen_in
 
 NAMED_LIMIT = 5
 ALLOW = "--allow-changed-environment"
@@ -48,11 +52,25 @@ class Resumption:
     begun: int
     environment: Mapping[str, Any]
     has_ended: bool
+    sanity_seen: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
 
     @property
     def agenda(self) -> Agenda:
         """The rest of it, and what it follows from."""
         return Agenda(self.given.plan, self.cases, lost=self.number - len(self.history))
+
+    @property
+    def sanity(self) -> SanityCourse:
+        """The sanity cells, and what came of them."""
+        course = self.sanity_anew
+        course.seen.update({cell: list(outcomes) for cell, outcomes in self.sanity_seen.items()})
+        return course
+
+    @property
+    def sanity_anew(self) -> SanityCourse:
+        """The sanity cells as if none had been run."""
+        plan = self.given.plan
+        return SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
 
     @property
     def is_complete(self) -> bool:
@@ -72,7 +90,9 @@ class Resumption:
 
     def rest(self) -> Iterator[TrialPlan]:
         """Yield the trials that are left as far as it is known now: those that follow if all can be believed."""
-        agenda, history = self.agenda, list(self.history)
+        number = self.number + len(self.sanity.left)
+        agenda = Agenda(self.given.plan, self.cases, lost=number - len(self.history))
+        history = list(self.history)
         while (trial := agenda.next(history)) is not None:
             yield trial
             history.append(Past(trial.case.id, Validity()))
@@ -106,7 +126,9 @@ def resumption_of(directory: Path, plan: Path | None = None, scale: str | None =
         _require_same(compiled, given, cases, directory, plan)
         made = reader.trials()
         _require_whole(reader, directory)
-        kept = [trial for trial in made if trial.state != CUT_OFF]
+        sane = summarise_sanity(reader)
+        cells = {cell.case.id for cell in sane}
+        kept = [trial for trial in made if trial.state != CUT_OFF and trial.case_id not in cells]
         found = Resumption(
             directory=directory,
             given=given,
@@ -117,6 +139,7 @@ def resumption_of(directory: Path, plan: Path | None = None, scale: str | None =
             begun=len(made),
             environment=reader.environment(),
             has_ended=reader.run().state == "finished",
+            sanity_seen=seen_in(sane),
         )
     if not found.agenda.is_of(found.history):
         raise _not_ours(directory, "its trials are not in the order that its plan gives them")

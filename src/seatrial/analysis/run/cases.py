@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.load.decoded import Buckets
     from seatrial.analysis.load.ours import Parts
+    from seatrial.analysis.members import OwnGauge
     from seatrial.analysis.reasons import Direction
     from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective
@@ -65,10 +66,23 @@ def case_summary(
 def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measured]:
     proxied, timeout_s = case.kind != UNPROXIED, case.document["load"].get("timeout_s")
     return [
-        Measured(trial.load, trial.resources, proxied, timeout_s)
+        Measured(
+            trial.load,
+            trial.resources,
+            proxied,
+            timeout_s,
+            counted=_farthest(trial.own_gauge, case.held),
+            upstream=_farthest(trial.upstream_gauge, 0),
+            at_origin=trial.facts.origin_connections,
+        )
         for trial in trials
         if trial.load is not None
     ]
+
+
+def _farthest(gauge: OwnGauge | None, wanted: int) -> int | None:
+    """Return what was counted, of several counts the one that is farthest from what was wanted."""
+    return None if gauge is None else max(gauge.lowest, gauge.highest, key=lambda count: abs(count - wanted))
 
 
 def _of_each_code(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

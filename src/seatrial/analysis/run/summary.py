@@ -13,12 +13,13 @@ from seatrial.analysis.run.cases import case_summary
 from seatrial.analysis.run.environments import changes_in
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
 from seatrial.analysis.run.said.answers import answers_of, by_system
+from seatrial.analysis.run.said.sanity import sanity_sentence
 from seatrial.analysis.run.said.scaling import growth_of
 from seatrial.analysis.run.said.sentences import sentence_of, state_of
 from seatrial.analysis.run.series import from_start, trial_series
 from seatrial.analysis.validity.evidence import evidence_of, measure_window
 from seatrial.analysis.validity.judge import judge_trial, remarks_on
-from seatrial.record.tables.rows import JournalEntry
+from seatrial.record.tables.rows import JournalEntry, objectives_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ def summarise_run(reader: RunReader) -> RunSummary:
     # Read once: the next time that a live run is read more of its trials may have ended.
     ended = _ended_by_case(reader)
     cases = tuple(_case(reader, case, ended[case.id], asked) for case in reader.cases())
+    sanity = tuple(_cell(reader, cell, ended[cell.id]) for cell in reader.sanity_cells())
     summary = RunSummary(
         run=reader.run(),
         question=reader.question(),
@@ -50,11 +52,27 @@ def summarise_run(reader: RunReader) -> RunSummary:
         environment=reader.environment(),
         changes=reader.changes(),
         environment_changes=changes,
+        sanity=sanity,
+        sanity_sentences=tuple(sanity_sentence(cell) for cell in sanity),
         uneven=uneven(_attempts_by_system(cases)),
         # Last: what cannot be read is known once everything has been.
         journal=(*reader.journal(), *_damaged(reader)),
     )
     return replace(summary, answers=answers_of(summary), growth=growth_of(cases))
+
+
+def summarise_sanity(reader: RunReader) -> tuple[CaseSummary, ...]:
+    """Return what came of the sanity cells so far; raises ``RecordError``."""
+    ended = _ended_by_case(reader)
+    return tuple(_cell(reader, cell, ended[cell.id]) for cell in reader.sanity_cells())
+
+
+def _cell(reader: RunReader, cell: RecordedCase, ended: Sequence[RecordedTrial]) -> CaseSummary:
+    """Judge a sanity cell by its last attempt: those before it gave no answer, or what they found was mended."""
+    attempts = [_trial(reader, cell, trial) for trial in ended]
+    last, parts = [trial for trial, _ in attempts[-1:]], [parts for _, parts in attempts[-1:]]
+    found = case_summary(cell, last, parts, objectives_of(cell.document["objectives"]), 1)
+    return replace(found, set_aside=tuple(trial for trial, _ in attempts[:-1]))
 
 
 def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:
@@ -156,6 +174,9 @@ def _trial(
         load=load,
         counts=evidence.counts,
         members=evidence.members,
+        own_gauge=evidence.own_gauge,
+        upstream_gauge=evidence.upstream_gauge,
+        counted_by_kernel=evidence.is_counted_by_kernel,
         facts=evidence.facts,
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.limits import named_limits
 from seatrial.plan.cases import expected_run_s, trial_order
+from seatrial.plan.sanity import expected_sanity_s, sanity_cells
 from seatrial.plan.shown.command import case_command
 
 if TYPE_CHECKING:
@@ -32,7 +33,16 @@ def compiled_document(plan: Plan, cases: tuple[Case, ...], scale: Fraction = WHO
         "limits": named_limits(),
         "cases": [_case_document(case) for case in cases],
         "trials": [{"case_id": case.id, "repeat": repeat} for case, repeat in order],
-        "expected_s": expected_run_s(plan, cases),
+        "sanity": [_cell_document(cell) for cell in sanity_cells(plan)],
+        "expected_s": expected_run_s(plan, cases) + expected_sanity_s(plan),
+    }
+
+
+def _cell_document(cell: Case) -> dict[str, Any]:
+    return {
+        **_case_document(cell),
+        "phases": cell.phases.model_dump(mode="json"),
+        "objectives": [objective.model_dump(mode="json") for objective in cell.plan.objectives],
     }
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from seatrial.workload.profile import Stretch, constant, mean_rate_per_s, parse_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from seatrial.record.events import Phase, TrialCounts, TrialFacts
 
-RunState = Literal["running", "finished", "interrupted", "failed", "cut off"]
+RunState = Literal["running", "finished", "interrupted", "failed", "stopped", "cut off"]
 TrialState = Literal["running", "completed", "failed", "cut off"]
 
 
@@ -70,6 +70,11 @@ class RecordedCase:
     document: Mapping[str, Any]
 
     @property
+    def is_sanity(self) -> bool:
+        """Whether it is a sanity cell, and none of the cases that the plan asks about."""
+        return bool(self.document.get("is_sanity"))
+
+    @property
     def rate_per_s(self) -> float | None:
         """The mean rate over the measure window, None in closed loop and where nothing is sent."""
         return mean_rate_per_s(self.profile, self.measure_s) if self.profile else None
@@ -78,6 +83,14 @@ class RecordedCase:
     def sends(self) -> bool:
         """Whether any request is sent."""
         return bool(self.profile) or self.loop == "closed"
+
+
+def objectives_of(documents: Iterable[Mapping[str, Any]]) -> tuple[RecordedObjective, ...]:
+    """Return what must hold from the compiled plan's word of it."""
+    return tuple(
+        RecordedObjective(item["text"], item["metric"], item["comparison"], item["threshold"])
+        for item in documents
+    )
 
 
 def case_of(document: Mapping[str, Any]) -> RecordedCase:

@@ -31,7 +31,8 @@ class Testbed:
     """A system and its origin; ``endpoints`` and ``drained`` are known once both are up.
 
     ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP. Without
-    a proxy it is the origin that they see: it is not ``proxied``.
+    a proxy it is the origin that they see: it is not ``proxied``. Where nothing ``is_asked``, no route has to be live,
+    and asking would leave connections to the origin.
     ``drained`` is whether connections and rate were at zero before anything was sent.
     """
 
@@ -44,6 +45,7 @@ class Testbed:
     topology: Topology = NOWHERE
     certified_for: tuple[str, ...] | None = None
     proxied: bool = True
+    is_asked: bool = True
     endpoints: tuple[Endpoint, ...] = ()
     drained: bool = False
     _before: tuple[Counters, OriginCounts] | None = None
@@ -57,6 +59,7 @@ class Testbed:
         delay = case.origin.delay
         made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
         made.topology_plan = case.topology
+        made.is_asked = case.load.sends or case.load.hold_traffic != "silent"
         if (tls := case.load.tls) is not None:
             made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
         return made
@@ -74,7 +77,7 @@ class Testbed:
         self.topology = expand(self.topology_plan, upstreams)
         launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
-        if self.proxied and self.delay_s <= DELAY_MAX_S:
+        if self.proxied and self.is_asked and self.delay_s <= DELAY_MAX_S:
             await prove(self.topology, self.endpoints, self.answers_with)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
@@ -109,11 +112,12 @@ class Testbed:
             missing=(*counters_before.missing, *self._not_proven()),
             uncounted=tuple(uncounted),
             reached=None if origin is None else reached(self.topology, origin_before, origin),
+            origin_connections=None if origin is None else _opened(origin_before, origin),
         )
         return counts, facts
 
     def _not_proven(self) -> tuple[str, ...]:
-        if not self.proxied or self.delay_s <= DELAY_MAX_S:
+        if not self.proxied or not self.is_asked or self.delay_s <= DELAY_MAX_S:
             return ()
         return ("whether every route was live before the load: the origin's delay is too long to ask",)
 
@@ -127,6 +131,12 @@ class Testbed:
             await self.system.stop()
         finally:
             await self.origin.stop()
+
+
+def _opened(before: OriginCounts, after: OriginCounts) -> int | None:
+    if before.connections_accepted is None or after.connections_accepted is None:
+        return None
+    return after.connections_accepted - before.connections_accepted
 
 
 async def _or_uncounted(who: str, asking: Awaitable[Count], uncounted: list[str]) -> Count | None:

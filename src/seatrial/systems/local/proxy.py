@@ -86,6 +86,8 @@ class Proxy:
             requests=own.requests,
             upstream_requests=own.upstream_requests,
             values=values,
+            upstream_connections=own.upstream_connections,
+            is_counted_by_kernel=active is None,
         )
         return Counters(time.monotonic(), {self._label: reading}, self._dialect.missing)
 
