@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.made_run import ENVIRONMENT, PLAN_TEXT, Twist, trial_events
+from tests.support.made_run import ENVIRONMENT, PLAN_TEXT, Twist
+from tests.support.made_trials import Twists, happened, make_trials_up
 
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.run.environments import differences
@@ -36,11 +37,9 @@ from seatrial.run.agenda import Agenda, Past, TrialPlan
 from seatrial.run.ending import Ending
 from seatrial.run.judgement import validity_of
 from seatrial.run.resume import Resumption, resumption_of
-from seatrial.run.trial import Desk
 
 PLAN = PLAN_TEXT.replace("[direct, envoy, nginx]", "[direct]")
 LATE = Twist(lateness_us=2_000)
-Twists = dict[int, Twist]
 
 
 def given(scale: str = "1") -> GivenPlan:
@@ -50,20 +49,6 @@ def given(scale: str = "1") -> GivenPlan:
 def planned(scale: str = "1") -> Agenda:
     plan = given(scale).plan
     return Agenda(plan, compile_cases(plan))
-
-
-def happened(trial: TrialPlan, twist: Twist) -> list[events.Event]:
-    load = trial.case.load
-    case = {
-        "id": trial.case.id,
-        "system": trial.case.system.label,
-        "load": {
-            "connections": load.connections,
-            "active": load.active,
-            "rate_per_s": int(load.rate_per_s or 0),
-        },
-    }
-    return list(trial_events(trial.order, trial.repeat, case, trial.of, twist))
 
 
 def killed_run(
@@ -100,15 +85,7 @@ def resume(
     allow_changes: bool = False,
 ) -> list[TrialPlan]:
     """Go on with a run, with trials that are made up; return those that were run."""
-    made: list[TrialPlan] = []
-
-    async def made_trial(trial: TrialPlan, desk: Desk, _ending: Ending) -> None:
-        made.append(trial)
-        for event in happened(trial, (twists or {}).get(trial.order, Twist())):
-            desk.record(event)
-
-    monkeypatch.setattr(run_plan_module, "run_trial", made_trial)
-    monkeypatch.setattr(run_plan_module, "_found_here", lambda _: ((), environment))
+    made = make_trials_up(monkeypatch, twists or {}, environment)
     asyncio.run(run_plan_module.resume_plan(found, [], Ending(), allow_changes=allow_changes))
     return made
 

@@ -39,7 +39,8 @@ def json_schema() -> dict[str, Any]:
     origin["delay"] = _delay(origin["delay"])
     _readable_defaults(schema["properties"], model.Plan)
     sanity = schema["properties"]["sanity"]
-    sanity["anyOf"] = [{"enum": ["yes", "no", True, False]}, *sanity["anyOf"]]
+    given = [form for form in sanity["anyOf"] if form.get("type") != "null"]
+    sanity["anyOf"] = [{"enum": ["yes", "no"]}, {"type": "boolean"}, *given]
     for of in (LoadPlan, TlsPlan, OriginPlan, model.PhasePlan, SanityPlan, DelayPlan):
         _readable_defaults(definitions[of.__name__]["properties"], of)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}

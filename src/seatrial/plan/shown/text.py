@@ -30,6 +30,7 @@ def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
     blocks = [
         _columns(_head(plan)),
         *(f"{name}\n{_columns(_section(section, plan))}" for name, section in _sections(plan)),
+        *_sanity(sanity_cells(plan)),
         f"cases\n{_columns(_case_row(case) for case in cases)}",
         f"as single loads, where {ADDRESS} is the system's\n{_columns(_commands(cases))}",
         f"limits\n{_columns((f'  {name}', str(value)) for name, value in named_limits().items())}",
@@ -102,8 +103,6 @@ def _sections(plan: Plan) -> Iterator[tuple[str, Model]]:
     yield "topology", plan.topology
     yield "load", plan.load
     yield "phases", plan.phases
-    if plan.sanity is not None:
-        yield "sanity", plan.sanity
 
 
 def _section(section: Model, plan: Plan | None = None) -> Iterator[Sequence[str]]:

@@ -260,9 +260,10 @@ def _sanity(node: Node, problems: list[Problem]) -> Node:
     """``sanity: yes`` is that with every default, ``sanity: no`` is none."""
     if not isinstance(node, Scalar):
         return node
-    if node.value in (True, "yes"):
+    # `1` equals `True`, and is neither of the words.
+    if node.value is True or node.value == "yes":
         return Map(node.span, {})
-    if node.value not in (False, "no"):
+    if node.value is not False and node.value != "no":
         text = f"`sanity` is `yes`, `no` or a mapping, not {describe(node)}"
         problems.append(
             Problem(node.span, text, "`sanity: yes`, or such as `sanity: {rate: 1k/s, for: 30 s}`")
