@@ -242,6 +242,7 @@ DOCUMENT = {
     ],
     "systems": [{"label": str, "kind": str, "state": str, "sentence": str}],
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
+    "sanity": [{**CASE, "outcome": str, "text": str}],
     "cases": [CASE],
     "environment": dict,
     "environment_changes": [

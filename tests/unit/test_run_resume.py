@@ -20,6 +20,7 @@ from seatrial.analysis.reasons import Validity
 from seatrial.analysis.run.environments import differences
 from seatrial.analysis.run.model import RunSummary
 from seatrial.analysis.run.summary import summarise_run
+from seatrial.cli.main import main
 from seatrial.errors import EnvironmentFault, ExitCode, PlanError, RecordError
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import GivenPlan, given_again
@@ -294,3 +295,50 @@ def test_trials_of_another_order_are_not_gone_on_with(tmp_path):
         connection.commit()
     with pytest.raises(RecordError, match="cannot be gone on with"):
         resumption_of(run)
+
+
+def code_of(*arguments: str) -> int:
+    """Run ``seatrial run`` in this process; return its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(["run", *arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_command_line_says_what_cannot_go_together(tmp_path, capsys):
+    run = str(killed_run(tmp_path, 1))
+    for arguments, said in [
+        ([], "a plan file, or --resume DIR"),
+        (["--resume", run, "--runs", "elsewhere"], "--resume goes on with the one there is"),
+        (["plan.yaml", "--allow-changed-environment"], "--allow-changed-environment is of --resume"),
+        (["--resume", run, "--scale", "1/2"], "at 1 of its plan's size"),
+        (["--resume", str(tmp_path)], "is not a run directory"),
+    ]:
+        assert code_of(*arguments) == ExitCode.BAD_INPUT
+        assert said in capsys.readouterr().err
+
+
+def test_a_dry_run_shows_what_is_left(tmp_path, capsys):
+    run = killed_run(tmp_path, 5, in_trial=True)
+    before = (run / "record.db").read_bytes()
+    # The environment is made up, so this machine is another one.
+    assert code_of("--resume", str(run), "--dry-run") == ExitCode.ENVIRONMENT
+    said = capsys.readouterr().out
+    assert "5 of 8 planned trials are there; trial 6 (direct-" in said
+    assert "trials    3\n" in said
+    assert "refuse  environment" in said
+    assert "not as it was: host: bench-1, then" in said
+    code_of("--resume", str(run), "--dry-run", "--allow-changed-environment")
+    assert "warn    environment" in capsys.readouterr().out
+    assert (run / "record.db").read_bytes() == before
+
+
+def test_a_complete_run_says_so_and_ends_as_it_did(tmp_path, monkeypatch, capsys):
+    run = killed_run(tmp_path, 8, twists={1: Twist(counts_off=1)})
+    # Nothing but its end is missing.
+    resume(monkeypatch, resumption_of(run))
+    for target in ([], ["--json", "-"]):
+        assert code_of("--resume", str(run), *target) == ExitCode.INVALID_MEASUREMENT
+        found = capsys.readouterr()
+        assert "is complete: 8 of 8 planned trials are there, and none is left to run" in found.err
+    assert json.loads(found.out)["run"]["exit_code"] == ExitCode.INVALID_MEASUREMENT

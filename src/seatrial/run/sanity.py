@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from seatrial.analysis.run.attempts import may_be_set_aside
 from seatrial.analysis.run.model import CaseSummary
 from seatrial.analysis.run.said.sanity import sanity_sentence
 from seatrial.analysis.run.sanity import Outcome, next_cell
@@ -61,6 +62,7 @@ def seen_in(cells: Iterable[CaseSummary]) -> Mapping[str, Sequence[Outcome]]:
     found: dict[str, list[Outcome]] = {}
     for cell in cells:
         if cell.sanity_outcome in {"passed", "doubted"}:
-            earlier: list[Outcome] = ["doubted"] * (len(cell.attempts) - 1)
+            doubted = [attempt for attempt in cell.set_aside if may_be_set_aside(attempt.validity)]
+            earlier: list[Outcome] = ["doubted"] * len(doubted)
             found[cell.case.id] = [*earlier, cell.sanity_outcome]
     return found
