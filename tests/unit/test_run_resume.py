@@ -17,7 +17,7 @@ from tests.support.made_run import ENVIRONMENT, PLAN_TEXT, Twist
 from tests.support.made_trials import Twists, happened, make_trials_up
 
 from seatrial.analysis.reasons import Validity
-from seatrial.analysis.run.environments import differences
+from seatrial.analysis.run.environments import changes_in, differences, mixed, number_of
 from seatrial.analysis.run.model import RunSummary
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.cli.main import main
@@ -28,6 +28,7 @@ from seatrial.plan.scale import parse_scale
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record import events
 from seatrial.record.reader import RunReader
+from seatrial.record.tables.rows import RecordedEnvironment
 from seatrial.record.writer import RunWriter
 from seatrial.report.csv import results_csv
 from seatrial.report.html import render_html
@@ -218,6 +219,17 @@ def test_what_is_another_environment(way, value, is_other):
     assert bool(differences(ENVIRONMENT, changed)) is is_other
 
 
+def test_only_environments_that_trials_were_run_in_count():
+    first, other = dict(ENVIRONMENT), another_kernel()
+    # Resumed elsewhere and cut off at once, then on the first machine again; then elsewhere, and back.
+    recorded = [(1, first), (5, other), (5, first), (7, other), (8, first)]
+    changes = changes_in([RecordedEnvironment(trial, "", document) for trial, document in recorded])
+    assert [(change.first_trial, change.number) for change in changes] == [(7, 2), (8, 1)]
+    assert [number_of(changes, trial) for trial in (4, 5, 7, 8)] == [1, 1, 2, 1]
+    assert not mixed(changes, [4, 5, 9])
+    assert [reason.code for reason in mixed(changes, [4, 7])] == ["environment.changed"]
+
+
 def test_trials_of_an_unknown_environment_are_of_another():
     assert [str(one) for one in differences({}, ENVIRONMENT)] == ["the environment: not recorded, then known"]
 
@@ -284,6 +296,16 @@ def test_what_cannot_be_read_is_not_gone_on_with(tmp_path):
         resumption_of(run)
     with pytest.raises(RecordError, match="is not a run directory"):
         resumption_of(tmp_path)
+
+
+def test_a_record_that_was_cut_off_as_it_began_is_not_gone_on_with(tmp_path):
+    run = killed_run(tmp_path, 0)
+    with closing(sqlite3.connect(run / "record.db")) as connection:
+        connection.execute("DELETE FROM cases WHERE position = 2")
+        connection.commit()
+    with pytest.raises(RecordError) as caught:
+        resumption_of(run)
+    assert "does not have all cases" in str(caught.value.cause)
 
 
 def test_trials_of_another_order_are_not_gone_on_with(tmp_path):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.support.made_run import PLAN_TEXT, Twist, make_run
+from tests.support.made_run import ENVIRONMENT, PLAN_TEXT, Twist, make_run
 from tests.support.made_trials import Twists, make_trials_up
 
 from seatrial.analysis.members import OwnGauge
@@ -238,7 +240,8 @@ def test_a_system_that_fails_ends_the_run(tmp_path, monkeypatch):
     assert [case.state for case in summary.cases] == ["not run"] * 2
     (finding,) = summary.findings
     assert "FAIL, so that no case was run: `p99 < 5 ms` does not hold: " in finding
-    assert "(fault: system under test); next: read the system's log" in finding
+    assert "(fault: system under test); likely cause: it has too few workers" in finding
+    assert "next: read the system's log" in finding
     assert all(
         "FAIL, so that no case was run: `p99 " in text.replace("&lt;", "<") for text in texts_of(summary)
     )
@@ -275,7 +278,7 @@ def test_where_nobody_knows_the_cases_are_run_and_the_run_does_not_pass(tmp_path
 def test_a_run_that_was_stopped_is_gone_on_with_where_it_stopped(tmp_path, monkeypatch):
     path, _ = run(tmp_path, monkeypatch, {1: SLOW})
     found = resumption_of(path)
-    assert [cell.id for cell in found.sanity.left] == ["sanity-rate-envoy"]
+    assert [cell.id for cell in found.sanity().left] == ["sanity-rate-envoy"]
     assert [trial.order for trial in found.rest()] == [3, 4]
     made = make_trials_up(monkeypatch, {})
     asyncio.run(run_plan_module.resume_plan(found, [], Ending()))
@@ -287,7 +290,29 @@ def test_a_run_that_was_stopped_is_gone_on_with_where_it_stopped(tmp_path, monke
 
 def test_cells_that_held_are_not_run_again(tmp_path, monkeypatch):
     path, _ = run(tmp_path, monkeypatch, {})
-    assert not resumption_of(path).sanity.left
+    assert not resumption_of(path).sanity().left
+
+
+def test_cells_are_run_again_in_another_environment(tmp_path, monkeypatch):
+    path, _ = run(tmp_path, monkeypatch, {})
+    with closing(sqlite3.connect(path / "record.db")) as connection:
+        connection.execute("DELETE FROM trials WHERE id > 2")
+        for table in (
+            "loads",
+            "phases",
+            "counts",
+            "frames",
+            "process_samples",
+            "host_samples",
+            "system_samples",
+        ):
+            connection.execute(f"DELETE FROM {table} WHERE trial > 2")
+        connection.commit()
+    made = make_trials_up(monkeypatch, {}, {**ENVIRONMENT, "kernel": "Linux 6.2.0"})
+    found = resumption_of(path)
+    asyncio.run(run_plan_module.resume_plan(found, [], Ending(), allow_changes=True))
+    assert [trial.case.id for trial in made] == ["sanity-rate-envoy", made[1].case.id]
+    assert len(summary_of(path).sanity[0].attempts) == 2
 
 
 def idle_cell(

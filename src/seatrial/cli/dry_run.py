@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,18 +29,15 @@ def print_dry_run(plan: Plan) -> int:
 
 def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
     """Print what is left of a run, and whether it may go on here; return the exit code: 4 where it may not."""
-    from seatrial.plan.shown.text import rest_text
     from seatrial.preflight.findings import Finding
     from seatrial.record.environment import describe
     from seatrial.run.programs import programs_of
     from seatrial.run.resume import ALLOW
 
     findings = _findings(resumption.cases)
-    rest = [(trial.order, trial.case) for trial in resumption.rest()]
-    what_there_is = f"{resumption.directory}: {resumption.text}"
-    text = rest_text(resumption.given.plan, what_there_is, resumption.sanity.left, rest)
     if any(finding.severity == "refuse" for finding in findings):
-        return _print(text, findings)
+        return _print(_rest(resumption, None), findings)
+    environment = describe(programs_of(resumption.cases))
     changed = tuple(
         Finding(
             "environment",
@@ -48,9 +45,17 @@ def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
             f"not as it was: {change}",
             "" if allow_changes else f"go on where it is as it was, or give {ALLOW}",
         )
-        for change in resumption.changes(describe(programs_of(resumption.cases)))
+        for change in resumption.changes(environment)
     )
-    return _print(text, (*findings, *changed))
+    return _print(_rest(resumption, environment), (*findings, *changed))
+
+
+def _rest(resumption: Resumption, environment: dict[str, Any] | None) -> str:
+    from seatrial.plan.shown.text import rest_text
+
+    what_there_is = f"{resumption.directory}: {resumption.text}"
+    rest = [(trial.order, trial.case) for trial in resumption.rest(environment)]
+    return rest_text(resumption.given.plan, what_there_is, resumption.sanity(environment).left, rest)
 
 
 def _findings(cases: Sequence[Case]) -> tuple[Finding, ...]:

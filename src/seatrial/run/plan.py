@@ -89,8 +89,7 @@ async def resume_plan(
     course = _Course(
         resumption.given.plan,
         resumption.cases,
-        # Another environment has to show that it is in order, too.
-        resumption.sanity if not changes else resumption.sanity_anew,
+        resumption.sanity(environment),
         environment,
         (*notes, *_preflight_notes(findings)),
         resumption.history,

@@ -59,18 +59,16 @@ class Resumption:
         """The rest of it, and what it follows from."""
         return Agenda(self.given.plan, self.cases, lost=self.number - len(self.history))
 
-    @property
-    def sanity(self) -> SanityCourse:
-        """The sanity cells, and what came of them."""
-        course = self.sanity_anew
-        course.seen.update({cell: list(outcomes) for cell, outcomes in self.sanity_seen.items()})
-        return course
+    def sanity(self, environment: Mapping[str, Any] | None = None) -> SanityCourse:
+        """Return the sanity cells, and what came of them where the environment is as it was, as it is if none is given.
 
-    @property
-    def sanity_anew(self) -> SanityCourse:
-        """The sanity cells as if none had been run."""
+        Another environment has to show that it is in order, too.
+        """
         plan = self.given.plan
-        return SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
+        course = SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
+        if environment is None or not self._differing(environment):
+            course.seen.update({cell: list(outcomes) for cell, outcomes in self.sanity_seen.items()})
+        return course
 
     @property
     def is_complete(self) -> bool:
@@ -88,9 +86,9 @@ class Resumption:
         )
         return f"{kept}; {anew}" if anew else kept
 
-    def rest(self) -> Iterator[TrialPlan]:
+    def rest(self, environment: Mapping[str, Any] | None = None) -> Iterator[TrialPlan]:
         """Yield the trials that are left as far as it is known now: those that follow if all can be believed."""
-        number = self.number + len(self.sanity.left)
+        number = self.number + len(self.sanity(environment).left)
         agenda = Agenda(self.given.plan, self.cases, lost=number - len(self.history))
         history = list(self.history)
         while (trial := agenda.next(history)) is not None:
@@ -99,8 +97,9 @@ class Resumption:
 
     def changes(self, environment: Mapping[str, Any]) -> tuple[Difference, ...]:
         """Return in what this environment is not that of the trials which are kept; of none nothing can differ."""
-        if not self.history:
-            return ()
+        return self._differing(environment) if self.history else ()
+
+    def _differing(self, environment: Mapping[str, Any]) -> tuple[Difference, ...]:
         # As it is read back from a record.
         return differences(self.environment, json.loads(json.dumps(environment)))
 
@@ -125,7 +124,7 @@ def resumption_of(directory: Path, plan: Path | None = None, scale: str | None =
         cases = compile_cases(given.plan)
         _require_same(compiled, given, cases, directory, plan)
         made = reader.trials()
-        _require_whole(reader, directory)
+        _require_whole(reader, directory, cases)
         sane = summarise_sanity(reader)
         cells = {cell.case.id for cell in sane}
         kept = [trial for trial in made if trial.state != CUT_OFF and trial.case_id not in cells]
@@ -244,7 +243,11 @@ def _values(plan: Mapping[str, Any]) -> dict[tuple[str, ...], object]:
     return dict(leaves(plan))
 
 
-def _require_whole(reader: RunReader, directory: Path) -> None:
+def _require_whole(reader: RunReader, directory: Path, cases: Sequence[Case]) -> None:
+    if [case.id for case in reader.cases()] != [case.id for case in cases]:
+        raise _not_ours(
+            directory, "its record does not have all cases of its plan: it was cut off as it began"
+        )
     # A trial that cannot be read of itself is INVALID; without the trials nobody knows what is left to run.
     damaged = [damage for damage in reader.damage if damage.table == "trials"]
     if damaged:

@@ -52,10 +52,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentChange:
-    """From ``first_trial`` on the environment was another one."""
+    """From ``first_trial`` on the environment was another one: the ``number``-th that this run has seen, from 1."""
 
     first_trial: int
     differences: tuple[Difference, ...]
+    number: int = 2
 
     @property
     def text(self) -> str:
@@ -84,22 +85,31 @@ def differences(before: Mapping[str, object], after: Mapping[str, object]) -> tu
 
 def changes_in(environments: Sequence[RecordedEnvironment]) -> tuple[EnvironmentChange, ...]:
     """Return where the environment of a run changed; nowhere, where it was resumed in the same one."""
-    found = (
-        EnvironmentChange(later.first_trial, differences(earlier.document, later.document))
-        for earlier, later in pairwise(environments)
-    )
-    return tuple(change for change in found if change.differences)
+    # Of a run that was resumed and cut off before its next trial began, nothing was run in what was there then.
+    used = list({environment.first_trial: environment for environment in environments}.values())
+    distinct = [environment.document for environment in used[:1]]
+    found = []
+    for earlier, later in pairwise(used):
+        differing = differences(earlier.document, later.document)
+        if not differing:
+            continue
+        known = [at for at, one in enumerate(distinct, start=1) if not differences(one, later.document)]
+        if not known:
+            distinct.append(later.document)
+        found.append(EnvironmentChange(later.first_trial, differing, known[0] if known else len(distinct)))
+    return tuple(found)
 
 
-def mixed(changes: Iterable[EnvironmentChange], trials: Sequence[int]) -> list[Reason]:
+def mixed(changes: Sequence[EnvironmentChange], trials: Sequence[int]) -> list[Reason]:
     """Return the doubt that is left where trials of one case were made in different environments."""
-    between = [change for change in changes if trials and min(trials) < change.first_trial <= max(trials)]
-    if not between:
+    numbers = {number_of(changes, trial) for trial in trials}
+    if len(numbers) < 2:
         return []
+    change = next(change for change in changes if min(trials) < change.first_trial <= max(trials))
     return [
         Reason(
             "environment.changed",
-            f"its trials are of different environments, which no figure of all of them is of: {between[0].text}",
+            f"its trials are of different environments, which no figure of all of them is of: {change.text}",
             "compare the trials, each with its own environment, or run the plan anew in one",
         )
     ]
@@ -107,7 +117,8 @@ def mixed(changes: Iterable[EnvironmentChange], trials: Sequence[int]) -> list[R
 
 def number_of(changes: Iterable[EnvironmentChange], trial: int) -> int:
     """Return in which environment of the run a trial was made, counting from 1."""
-    return 1 + sum(change.first_trial <= trial for change in changes)
+    numbers = [change.number for change in changes if change.first_trial <= trial]
+    return numbers[-1] if numbers else 1
 
 
 def leaves(document: object, way: Way = ()) -> Iterator[tuple[Way, object]]:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from seatrial.analysis.run.objectives import Outcome
 
 WHOSE = {"system": "system under test"}
+LIKELY = {
+    "p99": "it has too few workers or CPUs for this rate, or waits for something: its origin, a log, a limit",
+    "errors": "a limit of connections or requests, a time-out, a route that leads elsewhere, or an origin that is down",
+    COUNTED: "it refuses or closes idle connections (a limit, an idle time-out), or has other clients",
+    UPSTREAM: "it connects to its origin without a request: connections opened ahead, or health checks",
+    AT_ORIGIN: "something connects to the origin without a request: connections opened ahead, health checks, others",
+}
 READ_LOG = "read the system's log under logs/ and its configuration under configs/"
 THEN = "then go on with `seatrial run --resume` and this directory"
 
@@ -55,7 +62,8 @@ def _fault(cell: CaseSummary) -> str:
     broken = [outcome for outcome in cell.verdict.outcomes if outcome.held is False]
     texts = ", ".join(f"`{outcome.objective.text}` does not hold: {_value(outcome)}" for outcome in broken)
     seen = "".join(f"; {finding}" for finding in cell.findings)
-    return f"{texts}{seen} (fault: system under test); next: {READ_LOG}, {THEN}"
+    cause = LIKELY.get(broken[0].objective.metric, LIKELY["errors"])
+    return f"{texts}{seen} (fault: system under test); likely cause: {cause}; next: {READ_LOG}, {THEN}"
 
 
 def _seen(cell: CaseSummary) -> Iterator[str]:
