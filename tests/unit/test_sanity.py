@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from tests.support.made_run import ENVIRONMENT, PLAN_TEXT, Twist, make_run
-from tests.support.made_trials import Twists, make_trials_up
+from tests.support.made_trials import Twists, happened, make_trials_up
 
 from seatrial.analysis.members import OwnGauge
 from seatrial.analysis.reasons import Reason, Validity
@@ -40,6 +40,7 @@ from seatrial.run import plan as run_plan_module
 from seatrial.run.agenda import Agenda, TrialPlan
 from seatrial.run.ending import Ending
 from seatrial.run.resume import resumption_of
+from seatrial.run.trial import Desk
 
 LARGE = """
 name: large
@@ -286,6 +287,28 @@ def test_a_run_that_was_stopped_is_gone_on_with_where_it_stopped(tmp_path, monke
     summary = summary_of(path)
     assert (summary.run.state, summary.exit_code) == ("finished", ExitCode.PASS)
     assert resumption_of(path).is_complete
+
+
+def test_a_cell_that_was_cut_off_is_run_anew(tmp_path, monkeypatch):
+    async def half_a_trial(trial: TrialPlan, desk: Desk, ending: Ending) -> None:
+        told = happened(trial, Twist())
+        for event in told[: len(told) // 2]:
+            desk.record(event)
+        ending.stop.set()
+
+    make_trials_up(monkeypatch, {})
+    monkeypatch.setattr(run_plan_module, "run_trial", half_a_trial)
+    given = given_again(RATE_ONLY, "plan.yaml", Fraction(1))
+    path = asyncio.run(run_plan_module.run_plan(given, tmp_path, [], Ending())).path
+    assert summary_of(path).sanity_sentences == ("sanity, envoy at 1,000 requests/s for 6 s: not run",)
+    found = resumption_of(path)
+    assert "trial 1 (sanity-rate-envoy) was cut off and is run anew" in found.text
+    made = make_trials_up(monkeypatch, {})
+    asyncio.run(run_plan_module.resume_plan(found, [], Ending()))
+    assert [trial.order for trial in made] == [2, 3, 4]
+    summary = summary_of(path)
+    assert summary.exit_code == ExitCode.PASS
+    assert [attempt.state for attempt in summary.sanity[0].attempts] == ["cut off", "completed"]
 
 
 def test_cells_that_held_are_not_run_again(tmp_path, monkeypatch):

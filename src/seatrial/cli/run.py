@@ -127,6 +127,8 @@ def _run_and_show(start: Callable[[Signals], Coroutine[Any, Any, PlanRun]], json
         outcome = asyncio.run(start(signals))
         signals.announce(f"the reports of {outcome.path} are being written; that takes seconds")
         code = _show(outcome, json_target)
+        if outcome.interrupted:
+            click.echo(f"the rest of it: seatrial run --resume {outcome.path}", err=True)
         return ExitCode.INTERRUPTED if signals.count and outcome.fault is None else code
 
 
