@@ -7,7 +7,9 @@ import copy
 import csv
 import io
 import json
+import signal
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from tests.support.made_run import ENVIRONMENT, PLAN_TEXT, Twist
 from tests.support.made_trials import Twists, happened, make_trials_up
+from tests.support.runs import START_LIMIT_S
 
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.run.environments import changes_in, differences, mixed, number_of
@@ -22,6 +25,7 @@ from seatrial.analysis.run.model import RunSummary
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.cli.main import main
 from seatrial.errors import EnvironmentFault, ExitCode, PlanError, RecordError
+from seatrial.machine import proc
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import GivenPlan, given_again
 from seatrial.plan.scale import parse_scale
@@ -260,6 +264,34 @@ def test_the_scale_is_that_of_the_run(tmp_path):
     whole = killed_run(tmp_path, 1)
     with pytest.raises(PlanError, match="at 1 of its plan's size"):
         resumption_of(whole, scale="1/10")
+
+
+def test_what_a_killed_run_left_behind_is_ended_first(tmp_path, monkeypatch):
+    run = killed_run(tmp_path, 8)
+    with subprocess.Popen(["sleep", "600"]) as left:
+        ticks = proc.started_ticks(left.pid)
+        ours = {
+            "boot_id": proc.boot_id(),
+            "pid": left.pid,
+            "started_ticks": ticks,
+            "name": "proxy",
+            "argv": ["sleep"],
+        }
+        with RunWriter.reopen(run, 8) as writer:
+            writer.will_start("process", ours)
+        resume(monkeypatch, resumption_of(run))
+        assert left.wait(START_LIMIT_S) == -signal.SIGTERM
+    with RunReader.open(run) as reader:
+        assert all(change.undone_utc for change in reader.changes())
+
+
+def test_what_cannot_be_put_back_keeps_a_run_from_going_on(tmp_path, monkeypatch):
+    run = killed_run(tmp_path, 3)
+    with RunWriter.reopen(run, 3) as writer:
+        writer.will_start("of a later version", {"name": "x"})
+    with pytest.raises(EnvironmentFault, match="cannot be put back: of a later version"):
+        resume(monkeypatch, resumption_of(run))
+    assert len(resumption_of(run).history) == 3
 
 
 def test_numbers_whose_folders_are_there_are_not_used_again(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from seatrial.record.events import CUT_OFF
 from seatrial.record.layout import last_number
 from seatrial.record.lock import held_by_another
 from seatrial.record.reader import RunReader
-from seatrial.record.tables.rows import RecordedTrial
+from seatrial.record.tables.rows import Change, RecordedTrial
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past, TrialPlan
 from seatrial.run.judgement import validity_of
@@ -177,13 +177,21 @@ def _put_back(writer: RunWriter) -> None:
     with RunReader.open(writer.path) as reader:
         changes = [change for change in reader.changes() if change.undone_utc is None]
     for change in changes:
-        undo = UNDOERS.get(change.kind)
-        if undo is None or undo(change.detail, writer.path).left:
+        if not _is_put_back(change, writer.path):
             raise EnvironmentFault(
                 f"what this run had changed cannot be put back: {change.kind} {dict(change.detail)}",
                 next_step=f"put it back yourself (see seatrial clean --runs {writer.path}), then resume the run",
             )
         writer.undone(change.id)
+
+
+def _is_put_back(change: Change, run: Path) -> bool:
+    undo = UNDOERS.get(change.kind)
+    try:
+        return undo is not None and not undo(change.detail, run).left
+    except (KeyError, TypeError, ValueError):
+        # A row that names nothing: whoever looks at the machine knows more.
+        return False
 
 
 def _is_run_anew(cut: RecordedTrial, made: Sequence[RecordedTrial]) -> bool:
