@@ -104,6 +104,7 @@ def test_one_ctrl_c_ends_the_cool_down(tmp_path: Path) -> None:
         assert_put_back(running, run, bench)
     assert outcome.code == ExitCode.INTERRUPTED, outcome
     assert "interrupted: the trial is ended in order" in outcome.stderr
+    assert f"the rest of it: seatrial run --resume {run}" in outcome.stderr
     (trial,) = trials(results(run)).values()
     assert trial["load"]["requests"]["completed"] == 20
 

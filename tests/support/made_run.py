@@ -63,6 +63,7 @@ class Twist:
     slow: float = 1.0
     driver: str = "epoll"
     busy: bool = False
+    disturbed_s: float | None = None
 
 
 def make_run(
@@ -147,6 +148,10 @@ def trial_events(
     for frame in frames:
         yield events.FrameRecorded(number, frame)
     yield from _samples(number, case, twist)
+    if twist.disturbed_s is not None:
+        at_s = measure_start_s(start_s) + twist.disturbed_s
+        yield events.DisturbanceStarted(number, 1, "reload", at_s)
+        yield events.DisturbanceEnded(number, 1, at_s + 0.4, 0)
     yield events.LoadEnded(number, account.driven, account.cost)
     yield _end(number, case, twist, frames)
 

@@ -29,8 +29,9 @@ from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown
 from seatrial.report.terminal import print_summary
 from seatrial.run import plan as run_plan_module
-from seatrial.run.agenda import Agenda, TrialPlan
+from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
+from seatrial.run.sanity import SanityCourse
 from seatrial.run.trial import Desk
 
 GOOD = Validity()
@@ -199,8 +200,8 @@ def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = P
 
     monkeypatch.setattr(run_plan_module, "run_trial", made)
     with RunWriter.create(tmp_path, plan.name, plan_text, json.dumps(compiled)) as writer:
-        agenda = Agenda(plan, compile_cases(plan))
-        asyncio.run(run_plan_module._run_trials(agenda, writer, Ending()))
+        course = run_plan_module._Course(plan, compile_cases(plan), SanityCourse((), 0, 1), {}, ())
+        asyncio.run(run_plan_module._run_trials(course, writer, Ending()))
     with RunReader.open(writer.path) as reader:
         return summarise_run(reader), seen
 

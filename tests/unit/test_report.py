@@ -224,6 +224,7 @@ def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
         "system",
         "repeat",
         "order",
+        "environment",
         "state",
         "validity",
         "validity_reasons",

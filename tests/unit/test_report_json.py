@@ -259,8 +259,12 @@ DOCUMENT = {
     ],
     "systems": [{"label": str, "kind": str, "state": str, "sentence": str}],
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
+    "sanity": [{**CASE, "outcome": str, "text": str}],
     "cases": [CASE],
     "environment": dict,
+    "environment_changes": [
+        {"first_trial": int, "differences": [{"name": str, "before": str, "after": str}]}
+    ],
     "journal": [{"at_utc": str, "author": str, "trial": MAYBE_INT, "text": str}],
     "changes": [{"id": int, "at_utc": str, "kind": str, "detail": dict, "undone_utc": (str, NoneType)}],
 }

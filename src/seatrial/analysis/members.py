@@ -41,14 +41,16 @@ def members_in(samples: Iterable[SystemSample], window: Window | None) -> tuple[
     return tuple(_use(member, looks) for member, looks in found.items())
 
 
-def own_gauge(samples: Iterable[SystemSample], window: Window | None) -> OwnGauge | None:
-    """Return the system's own count of its connections; None where it was not looked at in the window."""
+def own_gauge(
+    samples: Iterable[SystemSample], window: Window | None, of: str = "connections_active"
+) -> OwnGauge | None:
+    """Return the system's own count of its connections, or of others; None where none was counted in the window."""
     # All members of a look have its time.
     totals: dict[float, float] = {}
     for sample in _inside(samples, window):
-        if "connections_active" not in sample.values:
+        if of not in sample.values:
             return None
-        totals[sample.at_s] = totals.get(sample.at_s, 0) + sample.values["connections_active"]
+        totals[sample.at_s] = totals.get(sample.at_s, 0) + sample.values[of]
     return OwnGauge(int(min(totals.values())), int(max(totals.values()))) if totals else None
 
 

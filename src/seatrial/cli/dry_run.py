@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,19 +10,63 @@ from seatrial.cli.check import findings_text
 from seatrial.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
+    from seatrial.preflight.findings import Finding
+    from seatrial.run.resume import Resumption
 
 
 def print_dry_run(plan: Plan) -> int:
     """Print it; return the exit code: 4 where the plan does not fit on this machine."""
-    from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
     from seatrial.plan.shown.text import schedule_text
+
+    cases = compile_cases(plan)
+    return _print(schedule_text(plan, cases), _findings(cases))
+
+
+def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
+    """Print what is left of a run, and whether it may go on here; return the exit code: 4 where it may not."""
+    from seatrial.preflight.findings import Finding
+    from seatrial.record.environment import describe
+    from seatrial.run.programs import programs_of
+    from seatrial.run.resume import ALLOW
+
+    findings = _findings(resumption.cases)
+    if any(finding.severity == "refuse" for finding in findings):
+        return _print(_rest(resumption, None), findings)
+    environment = describe(programs_of(resumption.cases))
+    changed = tuple(
+        Finding(
+            "environment",
+            "warn" if allow_changes else "refuse",
+            f"not as it was: {change}",
+            "" if allow_changes else f"go on where it is as it was, or give {ALLOW}",
+        )
+        for change in resumption.changes(environment)
+    )
+    return _print(_rest(resumption, environment), (*findings, *changed))
+
+
+def _rest(resumption: Resumption, environment: dict[str, Any] | None) -> str:
+    from seatrial.plan.shown.text import rest_text
+
+    what_there_is = f"{resumption.directory}: {resumption.text}"
+    rest = [(trial.order, trial.case) for trial in resumption.rest(environment)]
+    return rest_text(resumption.given.plan, what_there_is, resumption.sanity(environment).left, rest)
+
+
+def _findings(cases: Sequence[Case]) -> tuple[Finding, ...]:
+    from seatrial.machine.facts import probe_machine
     from seatrial.preflight.checks import check_cases
     from seatrial.run.programs import check_programs
 
-    cases = compile_cases(plan)
-    findings = (*check_cases(cases, probe_machine()), *check_programs(cases))
-    click.echo(f"{schedule_text(plan, cases)}\n\n{findings_text(findings)}")
+    return (*check_cases(cases, probe_machine()), *check_programs(cases))
+
+
+def _print(text: str, findings: Sequence[Finding]) -> int:
+    click.echo(f"{text}\n\n{findings_text(findings)}")
     fits = all(finding.severity != "refuse" for finding in findings)
     return ExitCode.PASS if fits else ExitCode.ENVIRONMENT

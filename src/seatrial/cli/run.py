@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seatrial.cli.console.documents import json_option
 from seatrial.cli.console.errors import print_error
 from seatrial.cli.console.signals import Signals
-from seatrial.cli.dry_run import print_dry_run
+from seatrial.cli.dry_run import print_dry_resume, print_dry_run
 from seatrial.cli.options.scale import scale_option
 from seatrial.cli.results import show_results
 from seatrial.errors import ExitCode, SeatrialError
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
     from seatrial.plan.read import GivenPlan
+    from seatrial.record.events import Event
     from seatrial.run.plan import PlanRun
+    from seatrial.run.resume import Resumption
 
 WHILE_IT_RUNS = (
     "interrupted: the trial is ended in order, then what was measured is reported; once more to cut that short",
@@ -30,18 +36,32 @@ WHILE_IT_RUNS = (
 
 
 @click.command(short_help="Run a plan and report its verdict.")
-@click.argument("plan", metavar="PLAN", type=click.Path(path_type=Path))
+@click.argument("plan", metavar="[PLAN]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Where records go."
+)
+@click.option(
+    "--resume",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Go on with the run in this directory, which was cut off: what is finished is kept.",
+)
+@click.option(
+    "--allow-changed-environment",
+    "allow_changes",
+    is_flag=True,
+    help="Resume on another machine, kernel or program, too; every output names what differs.",
 )
 @scale_option
 @click.option("--dry-run", is_flag=True, help="Print cases, order, time and needs; run nothing.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
-def run(
-    plan: Path, runs: Path, scale: str | None, json_target: str | None, *, dry_run: bool, quiet: bool
-) -> int:
+@click.pass_context
+def run(context: click.Context, /, plan: Path | None, **flags: Any) -> int:
     """Run PLAN: every case on every system, in random order, and print results, verdicts and the report's path.
+
+    With --resume DIR a run that was cut off is gone on with: the trials that it lacks are run into its record, in the
+    order that they would have had. PLAN may be left out then: it is that of the run.
 
     Ctrl-C once ends the load, puts everything back and reports what was measured. Twice it waits for no answers, counts
     or drains any more; everything is put back and reported even so. Exits with 0 if every
@@ -49,16 +69,66 @@ def run(
     """
     from seatrial.plan.read import read_given_plan
 
-    require_writable((json_target,))
+    given_flags = _Flags(**flags)
+    require_writable((given_flags.json_target,))
+    if given_flags.resume is not None:
+        _require_no_other_place(context)
+        return _resume(given_flags.resume, plan, given_flags)
+    if plan is None:
+        raise click.UsageError("Missing argument 'PLAN': a plan file, or --resume DIR.", context)
+    if given_flags.allow_changes:
+        raise click.UsageError("--allow-changed-environment is of --resume.", context)
     # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.
-    given = read_given_plan(plan, scale)
-    if dry_run:
+    given = read_given_plan(plan, given_flags.scale)
+    if given_flags.dry_run:
         return print_dry_run(given.plan)
+    return _run_and_show(lambda signals: _run(given, given_flags, signals), given_flags.json_target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """What is given beside the plan."""
+
+    runs: Path
+    resume: Path | None
+    scale: str | None
+    json_target: str | None
+    allow_changes: bool
+    dry_run: bool
+    quiet: bool
+
+
+def _require_no_other_place(context: click.Context) -> None:
+    source = context.get_parameter_source("runs")
+    if source is not None and source.name != "DEFAULT":
+        raise click.UsageError(
+            "--runs says where a new record goes; --resume goes on with the one there is.", context
+        )
+
+
+def _resume(directory: Path, plan: Path | None, flags: _Flags) -> int:
+    from seatrial.run.resume import resumption_of
+
+    # Programs are started in folders of their own, where a relative path would mean something else.
+    resumption = resumption_of(directory.resolve(), plan, flags.scale)
+    if resumption.is_complete:
+        click.echo(f"{directory} is complete: {resumption.text}, and none is left to run", err=True)
+        return (
+            ExitCode.PASS if flags.dry_run else show_results(directory, flags.json_target, every_path=False)
+        )
+    if flags.dry_run:
+        return print_dry_resume(resumption, allow_changes=flags.allow_changes)
+    return _run_and_show(lambda signals: _go_on(resumption, flags, signals), flags.json_target)
+
+
+def _run_and_show(start: Callable[[Signals], Coroutine[Any, Any, PlanRun]], json_target: str | None) -> int:
     with Signals() as signals:
         signals.announce(*WHILE_IT_RUNS)
-        outcome = asyncio.run(_run(given, runs, signals, quiet=quiet))
+        outcome = asyncio.run(start(signals))
         signals.announce(f"the reports of {outcome.path} are being written; that takes seconds")
         code = _show(outcome, json_target)
+        if outcome.interrupted:
+            click.echo(f"the rest of it: seatrial run --resume {outcome.path}", err=True)
         return ExitCode.INTERRUPTED if signals.count and outcome.fault is None else code
 
 
@@ -83,19 +153,34 @@ def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None
     return fault.exit_code
 
 
-async def _run(given: GivenPlan, runs: Path, signals: Signals, *, quiet: bool) -> PlanRun:
-    from seatrial.live.feed import Feed
-    from seatrial.live.terminal import TerminalView
+async def _run(given: GivenPlan, flags: _Flags, signals: Signals) -> PlanRun:
     from seatrial.run.ending import Ending
-    from seatrial.run.judgement import recorded_outcome
     from seatrial.run.plan import run_plan
 
-    ending = Ending(*signals.events())
+    with _watched(flags.runs, quiet=flags.quiet) as listeners:
+        return await run_plan(given, flags.runs, listeners, Ending(*signals.events()))
+
+
+async def _go_on(resumption: Resumption, flags: _Flags, signals: Signals) -> PlanRun:
+    from seatrial.run.ending import Ending
+    from seatrial.run.plan import resume_plan
+
+    with _watched(resumption.directory.parent, quiet=flags.quiet) as listeners:
+        ending = Ending(*signals.events())
+        return await resume_plan(resumption, listeners, ending, allow_changes=flags.allow_changes)
+
+
+@contextmanager
+def _watched(runs: Path, *, quiet: bool) -> Iterator[list[Callable[[Event], None]]]:
+    """Yield the listeners that show progress, none where it is to be quiet."""
+    from seatrial.live.feed import Feed
+    from seatrial.live.terminal import TerminalView
+    from seatrial.run.judgement import recorded_outcome
+
     with (
         TerminalView(judge=lambda run_id, trial: recorded_outcome(runs / run_id, trial)) as view,
         Feed(view) as feed,
     ):
-        outcome = await run_plan(given, runs, [] if quiet else [feed], ending)
+        yield [] if quiet else [feed]
     if feed.error is not None:
         click.echo(f"warning: progress could not be shown: {feed.error}", err=True)
-    return outcome

@@ -32,7 +32,7 @@ def _unknown(_run_id: str, _trial: int) -> None:
 class LiveState:
     """The trial and phase of now, the last interval of each worker, and the failures since the trial began.
 
-    ``first_s`` is when the first trial began.
+    ``first`` is the first trial that was seen to begin: of a run that was resumed it is not number 1.
     """
 
     run_id: str = ""
@@ -40,7 +40,7 @@ class LiveState:
     phase: events.PhaseStarted | None = None
     frames: dict[int, Frame] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
-    first_s: float | None = None
+    first: events.TrialStarted | None = None
     judge: Judge = _unknown
 
     def take(self, event: events.Event) -> str | None:
@@ -54,7 +54,7 @@ class LiveState:
             return None
         if isinstance(event, events.TrialStarted):
             self.trial, self.phase = event, None
-            self.first_s = event.at_s if self.first_s is None else self.first_s
+            self.first = self.first or event
             self.frames.clear()
             self.errors.clear()
             return None
@@ -63,7 +63,7 @@ class LiveState:
             # The phases of a trial are many lines in a log, and say little there; a single load has no others.
             return None if self.trial is not None else f"  {event.phase}{_expected(event)}"
         if isinstance(event, events.TrialEnded) and self.trial is not None:
-            return trial_line(self.trial, event, self.judge(self.run_id, event.trial), self.first_s)
+            return trial_line(self.trial, event, self.judge(self.run_id, event.trial), self.first)
         return _closing_line(event)
 
     @property
@@ -123,7 +123,7 @@ def trial_line(
     trial: events.TrialStarted,
     ended: events.TrialEnded,
     outcome: tuple[LoadResult | None, Validity] | None,
-    first_s: float | None,
+    first: events.TrialStarted | None,
 ) -> str:
     """Return what came of a trial: its number, case, rate, p50 and p99, whether it is believed, and the time left."""
     parts = [] if ended.state == events.COMPLETED else [events.ending_text(ended.state, ended.failure)]
@@ -135,9 +135,9 @@ def trial_line(
     what = f"trial {trial.order} of {trial.of}: {trial.case_id}, repeat {trial.repeat}"
     left = trial.of - trial.order
     # What a person ended early is not gone on with.
-    if first_s is None or not left or ended.state == events.CUT_OFF:
+    if first is None or not left or ended.state == events.CUT_OFF:
         return f"{what}: {', '.join(parts)}"
-    left_s = round((ended.at_s - first_s) / trial.order * left)
+    left_s = round((ended.at_s - first.at_s) / (trial.order - first.order + 1) * left)
     return f"{what}: {', '.join(parts)}; about {format_duration(left_s)} left"
 
 

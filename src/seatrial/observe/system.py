@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from seatrial.systems.base import System
     from seatrial.systems.counters import Reading
 
+COUNTED_BY_KERNEL = "connections_counted_by_kernel"
+"""In samples of systems that do not count their connections themselves."""
+
 
 async def sample(label: str, system: System) -> tuple[SystemSample, ...]:
     """Look once at every member. Empty where the system does not answer: that is for ``System.failure`` to report."""
@@ -31,5 +34,7 @@ def values_of(reading: Reading) -> dict[str, float]:
         "connections_accepted": reading.connections_accepted,
         "requests": reading.requests,
         "upstream_requests": reading.upstream_requests,
+        "upstream_connections": reading.upstream_connections,
+        COUNTED_BY_KERNEL: 1 if reading.is_counted_by_kernel else None,
     }
     return {**reading.values, **{name: float(value) for name, value in common.items() if value is not None}}

@@ -13,6 +13,7 @@ from seatrial.limits import MAX_FILE_BYTES
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.load_options import load_anywhere
 from seatrial.plan.model.words import of_a_plan
+from seatrial.plan.sanity import impossible_sanity
 from seatrial.plan.scale import parse_scale, scaled
 from seatrial.plan.written.decode import decode
 from seatrial.plan.written.during import impossible_disturbances
@@ -37,10 +38,11 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class GivenPlan:
-    """A plan and the very text that it was read from, every character as it stood in the file."""
+    """A plan at a part of its size, and the very text that it was read from, each character as it stood in the file."""
 
     plan: Plan
     text: str
+    scale: Fraction = Fraction(1)
 
 
 def read_given_plan(path: Path | str, scale: str | None = None) -> GivenPlan:
@@ -49,8 +51,12 @@ def read_given_plan(path: Path | str, scale: str | None = None) -> GivenPlan:
     The file is read once: it may be a pipe, and it may be edited while what was in it is run.
     """
     part = Fraction(1) if scale is None else parse_scale(scale)
-    text = read_plan_text(path)
-    return GivenPlan(scaled(parse_plan(text, str(path)), part), text)
+    return given_again(read_plan_text(path), str(path), part)
+
+
+def given_again(text: str, name: str, scale: Fraction) -> GivenPlan:
+    """Return the plan in a text that was read before; ``name`` is the file's in messages. Raises PlanError."""
+    return GivenPlan(scaled(parse_plan(text, name), scale), text, scale)
 
 
 def read_plan(path: Path | str, scale: str | None = None) -> Plan:
@@ -104,6 +110,8 @@ def parse_plan(source: str, name: str) -> Plan:
         cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
         problems.extend(_impossible_topology(cases, root) or _impossible_load(plan, cases, root))
         problems.extend(impossible_disturbances(plan, cases, root))
+        if wrong := impossible_sanity(plan):
+            problems.append(Problem(root.entries["sanity"].key, *wrong))
     if plan is None or problems:
         raise PlanFileError(name, source, problems)
     return plan

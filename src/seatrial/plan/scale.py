@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import PlanError
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.sanity import CONNECTIONS, RATE_PER_S
 from seatrial.workload.profile import Stretch, parse_profile
 
 if TYPE_CHECKING:
     from seatrial.plan.model.load import LoadPlan
     from seatrial.plan.model.plan import Plan, Variable
+    from seatrial.plan.model.sanity import SanityPlan
     from seatrial.plan.model.target import SystemPlan
     from seatrial.topology.options import TopologyPlan
 
@@ -43,6 +45,7 @@ def scaled(plan: Plan, scale: Fraction) -> Plan:
         "question": f"{plan.question or plan.name} (at {part} of its size: {', '.join(SIZES[:-1])} and {SIZES[-1]})",
         "load": _load(plan.load, scale),
         "topology": _topology(plan.topology, scale),
+        "sanity": _sanity(plan.sanity, scale),
         "vary": tuple(_variable(variable, scale) for variable in plan.vary),
     }
     if not any(variable.name == "proxies" for variable in plan.vary):
@@ -64,6 +67,16 @@ def _load(load: LoadPlan, scale: Fraction) -> LoadPlan:
         )
         update["profile"] = ",".join(map(str, parts))
     return load.model_copy(update=update)
+
+
+def _sanity(sanity: SanityPlan | None, scale: Fraction) -> SanityPlan | None:
+    if sanity is None:
+        return None
+    update = {
+        "rate_per_s": float((sanity.rate_per_s or RATE_PER_S) * scale),
+        "connections": _count(sanity.connections or CONNECTIONS, scale),
+    }
+    return sanity.model_copy(update=update)
 
 
 def _topology(topology: TopologyPlan, scale: Fraction) -> TopologyPlan:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
 
 Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
-RunEnd = Literal["finished", "interrupted", "failed"]
+RunEnd = Literal["finished", "interrupted", "failed", "stopped"]
+"""``stopped``: a sanity cell did not hold, so that nothing else was run."""
+
 Author = Literal["seatrial", "person"]
 
 TrialEnd = Literal["completed", "cut off", "failed"]
@@ -157,7 +159,7 @@ class TrialFacts:
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
     during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side's
     counts cannot be known, and why; ``remarks`` are for the reader. ``reached`` is None where the origin could not
-    be asked.
+    be asked. ``origin_connections`` is how many were opened to the origin since before the load.
     """
 
     drained_before_start: bool | None = None
@@ -167,6 +169,7 @@ class TrialFacts:
     uncounted: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     reached: Reached | None = None
+    origin_connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

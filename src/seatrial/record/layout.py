@@ -50,6 +50,16 @@ class RunDirectory:
         return self.path / "histograms"
 
 
+def last_number(directory: RunDirectory) -> int:
+    """Return the highest number of a trial that has a folder here, 0 without any.
+
+    After a power failure the record may lack a trial whose folders are there.
+    """
+    folders = (*directory.configs.glob("[0-9]*-*"), *directory.logs.glob("[0-9]*-*"))
+    numbers = (folder.name.partition("-")[0] for folder in folders)
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
 def make_directory(parent: Path, plan_name: str) -> RunDirectory:
     """Make ``<UTC time>-<plan name>`` with its folders under ``parent``.
 

@@ -23,11 +23,7 @@ class RunLock:
         self._descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not _try_lock(self._descriptor, fcntl.LOCK_EX):
             os.close(self._descriptor)
-            raise RecordError(
-                f"{directory} is being written by another run",
-                cause="its lock is held by a living process",
-                next_step=f"wait for it, or stop the process named in {directory / LOCK_FILE}",
-            )
+            raise held_by_another(directory)
         # For people; the lock holds without it, on a disk that is full too.
         with suppress(OSError):
             os.truncate(self._descriptor, 0)
@@ -38,6 +34,16 @@ class RunLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def held_by_another(directory: Path) -> RecordError:
+    """Return the error that says that a run is being written."""
+    pid = holder(directory)
+    return RecordError(
+        f"{directory} is being written by another run",
+        cause=f"its lock is held by a living process{'' if pid is None else f' ({pid})'}",
+        next_step=f"wait for it, or stop the process named in {directory / LOCK_FILE}",
+    )
 
 
 def is_live(directory: Path) -> bool:

@@ -15,8 +15,9 @@ from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
 from seatrial.record.tables.frame_rows import join_frame
 from seatrial.record.tables.load_rows import account_of
+from seatrial.record.tables.run_rows import change_of, mapping_of, run_of
 from seatrial.record.tables.summary_rows import TABLE, KeptSummary, kept_summary, rows_of_trial
-from seatrial.record.tables.trial_rows import counts_of, facts_of
+from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,19 +86,7 @@ class RunReader:
     def run(self) -> rows.RunInfo:
         """Return the run itself."""
         unfinished: rows.RunState = "running" if self.is_live() else "cut off"
-        return self._rows.the_one(
-            lambda row: rows.RunInfo(
-                run_id=row["run_id"],
-                name=row["name"],
-                version=row["version"],
-                started_utc=row["started_utc"],
-                started_s=row["started_s"],
-                ended_utc=row["ended_utc"],
-                trials=row["trials"],
-                state=row["state"] or unfinished,
-            ),
-            "run",
-        )
+        return self._rows.the_one(lambda row: run_of(row, unfinished), "run")
 
     def plan_text(self) -> str:
         """Return the plan as given."""
@@ -105,7 +94,7 @@ class RunReader:
 
     def plan(self) -> Mapping[str, Any]:
         """Return the compiled plan, ``seatrial.plan/1``."""
-        return self._rows.the_one(lambda row: _mapping(row["compiled"]), "plan")
+        return self._rows.the_one(lambda row: mapping_of(row["compiled"]), "plan")
 
     def question(self) -> str | None:
         """Return the question that the plan asks."""
@@ -114,29 +103,34 @@ class RunReader:
 
     def objectives(self) -> tuple[rows.RecordedObjective, ...]:
         """Return what must hold."""
-        return tuple(
-            rows.RecordedObjective(item["text"], item["metric"], item["comparison"], item["threshold"])
-            for item in self.plan()["plan"].get("objectives", ())
-        )
+        return rows.objectives_of(self.plan()["plan"].get("objectives", ()))
 
     def environment(self) -> Mapping[str, Any]:
         """Return the last description of the environment; empty where the run was cut before it."""
-        found = self._rows.read(
-            lambda row: _mapping(row["document"]), "environment", "ORDER BY id DESC LIMIT 1"
+        found = self.environments()
+        return found[-1].document if found else {}
+
+    def environments(self) -> tuple[rows.RecordedEnvironment, ...]:
+        """Return every description of the environment, each with the trial that was the first in it."""
+        return self._rows.read(
+            lambda row: rows.RecordedEnvironment(
+                row["first_trial"], row["at_utc"], mapping_of(row["document"])
+            ),
+            "environment",
+            "ORDER BY id",
         )
-        return found[0] if found else {}
 
     def cases(self) -> tuple[rows.RecordedCase, ...]:
         """Return every case of the plan, in plan order."""
-        return self._rows.every(
-            lambda row: rows.case_of(json.loads(row["document"])), "cases", "ORDER BY position"
-        )
+        return tuple(case for case in self._cases("ORDER BY position") if not case.is_sanity)
+
+    def sanity_cells(self) -> tuple[rows.RecordedCase, ...]:
+        """Return the sanity cells, in the order in which they are run."""
+        return tuple(case for case in self._cases("ORDER BY position") if case.is_sanity)
 
     def case(self, case_id: str) -> rows.RecordedCase | None:
-        """Return one case without a look at any other; None where the plan has no such case."""
-        found = self._rows.every(
-            lambda row: rows.case_of(json.loads(row["document"])), "cases", "WHERE id = ?", case_id
-        )
+        """Return one case, or sanity cell, without a look at any other; None where the plan has no such case."""
+        found = self._cases("WHERE id = ?", case_id)
         return found[0] if found else None
 
     def trials(self) -> tuple[rows.RecordedTrial, ...]:
@@ -159,15 +153,8 @@ class RunReader:
 
     def disturbances(self, trial: int) -> tuple[rows.RecordedDisturbance, ...]:
         """Return what was done to the system of a trial while it was measured, in order."""
-        return self._rows.read(
-            lambda row: rows.RecordedDisturbance(
-                row["number"], row["words"], row["started_s"], row["ended_s"], row["asked"]
-            ),
-            "disturbances",
-            "WHERE trial = ? ORDER BY number",
-            trial,
-            trial=trial,
-        )
+        of_trial = "WHERE trial = ? ORDER BY number"
+        return self._rows.read(disturbance_of, "disturbances", of_trial, trial, trial=trial)
 
     def account(self, trial: int) -> LoadAccount | None:
         """Return what is known of a trial's load beside its frames; None where it never began, or cannot be read."""
@@ -226,7 +213,7 @@ class RunReader:
         from seatrial.observe.samples import HostSample
 
         return self._samples(
-            "host_samples", trial, lambda row: HostSample(row["at_s"], _mapping(row["sample"]))
+            "host_samples", trial, lambda row: HostSample(row["at_s"], mapping_of(row["sample"]))
         )
 
     def system_samples(self, trial: int) -> tuple[SystemSample, ...]:
@@ -237,7 +224,7 @@ class RunReader:
             "system_samples",
             trial,
             lambda row: SystemSample(
-                row["at_s"], row["system"], row["member"], row["incarnation"], _mapping(row["sample"])
+                row["at_s"], row["system"], row["member"], row["incarnation"], mapping_of(row["sample"])
             ),
         )
 
@@ -254,14 +241,13 @@ class RunReader:
         # A run that was cut before its tables were made has changed nothing yet.
         if not self._rows.has_table("changes"):
             return ()
-        return self._rows.read(
-            lambda row: rows.Change(row["id"], row["at_utc"], row["kind"], _change(row), row["undone_utc"]),
-            "changes",
-            "ORDER BY id",
-        )
+        return self._rows.read(change_of, "changes", "ORDER BY id")
 
     def _samples(self, table: str, trial: int, convert: Callable[[sqlite3.Row], Value]) -> tuple[Value, ...]:
         return self._rows.read(convert, table, "WHERE trial = ? ORDER BY at_s, id", trial, trial=trial)
+
+    def _cases(self, rest: str, *values: object) -> tuple[rows.RecordedCase, ...]:
+        return self._rows.every(lambda row: rows.case_of(json.loads(row["document"])), "cases", rest, *values)
 
     def _trials(self, rest: str, *values: object) -> tuple[rows.RecordedTrial, ...]:
         unfinished: rows.TrialState = "running" if self.is_live() else CUT_OFF
@@ -305,20 +291,6 @@ _PROCESS_COLUMNS = (
     "at_s", "role", "member", "incarnation", "name", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds",
     "threads", "throttled_s",
 )  # fmt: skip
-
-
-def _mapping(text: str) -> Mapping[str, Any]:
-    document = json.loads(text)
-    if not isinstance(document, dict):
-        raise TypeError(f"{text[:40]!r} is no JSON object")
-    return document
-
-
-def _change(row: sqlite3.Row) -> Mapping[str, Any]:
-    detail = _mapping(row["detail"])
-    if row["kind"] == "process" and not isinstance(detail["name"], str):
-        raise TypeError("the process has no name")
-    return detail
 
 
 def _looked_at(data: bytes) -> str:

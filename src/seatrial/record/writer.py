@@ -20,14 +20,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from seatrial._version import __version__
-from seatrial.errors import SeatrialError, StorageFault
-from seatrial.record.events import Event, FrameRecorded, Noted, RunEnded, RunStarted, TrialEnded, TrialStarted
+from seatrial.errors import RecordError, SeatrialError, StorageFault
+from seatrial.record.events import (
+    CUT_OFF,
+    Event,
+    FrameRecorded,
+    Noted,
+    RunEnded,
+    RunStarted,
+    TrialEnded,
+    TrialStarted,
+)
 from seatrial.record.histogram_files import HistogramFiles
 from seatrial.record.layout import RunDirectory, make_directory
 from seatrial.record.lock import RunLock
 from seatrial.record.storage import is_locked, is_of_storage, storage_fault
 from seatrial.record.tables.event_rows import case_rows, rows_of
-from seatrial.record.tables.schema import lay_out
+from seatrial.record.tables.schema import lay_out, set_up
 from seatrial.record.tables.summary_rows import summary_row
 
 if TYPE_CHECKING:
@@ -45,9 +54,9 @@ _WRITTEN_AT_ONCE = (RunStarted, TrialStarted, TrialEnded, Noted, RunEnded)
 
 
 class RunWriter:
-    """Writes one run directory. Safe to call from several threads; use :meth:`create`."""
+    """Writes one run directory. Safe to call from several threads; use :meth:`create` or :meth:`reopen`."""
 
-    def __init__(self, directory: RunDirectory, run_name: str) -> None:
+    def __init__(self, directory: RunDirectory, begin: Callable[[sqlite3.Connection], None]) -> None:
         self.directory = directory
         self.fault: StorageFault | None = None
         self._on_fault: Callable[[], object] = lambda: None
@@ -55,16 +64,17 @@ class RunWriter:
         self._run_lock = RunLock(directory.path)
         self._connection = sqlite3.connect(directory.database, isolation_level=None, check_same_thread=False)
         self._pending: list[Row] = []
-        self._frames_written = 0
         self._listeners: list[Callable[[Event], None]] = []
         try:
-            lay_out(self._connection)
-            epoch_of_zero_s = _run_row(self._connection, directory, run_name)
+            begin(self._connection)
+            # Frames are numbered here, for their histograms to name them.
+            self._frames_written = _last_frame(self._connection)
         except BaseException:
             self._connection.close()
             self._run_lock.release()
             raise
-        self._files = HistogramFiles(directory.histograms, epoch_of_zero_s)
+        # When monotonic zero was, for as long as this process lives: a boot sets the clock back to it.
+        self._files = HistogramFiles(directory.histograms, time.time() - time.monotonic())
         self._stopped = threading.Event()
         self._flusher = threading.Thread(target=self._flush_until_stopped, name="record", daemon=True)
         self._flusher.start()
@@ -80,7 +90,7 @@ class RunWriter:
         try:
             # As given, to the byte: text mode would put other line ends into it.
             directory.plan.write_bytes(plan_text.encode())
-            writer = cls(directory, plan_name)
+            writer = cls(directory, lambda connection: _lay_out_run(connection, directory, plan_name))
         except (OSError, sqlite3.Error) as error:
             shutil.rmtree(directory.path, ignore_errors=True)
             if is_of_storage(error):
@@ -88,6 +98,21 @@ class RunWriter:
             raise
         writer._begin(plan_text, compiled_json)
         return writer
+
+    @classmethod
+    def reopen(cls, path: Path, begun: int) -> Self:
+        """Go on with the record of a run that was cut off, of which ``begun`` trials are known.
+
+        What was cut off is marked so; nothing else of it changes. Raises ``RecordError`` where another process writes
+        it or has gone on with it meanwhile, ``StorageFault`` where nothing can be written there.
+        """
+        try:
+            return cls(RunDirectory(path), lambda connection: _go_on(connection, path, begun))
+        except (OSError, sqlite3.Error) as error:
+            if is_of_storage(error):
+                next_step = "copy the run to a place that can be written, and go on with it there"
+                raise storage_fault(f"cannot go on with {path}", error, path, next_step) from error
+            raise
 
     def _begin(self, plan_text: str, compiled_json: str) -> None:
         self._write_now(("INSERT INTO plan VALUES (1, ?, ?)", (plan_text, compiled_json)))
@@ -124,10 +149,10 @@ class RunWriter:
                 # A view whose terminal has gone, or that cannot read what it shows, costs nobody a trial.
                 self._listeners.remove(listener)
 
-    def environment(self, document: Mapping[str, Any]) -> None:
-        """Keep a description of the environment; a later one does not replace it, the last is shown."""
-        row = "INSERT INTO environment (at_utc, document) VALUES (?, ?)", (utc_now(), json.dumps(document))
-        self._write_now(row)
+    def environment(self, document: Mapping[str, Any], first_trial: int = 1) -> None:
+        """Keep a description of the environment of this trial and those that follow; earlier ones stay."""
+        statement = "INSERT INTO environment (first_trial, at_utc, document) VALUES (?, ?, ?)"
+        self._write_now((statement, (first_trial, utc_now(), json.dumps(document))))
 
     def keep_summary(self, kept: KeptSummary) -> None:
         """Keep what was made of a trial that has ended, in place of what was kept of it before."""
@@ -240,15 +265,33 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _run_row(connection: sqlite3.Connection, directory: RunDirectory, name: str) -> float:
-    # The same moment on both clocks, so that samples can be shown in time of day. Returns the epoch second of
-    # zero.
-    monotonic_s, epoch_s = time.monotonic(), time.time()
+def _lay_out_run(connection: sqlite3.Connection, directory: RunDirectory, name: str) -> None:
+    lay_out(connection)
+    # The same moment on both clocks, so that samples can be shown in time of day.
     connection.execute(
         "INSERT INTO run (id, run_id, name, version, started_utc, started_s) VALUES (1, ?, ?, ?, ?, ?)",
-        (directory.path.name, name, __version__, utc_now(), monotonic_s),
+        (directory.path.name, name, __version__, utc_now(), time.monotonic()),
     )
-    return epoch_s - monotonic_s
+
+
+def _go_on(connection: sqlite3.Connection, path: Path, begun: int) -> None:
+    set_up(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    (found,) = connection.execute("SELECT count(*) FROM trials").fetchone()
+    if found != begun:
+        raise RecordError(
+            f"{path} has been gone on with by another process",
+            cause=f"{begun} of its trials had begun a moment ago, {found} have now",
+            next_step="look at what there is (seatrial report), and resume it again if it lacks trials",
+        )
+    connection.execute("UPDATE trials SET state = ? WHERE state IS NULL", (CUT_OFF,))
+    connection.execute("UPDATE run SET state = NULL, ended_utc = NULL")
+    connection.execute("COMMIT")
+
+
+def _last_frame(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM frames").fetchone()
+    return int(last)
 
 
 def _fold_log(connection: sqlite3.Connection) -> None:

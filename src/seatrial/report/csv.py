@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.load.answered import error_count, unanswered
+from seatrial.analysis.run.environments import number_of
 from seatrial.report.table import trials_in_order
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ _PERCENTILES = ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max
 
 def results_csv(summary: RunSummary) -> str:
     """Return the text of the file; trials are in the order of execution."""
-    rows = [_row(case, trial) for case, trial in trials_in_order(summary)]
+    changes = summary.environment_changes
+    sane = [(cell, trial) for cell in summary.sanity for trial in cell.attempts]
+    rows = [
+        _row(case, trial, number_of(changes, trial.trial))
+        for case, trial in sorted((*sane, *trials_in_order(summary)), key=lambda pair: pair[1].order)
+    ]
     headers = list(dict.fromkeys(header for row in rows for header in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, headers, restval="", lineterminator="\n")
@@ -28,13 +34,15 @@ def results_csv(summary: RunSummary) -> str:
     return text.getvalue()
 
 
-def _row(case: CaseSummary, trial: TrialSummary) -> dict[str, Any]:
+def _row(case: CaseSummary, trial: TrialSummary, environment: int) -> dict[str, Any]:
     return {
         "case": case.case.id,
+        "is_sanity": case.case.is_sanity,
         "system": case.case.system,
         **{f"variable_{name}": value for name, value in case.case.variables},
         "repeat": trial.repeat,
         "order": trial.order,
+        "environment": environment,
         "state": trial.ending,
         "validity": trial.validity.state,
         "validity_reasons": "; ".join(reason.code for reason in trial.validity.reasons),

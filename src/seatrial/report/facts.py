@@ -35,8 +35,8 @@ DOUBTS = (
 """What the doubts below it mean."""
 
 SET_ASIDE = (
-    "Only the generator or its machine was to blame, and the case has all its trials without them."
-    " Their own latencies had no say in it."
+    "Only the generator or its machine was to blame, and the case has all its trials without them; or the trial was cut"
+    " off and run anew when the run was resumed. Their own latencies had no say in it."
 )
 """What it means that attempts were set aside."""
 

@@ -45,8 +45,16 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
         "objectives": [
             {**asdict(objective), "unit": unit_of(objective.metric)} for objective in summary.objectives
         ],
+        "sanity": [
+            {**_case(cell), "outcome": cell.sanity_outcome, "text": sentence}
+            for cell, sentence in zip(summary.sanity, summary.sanity_sentences, strict=True)
+        ],
         "cases": [_case(case) for case in summary.cases],
         "environment": dict(summary.environment),
+        "environment_changes": [
+            {"first_trial": change.first_trial, "differences": [asdict(one) for one in change.differences]}
+            for change in summary.environment_changes
+        ],
         "journal": [asdict(entry) for entry in summary.journal],
         "changes": [asdict(change) for change in summary.changes],
     }

@@ -1,6 +1,7 @@
 """Which trial comes next, by the plan and by what has been: the planned ones in their order, and then those made again.
 
-The answer depends on nothing but the plan and the history, so a run that was cut off can go on from its record.
+The answer depends on nothing but the plan and the history, so a run that was cut off goes on from its record
+(:mod:`seatrial.run.resume`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from seatrial.seeds import derive
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
     """Which trial this is: the ``repeat``-th of ``case``, ``order``-th of ``of``; all count from 1.
+
+    Trials that were cut off and are run anew count in ``order`` and ``of``: each has a number of its own.
 
     ``seed`` is the trial's own; each who draws at random derives a stream of its own from it.
     """
@@ -41,15 +44,26 @@ class Past:
 class Agenda:
     """The trials of one run."""
 
-    def __init__(self, plan: Plan, cases: tuple[Case, ...]) -> None:
+    def __init__(self, plan: Plan, cases: tuple[Case, ...], lost: int = 0) -> None:
+        """Plan them; ``lost`` numbers are taken by trials that were cut off, which are in no history."""
         self._plan = plan
         self._cases = cases
+        self._lost = lost
         self._planned = tuple(case for case, _ in trial_order(plan, cases))
 
     @property
     def planned(self) -> int:
         """How many trials there are to be, whatever comes of them."""
         return len(self._planned)
+
+    @property
+    def in_all(self) -> int:
+        """The number that the last planned trial has."""
+        return len(self._planned) + self._lost
+
+    def is_of(self, history: Sequence[Past]) -> bool:
+        """Return whether these can be trials of this agenda, as far as it is known beforehand."""
+        return all(past.case_id == case.id for past, case in zip(history, self._planned, strict=False))
 
     def next(self, history: Sequence[Past]) -> TrialPlan | None:
         """Return the trial that follows ``history``, None where all is done.
@@ -73,6 +87,8 @@ class Agenda:
         return again_order(plan, self._cases, lacking, turn) if plan.retry else ()
 
     def _trial(self, case: Case, history: Sequence[Past], of: int) -> TrialPlan:
-        order = len(history) + 1
+        place = len(history) + 1
         repeat = 1 + sum(past.case_id == case.id for past in history)
-        return TrialPlan(case, repeat, order, of, derive(self._plan.seed, "trial", order))
+        # One that is run anew has another number, and all that its chance decides is as it was.
+        seed = derive(self._plan.seed, "trial", place)
+        return TrialPlan(case, repeat, place + self._lost, of + self._lost, seed)

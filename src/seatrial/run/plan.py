@@ -7,14 +7,17 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from seatrial.analysis.reasons import Reason, Validity
+from seatrial.analysis.reasons import Validity
 from seatrial.analysis.run.kept import made_to_keep
 from seatrial.analysis.run.made_by import made_by
 from seatrial.errors import SeatrialError
 from seatrial.machine.facts import probe_machine
-from seatrial.plan.cases import compile_cases
+from seatrial.plan.cases import Case, compile_cases
+from seatrial.plan.model.plan import Plan
 from seatrial.plan.read import GivenPlan
+from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.checks import check_cases
 from seatrial.preflight.findings import Finding, require
@@ -24,8 +27,11 @@ from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past
 from seatrial.run.ending import Ending
+from seatrial.run.judgement import UNREADABLE
 from seatrial.run.others import OtherLoads
 from seatrial.run.programs import programs_of
+from seatrial.run.resume import Resumption, reopened, require_same_environment
+from seatrial.run.sanity import SanityCourse
 from seatrial.run.trial import Desk, run_trial
 
 
@@ -54,21 +60,87 @@ async def run_plan(
     runs = runs.resolve()
     plan = given.plan
     cases = compile_cases(plan)
+    findings, environment = _found_here(cases)
+    compiled = json.dumps(compiled_document(plan, cases, given.scale))
+    with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
+        notes = _preflight_notes(findings)
+        sanity = SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
+        return await _run_into(writer, _Course(plan, cases, sanity, environment, notes), listeners, ending)
+
+
+async def resume_plan(
+    resumption: Resumption,
+    listeners: Sequence[Callable[[Event], None]],
+    ending: Ending,
+    *,
+    allow_changes: bool = False,
+) -> PlanRun:
+    """Run what is left of a run into its record; raises as ``run_plan`` does.
+
+    Raises
+    ------
+    EnvironmentFault
+        The environment is not that of the trials which are kept, unless ``allow_changes``.
+    RecordError
+        Another process is writing the record.
+    """
+    findings, environment = _found_here(resumption.cases)
+    changes = resumption.changes(environment)
+    if not allow_changes:
+        require_same_environment(resumption, changes)
+    notes = [f"resumed: {resumption.text}", *(f"not as it was: {change}" for change in changes)]
+    course = _Course(
+        resumption.given.plan,
+        resumption.cases,
+        resumption.sanity(environment),
+        environment,
+        (*notes, *_preflight_notes(findings)),
+        resumption.history,
+        resumption.number,
+    )
+    with reopened(resumption) as writer:
+        return await _run_into(writer, course, listeners, ending)
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """What is to come, what it is run on, what is noted first, and what has been; ``number`` is the last trial's."""
+
+    plan: Plan
+    cases: tuple[Case, ...]
+    sanity: SanityCourse
+    environment: dict[str, Any]
+    notes: Sequence[str]
+    history: tuple[Past, ...] = ()
+    number: int = 0
+
+    def agenda(self, number: int) -> Agenda:
+        """Return the trials that follow where ``number`` is the last one's that there is."""
+        return Agenda(self.plan, self.cases, lost=number - len(self.history))
+
+
+def _found_here(cases: tuple[Case, ...]) -> tuple[tuple[Finding, ...], dict[str, Any]]:
+    """Return what preflight says, and the environment with its programs; raises where it refuses or one is missing."""
     findings = check_cases(cases, probe_machine())
     require(findings)
-    programs = programs_of(cases)
     # What summaries are made with is the code that runs now, whatever becomes of its files while it does.
     made_by()
-    compiled = json.dumps(compiled_document(plan, cases))
-    with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
-        for listener in listeners:
-            writer.subscribe(listener)
-        _end_on_fault(writer, ending)
-        writer.environment(describe(programs))
-        agenda = Agenda(plan, cases)
-        writer.append(RunStarted(writer.path.name, plan.name, agenda.planned))
-        _note_preflight(writer, findings)
-        fault = await _run_trials(agenda, writer, ending)
+    return findings, describe(programs_of(cases))
+
+
+async def _run_into(
+    writer: RunWriter, course: _Course, listeners: Sequence[Callable[[Event], None]], ending: Ending
+) -> PlanRun:
+    for listener in listeners:
+        writer.subscribe(listener)
+    _end_on_fault(writer, ending)
+    writer.environment(course.environment, first_trial=course.number + 1)
+    planned = course.agenda(course.number).planned
+    writer.append(RunStarted(writer.path.name, course.plan.name, planned))
+    for note in course.notes:
+        writer.append(Noted("seatrial", note))
+    fault = await _run_trials(course, writer, ending)
+    writer.close()
     fault = fault or writer.fault
     return PlanRun(writer.path, fault is None and ending.stop.is_set(), fault)
 
@@ -85,16 +157,21 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
     writer.on_fault(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(end))
 
 
-def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
-    for finding in findings:
-        if finding.severity == "warn":
-            writer.append(Noted("seatrial", f"preflight, {finding.code}: {finding.text}; {finding.remedy}"))
+def _preflight_notes(findings: Sequence[Finding]) -> list[str]:
+    return [
+        f"preflight, {finding.code}: {finding.text}; {finding.remedy}"
+        for finding in findings
+        if finding.severity == "warn"
+    ]
 
 
-async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> SeatrialError | None:
+async def _run_trials(course: _Course, writer: RunWriter, ending: Ending) -> SeatrialError | None:
     try:
         with OtherLoads() as others:
-            await _all_trials(agenda, writer, ending, others)
+            desk = Desk(writer.append, writer, writer.directory, others)
+            number = await _sanity(course, desk, writer, ending)
+            if number is not None:
+                await _all_trials(course, number, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):
@@ -105,15 +182,30 @@ async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> Seat
     if ending.stop.is_set():
         writer.append(RunEnded("interrupted"))
         return None
-    writer.append(RunEnded("finished"))
+    writer.append(RunEnded("stopped" if number is None else "finished"))
     return None
 
 
-async def _all_trials(agenda: Agenda, writer: RunWriter, ending: Ending, others: OtherLoads) -> None:
+async def _sanity(course: _Course, desk: Desk, writer: RunWriter, ending: Ending) -> int | None:
+    """Run the sanity cells; return the number of the last trial, None where one failed or the run is to end."""
+    number = course.number
+    after = course.agenda(number).planned - len(course.history)
+    while (attempt := course.sanity.next(number + 1, max(0, after))) is not None:
+        number = attempt.order
+        await run_trial(attempt, desk, ending)
+        if ending.stop.is_set() or writer.fault is not None:
+            return None
+        outcome, sentence = course.sanity.take(writer, attempt.case)
+        writer.append(Noted("seatrial", sentence, number))
+        if outcome not in {"passed", "doubted"}:
+            return None
+    return number
+
+
+async def _all_trials(course: _Course, number: int, desk: Desk, writer: RunWriter, ending: Ending) -> None:
     """Run what the agenda says, until it has no more or the run is to end."""
-    desk = Desk(writer.append, writer, writer.directory, others)
-    history: list[Past] = []
-    of = agenda.planned
+    agenda, history = course.agenda(number), list(course.history)
+    of = max(agenda.in_all, number)
     while (trial := agenda.next(history)) is not None:
         if trial.of > of:
             text = f"{trial.of - of} run again in place of trials that cannot be believed"
@@ -131,13 +223,8 @@ def _validity(writer: RunWriter, number: int) -> Validity:
         trial = reader.trial(number)
         case = None if trial is None else reader.case(trial.case_id)
         if trial is None or case is None or trial.state == "running":
-            return _UNREADABLE
+            return UNREADABLE
         made, kept = made_to_keep(reader, case, trial)
     if kept is not None:
         writer.keep_summary(kept)
     return made.summary.validity
-
-
-_UNREADABLE = Validity(
-    (Reason("environment.record", "the trial cannot be read back", "keep records on a disk that works"),)
-)

@@ -18,7 +18,7 @@ class Reading:
     """One member's own counters, since this incarnation of it began; None is "it does not know".
 
     Of the ingress side only: its admin or status port is not counted. ``values`` holds everything that was read, by
-    the member's own names.
+    the member's own names. Where a member does not count its connections, the kernel does (``is_counted_by_kernel``).
     """
 
     incarnation: str
@@ -27,6 +27,8 @@ class Reading:
     requests: int | None
     upstream_requests: int | None
     values: Mapping[str, float]
+    upstream_connections: int | None = None
+    is_counted_by_kernel: bool = False
 
 
 @dataclass(frozen=True, slots=True)

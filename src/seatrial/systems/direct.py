@@ -51,7 +51,9 @@ class DirectSystem:
         """Count the connections that the origin's ports hold; the kernel knows."""
         active = await asyncio.to_thread(self._sum, sockets.count_established)
         # It is the kernel that counts, so what begins anew is the boot.
-        reading = Reading(proc.boot_id(), active, None, None, None, {"active": active})
+        reading = Reading(
+            proc.boot_id(), active, None, None, None, {"active": active}, is_counted_by_kernel=True
+        )
         return Counters(time.monotonic(), {self._label: reading}, _MISSING)
 
     async def drained(self, limit_s: float) -> bool:

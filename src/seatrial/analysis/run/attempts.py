@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seatrial.analysis.validity.judge import fault_of
+from seatrial.record.events import CUT_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,20 @@ class Judged(Protocol):
         """Return whether its numbers may be believed."""
 
 
+class Made(Judged, Protocol):
+    """A trial as it was made."""
+
+    @property
+    def state(self) -> str:
+        """Return how it ended."""
+
+    @property
+    def repeat(self) -> int:
+        """Return which repeat of its case it is."""
+
+
 Trial = TypeVar("Trial", bound=Judged)
+Attempt = TypeVar("Attempt", bound=Made)
 
 
 def may_be_set_aside(validity: Validity) -> bool:
@@ -45,6 +59,20 @@ def may_be_set_aside(validity: Validity) -> bool:
         fault_of(cause) in {"generator", "environment"} and cause.code not in LASTING
         for cause in validity.causes
     )
+
+
+def run_anew(attempts: Sequence[Attempt]) -> tuple[tuple[Attempt, ...], tuple[Attempt, ...]]:
+    """Return the attempts of a case without those that were cut off and run anew when the run was resumed, and these.
+
+    A trial that is run anew is the same repeat as the one before it.
+    """
+    anew = tuple(
+        attempt
+        for number, attempt in enumerate(attempts)
+        if attempt.state == CUT_OFF
+        and any(later.repeat == attempt.repeat for later in attempts[number + 1 :])
+    )
+    return tuple(attempt for attempt in attempts if attempt not in anew), anew
 
 
 def divided(attempts: Sequence[Trial], repeats: int) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:

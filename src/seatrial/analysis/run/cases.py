@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
 from seatrial.analysis.reasons import Reason, Validity
+from seatrial.analysis.run.environments import mixed
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.model import CaseSummary, TrialSummary
 from seatrial.analysis.run.objectives import Measured, Verdict, judge_case
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.decoded import Buckets
     from seatrial.analysis.load.ours import Parts
     from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.members import OwnGauge
     from seatrial.analysis.reasons import Direction
+    from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective
 
 
@@ -31,15 +34,17 @@ def case_summary(
     parts: Sequence[Parts[Buckets]],
     objectives: Sequence[RecordedObjective],
     repeats: int = 0,
+    changes: Sequence[EnvironmentChange] = (),
 ) -> CaseSummary:
     """Put a case together; its percentiles are merged from ``parts``, those of each of its trials.
 
-    ``repeats`` is how many trials were planned: with fewer there is no PASS.
+    ``repeats`` is how many trials were planned: with fewer there is no PASS. ``changes`` are those of the environment.
     """
     from seatrial.analysis.load.decoded import together
 
     whole = together(parts)
-    reasons = [reason for trial in trials for reason in trial.validity.reasons] + _drivers_mixed(trials)
+    reasons = [reason for trial in trials for reason in trial.validity.reasons]
+    reasons += [*_drivers_mixed(trials), *mixed(changes, [trial.trial for trial in trials])]
     doubt = Validity(tuple(reasons)).direction
     verdict = judge_case(objectives, _measured(case, trials), doubt=doubt, repeats=repeats)
     if doubt is None and trials:
@@ -62,7 +67,16 @@ def case_summary(
 def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measured]:
     proxied, timeout_s = case.kind != UNPROXIED, case.document["load"].get("timeout_s")
     return [
-        Measured(trial.load, trial.resources, proxied, timeout_s, _windows(trial))
+        Measured(
+            trial.load,
+            trial.resources,
+            proxied,
+            timeout_s,
+            windows=_windows(trial),
+            counted=_farthest(trial.own_gauge, case.held),
+            upstream=_farthest(trial.upstream_gauge, 0),
+            at_origin=trial.facts.origin_connections,
+        )
         for trial in trials
         if trial.load is not None
     ]
@@ -70,6 +84,11 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
 
 def _windows(trial: TrialSummary) -> tuple[LoadResult, ...]:
     return () if trial.disturbed is None else tuple(window.load for window in trial.disturbed.windows)
+
+
+def _farthest(gauge: OwnGauge | None, wanted: int) -> int | None:
+    """Return what was counted, of several counts the one that is farthest from what was wanted."""
+    return None if gauge is None else max(gauge.lowest, gauge.highest, key=lambda count: abs(count - wanted))
 
 
 def _of_each_code(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

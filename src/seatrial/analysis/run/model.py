@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
-from seatrial.analysis.members import MemberUse
+from seatrial.analysis.members import MemberUse, OwnGauge
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.resources import RoleCurve, TrialResources
 from seatrial.analysis.run.labels import variables_text
+from seatrial.analysis.run.sanity import Outcome as SanityOutcome
+from seatrial.analysis.run.sanity import outcome_of
 from seatrial.errors import ExitCode
 from seatrial.record.events import TrialCounts, TrialFacts, ending_text
 from seatrial.record.tables.rows import RecordedPhase
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.fit import Fit
     from seatrial.analysis.load.distribution import Distribution, Percentiles
     from seatrial.analysis.reasons import Reason
+    from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.analysis.run.objectives import Verdict
     from seatrial.analysis.run.spread import Spread
     from seatrial.record.tables.rows import (
@@ -83,6 +86,9 @@ class TrialSummary:
     members: tuple[MemberUse, ...] = ()
     disturbed: DisturbedLoad | None = None
     facts: TrialFacts = field(default_factory=TrialFacts)
+    own_gauge: OwnGauge | None = None
+    upstream_gauge: OwnGauge | None = None
+    counted_by_kernel: bool = False
 
     @property
     def ending(self) -> str:
@@ -133,6 +139,11 @@ class CaseSummary:
         """Why it has no verdict for what no trial of it alone is in doubt for: too few samples, drivers that differ."""
         of_trials = {reason.code for trial in self.trials for reason in trial.validity.reasons}
         return tuple(cause for cause in self.validity.causes if cause.code not in of_trials)
+
+    @property
+    def sanity_outcome(self) -> SanityOutcome:
+        """What came of it where it is a sanity cell."""
+        return outcome_of(self.state, self.trials[-1].state if self.trials else None, self.validity)
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -193,6 +204,12 @@ class RunSummary:
     """What the run answers, in a few sentences made from its figures."""
     growth: tuple[Growth, ...] = ()
     """How its figures grow with the variables: a straight line, or from where not."""
+    sanity: tuple[CaseSummary, ...] = ()
+    """What had to hold before the first case, each judged by its last attempt."""
+    sanity_sentences: tuple[str, ...] = ()
+    """The result of each of them."""
+    environment_changes: tuple[EnvironmentChange, ...] = ()
+    """Where it was resumed in another environment."""
     uneven: str | None = None
     """What is to be said where one system's attempts could not be believed more often than the others'."""
 
@@ -208,12 +225,25 @@ class RunSummary:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What a reader must know first: where answers were not as expected, or fewer than was asked for."""
-        return tuple(
-            f"{case.case.system}, {case.label}: {'; '.join(case.findings)}"
-            for case in self.cases
-            if case.findings
+        """What a reader must know first: where the environment changed, answers were not as expected, or too few."""
+        return (
+            *self._sanity("failed", "doubted"),
+            *(change.sentence for change in self.environment_changes),
+            *(
+                f"{case.case.system}, {case.label}: {'; '.join(case.findings)}"
+                for case in self.cases
+                if case.findings
+            ),
         )
+
+    @property
+    def in_order(self) -> tuple[str, ...]:
+        """The sanity cells that are no finding: those that hold, and those that were not run."""
+        return self._sanity("passed", "not run")
+
+    def _sanity(self, *outcomes: SanityOutcome) -> tuple[str, ...]:
+        results = zip(self.sanity, self.sanity_sentences, strict=True)
+        return tuple(sentence for cell, sentence in results if cell.sanity_outcome in outcomes)
 
     @property
     def trials(self) -> int:
@@ -233,8 +263,16 @@ class RunSummary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """3 where a doubt leaves a case without a verdict or a trial is missing, 1 where an objective fails, else 0."""
-        doubted = any(case.state == "INVALID" for case in self.cases)
+        """3 where a doubt leaves a case without a verdict or a trial is missing, 1 where an objective fails, else 0.
+
+        A sanity cell that failed decides: 1 where the system is to blame, 4 where its environment is.
+        """
+        outcomes = [cell.sanity_outcome for cell in self.sanity]
+        if "failed" in outcomes:
+            causes = self.sanity[outcomes.index("failed")].validity.causes
+            is_system = not causes or causes[0].code.startswith("system.")
+            return ExitCode.OBJECTIVE_FAILED if is_system else ExitCode.ENVIRONMENT
+        doubted = "doubted" in outcomes or any(case.state == "INVALID" for case in self.cases)
         if doubted or not self.is_whole:
             return ExitCode.INVALID_MEASUREMENT
         failed = any(case.verdict.state == "FAIL" for case in self.cases)

@@ -10,6 +10,7 @@ from seatrial.analysis.load.answered import dropped, error_count, unanswered, un
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.validity.direction import all_answered
 from seatrial.plan.metrics import DURING, METRICS
+from seatrial.plan.sanity import AT_ORIGIN, COUNTED, UPSTREAM
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ LATENCY_METRICS = (*QUANTILES, "max", "mean")
 class Measured:
     """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy.
 
-    ``timeout_s`` None is unknown. ``windows`` are those of the disturbances that the system had.
+    ``timeout_s`` None is unknown. ``windows`` are those of the disturbances that the system had. Connections are those
+    that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those that came in
+    ``at_origin``; None is "it does not count them".
     """
 
     load: LoadResult
@@ -47,6 +50,9 @@ class Measured:
     proxied: bool = True
     timeout_s: float | None = None
     windows: tuple[LoadResult, ...] = ()
+    counted: int | None = None
+    upstream: int | None = None
+    at_origin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,9 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     "unanswered": lambda trial: unanswered(trial.load) + trial.load.connections.held_unanswered,
     "unexpected": lambda trial: trial.load.answers.unexpected + unexpected_of_held(trial.load),
     "achieved": _achieved,
+    COUNTED: lambda trial: trial.counted,
+    UPSTREAM: lambda trial: trial.upstream,
+    AT_ORIGIN: lambda trial: trial.at_origin,
     "proxy_cpu_cores": _of_proxy(lambda role: role.cpu_cores_mean),
     "proxy_memory": _of_proxy(lambda role: role.memory_bytes_max),
 }
@@ -306,4 +315,7 @@ def _none_would_time_out(trial: Measured) -> bool:
 def _applies(metric: str, trial: Measured) -> bool:
     if metric.startswith("proxy_"):
         return trial.proxied
+    # Some systems count nothing of that: that is said, and no doubt.
+    if metric in {UPSTREAM, AT_ORIGIN}:
+        return False
     return metric != "achieved" or bool(trial.load.rate_per_s.requested)

@@ -8,23 +8,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.run.attempts import divided, uneven, without_retries
+from seatrial.analysis.run.attempts import divided, run_anew, uneven, without_retries
 from seatrial.analysis.run.cases import case_summary
+from seatrial.analysis.run.environments import changes_in
 from seatrial.analysis.run.kept import kept_trials
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
 from seatrial.analysis.run.said.answers import answers_of, by_system
+from seatrial.analysis.run.said.sanity import sanity_sentence
 from seatrial.analysis.run.said.scaling import growth_of
 from seatrial.analysis.run.said.sentences import sentence_of, state_of
 from seatrial.analysis.run.trials import made_trial
 from seatrial.analysis.validity.evidence import evidence_of, measure_window
 from seatrial.analysis.validity.judge import judge_trial
-from seatrial.record.tables.rows import JournalEntry
+from seatrial.record.tables.rows import JournalEntry, objectives_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Validity
+    from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective, RecordedTrial
 
@@ -49,10 +52,12 @@ def _nothing_collected() -> Iterator[None]:
 
 def _summarised(reader: RunReader) -> RunSummary:
     # The plan says how many trials there were to be, whenever the run was cut off.
-    asked = Requirements(reader.plan()["plan"]["repeat"], reader.objectives())
+    changes = changes_in(reader.environments())
+    asked = Requirements(reader.plan()["plan"]["repeat"], reader.objectives(), changes)
     # Read once: the next time that a live run is read more of its trials may have ended.
     ended = _ended_by_case(reader)
     cases = tuple(_case(reader, case, ended[case.id], asked) for case in reader.cases())
+    sanity = tuple(_cell(reader, cell, ended[cell.id]) for cell in reader.sanity_cells())
     summary = RunSummary(
         run=reader.run(),
         question=reader.question(),
@@ -62,11 +67,28 @@ def _summarised(reader: RunReader) -> RunSummary:
         cases=cases,
         environment=reader.environment(),
         changes=reader.changes(),
+        environment_changes=changes,
+        sanity=sanity,
+        sanity_sentences=tuple(sanity_sentence(cell) for cell in sanity),
         uneven=uneven(_attempts_by_system(cases)),
         # Last: what cannot be read is known once everything has been.
         journal=(*reader.journal(), *_damaged(reader)),
     )
     return replace(summary, answers=answers_of(summary), growth=growth_of(cases))
+
+
+def summarise_sanity(reader: RunReader) -> tuple[CaseSummary, ...]:
+    """Return what came of the sanity cells so far; raises ``RecordError``."""
+    ended = _ended_by_case(reader)
+    return tuple(_cell(reader, cell, ended[cell.id]) for cell in reader.sanity_cells())
+
+
+def _cell(reader: RunReader, cell: RecordedCase, ended: Sequence[RecordedTrial]) -> CaseSummary:
+    """Judge a sanity cell by its last attempt: those before it gave no answer, or what they found was mended."""
+    attempts = [made_trial(reader, cell, trial) for trial in ended]
+    last, parts = [made.summary for made in attempts[-1:]], [made.parts for made in attempts[-1:]]
+    found = case_summary(cell, last, parts, objectives_of(cell.document["objectives"]), 1)
+    return replace(found, set_aside=tuple(made.summary for made in attempts[:-1]))
 
 
 def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:
@@ -108,31 +130,32 @@ def _systems(cases: Sequence[CaseSummary]) -> tuple[SystemSummary, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What the plan asks of every case: how many trials of it there were to be, and what must hold."""
+    """What is asked of every case: so many trials, what must hold, and one environment for all of its trials."""
 
     repeats: int
     objectives: tuple[RecordedObjective, ...]
+    changes: tuple[EnvironmentChange, ...] = ()
 
 
 def _case(
     reader: RunReader, case: RecordedCase, ended: Sequence[RecordedTrial], asked: Requirements
 ) -> CaseSummary:
     # Of each trial only what its case is summed up from is kept: frames are many times as large.
-    attempts, parts, known = [], {}, kept_trials(reader, ended)
+    found, parts, known = [], {}, kept_trials(reader, ended)
     for trial in ended:
         made = known.get(trial.trial) or made_trial(reader, case, trial)
-        attempts.append(made.summary)
+        found.append(made.summary)
         parts[trial.trial] = made.parts
+    attempts, anew = run_anew(found)
 
     def summed(trials: Sequence[TrialSummary], aside: tuple[TrialSummary, ...]) -> CaseSummary:
         of_trials = [parts[trial.trial] for trial in trials]
-        return replace(
-            case_summary(case, trials, of_trials, asked.objectives, asked.repeats), set_aside=aside
-        )
+        summary = case_summary(case, trials, of_trials, asked.objectives, asked.repeats, asked.changes)
+        return replace(summary, set_aside=(*anew, *aside))
 
     judged = summed(*divided(attempts, asked.repeats))
     kept, in_vain = without_retries(attempts, asked.repeats)
-    if judged.set_aside or judged.verdict.state is not None or not in_vain:
+    if len(judged.trials) < len(attempts) or judged.verdict.state is not None or not in_vain:
         return judged
     first = summed(kept, in_vain)
     return first if first.verdict.state == "PASS" else judged

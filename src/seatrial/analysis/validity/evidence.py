@@ -16,6 +16,7 @@ from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.shares import CpuShares, CpuTimes, shares_between
+from seatrial.observe.system import COUNTED_BY_KERNEL
 from seatrial.record.events import TrialCounts, TrialFacts
 
 if TYPE_CHECKING:
@@ -45,10 +46,11 @@ class TrialEvidence:
     """All that the rules look at.
 
     Of the whole trial: ``unfinished`` is requests that were sent and never completed, ``answers_other`` are the answers
-    of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters; its members should have
-    like parts of the requests where those ``are_spread`` over the connections.
+    of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters, ``upstream_gauge`` of
+    those towards its origin; its members should have like parts of the requests where those ``are_spread`` over the
+    connections.
 
-    What a system is like once it was ``disturbed`` on purpose is a result: ``held``, ``active``, ``own_gauge`` and
+    What a system is like once it was ``disturbed`` on purpose is a result: ``held``, ``active``, the gauges and
     ``members`` are of the time before. ``asked_beside`` requests were made to see that a disturbance was done, which
     may or may not have been counted.
     """
@@ -64,6 +66,8 @@ class TrialEvidence:
     facts: TrialFacts = field(default_factory=TrialFacts)
     workers: tuple[WorkerEvidence, ...] = ()
     own_gauge: OwnGauge | None = None
+    upstream_gauge: OwnGauge | None = None
+    is_counted_by_kernel: bool = False
     members: tuple[MemberUse, ...] = ()
     requests_are_spread: bool = True
     disturbed: DisturbedLoad | None = None
@@ -109,6 +113,8 @@ def evidence_of(
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         own_gauge=own_gauge(system_samples, calm),
+        upstream_gauge=own_gauge(system_samples, calm, "upstream_connections"),
+        is_counted_by_kernel=any(COUNTED_BY_KERNEL in sample.values for sample in system_samples),
         members=members_in(system_samples, calm),
         disturbed=parts,
         asked_beside=sum(one.asked for one in disturbances),

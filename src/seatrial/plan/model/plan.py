@@ -14,6 +14,7 @@ from seatrial import limits
 from seatrial.plan.metrics import Comparison
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan
+from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.target import SystemPlan
 from seatrial.plan.model.variables import VARIABLES, VariableName
 from seatrial.schema.fields import Model, Time, file_safe_word
@@ -110,6 +111,11 @@ class Plan(Model):
     )
     seed: Annotated[int, Quantity(COUNT, 0, 2**32 - 1)] = Field(
         1, description="Of the order of trials and of Poisson arrivals.", examples=[1]
+    )
+    sanity: SanityPlan | None = Field(
+        None,
+        description="What has to hold of every system before the first case is run: `yes`, `no`, or a mapping.",
+        examples=["yes"],
     )
     objectives: tuple[Objective, ...] = Field((), max_length=limits.MAX_OBJECTIVES)
 

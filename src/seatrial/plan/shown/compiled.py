@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from seatrial.limits import named_limits
 from seatrial.plan.cases import expected_run_s, trial_order
+from seatrial.plan.sanity import expected_sanity_s, sanity_cells
 from seatrial.plan.shown.command import case_command
 
 if TYPE_CHECKING:
@@ -15,16 +17,32 @@ if TYPE_CHECKING:
 SCHEMA = "seatrial.plan/1"
 
 
-def compiled_document(plan: Plan, cases: tuple[Case, ...]) -> dict[str, Any]:
-    """Return what `seatrial plan show --json` prints and the record keeps; units are in the names."""
+WHOLE = Fraction(1)
+
+
+def compiled_document(plan: Plan, cases: tuple[Case, ...], scale: Fraction = WHOLE) -> dict[str, Any]:
+    """Return what `seatrial plan show --json` prints and the record keeps; units are in the names.
+
+    ``scale`` is at which part of its size the plan is.
+    """
     order = trial_order(plan, cases)
     return {
         "schema": SCHEMA,
+        "scale": str(scale),
         "plan": plan.model_dump(mode="json"),
         "limits": named_limits(),
         "cases": [_case_document(case) for case in cases],
         "trials": [{"case_id": case.id, "repeat": repeat} for case, repeat in order],
-        "expected_s": expected_run_s(plan, cases),
+        "sanity": [_cell_document(cell) for cell in sanity_cells(plan)],
+        "expected_s": expected_run_s(plan, cases) + expected_sanity_s(plan),
+    }
+
+
+def _cell_document(cell: Case) -> dict[str, Any]:
+    return {
+        **_case_document(cell),
+        "phases": cell.phases.model_dump(mode="json"),
+        "objectives": [objective.model_dump(mode="json") for objective in cell.plan.objectives],
     }
 
 

@@ -46,7 +46,13 @@ def _systems() -> Iterator[str]:
         yield from _table(schema["properties"], (), {})
 
 
-_SECTIONS = {"origin": "OriginPlan", "topology": "TopologyPlan", "load": "LoadPlan", "phases": "PhasePlan"}
+_SECTIONS = {
+    "origin": "OriginPlan",
+    "topology": "TopologyPlan",
+    "load": "LoadPlan",
+    "phases": "PhasePlan",
+    "sanity": "SanityPlan",
+}
 
 
 def _sections(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from seatrial.plan.metrics import COMPARISONS, METRICS
 from seatrial.plan.model import plan as model
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
+from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.schema.fields import Model, model_fields, quantity_of
 from seatrial.systems.origins.options import DelayPlan, OriginPlan
@@ -38,7 +39,10 @@ def json_schema() -> dict[str, Any]:
     origin = definitions["OriginPlan"]["properties"]
     origin["delay"] = _delay(origin["delay"])
     _readable_defaults(schema["properties"], model.Plan)
-    for of in (LoadPlan, TlsPlan, OriginPlan, model.PhasePlan, DisturbancePlan, DelayPlan):
+    sanity = schema["properties"]["sanity"]
+    given = [form for form in sanity["anyOf"] if form.get("type") != "null"]
+    sanity["anyOf"] = [{"enum": ["yes", "no"]}, {"type": "boolean"}, *given]
+    for of in (LoadPlan, TlsPlan, OriginPlan, model.PhasePlan, SanityPlan, DisturbancePlan, DelayPlan):
         _readable_defaults(definitions[of.__name__]["properties"], of)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}
 

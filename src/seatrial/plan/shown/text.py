@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from seatrial.limits import named_limits
 from seatrial.plan.cases import expected_run_s, trial_order
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.sanity import expected_sanity_s, sanity_cells
 from seatrial.plan.shown.command import ADDRESS, case_command
 from seatrial.schema.fields import Model, quantity_of
 from seatrial.systems.options import SystemOptions
-from seatrial.units import format_count, format_duration
+from seatrial.units import format_count, format_duration, format_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
         _columns(_head(plan)),
         *(f"{name}\n{_columns(_section(section, plan))}" for name, section in _sections(plan)),
         *_during(plan),
+        *_sanity(sanity_cells(plan)),
         f"cases\n{_columns(_case_row(case) for case in cases)}",
         f"as single loads, where {ADDRESS} is the system's\n{_columns(_commands(cases))}",
         f"limits\n{_columns((f'  {name}', str(value)) for name, value in named_limits().items())}",
@@ -46,11 +48,41 @@ def schedule_text(plan: Plan, cases: Sequence[Case]) -> str:
     blocks = [
         _columns(_head(plan)),
         *_during(plan),
+        *_sanity(sanity_cells(plan)),
         f"cases\n{_columns(_case_row(case) for case in cases)}",
         f"order\n{textwrap.indent(textwrap.fill(order, ORDER_COLUMNS, break_on_hyphens=False), '  ')}",
         _columns(_sums(plan, cases)),
     ]
     return "\n\n".join(blocks)
+
+
+def rest_text(
+    plan: Plan, what_there_is: str, sanity: Sequence[Case], rest: Sequence[tuple[int, Case]]
+) -> str:
+    """Return what is left of a run: sanity cells, the trials by their numbers, and how long they take."""
+    order = ", ".join(f"{number} {case.id}" for number, case in rest)
+    expected_s = sum(case.expected_s for case in (*sanity, *(case for _, case in rest)))
+    blocks = [
+        _columns(_head(plan)),
+        what_there_is,
+        *_sanity(sanity),
+        f"left\n{textwrap.indent(textwrap.fill(order, ORDER_COLUMNS, break_on_hyphens=False), '  ')}",
+        _columns([("trials", format_count(len(rest))), ("expected", format_duration(round(expected_s)))]),
+    ]
+    return "\n\n".join(blocks)
+
+
+def _sanity(cells: Sequence[Case]) -> Iterator[str]:
+    """Yield the block of the sanity cells, where there are any."""
+    if cells:
+        yield f"sanity, first\n{_columns(_sanity_row(cell) for cell in cells)}"
+
+
+def _sanity_row(cell: Case) -> Sequence[str]:
+    load = cell.load
+    asked = format_rate(load.rate_per_s or 0) if load.sends else f"{format_count(load.connections)} idle"
+    holds = ", ".join(objective.text for objective in cell.plan.objectives)
+    return f"  {cell.id}", asked, holds, f"in all {format_duration(round(cell.expected_s, 1))}"
 
 
 def _head(plan: Plan) -> Iterator[Sequence[str]]:
@@ -136,8 +168,10 @@ def _sums(plan: Plan, cases: Sequence[Case]) -> Iterator[Sequence[str]]:
         f"{format_count(count * plan.repeat)} ({count} cases, {plan.repeat} times each, in randomised order)",
     )
     yield "again", f"at most {plan.retry} of each case, in place of trials that cannot be believed"
+    if sanity := expected_sanity_s(plan):
+        yield "sanity", f"{format_duration(round(sanity))} before the first trial, if each cell holds at once"
     yield "under load", format_duration(round(plan.repeat * sum(case.measuring_s for case in cases)))
-    yield "expected", format_duration(round(expected_run_s(plan, cases)))
+    yield "expected", format_duration(round(expected_run_s(plan, cases) + expected_sanity_s(plan)))
 
 
 def _columns(rows: Iterable[Sequence[str]]) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from seatrial.plan.model import plan as model
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
+from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.written.forms import describe
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
@@ -36,6 +37,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("load", "tls"): TlsPlan,
     ("phases",): model.PhasePlan,
     ("during",): DisturbancePlan,
+    ("sanity",): SanityPlan,
     **{("systems", "options", kind): options for kind, options in SYSTEMS.items()},
 }
 

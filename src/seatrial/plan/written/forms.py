@@ -35,6 +35,7 @@ def reshape(root: Map, problems: list[Problem]) -> Map:
         "vary": _vary,
         "objectives": _objectives,
         "origin": _origin,
+        "sanity": _sanity,
         "load": load_in_shape,
     }
     for key, form in forms.items():
@@ -253,6 +254,21 @@ def _objective(node: Node, problems: list[Problem]) -> Map | None:
     return Map(
         node.span, {key: Entry(node.span, Scalar(node.span, str(part), part)) for key, part in parts.items()}
     )
+
+
+def _sanity(node: Node, problems: list[Problem]) -> Node:
+    """``sanity: yes`` is that with every default, ``sanity: no`` is none."""
+    if not isinstance(node, Scalar):
+        return node
+    # `1` equals `True`, and is neither of the words.
+    if node.value is True or node.value == "yes":
+        return Map(node.span, {})
+    if node.value is not False and node.value != "no":
+        text = f"`sanity` is `yes`, `no` or a mapping, not {describe(node)}"
+        problems.append(
+            Problem(node.span, text, "`sanity: yes`, or such as `sanity: {rate: 1k/s, for: 30 s}`")
+        )
+    return Scalar(node.span, "null", None)
 
 
 def _origin(node: Node, _problems: list[Problem]) -> Node:

@@ -20,11 +20,12 @@ Row = tuple[str, tuple[Any, ...]]
 
 
 def case_rows(compiled: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield a row for each case of a compiled plan, with what the plan says of every case filled in."""
+    """Yield a row for each case and sanity cell of a compiled plan, with what the plan says of every case filled in."""
     kinds = {system["label"]: system["kind"] for system in compiled["plan"]["systems"]}
-    for position, case in enumerate(compiled["cases"]):
+    cells = [{**cell, "is_sanity": True} for cell in compiled.get("sanity", ())]
+    for position, case in enumerate((*compiled["cases"], *cells)):
         kind = kinds[case["system"]]
-        document = {**case, "kind": kind, "phases": compiled["plan"]["phases"]}
+        document = {"phases": compiled["plan"]["phases"], **case, "kind": kind}
         values = (case["id"], position, case["system"], kind, json.dumps(document))
         yield "INSERT INTO cases VALUES (?, ?, ?, ?, ?)", values
 

@@ -9,11 +9,11 @@ from seatrial.record.events import Phase
 from seatrial.workload.profile import Stretch, constant, mean_rate_per_s, parse_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from seatrial.record.events import TrialCounts, TrialFacts
 
-RunState = Literal["running", "finished", "interrupted", "failed", "cut off"]
+RunState = Literal["running", "finished", "interrupted", "failed", "stopped", "cut off"]
 TrialState = Literal["running", "completed", "failed", "cut off"]
 
 
@@ -29,6 +29,15 @@ class RunInfo:
     ended_utc: str | None
     trials: int | None
     state: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEnvironment:
+    """What the trials from ``first_trial`` on were run on; a run that was resumed has several."""
+
+    first_trial: int
+    at_utc: str
+    document: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,11 @@ class RecordedCase:
     document: Mapping[str, Any]
 
     @property
+    def is_sanity(self) -> bool:
+        """Whether it is a sanity cell, and none of the cases that the plan asks about."""
+        return bool(self.document.get("is_sanity"))
+
+    @property
     def rate_per_s(self) -> float | None:
         """The mean rate over the measure window, None in closed loop and where nothing is sent."""
         return mean_rate_per_s(self.profile, self.measure_s) if self.profile else None
@@ -70,6 +84,14 @@ class RecordedCase:
     def sends(self) -> bool:
         """Whether any request is sent."""
         return bool(self.profile) or self.loop == "closed"
+
+
+def objectives_of(documents: Iterable[Mapping[str, Any]]) -> tuple[RecordedObjective, ...]:
+    """Return what must hold from the compiled plan's word of it."""
+    return tuple(
+        RecordedObjective(item["text"], item["metric"], item["comparison"], item["threshold"])
+        for item in documents
+    )
 
 
 def case_of(document: Mapping[str, Any]) -> RecordedCase:

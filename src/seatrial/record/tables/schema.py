@@ -22,7 +22,9 @@ CREATE TABLE run (
     started_utc TEXT NOT NULL, started_s REAL NOT NULL, trials INTEGER, ended_utc TEXT, state TEXT
 );
 CREATE TABLE plan (id INTEGER PRIMARY KEY CHECK (id = 1), given TEXT NOT NULL, compiled TEXT NOT NULL);
-CREATE TABLE environment (id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE environment (
+    id INTEGER PRIMARY KEY, first_trial INTEGER NOT NULL, at_utc TEXT NOT NULL, document TEXT NOT NULL
+);
 CREATE TABLE cases (
     id TEXT PRIMARY KEY, position INTEGER NOT NULL, system TEXT NOT NULL, kind TEXT NOT NULL,
     document TEXT NOT NULL
@@ -89,9 +91,14 @@ CREATE TABLE changes (
 
 def lay_out(connection: sqlite3.Connection) -> None:
     """Make the tables in a new database and set it up for one writer and many readers."""
+    set_up(connection)
+    connection.executescript(f"BEGIN;{TABLES}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+
+
+def set_up(connection: sqlite3.Connection) -> None:
+    """Set a database up for its one writer."""
     connection.execute("PRAGMA journal_mode = WAL")
     configure(connection)
-    connection.executescript(f"BEGIN;{TABLES}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
 
 
 def configure(connection: sqlite3.Connection) -> None:

@@ -1,10 +1,11 @@
-"""How a trial ended, from its rows."""
+"""How a trial ended, and what was done to its system, from its rows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from seatrial.record.events import Reached, TrialCounts, TrialFacts
+from seatrial.record.tables.rows import RecordedDisturbance
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,5 +27,11 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         missing=tuple(document.get("missing", ())),
         uncounted=tuple(document.get("uncounted", ())),
         remarks=tuple(document.get("remarks", ())),
+        origin_connections=document.get("origin_connections"),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )
+
+
+def disturbance_of(row: sqlite3.Row) -> RecordedDisturbance:
+    """Return one disturbance."""
+    return RecordedDisturbance(row["number"], row["words"], row["started_s"], row["ended_s"], row["asked"])

@@ -32,7 +32,8 @@ class Testbed:
     """A system and its origin; ``endpoints`` and ``drained`` are known once both are up.
 
     ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP. Without
-    a proxy it is the origin that they see: it is not ``proxied``.
+    a proxy it is the origin that they see: it is not ``proxied``. Where nothing ``is_asked``, no route has to be live,
+    and asking would leave connections to the origin.
     ``drained`` is whether connections and rate were at zero before anything was sent.
     """
 
@@ -46,6 +47,7 @@ class Testbed:
     certified_for: tuple[str, ...] | None = None
     proxied: bool = True
     during: tuple[DisturbancePlan, ...] = ()
+    is_asked: bool = True
     endpoints: tuple[Endpoint, ...] = ()
     drained: bool = False
     _before: tuple[Counters, OriginCounts] | None = None
@@ -63,6 +65,7 @@ class Testbed:
         delay = case.origin.delay
         made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
         made.topology_plan, made.during = case.topology, case.disturbances
+        made.is_asked = case.load.sends or case.load.hold_traffic != "silent"
         if (tls := case.load.tls) is not None:
             made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
         return made
@@ -86,7 +89,8 @@ class Testbed:
         self.topology = expand(self.topology_plan, self._upstreams, self._run)
         launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
-        await self._proven(self.topology)
+        if self.is_asked:
+            await self._proven(self.topology)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
@@ -153,11 +157,12 @@ class Testbed:
             reached=None
             if origin is None
             else reached(self.topology, self._upstreams, origin_before, origin),
+            origin_connections=None if origin is None else _opened(origin_before, origin),
         )
         return counts, facts
 
     def _not_proven(self) -> tuple[str, ...]:
-        if not self.proxied or self.delay_s <= DELAY_MAX_S:
+        if not self.proxied or not self.is_asked or self.delay_s <= DELAY_MAX_S:
             return ()
         return ("whether every route was live before the load: the origin's delay is too long to ask",)
 
@@ -171,6 +176,12 @@ class Testbed:
             await self.system.stop()
         finally:
             await self.origin.stop()
+
+
+def _opened(before: OriginCounts, after: OriginCounts) -> int | None:
+    if before.connections_accepted is None or after.connections_accepted is None:
+        return None
+    return after.connections_accepted - before.connections_accepted
 
 
 async def _or_uncounted(who: str, asking: Awaitable[Count], uncounted: list[str]) -> Count | None:

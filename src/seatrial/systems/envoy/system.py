@@ -97,6 +97,7 @@ class EnvoyDialect(Dialect):
             upstream_requests=int(values.get("cluster.upstream_rq_total", 0)),
             connections_accepted=int(values.get(f"{_INGRESS}_cx_total", 0)),
             connections_active=int(values.get(f"{_INGRESS}_cx_active", 0)),
+            upstream_connections=int(values.get("cluster.upstream_cx_active", 0)),
         )
 
 

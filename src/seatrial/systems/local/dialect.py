@@ -46,6 +46,7 @@ class Own:
     upstream_requests: int | None
     connections_accepted: int | None = None
     connections_active: int | None = None
+    upstream_connections: int | None = None
 
 
 class Dialect(ABC):

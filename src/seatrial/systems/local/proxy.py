@@ -110,6 +110,8 @@ class Proxy:
             requests=own.requests,
             upstream_requests=own.upstream_requests,
             values=values,
+            upstream_connections=own.upstream_connections,
+            is_counted_by_kernel=active is None,
         )
         interrupted = (self.name,) if self._interrupted else ()
         return Counters(time.monotonic(), {self.name: reading}, self._dialect.missing, interrupted)
