@@ -126,4 +126,5 @@ def needs_of_load(load: LoadSpec) -> Needs:
         destinations=len(load.targets),
         loopback=all(ipaddress.ip_address(target.host).is_loopback for target in load.targets),
         tls=load.tls is not None,
+        reopened_per_s=load.reopened_per_s,
     )

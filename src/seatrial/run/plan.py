@@ -17,6 +17,7 @@ from seatrial.plan.read import GivenPlan
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.checks import check_cases
 from seatrial.preflight.findings import Finding, require
+from seatrial.preflight.tuning.survey import settings_of_cases, shortage_text
 from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
@@ -53,7 +54,8 @@ async def run_plan(
     runs = runs.resolve()
     plan = given.plan
     cases = compile_cases(plan)
-    findings = check_cases(cases, probe_machine())
+    machine = probe_machine()
+    findings = check_cases(cases, machine)
     require(findings)
     programs = programs_of(cases)
     compiled = json.dumps(compiled_document(plan, cases))
@@ -64,7 +66,7 @@ async def run_plan(
         writer.environment(describe(programs))
         agenda = Agenda(plan, cases)
         writer.append(RunStarted(writer.path.name, plan.name, agenda.planned))
-        _note_preflight(writer, findings)
+        _note_preflight(writer, findings, shortage_text(settings_of_cases(cases, machine)))
         fault = await _run_trials(agenda, writer, ending)
     fault = fault or writer.fault
     return PlanRun(writer.path, fault is None and ending.stop.is_set(), fault)
@@ -82,7 +84,9 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
     writer.on_fault(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(end))
 
 
-def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
+def _note_preflight(writer: RunWriter, findings: Sequence[Finding], shortage: str) -> None:
+    if shortage:
+        writer.append(Noted("seatrial", f"{shortage}; `seatrial check PLAN --tune` says why"))
     for finding in findings:
         if finding.severity == "warn":
             writer.append(Noted("seatrial", f"preflight, {finding.code}: {finding.text}; {finding.remedy}"))
