@@ -11,6 +11,8 @@ import pytest
 from tests.support.own_network import OwnNetwork, own_network
 from tests.support.program import Outcome, run_seatrial
 
+from seatrial.run.others import OtherLoads
+
 SOMAXCONN, PORTS = "net.core.somaxconn", "net.ipv4.ip_local_port_range"
 SMALL = {"net__core__somaxconn": "16", "net__ipv4__ip_local_port_range": "40000 40049"}
 # 5k/s x 0.1 s = 500 wait in a queue; 100 active connections go on to the origin.
@@ -110,6 +112,15 @@ def test_what_falls_short_is_set_followed_by_the_kernel_and_put_back(tmp_path):
         assert values(network) == UNTUNED
         assert (judged(network), backlog_of_a_listener(network)) == ((17, 50), 16)
         assert clean(network, tmp_path).stdout == "nothing left\n"
+
+
+def test_nothing_is_set_under_a_measurement_that_goes_on(tmp_path):
+    with own_network(**SMALL) as network, OtherLoads("seatrial load", share=False):
+        refused = check(network, tmp_path, "--apply")
+        assert refused.code == 4
+        assert "another measurement of Seatrial goes on" in refused.stderr
+        assert values(network) == UNTUNED
+        assert not (tmp_path / "runs").exists()
 
 
 KILLED = """

@@ -63,6 +63,7 @@ class Twist:
     slow: float = 1.0
     driver: str = "epoll"
     busy: bool = False
+    beside: tuple[str, ...] = ()
 
 
 def make_run(
@@ -309,6 +310,7 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
         at_s=ZERO_S + number * TRIAL_S + 13,
         counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
         facts=events.TrialFacts(
+            beside=twist.beside,
             drained_before_start=twist.drained,
             system_failure=failure,
             processes_lost=("envoy (process 14)",) if failure else (),

@@ -29,6 +29,7 @@ from seatrial.report.terminal import print_summary
 from seatrial.run import plan as run_plan_module
 from seatrial.run.agenda import Agenda, TrialPlan
 from seatrial.run.ending import Ending
+from seatrial.run.others import OtherLoads
 from seatrial.run.trial import Desk
 
 GOOD = Validity()
@@ -184,7 +185,8 @@ def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = P
     monkeypatch.setattr(run_plan_module, "run_trial", made)
     with RunWriter.create(tmp_path, plan.name, plan_text, json.dumps(compiled)) as writer:
         agenda = Agenda(plan, compile_cases(plan))
-        asyncio.run(run_plan_module._run_trials(agenda, writer, Ending()))
+        with OtherLoads("made", share=False, directory=tmp_path / "loads") as others:
+            asyncio.run(run_plan_module._run_trials(agenda, writer, Ending(), others))
     with RunReader.open(writer.path) as reader:
         return summarise_run(reader), seen
 

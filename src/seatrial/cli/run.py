@@ -13,6 +13,7 @@ from seatrial.cli.console.errors import print_error
 from seatrial.cli.console.signals import Signals
 from seatrial.cli.dry_run import print_dry_run
 from seatrial.cli.options.scale import scale_option
+from seatrial.cli.options.share import share_option
 from seatrial.cli.results import show_results
 from seatrial.errors import ExitCode, SeatrialError
 from seatrial.report.files import require_writable
@@ -37,9 +38,16 @@ WHILE_IT_RUNS = (
 @scale_option
 @click.option("--dry-run", is_flag=True, help="Print cases, order, time and needs; run nothing.")
 @json_option
+@share_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def run(
-    plan: Path, runs: Path, scale: str | None, json_target: str | None, *, dry_run: bool, quiet: bool
+    plan: Path,
+    runs: Path,
+    scale: str | None,
+    json_target: str | None,
+    *,
+    dry_run: bool,
+    **how: bool,
 ) -> int:
     """Run PLAN: every case on every system, in random order, and print results, verdicts and the report's path.
 
@@ -56,7 +64,7 @@ def run(
         return print_dry_run(given.plan)
     with Signals() as signals:
         signals.announce(*WHILE_IT_RUNS)
-        outcome = asyncio.run(_run(given, runs, signals, quiet=quiet))
+        outcome = asyncio.run(_run(given, runs, signals, **how))
         signals.announce(f"the reports of {outcome.path} are being written; that takes seconds")
         code = _show(outcome, json_target)
         return ExitCode.INTERRUPTED if signals.count and outcome.fault is None else code
@@ -83,7 +91,9 @@ def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None
     return fault.exit_code
 
 
-async def _run(given: GivenPlan, runs: Path, signals: Signals, *, quiet: bool) -> PlanRun:
+async def _run(
+    given: GivenPlan, runs: Path, signals: Signals, *, quiet: bool, share_machine: bool
+) -> PlanRun:
     from seatrial.live.feed import Feed
     from seatrial.live.terminal import TerminalView
     from seatrial.run.ending import Ending
@@ -95,7 +105,8 @@ async def _run(given: GivenPlan, runs: Path, signals: Signals, *, quiet: bool) -
         TerminalView(judge=lambda run_id, trial: recorded_outcome(runs / run_id, trial)) as view,
         Feed(view) as feed,
     ):
-        outcome = await run_plan(given, runs, [] if quiet else [feed], ending)
+        listeners = [] if quiet else [feed]
+        outcome = await run_plan(given, runs, listeners, ending, share_machine=share_machine)
     if feed.error is not None:
         click.echo(f"warning: progress could not be shown: {feed.error}", err=True)
     return outcome

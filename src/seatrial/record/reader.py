@@ -310,5 +310,6 @@ def _facts(document: Mapping[str, Any]) -> TrialFacts:
         missing=tuple(document.get("missing", ())),
         uncounted=tuple(document.get("uncounted", ())),
         remarks=tuple(document.get("remarks", ())),
+        beside=tuple(document.get("beside", ())),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )

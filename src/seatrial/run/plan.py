@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.summary import outcome_of
 from seatrial.errors import SeatrialError
 from seatrial.machine.facts import probe_machine
-from seatrial.plan.cases import compile_cases
+from seatrial.plan.cases import Case, compile_cases
 from seatrial.plan.read import GivenPlan
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.checks import check_cases
 from seatrial.preflight.findings import Finding, require
-from seatrial.preflight.tuning.survey import settings_of_cases, shortage_text
+from seatrial.preflight.tuning.survey import Setting, settings_of_cases, shortage_text
 from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
@@ -39,7 +39,12 @@ class PlanRun:
 
 
 async def run_plan(
-    given: GivenPlan, runs: Path, listeners: Sequence[Callable[[Event], None]], ending: Ending
+    given: GivenPlan,
+    runs: Path,
+    listeners: Sequence[Callable[[Event], None]],
+    ending: Ending,
+    *,
+    share_machine: bool = False,
 ) -> PlanRun:
     """Run a plan. Nothing is started before the plan is understood and the machine is found able to run it.
 
@@ -48,26 +53,45 @@ async def run_plan(
     Raises
     ------
     EnvironmentFault
-        This machine cannot run it, a program is missing, or the disk does not take a record.
+        This machine cannot run it, a program is missing, the disk does not take a record, or another measurement goes
+        on on it and ``share_machine`` does not allow that.
     """
-    # Programs are started in folders of their own, where a relative path would mean something else.
-    runs = runs.resolve()
-    plan = given.plan
-    cases = compile_cases(plan)
+    cases = compile_cases(given.plan)
     machine = probe_machine()
     findings = check_cases(cases, machine)
     require(findings)
-    programs = programs_of(cases)
+    notes = (*_preflight_notes(findings), *_shortage_notes(settings_of_cases(cases, machine)))
+    with OtherLoads("seatrial run", share=share_machine) as others:
+        return await _run_recorded(_Start(given, cases, notes, runs), listeners, ending, others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What is known before anything is started."""
+
+    given: GivenPlan
+    cases: tuple[Case, ...]
+    notes: Sequence[str]
+    runs: Path
+
+
+async def _run_recorded(
+    start: _Start, listeners: Sequence[Callable[[Event], None]], ending: Ending, others: OtherLoads
+) -> PlanRun:
+    plan, cases, programs = start.given.plan, start.cases, programs_of(start.cases)
     compiled = json.dumps(compiled_document(plan, cases))
-    with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
+    # Programs are started in folders of their own, where a relative path would mean something else.
+    with RunWriter.create(start.runs.resolve(), plan.name, start.given.text, compiled) as writer:
+        others.is_in(writer.path)
         for listener in listeners:
             writer.subscribe(listener)
         _end_on_fault(writer, ending)
         writer.environment(describe(programs))
         agenda = Agenda(plan, cases)
         writer.append(RunStarted(writer.path.name, plan.name, agenda.planned))
-        _note_preflight(writer, findings, shortage_text(settings_of_cases(cases, machine)))
-        fault = await _run_trials(agenda, writer, ending)
+        for note in (*start.notes, *filter(None, [others.look()])):
+            writer.append(Noted("seatrial", note))
+        fault = await _run_trials(agenda, writer, ending, others)
     fault = fault or writer.fault
     return PlanRun(writer.path, fault is None and ending.stop.is_set(), fault)
 
@@ -84,18 +108,22 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
     writer.on_fault(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(end))
 
 
-def _note_preflight(writer: RunWriter, findings: Sequence[Finding], shortage: str) -> None:
-    if shortage:
-        writer.append(Noted("seatrial", f"{shortage}; `seatrial check PLAN --tune` says why"))
+def _preflight_notes(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         if finding.severity == "warn":
-            writer.append(Noted("seatrial", f"preflight, {finding.code}: {finding.text}; {finding.remedy}"))
+            yield f"preflight, {finding.code}: {finding.text}; {finding.remedy}"
 
 
-async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> SeatrialError | None:
+def _shortage_notes(settings: Sequence[Setting]) -> Iterator[str]:
+    if shortage := shortage_text(settings):
+        yield f"{shortage}; `seatrial check PLAN --tune` says why"
+
+
+async def _run_trials(
+    agenda: Agenda, writer: RunWriter, ending: Ending, others: OtherLoads
+) -> SeatrialError | None:
     try:
-        with OtherLoads() as others:
-            await _all_trials(agenda, writer, ending, others)
+        await _all_trials(agenda, writer, ending, others)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):

@@ -167,6 +167,7 @@ async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
         system_failure=watch.failure,
         processes_lost=tuple(watch.lost),
         remarks=() if others is None else (others,),
+        beside=desk.others.seen,
     )
     is_whole = not ended_early or watch.failure is not None
     return TrialEnded(

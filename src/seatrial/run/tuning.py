@@ -15,6 +15,7 @@ from seatrial.preflight.tuning.survey import Setting
 from seatrial.record.environment import describe
 from seatrial.record.events import Noted, RunEnded, RunStarted
 from seatrial.record.writer import RunWriter
+from seatrial.run.others import OtherLoads
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,19 @@ class Tuned:
 
 
 def tune(given: GivenPlan, settings: Sequence[Setting], runs: Path) -> Tuned:
-    """Set what falls short and may be set; raises ``StorageFault`` or ``RecordError`` where it cannot be recorded."""
+    """Set what falls short and may be set.
+
+    Raises ``StorageFault`` or ``RecordError`` where it cannot be recorded, ``EnvironmentFault`` where something is
+    measured on this machine.
+    """
     if not any(setting.can_be_set for setting in settings):
         return Tuned(None, ())
+    # Somebody's measurement under way is not to change its ground.
+    with OtherLoads("seatrial check --tune --apply", share=False):
+        return _tune(given, settings, runs)
+
+
+def _tune(given: GivenPlan, settings: Sequence[Setting], runs: Path) -> Tuned:
     # Without its cases: none of them is going to run.
     compiled = json.dumps(compiled_document(given.plan, ()))
     with RunWriter.create(runs.resolve(), f"tune-{given.plan.name}", given.text, compiled) as writer:
