@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.test_preflight import LARGE, PLANS
 
 from seatrial.cli.tuning import settings_document, settings_text
-from seatrial.machine.settings import read_setting, write_setting
+from seatrial.machine.settings import local_ports, read_setting, write_setting
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan, read_plan
 from seatrial.preflight.tuning import raising
@@ -209,6 +209,13 @@ def test_a_value_that_the_kernel_does_not_keep_is_put_back_at_once(tmp_path, mon
 def test_a_setting_that_is_absent_is_not_created(tmp_path):
     assert write_setting("net.core.somaxconn", (1,), tmp_path) == "it is absent here"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"), [("40000\t40999", 1_000), (None, 28_232), ("lots", 28_232), ("1", 28_232)]
+)
+def test_the_ports_of_this_namespace_or_the_kernels_own(tmp_path, text, ports):
+    assert local_ports(tree(tmp_path, **{"net.ipv4.ip_local_port_range": text})) == ports
 
 
 NUMBERS = st.integers(0, 1 << 40)

@@ -14,6 +14,7 @@ import math
 from typing import Any
 
 from seatrial.errors import EnvironmentFault
+from seatrial.machine.settings import DEFAULT_PORTS
 from seatrial.preflight.descriptors import MAX_WORKERS_HERE, WORKER_RESERVE
 from seatrial.preflight.ports import REUSED_AFTER_S, automatic_sources_needed
 from seatrial.workload.profile import Stretch
@@ -22,9 +23,6 @@ from seatrial.workload.spec import HoldTraffic, LoadSpec
 
 RESERVED_DESCRIPTORS = WORKER_RESERVE - 2
 """What a worker needs beside its connections; preflight counts alike."""
-
-DEFAULT_PORTS = 28_232
-"""The kernel's own range of ports for outgoing connections (net.ipv4.ip_local_port_range)."""
 
 WORKER_LIMIT = MAX_WORKERS_HERE
 """More processes than this on one machine are a mistake in the plan."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Values = tuple[int, ...]
 ROOT = Path("/")
+DEFAULT_PORTS = 28_232
+"""How many ports the kernel's own range for outgoing connections has (net.ipv4.ip_local_port_range)."""
 _OWN_NAMESPACE = Path("/proc/self/ns/net")
 # Where `ip netns add` keeps them, with or without a process in them.
 _NAMED = Path("/run/netns")
@@ -82,6 +84,12 @@ def why_not_writable(name: str, root: Path = ROOT) -> str | None:
     except OSError as error:
         return _because(error)
     return None
+
+
+def local_ports(root: Path = ROOT) -> int:
+    """Return how many ports outgoing connections of one address to another have, in this network namespace."""
+    values = read_setting("net.ipv4.ip_local_port_range", root).values
+    return values[1] - values[0] + 1 if values is not None and len(values) == 2 else DEFAULT_PORTS
 
 
 def setting_path(name: str, root: Path = ROOT) -> Path:

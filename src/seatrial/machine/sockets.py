@@ -62,12 +62,6 @@ def free_address(host: str = "127.0.0.1") -> Address:
         return Address(host, probe.getsockname()[1])
 
 
-def local_ports() -> int:
-    """Return how many ports an outgoing connection may take one of, in this network namespace."""
-    low, high = map(int, _EPHEMERAL_RANGE.read_text().split())
-    return high - low + 1
-
-
 def require_free(address: Address) -> None:
     """Raise ``EnvironmentFault`` where the address cannot be listened on.
 

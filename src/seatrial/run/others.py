@@ -11,13 +11,11 @@ both share can be named (``SEATRIAL_LOCK_DIR``), and a machine that runs tests a
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
-import platform
+import pwd
 import stat
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -58,7 +56,7 @@ class Measurement:
     def of_this_process(cls, what: str) -> Self:
         """Return what this process says of itself."""
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(what, str(Path.cwd()), os.getpid(), _user(), platform.node(), since)
+        return cls(what, str(Path.cwd()), os.getpid(), _user(), os.uname().nodename, since)
 
     @property
     def text(self) -> str:
@@ -79,7 +77,7 @@ class OtherLoads:
     def __init__(self, what: str, *, share: bool, directory: Path | None = None) -> None:
         self.path = directory or Path(os.environ.get(DIRECTORY_VARIABLE) or DIRECTORY)
         self._own = Measurement.of_this_process(what)
-        self._name = f"{uuid.uuid4().hex}{SUFFIX}"
+        self._name = f"{os.urandom(16).hex()}{SUFFIX}"
         self._share = share
         self._descriptor = -1
         self._seen: dict[str, None] = {}
@@ -234,7 +232,7 @@ def _write(descriptor: int, document: dict[str, Any]) -> None:
 
 def _user() -> str:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         # A container runs as a user without a name.
         return str(os.getuid())

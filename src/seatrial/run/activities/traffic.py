@@ -14,7 +14,7 @@ from seatrial.generator.drive import Drive
 from seatrial.generator.frames import Frame, answered
 from seatrial.generator.messages import Hello
 from seatrial.generator.split import split
-from seatrial.machine.sockets import local_ports
+from seatrial.machine.settings import local_ports
 from seatrial.preflight.sources import require_sources
 from seatrial.run.activities.base import Setting, Takes, Timeline, sleep_until
 from seatrial.run.cost import CostMeter
