@@ -114,13 +114,22 @@ def test_what_falls_short_is_set_followed_by_the_kernel_and_put_back(tmp_path):
         assert clean(network, tmp_path).stdout == "nothing left\n"
 
 
-def test_nothing_is_set_under_a_measurement_that_goes_on(tmp_path):
-    with own_network(**SMALL) as network, OtherLoads("seatrial load", share=False):
-        refused = check(network, tmp_path, "--apply")
-        assert refused.code == 4
-        assert "another measurement of Seatrial goes on" in refused.stderr
+def test_nothing_is_set_or_put_back_under_a_measurement_that_goes_on(tmp_path):
+    with own_network(**SMALL) as network:
+        with OtherLoads("seatrial load", share=False):
+            refused = check(network, tmp_path, "--apply")
+            assert refused.code == 4
+            assert "another measurement of Seatrial goes on" in refused.stderr
+            assert values(network) == UNTUNED
+            assert not (tmp_path / "runs").exists()
+        check(network, tmp_path, "--apply")
+        with OtherLoads("seatrial load", share=False):
+            left = clean(network, tmp_path)
+            assert left.code == 4
+            assert "clean again when that has ended" in left.stdout
+            assert values(network) == TUNED
+        assert clean(network, tmp_path).code == 0
         assert values(network) == UNTUNED
-        assert not (tmp_path / "runs").exists()
 
 
 KILLED = """

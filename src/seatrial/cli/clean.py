@@ -10,8 +10,8 @@ import click
 
 from seatrial.cli.console.documents import json_option, write_document
 from seatrial.cli.console.errors import print_error
-from seatrial.errors import ExitCode, RecordError, SeatrialError
-from seatrial.machine.undoers import UNDOERS
+from seatrial.errors import EnvironmentFault, ExitCode, RecordError, SeatrialError
+from seatrial.machine.undoers import CHANGES_THE_GROUND, UNDOERS, Undoer, Undone
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _put_back(run: Path, change: Change, findings: Findings) -> None:
         findings.leftovers.append(Leftover(str(run), change.kind, str(dict(change.detail))))
         return
     try:
-        found = undo(change.detail, run)
+        found = _undone(undo, change, run)
     except (KeyError, TypeError, ValueError):
         cause = f"row {change.id} of the table changes names no {change.kind}"
         _skip(run, RecordError(f"{run} is damaged", cause=cause))
@@ -137,6 +137,18 @@ def _put_back(run: Path, change: Change, findings: Findings) -> None:
         except SeatrialError as error:
             # What matters is done; the next clean will look for it again and find nothing.
             click.echo(f"warning: {error.what}: {error.cause}", err=True)
+
+
+def _undone(undo: Undoer, change: Change, run: Path) -> Undone:
+    if change.kind not in CHANGES_THE_GROUND:
+        return undo(change.detail, run)
+    from seatrial.run.others import OtherLoads
+
+    try:
+        with OtherLoads("seatrial clean", share=False):
+            return undo(change.detail, run)
+    except EnvironmentFault as fault:
+        return Undone(str(change.detail["name"]), problem=f"{fault.what}; clean again when that has ended")
 
 
 def _lines(findings: Findings) -> list[str]:

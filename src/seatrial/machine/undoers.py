@@ -79,3 +79,5 @@ def _elsewhere(name: str, namespace: str) -> Undone:
 
 
 UNDOERS: Mapping[str, Undoer] = {"process": _end_process, "sysctl": _put_setting_back}
+CHANGES_THE_GROUND = frozenset({"sysctl"})
+"""What is not to be put back while something is measured on this machine: it would be measured on two kernels."""
