@@ -32,6 +32,7 @@ def test_a_second_measurement_is_refused_or_said_in_every_output(tmp_path):
         text = run_seatrial("load", origin.url, *flags)
         assert f"note: {BESIDE} was on this machine" in text.stdout
         assert str(run) in text.stdout
+        assert not list(LOCKS.glob(".*")), "no draft is left"
         with Running("load", origin.url, *flags[:-4], "-d", "60s", "--share-machine", "--json", "-") as load:
             assert wait_until(lambda: len(list(LOCKS.glob("*.load"))) == 2, 20.0)
             first.signal(signal.SIGINT)

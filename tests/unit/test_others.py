@@ -81,6 +81,23 @@ def test_both_know_of_each_other_where_that_is_allowed(tmp_path):
         assert third.look() is None
 
 
+def test_one_that_comes_and_goes_between_two_looks_is_known_all_the_same(tmp_path):
+    with alone(tmp_path) as first:
+        for _ in range(2):
+            with beside(tmp_path):
+                pass
+        assert first.look() is not None
+        assert len(first.seen) >= 1
+        first.forget()
+        assert (first.look(), first.seen) == (None, ()), "a note is read once"
+        with beside(tmp_path):
+            pass
+    assert len(list(tmp_path.iterdir())) == 1, "a note that was not read"
+    with alone(tmp_path) as next_one:
+        assert next_one.look() is None
+        assert len(list(tmp_path.iterdir())) == 1, "the note is gone with the one that it was for"
+
+
 def test_one_that_only_shares_keeps_the_next_one_out_too(tmp_path, another):
     with beside(tmp_path) as second:
         another.kill()

@@ -2,7 +2,8 @@
 
 Each has an entry of its own in one directory: a file with who it is, which it holds locked (flock) for as long as it
 lives. The kernel lets go of the lock however the process ends, so an entry that is not locked is of nobody. The
-directory itself is locked for the moments in which one looks whether it is alone and says that it is there.
+directory itself is locked for the moments in which one looks whether it is alone and says that it is there. Who begins
+beside others leaves each of them a note, so that they know of him although he may be gone when they look.
 
 In containers with directories of their own they do not see each other; their CPU is seen all the same. A directory that
 both share can be named (``SEATRIAL_LOCK_DIR``), and a machine that runs tests at a time gives each one of its own.
@@ -16,7 +17,7 @@ import os
 import pwd
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ NOT_KNOWN = (
 HELD = "another program keeps it for itself"
 GATE_TRIES, GATE_REST_S = 200, 0.005
 """Whoever looks has the directory locked for a millisecond; nobody is waited for longer than a second."""
-SUFFIX = ".load"
+SUFFIX, NOTE = ".load", ".note"
 ENTRY_BYTES_LIMIT = 4_096
 ENTRIES_LIMIT = 1_000
 
@@ -81,17 +82,19 @@ class OtherLoads:
         self._share = share
         self._descriptor = -1
         self._seen: dict[str, None] = {}
+        self._read: set[str] = set()
         self._problem: str | None = None
 
     def __enter__(self) -> Self:
         """Take the place, beside others only where that is allowed."""
         try:
             with _opened(self.path) as directory, _gate(directory):
-                others = tuple(_living(directory, self._name))
+                others = dict(_living(directory, self._name))
                 if others and not self._share:
-                    raise _taken(others)
-                self._note(others)
+                    raise _taken(tuple(others.values()))
+                self._note(others.values())
                 self._descriptor = _write_entry(directory, self._name, self._own)
+                _leave_notes(directory, others, self._name, self._own)
         except OSError as error:
             self._give_up(error)
         return self
@@ -120,7 +123,8 @@ class OtherLoads:
         if self._descriptor >= 0:
             try:
                 with _opened(self.path) as directory:
-                    self._note(_living(directory, self._name))
+                    self._note(dict(_living(directory, self._name)).values())
+                    self._note(_notes_for(directory, self._name, self._read))
             except OSError as error:
                 self._give_up(error)
         return f"{SEEN}: {'; '.join(self._seen)}" if self._seen else self._problem
@@ -129,7 +133,7 @@ class OtherLoads:
         """Forget what was seen: another trial begins."""
         self._seen = {}
 
-    def _note(self, others: Iterator[Measurement] | tuple[Measurement, ...]) -> None:
+    def _note(self, others: Iterable[Measurement]) -> None:
         self._seen |= dict.fromkeys(other.text for other in others)
 
     def _give_up(self, error: OSError) -> None:
@@ -176,7 +180,8 @@ def _gate(directory: int) -> Iterator[None]:
         fcntl.flock(directory, fcntl.LOCK_UN)
 
 
-def _living(directory: int, own: str) -> Iterator[Measurement]:
+def _living(directory: int, own: str) -> Iterator[tuple[str, Measurement]]:
+    """Yield each other's entry by its name."""
     names = [name for name in os.listdir(directory) if name.endswith(SUFFIX) and name != own]
     for name in names[:ENTRIES_LIMIT]:
         # Gone by now, or another user's that may not be read: its lock cannot be asked for.
@@ -188,7 +193,7 @@ def _living(directory: int, own: str) -> Iterator[Measurement]:
             finally:
                 os.close(descriptor)
             if found is not None:
-                yield found
+                yield name, found
 
 
 def _read_entry(directory: int, name: str, descriptor: int) -> Measurement | None:
@@ -198,14 +203,50 @@ def _read_entry(directory: int, name: str, descriptor: int) -> Measurement | Non
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        try:
-            return Measurement(**json.loads(os.pread(descriptor, ENTRY_BYTES_LIMIT, 0)))
-        except (ValueError, TypeError):
-            return Measurement("seatrial", "a directory that it does not say", 0, "?", "?", "?")
+        unknown = Measurement("seatrial", "a directory that it does not say", 0, "?", "?", "?")
+        return _measurement(descriptor) or unknown
     # Its name is its own: nobody else's entry can have it by now.
     with suppress(OSError):
         os.unlink(name, dir_fd=directory)
     return None
+
+
+def _measurement(descriptor: int) -> Measurement | None:
+    try:
+        return Measurement(**json.loads(os.pread(descriptor, ENTRY_BYTES_LIMIT, 0)))
+    except (ValueError, TypeError, OSError):
+        return None
+
+
+def _leave_notes(directory: int, others: Iterable[str], name: str, own: Measurement) -> None:
+    """Leave one for each of the others, and remove those that nobody can be waiting for any more."""
+    for other in others:
+        with suppress(OSError):
+            os.close(_write_entry(directory, f"{other}.{name}{NOTE}", own))
+    names = set(os.listdir(directory))
+    for note in names:
+        if note.endswith(NOTE) and note.partition(SUFFIX)[0] + SUFFIX not in names:
+            with suppress(OSError):
+                os.unlink(note, dir_fd=directory)
+
+
+def _notes_for(directory: int, own: str, read: set[str]) -> Iterator[Measurement]:
+    """Yield whoever has left a note since; another user's cannot be removed, but is read once."""
+    for note in sorted(os.listdir(directory)):
+        if not (note.startswith(f"{own}.") and note.endswith(NOTE)) or note in read:
+            continue
+        read.add(note)
+        with suppress(OSError):
+            descriptor = os.open(
+                note, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory
+            )
+            try:
+                found = _measurement(descriptor)
+            finally:
+                os.close(descriptor)
+            if found is not None:
+                yield found
+            os.unlink(note, dir_fd=directory)
 
 
 def _write_entry(directory: int, name: str, own: Measurement) -> int:

@@ -70,6 +70,8 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             time.monotonic(),
         )
     )
+    # Who came and went since the last trial was beside neither.
+    desk.others.look()
     desk.others.forget()
     desk.others.look()
     desk.record(PhaseStarted(plan.order, "set up", time.monotonic()))
