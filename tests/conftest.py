@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +22,10 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+# Tests that run at a time are no measurements that disturb each other: each process of pytest has locks of its own.
+os.environ["SEATRIAL_LOCK_DIR"] = tempfile.mkdtemp(prefix="seatrial-test-locks-")
+atexit.register(shutil.rmtree, os.environ["SEATRIAL_LOCK_DIR"], ignore_errors=True)
 
 from tests.support.program import TRACEBACK, Outcome  # noqa: E402
 

@@ -64,6 +64,7 @@ class Twist:
     driver: str = "epoll"
     busy: bool = False
     disturbed_s: float | None = None
+    beside: tuple[str, ...] = ()
 
 
 def make_run(
@@ -330,6 +331,7 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
         at_s=measure_start_s(ZERO_S + number * TRIAL_S) + MEASURE_S + 2 * COOL_S,
         counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
         facts=events.TrialFacts(
+            beside=twist.beside,
             drained_before_start=twist.drained,
             system_failure=failure,
             processes_lost=("envoy (process 14)",) if failure else (),

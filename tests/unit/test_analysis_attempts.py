@@ -31,6 +31,7 @@ from seatrial.report.terminal import print_summary
 from seatrial.run import plan as run_plan_module
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
+from seatrial.run.others import OtherLoads
 from seatrial.run.sanity import SanityCourse
 from seatrial.run.trial import Desk
 
@@ -201,7 +202,8 @@ def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = P
     monkeypatch.setattr(run_plan_module, "run_trial", made)
     with RunWriter.create(tmp_path, plan.name, plan_text, json.dumps(compiled)) as writer:
         course = run_plan_module._Course(plan, compile_cases(plan), SanityCourse((), 0, 1), {}, ())
-        asyncio.run(run_plan_module._run_trials(course, writer, Ending()))
+        with OtherLoads("made", share=False, directory=tmp_path / "loads") as others:
+            asyncio.run(run_plan_module._run_trials(course, writer, Ending(), others))
     with RunReader.open(writer.path) as reader:
         return summarise_run(reader), seen
 

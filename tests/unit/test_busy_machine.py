@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +24,6 @@ from seatrial.analysis.validity.load import judge_load, remarks_of
 from seatrial.machine.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.record.reader import RunReader
-from seatrial.run.others import LOCK_NAME, SEEN, OtherLoads
 
 HOG = "while True: pass"
 HOGGED_S = 0.3
@@ -109,56 +106,6 @@ def test_what_the_kernel_calls_steal_is_the_eighth_of_its_counts(monkeypatch, ki
     assert found is not None
     assert found.stolen_s == pytest.approx(8.0 if kinds >= 8 else 0.0)
     assert found.total_s == pytest.approx(sum(ticks[:8]) / 100)
-
-
-def test_two_loads_at_once_know_of_each_other(tmp_path):
-    with OtherLoads(tmp_path) as first:
-        assert first.look() is None
-        with OtherLoads(tmp_path) as second:
-            assert (first.look(), second.look()) == (SEEN, SEEN)
-            assert (first.look(), second.look()) == (SEEN, SEEN)
-        assert first.look() == SEEN, "it was there at some time of the trial"
-        first.forget()
-        assert first.look() is None
-    with OtherLoads(tmp_path) as third:
-        assert third.look() is None
-
-
-def test_a_lock_that_cannot_be_taken_is_said_and_stops_nothing(tmp_path):
-    with OtherLoads(tmp_path / "missing") as others:
-        remark = others.look()
-    assert remark is not None
-    assert remark.startswith("not known: whether another load")
-
-
-@pytest.mark.parametrize("when", ["before the load", "while it runs"])
-def test_a_lock_that_another_keeps_for_itself_holds_no_load_up(tmp_path, when):
-    path = tmp_path / LOCK_NAME
-    with path.open("w") as keeper:
-        # Who waits for it all the same is let go in the end.
-        letting_go = threading.Timer(2.0, keeper.close)
-        letting_go.start()
-        if when == "before the load":
-            fcntl.flock(keeper, fcntl.LOCK_EX)
-        with OtherLoads(tmp_path) as others:
-            if when == "while it runs":
-                fcntl.flock(others._descriptor, fcntl.LOCK_UN)
-                fcntl.flock(keeper, fcntl.LOCK_EX)
-            remark = others.look()
-        letting_go.cancel()
-        letting_go.join()
-        assert not keeper.closed, "it was waited for"
-    assert remark is not None
-    assert remark.startswith("not known: whether another load")
-    assert "keeps it for itself" in remark
-
-
-def test_a_link_in_a_place_that_all_may_write_to_is_not_followed(tmp_path):
-    target = tmp_path / "target"
-    (tmp_path / "seatrial-loads.lock").symlink_to(target)
-    with OtherLoads(tmp_path) as others:
-        assert others.look() is not None
-    assert not target.exists()
 
 
 class Samples:

@@ -28,7 +28,7 @@ systems: [direct]
 phases: {{stable_for: {stable}, warmup: 1 min 30 s, measure: 10 s}}
 """
 # What the command says of its files and of what it prints is no part of the load.
-OUTPUTS = ("json_target", "hdr_log", "csv", "latency", "quiet")
+OUTPUTS = ("json_target", "hdr_log", "csv", "latency", "quiet", "share_machine")
 
 
 @pytest.fixture(scope="module")

@@ -226,6 +226,7 @@ def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
         "order",
         "environment",
         "state",
+        "beside",
         "validity",
         "validity_reasons",
         "set_aside",

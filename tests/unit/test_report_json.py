@@ -161,6 +161,7 @@ TRIAL = {
     "started_utc": str,
     "validity": VALIDITY,
     "remarks": [str],
+    "beside": [str],
     "set_aside": bool,
     "load": LOAD,
     "reached": (dict, NoneType),

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from seatrial.errors import EnvironmentFault
 from seatrial.generator.split import (
-    PORTS_PER_SOURCE,
     RESERVED_DESCRIPTORS,
     WORKER_LIMIT,
     automatic_sources,
     split,
     worker_count,
 )
-from seatrial.workload.profile import constant
+from seatrial.preflight.ports import PORTS_PER_SOURCE
+from seatrial.workload.profile import Stretch, constant
 from seatrial.workload.spec import LoadSpec, Target
 
 TARGET = Target("127.0.0.1", 80)
@@ -114,6 +114,20 @@ def test_sources_are_enough_for_their_ports(connections: int, targets: int) -> N
     sources = automatic_sources(spec)
     assert len(set(sources)) == len(sources)
     assert connections <= PORTS_PER_SOURCE * targets * max(1, len(sources))
+
+
+@pytest.mark.parametrize(("ports", "sources"), [(28_232, 1), (1_000, 8), (50, 148), (1, 5_150)])
+def test_a_small_range_of_ports_takes_more_sources(ports: int, sources: int) -> None:
+    spec = LoadSpec(targets=(TARGET,), active=150, held=5_000)
+    found = split(spec, 20_000, ports)[0]["sources"]
+    assert len(found) == (sources if sources > 1 else 0)
+    assert max(1, sources) * ports >= 5_150
+
+
+def test_connections_that_are_opened_anew_take_the_ports_of_closed_ones_only_after_a_second() -> None:
+    profile = (Stretch(10.0, 30_000.0, 30_000.0),)
+    spec = LoadSpec(targets=(TARGET,), active=600, profile=profile, requests_per_connection=1)
+    assert len(automatic_sources(spec)) == math.ceil(30_600 / PORTS_PER_SOURCE)
 
 
 def test_sources_are_left_to_the_kernel_where_the_target_is_elsewhere() -> None:

@@ -2,51 +2,130 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from seatrial.cli.console.documents import json_option, write_document
 from seatrial.cli.options.scale import scale_option
-from seatrial.errors import ExitCode
+from seatrial.errors import ExitCode, PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seatrial.machine.facts import Machine
     from seatrial.preflight.findings import Finding
+    from seatrial.preflight.tuning.survey import Setting
+    from seatrial.run.tuning import Tuned
 
 SCHEMA = "seatrial.check/1"
+USAGE = "seatrial check PLAN --tune, and then with --apply"
 
 
 @click.command()
 @click.argument("plan_file", metavar="[PLAN]", required=False)
 @scale_option
+@click.option("--tune", is_flag=True, help="List the kernel settings that PLAN needs: value, need and why.")
+@click.option(
+    "--apply", is_flag=True, help="With --tune: set what may be set; `seatrial clean` puts it back."
+)
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default="runs",
+    show_default=True,
+    metavar="DIR",
+    help="Where --apply writes down what was before.",
+)
 @json_option
-def check(plan_file: str | None, scale: str | None, json_target: str | None) -> None:
-    """Check limits, ports, memory and CPU, and the programs if a plan is named; exits with 4 if it does not fit."""
+def check(
+    plan_file: str | None, scale: str | None, runs: Path, json_target: str | None, *, tune: bool, apply: bool
+) -> int:
+    """Check limits, ports, memory and CPU, and the programs if a plan is named; exits with 4 if it does not fit.
+
+    With --apply it exits with 4, too, if a kernel setting still falls short of what the plan needs.
+    """
+    if tune and not plan_file:
+        raise PlanError("--tune needs a plan: settings are worked out from its cases", next_step=USAGE)
+    if apply and not tune:
+        raise PlanError("--apply goes with --tune: look at what would be set first", next_step=USAGE)
+    checked = _checked(plan_file, scale, runs if apply else None)
+    if json_target:
+        write_document(checked.document(tune=tune), json_target)
+    if json_target != "-":
+        click.echo(checked.text(tune=tune))
+    if any(finding.severity == "refuse" for finding in checked.findings):
+        return ExitCode.ENVIRONMENT
+    short = any(setting.state == "short" for setting in checked.settings)
+    return ExitCode.ENVIRONMENT if apply and short else ExitCode.PASS
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Everything that was looked at; without a plan no settings."""
+
+    plan_name: str | None
+    machine: Machine
+    findings: tuple[Finding, ...]
+    settings: tuple[Setting, ...] = ()
+    tuned: Tuned | None = None
+
+    def document(self, *, tune: bool) -> dict[str, Any]:
+        """Return it for programs."""
+        from seatrial.cli.tuning import settings_document
+
+        document = _document(self.plan_name, self.machine, self.findings)
+        short = [setting.name for setting in self.settings if setting.state == "short"]
+        more = settings_document(self.settings, self.tuned) if tune else {}
+        return {**document, "settings_short": short, **more}
+
+    def text(self, *, tune: bool) -> str:
+        """Return it for people."""
+        from seatrial.cli.tuning import settings_text, tuned_text
+
+        blocks = [findings_text(self.findings)]
+        if tune:
+            blocks += [tuned_text(self.tuned)] if self.tuned else []
+            blocks.append(settings_text(self.settings))
+        elif shortage := settings_line(self.settings):
+            blocks.append(shortage)
+        return "\n\n".join(blocks)
+
+
+def _checked(plan_file: str | None, scale: str | None, apply_in: Path | None) -> Checked:
     from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
-    from seatrial.plan.read import read_plan
+    from seatrial.plan.read import read_given_plan
     from seatrial.preflight.checks import check_cases
     from seatrial.preflight.load import check_needs
     from seatrial.preflight.needs import Needs
+    from seatrial.preflight.tuning.survey import settings_of_cases
     from seatrial.run.programs import check_programs
+    from seatrial.run.tuning import tune
 
-    plan = read_plan(plan_file, scale) if plan_file else None
     machine = probe_machine()
-    # Without a plan the least is asked for, so that every limit is shown.
-    cases = compile_cases(plan) if plan else ()
-    findings = (
-        (*check_cases(cases, machine), *check_programs(cases)) if cases else check_needs(Needs(), machine)
-    )
-    if json_target:
-        write_document(_document(plan.name if plan else None, machine, findings), json_target)
-    if json_target != "-":
-        click.echo(findings_text(findings))
-    if any(finding.severity == "refuse" for finding in findings):
-        raise SystemExit(ExitCode.ENVIRONMENT)
+    if plan_file is None:
+        # Without a plan the least is asked for, so that every limit is shown.
+        return Checked(None, machine, check_needs(Needs(), machine))
+    given = read_given_plan(plan_file, scale)
+    cases = compile_cases(given.plan)
+    settings, tuned = settings_of_cases(cases, machine), None
+    if apply_in is not None:
+        tuned = tune(given, settings, apply_in)
+        machine = probe_machine()
+        settings = settings_of_cases(cases, machine)
+    findings = (*check_cases(cases, machine), *check_programs(cases))
+    return Checked(given.plan.name, machine, findings, settings, tuned)
+
+
+def settings_line(settings: Sequence[Setting]) -> str:
+    """Return the line that says which settings fall short; empty where none does."""
+    from seatrial.preflight.tuning.survey import shortage_text
+
+    text = shortage_text(settings)
+    return f"{text}; see `seatrial check PLAN --tune`" if text else ""
 
 
 def findings_text(findings: Sequence[Finding]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seatrial.cli.check import findings_text
+from seatrial.cli.check import findings_text, settings_line
 from seatrial.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def print_dry_run(plan: Plan) -> int:
     from seatrial.plan.shown.text import schedule_text
 
     cases = compile_cases(plan)
-    return _print(schedule_text(plan, cases), _findings(cases))
+    return _print(schedule_text(plan, cases), _findings(cases), cases)
 
 
 def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
@@ -36,7 +36,7 @@ def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
 
     findings = _findings(resumption.cases)
     if any(finding.severity == "refuse" for finding in findings):
-        return _print(_rest(resumption, None), findings)
+        return _print(_rest(resumption, None), findings, resumption.cases)
     environment = describe(programs_of(resumption.cases))
     changed = tuple(
         Finding(
@@ -47,7 +47,7 @@ def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
         )
         for change in resumption.changes(environment)
     )
-    return _print(_rest(resumption, environment), (*findings, *changed))
+    return _print(_rest(resumption, environment), (*findings, *changed), resumption.cases)
 
 
 def _rest(resumption: Resumption, environment: dict[str, Any] | None) -> str:
@@ -66,7 +66,12 @@ def _findings(cases: Sequence[Case]) -> tuple[Finding, ...]:
     return (*check_cases(cases, probe_machine()), *check_programs(cases))
 
 
-def _print(text: str, findings: Sequence[Finding]) -> int:
+def _print(text: str, findings: Sequence[Finding], cases: Sequence[Case]) -> int:
+    from seatrial.machine.facts import probe_machine
+    from seatrial.preflight.tuning.survey import settings_of_cases
+
     click.echo(f"{text}\n\n{findings_text(findings)}")
+    if shortage := settings_line(settings_of_cases(cases, probe_machine())):
+        click.echo(f"\n{shortage}")
     fits = all(finding.severity != "refuse" for finding in findings)
     return ExitCode.PASS if fits else ExitCode.ENVIRONMENT

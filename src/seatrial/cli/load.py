@@ -11,6 +11,7 @@ import click
 from seatrial.cli.console.documents import json_option, write_document
 from seatrial.cli.console.signals import Signals
 from seatrial.cli.options.load import connection_flags, output_flags, pace_flags, request_flags
+from seatrial.cli.options.share import share_option
 from seatrial.cli.options.tls import tls_options
 from seatrial.errors import ExitCode
 from seatrial.report.files import require_writable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @output_flags
 @tls_options
 @json_option
+@share_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def load(
     json_target: str | None,
@@ -38,6 +40,7 @@ def load(
     *,
     latency: bool,
     quiet: bool,
+    share_machine: bool,
     **options: Any,
 ) -> int:
     """Drive a load against URL, then print its latencies, judged for validity.
@@ -48,7 +51,7 @@ def load(
     spec = LoadOptions(**options).spec()
     require_writable((hdr_log, csv, json_target))
     with Signals() as signals:
-        run, result = asyncio.run(_run(spec, signals, quiet=quiet))
+        run, result = asyncio.run(_run(spec, signals, quiet=quiet, share_machine=share_machine))
         return _show(run, result, (json_target, hdr_log, csv), latency=latency)
 
 
@@ -91,9 +94,11 @@ def _show(
     return ExitCode.OBJECTIVE_FAILED if run.load.expect and result.answers.unexpected else ExitCode.PASS
 
 
-async def _run(spec: LoadSpec, signals: Signals, *, quiet: bool) -> tuple[LoadRun, LoadResult]:
+async def _run(
+    spec: LoadSpec, signals: Signals, *, quiet: bool, share_machine: bool
+) -> tuple[LoadRun, LoadResult]:
     from seatrial.run.load import LoadHooks, judged_load, shown_load
 
     stop, cut = signals.events()
     hooks = LoadHooks(stop=stop, cut=cut)
-    return await (judged_load if quiet else shown_load)(spec, hooks)
+    return await (judged_load if quiet else shown_load)(spec, hooks, share_machine=share_machine)

@@ -15,6 +15,7 @@ from seatrial.cli.console.errors import print_error
 from seatrial.cli.console.signals import Signals
 from seatrial.cli.dry_run import print_dry_resume, print_dry_run
 from seatrial.cli.options.scale import scale_option
+from seatrial.cli.options.share import share_option
 from seatrial.cli.results import show_results
 from seatrial.errors import ExitCode, SeatrialError
 from seatrial.report.files import require_writable
@@ -55,6 +56,7 @@ WHILE_IT_RUNS = (
 @scale_option
 @click.option("--dry-run", is_flag=True, help="Print cases, order, time and needs; run nothing.")
 @json_option
+@share_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @click.pass_context
 def run(context: click.Context, /, plan: Path | None, **flags: Any) -> int:
@@ -95,6 +97,7 @@ class _Flags:
     json_target: str | None
     allow_changes: bool
     dry_run: bool
+    share_machine: bool
     quiet: bool
 
 
@@ -158,7 +161,8 @@ async def _run(given: GivenPlan, flags: _Flags, signals: Signals) -> PlanRun:
     from seatrial.run.plan import run_plan
 
     with _watched(flags.runs, quiet=flags.quiet) as listeners:
-        return await run_plan(given, flags.runs, listeners, Ending(*signals.events()))
+        ending = Ending(*signals.events())
+        return await run_plan(given, flags.runs, listeners, ending, share_machine=flags.share_machine)
 
 
 async def _go_on(resumption: Resumption, flags: _Flags, signals: Signals) -> PlanRun:
@@ -167,7 +171,13 @@ async def _go_on(resumption: Resumption, flags: _Flags, signals: Signals) -> Pla
 
     with _watched(resumption.directory.parent, quiet=flags.quiet) as listeners:
         ending = Ending(*signals.events())
-        return await resume_plan(resumption, listeners, ending, allow_changes=flags.allow_changes)
+        return await resume_plan(
+            resumption,
+            listeners,
+            ending,
+            allow_changes=flags.allow_changes,
+            share_machine=flags.share_machine,
+        )
 
 
 @contextmanager

@@ -14,17 +14,15 @@ import math
 from typing import Any
 
 from seatrial.errors import EnvironmentFault
+from seatrial.machine.settings import DEFAULT_PORTS
 from seatrial.preflight.descriptors import MAX_WORKERS_HERE, WORKER_RESERVE
+from seatrial.preflight.ports import REUSED_AFTER_S, automatic_sources_needed
 from seatrial.workload.profile import Stretch
 from seatrial.workload.requests import Request
 from seatrial.workload.spec import HoldTraffic, LoadSpec
 
 RESERVED_DESCRIPTORS = WORKER_RESERVE - 2
 """What a worker needs beside its connections; preflight counts alike."""
-
-PORTS_PER_SOURCE = 20_000
-"""Connections from one source address to one target. The default range has 28,232 ports, and connect() slows down as
-the search for a free one gets longer; at 20,000 it is still fast."""
 
 WORKER_LIMIT = MAX_WORKERS_HERE
 """More processes than this on one machine are a mistake in the plan."""
@@ -41,8 +39,8 @@ AUTO_REQUESTS_PER_STEP = 10
 AUTO_NAP_S = 60e-6
 
 
-def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
-    """Return one engine spec for each worker.
+def split(load: LoadSpec, descriptor_limit: int, ports: int = DEFAULT_PORTS) -> tuple[dict[str, Any], ...]:
+    """Return one engine spec for each worker; ``ports`` is how many one source address has.
 
     Raises
     ------
@@ -51,7 +49,7 @@ def split(load: LoadSpec, descriptor_limit: int) -> tuple[dict[str, Any], ...]:
     """
     count = worker_count(load, descriptor_limit)
     carriers = max(1, min(count, load.active))
-    common = _common(load, carriers)
+    common = _common(load, carriers, ports)
     return tuple(
         common
         | {
@@ -109,10 +107,10 @@ def resolution_s(load: LoadSpec, carriers: int) -> float:
     return min(AUTO_WIDEST_S, max(AUTO_FINEST_S, AUTO_REQUESTS_PER_STEP / rate_per_s))
 
 
-def _common(load: LoadSpec, carriers: int) -> dict[str, Any]:
+def _common(load: LoadSpec, carriers: int, ports: int) -> dict[str, Any]:
     return {
         "targets": [str(target) for target in load.targets],
-        "sources": list(load.sources or automatic_sources(load)),
+        "sources": list(load.sources or automatic_sources(load, ports)),
         "requests": [_request(request) for request in load.requests],
         "expect": dataclasses.asdict(load.expect) if load.expect is not None else None,
         "route_histograms": load.route_latencies,
@@ -160,12 +158,13 @@ def _hold(hold: HoldTraffic) -> dict[str, Any]:
     return paced | {"bytes": hold.bytes} if hold.kind == "slow_read" else paced
 
 
-def automatic_sources(load: LoadSpec) -> tuple[str, ...]:
+def automatic_sources(load: LoadSpec, ports: int = DEFAULT_PORTS) -> tuple[str, ...]:
     """Return enough loopback addresses for the connections; elsewhere the machine's own address has to do.
 
     Every address of 127.0.0.0/8 is this machine's, so more of them cost nothing.
     """
-    needed = math.ceil((load.held + load.active) / (PORTS_PER_SOURCE * len(load.targets)))
+    closed = math.ceil(load.reopened_per_s * REUSED_AFTER_S)
+    needed = automatic_sources_needed(load.held + load.active + closed, len(load.targets), ports)
     hosts = [ipaddress.ip_address(target.host) for target in load.targets]
     if needed <= 1 or not all(host.version == 4 and host.is_loopback for host in hosts):
         return ()

@@ -44,6 +44,7 @@ class Machine:
     conntrack_count: int | None
     listening: frozenset[tuple[str, int]]
     clocksource: str | None
+    syncookies: int = 1
 
     @property
     def cores(self) -> float:
@@ -88,7 +89,13 @@ def probe_machine(root: Path = Path("/"), *, listeners: bool = True) -> Machine:
         conntrack_count=_number(net / "netfilter/nf_conntrack_count"),
         listening=frozenset(_listening(root)) if listeners else frozenset(),
         clocksource=_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or None,
+        syncookies=_syncookies(net / "ipv4/tcp_syncookies"),
     )
+
+
+def _syncookies(path: Path) -> int:
+    number = _number(path)
+    return 1 if number is None else number
 
 
 def _finite(limit: int) -> int:

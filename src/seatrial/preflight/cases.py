@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.preflight.needs import Needs
 from seatrial.systems.options import ProxyOptions
+from seatrial.workload.spec import reopened_per_s
 
 if TYPE_CHECKING:
     from seatrial.plan.cases import Case
@@ -31,6 +32,12 @@ def needs_of_case(case: Case) -> Needs:
         workers=case.load.workers,
         sources=_addresses(case.load.sources),
         tls=case.load.tls is not None,
+        reopened_per_s=reopened_per_s(
+            case.load.peak_rate_per_s,
+            case.load.active,
+            case.load.requests_per_connection,
+            case.load.lifetime_s,
+        ),
     )
 
 

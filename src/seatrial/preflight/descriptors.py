@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from seatrial.preflight.findings import Finding
 
@@ -24,13 +25,43 @@ SPREAD = 1.25
 MAX_WORKERS_HERE = 1_024
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Connections that several processes of one role share."""
+
+    role: Literal["proxy", "origin"]
+    total: int
+    parts: str
+    processes: int
+    is_uneven: bool = True
+    reserve: int = RESERVE
+
+    @property
+    def each(self) -> int:
+        """The descriptors that each process needs."""
+        return math.ceil(self.total * self._spread / self.processes) + self.reserve
+
+    @property
+    def text(self) -> str:
+        """The same with its arithmetic."""
+        uneven = f" x {SPREAD} (uneven)" if self.is_uneven else ""
+        share = f"{uneven} / {self.processes} processes" if self.processes > 1 else ""
+        sum_text = f"{self.parts}{share} + {self.reserve} reserved = {self.each} descriptors"
+        return f"each {self.role} process needs {sum_text}"
+
+    def most(self, limit: int) -> int:
+        """Return how many connections all of them can hold with so many descriptors each."""
+        return int((limit - self.reserve) * self.processes / self._spread)
+
+    @property
+    def _spread(self) -> float:
+        return SPREAD if self.processes > 1 and self.is_uneven else 1.0
+
+
 def check_descriptors(needs: Needs, machine: Machine) -> Iterator[Finding]:
     """Yield what the descriptor limits say about the workers, the proxy, the origin and the whole machine."""
     yield _workers(needs, machine)
-    if needs.proxied:
-        yield _proxy(needs, machine)
-    if needs.origin_processes is not None:
-        yield _origin(needs, needs.origin_processes, machine)
+    yield from (_fits(share, machine) for share in shares(needs))
     yield _whole_machine(needs, machine)
 
 
@@ -52,18 +83,27 @@ def _workers(needs: Needs, machine: Machine) -> Finding:
     return Finding(code, "ok", sum_text)
 
 
-def _proxy(needs: Needs, machine: Machine) -> Finding:
+def shares(needs: Needs) -> tuple[Share, ...]:
+    """Return what the proxies and the origin hold: roles whose processes are as many as the plan says."""
+    proxy = (_proxy(needs),) if needs.proxied else ()
+    origin = () if needs.origin_processes is None else (_origin(needs, needs.origin_processes),)
+    return proxy + origin
+
+
+def files_needed(needs: Needs) -> int:
+    """Return the open files of the whole machine: both ends of each connection."""
+    return 2 * needs.pairs
+
+
+def _proxy(needs: Needs) -> Share:
     total = needs.held + needs.active + needs.upstream
     parts = f"{needs.held} held + 2 x {needs.active} active (each goes on to the origin){_pools(needs)}"
-    processes = _processes_needed(total, machine)
-    remedy = f"`proxies: {processes}`, a fleet (or for nginx `worker_processes: {processes}`)"
     # To the members of a fleet connections are dealt in turns.
     is_uneven = needs.proxy_processes > needs.destinations
-    want = (total, parts, needs.proxy_processes, remedy)
-    return _shared("descriptors-proxy", "proxy", want, machine, is_uneven=is_uneven)
+    return Share("proxy", total, parts, needs.proxy_processes, is_uneven=is_uneven)
 
 
-def _origin(needs: Needs, processes: int, machine: Machine) -> Finding:
+def _origin(needs: Needs, processes: int) -> Share:
     total = needs.upstream if needs.proxied else needs.connections
     parts = (
         f"{needs.active} active{_pools(needs)}"
@@ -71,40 +111,32 @@ def _origin(needs: Needs, processes: int, machine: Machine) -> Finding:
         else f"{needs.held} held + {needs.active} active"
     )
     # Each process listens on every one of them.
-    reserve = RESERVE + needs.endpoints - 1
-    remedy = f"`origin: {{processes: {_processes_needed(total, machine, reserve)}}}`"
-    return _shared(
-        "descriptors-origin", "origin", (total, parts, processes, remedy), machine, reserve=reserve
-    )
+    return Share("origin", total, parts, processes, reserve=RESERVE + needs.endpoints - 1)
 
 
 def _pools(needs: Needs) -> str:
     return f" + {needs.pools} kept to the services" if needs.pools else ""
 
 
-def _shared(
-    code: str,
-    role: str,
-    want: tuple[int, str, int, str],
-    machine: Machine,
-    *,
-    is_uneven: bool = True,
-    reserve: int = RESERVE,
-) -> Finding:
-    """Check connections that several processes of one role share."""
-    total, parts, processes, remedy = want
-    spread = SPREAD if processes > 1 and is_uneven else 1.0
-    each = math.ceil(total * spread / processes) + reserve
-    uneven = f" x {SPREAD} (uneven)" if is_uneven else ""
-    share = f"{uneven} / {processes} processes" if processes > 1 else ""
-    text = f"each {role} process needs {parts}{share} + {reserve} reserved = {each} descriptors"
-    if each <= machine.nofile_hard:
-        return Finding(code, "ok", f"{text} of {machine.nofile_hard}")
-    most = int((machine.nofile_hard - reserve) * processes / spread)
-    kernel = f"sysctl -w fs.nr_open={each}, then " if each > machine.nr_open else ""
-    raise_it = f"{kernel}raise the hard limit of open files to {each} (`LimitNOFILE=` or `--ulimit nofile=`)"
-    text = f"{text}, but its hard limit is {machine.nofile_hard}"
-    return Finding(code, "refuse", text, f"{raise_it}; or {remedy}; or plan for {most} connections at most")
+def _fits(share: Share, machine: Machine) -> Finding:
+    code = f"descriptors-{share.role}"
+    if share.each <= machine.nofile_hard:
+        return Finding(code, "ok", f"{share.text} of {machine.nofile_hard}")
+    kernel = f"sysctl -w fs.nr_open={share.each}, then " if share.each > machine.nr_open else ""
+    raise_it = (
+        f"{kernel}raise the hard limit of open files to {share.each} (`LimitNOFILE=` or `--ulimit nofile=`)"
+    )
+    text = f"{share.text}, but its hard limit is {machine.nofile_hard}"
+    most = share.most(machine.nofile_hard)
+    remedy = f"{raise_it}; or {_more_processes(share, machine)}; or plan for {most} connections at most"
+    return Finding(code, "refuse", text, remedy)
+
+
+def _more_processes(share: Share, machine: Machine) -> str:
+    if share.role == "origin":
+        return f"`origin: {{processes: {_processes_needed(share.total, machine, share.reserve)}}}`"
+    processes = _processes_needed(share.total, machine)
+    return f"`proxies: {processes}`, a fleet (or for nginx `worker_processes: {processes}`)"
 
 
 def _processes_needed(total: int, machine: Machine, reserve: int = RESERVE) -> int:
@@ -112,7 +144,7 @@ def _processes_needed(total: int, machine: Machine, reserve: int = RESERVE) -> i
 
 
 def _whole_machine(needs: Needs, machine: Machine) -> Finding:
-    needed, free = 2 * needs.pairs, machine.file_max - machine.files_open
+    needed, free = files_needed(needs), machine.file_max - machine.files_open
     text = f"{needs.pairs} pairs of sockets = {needed} open files on the whole machine"
     if needed <= free:
         return Finding("descriptors-machine", "ok", f"{text}; fs.file-max leaves {free}")

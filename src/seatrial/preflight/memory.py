@@ -27,6 +27,8 @@ PROCESS_BYTES = 40_000_000
 CAUTION = 0.8
 # Each direction of a busy connection may hold a whole body in the kernel's buffers, up to tcp_wmem's default maximum.
 MAX_BUFFER_BYTES = 4 << 20
+# What a head takes at most, beside what a plan adds to it.
+HEAD_BYTES = 1024
 
 
 def check_memory(needs: Needs, machine: Machine) -> Iterator[Finding]:
@@ -43,6 +45,18 @@ def memory_needed_bytes(needs: Needs, machine: Machine) -> int:
     kernel = needs.pairs * KERNEL_BYTES_PER_PAIR
     user = needs.connections * _bytes_per_connection(needs)
     return kernel + user + processes * PROCESS_BYTES
+
+
+def message_bytes(needs: Needs) -> int:
+    """Return the largest request or response with its head, as far as one buffer of the kernel holds it."""
+    return min(needs.body_bytes + HEAD_BYTES, MAX_BUFFER_BYTES)
+
+
+def tcp_memory_needed(needs: Needs) -> tuple[int, str]:
+    """Return how many bytes wait in the kernel where every active connection is full, and the arithmetic."""
+    pairs = needs.active * (2 if needs.proxied else 1)
+    needed = 2 * pairs * message_bytes(needs)
+    return needed, f"2 x {pairs} active pairs x one body in a buffer = {_rounded(needed)} of TCP memory"
 
 
 def _bytes_per_connection(needs: Needs) -> int:
@@ -63,11 +77,12 @@ def _whole(needs: Needs, machine: Machine) -> Finding:
 
 
 def _buffers(needs: Needs, machine: Machine) -> Finding:
-    pairs = needs.active * (2 if needs.proxied else 1)
-    needed = 2 * pairs * min(needs.body_bytes + 1024, MAX_BUFFER_BYTES)
+    needed, text = tcp_memory_needed(needs)
     pressure = machine.tcp_mem_pages[1] * machine.page_bytes
-    text = f"2 x {pairs} active pairs x one body in a buffer = {_rounded(needed)} of TCP memory"
-    if pressure and needed > pressure:
+    if not pressure:
+        # It is of the whole machine, and shown in its first network namespace only.
+        return Finding("tcp-memory", "ok", f"{text}; when pressure begins is not known here")
+    if needed > pressure:
         remedy = "fewer `active` connections, a smaller body, or a higher net.ipv4.tcp_mem"
         return Finding("tcp-memory", "warn", f"{text}, but pressure begins at {_rounded(pressure)}", remedy)
     return Finding("tcp-memory", "ok", f"{text}; pressure begins at {_rounded(pressure)}")

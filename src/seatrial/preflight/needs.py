@@ -11,6 +11,7 @@ class Needs:
 
     ``origin_processes`` None means that whatever serves the load is not ours to check. ``pools`` are the sets of idle
     connections that proxies keep to services, where there are several; each has one at least once it was used.
+    ``reopened_per_s`` is how many connections are closed and opened anew while the load runs.
     """
 
     held: int = 0
@@ -29,6 +30,7 @@ class Needs:
     endpoints: int = 1
     loopback: bool = True
     tls: bool = False
+    reopened_per_s: float = 0.0
     listen: tuple[tuple[str, int], ...] = ()
 
     @property

@@ -158,8 +158,9 @@ class TrialFacts:
     ``drained_before_start`` is whether connections and rate were back to zero; ``system_failure`` is how the
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
     during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side's
-    counts cannot be known, and why; ``remarks`` are for the reader. ``reached`` is None where the origin could not
-    be asked. ``origin_connections`` is how many were opened to the origin since before the load.
+    counts cannot be known, and why; ``remarks`` are for the reader. ``beside`` names the other measurements that
+    went on on this machine. ``reached`` is None where the origin could not be asked. ``origin_connections`` is how many were
+    opened to the origin since before the load.
     """
 
     drained_before_start: bool | None = None
@@ -168,6 +169,7 @@ class TrialFacts:
     missing: tuple[str, ...] = ()
     uncounted: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     reached: Reached | None = None
     origin_connections: int | None = None
 

@@ -48,6 +48,7 @@ def _row(case: CaseSummary, trial: TrialSummary, environment: int) -> dict[str, 
         "validity_reasons": "; ".join(reason.code for reason in trial.validity.reasons),
         "set_aside": trial in case.set_aside,
         "case_verdict": case.verdict.state or "",
+        "beside": "; ".join(trial.facts.beside),
         **(_load(trial.load) if trial.load is not None else {}),
         **_resources(trial),
     }

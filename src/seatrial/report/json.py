@@ -114,6 +114,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "started_utc": trial.started_utc,
         "validity": _validity(trial.validity),
         "remarks": list(trial.remarks),
+        "beside": list(trial.facts.beside),
         "load": None
         if trial.load is None
         else {**trial.load.to_json(), "validity": _validity(trial.validity)},

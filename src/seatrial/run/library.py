@@ -29,18 +29,21 @@ class LoadCall(LoadOptions):
     """A load's options, and what is to be made of it: the files that the flags of these names write.
 
     ``latency`` keeps every bucket of the latencies in the result. A library is quiet unless asked not to be.
+    ``share_machine`` begins beside another measurement, too.
     """
 
     hdr_log: Path | str | None = None
     csv: Path | str | None = None
     latency: bool = False
     quiet: bool = True
+    share_machine: bool = False
 
     async def run(self) -> LoadResult:
         """Try the files, drive the load, judge it and write the files."""
         spec = await asyncio.to_thread(self.spec)
         require_writable((self.hdr_log, self.csv))
-        run, result = await (judged_load if self.quiet else shown_load)(spec, LoadHooks())
+        drive = judged_load if self.quiet else shown_load
+        run, result = await drive(spec, LoadHooks(), share_machine=self.share_machine)
         if self.hdr_log is not None:
             write_hdr_log(Path(self.hdr_log), run.account, run.frames)
         if self.csv is not None:
@@ -85,7 +88,8 @@ def load(*arguments: Any, **options: Any) -> LoadResult:
     seatrial.errors.PlanError
         The options make no load.
     seatrial.errors.EnvironmentFault
-        The host is unknown, a file cannot be written, or this machine cannot open the connections.
+        The host is unknown, a file cannot be written, this machine cannot open the connections, or another
+        measurement goes on on it (``share_machine=True`` begins all the same, and ``remarks`` says so).
     seatrial.errors.GeneratorFault
         The worker processes could not be started.
     """

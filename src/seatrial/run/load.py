@@ -77,18 +77,20 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
     return LoadRun(load, traffic.account, traffic.frames)
 
 
-async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:
+async def judged_load(
+    load: LoadSpec, hooks: LoadHooks, *, share_machine: bool = False
+) -> tuple[LoadRun, LoadResult]:
     """Run one load and decide whether its numbers may be believed, before anyone sees them.
 
     Raises
     ------
     EnvironmentFault
-        This machine cannot open the connections; nothing was started.
+        This machine cannot open the connections, or another measurement goes on on it and ``share_machine`` does not
+        allow that; nothing was started.
     """
     # A load listens on nothing.
     require(check_needs(needs_of_load(load), probe_machine(listeners=False)))
-    with OtherLoads() as others:
-        others.look()
+    with OtherLoads("seatrial load", share=share_machine) as others:
         run = await run_load(load, hooks)
         seen = others.look()
     from seatrial.analysis.validity.load import judge_load, remarks_of
@@ -99,7 +101,9 @@ async def judged_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRe
     return run, dataclasses.replace(result, validity=validity, remarks=remarks)
 
 
-async def shown_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadResult]:
+async def shown_load(
+    load: LoadSpec, hooks: LoadHooks, *, share_machine: bool = False
+) -> tuple[LoadRun, LoadResult]:
     """Run and judge one load with its progress on stderr; raises as ``judged_load`` does."""
     from seatrial.live.feed import Feed
     from seatrial.live.terminal import TerminalView
@@ -110,7 +114,7 @@ async def shown_load(load: LoadSpec, hooks: LoadHooks) -> tuple[LoadRun, LoadRes
         hooks.on_phase = lambda phase, at_ns, expected_s: feed(
             PhaseStarted(1, phase, at_ns / 1e9, expected_s)
         )
-        return await judged_load(load, hooks)
+        return await judged_load(load, hooks, share_machine=share_machine)
 
 
 def needs_of_load(load: LoadSpec) -> Needs:
@@ -126,4 +130,5 @@ def needs_of_load(load: LoadSpec) -> Needs:
         destinations=len(load.targets),
         loopback=all(ipaddress.ip_address(target.host).is_loopback for target in load.targets),
         tls=load.tls is not None,
+        reopened_per_s=load.reopened_per_s,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.checks import check_cases
 from seatrial.preflight.findings import Finding, require
+from seatrial.preflight.tuning.survey import Setting, settings_of_cases, shortage_text
 from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
@@ -45,7 +46,12 @@ class PlanRun:
 
 
 async def run_plan(
-    given: GivenPlan, runs: Path, listeners: Sequence[Callable[[Event], None]], ending: Ending
+    given: GivenPlan,
+    runs: Path,
+    listeners: Sequence[Callable[[Event], None]],
+    ending: Ending,
+    *,
+    share_machine: bool = False,
 ) -> PlanRun:
     """Run a plan. Nothing is started before the plan is understood and the machine is found able to run it.
 
@@ -54,18 +60,22 @@ async def run_plan(
     Raises
     ------
     EnvironmentFault
-        This machine cannot run it, a program is missing, or the disk does not take a record.
+        This machine cannot run it, a program is missing, the disk does not take a record, or another measurement goes
+        on on it and ``share_machine`` does not allow that.
     """
     # Programs are started in folders of their own, where a relative path would mean something else.
     runs = runs.resolve()
     plan = given.plan
     cases = compile_cases(plan)
-    findings, environment = _found_here(cases)
+    notes, environment = _found_here(cases)
     compiled = json.dumps(compiled_document(plan, cases, given.scale))
-    with RunWriter.create(runs, plan.name, given.text, compiled) as writer:
-        notes = _preflight_notes(findings)
-        sanity = SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
-        return await _run_into(writer, _Course(plan, cases, sanity, environment, notes), listeners, ending)
+    sanity = SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
+    course = _Course(plan, cases, sanity, environment, notes)
+    with (
+        OtherLoads("seatrial run", share=share_machine) as others,
+        RunWriter.create(runs, plan.name, given.text, compiled) as writer,
+    ):
+        return await _run_into(writer, course, listeners, ending, others)
 
 
 async def resume_plan(
@@ -74,6 +84,7 @@ async def resume_plan(
     ending: Ending,
     *,
     allow_changes: bool = False,
+    share_machine: bool = False,
 ) -> PlanRun:
     """Run what is left of a run into its record; raises as ``run_plan`` does.
 
@@ -84,7 +95,7 @@ async def resume_plan(
     RecordError
         Another process is writing the record.
     """
-    findings, environment = _found_here(resumption.cases)
+    preflight, environment = _found_here(resumption.cases)
     changes = resumption.changes(environment)
     if not allow_changes:
         require_same_environment(resumption, changes)
@@ -94,12 +105,15 @@ async def resume_plan(
         resumption.cases,
         resumption.sanity(environment),
         environment,
-        (*notes, *_preflight_notes(findings)),
+        (*notes, *preflight),
         resumption.history,
         resumption.number,
     )
-    with reopened(resumption) as writer:
-        return await _run_into(writer, course, listeners, ending)
+    with (
+        OtherLoads("seatrial run --resume", share=share_machine) as others,
+        reopened(resumption) as writer,
+    ):
+        return await _run_into(writer, course, listeners, ending, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,27 +133,34 @@ class _Course:
         return Agenda(self.plan, self.cases, lost=number - len(self.history))
 
 
-def _found_here(cases: tuple[Case, ...]) -> tuple[tuple[Finding, ...], dict[str, Any]]:
-    """Return what preflight says, and the environment with its programs; raises where it refuses or one is missing."""
-    findings = check_cases(cases, probe_machine())
+def _found_here(cases: tuple[Case, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return what preflight has to note, and the environment; raises where it refuses or a program is missing."""
+    machine = probe_machine()
+    findings = check_cases(cases, machine)
     require(findings)
     # What summaries are made with is the code that runs now, whatever becomes of its files while it does.
     made_by()
-    return findings, describe(programs_of(cases))
+    notes = (*_preflight_notes(findings), *_shortage_notes(settings_of_cases(cases, machine)))
+    return notes, describe(programs_of(cases))
 
 
 async def _run_into(
-    writer: RunWriter, course: _Course, listeners: Sequence[Callable[[Event], None]], ending: Ending
+    writer: RunWriter,
+    course: _Course,
+    listeners: Sequence[Callable[[Event], None]],
+    ending: Ending,
+    others: OtherLoads,
 ) -> PlanRun:
+    others.is_in(writer.path)
     for listener in listeners:
         writer.subscribe(listener)
     _end_on_fault(writer, ending)
     writer.environment(course.environment, first_trial=course.number + 1)
     planned = course.agenda(course.number).planned
     writer.append(RunStarted(writer.path.name, course.plan.name, planned))
-    for note in course.notes:
+    for note in (*course.notes, *filter(None, [others.look()])):
         writer.append(Noted("seatrial", note))
-    fault = await _run_trials(course, writer, ending)
+    fault = await _run_trials(course, writer, ending, others)
     writer.close()
     fault = fault or writer.fault
     return PlanRun(writer.path, fault is None and ending.stop.is_set(), fault)
@@ -157,21 +178,25 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
     writer.on_fault(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(end))
 
 
-def _preflight_notes(findings: Sequence[Finding]) -> list[str]:
-    return [
-        f"preflight, {finding.code}: {finding.text}; {finding.remedy}"
-        for finding in findings
-        if finding.severity == "warn"
-    ]
+def _preflight_notes(findings: Sequence[Finding]) -> Iterator[str]:
+    for finding in findings:
+        if finding.severity == "warn":
+            yield f"preflight, {finding.code}: {finding.text}; {finding.remedy}"
 
 
-async def _run_trials(course: _Course, writer: RunWriter, ending: Ending) -> SeatrialError | None:
+def _shortage_notes(settings: Sequence[Setting]) -> Iterator[str]:
+    if shortage := shortage_text(settings):
+        yield f"{shortage}; `seatrial check PLAN --tune` says why"
+
+
+async def _run_trials(
+    course: _Course, writer: RunWriter, ending: Ending, others: OtherLoads
+) -> SeatrialError | None:
     try:
-        with OtherLoads() as others:
-            desk = Desk(writer.append, writer, writer.directory, others)
-            number = await _sanity(course, desk, writer, ending)
-            if number is not None:
-                await _all_trials(course, number, desk, writer, ending)
+        desk = Desk(writer.append, writer, writer.directory, others)
+        number = await _sanity(course, desk, writer, ending)
+        if number is not None:
+            await _all_trials(course, number, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):

@@ -70,6 +70,8 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             time.monotonic(),
         )
     )
+    # Who came and went since the last trial was beside neither.
+    desk.others.look()
     desk.others.forget()
     desk.others.look()
     desk.record(PhaseStarted(plan.order, "set up", time.monotonic()))
@@ -167,6 +169,7 @@ async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
         system_failure=watch.failure,
         processes_lost=tuple(watch.lost),
         remarks=() if others is None else (others,),
+        beside=desk.others.seen,
     )
     is_whole = not ended_early or watch.failure is not None
     return TrialEnded(

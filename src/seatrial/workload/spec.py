@@ -100,3 +100,18 @@ class LoadSpec:
     def peak_rate_per_s(self) -> float | None:
         """The highest rate of the profile, None in closed loop."""
         return max((max(part.from_per_s, part.to_per_s) for part in self.profile), default=None)
+
+    @property
+    def reopened_per_s(self) -> float:
+        """How many active connections are closed and opened anew in a second, as far as that is known before."""
+        return reopened_per_s(
+            self.peak_rate_per_s, self.active, self.requests_per_connection, self.lifetime_s
+        )
+
+
+def reopened_per_s(
+    rate_per_s: float | None, active: int, requests_per_connection: int | None, lifetime_s: float | None
+) -> float:
+    """Return it of connections that end after so many requests or so long; the rate of a closed loop counts as none."""
+    used_up = (rate_per_s or 0.0) / requests_per_connection if requests_per_connection else 0.0
+    return used_up + (active / lifetime_s if lifetime_s else 0.0)

@@ -225,15 +225,28 @@ class RunSummary:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What a reader must know first: where the environment changed, answers were not as expected, or too few."""
+        """What a reader must know first: what was beside it or changed, where answers were not as expected or few."""
         return (
             *self._sanity("failed", "doubted"),
+            *filter(None, [self.beside]),
             *(change.sentence for change in self.environment_changes),
             *(
                 f"{case.case.system}, {case.label}: {'; '.join(case.findings)}"
                 for case in self.cases
                 if case.findings
             ),
+        )
+
+    @property
+    def beside(self) -> str:
+        """Which other measurements of Seatrial went on on this machine, and during how many trials; empty if none."""
+        trials = [trial for case in self.cases for trial in case.attempts if trial.facts.beside]
+        if not trials:
+            return ""
+        others = dict.fromkeys(other for trial in trials for other in trial.facts.beside)
+        return (
+            f"{len(trials)} of {self.trials} trials had another measurement of Seatrial beside them on this machine, "
+            f"so each took CPU from the other: {'; '.join(others)}"
         )
 
     @property

@@ -27,6 +27,7 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         missing=tuple(document.get("missing", ())),
         uncounted=tuple(document.get("uncounted", ())),
         remarks=tuple(document.get("remarks", ())),
+        beside=tuple(document.get("beside", ())),
         origin_connections=document.get("origin_connections"),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )

@@ -14,6 +14,7 @@ from seatrial.generator.drive import Drive
 from seatrial.generator.frames import Frame, answered
 from seatrial.generator.messages import Hello
 from seatrial.generator.split import split
+from seatrial.machine.settings import local_ports
 from seatrial.preflight.sources import require_sources
 from seatrial.run.activities.base import Setting, Takes, Timeline, sleep_until
 from seatrial.run.cost import CostMeter
@@ -50,7 +51,7 @@ class Traffic:
         self.frames: list[Frame] = []
         self._on_frame, self._on_started, self._on_ended = on_frame, on_started, on_ended
         self._asked = Asked.of(load, served_here=_is_here(load))
-        self._crew = Crew(split(load, _descriptor_limit()), LocalChannel.open, self._take)
+        self._crew = Crew(split(load, _descriptor_limit(), local_ports()), LocalChannel.open, self._take)
         self._drive = Drive(load, self._crew)
         self._hellos: tuple[Hello, ...] = ()
         self._meter: CostMeter | None = None
