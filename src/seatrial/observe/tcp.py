@@ -5,25 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 _NAMES = {
+    ("Ip", "InDiscards"): "ip_received_discards",
+    ("Ip", "OutDiscards"): "ip_sent_discards",
     ("Tcp", "CurrEstab"): "tcp_established",
     ("Tcp", "ActiveOpens"): "tcp_active_opens",
     ("Tcp", "PassiveOpens"): "tcp_passive_opens",
+    ("Tcp", "AttemptFails"): "tcp_failed_attempts",
     ("Tcp", "RetransSegs"): "tcp_retransmitted_segments",
+    ("Tcp", "InSegs"): "tcp_received_segments",
     ("Tcp", "OutSegs"): "tcp_sent_segments",
     ("Tcp", "OutRsts"): "tcp_sent_resets",
     ("Tcp", "EstabResets"): "tcp_connection_resets",
     ("TcpExt", "ListenOverflows"): "tcp_listen_overflows",
     ("TcpExt", "ListenDrops"): "tcp_listen_drops",
     ("TcpExt", "SyncookiesSent"): "tcp_syncookies_sent",
+    ("TcpExt", "TCPReqQFullDrop"): "tcp_syn_queue_drops",
     ("TcpExt", "TCPTimeouts"): "tcp_timeouts",
     ("TcpExt", "TCPSynRetrans"): "tcp_syn_retransmits",
+    ("TcpExt", "TCPBacklogDrop"): "tcp_backlog_drops",
+    ("TcpExt", "TCPRcvQDrop"): "tcp_receive_queue_drops",
+    ("TcpExt", "PruneCalled"): "tcp_receive_buffer_prunes",
+    ("TcpExt", "TCPMemoryPressures"): "tcp_memory_pressures",
+    ("TcpExt", "TCPMemoryPressuresChrono"): "tcp_memory_pressure_ms",
+    ("TcpExt", "TCPAbortOnMemory"): "tcp_aborts_for_memory",
+    ("TcpExt", "TCPTimeWaitOverflow"): "tcp_time_wait_overflows",
 }
+NET = Path("/proc/net")
+"""The files of the network namespace that one is in; those of another process's are in its own folder of /proc."""
 
 
-def counters(name: str) -> dict[str, float]:
-    """Read /proc/net/NAME, ``snmp`` or ``netstat``: lines in pairs, names and values. Empty where there is none."""
+def counters(name: str, net: Path = NET) -> dict[str, float]:
+    """Read ``snmp`` or ``netstat``: lines in pairs, names and values. Empty where there is none."""
     values: dict[str, float] = {}
-    lines = _lines(f"/proc/net/{name}")
+    lines = _lines(net / name)
     for titles, numbers in zip(lines[::2], lines[1::2], strict=False):
         group, *names = titles.split()
         for title, number in zip(names, numbers.split()[1:], strict=False):
@@ -38,8 +52,8 @@ def listen_overflows() -> int | None:
     return None if count is None else int(count)
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: Path) -> list[str]:
     try:
-        return Path(path).read_text().splitlines()
+        return path.read_text().splitlines()
     except OSError:
         return []

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from seatrial.generator.account import Asked, Driven, WorkersCost
     from seatrial.generator.frames import Frame
     from seatrial.generator.messages import Hello
-    from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
+    from seatrial.observe.samples import (
+        HostSample,
+        KernelReport,
+        LookingCost,
+        NetworkSample,
+        ProcessSample,
+        SystemSample,
+    )
+    from seatrial.systems.running import RunningConfiguration
 
 Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
 RunEnd = Literal["finished", "interrupted", "failed"]
@@ -102,6 +110,14 @@ class HostSampled:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSampled:
+    """One look at a network namespace."""
+
+    trial: int
+    sample: NetworkSample
+
+
+@dataclass(frozen=True, slots=True)
 class SystemSampled:
     """One look at the system's own counters."""
 
@@ -137,7 +153,8 @@ class TrialFacts:
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
     during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side's
     counts cannot be known, and why; ``remarks`` are for the reader. ``reached`` is None where the origin could not
-    be asked.
+    be asked. ``configurations`` are what each member ran before and after the load; ``kernel`` is what the kernel
+    reported meanwhile, ``looking`` what the samplers cost.
     """
 
     drained_before_start: bool | None = None
@@ -147,6 +164,9 @@ class TrialFacts:
     uncounted: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     reached: Reached | None = None
+    configurations: tuple[RunningConfiguration, ...] = ()
+    kernel: KernelReport | None = None
+    looking: LookingCost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +215,7 @@ Event = (
     | FrameRecorded
     | ProcessSampled
     | HostSampled
+    | NetworkSampled
     | SystemSampled
     | TrialEnded
     | Noted

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from seatrial._engine import Histogram
 from seatrial.errors import RecordError
+from seatrial.observe.samples import KernelReport, LookingCost
 from seatrial.record.events import CUT_OFF, Reached, TrialCounts, TrialFacts
 from seatrial.record.fetch import Rows
 from seatrial.record.layout import RunDirectory
@@ -15,6 +16,8 @@ from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
 from seatrial.record.tables.frame_rows import join_frame
 from seatrial.record.tables.load_rows import account_of
+from seatrial.record.tables.network_rows import network_of
+from seatrial.systems.running import RunningConfiguration
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
+    from seatrial.observe.samples import HostSample, NetworkSample, ProcessSample, SystemSample
 
 Value = TypeVar("Value")
 
@@ -198,6 +201,10 @@ class RunReader:
             "host_samples", trial, lambda row: HostSample(row["at_s"], _mapping(row["sample"]))
         )
 
+    def network_samples(self, trial: int) -> tuple[NetworkSample, ...]:
+        """Return every look at every network namespace, by time."""
+        return self._samples("network_samples", trial, network_of)
+
     def system_samples(self, trial: int) -> tuple[SystemSample, ...]:
         """Return every look at the system's own counters, by time."""
         from seatrial.observe.samples import SystemSample
@@ -272,7 +279,7 @@ class RunReader:
 
 _PROCESS_COLUMNS = (
     "at_s", "role", "member", "incarnation", "name", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds",
-    "threads", "throttled_s",
+    "threads", "throttled_s", "voluntary_switches", "involuntary_switches", "cpu_wait_s",
 )  # fmt: skip
 
 
@@ -311,4 +318,9 @@ def _facts(document: Mapping[str, Any]) -> TrialFacts:
         uncounted=tuple(document.get("uncounted", ())),
         remarks=tuple(document.get("remarks", ())),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
+        configurations=tuple(
+            RunningConfiguration(**running) for running in document.get("configurations", ())
+        ),
+        kernel=None if (kernel := document.get("kernel")) is None else KernelReport.from_json(kernel),
+        looking=None if (looking := document.get("looking")) is None else LookingCost(**looking),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from seatrial.machine.processes.programs import Program
 from seatrial.systems.local import http as status_page
+from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.exposition import matching, parse_exposition
 from seatrial.systems.options import GoProxyOptions
@@ -70,6 +71,11 @@ class CaddyDialect(Dialect):
     async def read(self, status: Address) -> Mapping[str, float]:
         """Read its Prometheus page."""
         return parse_exposition((await status_page.get(status, "/metrics"))[1], "caddy_")
+
+    async def configuration(self, status: Address) -> Mapping[str, str]:
+        """Read what it runs."""
+        _, page = await status_page.get(status, "/config/")
+        return {"config": digest(json.loads(page))}
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the one handler counts: it is the ingress, and passes each request on."""

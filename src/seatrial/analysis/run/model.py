@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.analysis.fit import Fit
+    from seatrial.analysis.kernel import KernelUse
     from seatrial.analysis.load.distribution import Distribution, Percentiles
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.members import MemberUse
@@ -80,6 +81,7 @@ class TrialSummary:
     series: TrialSeries
     failure: str | None = None
     members: tuple[MemberUse, ...] = ()
+    kernel: KernelUse | None = None
     facts: TrialFacts = field(default_factory=TrialFacts)
 
     @property

@@ -151,6 +151,7 @@ def _trial(
         load=load,
         counts=evidence.counts,
         members=evidence.members,
+        kernel=evidence.kernel,
         facts=evidence.facts,
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
+from seatrial.machine.members import Role
 from seatrial.plan.cases import Case
 from seatrial.record.events import TrialCounts, TrialFacts
 from seatrial.run.testbed.proof import DELAY_MAX_S, prove
@@ -17,6 +19,7 @@ from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
 from seatrial.systems.certificate import Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
+from seatrial.systems.running import RunningConfiguration
 from seatrial.topology.expand import NOWHERE, Topology, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -47,6 +50,7 @@ class Testbed:
     endpoints: tuple[Endpoint, ...] = ()
     drained: bool = False
     _before: tuple[Counters, OriginCounts] | None = None
+    _configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, case: Case, origin_seed: int) -> Self:
@@ -66,6 +70,14 @@ class Testbed:
         """Whether both are ready, and what they had counted is known."""
         return self._before is not None
 
+    @property
+    def ports(self) -> dict[Role, frozenset[int]]:
+        """Which ports each role listens on; without a proxy the origin is the system."""
+        ports: dict[Role, frozenset[int]] = {"system": frozenset(at.port for at in self.endpoints)}
+        if self.proxied:
+            ports["origin"] = frozenset(at.port for at in self.topology.endpoints)
+        return ports
+
     async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
         """Start origin and system, wait until both are ready, and read what they have counted until then."""
         launch = self._certified(launching("origin", NOWHERE), is_front=not self.proxied)
@@ -79,6 +91,7 @@ class Testbed:
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
+        self._configured = await self.system.configuration()
 
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
         if self.certified_for is None or not is_front:
@@ -109,8 +122,20 @@ class Testbed:
             missing=(*counters_before.missing, *self._not_proven()),
             uncounted=tuple(uncounted),
             reached=None if origin is None else reached(self.topology, origin_before, origin),
+            configurations=await self._configurations(),
         )
         return counts, facts
+
+    async def _configurations(self) -> tuple[RunningConfiguration, ...]:
+        """Return what each member ran before the load, and what it runs now."""
+        now: Mapping[str, Mapping[str, str]] = {}
+        # One that is gone does not say; that it is gone is known.
+        with suppress(SeatrialError):
+            now = await self.system.configuration()
+        return tuple(
+            RunningConfiguration(member, self._configured.get(member), now.get(member))
+            for member in dict.fromkeys((*self._configured, *now))
+        )
 
     def _not_proven(self) -> tuple[str, ...]:
         if not self.proxied or self.delay_s <= DELAY_MAX_S:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
+from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.templates import rendered
 from seatrial.systems.options import ProxyOptions
@@ -33,6 +34,8 @@ _TEMPLATE = Path(__file__).with_name("templates") / "haproxy.cfg.j2"
 _ANSWER_LIMIT_S = 5.0
 LEAST_MAXCONN = 1_000
 """Its limit on connections is what a trial opens, or this where that is less."""
+_LIMITS = ("Maxconn:", "Hard_maxconn:", "ConnRateLimit:", "SessRateLimit:", "Nbthread:", "Ulimit-n:")
+_OF_SERVERS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_admin_state", "srv_uweight")
 _SIDES = {"FRONTEND": "frontend", "BACKEND": "backend"}
 
 
@@ -99,6 +102,17 @@ class HaproxyDialect(Dialect):
         """Read what both sides count, as ``frontend.req_tot`` and so on."""
         # Frontends and backends, of all proxies, and not their servers.
         return parse_statistics(await ask(status, "show stat -1 3 -1"))
+
+    async def configuration(self, status: Address) -> Mapping[str, str]:
+        """Read its limits and its servers, which may be changed over the runtime API."""
+        info, servers = await ask(status, "show info"), await ask(status, "show servers state")
+        limits = [line for line in info.splitlines() if line.startswith(_LIMITS)]
+        # The first line is a version, the second names the columns.
+        rows = csv.DictReader(servers.replace("# ", "", 1).splitlines()[1:], delimiter=" ")
+        return {
+            "info": digest(limits),
+            "servers": digest([[row[name] for name in _OF_SERVERS] for row in rows]),
+        }
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the frontend and the backend count."""

@@ -71,6 +71,13 @@ class Dialect(ABC):
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what these counters say."""
 
+    async def configuration(self, status: Address) -> Mapping[str, str]:  # noqa: ARG002
+        """Return digests of what it says that it runs, by name; none where it does not say. Raises as ``is_live`` does.
+
+        Its files and processes are known without it.
+        """
+        return {}
+
     async def settle(self) -> None:  # noqa: B027 (most have nothing to wait for)
         """Wait, at most a few seconds, until everything that has already happened is counted; most count at once."""
 

@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from seatrial.errors import SystemFault
 from seatrial.machine import proc, sockets
@@ -15,16 +15,19 @@ from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
 from seatrial.systems.counters import Counters, Reading
+from seatrial.systems.local.configured import digest_of_files
 from seatrial.systems.local.dialect import Dialect, Ports, Prepared
 from seatrial.systems.local.ready import VALIDATE_LIMIT_S, until_ready, within
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from seatrial.machine.address import Endpoint
+    from seatrial.machine.address import Address, Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
+
+Answer = TypeVar("Answer")
 
 STOP_LIMIT_S = 5.0
 
@@ -38,6 +41,7 @@ class Proxy:
         self._label = ""
         self._ports: Ports | None = None
         self._processes = 1
+        self._files: tuple[Path, ...] = ()
         self._process: GuardedProcess | None = None
         self._refs: tuple[ProcessRef, ...] = ()
         self._last: Counters | None = None
@@ -49,6 +53,8 @@ class Proxy:
         self._label, self._ports = launch.label, ports
         program = await asyncio.to_thread(programs.find, self._dialect.program)
         prepared = self._dialect.prepare(launch, ports)
+        # What it writes itself comes later.
+        self._files = tuple(file for file in launch.directory.glob(f"{launch.label}*") if file.is_file())
         await self._validate(launch, program, prepared)
         self._processes = prepared.processes
         log = launch.log_directory / f"{launch.label}.log"
@@ -88,6 +94,13 @@ class Proxy:
             values=values,
         )
         return Counters(time.monotonic(), {self._label: reading}, self._dialect.missing)
+
+    async def configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Return digests of its files and of what it says that it runs, and which processes it is."""
+        processes = " ".join(sorted(ref.incarnation for ref in self._running()))
+        files = await asyncio.to_thread(digest_of_files, self._files)
+        own = await self._asked(self._dialect.configuration)
+        return {self._label: {"files": files, "processes": processes, **own}}
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is open on its port, nor in its own count, and every request is counted."""
@@ -180,10 +193,13 @@ class Proxy:
         return await asyncio.to_thread(sockets.count_open, self._ports.listen.port)
 
     async def _read(self) -> Mapping[str, float]:
+        return await self._asked(self._dialect.read)
+
+    async def _asked(self, ask: Callable[[Address], Awaitable[Answer]]) -> Answer:
         if self._ports is None:
             raise SystemFault(f"{self._label or 'the system'} has not been started")
         try:
-            return await self._dialect.read(self._ports.status)
+            return await ask(self._ports.status)
         except (OSError, http.client.HTTPException) as error:
             raise SystemFault(
                 f"the status port of {self._label} does not answer", cause=self.failure() or str(error)

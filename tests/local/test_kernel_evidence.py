@@ -1,0 +1,150 @@
+"""Losses that are provoked for real, and what the samplers and the program make of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+from tests.support.runs import Bench, codes, results, trials
+
+from seatrial.machine.members import Member, Role
+from seatrial.observe.listeners import listen_queues
+from seatrial.observe.network import NetworkSampler
+
+LIMIT_S = 90
+BACKLOG, CLIENTS = 3, 12
+# The kernel keeps one more than was asked for: sk_acceptq_is_full() compares with ">".
+KEPT = BACKLOG + 1
+
+OVERFLOW = f"""
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0), backlog={BACKLOG})
+print("listening", flush=True)
+sys.stdin.readline()
+clients = [socket.socket() for _ in range({CLIENTS})]
+for client in clients:
+    client.setblocking(False)
+    client.connect_ex(listener.getsockname())
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+def member(pid: int) -> Member:
+    found = Member.alone("system", "it", pid)
+    assert found is not None
+    return found
+
+
+def test_a_full_queue_is_told_by_the_listener_that_it_is_of() -> None:
+    with ExitStack() as stack:
+        full, idle = (
+            stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=backlog))
+            for backlog in (BACKLOG, 64)
+        )
+        ports: dict[Role, frozenset[int]] = {
+            "system": frozenset({full.getsockname()[1]}),
+            "origin": frozenset({idle.getsockname()[1]}),
+        }
+        before = listen_queues(ports)
+        assert (before["system"].drops, before["system"].limit) == (0, BACKLOG)
+        began_s = time.monotonic()
+        for _ in range(CLIENTS):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        after = listen_queues(ports)
+        assert after["system"].waiting == KEPT
+        assert after["origin"] == before["origin"]
+        # Those that were dropped try again after a second.
+        if time.monotonic() - began_s < 1:
+            assert after["system"].drops == CLIENTS - KEPT
+        else:
+            assert after["system"].drops >= CLIENTS - KEPT
+
+
+def test_a_role_that_listens_nowhere_has_no_queue() -> None:
+    assert listen_queues({}) == {}
+    assert listen_queues({"system": frozenset()}) == {}
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        assert listen_queues({"system": frozenset({unused.getsockname()[1]})}) == {}
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare") or os.geteuid() != 0,
+    reason="network namespaces are made by unshare(1) as root",
+)
+def test_a_namespace_counts_its_own_losses_only() -> None:
+    # A namespace that has just been made has counted nothing; this one has whatever ran before.
+    command = [
+        "unshare",
+        "-n",
+        "sh",
+        "-c",
+        'ip link set lo up && exec "$0" -c "$1"',
+        sys.executable,
+        OVERFLOW,
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        if server.stdout.readline() != "listening\n":
+            pytest.skip("this machine makes no network namespaces")
+        sampler = NetworkSampler()
+        members = [member(os.getpid()), member(server.pid)]
+        own, other = sampler.sample(members, 1.0)
+        began_s = time.monotonic()
+        server.stdin.write("\n")
+        server.stdin.flush()
+        assert server.stdout.readline() == "done\n"
+        own_after, other_after = sampler.sample(members, 2.0)
+        took_s = time.monotonic() - began_s
+        server.kill()
+    assert own.network == own_after.network != other.network == other_after.network
+    assert other.values["tcp_passive_opens"] == other.values["tcp_listen_drops"] == 0
+    assert other_after.values["tcp_passive_opens"] == KEPT
+    assert other_after.values["tcp_listen_drops"] >= CLIENTS - KEPT
+    if took_s < 1:
+        assert other_after.values["tcp_listen_drops"] == CLIENTS - KEPT
+        assert other_after.values["tcp_listen_overflows"] == CLIENTS - KEPT
+    # Its loopback carried the segments, and the limits of this namespace are not its own.
+    carried = other_after.interfaces["lo"].sent_packets
+    assert carried >= CLIENTS + KEPT * 2
+    assert "listen_queue_max" in own.values
+    assert "listen_queue_max" not in other.values
+
+
+def test_a_run_shows_what_the_kernel_saw_and_what_looking_cost(tmp_path) -> None:
+    bench = Bench(tmp_path)
+    bench.start(bench.plan("envoy: {proxies: 2}", measure="2 s")).wait(LIMIT_S)
+    trial = trials(results(bench.run_directory()))["envoy"]
+    kernel, load = trial["kernel"], trial["load"]
+    assert kernel["covers_s"] >= load["window_s"] - 0.3
+    (network,) = kernel["networks"]
+    assert {"generator", "origin", "system"} <= set(network["roles"])
+    # Each byte of the load crosses the loopback, and again between proxy and origin, beside what others send.
+    carried = network["interfaces"]["lo"]["sent_bytes"]
+    assert carried >= load["bytes"]["sent"] + load["bytes"]["received"]
+    assert network["counted"]["tcp_sent_segments"] >= 2 * load["requests"]["completed"]
+    assert network["listeners"].keys() == {"origin", "system"}
+    assert network["listeners"]["system"]["drops"] == 0
+    assert {"environment.listen_queue", "system.reconfigured"}.isdisjoint(codes(trial))
+    assert [running["member"] for running in trial["configurations"]] == ["envoy-1", "envoy-2"]
+    assert all(running["before"] == running["after"] for running in trial["configurations"])
+    looking = trial["looking"]
+    assert looking["looks"] >= 3
+    assert 0 < looking["cpu_s"] < looking["elapsed_s"]
+    resources = trial["resources"]
+    parts = [resources["members"][f"envoy-{number}"]["scheduling"] for number in (1, 2)]
+    whole = resources["roles"]["system"]["scheduling"]
+    assert whole["threads_max"] == sum(part["threads_max"] for part in parts)
+    # Each member answers in a loop that waits for what comes, at least once for ten requests.
+    assert all(part["voluntary_switches_per_s"] > 1 for part in parts)
+    assert whole["cpu_user_cores_mean"] + whole["cpu_system_cores_mean"] > 0
