@@ -159,6 +159,7 @@ def test_requests_are_counted_exactly(tmp_path: Path, upstream: Endpoint, kind: 
             # Traffic changes nothing of what it runs, and whatever is done to its files shows.
             assert await system.configuration() == runs
             assert set(runs) == {kind}
+            assert after.members[kind].absent == {}, "the catalogue has the names of the installed version"
             with next(tmp_path.glob(f"{kind}*.[jcy]*")).open("a") as file:
                 file.write("\n")
             assert (await system.configuration())[kind]["files"] != runs[kind]["files"]

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from seatrial.machine.processes.programs import Program
+from seatrial.systems.catalogue import CADDY
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
@@ -43,6 +44,7 @@ class CaddyDialect(Dialect):
     """Counts requests exactly, each when it has been answered, and connections not at all: the kernel does."""
 
     program = PROGRAM
+    metrics = CADDY
     missing = (
         "accepted connections: Caddy does not count them",
         "upstream requests: Caddy does not count them",

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from seatrial.machine.processes.programs import Program
+from seatrial.systems.catalogue import TRAEFIK
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
@@ -43,6 +44,7 @@ class TraefikDialect(Dialect):
     """Counts requests exactly, each when it has been answered, and connections not at all: the kernel does."""
 
     program = PROGRAM
+    metrics = TRAEFIK
     missing = ("accepted connections: Traefik does not count them",)
 
     def __init__(self, options: TraefikOptions) -> None:

@@ -119,7 +119,11 @@ class Testbed:
         )
         facts = TrialFacts(
             drained_before_start=self.drained,
-            missing=(*counters_before.missing, *self._not_proven()),
+            missing=(
+                *counters_before.missing,
+                *(counters.absent if counters is not None and generator_completed else ()),
+                *self._not_proven(),
+            ),
             uncounted=tuple(uncounted),
             reached=None if origin is None else reached(self.topology, origin_before, origin),
             configurations=await self._configurations(),

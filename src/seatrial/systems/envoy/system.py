@@ -12,6 +12,7 @@ from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
+from seatrial.systems.catalogue import ENVOY
 from seatrial.systems.envoy.bootstrap import LISTENER, STAT_PREFIX, bootstrap
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.configured import digest
@@ -69,6 +70,7 @@ class EnvoyDialect(Dialect):
     """
 
     program = PROGRAM
+    metrics = ENVOY
 
     def __init__(self, options: EnvoyOptions) -> None:
         self._concurrency = options.concurrency

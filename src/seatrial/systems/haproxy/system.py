@@ -13,6 +13,7 @@ from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
+from seatrial.systems.catalogue import HAPROXY
 from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.templates import rendered
@@ -62,6 +63,7 @@ class HaproxyDialect(Dialect):
     """Counts exactly: its statistics are asked for over the runtime API, a line for each side."""
 
     program = PROGRAM
+    metrics = HAPROXY
 
     def __init__(self, options: HaproxyOptions) -> None:
         self._nbthread = options.nbthread
@@ -117,10 +119,10 @@ class HaproxyDialect(Dialect):
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the frontend and the backend count."""
         return Own(
-            requests=int(values["frontend.req_tot"]),
-            upstream_requests=int(values["backend.lbtot"]),
-            connections_accepted=int(values["frontend.conn_tot"]),
-            connections_active=int(values["frontend.scur"]),
+            requests=int(values.get("frontend.req_tot", 0)),
+            upstream_requests=int(values.get("backend.lbtot", 0)),
+            connections_accepted=int(values.get("frontend.conn_tot", 0)),
+            connections_active=int(values.get("frontend.scur", 0)),
         )
 
 

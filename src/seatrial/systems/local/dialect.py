@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Address
     from seatrial.machine.processes.programs import Program
     from seatrial.systems.base import Launch
+    from seatrial.systems.catalogue import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,13 @@ class Own:
 
 
 class Dialect(ABC):
-    """One kind of proxy with its options. ``missing`` says in words what it does not count."""
+    """One kind of proxy with its options; ``missing`` says in words what it does not count.
+
+    ``metrics`` are the names of what it does: one that is not among its values is not a count of 0.
+    """
 
     program: ClassVar[Program]
+    metrics: tuple[Metric, ...] = ()
     missing: tuple[str, ...] = ()
 
     @abstractmethod

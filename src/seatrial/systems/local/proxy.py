@@ -14,6 +14,7 @@ from seatrial.machine.members import Member, Role
 from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
+from seatrial.systems.catalogue import absent
 from seatrial.systems.counters import Counters, Reading
 from seatrial.systems.local.configured import digest_of_files
 from seatrial.systems.local.dialect import Dialect, Ports, Prepared
@@ -84,7 +85,8 @@ class Proxy:
         values = await self._read()
         own = self._dialect.own(values)
         assert self._process is not None
-        active = own.connections_active
+        lacking = absent(self._dialect.metrics, values)
+        active = None if "connections_active" in lacking else own.connections_active
         reading = Reading(
             incarnation=self._process.ref.incarnation,
             connections_active=await self._established() if active is None else active,
@@ -92,6 +94,7 @@ class Proxy:
             requests=own.requests,
             upstream_requests=own.upstream_requests,
             values=values,
+            absent=lacking,
         )
         return Counters(time.monotonic(), {self._label: reading}, self._dialect.missing)
 
