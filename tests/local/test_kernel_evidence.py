@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from tests.support.runs import Bench, codes, results, trials
+from tests.support.program import Running
+from tests.support.runs import Bench, codes, results, trials, wait_for_phase
 
 from seatrial.machine.members import Member, Role
 from seatrial.observe.listeners import listen_queues
 from seatrial.observe.network import NetworkSampler
+from seatrial.record.reader import RunReader
 
 LIMIT_S = 90
 BACKLOG, CLIENTS = 3, 12
@@ -34,6 +38,15 @@ for client in clients:
 print("done", flush=True)
 sys.stdin.readline()
 """
+
+
+def _makes_namespaces() -> bool:
+    if not shutil.which("unshare") or not shutil.which("ip"):
+        return False
+    return subprocess.run(["unshare", "-n", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+NAMESPACES = pytest.mark.skipif(not _makes_namespaces(), reason="needs root, unshare(1) and ip(8)")
 
 
 def member(pid: int) -> Member:
@@ -77,10 +90,7 @@ def test_a_role_that_listens_nowhere_has_no_queue() -> None:
         assert listen_queues({"system": frozenset({unused.getsockname()[1]})}) == {}
 
 
-@pytest.mark.skipif(
-    not shutil.which("unshare") or os.geteuid() != 0,
-    reason="network namespaces are made by unshare(1) as root",
-)
+@NAMESPACES
 def test_a_namespace_counts_its_own_losses_only() -> None:
     # A namespace that has just been made has counted nothing; this one has whatever ran before.
     command = [
@@ -95,8 +105,7 @@ def test_a_namespace_counts_its_own_losses_only() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
-        if server.stdout.readline() != "listening\n":
-            pytest.skip("this machine makes no network namespaces")
+        assert server.stdout.readline() == "listening\n"
         sampler = NetworkSampler()
         members = [member(os.getpid()), member(server.pid)]
         own, other = sampler.sample(members, 1.0)
@@ -121,7 +130,47 @@ def test_a_namespace_counts_its_own_losses_only() -> None:
     assert "listen_queue_max" not in other.values
 
 
-def test_a_run_shows_what_the_kernel_saw_and_what_looking_cost(tmp_path) -> None:
+# Each request opens a connection, so that a listener that is held up for a moment has many to keep.
+CHURN = """
+name: short-queue
+systems: [direct]
+load: {connections: 5, active: 100, rate: 400/s, requests_per_connection: 1, connect_rate: 1k/s, timeout: 5 s}
+phases: {stable_for: 0 s, warmup: 200 ms, measure: 3 s, cooldown: 5 s}
+repeat: 1
+retry: 0
+"""
+SHORT_QUEUE = 8
+HELD_UP_S = 0.3
+
+
+@NAMESPACES
+def test_a_machine_that_keeps_queues_short_is_told_from_a_system_that_is_slow(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(CHURN)
+    shorten = f'ip link set lo up && echo {SHORT_QUEUE} > /proc/sys/net/core/somaxconn && exec "$0" "$@"'
+    prefix = ["unshare", "-n", "sh", "-c", shorten]
+    bench = Bench(tmp_path)
+    with Running("run", "plan.yaml", prefix=prefix, directory=tmp_path) as running:
+        run = bench.run_directory()
+        wait_for_phase(run, "measure")
+        with RunReader.open(run) as reader:
+            looks = reader.process_samples(1)
+        (origin,) = {int(look.incarnation.split("@")[0]) for look in looks if look.role == "origin"}
+        os.kill(origin, signal.SIGSTOP)
+        time.sleep(HELD_UP_S)
+        os.kill(origin, signal.SIGCONT)
+        running.wait(LIMIT_S)
+    trial = trials(results(run))["direct"]
+    (network,) = trial["kernel"]["networks"]
+    queue = network["listeners"]["system"]
+    assert (queue["limit"], queue["machine_limit"]) == (SHORT_QUEUE, SHORT_QUEUE)
+    # 120 connections were asked for while it was held up, and one more than the limit are kept.
+    assert queue["drops"] >= 400 * HELD_UP_S / 2 - SHORT_QUEUE
+    assert network["counted"]["tcp_listen_drops"] >= queue["drops"]
+    assert "environment.listen_queue" in codes(trial)
+    assert "somaxconn" in " ".join(reason["remedy"] for reason in trial["validity"]["reasons"])
+
+
+def test_a_run_shows_what_the_kernel_saw_and_what_looking_cost(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.start(bench.plan("envoy: {proxies: 2}", measure="2 s")).wait(LIMIT_S)
     trial = trials(results(bench.run_directory()))["envoy"]

@@ -248,6 +248,19 @@ def test_only_what_lies_between_the_looks_around_the_window_is_counted() -> None
     assert [message.text for message in found.messages] == ["12.0"]
 
 
+def test_looks_that_count_nothing_lie_between_those_that_do() -> None:
+    window = Window(10 * 10**9, 20 * 10**9)
+    hosts = [
+        host(9.0, oom_kills=1.0),
+        host(10.0, softirq_busiest=0.1),
+        host(20.0, softirq_busiest=0.3),
+        host(23.0, oom_kills=4.0),
+    ]
+    found = kernel_use(hosts, [], None, window)
+    assert found is not None
+    assert (found.covers_s, found.counted, found.softirq_busiest) == (14.0, {"oom_kills": 3.0}, 0.3)
+
+
 def test_networks_are_counted_each_by_itself() -> None:
     window = Window(10 * 10**9, 20 * 10**9)
     hosts = [host(10.0), host(20.0)]

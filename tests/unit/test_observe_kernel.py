@@ -170,6 +170,8 @@ SAID = {
     "BUG: unable to handle page fault for address: 0000000000001000": "bug",
 }
 UNSAID = (
+    # Of a virtual machine that took its time once: it says microseconds.
+    "hrtimer: interrupt took 14367 ns",
     "eth0: renamed from veth1a2b3c",
     "idle-reclaim (89): drop_caches: 1",
     "docker0: port 1(veth1) entered blocking state",

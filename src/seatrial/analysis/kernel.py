@@ -25,10 +25,11 @@ if TYPE_CHECKING:
         NetworkSample,
     )
 
-_HOST_COUNTERS = ("softnet_processed", "softnet_drops", "softnet_squeezes", "oom_kills", "group_oom_kills")
-_PRESSURES = tuple(
-    f"{resource}_pressure_{kind}_s" for resource in ("cpu", "memory", "io") for kind in ("some", "full")
-)
+_COUNTERS = (
+    "softnet_processed", "softnet_drops", "softnet_squeezes", "oom_kills", "group_oom_kills", "cpu_pressure_some_s",
+    "cpu_pressure_full_s", "memory_pressure_some_s", "memory_pressure_full_s", "io_pressure_some_s",
+    "io_pressure_full_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,16 @@ def kernel_use(
 ) -> KernelUse | None:
     """Return what was counted over the window; None where the machine was not looked at around it."""
     looks = enclosing(hosts, window)
+    # Not every look counts them.
+    counting = enclosing([host for host in hosts if not host.values.keys().isdisjoint(_COUNTERS)], window)
     if window is None or len(looks) < 2:
         return None
-    first, last = looks[0], looks[-1]
+    first, last = (counting[0], counting[-1]) if counting else (looks[0], looks[-1])
     busiest = [look.values["softirq_busiest"] for look in looks[1:] if "softirq_busiest" in look.values]
     messages = () if report is None else report.messages
     return KernelUse(
         covers_s=round(last.at_s - first.at_s, 3),
-        counted=_differences(first.values, last.values, (*_HOST_COUNTERS, *_PRESSURES)),
+        counted=_differences(first.values, last.values, _COUNTERS),
         softirq_busiest=round(sum(busiest) / len(busiest), 3) if busiest else None,
         networks=tuple(_networks(networks, window)),
         messages=tuple(message for message in messages if window.holds(message.at_s)),

@@ -35,16 +35,16 @@ class HostSampler:
         self._busiest: float | None = None
         self._oom_files = tuple(_oom_files(root))
 
-    def sample(self, at_s: float) -> HostSample:
-        """Look once. What this kernel does not report is absent."""
+    def sample(self, at_s: float, *, whole: bool = True) -> HostSample:
+        """Look once; not ``whole``, at CPU and memory only. What this kernel does not report is absent."""
         every, *each = _cpu_lines(self._proc)
-        values = {
-            **_cpu(every, len(each)),
-            **_memory(self._proc),
-            **_softnet(self._proc),
-            **_oom_kills(self._proc, self._oom_files),
-            **pressure(self._proc),
-        }
+        values = {**_cpu(every, len(each)), **_memory(self._proc)}
+        if whole:
+            values |= {
+                **_softnet(self._proc),
+                **_oom_kills(self._proc, self._oom_files),
+                **pressure(self._proc),
+            }
         busiest = self._softirq_busiest(at_s, tuple(ticks[_SOFTIRQ] for ticks in each))
         return HostSample(at_s, values if busiest is None else {**values, "softirq_busiest": busiest})
 

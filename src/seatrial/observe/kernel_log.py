@@ -28,7 +28,7 @@ KINDS = {
     "link": r"NETDEV WATCHDOG|[Ll]ink is [Dd]own",
     "stuck": r"soft lockup|hard LOCKUP|rcu\w*: INFO: rcu\S* (?:self-)?detected|blocked for more than \d+ seconds",
     "real_time_throttled": r"sched: RT throttling activated",
-    "clock": r"clocksource: .*(?:unstable|skew)|hrtimer: interrupt took",
+    "clock": r"clocksource: .*(?:unstable|skew)",
     "hardware": r"cpu clock throttled|Hardware Error|I/O error, dev|EXT4-fs error|XFS .*(?:[Ee]rror|shutdown)",
     "bug": r"kernel BUG at|BUG: unable to handle|general protection fault",
 }

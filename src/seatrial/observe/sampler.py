@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1.0
 WHOLE_EVERY = 5
-"""Every so many looks are whole: of networks and threads, too, whose files cost more than all others.
+"""Every so many looks are whole: at losses, networks and threads, too, whose files cost more than all others.
 
 Counters lose nothing by it: what they counted over the measure phase is between the whole looks at its ends.
 """
@@ -98,7 +98,7 @@ class Sampler:
         members = tuple(self._members())
         for sample in self._processes.sample(members, at_s, closely=closely, threads=whole):
             self._emit(sample)
-        self._emit(self._host.sample(at_s))
+        self._emit(self._host.sample(at_s, whole=whole))
         for message in self.kernel_log.read(at_s):
             self._emit(message)
         for network in self._network.sample(members, at_s) if whole else ():
