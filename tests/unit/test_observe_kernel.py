@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.observe import tcp
 from seatrial.observe.host import HostSampler
 from seatrial.observe.kernel_log import KINDS, KernelLog, message_of
-from seatrial.observe.network import _conntrack, _interfaces, _sockets
+from seatrial.observe.network import _conntrack, _interfaces, _sockets, tcp_values
 from seatrial.observe.pressure import pressure
 from seatrial.observe.samples import Interface, KernelMessage
 
@@ -35,26 +34,26 @@ def proc(version: str) -> Path:
 def test_tcp_counters_are_found_by_name_whatever_the_kernel_lists(
     version: str, expected: dict[str, int]
 ) -> None:
-    values = tcp.counters("netstat", proc(version) / "net")
+    values = tcp_values(proc(version) / "net")
     assert {name: values[name] for name in expected} == expected
 
 
 def test_what_a_kernel_does_not_count_is_absent_and_not_zero() -> None:
-    old, new = (tcp.counters("netstat", proc(version) / "net") for version in ("3.10", "6.18"))
+    old, new = (tcp_values(proc(version) / "net") for version in ("3.10", "6.18"))
     assert "tcp_memory_pressure_ms" not in old
     assert new["tcp_memory_pressure_ms"] == 0
-    assert tcp.counters("netstat", Path("/nowhere")) == {}
+    assert tcp_values(Path("/nowhere")) == {}
 
 
 def test_snmp_has_discards_and_segments() -> None:
-    values = tcp.counters("snmp", proc("4.4") / "net")
+    values = tcp_values(proc("4.4") / "net")
     expected = {
         "ip_received_discards": 1, "ip_sent_discards": 3, "tcp_active_opens": 9_301, "tcp_passive_opens": 9_120,
         "tcp_failed_attempts": 12, "tcp_connection_resets": 88, "tcp_established": 26,
         "tcp_received_segments": 2_100_112, "tcp_sent_segments": 2_099_004, "tcp_retransmitted_segments": 91,
         "tcp_sent_resets": 133,
     }  # fmt: skip
-    assert values == expected
+    assert expected.items() <= values.items()
 
 
 def test_sockets_memory_is_in_bytes() -> None:

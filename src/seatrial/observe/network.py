@@ -57,10 +57,9 @@ class NetworkSampler:
 
     def _look(self, network: str, roles: set[Role], pid: int, at_s: float) -> NetworkSample:
         is_own = network == self._own
-        net = tcp.NET if is_own else Path(f"/proc/{pid}/net")
+        net = Path("/proc/net" if is_own else f"/proc/{pid}/net")
         values = {
-            **tcp.counters("snmp", net),
-            **tcp.counters("netstat", net),
+            **tcp_values(net),
             **_sockets(net),
             **_conntrack(net),
         }
@@ -83,6 +82,14 @@ def _namespace_of(pid: int) -> str | None:
     except OSError:
         return None
     return link.removeprefix("net:[").removesuffix("]")
+
+
+def tcp_values(net: Path) -> dict[str, float]:
+    """Read what a namespace's TCP and IP count, by name; absent is what this kernel does not count."""
+    values: dict[str, float] = {}
+    for file in ("snmp", "netstat"):
+        values |= tcp.values_in(_read(net / file).splitlines())
+    return values
 
 
 def _sockets(net: Path) -> dict[str, float]:

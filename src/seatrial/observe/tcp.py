@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 _NAMES = {
@@ -30,14 +31,16 @@ _NAMES = {
     ("TcpExt", "TCPAbortOnMemory"): "tcp_aborts_for_memory",
     ("TcpExt", "TCPTimeWaitOverflow"): "tcp_time_wait_overflows",
 }
-NET = Path("/proc/net")
-"""The files of the network namespace that one is in; those of another process's are in its own folder of /proc."""
 
 
-def counters(name: str, net: Path = NET) -> dict[str, float]:
-    """Read ``snmp`` or ``netstat``: lines in pairs, names and values. Empty where there is none."""
+def counters(name: str) -> dict[str, float]:
+    """Read /proc/net/NAME, ``snmp`` or ``netstat``. Empty where there is none."""
+    return values_in(_lines(f"/proc/net/{name}"))
+
+
+def values_in(lines: Sequence[str]) -> dict[str, float]:
+    """Return what such a file says: its lines are in pairs, names and values."""
     values: dict[str, float] = {}
-    lines = _lines(net / name)
     for titles, numbers in zip(lines[::2], lines[1::2], strict=False):
         group, *names = titles.split()
         for title, number in zip(names, numbers.split()[1:], strict=False):
@@ -52,8 +55,8 @@ def listen_overflows() -> int | None:
     return None if count is None else int(count)
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: str) -> list[str]:
     try:
-        return path.read_text().splitlines()
+        return Path(path).read_text().splitlines()
     except OSError:
         return []
