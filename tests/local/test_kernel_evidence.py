@@ -90,6 +90,18 @@ def test_a_role_that_listens_nowhere_has_no_queue() -> None:
         assert listen_queues({"system": frozenset({unused.getsockname()[1]})}) == {}
 
 
+def test_ports_of_those_who_listen_elsewhere_are_not_looked_for_here() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = frozenset({listener.getsockname()[1]})
+        sampler = NetworkSampler(lambda: {"system": port})
+        (here,) = sampler.sample([member(os.getpid())], 1.0)
+        assert here.listeners.keys() == {"system"}
+        own = Member.alone("seatrial", "seatrial", os.getpid())
+        assert own is not None
+        (alone,) = sampler.sample([own], 2.0)
+        assert alone.listeners == {}
+
+
 @NAMESPACES
 def test_a_namespace_counts_its_own_losses_only() -> None:
     # A namespace that has just been made has counted nothing; this one has whatever ran before.

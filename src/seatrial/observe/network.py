@@ -25,6 +25,7 @@ GAUGES = frozenset((
     "conntrack_entries", "conntrack_max", "listen_queue_max",
 ))  # fmt: skip
 """What is not cumulative."""
+_LISTENING: frozenset[Role] = frozenset(("system", "origin"))
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MEGABIT = 1_000_000
 
@@ -71,7 +72,8 @@ class NetworkSampler:
             roles=tuple(sorted(roles)),
             values={**values, **own},
             interfaces=_interfaces(net, Path("/sys/class/net") if is_own else None),
-            listeners=listen_queues(self._ports()) if is_own else {},
+            # Where those who listen are elsewhere, the same ports here are others'.
+            listeners=listen_queues(self._ports()) if is_own and roles & _LISTENING else {},
         )
 
 
