@@ -45,6 +45,7 @@ COPIED = {
     "phases": ("trial", None),
     "process_samples": ("trial", None),
     "host_samples": ("trial", None),
+    "network_samples": ("trial", None),
     "system_samples": ("trial", None),
     "frames": ("trial", "id"),
     "frame_histograms": (None, "frame"),

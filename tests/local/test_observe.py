@@ -16,12 +16,15 @@ import pytest
 from tests.support.members import processes_of
 from tests.support.systems import single
 
+from seatrial.machine import proc
 from seatrial.machine import throttling as cgroup
 from seatrial.machine.address import Endpoint
 from seatrial.machine.members import Member
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.proc import ProcessRef
-from seatrial.observe import host, processes
+from seatrial.observe import processes
+from seatrial.observe.host import HostSampler
+from seatrial.observe.network import NetworkSampler
 from seatrial.observe.sampler import Sampler
 from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
 from seatrial.systems.base import Launch
@@ -128,13 +131,60 @@ def test_the_pss_of_a_large_process_is_taken_seldom(burner, monkeypatch: pytest.
 
 
 def test_the_machine_is_measured_as_psutil_measures_it() -> None:
-    values = host.sample(1.0).values
+    values = HostSampler().sample(1.0).values
     assert values["cpu_idle_s"] == pytest.approx(psutil.cpu_times().idle, abs=2.0)
     assert values["cpu_busy_s"] > 0
     assert values["memory_available_bytes"] == pytest.approx(psutil.virtual_memory().available, rel=0.1)
-    expected = {"cpu_steal_s", "cpu_softirq_s", "tcp_in_use", "tcp_time_wait", "tcp_retransmitted_segments"}
+    assert {
+        "cpu_steal_s",
+        "cpu_softirq_s",
+        "softnet_processed",
+        "softnet_squeezes",
+        "oom_kills",
+    } <= values.keys()
+    (network,) = NetworkSampler().sample([member(os.getpid())], 1.0)
+    expected = {"tcp_in_use", "tcp_time_wait", "tcp_retransmitted_segments", "tcp_memory_bytes"}
     expected |= {"tcp_listen_overflows", "tcp_listen_drops", "tcp_timeouts", "tcp_syn_retransmits"}
-    assert expected <= values.keys()
+    assert expected <= network.values.keys()
+    counted = psutil.net_io_counters(pernic=True)["lo"]
+    assert network.interfaces["lo"].sent_bytes == pytest.approx(counted.bytes_sent, rel=0.01)
+    assert network.interfaces["lo"].received_drops == counted.dropin
+
+
+def test_threads_are_asked_for_their_switches_as_psutil_asks_them(burner) -> None:
+    (sample,) = processes.ProcessSampler().sample([member(burner.pid)], 1.0, threads=True)
+    assert isinstance(sample, ProcessSample)
+    switches = psutil.Process(burner.pid).num_ctx_switches()
+    assert (sample.voluntary_switches, sample.involuntary_switches) == (
+        switches.voluntary,
+        switches.involuntary,
+    )
+    assert sample.cpu_wait_s is not None
+    assert sample.cpu_wait_s >= 0
+
+
+def test_the_switches_of_all_threads_are_counted() -> None:
+    # The first thread only waits for the others, of which each sleeps 50 times.
+    script = """
+import threading, time
+def nap():
+    for _ in range(50): time.sleep(0.001)
+    done.release()
+    time.sleep(300)
+done = threading.Semaphore(0)
+for _ in range(5): threading.Thread(target=nap, daemon=True).start()
+for _ in range(5): done.acquire()
+print("done", flush=True)
+time.sleep(300)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "done\n"
+        found = proc.scheduling(process.pid)
+        assert found is not None
+        assert found.voluntary_switches >= 5 * 50
+        process.kill()
+    assert proc.scheduling(process.pid) is None
 
 
 @pytest.mark.parametrize(

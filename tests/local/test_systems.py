@@ -144,6 +144,7 @@ def test_requests_are_counted_exactly(tmp_path: Path, upstream: Endpoint, kind: 
             baseline = await system.counters(exact=True)
             assert baseline.requests == 0
             assert baseline.connections_active == 0
+            runs = await system.configuration()
             await asyncio.to_thread(send, address, 7, 30)
             assert await system.drained(20.0)
             after = await system.counters()
@@ -155,6 +156,13 @@ def test_requests_are_counted_exactly(tmp_path: Path, upstream: Endpoint, kind: 
             assert traits.upstream or any("upstream requests" in text for text in after.missing)
             assert traits.accepted or any("accepted connections" in text for text in after.missing)
             assert system.failure() is None
+            # Traffic changes nothing of what it runs, and whatever is done to its files shows.
+            assert await system.configuration() == runs
+            assert set(runs) == {kind}
+            assert after.members[kind].absent == {}, "the catalogue has the names of the installed version"
+            with next(tmp_path.glob(f"{kind}*.[jcy]*")).open("a") as file:
+                file.write("\n")
+            assert (await system.configuration())[kind]["files"] != runs[kind]["files"]
         finally:
             await system.stop()
         # What it has counted outlives it, however often it is asked to end.

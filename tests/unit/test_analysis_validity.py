@@ -9,6 +9,7 @@ import pytest
 from tests.support.loads import changed
 from tests.support.made_run import Twist, compiled_plan, made_account, made_frames
 
+from seatrial.analysis.kernel import KernelUse, NetworkUse, QueueUse
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Gauge
 from seatrial.analysis.members import MemberUse, OwnGauge
@@ -17,7 +18,9 @@ from seatrial.analysis.validity.evidence import TrialEvidence, WorkerEvidence
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules.table import RULES
 from seatrial.machine.shares import CpuShares
+from seatrial.observe.samples import KernelMessage, LookingCost
 from seatrial.record.events import Reached, TrialCounts, TrialFacts
+from seatrial.systems.running import RunningConfiguration
 
 CASE = compiled_plan(("envoy",))["cases"][0]
 LOAD = summarise(made_account(1, CASE), list(made_frames(1, CASE, Twist())))
@@ -39,6 +42,20 @@ def load(**changes: Any) -> TrialEvidence:
 
 def late(p99_us: int, **changes: Any) -> TrialEvidence:
     return load(lateness_us=replace(LOAD.lateness_us, p99=p99_us), **changes)
+
+
+def kernel(**changes: Any) -> TrialEvidence:
+    """A trial of 6,000 requests, of whose kernel this is known."""
+    return replace(GOOD, kernel=KernelUse(6.0, **changes))
+
+
+def network(**changes: Any) -> TrialEvidence:
+    changes = {"counted": {}, "highest": {}, **changes}
+    return kernel(networks=(NetworkUse(("generator", "origin", "system"), **changes),))
+
+
+def listeners(counted: dict[str, float] | None = None, **queues: QueueUse) -> TrialEvidence:
+    return network(counted=counted or {}, listeners=queues)
 
 
 BAD = {
@@ -73,6 +90,20 @@ BAD = {
     "plan.routes": replace(GOOD, facts=TrialFacts(reached=Reached(9_000, 8_000, 1, 1))),
     "system.uncounted": replace(
         GOOD, facts=TrialFacts(uncounted=("the origin's requests: it did not answer",))
+    ),
+    "environment.oom_kill": kernel(counted={"oom_kills": 1.0}),
+    "environment.listen_queue": listeners(origin=QueueUse(1, 5, 128, 4_096)),
+    "environment.syn_cookies": listeners(
+        system=QueueUse(0, 5, 128, 128), counted={"tcp_syncookies_sent": 1.0}
+    ),
+    "environment.conntrack": network(counted={"conntrack_drops": 1.0}, highest={"conntrack_max": 65_536.0}),
+    "environment.tcp_memory": network(counted={"tcp_memory_pressures": 1.0}),
+    "environment.packets_dropped": kernel(counted={"softnet_drops": 1.0}),
+    "environment.softirq": kernel(softirq_busiest=0.9),
+    "environment.kernel_log": kernel(messages=(KernelMessage(5_001.0, "stuck", "BUG: soft lockup"),)),
+    "generator.looking": replace(GOOD, facts=TrialFacts(looking=LookingCost(10, 0.51, 10.0, 0.0))),
+    "system.reconfigured": replace(
+        GOOD, facts=TrialFacts(configurations=(RunningConfiguration("envoy", {"a": "1"}, {"a": "2"}),))
     ),
     "generator.frames": replace(GOOD, workers=(WorkerEvidence(0, 0.3, missing_frames=1),)),
 }

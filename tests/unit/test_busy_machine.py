@@ -127,10 +127,11 @@ class Samples:
 
 def test_a_trial_is_distinguished_from_its_neighbours_by_its_samples():
     reader = cast(RunReader, Samples())
-    cpu = _cpu_shares(reader, 1, _looks_in(reader, 1, Window(2 * 10**9, 8 * 10**9)))
+    hosts = reader.host_samples(1)
+    cpu = _cpu_shares(reader, 1, _looks_in(hosts, Window(2 * 10**9, 8 * 10**9)))
     assert cpu is not None
     assert [cpu.others, cpu.idle] == pytest.approx([0.5, 0.25])
-    assert _cpu_shares(reader, 1, _looks_in(reader, 1, None)) is None
+    assert _cpu_shares(reader, 1, _looks_in(hosts, None)) is None
 
 
 def looks(at_s: float, *, stolen_s: float) -> list[HostSample]:

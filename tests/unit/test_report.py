@@ -218,6 +218,7 @@ def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
         "_measure",
         "files",
         "_us_",
+        "_fraction",
     )
     words = {
         "case",

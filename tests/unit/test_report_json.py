@@ -134,6 +134,14 @@ ROLE = {
     "fds_max": MAYBE_INT,
     "throttled_s": MAYBE,
     "cpu_covers_s": MAYBE,
+    "scheduling": {
+        "threads_max": int,
+        "cpu_user_cores_mean": MAYBE,
+        "cpu_system_cores_mean": MAYBE,
+        "voluntary_switches_per_s": MAYBE,
+        "involuntary_switches_per_s": MAYBE,
+        "cpu_wait_cores_mean": MAYBE,
+    },
     "memory_measure": str,
 }
 STEP = {
@@ -190,9 +198,20 @@ TRIAL = {
     ),
     "resources": {
         "roles": {str: ROLE},
+        "members": {str: ROLE},
         "system_cpu_cores_per_1000_per_s": MAYBE,
         "system_memory_bytes_per_connection": MAYBE,
     },
+    "kernel": {
+        "covers_s": NUMBER,
+        "counted": {str: NUMBER},
+        "softirq_busiest": MAYBE,
+        "networks": [dict],
+        "messages": [dict],
+    },
+    "kernel_log": (dict, NoneType),
+    "configurations": [dict],
+    "looking": (dict, NoneType),
     "phases": [{"name": str, "start_s": NUMBER, "end_s": MAYBE}],
     "series": {"steps": [STEP], "roles": {str: ROLE_SERIES}},
 }

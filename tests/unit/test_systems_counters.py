@@ -74,6 +74,9 @@ class Restarted:
     async def drained(self, _limit_s: float) -> bool:
         return True
 
+    async def configuration(self) -> dict[str, dict[str, str]]:
+        return {"proxy": {"config": str(self.asked // 10)}}
+
     async def counters(self, *, exact: bool) -> Counters:
         self.asked += 1
         return counters(proxy=reading(1_000 // self.asked, incarnation=f"{self.asked}@1"))

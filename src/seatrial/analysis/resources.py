@@ -6,13 +6,15 @@ on one grid of times by linear interpolation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.analysis.load.window import NANOSECONDS, by_worker
+from seatrial.analysis.load.window import EDGE_S, NANOSECONDS, by_worker
+from seatrial.analysis.scheduling import SchedulingUse, scheduling_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,8 +31,6 @@ CONNECTIONS_ENOUGH, GROWTH_FOR_MEMORY_BYTES = 500, 512 * 1024
 # The kernel counts CPU in ticks of 10 ms. Over this much time one tick is 4 % of a core; over the 5 ms between a
 # regular look and one that an event asked for it would be two whole cores.
 CPU_SPAN_MIN_S = 0.25
-# A look this near to an end of the measure phase is a look at that end.
-EDGE_S = 0.1
 
 Measure = Literal["PSS", "RSS"]
 
@@ -51,6 +51,7 @@ class RoleResources:
     fds_max: int | None
     throttled_s: float | None
     cpu_covers_s: float | None = None
+    scheduling: SchedulingUse | None = None
 
     @property
     def memory_bytes_max(self) -> int:
@@ -65,11 +66,15 @@ class RoleResources:
 
 @dataclass(frozen=True, slots=True)
 class TrialResources:
-    """Every role of a trial, and what the system's use means for sizing; None is "cannot be known"."""
+    """Every role of a trial, and what the system's use means for sizing; None is "cannot be known".
+
+    ``members`` are those of a system that has several.
+    """
 
     roles: tuple[RoleResources, ...]
     system_cpu_cores_per_1000_per_s: float | None = None
     system_memory_bytes_per_connection: float | None = None
+    members: Mapping[str, RoleResources] = field(default_factory=dict)
 
     def role(self, name: str) -> RoleResources | None:
         """Return one role, or None where it had no process."""
@@ -110,7 +115,8 @@ def trial_resources(
     if system is not None and system.cpu_cores_mean is not None and achieved_per_s:
         per_1000 = system.cpu_cores_mean / achieved_per_s * 1_000
     own = next((role for role in roles if role.name == "system"), None)
-    return TrialResources(used, per_1000, _memory_per_connection(own, frames, phases))
+    members = {} if own is None else {member.name: _used(member, window) for member in own.members}
+    return TrialResources(used, per_1000, _memory_per_connection(own, frames, phases), members)
 
 
 def roles_of(samples: Iterable[ProcessSample]) -> tuple[Role, ...]:
@@ -135,6 +141,14 @@ class Role:
         for sample in sorted(self.samples, key=attrgetter("at_s")):
             found.setdefault(sample.key, []).append(sample)
         return tuple(found.values())
+
+    @property
+    def members(self) -> tuple[Role, ...]:
+        """Each of its members by itself, where there are several."""
+        found: dict[str, list[ProcessSample]] = {}
+        for sample in self.samples:
+            found.setdefault(sample.member, []).append(sample)
+        return tuple(Role(name, own) for name, own in sorted(found.items())) if len(found) > 1 else ()
 
     @cached_property
     def at_s(self) -> list[float]:
@@ -192,6 +206,7 @@ def _used(role: Role, window: Window | None) -> RoleResources:
         fds_max=_fds_max(role),
         throttled_s=_throttled_s(role),
         cpu_covers_s=None if cpu is None else round(cpu.end_s - cpu.start_s, 3),
+        scheduling=scheduling_use(role.processes, window),
     )
 
 

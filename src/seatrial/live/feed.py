@@ -7,7 +7,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Self
 
-from seatrial.record.events import Event, FrameRecorded, HostSampled, ProcessSampled, SystemSampled
+from seatrial.record.events import (
+    Event,
+    FrameRecorded,
+    HostSampled,
+    NetworkSampled,
+    ProcessSampled,
+    SystemSampled,
+)
 
 WAITING_LIMIT = 1_000
 """Events that may wait for a view; beyond that frames and samples are left out, the course of a run never."""
@@ -15,7 +22,7 @@ WAITING_LIMIT = 1_000
 CLOSE_LIMIT_S = 10.0
 """How long a view may take for what is left when all is over."""
 
-_DISPENSABLE = (FrameRecorded, ProcessSampled, HostSampled, SystemSampled)
+_DISPENSABLE = (FrameRecorded, ProcessSampled, HostSampled, NetworkSampled, SystemSampled)
 
 
 class Feed:

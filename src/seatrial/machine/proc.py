@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -112,6 +113,37 @@ def group(leader: int, leader_started_ticks: int) -> tuple[int, ...]:
         and its.state != "Z"
         and its.started_ticks >= leader_started_ticks
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduling:
+    """How the threads of a process that live were scheduled, added up; None is "this kernel does not say".
+
+    A switch is voluntary where the thread waited for something, and not where its CPU was given to another. ``wait_s``
+    is how long threads were ready to run and had no CPU.
+    """
+
+    voluntary_switches: int
+    involuntary_switches: int
+    wait_s: float | None
+
+
+def scheduling(pid: int) -> Scheduling | None:
+    """Read it thread by thread: the files of the process itself are of its first thread only. None if it is gone."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return None
+    switches, waits_ns = [0, 0], []
+    for task in tasks:
+        # One that ends meanwhile takes its counts with it.
+        with suppress(OSError):
+            status = (task / "status").read_bytes()
+            for index, name in enumerate((b"\nvoluntary_ctxt_switches:", b"\nnonvoluntary_ctxt_switches:")):
+                at = status.index(name) + len(name)
+                switches[index] += int(status[at:].split(None, 1)[0])
+            waits_ns.append(int((task / "schedstat").read_bytes().split()[1]))
+    return Scheduling(switches[0], switches[1], sum(waits_ns) / 1e9 if waits_ns else None)
 
 
 def program(pid: int) -> str | None:

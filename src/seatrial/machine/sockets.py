@@ -11,10 +11,14 @@ import socket
 import struct
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault
 from seatrial.machine import proc
 from seatrial.machine.address import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
 
 ESTABLISHED = 1
 SYN_RECV = 3
@@ -103,34 +107,39 @@ def _count(port: int, *states: int) -> int:
         return _count_in_proc(port, mask)
 
 
-def _dump(family: int, port: int, states: int) -> int:
+def diagnose(family: int, *, states: int, port: int = 0, extensions: int = 0) -> Iterator[bytes]:
+    """Yield what the kernel says of each TCP socket in one of ``states`` (bits): struct inet_diag_msg and attributes.
+
+    Raises ``OSError`` where this kernel has no sock_diag. ``extensions`` are bits of linux/inet_diag.h.
+    """
     # struct inet_diag_req_v2 of linux/inet_diag.h behind a struct nlmsghdr; in a dump the id filters by port
     # alone.
-    query = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, 0, states) + struct.pack("!H46x", port)
+    query = struct.pack("=BBBxI", family, socket.IPPROTO_TCP, extensions, states)
+    query += struct.pack("!H46x", port)
     head = struct.pack("=IHHII", 16 + len(query), _SOCK_DIAG_BY_FAMILY, _DUMP_REQUEST, 1, 0)
-    found = 0
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as diagnostics:
         diagnostics.settimeout(10.0)
         diagnostics.send(head + query)
-        while True:
-            messages, ended = _messages(diagnostics.recv(_BUFFER_BYTES))
-            found += messages
-            if ended:
-                return found
+        while not (yield from _messages(diagnostics.recv(_BUFFER_BYTES))):
+            pass
 
 
-def _messages(data: bytes) -> tuple[int, bool]:
-    """Count the sockets in one answer, and say whether it is the last."""
-    found = offset = 0
+def _dump(family: int, port: int, states: int) -> int:
+    return sum(1 for _ in diagnose(family, states=states, port=port))
+
+
+def _messages(data: bytes) -> Generator[bytes, None, bool]:
+    """Yield the sockets in one answer; return whether it is the last."""
+    offset = 0
     while offset + 16 <= len(data):
         length, kind = struct.unpack_from("=IH", data, offset)
         if kind == _ERROR:
             raise OSError("this kernel has no sock_diag for TCP")
         if kind == _DONE or length < 16:
-            return found, True
-        found += 1
+            return True
+        yield data[offset + 16 : offset + length]
         offset += (length + 3) & ~3
-    return found, False
+    return False
 
 
 def _count_in_proc(port: int, states: int) -> int:

@@ -5,42 +5,35 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.observe import host, system
+from seatrial.observe import system
+from seatrial.observe.host import HostSampler
+from seatrial.observe.kernel_log import KernelLog
+from seatrial.observe.network import NetworkSampler
 from seatrial.observe.processes import ProcessSampler
+from seatrial.observe.samples import LookingCost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from seatrial.machine.members import Member
+    from seatrial.machine.members import Member, Role
     from seatrial.observe.samples import Sample
     from seatrial.systems.base import System
 
 INTERVAL_S = 1.0
+WHOLE_EVERY = 5
+"""Every so many looks are whole: at losses, networks and threads, too, whose files cost more than all others.
 
-
-@dataclass(frozen=True, slots=True)
-class SamplerCost:
-    """What the looking itself has cost. ``late_s_max`` is how far a look came after its time at worst."""
-
-    looks: int
-    cpu_s: float
-    elapsed_s: float
-    late_s_max: float
-
-    @property
-    def cores(self) -> float:
-        """Return the mean use of a CPU, 1.0 for a whole one."""
-        return self.cpu_s / self.elapsed_s if self.elapsed_s > 0 else 0.0
+Counters lose nothing by it: what they counted over the measure phase is between the whole looks at its ends.
+"""
 
 
 class Sampler:
     """Looks at processes, machine and systems every ``interval_s`` until it is cancelled or stopped.
 
-    ``members`` and ``systems`` are asked at each look, since both change within a trial. Every sample goes
-    to ``emit``, in the event loop's thread.
+    ``members``, ``systems`` and the ``ports`` that each role listens on are asked at each look, since they change
+    within a trial. Every sample goes to ``emit``, in the event loop's thread.
     """
 
     def __init__(
@@ -49,13 +42,17 @@ class Sampler:
         members: Callable[[], Iterable[Member]],
         systems: Callable[[], Mapping[str, System]] = dict,
         *,
+        ports: Callable[[], Mapping[Role, frozenset[int]]] = dict,
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._emit = emit
         self._members = members
         self._systems = systems
         self._interval_s = interval_s
-        self._sampler = ProcessSampler()
+        self._processes = ProcessSampler()
+        self._host = HostSampler()
+        self._network = NetworkSampler(ports)
+        self.kernel_log = KernelLog()
         self._looks = 0
         self._cpu_s = 0.0
         self._late_s_max = 0.0
@@ -79,7 +76,7 @@ class Sampler:
 
         Nothing is measured then, so the memory of a large process is looked at closely, too.
         """
-        self.look_here(closely=True)
+        self.look_here(closely=True, whole=True)
         await self._look_at_systems()
 
     async def _every_interval(self, look: Callable[[], Awaitable[None]]) -> None:
@@ -92,15 +89,20 @@ class Sampler:
             await asyncio.sleep(due_s - now_s)
 
     async def _look_at_once(self) -> None:
-        self.look_here()
+        self.look_here(whole=self._looks % WHOLE_EVERY == 0)
 
-    def look_here(self, *, closely: bool = False) -> None:
-        """Look at processes and machine at this very moment: to be called where a phase begins or ends."""
+    def look_here(self, *, closely: bool = False, whole: bool = False) -> None:
+        """Look at processes and machine at this very moment: to be called, whole, where a phase begins or ends."""
         cpu_s = time.thread_time()
         at_s = time.monotonic()
-        for sample in self._sampler.sample(self._members(), at_s, closely=closely):
+        members = tuple(self._members())
+        for sample in self._processes.sample(members, at_s, closely=closely, threads=whole):
             self._emit(sample)
-        self._emit(host.sample(at_s))
+        self._emit(self._host.sample(at_s, whole=whole))
+        for message in self.kernel_log.read(at_s):
+            self._emit(message)
+        for network in self._network.sample(members, at_s) if whole else ():
+            self._emit(network)
         self._cpu_s += time.thread_time() - cpu_s
         self._looks += 1
 
@@ -109,7 +111,11 @@ class Sampler:
             for seen in await system.sample(label, its):
                 self._emit(seen)
 
-    def cost(self) -> SamplerCost:
-        """Return what looking has cost so far: CPU of the processes' and the machine's part."""
+    def close(self) -> None:
+        """Let go of the kernel's messages."""
+        self.kernel_log.close()
+
+    def cost(self) -> LookingCost:
+        """Return what looking has cost so far: CPU of all but the questions to systems, which wait for answers."""
         elapsed_s = time.monotonic() - self._started_s
-        return SamplerCost(self._looks, self._cpu_s, elapsed_s, self._late_s_max)
+        return LookingCost(self._looks, self._cpu_s, elapsed_s, self._late_s_max)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from seatrial.machine.members import Role
     from seatrial.machine.proc import ProcessRef
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSample:
-    """One look at one process. CPU and throttling are cumulative; None is "this kernel does not say".
+    """One look at one process. All but the sizes are cumulative; None is "this kernel does not say", or not asked.
 
-    ``name`` is of the process, which its ``member`` may have several of; ``incarnation`` tells them apart.
+    ``name`` is of the process, which its ``member`` may have several of; ``incarnation`` tells them apart. Switches and
+    ``cpu_wait_s``, how long its threads were ready and had no CPU, are sums over the threads that live.
     """
 
     at_s: float
@@ -31,6 +31,9 @@ class ProcessSample:
     fds: int | None
     threads: int
     throttled_s: float | None
+    voluntary_switches: int | None = None
+    involuntary_switches: int | None = None
+    cpu_wait_s: float | None = None
 
     @property
     def key(self) -> tuple[Role, str, str]:
@@ -56,6 +59,91 @@ class HostSample:
     values: Mapping[str, float]
 
 
+class Interface(NamedTuple):
+    """What an interface has counted since it is there; ``speed_bits_per_s`` is 0 where it has none."""
+
+    received_bytes: int
+    received_packets: int
+    received_errors: int
+    received_drops: int
+    sent_bytes: int
+    sent_packets: int
+    sent_errors: int
+    sent_drops: int
+    speed_bits_per_s: int = 0
+
+
+class ListenQueue(NamedTuple):
+    """The listeners of a role together: ``drops`` are connections that found the queue full, or could not be kept.
+
+    ``waiting`` is how many wait to be accepted, ``limit`` the shortest queue of any of them.
+    """
+
+    drops: int
+    waiting: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSample:
+    """One look at a network namespace: counters by name, and its interfaces.
+
+    ``network`` is the kernel's number of the namespace, ``roles`` are those whose processes are in it. ``listeners``
+    are known of the namespace that Seatrial itself is in.
+    """
+
+    at_s: float
+    network: str
+    roles: tuple[Role, ...]
+    values: Mapping[str, float]
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
+    listeners: Mapping[Role, ListenQueue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelMessage:
+    """A message of the kernel that matters to a measurement; ``kind`` is one of ``kernel_log.KINDS``."""
+
+    at_s: float
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelReport:
+    """The messages of the kernel during a trial that matter; ``more`` is how many are not among them.
+
+    ``unreadable`` is why they could not be read, ``lost`` how often some were overwritten before they were.
+    """
+
+    messages: tuple[KernelMessage, ...] = ()
+    more: int = 0
+    unreadable: str | None = None
+    lost: int = 0
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Undo what became of it in the record."""
+        return cls(
+            **{**document, "messages": tuple(KernelMessage(**message) for message in document["messages"])}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LookingCost:
+    """What looking has cost: CPU of the samplers over the trial, and how far a look came after its time at worst."""
+
+    looks: int
+    cpu_s: float
+    elapsed_s: float
+    late_s_max: float
+
+    @property
+    def cores(self) -> float:
+        """Return the mean use of a CPU, 1.0 for a whole one."""
+        return self.cpu_s / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class SystemSample:
     """One look at the own counters of one member of a system, by its own names."""
@@ -67,4 +155,4 @@ class SystemSample:
     values: Mapping[str, float]
 
 
-Sample = ProcessSample | ProcessGone | HostSample | SystemSample
+Sample = ProcessSample | ProcessGone | HostSample | NetworkSample | KernelMessage | SystemSample

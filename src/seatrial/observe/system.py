@@ -37,4 +37,7 @@ def values_of(reading: Reading) -> dict[str, float]:
         "upstream_connections": reading.upstream_connections,
         COUNTED_BY_KERNEL: 1 if reading.is_counted_by_kernel else None,
     }
-    return {**reading.values, **{name: float(value) for name, value in common.items() if value is not None}}
+    # The active ones are the kernel's where it does not say them itself.
+    unsaid = reading.absent.keys() - {"connections_active"}
+    known = {name: float(value) for name, value in common.items() if value is not None and name not in unsaid}
+    return {**reading.values, **known}

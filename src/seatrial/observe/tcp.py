@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 _NAMES = {
+    ("Ip", "InDiscards"): "ip_received_discards",
+    ("Ip", "OutDiscards"): "ip_sent_discards",
     ("Tcp", "CurrEstab"): "tcp_established",
     ("Tcp", "ActiveOpens"): "tcp_active_opens",
     ("Tcp", "PassiveOpens"): "tcp_passive_opens",
+    ("Tcp", "AttemptFails"): "tcp_failed_attempts",
     ("Tcp", "RetransSegs"): "tcp_retransmitted_segments",
+    ("Tcp", "InSegs"): "tcp_received_segments",
     ("Tcp", "OutSegs"): "tcp_sent_segments",
     ("Tcp", "OutRsts"): "tcp_sent_resets",
     ("Tcp", "EstabResets"): "tcp_connection_resets",
     ("TcpExt", "ListenOverflows"): "tcp_listen_overflows",
     ("TcpExt", "ListenDrops"): "tcp_listen_drops",
     ("TcpExt", "SyncookiesSent"): "tcp_syncookies_sent",
+    ("TcpExt", "TCPReqQFullDrop"): "tcp_syn_queue_drops",
     ("TcpExt", "TCPTimeouts"): "tcp_timeouts",
     ("TcpExt", "TCPSynRetrans"): "tcp_syn_retransmits",
+    ("TcpExt", "TCPBacklogDrop"): "tcp_backlog_drops",
+    ("TcpExt", "TCPRcvQDrop"): "tcp_receive_queue_drops",
+    ("TcpExt", "PruneCalled"): "tcp_receive_buffer_prunes",
+    ("TcpExt", "TCPMemoryPressures"): "tcp_memory_pressures",
+    ("TcpExt", "TCPMemoryPressuresChrono"): "tcp_memory_pressure_ms",
+    ("TcpExt", "TCPAbortOnMemory"): "tcp_aborts_for_memory",
+    ("TcpExt", "TCPTimeWaitOverflow"): "tcp_time_wait_overflows",
 }
 
 
 def counters(name: str) -> dict[str, float]:
-    """Read /proc/net/NAME, ``snmp`` or ``netstat``: lines in pairs, names and values. Empty where there is none."""
+    """Read /proc/net/NAME, ``snmp`` or ``netstat``. Empty where there is none."""
+    return values_in(_lines(f"/proc/net/{name}"))
+
+
+def values_in(lines: Sequence[str]) -> dict[str, float]:
+    """Return what such a file says: its lines are in pairs, names and values."""
     values: dict[str, float] = {}
-    lines = _lines(f"/proc/net/{name}")
     for titles, numbers in zip(lines[::2], lines[1::2], strict=False):
         group, *names = titles.split()
         for title, number in zip(names, numbers.split()[1:], strict=False):

@@ -8,13 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from seatrial.observe.samples import KernelReport, LookingCost
+from seatrial.systems.running import RunningConfiguration
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.generator.account import Asked, Driven, WorkersCost
     from seatrial.generator.frames import Frame
     from seatrial.generator.messages import Hello
-    from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
+    from seatrial.observe.samples import (
+        HostSample,
+        NetworkSample,
+        ProcessSample,
+        SystemSample,
+    )
 
 Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
 RunEnd = Literal["finished", "interrupted", "failed", "stopped"]
@@ -104,6 +112,14 @@ class HostSampled:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSampled:
+    """One look at a network namespace."""
+
+    trial: int
+    sample: NetworkSample
+
+
+@dataclass(frozen=True, slots=True)
 class SystemSampled:
     """One look at the system's own counters."""
 
@@ -159,8 +175,9 @@ class TrialFacts:
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
     during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side's
     counts cannot be known, and why; ``remarks`` are for the reader. ``beside`` names the other measurements that
-    went on on this machine. ``reached`` is None where the origin could not be asked. ``origin_connections`` is how many were
-    opened to the origin since before the load.
+    went on on this machine. ``reached`` is None where the origin could not be asked. ``origin_connections`` is how
+    many were opened to the origin since before the load. ``configurations`` are what each member ran before and after
+    the load; ``kernel`` is what the kernel reported meanwhile, ``looking`` what the samplers cost.
     """
 
     drained_before_start: bool | None = None
@@ -172,6 +189,9 @@ class TrialFacts:
     beside: tuple[str, ...] = ()
     reached: Reached | None = None
     origin_connections: int | None = None
+    configurations: tuple[RunningConfiguration, ...] = ()
+    kernel: KernelReport | None = None
+    looking: LookingCost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +240,7 @@ Event = (
     | FrameRecorded
     | ProcessSampled
     | HostSampled
+    | NetworkSampled
     | SystemSampled
     | DisturbanceStarted
     | DisturbanceEnded

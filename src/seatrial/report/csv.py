@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
 
 ROLES = ("generator", "system", "origin")
+_SCHEDULING = (
+    "cpu_user_cores_mean", "cpu_system_cores_mean", "cpu_wait_cores_mean", "voluntary_switches_per_s",
+    "involuntary_switches_per_s",
+)  # fmt: skip
 _PERCENTILES = ("min", "mean", "p50", "p75", "p90", "p99", "p999", "p9999", "max")
 
 
@@ -93,6 +97,30 @@ def _resources(trial: TrialSummary) -> dict[str, Any]:
         row[f"{name}_memory_bytes_max"] = None if role is None else role.memory_bytes_max
         row[f"{name}_memory_measure"] = None if role is None else role.memory_measure
         row[f"{name}_open_files_max"] = None if role is None else role.fds_max
+    system = trial.resources.role("system")
+    scheduling = None if system is None else system.scheduling
+    for measure in _SCHEDULING:
+        row[f"system_{measure}"] = None if scheduling is None else getattr(scheduling, measure)
     row["system_cpu_cores_per_1000_requests_per_s"] = trial.resources.system_cpu_cores_per_1000_per_s
     row["system_memory_bytes_per_connection"] = trial.resources.system_memory_bytes_per_connection
-    return row
+    return {**row, **_kernel(trial)}
+
+
+def _kernel(trial: TrialSummary) -> dict[str, Any]:
+    kernel, looking = trial.kernel, trial.facts.looking
+
+    def of_networks(name: str) -> float | None:
+        counts = [
+            network.counted[name]
+            for network in (kernel.networks if kernel else ())
+            if name in network.counted
+        ]
+        return sum(counts) if counts else None
+
+    return {
+        "kernel_softirq_busiest_fraction": None if kernel is None else kernel.softirq_busiest,
+        "kernel_softnet_drops_count": None if kernel is None else kernel.counted.get("softnet_drops"),
+        "kernel_listen_drops_count": of_networks("tcp_listen_drops"),
+        "kernel_retransmitted_segments_count": of_networks("tcp_retransmitted_segments"),
+        "looking_cpu_cores": None if looking is None else round(looking.cores, 6),
+    }

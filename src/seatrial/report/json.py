@@ -124,13 +124,25 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "disturbances": disturbance_documents(trial.disturbed),
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},
+            "members": {name: _role(member) for name, member in trial.resources.members.items()},
             "system_cpu_cores_per_1000_per_s": trial.resources.system_cpu_cores_per_1000_per_s,
             "system_memory_bytes_per_connection": trial.resources.system_memory_bytes_per_connection,
         },
+        **_seen(trial),
         "phases": [
             {"name": phase.name, "start_s": phase.start_s, "end_s": phase.end_s} for phase in trial.phases
         ],
         "series": _series(trial),
+    }
+
+
+def _seen(trial: TrialSummary) -> dict[str, Any]:
+    facts, looking = trial.facts, trial.facts.looking
+    return {
+        "kernel": None if trial.kernel is None else asdict(trial.kernel),
+        "kernel_log": None if facts.kernel is None else asdict(facts.kernel),
+        "configurations": [asdict(running) for running in facts.configurations],
+        "looking": None if looking is None else {**asdict(looking), "cores": round(looking.cores, 6)},
     }
 
 

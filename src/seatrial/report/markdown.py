@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.report import balance, disturbances
+from seatrial.report import balance, disturbances, kernel
 from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import (
     DOUBTS,
@@ -63,6 +63,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield "\n## What the systems used\n"
     headings = [column.heading for column in RESOURCE_COLUMNS]
     yield from _table(headings, _cells(RESOURCE_COLUMNS, resource_rows(summary)))
+    yield from _kernel(summary)
     yield "\n## Do the counts agree?\n"
     yield from _table(COUNT_HEADINGS, count_rows(summary))
     yield "\n## Environment\n"
@@ -119,6 +120,13 @@ def _balance(summary: RunSummary) -> Iterator[str]:
     lines = balance.balance_lines(summary)
     if lines:
         yield f"\n{balance.HEADING}\n"
+        yield from (f"- {_plain(line)}" for line in lines)
+
+
+def _kernel(summary: RunSummary) -> Iterator[str]:
+    lines = kernel.kernel_lines(summary)
+    if lines:
+        yield f"\n{kernel.HEADING}\n"
         yield from (f"- {_plain(line)}" for line in lines)
 
 

@@ -151,7 +151,8 @@ def _launch(plan: TrialPlan, desk: Desk, place: Place, label: str, topology: Top
 
 async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending) -> TrialEnded:
     trial_stop = asyncio.Event()
-    watch = Watch(plan.order, plan.case.system.label, testbed.system, testbed.origin, desk.record, trial_stop)
+    label, ports = plan.case.system.label, testbed.ports
+    watch = Watch(plan.order, label, testbed.system, testbed.origin, desk.record, trial_stop, ports)
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()
@@ -170,6 +171,8 @@ async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending
         processes_lost=tuple(watch.lost),
         remarks=() if others is None else (others,),
         beside=desk.others.seen,
+        kernel=watch.kernel_report(),
+        looking=watch.cost(),
     )
     is_whole = not ended_early or watch.failure is not None
     return TrialEnded(

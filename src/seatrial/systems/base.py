@@ -13,6 +13,7 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from seatrial.machine.address import Address
@@ -66,6 +67,12 @@ class System(Protocol):
 
         ``exact`` waits, at most a few seconds, until everything that has already happened is counted; without
         it a system that counts through a buffer may lag by a second.
+        """
+
+    async def configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Return what each member says that it runs: digests by name, which are others once anything of it is.
+
+        Raises ``SystemFault`` where one does not answer. Its pages may be long: not to be asked while it is measured.
         """
 
     async def drained(self, limit_s: float) -> bool:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from seatrial.errors import SystemFault
 from seatrial.machine.processes.programs import Program
+from seatrial.systems.catalogue import CADDY
 from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
 from seatrial.systems.local import http as status_page
+from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.exposition import matching, parse_exposition
 from seatrial.systems.options import GoProxyOptions
@@ -51,6 +53,7 @@ class CaddyDialect(Dialect):
     program = PROGRAM
     # Each configuration that is loaded has metrics of its own.
     keeps_counts = False
+    metrics = CADDY
     missing = (
         "accepted connections: Caddy does not count them",
         "upstream requests: Caddy does not count them",
@@ -90,6 +93,11 @@ class CaddyDialect(Dialect):
     async def read(self, status: Address) -> Mapping[str, float]:
         """Read its Prometheus page."""
         return parse_exposition((await status_page.get(status, "/metrics"))[1], "caddy_")
+
+    async def configuration(self, status: Address) -> Mapping[str, str]:
+        """Read what it runs."""
+        _, page = await status_page.get(status, "/config/")
+        return {"config": digest(json.loads(page))}
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what its handlers count, one for each request: it is passed on, or answered with 404."""

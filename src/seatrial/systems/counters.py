@@ -6,11 +6,13 @@ of a fleet's sum nobody could tell whether one of it had begun anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from seatrial.systems.catalogue import Says
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Reading:
 
     Of the ingress side only: its admin or status port is not counted. ``values`` holds everything that was read, by
     the member's own names. Where a member does not count its connections, the kernel does (``is_counted_by_kernel``).
+    What is ``absent`` it would say under the name that is given: some are there once there was something to count, and
+    read as 0 until then.
     """
 
     incarnation: str
@@ -29,6 +33,7 @@ class Reading:
     values: Mapping[str, float]
     upstream_connections: int | None = None
     is_counted_by_kernel: bool = False
+    absent: Mapping[Says, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,16 @@ class Counters:
     members: Mapping[str, Reading]
     missing: tuple[str, ...] = ()
     interrupted: tuple[str, ...] = ()
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """What no name was found for that was looked for, in words."""
+        found = {
+            f"{says.replace('_', ' ')}: {name} is not among what the system counts": None
+            for reading in self.members.values()
+            for says, name in reading.absent.items()
+        }
+        return tuple(found)
 
     @property
     def connections_active(self) -> int | None:
@@ -108,8 +123,8 @@ def counted_between(before: Counters, after: Counters) -> Counted:
     if uncounted:
         return Counted(uncounted=uncounted)
     return Counted(
-        _difference(before, after, lambda reading: reading.requests),
-        _difference(before, after, lambda reading: reading.upstream_requests),
+        _difference(before, after, "requests"),
+        _difference(before, after, "upstream_requests"),
     )
 
 
@@ -122,10 +137,13 @@ def _uncounted(before: Counters, after: Counters) -> Iterator[str]:
             yield f"{name} was restarted, and what it had counted before that is not known"
 
 
-def _difference(before: Counters, after: Counters, count: Callable[[Reading], int | None]) -> int | None:
+def _difference(
+    before: Counters, after: Counters, says: Literal["requests", "upstream_requests"]
+) -> int | None:
     def of_one(name: str, reading: Reading) -> int | None:
-        later = count(reading)
-        earlier = count(before.members[name]) if name in before.members else 0
+        # A name that is still not there after the load has not counted 0; one that has come since has counted from 0.
+        later: int | None = None if says in reading.absent else getattr(reading, says)
+        earlier: int | None = getattr(before.members[name], says) if name in before.members else 0
         return None if later is None or earlier is None else later - earlier
 
     return _sum(of_one(name, reading) for name, reading in after.members.items())

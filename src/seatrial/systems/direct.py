@@ -12,7 +12,7 @@ from seatrial.systems.local.ready import within
 from seatrial.systems.options import SystemOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from seatrial.machine.address import Endpoint
     from seatrial.machine.members import Member
@@ -55,6 +55,10 @@ class DirectSystem:
             proc.boot_id(), active, None, None, None, {"active": active}, is_counted_by_kernel=True
         )
         return Counters(time.monotonic(), {self._label: reading}, _MISSING)
+
+    async def configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Return nothing: there is no proxy."""
+        return {}
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection to the origin is open."""

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from seatrial.machine.processes.programs import Program
+from seatrial.systems.catalogue import TRAEFIK
 from seatrial.systems.local import http as status_page
+from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.exposition import added_up, matching, parse_exposition
 from seatrial.systems.options import GoProxyOptions
@@ -42,6 +44,7 @@ class TraefikDialect(Dialect):
     """Counts requests exactly, each when it has been answered, and connections not at all: the kernel does."""
 
     program = PROGRAM
+    metrics = TRAEFIK
     missing = ("accepted connections: Traefik does not count them",)
 
     def __init__(self, options: TraefikOptions) -> None:
@@ -78,6 +81,11 @@ class TraefikDialect(Dialect):
         """Read its Prometheus page."""
         values = parse_exposition((await status_page.get(status, "/metrics"))[1], "traefik_")
         return added_up(values, "service")
+
+    async def configuration(self, status: Address) -> Mapping[str, str]:
+        """Read its routers and services."""
+        _, page = await status_page.get(status, "/api/rawdata")
+        return {"rawdata": digest(json.loads(page), {"serverStatus"})}
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the entry point and the service count."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 NANOSECONDS = 1_000_000_000
 # A frame that ends at a boundary may end a little after it: the worker was busy sending.
 EDGE_NS = 20_000_000
+# A look this near to an end of the measure phase is a look at that end.
+EDGE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ LASTING = {
     "environment.record",
     "environment.held_connections",
     "environment.active_connections",
+    "environment.listen_queue",
+    "environment.syn_cookies",
+    "environment.conntrack",
 }
 # Set aside more often than the others' by a chance of less than this, a system is named: it may be the cause.
 CHANCE_LIMIT = 0.05

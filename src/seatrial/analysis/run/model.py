@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.kernel import KernelUse
 from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
@@ -85,6 +86,7 @@ class TrialSummary:
     failure: str | None = None
     members: tuple[MemberUse, ...] = ()
     disturbed: DisturbedLoad | None = None
+    kernel: KernelUse | None = None
     facts: TrialFacts = field(default_factory=TrialFacts)
     own_gauge: OwnGauge | None = None
     upstream_gauge: OwnGauge | None = None

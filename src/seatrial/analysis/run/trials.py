@@ -48,6 +48,7 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         counts=evidence.counts,
         members=evidence.members,
         disturbed=evidence.disturbed,
+        kernel=evidence.kernel,
         own_gauge=evidence.own_gauge,
         upstream_gauge=evidence.upstream_gauge,
         counted_by_kernel=evidence.is_counted_by_kernel,

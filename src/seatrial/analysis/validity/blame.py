@@ -23,20 +23,26 @@ _GAPS = ("generator.frames", "generator.rate", "generator.no_data")
 
 # The surest causes first: a reason that could follow from several is put under the first of them.
 CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
+    # Not that a system died: one that takes all memory is to blame itself, and is not to be tried again until it lives.
+    "environment.oom_kill": ("generator.lost",),
     # What is gone was counted by nobody, and its connections with it. Its last requests have no answers.
     "generator.lost": (
         *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.errors", "system.no_answers", "system.unstable",
     ),
     "system.died": (
         *_GAPS, *_MISSING, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
-        "system.unstable",
+        "system.unstable", "system.reconfigured",
     ),
     "system.failed": (*_GAPS, *_MISSING, "system.counts"),
     "generator.failed": (*_GAPS, *_MISSING, "system.counts"),
     "environment.failed": (*_GAPS, *_MISSING, "system.counts"),
     "environment.cut_off": (*_GAPS, *_MISSING, "system.counts", "system.unstable"),
-    "system.restarted": (*_MISSING, "system.counts", "system.uncounted", "system.errors"),
+    "system.restarted": (*_MISSING, "system.counts", "system.uncounted", "system.errors", "system.reconfigured"),
     "environment.exhausted": (*_MISSING, "system.errors", "system.no_answers", "system.unstable"),
+    "environment.listen_queue": (*_MISSING, "system.errors", "environment.syn_cookies"),
+    "environment.conntrack": (*_MISSING, "system.errors", "environment.packets_dropped"),
+    "environment.tcp_memory": (*_MISSING, "system.errors"),
+    "environment.softirq": (*_DELAYS, *_GAPS, "environment.packets_dropped"),
     "environment.throttled": (*_DELAYS, *_GAPS, "generator.cpu"),
     "environment.steal": (*_DELAYS, *_GAPS),
     "environment.busy": (*_DELAYS, *_GAPS),

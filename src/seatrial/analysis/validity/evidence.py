@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.kernel import KernelUse, kernel_use
 from seatrial.analysis.load.disturbed import DisturbedLoad, disturbed
 from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.summarise import summarise
@@ -48,7 +49,7 @@ class TrialEvidence:
     Of the whole trial: ``unfinished`` is requests that were sent and never completed, ``answers_other`` are the answers
     of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters, ``upstream_gauge`` of
     those towards its origin; its members should have like parts of the requests where those ``are_spread`` over the
-    connections.
+    connections. ``kernel`` is what the kernel counted over the window.
 
     What a system is like once it was ``disturbed`` on purpose is a result: ``held``, ``active``, the gauges and
     ``members`` are of the time before. ``asked_beside`` requests were made to see that a disturbance was done, which
@@ -65,6 +66,7 @@ class TrialEvidence:
     answers_other: int = 0
     facts: TrialFacts = field(default_factory=TrialFacts)
     workers: tuple[WorkerEvidence, ...] = ()
+    kernel: KernelUse | None = None
     own_gauge: OwnGauge | None = None
     upstream_gauge: OwnGauge | None = None
     is_counted_by_kernel: bool = False
@@ -94,7 +96,8 @@ def evidence_of(
     """Gather the evidence of one trial of a record; ``window`` is its measure window by its phases."""
     account = reader.account(trial.trial)
     load = _load(account, frames, window, merge)
-    looks = _looks_in(reader, trial.trial, window)
+    hosts = reader.host_samples(trial.trial)
+    looks = _looks_in(hosts, window)
     system_samples = reader.system_samples(trial.trial)
     disturbances = reader.disturbances(trial.trial)
     parts = None
@@ -112,6 +115,7 @@ def evidence_of(
         answers_other=answered_other(frames),
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
+        kernel=kernel_use(hosts, reader.network_samples(trial.trial), trial.facts.kernel, window),
         own_gauge=own_gauge(system_samples, calm),
         upstream_gauge=own_gauge(system_samples, calm, "upstream_connections"),
         is_counted_by_kernel=any(COUNTED_BY_KERNEL in sample.values for sample in system_samples),
@@ -217,11 +221,9 @@ def worker_evidence(worker: int, frames: Sequence[Frame], window: Window | None)
     )
 
 
-def _looks_in(reader: RunReader, trial: int, window: Window | None) -> list[HostSample]:
+def _looks_in(hosts: Sequence[HostSample], window: Window | None) -> list[HostSample]:
     """Return the looks at the machine within the window."""
-    if window is None:
-        return []
-    return [sample for sample in reader.host_samples(trial) if window.holds(sample.at_s)]
+    return [] if window is None else [sample for sample in hosts if window.holds(sample.at_s)]
 
 
 def _are_apart(seen: Sequence[HostSample]) -> bool:

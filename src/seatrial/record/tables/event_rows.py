@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.record import events
 from seatrial.record.tables.frame_rows import sample_json, split_frame
+from seatrial.record.tables.network_rows import network_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -126,18 +127,27 @@ def _(event: events.LoadEnded, _: str) -> Row:
 def _(event: events.ProcessSampled, _: str) -> Row:
     statement = (
         "INSERT INTO process_samples (trial, at_s, role, member, incarnation, name, cpu_user_s, cpu_system_s,"
-        " rss_bytes, pss_bytes, fds, threads, throttled_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " rss_bytes, pss_bytes, fds, threads, throttled_s, voluntary_switches, involuntary_switches, cpu_wait_s)"
+        f" VALUES ({', '.join('?' * 16)})"
     )
     sample = event.sample
     values = (sample.at_s, *sample.key, sample.name, sample.cpu_user_s, sample.cpu_system_s)
     sizes = (sample.rss_bytes, sample.pss_bytes, sample.fds, sample.threads, sample.throttled_s)
-    return statement, (event.trial, *values, *sizes)
+    scheduling = (sample.voluntary_switches, sample.involuntary_switches, sample.cpu_wait_s)
+    return statement, (event.trial, *values, *sizes, *scheduling)
 
 
 @_row.register
 def _(event: events.HostSampled, _: str) -> Row:
     statement = "INSERT INTO host_samples (trial, at_s, sample) VALUES (?, ?, ?)"
     return statement, (event.trial, event.sample.at_s, sample_json(event.sample.values))
+
+
+@_row.register
+def _(event: events.NetworkSampled, _: str) -> Row:
+    statement = "INSERT INTO network_samples (trial, at_s, network, sample) VALUES (?, ?, ?, ?)"
+    sample = event.sample
+    return statement, (event.trial, sample.at_s, sample.network, network_json(sample))
 
 
 @_row.register

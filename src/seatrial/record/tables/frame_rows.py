@@ -48,5 +48,6 @@ def log_histograms(frame: Frame) -> Iterator[tuple[str, str, str]]:
 
 
 def sample_json(values: Mapping[str, float]) -> str:
-    """Return a sample's counters as compact JSON."""
-    return json.dumps(dict(values), separators=(",", ":"))
+    """Return a sample's counters as compact JSON: whole numbers without a fraction, others to the microsecond."""
+    short = {name: int(value) if value == int(value) else round(value, 6) for name, value in values.items()}
+    return json.dumps(short, separators=(",", ":"))

@@ -55,13 +55,18 @@ CREATE TABLE process_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, role TEXT NOT NULL,
     member TEXT NOT NULL, incarnation TEXT NOT NULL, name TEXT NOT NULL, cpu_user_s REAL NOT NULL,
     cpu_system_s REAL NOT NULL, rss_bytes INTEGER NOT NULL, pss_bytes INTEGER, fds INTEGER,
-    threads INTEGER NOT NULL, throttled_s REAL
+    threads INTEGER NOT NULL, throttled_s REAL, voluntary_switches INTEGER, involuntary_switches INTEGER,
+    cpu_wait_s REAL
 );
 CREATE INDEX process_samples_of_trial ON process_samples (trial);
 CREATE TABLE host_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, sample TEXT NOT NULL
 );
 CREATE INDEX host_samples_of_trial ON host_samples (trial);
+CREATE TABLE network_samples (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, network TEXT NOT NULL, sample TEXT NOT NULL
+);
+CREATE INDEX network_samples_of_trial ON network_samples (trial);
 CREATE TABLE system_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, system TEXT NOT NULL,
     member TEXT NOT NULL, incarnation TEXT NOT NULL, sample TEXT NOT NULL

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seatrial.observe.samples import KernelReport, LookingCost
 from seatrial.record.events import Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
+from seatrial.systems.running import RunningConfiguration
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +31,11 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         remarks=tuple(document.get("remarks", ())),
         beside=tuple(document.get("beside", ())),
         origin_connections=document.get("origin_connections"),
+        configurations=tuple(
+            RunningConfiguration(**running) for running in document.get("configurations", ())
+        ),
+        kernel=None if (kernel := document.get("kernel")) is None else KernelReport.from_json(kernel),
+        looking=None if (looking := document.get("looking")) is None else LookingCost(**looking),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )
 

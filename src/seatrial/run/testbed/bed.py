@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
+from seatrial.machine.members import Role
 from seatrial.plan.cases import Case
 from seatrial.plan.model.during import DisturbancePlan, topologies
 from seatrial.record.events import TrialCounts, TrialFacts
@@ -18,6 +20,7 @@ from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
 from seatrial.systems.certificate import Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
+from seatrial.systems.running import RunningConfiguration
 from seatrial.topology.expand import NOWHERE, Topology, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -55,6 +58,7 @@ class Testbed:
     _run: int = 1
     _current: TopologyPlan = field(default_factory=TopologyPlan)
     _certificates: list[Certificate] = field(default_factory=list)
+    _configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, case: Case, origin_seed: int) -> Self:
@@ -75,6 +79,14 @@ class Testbed:
         """Whether both are ready, and what they had counted is known."""
         return self._before is not None
 
+    @property
+    def ports(self) -> dict[Role, frozenset[int]]:
+        """Which ports each role listens on; without a proxy the origin is the system."""
+        ports: dict[Role, frozenset[int]] = {"system": frozenset(at.port for at in self.endpoints)}
+        if self.proxied:
+            ports["origin"] = frozenset(at.port for at in self.topology.endpoints)
+        return ports
+
     async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
         """Start origin and system, wait until both are ready, and read what they have counted until then."""
         launch = self._certified(launching("origin", NOWHERE), is_front=not self.proxied)
@@ -94,6 +106,7 @@ class Testbed:
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
+        self._configured = await self.system.configuration()
 
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
         if self.certified_for is None or not is_front:
@@ -152,14 +165,31 @@ class Testbed:
         )
         facts = TrialFacts(
             drained_before_start=self.drained,
-            missing=(*counters_before.missing, *counted.missing, *self._not_proven()),
+            missing=(
+                *counters_before.missing,
+                *counted.missing,
+                *(counters.absent if counters is not None and generator_completed else ()),
+                *self._not_proven(),
+            ),
             uncounted=tuple(uncounted),
             reached=None
             if origin is None
             else reached(self.topology, self._upstreams, origin_before, origin),
             origin_connections=None if origin is None else _opened(origin_before, origin),
+            configurations=await self._configurations(),
         )
         return counts, facts
+
+    async def _configurations(self) -> tuple[RunningConfiguration, ...]:
+        """Return what each member ran before the load, and what it runs now."""
+        now: Mapping[str, Mapping[str, str]] = {}
+        # One that is gone does not say; that it is gone is known.
+        with suppress(SeatrialError):
+            now = await self.system.configuration()
+        return tuple(
+            RunningConfiguration(member, self._configured.get(member), now.get(member))
+            for member in dict.fromkeys((*self._configured, *now))
+        )
 
     def _not_proven(self) -> tuple[str, ...]:
         if not self.proxied or not self.is_asked or self.delay_s <= DELAY_MAX_S:

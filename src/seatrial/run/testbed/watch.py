@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from seatrial.machine.members import Member
+from seatrial.machine.members import Member, Role
 from seatrial.observe.sampler import Sampler
-from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
-from seatrial.record.events import Event, HostSampled, ProcessSampled, SystemSampled
+from seatrial.observe.samples import (
+    HostSample,
+    KernelMessage,
+    KernelReport,
+    LookingCost,
+    NetworkSample,
+    ProcessGone,
+    ProcessSample,
+    Sample,
+    SystemSample,
+)
+from seatrial.record.events import Event, HostSampled, NetworkSampled, ProcessSampled, SystemSampled
 from seatrial.systems.base import Origin, System
 
+MESSAGES_LIMIT = 50
+"""Of a kernel that reports more in a trial the first ones say what happened."""
 LIVENESS_EVERY_S = 0.1
 """A proxy that dies is noticed within this; a restart by a supervisor takes longer."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """Watches one trial. ``stop`` is set when the system or the origin has gone away."""
+    """Watches one trial. ``stop`` is set when the system or the origin has gone away.
+
+    ``ports`` are those that each role listens on.
+    """
 
     trial: int
     label: str
@@ -27,16 +42,20 @@ class Watch:
     origin: Origin
     record: Callable[[Event], None]
     stop: asyncio.Event
+    ports: Mapping[Role, frozenset[int]] = field(default_factory=dict)
     failure: str | None = None
     lost: list[str] = field(default_factory=list)
     _generators: tuple[Member, ...] = ()
+    _messages: list[KernelMessage] = field(default_factory=list)
     _sampler: Sampler = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _ending: bool = False
 
     def __post_init__(self) -> None:
         """Make the sampler; it looks at nothing yet."""
-        self._sampler = Sampler(self._take, self._members, lambda: {self.label: self.system})
+        self._sampler = Sampler(
+            self._take, self._members, lambda: {self.label: self.system}, ports=lambda: self.ports
+        )
 
     async def start(self) -> None:
         """Look once at everything as it is before the first connection, and go on looking."""
@@ -48,8 +67,8 @@ class Watch:
         self._tasks.append(asyncio.create_task(self._sampler.look()))
 
     def look_at_edge(self) -> None:
-        """Look at the processes this very moment: the CPU of the measure phase is counted between its two ends."""
-        self._sampler.look_here()
+        """Look at everything here this very moment: what the measure phase used is counted between its two ends."""
+        self._sampler.look_here(whole=True)
 
     def watch_generators(self, pids: Iterable[int]) -> None:
         """Sample these workers, too."""
@@ -65,11 +84,22 @@ class Watch:
 
     async def end(self) -> None:
         """Stop looking; what went wrong with the looking itself is raised."""
+        self._sampler.close()
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
+
+    def cost(self) -> LookingCost:
+        """Return what looking has cost so far."""
+        return self._sampler.cost()
+
+    def kernel_report(self) -> KernelReport:
+        """Return what the kernel has reported so far."""
+        log = self._sampler.kernel_log
+        first = tuple(self._messages[:MESSAGES_LIMIT])
+        return KernelReport(first, len(self._messages) - len(first), log.unreadable, log.lost)
 
     def _members(self) -> tuple[Member, ...]:
         own = Member.alone("seatrial", "seatrial", os.getpid())
@@ -86,6 +116,10 @@ class Watch:
                 self.record(ProcessSampled(self.trial, sample))
             case HostSample():
                 self.record(HostSampled(self.trial, sample))
+            case NetworkSample():
+                self.record(NetworkSampled(self.trial, sample))
+            case KernelMessage():
+                self._messages.append(sample)
             case SystemSample():
                 self.record(SystemSampled(self.trial, sample))
             case ProcessGone() if not self._is_meant_to_end(sample):

@@ -12,8 +12,10 @@ from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
+from seatrial.systems.catalogue import ENVOY
 from seatrial.systems.envoy.bootstrap import LISTENER, STAT_PREFIX, bootstrap
 from seatrial.systems.local import http as status_page
+from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.options import ProxyOptions
 
@@ -35,6 +37,8 @@ _STATS = (
 )
 # Only what has been counted at all: a stat that is absent is 0, and a sample is a third of the size.
 _STATS_PAGE = f"/stats?usedonly&filter={quote(_STATS)}"
+CONFIGURATION_LIMIT_S = 30.0
+"""With thousands of routes the page is megabytes."""
 _CLUSTER = re.compile(r"^cluster\.service-\d+\.")
 _INGRESS = f"http.{STAT_PREFIX}.downstream"
 
@@ -66,6 +70,7 @@ class EnvoyDialect(Dialect):
     """
 
     program = PROGRAM
+    metrics = ENVOY
 
     def __init__(self, options: EnvoyOptions) -> None:
         self._concurrency = options.concurrency
@@ -89,6 +94,15 @@ class EnvoyDialect(Dialect):
     async def read(self, status: Address) -> Mapping[str, float]:
         """Read the admin port's counters and gauges; those of all clusters together."""
         return of_all_clusters(parse_stats((await status_page.get(status, _STATS_PAGE))[1]))
+
+    async def configuration(self, status: Address) -> Mapping[str, str]:
+        """Read what it runs, without when it came by it, and how it was started: with which restart epoch, too."""
+        _, dump = await status_page.get(status, "/config_dump", CONFIGURATION_LIMIT_S)
+        _, info = await status_page.get(status, "/server_info")
+        return {
+            "config_dump": digest(json.loads(dump), {"last_updated"}),
+            "command_line": digest(json.loads(info)["command_line_options"]),
+        }
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the listener's connection manager and the clusters count."""

@@ -15,7 +15,9 @@ from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
+from seatrial.systems.catalogue import HAPROXY
 from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
+from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.templates import rendered
 from seatrial.systems.options import ProxyOptions
@@ -36,6 +38,8 @@ _TEMPLATE = Path(__file__).with_name("templates") / "haproxy.cfg.j2"
 _ANSWER_LIMIT_S = 5.0
 LEAST_MAXCONN = 1_000
 """Its limit on connections is what a trial opens, or this where that is less."""
+_LIMITS = ("Maxconn:", "Hard_maxconn:", "ConnRateLimit:", "SessRateLimit:", "Nbthread:", "Ulimit-n:")
+_OF_SERVERS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_admin_state", "srv_uweight")
 _SIDES = {"FRONTEND": "frontend", "BACKEND": "backend"}
 
 
@@ -65,6 +69,7 @@ class HaproxyDialect(Dialect):
     program = PROGRAM
     # Each reload starts a new worker, which counts from 0.
     keeps_counts = False
+    metrics = HAPROXY
 
     def __init__(self, options: HaproxyOptions) -> None:
         self._nbthread = options.nbthread
@@ -114,13 +119,24 @@ class HaproxyDialect(Dialect):
         # Frontends and backends, of all proxies, and not their servers.
         return parse_statistics(await ask(status, "show stat -1 3 -1"))
 
+    async def configuration(self, status: Address) -> Mapping[str, str]:
+        """Read its limits and its servers, which may be changed over the runtime API."""
+        info, servers = await ask(status, "show info"), await ask(status, "show servers state")
+        limits = [line for line in info.splitlines() if line.startswith(_LIMITS)]
+        # The first line is a version, the second names the columns.
+        rows = csv.DictReader(servers.replace("# ", "", 1).splitlines()[1:], delimiter=" ")
+        return {
+            "info": digest(limits),
+            "servers": digest([[row[name] for name in _OF_SERVERS] for row in rows]),
+        }
+
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the frontend and the backend count."""
         return Own(
-            requests=int(values["frontend.req_tot"]),
-            upstream_requests=int(values["backend.lbtot"]),
-            connections_accepted=int(values["frontend.conn_tot"]),
-            connections_active=int(values["frontend.scur"]),
+            requests=int(values.get("frontend.req_tot", 0)),
+            upstream_requests=int(values.get("backend.lbtot", 0)),
+            connections_accepted=int(values.get("frontend.conn_tot", 0)),
+            connections_active=int(values.get("frontend.scur", 0)),
         )
 
 

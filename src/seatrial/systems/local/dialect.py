@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Address
     from seatrial.machine.processes.programs import Program
     from seatrial.systems.base import Launch
+    from seatrial.systems.catalogue import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,13 @@ class Own:
 class Dialect(ABC):
     """One kind of proxy with its options. ``missing`` says in words what it does not count.
 
-    Where it ``keeps_counts``, what it has counted outlives a reload.
+    Where it ``keeps_counts``, what it has counted outlives a reload. ``metrics`` are the names of what it does: one
+    that is not among its values is not a count of 0.
     """
 
     program: ClassVar[Program]
     keeps_counts: ClassVar[bool] = True
+    metrics: tuple[Metric, ...] = ()
     missing: tuple[str, ...] = ()
 
     @abstractmethod
@@ -92,6 +95,13 @@ class Dialect(ABC):
 
     def begins(self) -> None:  # noqa: B027 (most keep nothing beside the proxy's own counters)
         """Take it that it is about to be started, and has counted nothing yet."""
+
+    async def configuration(self, status: Address) -> Mapping[str, str]:  # noqa: ARG002
+        """Return digests of what it says that it runs, by name; none where it does not say. Raises as ``is_live`` does.
+
+        Its files and processes are known without it.
+        """
+        return {}
 
     async def settle(self) -> None:  # noqa: B027 (most have nothing to wait for)
         """Wait, at most a few seconds, until everything that has already happened is counted; most count at once."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seatrial.systems.counters import Counters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from seatrial.machine.address import Endpoint
     from seatrial.machine.members import Member
@@ -63,6 +63,11 @@ class Fleet:
             missing=tuple(dict.fromkeys(text for counters in read for text in counters.missing)),
             interrupted=tuple(name for counters in read for name in counters.interrupted),
         )
+
+    async def configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Return what each runs. Raises ``SystemFault`` where one does not answer."""
+        read = await asyncio.gather(*(system.configuration() for system in self._systems))
+        return {name: runs for configuration in read for name, runs in configuration.items()}
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is left on any of them."""

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from seatrial.errors import SystemFault
 from seatrial.machine import proc, sockets
@@ -17,20 +17,24 @@ from seatrial.machine.members import Member, Role
 from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines, run_to_end
+from seatrial.systems.catalogue import absent
 from seatrial.systems.counters import Counters, Reading
+from seatrial.systems.local.configured import digest_of_files
 from seatrial.systems.local.dialect import Dialect, Ports, Prepared
 from seatrial.systems.local.ready import VALIDATE_LIMIT_S, until_ready, within
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from seatrial.machine.address import Endpoint
+    from seatrial.machine.address import Address, Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.disturbance import Disturbable
     from seatrial.topology.expand import Topology
+
+Answer = TypeVar("Answer")
 
 STOP_LIMIT_S = 5.0
 
@@ -44,6 +48,7 @@ class Proxy:
         self._launch: Launch | None = None
         self._ports: Ports | None = None
         self._processes = 1
+        self._files: tuple[Path, ...] = ()
         self._process: GuardedProcess | None = None
         self._refs: tuple[ProcessRef, ...] = ()
         self._last: Counters | None = None
@@ -65,6 +70,8 @@ class Proxy:
     async def _come_up(self, launch: Launch, ports: Ports) -> None:
         program = await asyncio.to_thread(programs.find, self._dialect.program)
         prepared = self._dialect.prepare(launch, ports)
+        # What it writes itself comes later.
+        self._files = tuple(file for file in launch.directory.glob(f"{launch.label}*") if file.is_file())
         await self._validate(launch, program, prepared)
         self._processes = prepared.processes
         log = _log(launch)
@@ -102,7 +109,8 @@ class Proxy:
         values = await self._read()
         own = self._dialect.own(values)
         assert self._process is not None
-        active = own.connections_active
+        lacking = absent(self._dialect.metrics, values)
+        active = None if "connections_active" in lacking else own.connections_active
         reading = Reading(
             incarnation=self._process.ref.incarnation,
             connections_active=await self._established() if active is None else active,
@@ -112,9 +120,17 @@ class Proxy:
             values=values,
             upstream_connections=own.upstream_connections,
             is_counted_by_kernel=active is None,
+            absent=lacking,
         )
         interrupted = (self.name,) if self._interrupted else ()
         return Counters(time.monotonic(), {self.name: reading}, self._dialect.missing, interrupted)
+
+    async def configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Return digests of its files and of what it says that it runs, and which processes it is."""
+        processes = " ".join(sorted(ref.incarnation for ref in self._running()))
+        files = await asyncio.to_thread(digest_of_files, self._files)
+        own = await self._asked(self._dialect.configuration)
+        return {self.name: {"files": files, "processes": processes, **own}}
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is open on its port, nor in its own count, and every request is counted."""
@@ -300,10 +316,13 @@ class Proxy:
         return await asyncio.to_thread(sockets.count_open, self._ports.listen.port)
 
     async def _read(self) -> Mapping[str, float]:
+        return await self._asked(self._dialect.read)
+
+    async def _asked(self, ask: Callable[[Address], Awaitable[Answer]]) -> Answer:
         if self._ports is None:
             raise SystemFault(f"{self.name or 'the system'} has not been started")
         try:
-            return await self._dialect.read(self._ports.status)
+            return await ask(self._ports.status)
         except (OSError, http.client.HTTPException) as error:
             raise SystemFault(
                 f"the status port of {self.name} does not answer", cause=self.failure() or str(error)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from seatrial.errors import SystemFault
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.programs import Program
+from seatrial.systems.catalogue import NGINX
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.templates import rendered
@@ -62,6 +63,7 @@ class NginxDialect(Dialect):
         """Write the configuration, with a status page where this build has one."""
         has_status = has_stub_status(programs.find(PROGRAM))
         self.missing = (_UPSTREAM_MISSING,)
+        self.metrics = NGINX if has_status else ()
         if not has_status:
             self.missing = (_ACCEPTED_MISSING, _UPSTREAM_MISSING)
             self._count_log = launch.directory / f"{launch.label}-requests.count"

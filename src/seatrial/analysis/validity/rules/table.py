@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.validity.rules import connections, counts, delays, endings, members
+from seatrial.analysis.validity.rules import connections, counts, delays, endings, kernel, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,16 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     delays.throttled,
     delays.stolen,
     delays.machine_busy,
+    kernel.oom_killed,
+    kernel.listen_queue_full,
+    kernel.syn_cookies,
+    kernel.conntrack_full,
+    kernel.tcp_memory,
+    kernel.packets_dropped,
+    kernel.softirq_busy,
+    kernel.kernel_reported,
+    kernel.looking_dear,
+    kernel.reconfigured,
     members.gauge_disagrees,
     members.unbalanced,
     counts.counts_disagree,

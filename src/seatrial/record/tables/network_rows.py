@@ -1,0 +1,36 @@
+"""Looks at network namespaces as rows, and back; of interfaces and listeners the numbers alone are written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from seatrial.observe.samples import Interface, ListenQueue, NetworkSample
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+def network_json(sample: NetworkSample) -> str:
+    """Return all but its time and its namespace as compact JSON."""
+    document = {
+        "roles": sample.roles,
+        # All of them count things; none has a fraction.
+        "values": {name: int(value) for name, value in sample.values.items()},
+        "interfaces": sample.interfaces,
+        "listeners": sample.listeners,
+    }
+    return json.dumps(document, separators=(",", ":"))
+
+
+def network_of(row: sqlite3.Row) -> NetworkSample:
+    """Undo :func:`network_json`; raises ``ValueError``, ``TypeError`` or ``KeyError`` where it is damaged."""
+    document: dict[str, Any] = json.loads(row["sample"])
+    return NetworkSample(
+        at_s=row["at_s"],
+        network=row["network"],
+        roles=tuple(document["roles"]),
+        values=document["values"],
+        interfaces={name: Interface(*counts) for name, counts in document["interfaces"].items()},
+        listeners={role: ListenQueue(*counts) for role, counts in document["listeners"].items()},
+    )
