@@ -6,6 +6,7 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from seatrial.analysis.run.model import RunSummary
 
 
@@ -37,19 +40,21 @@ def write_reports(summary: RunSummary, directory: Path) -> ReportPaths:
         directory / "results.csv",
         directory / "results.json",
     )
-    _write(paths.json, json.dumps(results_document(summary), indent=2) + "\n")
-    _write(paths.csv, results_csv(summary))
-    _write(paths.markdown, render_markdown(summary))
-    _write(paths.html, render_html(summary))
+    # Piece by piece: of thousands of trials the pieces together would take gigabytes.
+    _write(paths.json, chain(json.JSONEncoder(indent=2).iterencode(results_document(summary)), ("\n",)))
+    _write(paths.csv, (results_csv(summary),))
+    _write(paths.markdown, (render_markdown(summary),))
+    _write(paths.html, (render_html(summary),))
     return paths
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: Iterable[str]) -> None:
     # A reader never sees half a file, not even when this process is killed here.
     _sweep(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as file:
+            file.writelines(text)
         draft.replace(path)
     except OSError as error:
         next_step = f"free some space there, or copy the run elsewhere, then: seatrial report {path.parent}"
