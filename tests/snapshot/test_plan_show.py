@@ -52,7 +52,7 @@ def test_lint_of_the_plans_that_come_along():
         "plan", "lint", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "plans").rglob("*.yaml"))
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.count(": ok\n") == 12
+    assert run.stdout.count(": ok\n") == 13
 
 
 def test_help(snapshot):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seatrial.generator.frames import Frame
     from seatrial.generator.messages import Hello
     from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
+    from seatrial.systems.settings import LimitMet, Setting
 
 Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
 RunEnd = Literal["finished", "interrupted", "failed"]
@@ -137,7 +138,8 @@ class TrialFacts:
     system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
     during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side's
     counts cannot be known, and why; ``remarks`` are for the reader. ``reached`` is None where the origin could not
-    be asked.
+    be asked. ``settings`` are the system's own limits and sizes, asked for and in force before the load; ``limits_met``
+    those that it met since.
     """
 
     drained_before_start: bool | None = None
@@ -147,6 +149,8 @@ class TrialFacts:
     uncounted: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     reached: Reached | None = None
+    settings: tuple[Setting, ...] = ()
+    limits_met: tuple[LimitMet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
 from seatrial.record.tables.frame_rows import join_frame
 from seatrial.record.tables.load_rows import account_of
+from seatrial.systems.settings import LimitMet, Setting
 
 if TYPE_CHECKING:
     import sqlite3
@@ -311,4 +312,6 @@ def _facts(document: Mapping[str, Any]) -> TrialFacts:
         uncounted=tuple(document.get("uncounted", ())),
         remarks=tuple(document.get("remarks", ())),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
+        settings=tuple(Setting(**setting) for setting in document.get("settings", ())),
+        limits_met=tuple(LimitMet(**met) for met in document.get("limits_met", ())),
     )

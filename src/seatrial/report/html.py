@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seatrial.report import balance
+from seatrial.report import balance, settings
 from seatrial.report.charts import charts
 from seatrial.report.charts.series import typical_trial
 from seatrial.report.doubts import doubted_text, doubts
@@ -74,6 +74,9 @@ def render_html(summary: RunSummary) -> str:
         growth=[growth.sentence for growth in summary.growth],
         balance_heading=balance.HEADING,
         balance=balance.balance_lines(summary),
+        settings_title=settings.TITLE,
+        settings_headings=settings.HEADINGS,
+        settings=settings.setting_rows(summary),
         count_headings=COUNT_HEADINGS,
         count_rows=count_rows(summary),
         trials=trials_in_order(summary),

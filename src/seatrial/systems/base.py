@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Counters, OriginCounts
+    from seatrial.systems.settings import Setting
     from seatrial.topology.expand import Topology
 
 
@@ -32,7 +33,7 @@ class Launch:
     already. ``topology`` is where requests go (``NOWHERE`` for an origin); they come in at an address of the ``place``,
     of an origin at as many as it ``listens`` on.
     ``max_connections`` is the most that the trial will open at once, idle and active together. With a ``certificate``
-    what comes up speaks TLS.
+    what comes up speaks TLS, and asks an origin of a topology whose endpoints have a CA over TLS.
     """
 
     directory: Path
@@ -44,6 +45,11 @@ class Launch:
     changes: ChangeLog = field(default_factory=Unrecorded)
     certificate: Certificate | None = None
     listens: int = 1
+
+    @property
+    def access_log(self) -> Path:
+        """Where a line for each request goes, if there is one."""
+        return self.log_directory / f"{self.label}-access.log"
 
     def endpoint(self, listen: Address) -> Endpoint:
         """Return where requests may be sent once it listens there."""
@@ -65,6 +71,12 @@ class System(Protocol):
 
         ``exact`` waits, at most a few seconds, until everything that has already happened is counted; without
         it a system that counts through a buffer may lag by a second.
+        """
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Read from each member, while it runs, what is in force of its limits and sizes beside what was asked of it.
+
+        Raises ``SystemFault`` where one does not answer.
         """
 
     async def drained(self, limit_s: float) -> bool:

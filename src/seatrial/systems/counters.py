@@ -6,7 +6,7 @@ of a fleet's sum nobody could tell whether one of it had begun anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class Reading:
     """One member's own counters, since this incarnation of it began; None is "it does not know".
 
     Of the ingress side only: its admin or status port is not counted. ``values`` holds everything that was read, by
-    the member's own names.
+    the member's own names; ``limits_met`` how often it has met a limit of its own, by the name of its counter.
     """
 
     incarnation: str
@@ -27,6 +27,7 @@ class Reading:
     requests: int | None
     upstream_requests: int | None
     values: Mapping[str, float]
+    limits_met: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

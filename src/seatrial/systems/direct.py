@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
     from seatrial.machine.members import Member
     from seatrial.systems.base import Launch
+    from seatrial.systems.settings import Setting
 
 _MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
 
@@ -26,6 +27,7 @@ class DirectOptions(SystemOptions):
 
     proxied: ClassVar[bool] = False
     bytes_per_connection: ClassVar[int] = 0
+    not_counted: ClassVar[tuple[str, ...]] = ("requests", "accepted connections", "upstream requests")
 
     kind: Literal["direct"] = "direct"
 
@@ -52,6 +54,10 @@ class DirectSystem:
         # It is the kernel that counts, so what begins anew is the boot.
         reading = Reading(proc.boot_id(), active, None, None, None, {"active": active})
         return Counters(time.monotonic(), {self._label: reading}, _MISSING)
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Return nothing: there is no proxy that could have any."""
+        return ()
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection to the origin is open."""

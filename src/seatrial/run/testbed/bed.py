@@ -11,12 +11,14 @@ from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
 from seatrial.plan.cases import Case
 from seatrial.record.events import TrialCounts, TrialFacts
+from seatrial.run.testbed.limits import limits_met, require_counting
 from seatrial.run.testbed.proof import DELAY_MAX_S, prove
 from seatrial.run.testbed.reached import reached
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
-from seatrial.systems.certificate import Certificate
+from seatrial.systems.certificate import ORIGIN_NAME, Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
+from seatrial.systems.settings import Setting, require_in_force
 from seatrial.topology.expand import NOWHERE, Topology, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -31,8 +33,9 @@ class Testbed:
     """A system and its origin; ``endpoints`` and ``drained`` are known once both are up.
 
     ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP. Without
-    a proxy it is the origin that they see: it is not ``proxied``.
-    ``drained`` is whether connections and rate were at zero before anything was sent.
+    a proxy it is the origin that they see: it is not ``proxied``. ``tls_upstream`` is whether a proxy asks it over TLS.
+    ``drained`` is whether connections and rate were at zero before anything was sent; ``settings`` are the system's
+    own limits and sizes, asked for and in force.
     """
 
     system: System
@@ -44,8 +47,10 @@ class Testbed:
     topology: Topology = NOWHERE
     certified_for: tuple[str, ...] | None = None
     proxied: bool = True
+    tls_upstream: bool = False
     endpoints: tuple[Endpoint, ...] = ()
     drained: bool = False
+    settings: tuple[Setting, ...] = ()
     _before: tuple[Counters, OriginCounts] | None = None
 
     @classmethod
@@ -54,6 +59,7 @@ class Testbed:
         origin = registry.create_origin(case.origin, origin_seed)
         options = case.system.options
         made = cls(options.create(), origin, case.system.label, proxied=options.proxied)
+        made.tls_upstream = options.asks_origin_over_tls
         delay = case.origin.delay
         made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
         made.topology_plan = case.topology
@@ -69,22 +75,33 @@ class Testbed:
     async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
         """Start origin and system, wait until both are ready, and read what they have counted until then."""
         launch = self._certified(launching("origin", NOWHERE), is_front=not self.proxied)
+        if self.tls_upstream:
+            launch = _with_certificate(launch, (ORIGIN_NAME,))
         listens = self.topology_plan.endpoints_in_all
         upstreams = await self.origin.start(dataclasses.replace(launch, listens=listens))
         self.topology = expand(self.topology_plan, upstreams)
         launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
-        if self.proxied and self.delay_s <= DELAY_MAX_S:
+        self.settings = await self.system.settings()
+        require_in_force(self.settings)
+        if self._is_proven:
             await prove(self.topology, self.endpoints, self.answers_with)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
-        self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
+        counters = await self.system.counters(exact=not self.drained)
+        if self._is_proven:
+            require_counting(counters, len(self.topology.routes))
+        self._before = (counters, await self.origin.counts())
+
+    @property
+    def _is_proven(self) -> bool:
+        """Whether every route is asked before the load."""
+        return self.proxied and self.delay_s <= DELAY_MAX_S
 
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
         if self.certified_for is None or not is_front:
             return launch
-        names = (launch.place.host, *self.certified_for)
-        return dataclasses.replace(launch, certificate=Certificate.issue(launch.directory, names))
+        return _with_certificate(launch, self.certified_for)
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, TrialFacts]:
         """Count once more on every side, less what each had counted before the load, and say who could not.
@@ -108,12 +125,14 @@ class Testbed:
             drained_before_start=self.drained,
             missing=(*counters_before.missing, *self._not_proven()),
             uncounted=tuple(uncounted),
+            settings=self.settings,
+            limits_met=() if counters is None else limits_met(counters_before, counters),
             reached=None if origin is None else reached(self.topology, origin_before, origin),
         )
         return counts, facts
 
     def _not_proven(self) -> tuple[str, ...]:
-        if not self.proxied or self.delay_s <= DELAY_MAX_S:
+        if not self.proxied or self._is_proven:
             return ()
         return ("whether every route was live before the load: the origin's delay is too long to ask",)
 
@@ -127,6 +146,11 @@ class Testbed:
             await self.system.stop()
         finally:
             await self.origin.stop()
+
+
+def _with_certificate(launch: Launch, names: tuple[str, ...]) -> Launch:
+    certificate = Certificate.issue(launch.directory, (launch.place.host, *names))
+    return dataclasses.replace(launch, certificate=certificate)
 
 
 async def _or_uncounted(who: str, asking: Awaitable[Count], uncounted: list[str]) -> Count | None:

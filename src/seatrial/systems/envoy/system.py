@@ -12,16 +12,20 @@ from pydantic import Field
 
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
-from seatrial.systems.envoy.bootstrap import LISTENER, STAT_PREFIX, bootstrap
+from seatrial.systems.envoy import in_force
+from seatrial.systems.envoy.bootstrap import KEPT, LISTENER, STAT_PREFIX, bootstrap, breaker_limit
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.options import ProxyOptions
+from seatrial.systems.raw import Document
+from seatrial.systems.vocabulary import Lack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
+    from seatrial.systems.settings import Setting
 
 # It says: envoy version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL.
 PROGRAM = Program(
@@ -44,6 +48,14 @@ class EnvoyOptions(ProxyOptions):
 
     # Its connection, filter chain and codec objects.
     bytes_per_connection: ClassVar[int] = 8_192
+    raw: ClassVar[Document] = Document({}, KEPT)
+    lacks: ClassVar[tuple[Lack, ...]] = (
+        Lack(
+            "keepalive_upstream",
+            (None, 0),
+            "Envoy has no limit of idle connections to the origin: 0 for no keep-alive, or leave it out",
+        ),
+    )
 
     kind: Literal["envoy"] = "envoy"
     concurrency: Processes = Field(1, description="Worker threads of each Envoy.", examples=[1, 4])
@@ -68,14 +80,18 @@ class EnvoyDialect(Dialect):
     program = PROGRAM
 
     def __init__(self, options: EnvoyOptions) -> None:
-        self._concurrency = options.concurrency
+        self._options = options
+        self._breaker: int | None = None
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write the bootstrap."""
+        self._breaker = breaker_limit(self._options, launch)
         config = launch.directory / f"{launch.label}.json"
-        config.write_text(json.dumps(bootstrap(launch, ports), indent=2) + "\n")
-        given = ("-c", str(config), "--concurrency", str(self._concurrency), "--log-level", "warning")
-        return Prepared((*given, "--disable-hot-restart"), (*given, "--mode", "validate"))
+        config.write_text(json.dumps(bootstrap(launch, ports, self._options), indent=2) + "\n")
+        threads = str(self._options.concurrency)
+        given = ("-c", str(config), "--concurrency", threads, "--log-level", "warning")
+        stdout = launch.access_log if self._options.access_log == "stdout" else None
+        return Prepared((*given, "--disable-hot-restart"), (*given, "--mode", "validate"), stdout=stdout)
 
     async def is_live(self, status: Address) -> bool:
         """Ask the admin port whether every listener is up."""
@@ -85,6 +101,18 @@ class EnvoyDialect(Dialect):
     async def read(self, status: Address) -> Mapping[str, float]:
         """Read the admin port's counters and gauges; those of all clusters together."""
         return of_all_clusters(parse_stats((await status_page.get(status, _STATS_PAGE))[1]))
+
+    async def settings(self, member: str, status: Address) -> tuple[Setting, ...]:
+        """Read its circuit breakers, the limits of its listener and its sizes."""
+        sizes = {
+            "per_connection_buffer_limit_bytes": self._options.buffer_bytes,
+            "max_request_headers_kb": self._options.header_buffer_bytes,
+        }
+        return await in_force.settings(member, status, self._breaker, sizes)
+
+    def limits_met(self, values: Mapping[str, float]) -> Mapping[str, int]:
+        """Return what its circuit breakers and its listener's limits have counted."""
+        return in_force.limits_met(values)
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the listener's connection manager and the clusters count."""

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from seatrial.machine.address import Address
     from seatrial.machine.processes.programs import Program
     from seatrial.systems.base import Launch
+    from seatrial.systems.settings import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,17 @@ class Prepared:
     """How to run a proxy whose configuration is written; arguments follow the program's path.
 
     ``validate`` has it check the configuration and end, None where it cannot. ``processes`` is how many there are once
-    it is up.
+    it is up, of which ``serving`` share the connections. What it prints goes into the log, or into a file of its own:
+    ``stdout``. ``objections`` are words of its validator that it says and goes on after.
     """
 
     run: tuple[str, ...]
     validate: tuple[str, ...] | None
     environment: Mapping[str, str] = field(default_factory=dict)
     processes: int = 1
+    serving: int = 1
+    stdout: Path | None = None
+    objections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,17 @@ class Dialect(ABC):
     @abstractmethod
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what these counters say."""
+
+    async def settings(self, member: str, status: Address) -> tuple[Setting, ...]:  # noqa: ARG002
+        """Read from the running proxy what is in force of its limits and sizes, beside what was asked of it.
+
+        Raises as ``is_live`` does.
+        """
+        return ()
+
+    def limits_met(self, values: Mapping[str, float]) -> Mapping[str, int]:  # noqa: ARG002
+        """Return how often it has met a limit of its own, by its own counters' names; empty where it does not count."""
+        return {}
 
     async def settle(self) -> None:  # noqa: B027 (most have nothing to wait for)
         """Wait, at most a few seconds, until everything that has already happened is counted; most count at once."""

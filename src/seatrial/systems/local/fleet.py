@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seatrial.machine.members import Member
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch, System
+    from seatrial.systems.settings import Setting
 
 STARTING_AT_A_TIME = 4
 """Each takes a core for as long as it reads its configuration."""
@@ -61,6 +62,11 @@ class Fleet:
             members={name: reading for counters in read for name, reading in counters.members.items()},
             missing=tuple(dict.fromkeys(text for counters in read for text in counters.missing)),
         )
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Return those of every member."""
+        read = await asyncio.gather(*(system.settings() for system in self._systems))
+        return tuple(setting for settings in read for setting in settings)
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is left on any of them."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import math
 import os
+import resource
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
@@ -17,9 +20,10 @@ from seatrial.machine.processes.guard import Command, GuardedProcess, last_lines
 from seatrial.systems.counters import Counters, Reading
 from seatrial.systems.local.dialect import Dialect, Ports, Prepared
 from seatrial.systems.local.ready import VALIDATE_LIMIT_S, until_ready, within
+from seatrial.systems.settings import Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from seatrial.machine.address import Endpoint
@@ -38,6 +42,7 @@ class Proxy:
         self._label = ""
         self._ports: Ports | None = None
         self._processes = 1
+        self._connections_each = 0
         self._process: GuardedProcess | None = None
         self._refs: tuple[ProcessRef, ...] = ()
         self._last: Counters | None = None
@@ -51,8 +56,9 @@ class Proxy:
         prepared = self._dialect.prepare(launch, ports)
         await self._validate(launch, program, prepared)
         self._processes = prepared.processes
+        self._connections_each = math.ceil(launch.max_connections / prepared.serving)
         log = launch.log_directory / f"{launch.label}.log"
-        command = _command(launch.label, program, prepared.run, prepared, log)
+        command = _command(launch.label, program, prepared.run, prepared, log, prepared.stdout)
         self._process = await GuardedProcess.start(command, launch.changes)
         try:
             await until_ready(launch.label, self._is_ready, self.failure, log)
@@ -86,8 +92,22 @@ class Proxy:
             requests=own.requests,
             upstream_requests=own.upstream_requests,
             values=values,
+            limits_met=self._dialect.limits_met(values),
         )
         return Counters(time.monotonic(), {self._label: reading}, self._dialect.missing)
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Read what is in force of its limits and sizes from itself, and of its descriptors from the kernel."""
+        assert self._ports is not None
+        with self._answering():
+            own = await self._dialect.settings(self._label, self._ports.status)
+        return (*own, *self._descriptors())
+
+    def _descriptors(self) -> tuple[Setting, ...]:
+        """Return how many files each process may open, the least of all: at least its share of the connections."""
+        limits = [resource.prlimit(ref.pid, resource.RLIMIT_NOFILE)[0] for ref in self._refs]
+        least = min(limits, default=0)
+        return (Setting(self._label, "open files", self._connections_each, least, "/proc/PID/limits", True),)
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is open on its port, nor in its own count, and every request is counted."""
@@ -138,7 +158,9 @@ class Proxy:
         log.unlink(missing_ok=True)
         name = f"the validation of {launch.label}'s configuration"
         command = _command(name, program, prepared.validate, prepared, log)
-        if await run_to_end(command, launch.changes, VALIDATE_LIMIT_S) != 0:
+        refused = await run_to_end(command, launch.changes, VALIDATE_LIMIT_S) != 0
+        said = log.read_text(errors="replace") if prepared.objections and log.exists() else ""
+        if refused or any(words in said for words in prepared.objections):
             raise SystemFault(
                 f"{launch.label} refuses its configuration in {launch.directory}",
                 cause=last_lines(log) or None,
@@ -182,14 +204,26 @@ class Proxy:
     async def _read(self) -> Mapping[str, float]:
         if self._ports is None:
             raise SystemFault(f"{self._label or 'the system'} has not been started")
-        try:
+        with self._answering():
             return await self._dialect.read(self._ports.status)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, http.client.HTTPException) as error:
             raise SystemFault(
                 f"the status port of {self._label} does not answer", cause=self.failure() or str(error)
             ) from error
 
 
-def _command(name: str, program: Path, arguments: tuple[str, ...], prepared: Prepared, log: Path) -> Command:
+def _command(
+    name: str,
+    program: Path,
+    arguments: tuple[str, ...],
+    prepared: Prepared,
+    log: Path,
+    stdout: Path | None = None,
+) -> Command:
     environment = {**os.environ, **programs.libraries_of(program), **prepared.environment}
-    return Command(name, (str(program), *arguments), log, log, environment=environment)
+    return Command(name, (str(program), *arguments), stdout or log, log, environment=environment)
