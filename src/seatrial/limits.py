@@ -5,7 +5,8 @@ from __future__ import annotations
 # The file. A plan is a page of text: these only keep hostile or generated files from costing much.
 MAX_FILE_BYTES = 1 << 20
 MAX_NODES = 10_000
-MAX_DEPTH = 16
+# Envoy's configuration of one filter of a route, merged in, is 20 deep.
+MAX_DEPTH = 32
 MAX_SCALAR_CHARACTERS = 4_096
 MAX_PROBLEMS_SHOWN = 100
 

@@ -140,8 +140,9 @@ def _answer(client: ssl.SSLSocket, seen: Seen, *, closes: bool) -> None:
         received += chunk
         while b"\r\n\r\n" in received:
             head, _, received = received.partition(b"\r\n\r\n")
-            fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
-            seen.hosts.add(fields[b"Host"].decode())
+            # Proxies write names of fields as they like.
+            fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+            seen.hosts.add(fields[b"host"].decode())
             client.sendall(ANSWER % (b"Connection: close\r\n" if closes else b""))
             if closes:
                 client.unwrap().close()

@@ -166,7 +166,7 @@ def test_size_is_bounded_before_the_whole_file_is_read(text):
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 5000, "&a [*a]", "- " * 3000])
 def test_nesting_is_bounded(text):
-    with pytest.raises(PlanError, match="nested more than 16 levels"):
+    with pytest.raises(PlanError, match="nested more than 32 levels"):
         parse_plan(text, "a.yaml")
 
 

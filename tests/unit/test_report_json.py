@@ -173,6 +173,20 @@ TRIAL = {
     "set_aside": bool,
     "load": LOAD,
     "reached": (dict, NoneType),
+    "not_counted": [str],
+    "settings": [
+        {
+            "member": str,
+            "name": str,
+            "asked": (int, str, NoneType),
+            "in_force": (int, str, NoneType),
+            "source": str,
+            "at_least": bool,
+            "counter": (str, NoneType),
+            "is_as_asked": bool,
+        }
+    ],
+    "limits_met": [{"member": str, "counter": str, "count": int}],
     "members": [
         {"member": str, "connections_min": MAYBE_INT, "connections_max": MAYBE_INT, "requests": MAYBE_INT}
     ],

@@ -71,6 +71,9 @@ class Restarted:
     async def start(self, _launch: object) -> tuple[()]:
         return ()
 
+    async def settings(self) -> tuple[()]:
+        return ()
+
     async def drained(self, _limit_s: float) -> bool:
         return True
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from seatrial.observe.samples import KernelReport, LookingCost
 from seatrial.systems.running import RunningConfiguration
+from seatrial.systems.settings import LimitMet, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +178,8 @@ class TrialFacts:
     counts cannot be known, and why; ``remarks`` are for the reader. ``beside`` names the other measurements that
     went on on this machine. ``reached`` is None where the origin could not be asked. ``origin_connections`` is how
     many were opened to the origin since before the load. ``configurations`` are what each member ran before and after
-    the load; ``kernel`` is what the kernel reported meanwhile, ``looking`` what the samplers cost.
+    the load; ``kernel`` is what the kernel reported meanwhile, ``looking`` what the samplers cost. ``settings`` are the
+    system's own limits and sizes, asked for and in force before the load; ``limits_met`` those that it met since.
     """
 
     drained_before_start: bool | None = None
@@ -192,6 +194,8 @@ class TrialFacts:
     configurations: tuple[RunningConfiguration, ...] = ()
     kernel: KernelReport | None = None
     looking: LookingCost | None = None
+    settings: tuple[Setting, ...] = ()
+    limits_met: tuple[LimitMet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

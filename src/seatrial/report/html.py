@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seatrial.report import balance, disturbances, kernel
+from seatrial.report import balance, disturbances, kernel, settings
 from seatrial.report.charts import charts
 from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.series import typical_trial
@@ -79,6 +79,9 @@ def render_html(summary: RunSummary) -> str:
         balance=balance.balance_lines(summary),
         kernel_heading=kernel.HEADING,
         kernel=kernel.kernel_lines(summary),
+        settings_title=settings.TITLE,
+        settings_headings=settings.HEADINGS,
+        settings=settings.setting_rows(summary),
         count_headings=COUNT_HEADINGS,
         count_rows=count_rows(summary),
         trials=trials_in_order(summary),

@@ -120,6 +120,11 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         else {**trial.load.to_json(), "validity": _validity(trial.validity)},
         "counts": asdict(trial.counts),
         "reached": None if trial.facts.reached is None else asdict(trial.facts.reached),
+        "not_counted": list(trial.facts.missing),
+        "settings": [
+            {**asdict(setting), "is_as_asked": setting.is_as_asked} for setting in trial.facts.settings
+        ],
+        "limits_met": [asdict(met) for met in trial.facts.limits_met],
         "members": [asdict(use) for use in trial.members],
         "disturbances": disturbance_documents(trial.disturbed),
         "resources": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.report import balance, disturbances, kernel
+from seatrial.report import balance, disturbances, kernel, settings
 from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import (
     DOUBTS,
@@ -64,6 +64,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     headings = [column.heading for column in RESOURCE_COLUMNS]
     yield from _table(headings, _cells(RESOURCE_COLUMNS, resource_rows(summary)))
     yield from _kernel(summary)
+    yield from _settings(summary)
     yield "\n## Do the counts agree?\n"
     yield from _table(COUNT_HEADINGS, count_rows(summary))
     yield "\n## Environment\n"
@@ -128,6 +129,12 @@ def _kernel(summary: RunSummary) -> Iterator[str]:
     if lines:
         yield f"\n{kernel.HEADING}\n"
         yield from (f"- {_plain(line)}" for line in lines)
+
+
+def _settings(summary: RunSummary) -> Iterator[str]:
+    if rows := settings.setting_rows(summary):
+        yield f"\n## {settings.TITLE}\n"
+        yield from _table(settings.HEADINGS, rows)
 
 
 def _cells(columns: Sequence[Column], rows: Sequence[Row]) -> list[list[str]]:

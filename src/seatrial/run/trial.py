@@ -21,6 +21,7 @@ from seatrial.record.events import (
     Phase,
     PhaseStarted,
     TrialEnded,
+    TrialFacts,
     TrialStarted,
 )
 from seatrial.record.layout import RunDirectory
@@ -93,6 +94,8 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             time.monotonic(),
             reasons=(_reason(error),),
             failure=f"{error.what}{because}",
+            # What was in force may be why.
+            facts=TrialFacts(settings=testbed.settings),
         )
     finally:
         await testbed.put_back()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Counters, OriginCounts
     from seatrial.systems.disturbance import Disturbable
+    from seatrial.systems.settings import Setting
     from seatrial.topology.expand import Topology
 
 
@@ -34,7 +35,7 @@ class Launch:
     already. ``topology`` is where requests go (``NOWHERE`` for an origin); they come in at an address of the ``place``,
     of an origin at as many as it ``listens`` on.
     ``max_connections`` is the most that the trial will open at once, idle and active together. With a ``certificate``
-    what comes up speaks TLS.
+    what comes up speaks TLS, and asks an origin of a topology whose endpoints have a CA over TLS.
     """
 
     directory: Path
@@ -46,6 +47,11 @@ class Launch:
     changes: ChangeLog = field(default_factory=Unrecorded)
     certificate: Certificate | None = None
     listens: int = 1
+
+    @property
+    def access_log(self) -> Path:
+        """Where a line for each request goes, if there is one."""
+        return self.log_directory / f"{self.label}-access.log"
 
     def endpoint(self, listen: Address) -> Endpoint:
         """Return where requests may be sent once it listens there."""
@@ -73,6 +79,12 @@ class System(Protocol):
         """Return what each member says that it runs: digests by name, which are others once anything of it is.
 
         Raises ``SystemFault`` where one does not answer. Its pages may be long: not to be asked while it is measured.
+        """
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Read from each member, while it runs, what is in force of its limits and sizes beside what was asked of it.
+
+        Raises ``SystemFault`` where one does not answer.
         """
 
     async def drained(self, limit_s: float) -> bool:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+ORIGIN_NAME = "origin.example.com"
+"""What the certificate of an origin that serves TLS is for, beside its address: proxies ask for it and verify it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seatrial.machine.members import Member
     from seatrial.systems.base import Launch
     from seatrial.systems.disturbance import Disturbable
+    from seatrial.systems.settings import Setting
 
 _MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
 
@@ -27,6 +28,7 @@ class DirectOptions(SystemOptions):
 
     proxied: ClassVar[bool] = False
     bytes_per_connection: ClassVar[int] = 0
+    not_counted: ClassVar[tuple[str, ...]] = ("requests", "accepted connections", "upstream requests")
 
     kind: Literal["direct"] = "direct"
 
@@ -59,6 +61,10 @@ class DirectSystem:
     async def configuration(self) -> Mapping[str, Mapping[str, str]]:
         """Return nothing: there is no proxy."""
         return {}
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Return nothing: there is no proxy that could have any."""
+        return ()
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection to the origin is open."""

@@ -10,34 +10,53 @@ from pydantic import Field
 from seatrial.schema.fields import Model, Processes
 from seatrial.schema.quantities import COUNT, Quantity
 from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
+from seatrial.systems.raw import Document
+from seatrial.systems.vocabulary import Lack, SharedOptions
 
 if TYPE_CHECKING:
     from seatrial.systems.base import System
     from seatrial.systems.local.dialect import Dialect
 
 
+Keepalive = Annotated[int, Quantity(COUNT, 0, 65_536)]
+KEEPALIVE = (
+    "Idle connections to the origin that each {who} keeps open; 0 turns keep-alive to the origin off: a connection for "
+    "each request."
+)
+"""Of the kinds that keep a pool of a set size, in which it cannot be left to grow."""
+
+
 class SystemOptions(Model):
     """The options of one kind of system; each kind has ``kind``, a Literal with its word as the default.
 
     ``proxied`` is whether a proxy stands before the origin, ``disturbances`` what may be done to it while it is
-    measured, ``bytes_per_connection`` its user memory of one connection.
+    measured, ``bytes_per_connection`` its user memory of one connection, ``raw`` what of its configuration a plan may
+    merge in, ``lacks`` which options it has not, and ``not_counted`` what nobody can learn from it.
     """
 
     proxied: ClassVar[bool] = True
     disturbances: ClassVar[frozenset[Action]] = frozenset()
     bytes_per_connection: ClassVar[int]
+    raw: ClassVar[Document] = Document({})
+    lacks: ClassVar[tuple[Lack, ...]] = ()
+    not_counted: ClassVar[tuple[str, ...]] = ()
 
     @property
     def proxy_processes(self) -> int:
         """How many processes share its connections, each with descriptors of its own."""
         return 1
 
+    @property
+    def asks_origin_over_tls(self) -> bool:
+        """Whether the origin behind it has to serve TLS; without a proxy that is the load's own matter."""
+        return False
+
     @abstractmethod
     def create(self) -> System:
         """Return the system, not started."""
 
 
-class ProxyOptions(SystemOptions):
+class ProxyOptions(SystemOptions, SharedOptions):
     """The options of a kind of proxy that runs on this machine, alone or as a fleet."""
 
     disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY
@@ -47,6 +66,11 @@ class ProxyOptions(SystemOptions):
         description="Proxies side by side, a fleet that connections are dealt to in turns.",
         examples=[1, 8],
     )
+
+    @property
+    def asks_origin_over_tls(self) -> bool:
+        """Whether it was asked to."""
+        return self.tls_upstream
 
     @property
     def processes_each(self) -> int:
@@ -87,6 +111,4 @@ class GoProxyOptions(ProxyOptions):
     gomaxprocs: Processes = Field(
         1, description="CPUs that each proxy uses at once (GOMAXPROCS).", examples=[1, 4]
     )
-    keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
-        512, description="Idle connections to the origin that each proxy keeps open.", examples=[512]
-    )
+    keepalive_upstream: Keepalive = Field(512, description=KEEPALIVE.format(who="proxy"), examples=[512, 0])

@@ -9,6 +9,7 @@ from seatrial.workload.requests import expand as texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from seatrial.machine.address import Endpoint
     from seatrial.topology.options import TopologyPlan
@@ -48,6 +49,11 @@ class Topology:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Those of all services."""
         return tuple(endpoint for service in self.services for endpoint in service.endpoints)
+
+    @property
+    def ca(self) -> Path | None:
+        """Who issued the certificate of the origin, which is asked over TLS then; None is plain HTTP."""
+        return next((endpoint.ca for endpoint in self.endpoints), None)
 
     @property
     def is_routed(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.kernel import KernelUse
+from seatrial.analysis.limits import limits_text
 from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
@@ -149,8 +150,10 @@ class CaseSummary:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What a reader must know before any figure: :func:`seatrial.analysis.load.answered.findings_of`."""
-        return findings_of(trial.load for trial in self.trials if trial.load is not None)
+        """What a reader must know before any figure: answers not as asked for, and limits of its own that it met."""
+        limits = limits_text(trial.facts for trial in self.trials)
+        answered = findings_of(trial.load for trial in self.trials if trial.load is not None)
+        return answered if limits is None else (*answered, limits)
 
     @property
     def state(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.limits import limits_text
 from seatrial.analysis.load.failures import held_answers_text
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.blame import grouped
@@ -51,6 +52,8 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         remarks.append(
             f"{load.requests.in_flight:,} requests were unanswered at the end; they count with their age"
         )
+    if limits := limits_text((evidence.facts,)):
+        remarks.append(limits)
     return (
         *remarks,
         *busy_remarks(evidence.cpu),

@@ -44,6 +44,15 @@ def _systems() -> Iterator[str]:
         schema = options_schema(kind)
         yield f"\n### `{kind}`\n\n{schema['description']}\n"
         yield from _table(schema["properties"], (), {})
+        yield from _said_of(schema)
+
+
+def _said_of(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a kind does not count, and which options it has not."""
+    if schema["x-not-counted"]:
+        yield f"\nNot counted: {'; '.join(schema['x-not-counted'])}."
+    for lack in schema["x-lacks"]:
+        yield f"\n`{lack['option']}`: {lack['why']}."
 
 
 _SECTIONS = {

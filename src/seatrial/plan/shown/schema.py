@@ -16,7 +16,8 @@ from seatrial.systems.origins.options import DelayPlan, OriginPlan
 from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
-    pass
+    from seatrial.systems.options import SystemOptions
+    from seatrial.systems.vocabulary import Lack
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -52,12 +53,40 @@ def options_schema(kind: str) -> dict[str, Any]:
     schema = SYSTEMS[kind].model_json_schema(by_alias=True)
     _readable_defaults(schema["properties"], SYSTEMS[kind])
     properties = {key: value for key, value in schema["properties"].items() if key != "kind"}
+    if "config" in properties:
+        properties["config"] = _config(properties["config"], SYSTEMS[kind])
+    for lack in SYSTEMS[kind].lacks:
+        _take_away(properties, lack)
     return {
         "type": "object",
         "description": schema["description"],
         "properties": {**properties, "label": _LABEL},
         "additionalProperties": False,
+        "x-not-counted": list(SYSTEMS[kind].not_counted),
+        "x-lacks": [{"option": lack.option, "why": lack.why} for lack in SYSTEMS[kind].lacks],
     }
+
+
+def _take_away(properties: dict[str, Any], lack: Lack) -> None:
+    """Leave only what is allowed of an option: nothing, where all that is allowed is to leave it out."""
+    given = [value for value in lack.allowed if value is not None]
+    if not given:
+        del properties[lack.option]
+        return
+    rest = {key: value for key, value in properties[lack.option].items() if key in {"default", "description"}}
+    properties[lack.option] = {**rest, "enum": given}
+
+
+def _config(schema: dict[str, Any], kind: type[SystemOptions]) -> dict[str, Any]:
+    """Return what is merged in: a mapping in the kind's own language, with its places if it has some, or a file."""
+    fragment: dict[str, Any] = {"type": "object"}
+    if kind.raw.places:
+        places = {
+            place: {"type": "string", "description": f"Lines {where}."}
+            for place, where in kind.raw.places.items()
+        }
+        fragment |= {"properties": places, "additionalProperties": False}
+    return {**schema, "anyOf": [fragment, {"type": "string"}, {"type": "null"}]}
 
 
 def _systems() -> dict[str, Any]:

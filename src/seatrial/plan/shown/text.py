@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 
 ORDER_COLUMNS = 110
 # What is meant where the plan leaves it out; the first two are decided from the machine.
-_LEFT_OUT = {"workers": "automatic", "sources": "automatic", "services": "one for each route"}
+_LEFT_OUT = {
+    "workers": "automatic",
+    "sources": "automatic",
+    "services": "one for each route",
+    "keepalive_upstream": "as many as come",
+    "buffer_bytes": "its default",
+    "header_buffer_bytes": "its default",
+}
 
 
 def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
@@ -138,8 +146,8 @@ def _value(section: Model, name: str) -> str:
         return ", ".join(" ".join(row).strip() for row in _section(value))
     if isinstance(value, tuple) and value:
         return ", ".join(": ".join(item) if isinstance(item, tuple) else str(item) for item in value)
-    if isinstance(value, bool):
-        return str(value).lower()
+    if isinstance(value, bool | dict):
+        return json.dumps(value, ensure_ascii=False)
     if value is None or value == ():
         return _LEFT_OUT.get(name, "none")
     return str(value)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from seatrial.limits import MAX_VALUES_PER_VARIABLE
 from seatrial.plan.metrics import METRICS, ObjectiveMistake, parse_objective
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.written.fragment import fragment_of
 from seatrial.plan.written.load import load_in_shape
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar, ScalarValue
@@ -111,6 +112,8 @@ def _system_of_kind(kind: str, span: Span, options: Map, problems: list[Problem]
             Problem(options.entries["kind"].key, f"unknown key `kind` in `{kind}`: the word before is it")
         )
     rest = {key: entry for key, entry in options.entries.items() if key not in {"label", "kind"}}
+    if "config" in rest and isinstance(file := rest["config"].node, Scalar) and file.value is not None:
+        rest["config"] = Entry(rest["config"].key, fragment_of(file, problems))
     entries = {"kind": word, "options": Entry(span, Map(span, {"kind": word, **rest}))}
     if "label" in options.entries:
         entries["label"] = options.entries["label"]

@@ -8,6 +8,7 @@ from seatrial.observe.samples import KernelReport, LookingCost
 from seatrial.record.events import Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
 from seatrial.systems.running import RunningConfiguration
+from seatrial.systems.settings import LimitMet, Setting
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,6 +37,8 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         ),
         kernel=None if (kernel := document.get("kernel")) is None else KernelReport.from_json(kernel),
         looking=None if (looking := document.get("looking")) is None else LookingCost(**looking),
+        settings=tuple(Setting(**setting) for setting in document.get("settings", ())),
+        limits_met=tuple(LimitMet(**met) for met in document.get("limits_met", ())),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )
 

@@ -14,13 +14,15 @@ from seatrial.machine.members import Role
 from seatrial.plan.cases import Case
 from seatrial.plan.model.during import DisturbancePlan, topologies
 from seatrial.record.events import TrialCounts, TrialFacts
+from seatrial.run.testbed.limits import limits_met, require_counting
 from seatrial.run.testbed.proof import DELAY_MAX_S, gone, prove, shown
 from seatrial.run.testbed.reached import reached
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
-from seatrial.systems.certificate import Certificate
+from seatrial.systems.certificate import ORIGIN_NAME, Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
 from seatrial.systems.running import RunningConfiguration
+from seatrial.systems.settings import Setting, require_in_force
 from seatrial.topology.expand import NOWHERE, Topology, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -36,8 +38,9 @@ class Testbed:
 
     ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP. Without
     a proxy it is the origin that they see: it is not ``proxied``. Where nothing ``is_asked``, no route has to be live,
-    and asking would leave connections to the origin.
-    ``drained`` is whether connections and rate were at zero before anything was sent.
+    and asking would leave connections to the origin. ``tls_upstream`` is whether a proxy asks it over TLS.
+    ``drained`` is whether connections and rate were at zero before anything was sent; ``settings`` are the system's
+    own limits and sizes, asked for and in force.
     """
 
     system: System
@@ -51,8 +54,10 @@ class Testbed:
     proxied: bool = True
     during: tuple[DisturbancePlan, ...] = ()
     is_asked: bool = True
+    tls_upstream: bool = False
     endpoints: tuple[Endpoint, ...] = ()
     drained: bool = False
+    settings: tuple[Setting, ...] = ()
     _before: tuple[Counters, OriginCounts] | None = None
     _upstreams: tuple[Endpoint, ...] = ()
     _run: int = 1
@@ -66,6 +71,7 @@ class Testbed:
         origin = registry.create_origin(case.origin, origin_seed)
         options = case.system.options
         made = cls(options.create(), origin, case.system.label, proxied=options.proxied)
+        made.tls_upstream = options.asks_origin_over_tls
         delay = case.origin.delay
         made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
         made.topology_plan, made.during = case.topology, case.disturbances
@@ -90,6 +96,8 @@ class Testbed:
     async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
         """Start origin and system, wait until both are ready, and read what they have counted until then."""
         launch = self._certified(launching("origin", NOWHERE), is_front=not self.proxied)
+        if self.tls_upstream:
+            launch = _with_certificate(launch, (ORIGIN_NAME,))
         # As many as the topology has at any time: the origin's own do not change.
         plans = tuple(topologies(self.topology_plan, self.during))
         services, self._run = (
@@ -101,12 +109,27 @@ class Testbed:
         self.topology = expand(self.topology_plan, self._upstreams, self._run)
         launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
-        if self.is_asked:
-            await self._proven(self.topology)
+        self.settings = await self.system.settings()
+        require_in_force(self.settings)
+        if self._is_proven:
+            await prove(self.topology, self.endpoints, self.answers_with)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
-        self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())
+        counters = await self.system.counters(exact=not self.drained)
+        if self._is_proven:
+            require_counting(counters, len(self.topology.routes))
+        self._before = (counters, await self.origin.counts())
         self._configured = await self.system.configuration()
+
+    @property
+    def _can_be_asked(self) -> bool:
+        """Whether who asks for a route is answered soon, by a proxy."""
+        return self.proxied and self.delay_s <= DELAY_MAX_S
+
+    @property
+    def _is_proven(self) -> bool:
+        """Whether every route is asked before the load."""
+        return self._can_be_asked and self.is_asked
 
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
         if self.certified_for is None or not is_front:
@@ -126,11 +149,11 @@ class Testbed:
         topology = expand(self._current, self._upstreams, self._run)
         for proxy in self.system.proxies():
             await proxy.reload(topology)
-        if self.delay_s > DELAY_MAX_S:
+        if not self._can_be_asked:
             return 0
         removed = before.routes[len(topology.routes) :]
         asked = await gone(removed, self.endpoints, self.answers_with) if removed else 0
-        return asked + await self._proven(topology)
+        return asked + await prove(topology, self.endpoints, self.answers_with)
 
     async def swap_certificate(self) -> int:
         """Have every proxy show another certificate, one after another; see ``change_topology``."""
@@ -139,11 +162,6 @@ class Testbed:
             await proxy.reload(certificate=certificate)
         await shown(certificate, self.endpoints)
         return 0
-
-    async def _proven(self, topology: Topology) -> int:
-        if not self.proxied or self.delay_s > DELAY_MAX_S:
-            return 0
-        return await prove(topology, self.endpoints, self.answers_with)
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, TrialFacts]:
         """Count once more on every side, less what each had counted before the load, and say who could not.
@@ -177,6 +195,8 @@ class Testbed:
             else reached(self.topology, self._upstreams, origin_before, origin),
             origin_connections=None if origin is None else _opened(origin_before, origin),
             configurations=await self._configurations(),
+            settings=self.settings,
+            limits_met=() if counters is None else limits_met(counters_before, counters),
         )
         return counts, facts
 
@@ -192,7 +212,7 @@ class Testbed:
         )
 
     def _not_proven(self) -> tuple[str, ...]:
-        if not self.proxied or not self.is_asked or self.delay_s <= DELAY_MAX_S:
+        if not self.proxied or not self.is_asked or self._is_proven:
             return ()
         return ("whether every route was live before the load: the origin's delay is too long to ask",)
 
@@ -212,6 +232,11 @@ def _opened(before: OriginCounts, after: OriginCounts) -> int | None:
     if before.connections_accepted is None or after.connections_accepted is None:
         return None
     return after.connections_accepted - before.connections_accepted
+
+
+def _with_certificate(launch: Launch, names: tuple[str, ...]) -> Launch:
+    certificate = Certificate.issue(launch.directory, (launch.place.host, *names))
+    return dataclasses.replace(launch, certificate=certificate)
 
 
 async def _or_uncounted(who: str, asking: Awaitable[Count], uncounted: list[str]) -> Count | None:

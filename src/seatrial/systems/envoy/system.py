@@ -13,17 +13,21 @@ from pydantic import Field
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
 from seatrial.systems.catalogue import ENVOY
-from seatrial.systems.envoy.bootstrap import LISTENER, STAT_PREFIX, bootstrap
+from seatrial.systems.envoy import in_force
+from seatrial.systems.envoy.bootstrap import KEPT, LISTENER, STAT_PREFIX, bootstrap, breaker_limit
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.options import ProxyOptions
+from seatrial.systems.raw import Document
+from seatrial.systems.vocabulary import Lack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
+    from seatrial.systems.settings import Setting
 
 # It says: envoy version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL.
 PROGRAM = Program(
@@ -48,6 +52,14 @@ class EnvoyOptions(ProxyOptions):
 
     # Its connection, filter chain and codec objects.
     bytes_per_connection: ClassVar[int] = 8_192
+    raw: ClassVar[Document] = Document({}, KEPT)
+    lacks: ClassVar[tuple[Lack, ...]] = (
+        Lack(
+            "keepalive_upstream",
+            (None, 0),
+            "Envoy has no limit of idle connections to the origin: 0 for no keep-alive, or leave it out",
+        ),
+    )
 
     kind: Literal["envoy"] = "envoy"
     concurrency: Processes = Field(1, description="Worker threads of each Envoy.", examples=[1, 4])
@@ -73,14 +85,18 @@ class EnvoyDialect(Dialect):
     metrics = ENVOY
 
     def __init__(self, options: EnvoyOptions) -> None:
-        self._concurrency = options.concurrency
+        self._options = options
+        self._breaker: int | None = None
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write the bootstrap."""
+        self._breaker = breaker_limit(self._options, launch)
         config = launch.directory / f"{launch.label}.json"
-        config.write_text(json.dumps(bootstrap(launch, ports), indent=2) + "\n")
-        given = ("-c", str(config), "--concurrency", str(self._concurrency), "--log-level", "warning")
-        return Prepared((*given, "--disable-hot-restart"), (*given, "--mode", "validate"))
+        config.write_text(json.dumps(bootstrap(launch, ports, self._options), indent=2) + "\n")
+        threads = str(self._options.concurrency)
+        given = ("-c", str(config), "--concurrency", threads, "--log-level", "warning")
+        stdout = launch.access_log if self._options.access_log == "stdout" else None
+        return Prepared((*given, "--disable-hot-restart"), (*given, "--mode", "validate"), stdout=stdout)
 
     async def drain(self, pid: int, status: Address) -> None:  # noqa: ARG002
         """Have its listeners close their connections as answers end; it then runs on without any."""
@@ -103,6 +119,18 @@ class EnvoyDialect(Dialect):
             "config_dump": digest(json.loads(dump), {"last_updated"}),
             "command_line": digest(json.loads(info)["command_line_options"]),
         }
+
+    async def settings(self, member: str, status: Address) -> tuple[Setting, ...]:
+        """Read its circuit breakers, the limits of its listener and its sizes."""
+        sizes = {
+            "per_connection_buffer_limit_bytes": self._options.buffer_bytes,
+            "max_request_headers_kb": self._options.header_buffer_bytes,
+        }
+        return await in_force.settings(member, status, self._breaker, sizes)
+
+    def limits_met(self, values: Mapping[str, float]) -> Mapping[str, int]:
+        """Return what its circuit breakers and its listener's limits have counted."""
+        return in_force.limits_met(values)
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the listener's connection manager and the clusters count."""

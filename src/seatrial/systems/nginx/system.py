@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from seatrial.schema.fields import Processes
-from seatrial.schema.quantities import COUNT, Quantity
 from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
-from seatrial.systems.nginx.dialect import NginxDialect
-from seatrial.systems.options import ProxyOptions
+from seatrial.systems.nginx.dialect import PLACES, NginxDialect, NginxTuning
+from seatrial.systems.options import KEEPALIVE, Keepalive, ProxyOptions
+from seatrial.systems.raw import Document
 
 
 class NginxOptions(ProxyOptions):
@@ -19,11 +19,16 @@ class NginxOptions(ProxyOptions):
     disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION | {"reload"}
     # A slot of `worker_connections` (232 + 2 x 96 bytes) and a pool of 512 bytes.
     bytes_per_connection: ClassVar[int] = 1_024
+    raw: ClassVar[Document] = Document({place: where for place, (where, _) in PLACES.items()})
+    not_counted: ClassVar[tuple[str, ...]] = (
+        "accepted connections, where it is built without stub_status (as PyPI's is)",
+        "upstream requests",
+    )
 
     kind: Literal["nginx"] = "nginx"
     worker_processes: Processes = Field(1, description="Worker processes of each nginx.", examples=[1, 4])
-    keepalive_upstream: Annotated[int, Quantity(COUNT, 1, 65_536)] = Field(
-        512, description="Idle connections to the origin that each worker process keeps open.", examples=[512]
+    keepalive_upstream: Keepalive = Field(
+        512, description=KEEPALIVE.format(who="worker process"), examples=[512, 0]
     )
 
     @property
@@ -33,5 +38,10 @@ class NginxOptions(ProxyOptions):
 
     def dialect(self) -> NginxDialect:
         """Return how one is configured and asked."""
-        values = {"keepalive_upstream": self.keepalive_upstream}
-        return NginxDialect("nginx-proxy.conf.j2", self.worker_processes, values)
+        values = {
+            "keepalive_upstream": self.keepalive_upstream,
+            "buffer": self.buffer_bytes,
+            "header_buffer": self.header_buffer_bytes,
+        }
+        tuning = NginxTuning(self.limits, self.access_log, self.config or {})
+        return NginxDialect("nginx-proxy.conf.j2", self.worker_processes, values, tuning)

@@ -1,0 +1,43 @@
+"""Limits of a system's own that it met in a trial: the numbers are then of the limit, and it is said by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.systems.settings import value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from seatrial.record.events import TrialFacts
+    from seatrial.systems.settings import Setting
+
+
+def limits_text(trials: Iterable[TrialFacts]) -> str | None:
+    """Return "its own limits were met: max_requests, which is 1,024 by default (rq_overflow up to 50)", or None.
+
+    Of several trials and members it is the most that one has counted.
+    """
+    most: dict[str, int] = {}
+    settings: dict[str, Setting] = {}
+    for facts in trials:
+        settings |= {setting.counter: setting for setting in facts.settings if setting.counter}
+        for met in facts.limits_met:
+            most[met.counter] = max(met.count, most.get(met.counter, 0))
+    if not most:
+        return None
+    named = (_text(counter, count, settings.get(counter)) for counter, count in most.items())
+    return f"its own limits were met: {'; '.join(named)}"
+
+
+def _text(counter: str, count: int, setting: Setting | None) -> str:
+    counted = f"{counter} up to {count:,}"
+    return counted if setting is None else f"{' '.join(_of(setting))} ({counted})"
+
+
+def _of(setting: Setting) -> Iterator[str]:
+    yield f"{setting.name}, which is"
+    if isinstance(setting.in_force, int):
+        yield value_text(setting.in_force)
+    if setting.asked is None:
+        yield "by default"

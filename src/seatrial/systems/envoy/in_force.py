@@ -1,0 +1,104 @@
+"""What is in force of Envoy's limits and sizes, from its admin port: what it was told may not be what it does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from seatrial.systems.envoy.bootstrap import BREAKERS, KIB, LISTENER
+from seatrial.systems.local import http as admin
+from seatrial.systems.settings import NO_LIMIT, Setting, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from seatrial.machine.address import Address
+
+ANSWER_LIMIT_S = 30.0
+"""A page of ten thousand clusters is long, and nothing else is going on yet."""
+CONNECTION_LIMIT = f"envoy.resource_limits.listener.{LISTENER}.connection_limit"
+GLOBAL_LIMIT = "overload.global_downstream_max_connections"
+_COUNTERS = {
+    "circuit_breakers.max_connections": "cluster.upstream_cx_overflow",
+    "circuit_breakers.max_pending_requests": "cluster.upstream_rq_pending_overflow",
+    "circuit_breakers.max_requests": "cluster.upstream_rq_active_overflow",
+    "circuit_breakers.max_retries": "cluster.upstream_rq_retry_overflow",
+    CONNECTION_LIMIT: f"listener.{LISTENER}.downstream_cx_overflow",
+    GLOBAL_LIMIT: f"listener.{LISTENER}.downstream_global_cx_overflow",
+    "overload_manager": f"listener.{LISTENER}.downstream_cx_overload_reject",
+}
+"""What Envoy counts where a circuit breaker, a limit of a listener or the overload manager stood in the way."""
+
+
+async def settings(
+    member: str, status: Address, breaker: int | None, sizes: Mapping[str, int | None]
+) -> tuple[Setting, ...]:
+    """Return the circuit breakers of all clusters, the limits of the listener, and the sizes that were asked for."""
+    clusters = (await _page(status, "/clusters?format=json"))["cluster_statuses"]
+    runtime = (await _page(status, "/runtime?format=json"))["entries"]
+    listeners = await _page(status, "/config_dump?resource=static_listeners")
+    bootstrap = await _page(status, "/config_dump?mask=bootstrap.overload_manager")
+    return (
+        *_breakers(member, clusters, breaker),
+        *_of_listener(member, runtime, bootstrap, None if breaker is None else NO_LIMIT),
+        *_sizes(member, listeners, sizes),
+    )
+
+
+async def _page(status: Address, path: str) -> Any:
+    return json.loads((await admin.get(status, path, ANSWER_LIMIT_S))[1])
+
+
+def _breakers(member: str, clusters: Iterable[Mapping[str, Any]], asked: int | None) -> Iterator[Setting]:
+    """Yield each threshold: the least of all clusters, which is the first to be met."""
+    found = [
+        threshold
+        for cluster in clusters
+        for threshold in cluster["circuit_breakers"]["thresholds"]
+        if threshold.get("priority", "DEFAULT") == "DEFAULT"
+    ]
+    for name in BREAKERS:
+        # What is 0 is left out of the page.
+        least = min((int(threshold.get(name, 0)) for threshold in found), default=None)
+        yield _setting(member, f"circuit_breakers.{name}", asked, least, "/clusters")
+
+
+def _of_listener(
+    member: str, runtime: Mapping[str, Any], bootstrap: Mapping[str, Any], asked: Value
+) -> Iterator[Setting]:
+    for name in (CONNECTION_LIMIT, GLOBAL_LIMIT):
+        text = runtime.get(name, {}).get("final_value") or NO_LIMIT
+        yield _setting(member, name, asked, int(text) if text.isdigit() else text, "/runtime")
+    managers = [
+        config["bootstrap"]["overload_manager"]
+        for config in bootstrap.get("configs", ())
+        if config.get("bootstrap", {}).get("overload_manager")
+    ]
+    names = [monitor["name"] for manager in managers for monitor in manager.get("resource_monitors", ())]
+    yield _setting(member, "overload_manager", None, ", ".join(names) or "none", "/config_dump")
+
+
+def _setting(member: str, name: str, asked: Value, in_force: Value, source: str) -> Setting:
+    return Setting(member, name, asked, in_force, source, counter=_COUNTERS[name])
+
+
+def _sizes(member: str, listeners: Mapping[str, Any], sizes: Mapping[str, int | None]) -> Iterator[Setting]:
+    found = next(
+        listener
+        for config in listeners["configs"]
+        if (listener := config.get("listener", {})).get("name") == LISTENER
+    )
+    manager = found["filter_chains"][0]["filters"][-1]["typed_config"]
+    in_force = {
+        "per_connection_buffer_limit_bytes": found.get("per_connection_buffer_limit_bytes"),
+        "max_request_headers_kb": manager.get("max_request_headers_kb"),
+    }
+    for name, asked in sizes.items():
+        if asked is not None:
+            wanted = -(-asked // KIB) if name.endswith("_kb") else asked
+            yield Setting(member, name, wanted, in_force[name], "/config_dump")
+
+
+def limits_met(values: Mapping[str, float]) -> Mapping[str, int]:
+    """Return how often each limit was met, by its counter, those that were."""
+    return {name: int(values[name]) for name in _COUNTERS.values() if values.get(name)}
