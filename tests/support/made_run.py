@@ -16,7 +16,7 @@ from tests.support.loads import with_values
 
 from seatrial._engine import Histogram
 from seatrial.generator.frames import Frame, PhasePart
-from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
+from seatrial.observe.samples import HostSample, NetworkSample, ProcessSample, SystemSample
 from seatrial.record import events
 from seatrial.record.writer import RunWriter
 
@@ -151,6 +151,7 @@ def trial_events(
     yield from _samples(number, case, twist)
     if twist.disturbed_s is not None:
         at_s = measure_start_s(start_s) + twist.disturbed_s
+        yield events.NetworkSampled(number, NetworkSample(at_s, "1", ("system",), {"tcp_in_segments": 5.0}))
         yield events.DisturbanceStarted(number, 1, "reload", at_s)
         yield events.DisturbanceEnded(number, 1, at_s + 0.4, 0)
     yield events.LoadEnded(number, account.driven, account.cost)

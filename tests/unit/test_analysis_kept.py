@@ -211,7 +211,13 @@ def test_a_record_in_which_any_value_is_another_is_not_answered_from_what_was_ke
             connection.execute(write, (before,))
             tables.add(table)
         assert {"trials", "cases", "counts", "loads", "phases", "frames", "frame_histograms"} < tables
-        assert {"process_samples", "host_samples", "system_samples", "disturbances"} < tables
+        assert {
+            "process_samples",
+            "host_samples",
+            "system_samples",
+            "network_samples",
+            "disturbances",
+        } < tables
         # Everything was put back, and stands again.
         assert answered_from_kept(small, first=1) == {1}
         for table in ("frames", "phases", "process_samples"):
