@@ -51,7 +51,7 @@ def accounted(trial: dict[str, Any]) -> None:
 
 
 def test_a_topology_and_a_certificate_change_and_no_count_is_off(tmp_path: Path) -> None:
-    kinds = ("nginx", "haproxy", "traefik", "caddy")
+    kinds = ("nginx", "haproxy", "traefik", "caddy", "envoy")
     for kind in kinds:
         require(kind)
     found = made(

@@ -80,7 +80,9 @@ def servers() -> Iterator[tuple[Endpoint, ...]]:
 def launch_in(
     tmp_path: Path, topology: Topology, kind: str, certificate: Certificate | None = None
 ) -> Launch:
-    return Launch(tmp_path, tmp_path, topology, 1000, ThisMachine(), kind, certificate=certificate)
+    return Launch(
+        tmp_path, tmp_path, topology, 1000, ThisMachine(), kind, certificate=certificate, is_reconfigured=True
+    )
 
 
 def proxy_of(kind: str) -> Proxy:

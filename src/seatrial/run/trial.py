@@ -36,6 +36,7 @@ from seatrial.run.testbed.bed import Testbed
 from seatrial.run.testbed.watch import Watch
 from seatrial.seeds import derive
 from seatrial.systems.base import Launch
+from seatrial.systems.disturbance import OF_CONFIGURATION
 from seatrial.topology.expand import Topology
 
 SPARE_CONNECTIONS = 64
@@ -149,6 +150,7 @@ def _launch(plan: TrialPlan, desk: Desk, place: Place, label: str, topology: Top
         place=place,
         label=label,
         changes=desk.changes,
+        is_reconfigured=any(one.do in OF_CONFIGURATION for one in plan.case.disturbances),
     )
 
 

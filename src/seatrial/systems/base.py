@@ -34,6 +34,7 @@ class Launch:
     ``directory`` gets the rendered configuration and scratch files, ``log_directory`` the logs; both exist
     already. ``topology`` is where requests go (``NOWHERE`` for an origin); they come in at an address of the ``place``,
     of an origin at as many as it ``listens`` on.
+    Where it ``is_reconfigured``, its configuration changes while it serves.
     ``max_connections`` is the most that the trial will open at once, idle and active together. With a ``certificate``
     what comes up speaks TLS, and asks an origin of a topology whose endpoints have a CA over TLS.
     """
@@ -47,6 +48,7 @@ class Launch:
     changes: ChangeLog = field(default_factory=Unrecorded)
     certificate: Certificate | None = None
     listens: int = 1
+    is_reconfigured: bool = False
 
     @property
     def access_log(self) -> Path:

@@ -13,7 +13,8 @@ from pydantic import Field
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
 from seatrial.systems.catalogue import ENVOY
-from seatrial.systems.envoy import in_force
+from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
+from seatrial.systems.envoy import dynamic, in_force
 from seatrial.systems.envoy.bootstrap import KEPT, LISTENER, STAT_PREFIX, bootstrap, breaker_limit
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.configured import digest
@@ -50,6 +51,7 @@ _INGRESS = f"http.{STAT_PREFIX}.downstream"
 class EnvoyOptions(ProxyOptions):
     """Envoy, started as a process of this machine with a static configuration."""
 
+    disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION
     # Its connection, filter chain and codec objects.
     bytes_per_connection: ClassVar[int] = 8_192
     raw: ClassVar[Document] = Document({}, KEPT)
@@ -87,16 +89,26 @@ class EnvoyDialect(Dialect):
     def __init__(self, options: EnvoyOptions) -> None:
         self._options = options
         self._breaker: int | None = None
+        self._services = 0
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
-        """Write the bootstrap."""
+        """Write the bootstrap; where the trial changes its configuration, what may change in files that it watches."""
         self._breaker = breaker_limit(self._options, launch)
         config = launch.directory / f"{launch.label}.json"
-        config.write_text(json.dumps(bootstrap(launch, ports, self._options), indent=2) + "\n")
+        document = bootstrap(launch, ports, self._options)
+        if launch.is_reconfigured:
+            document, files = dynamic.dynamic(document, launch.directory, launch.label)
+            services = len(launch.topology.services)
+            dynamic.write(files, grows=services >= self._services)
+            self._services = services
+        config.write_text(json.dumps(document, indent=2) + "\n")
         threads = str(self._options.concurrency)
         given = ("-c", str(config), "--concurrency", threads, "--log-level", "warning")
         stdout = launch.access_log if self._options.access_log == "stdout" else None
         return Prepared((*given, "--disable-hot-restart"), (*given, "--mode", "validate"), stdout=stdout)
+
+    async def reload(self, pid: int, status: Address) -> None:
+        """Do nothing: it watches its files, and has begun when they were written."""
 
     async def drain(self, pid: int, status: Address) -> None:  # noqa: ARG002
         """Have its listeners close their connections as answers end; it then runs on without any."""
