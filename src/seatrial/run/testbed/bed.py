@@ -31,8 +31,8 @@ class Testbed:
     """A system and its origin; ``endpoints`` and ``drained`` are known once both are up.
 
     ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP. Without
-    a proxy it is the origin that they see: it is not ``proxied``. Where nothing ``is_asked``, no route has to be live,
-    and asking would leave connections to the origin.
+    a proxy it is the origin that they see: it is not ``proxied``. In an idle sanity cell nothing ``is_asked``: a proof
+    of its routes would leave connections to the origin, which is to have none.
     ``drained`` is whether connections and rate were at zero before anything was sent.
     """
 
@@ -59,7 +59,7 @@ class Testbed:
         delay = case.origin.delay
         made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
         made.topology_plan = case.topology
-        made.is_asked = case.load.sends or case.load.hold_traffic != "silent"
+        made.is_asked = case.load.sends or not case.is_sanity
         if (tls := case.load.tls) is not None:
             made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
         return made
