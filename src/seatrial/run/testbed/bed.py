@@ -117,7 +117,7 @@ class Testbed:
         # Once a system has drained, its plain counters are exact.
         counters = await self.system.counters(exact=not self.drained)
         if self._is_proven:
-            require_counting(counters, len(self.topology.routes))
+            require_counting(counters, len(self.topology.routes) * len(self.endpoints))
         self._before = (counters, await self.origin.counts())
         self._configured = await self.system.configuration()
 
