@@ -145,6 +145,20 @@ def test_a_program_that_cannot_be_executed_is_an_environment_fault(tmp_path: Pat
     asyncio.run(trial())
 
 
+def test_a_program_that_takes_the_append_flag_away_writes_over_nothing(tmp_path: Path) -> None:
+    # HAProxy does so at the first line of its log.
+    program = "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETFL, os.O_NONBLOCK); os.write(1, b'one line\\n')"
+
+    async def trial() -> None:
+        for _ in range(3):
+            process = await GuardedProcess.start(python(tmp_path, program), Log())
+            assert await process.wait(30.0) == 0
+            await process.stop(1.0)
+
+    asyncio.run(trial())
+    assert (tmp_path / "program.log").read_text() == "one line\n" * 3
+
+
 def test_children_get_the_hard_descriptor_limit(tmp_path: Path) -> None:
     async def trial() -> None:
         program = "import resource; soft, hard = resource.getrlimit(7); print(soft == hard)"

@@ -12,8 +12,9 @@ from tests.unit.test_analysis_validity import LOAD
 from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.window import Window
+from seatrial.analysis.measured import Measured, metric_value
 from seatrial.analysis.resources import RoleResources, TrialResources, roles_of, trial_resources
-from seatrial.analysis.run.objectives import Measured, judge_case, metric_value, samples_needed
+from seatrial.analysis.run.objectives import judge_case, samples_needed
 from seatrial.analysis.run.spread import spread_of
 from seatrial.observe.samples import ProcessSample
 from seatrial.record.tables.rows import RecordedObjective

@@ -14,7 +14,8 @@ from seatrial.analysis.load.answered import dropped, error_count
 from seatrial.analysis.load.disturbed import disturbed
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import window_of
-from seatrial.analysis.run.objectives import Measured, judge_case
+from seatrial.analysis.measured import Measured
+from seatrial.analysis.run.objectives import judge_case
 from seatrial.analysis.validity.evidence import TrialEvidence
 from seatrial.analysis.validity.judge import judge_trial
 from seatrial.record.events import TrialCounts
@@ -40,7 +41,8 @@ def at(*seconds: float) -> list[RecordedDisturbance]:
 )
 def test_each_request_is_in_one_window(seconds):
     found = disturbed(ACCOUNT, FRAMES, WINDOW, at(*seconds))
-    parts = [window.load for window in found.windows] + ([found.steady] if found.steady else [])
+    loads = (found.steady, *(window.load for window in found.windows))
+    parts = [load for load in loads if load is not None]
     whole = summarise(ACCOUNT, FRAMES)
     for name in COUNTS:
         assert sum(getattr(part.requests, name) for part in parts) == getattr(whole.requests, name), name
@@ -56,7 +58,7 @@ def test_a_window_begins_with_the_step_of_its_disturbance_and_ends_with_the_next
     assert found.calm.length_s == 2.0
     assert found.steady is not None
     # The workers of the made run send 1,000/s together.
-    assert (found.steady.requests.sent, found.windows[0].load.requests.sent) == (2_000, 2_000)
+    assert [load.requests.sent for load in (found.steady, found.windows[0].load) if load] == [2_000, 2_000]
 
 
 def test_nothing_is_steady_where_the_first_was_at_the_very_start():
@@ -66,8 +68,11 @@ def test_nothing_is_steady_where_the_first_was_at_the_very_start():
 
 
 def test_of_two_in_one_step_the_second_has_the_window():
-    (only,) = disturbed(ACCOUNT, FRAMES, WINDOW, at(2.2, 2.6)).windows
-    assert (only.number, only.start_s) == (2, 2.0)
+    first, second = disturbed(ACCOUNT, FRAMES, WINDOW, at(2.2, 2.6)).windows
+    assert (first.number, first.load) == (1, None)
+    assert (second.number, second.start_s) == (2, 2.0)
+    unseen = replace(windows(2_000), windows=(None, LOAD))
+    assert judge_case([objective("during_p99", "<", 5_000)], [unseen]).outcomes[0].unknown
 
 
 def codes(evidence: TrialEvidence) -> set[str]:
@@ -94,9 +99,25 @@ def test_an_objective_on_windows_must_hold_in_the_worst_of_each_trial():
 
 def test_a_window_with_too_few_latencies_proves_no_percentile():
     few = windows(2_000, latency_us__count=99)
-    few = replace(few, windows=(changed(few.windows[0], latency_us__count=99),))
+    (window,) = few.windows
+    assert window is not None
+    few = replace(few, windows=(changed(window, latency_us__count=99),))
     (outcome,) = judge_case([objective("during_p99", "<", 5_000)], [few]).outcomes
     assert (outcome.held, outcome.samples_needed, outcome.samples_fewest) == (None, 100, 99)
+
+
+def test_every_window_has_to_prove_it_and_not_only_the_worst():
+    few = changed(LOAD, latency_us=replace(LOAD.latency_us, p99=2_000, count=5), latency_ours_us=None)
+    trial = replace(windows(3_000), windows=(few, *windows(3_000).windows))
+    (outcome,) = judge_case([objective("during_p99", "<", 5_000)], [trial]).outcomes
+    assert (outcome.held, outcome.samples_needed, outcome.samples_fewest) == (None, 100, 5)
+    nothing = changed(LOAD, latency_us=replace(LOAD.latency_us, count=0), latency_ours_us=None)
+    trial = replace(windows(3_000), windows=(nothing, *windows(3_000).windows))
+    assert judge_case([objective("during_p99", "<", 5_000)], [trial]).outcomes[0].unknown
+    three, nine = (changed(LOAD, requests__failed=count) for count in (3, 9))
+    trial = replace(windows(3_000), windows=(three, nine))
+    (outcome,) = judge_case([objective("during_dropped", "==", 3)], [trial]).outcomes
+    assert (outcome.held, outcome.values) == (False, (9,))
 
 
 def test_a_window_whose_requests_were_lost_is_worse_than_any_latency():

@@ -20,8 +20,9 @@ from tests.unit.test_analysis_validity import LOAD
 from seatrial._engine import Histogram
 from seatrial.analysis.load.distribution import Distribution
 from seatrial.analysis.load.histograms import distribution
+from seatrial.analysis.measured import Measured, metric_value
 from seatrial.analysis.resources import TrialResources
-from seatrial.analysis.run.objectives import Measured, judge_case, metric_value
+from seatrial.analysis.run.objectives import judge_case
 from seatrial.analysis.validity.direction import direction_of_delay
 
 if TYPE_CHECKING:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from tests.unit.test_plan_meant import plan, refusal
 
+from seatrial.errors import PlanError
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.model.during import topologies
+from seatrial.plan.read import given_again
 
 TOPOLOGY = {"topology": "{routes: 4, endpoints: 2}"}
 FLEET = {"systems": "[nginx: {proxies: 2}]"}
@@ -16,7 +20,7 @@ FLEET = {"systems": "[nginx: {proxies: 2}]"}
     ("during", "parts", "why"),
     [
         ("{at: 9.5 s, do: reload}", {}, "9.5 s leaves no step of 1 s of a `measure` of 10 s"),
-        ("{at: 1 s, do: reload}, {at: 1.5 s, do: reload}", {}, "1.5 s is not a step of 1 s after the one before"),
+        ("{at: 1 s, do: reload}, {at: 1.5 s, do: reload}", {}, "1.5 s is too soon after the one before it"),
         ("{at: 1 s, do: reload}", {"systems": "[direct]"}, "`reload` is of a proxy, and this plan has none"),
         ("{at: 1 s, do: reload}", {"systems": "[nginx, envoy]"}, "`reload` cannot be done to `envoy`"),
         ("{at: 1 s, do: swap certificate}", {}, "without `tls` in `load` there is no certificate"),
@@ -32,6 +36,11 @@ FLEET = {"systems": "[nginx: {proxies: 2}]"}
         ("{at: 1 s, do: restart, count: 2}", {}, "`restart` has no `count`"),
         ("{at: 1 s, do: reload, for: 2 s}", {}, "`reload` takes as long as it takes"),
         ("{at: 1 s, do: pause origin}", {}, "has to go on at some time"),
+        ("{at: 1 s, do: pause origin, for: 9 s}", {}, "1 s and 9 s leaves no step of 1 s of a `measure` of 10 s"),
+        ("{at: 1 s, do: pause origin, for: 4 s}, {at: 4 s, do: reload}", {}, "which is not done by then"),
+        ("{at: 1 s, do: kill, member: 1}, {at: 3 s, do: reload}", FLEET, "member 1 is down by then"),
+        ("{at: 1 s, do: drain, member: 1}, {at: 3 s, do: restart, member: 1}", FLEET, "member 1 is down by then"),
+        ("{at: 1 s, do: kill, member: 1}, {at: 3 s, do: kill, member: 2}", FLEET, "leaves nothing: the others are"),
         ("{at: 1 s, do: explode}", {}, "not one of the words allowed here"),
     ],
 )  # fmt: skip
@@ -79,3 +88,14 @@ def test_a_system_without_a_proxy_is_left_alone_beside_those_that_are_disturbed(
 def test_each_is_said_in_words(written: str, words: str) -> None:
     made = plan(during=f"[{written}]", **TOPOLOGY, systems="[nginx: {proxies: 2}]")
     assert made.during[0].words == words
+
+
+def test_what_cannot_be_at_a_part_of_the_size_is_refused_there() -> None:
+    text = "name: a\nload: {rate: 1k/s}\nphases: {measure: 10 s}\nsystems: [nginx: {proxies: 4}]\n"
+    during = "during: [{at: 1 s, do: kill, member: 4}]\n"
+    assert given_again(text + during, "a.yaml", Fraction(1)).plan.during[0].member == 4
+    with pytest.raises(PlanError, match="cannot be at this scale: there is no member 4 of 1"):
+        given_again(text + during, "a.yaml", Fraction(1, 4))
+    routes = "topology: {routes: 4}\nduring: [{at: 1 s, do: add routes}]\n"
+    with pytest.raises(PlanError, match="the one route takes whatever comes"):
+        given_again(text + routes, "a.yaml", Fraction(1, 4))

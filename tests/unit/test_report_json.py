@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
 
-from seatrial.analysis.run.objectives import unit_of
+from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.plan.metrics import METRICS
 from seatrial.record import events

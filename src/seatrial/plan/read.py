@@ -16,7 +16,7 @@ from seatrial.plan.model.words import of_a_plan
 from seatrial.plan.sanity import impossible_sanity
 from seatrial.plan.scale import parse_scale, scaled
 from seatrial.plan.written.decode import decode
-from seatrial.plan.written.during import impossible_disturbances
+from seatrial.plan.written.during import impossible_disturbances, require_possible
 from seatrial.plan.written.forms import describe, reshape
 from seatrial.plan.written.rules import broken_rules
 from seatrial.plan.yaml.problems import PlanFileError, Problem, Span, refusal
@@ -56,7 +56,10 @@ def read_given_plan(path: Path | str, scale: str | None = None) -> GivenPlan:
 
 def given_again(text: str, name: str, scale: Fraction) -> GivenPlan:
     """Return the plan in a text that was read before; ``name`` is the file's in messages. Raises PlanError."""
-    return GivenPlan(scaled(parse_plan(text, name), scale), text, scale)
+    plan = scaled(parse_plan(text, name), scale)
+    if scale != 1 and plan.during:
+        require_possible(plan, compile_cases(plan.model_copy(update={"systems": plan.systems[:1]})))
+    return GivenPlan(plan, text, scale)
 
 
 def read_plan(path: Path | str, scale: str | None = None) -> Plan:

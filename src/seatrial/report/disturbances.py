@@ -21,6 +21,7 @@ COLUMNS = (
     "Done",
     "Took (s)",
     "Sent",
+    "Not sent",
     "Dropped",
     "Errors",
     "Idle connections lost",
@@ -48,10 +49,14 @@ def disturbance_lines(summary: RunSummary) -> tuple[str, ...]:
 
 def _sentences(summary: RunSummary) -> Iterator[str]:
     for row in disturbance_rows(summary):
-        where, trial, at_s, done, took_s, sent, dropped_, errors, lost, before, after, longest = row
+        where, trial, at_s, done, took_s, sent, unsent, dropped_, errors, lost, before, after, longest = row
+        if sent == "-":
+            yield f"{where}, trial {trial}, at {at_s} s: {done} has no window of its own: the next began in its step"
+            continue
         took = f"took {took_s} s" if took_s != "-" else "was not done"
         yield (
             f"{where}, trial {trial}, at {at_s} s: {done} {took}; of {sent} requests {dropped_} were dropped, "
+            f"{unsent} could not be sent, "
             f"{errors} errors, {lost} idle connections lost; p99 {before} before, {after} after, at most {longest}"
         )
 
@@ -60,17 +65,24 @@ def _row(
     case: CaseSummary, trial: TrialSummary, disturbed: DisturbedLoad, window: DisturbedWindow
 ) -> tuple[str, ...]:
     load, steady = window.load, disturbed.steady
-    return (
+    what = (
         f"{case.case.system}, {case.label}" if case.label else case.case.system,
         str(trial.order),
         f"{window.at_s:.1f}",
         window.words,
         "-" if window.took_s is None else f"{window.took_s:.2f}",
+    )
+    before = "-" if steady is None or not steady.latency_us.count else format_us(steady.latency_us.p99)
+    if load is None:
+        return (*what, *("-",) * 5, before, "-", "-")
+    return (
+        *what,
         f"{load.requests.sent:,}",
+        f"{load.requests.unsent:,}",
         f"{dropped(load):,}",
         f"{error_count(load):,}",
         f"{window.held_lost:,}",
-        "-" if steady is None or not steady.latency_us.count else format_us(steady.latency_us.p99),
+        before,
         format_us(load.latency_us.p99) if load.latency_us.count else "-",
         format_us(load.latency_us.max) if load.latency_us.count else "-",
     )
@@ -82,7 +94,7 @@ def disturbance_documents(disturbed: DisturbedLoad | None) -> list[dict[str, Any
 
 
 def _document(window: DisturbedWindow) -> dict[str, Any]:
-    load = window.load.to_json()
+    load = None if window.load is None else window.load.to_json()
     names = ("requests", "status", "errors", "latency_us", "service_time_us")
     return {
         "number": window.number,
@@ -92,6 +104,6 @@ def _document(window: DisturbedWindow) -> dict[str, Any]:
         "start_s": window.start_s,
         "end_s": window.end_s,
         "held_lost": window.held_lost,
-        "dropped": dropped(window.load),
-        **{name: load[name] for name in names},
+        "dropped": None if window.load is None else dropped(window.load),
+        **{name: None if load is None else load[name] for name in names},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.run.objectives import unit_of
+from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
 from seatrial.report.disturbances import disturbance_documents

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class DisturbedWindow:
     """One disturbance and what came of it; seconds count from the start of the measure window.
 
-    ``took_s`` is None where it was not done. ``held_lost`` is how many idle connections the other side ended.
+    ``took_s`` is None where it was not done, ``load`` where it has no window of its own, since the next began in the
+    same step. ``held_lost`` is how many idle connections the other side ended.
     """
 
     number: int
@@ -39,7 +40,7 @@ class DisturbedWindow:
     start_s: float
     end_s: float
     held_lost: int
-    load: LoadResult
+    load: LoadResult | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,6 @@ def disturbed(
         for one, load, part, start, end in zip(
             disturbances, summaries[1:], parts[1:], starts[1:], bounds[1:], strict=True
         )
-        if load is not None
     )
     return DisturbedLoad(
         summaries[0], Window(window.start_ns, max(window.start_ns, bounds[0])), tuple(windows)
@@ -108,7 +108,7 @@ def _summary(account: LoadAccount, frames: Sequence[Frame], window: Window, merg
 
 def _window(
     one: RecordedDisturbance,
-    load: LoadResult,
+    load: LoadResult | None,
     frames: Sequence[Frame],
     bounds: tuple[int, int],
     window: Window,

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
+from seatrial.analysis.measured import Measured
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.environments import mixed
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.model import CaseSummary, TrialSummary
-from seatrial.analysis.run.objectives import Measured, Verdict, judge_case
+from seatrial.analysis.run.objectives import Verdict, judge_case
 from seatrial.analysis.run.spread import Spread, spread_of
 from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.rules.counts import drivers_differ
@@ -82,7 +83,7 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
     ]
 
 
-def _windows(trial: TrialSummary) -> tuple[LoadResult, ...]:
+def _windows(trial: TrialSummary) -> tuple[LoadResult | None, ...]:
     return () if trial.disturbed is None else tuple(window.load for window in trial.disturbed.windows)
 
 

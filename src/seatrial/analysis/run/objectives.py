@@ -6,19 +6,18 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
+from seatrial.analysis.load.answered import unanswered
 from seatrial.analysis.load.histograms import QUANTILES
+from seatrial.analysis.measured import LATENCY_METRICS, Measured, metric_value
 from seatrial.analysis.validity.direction import all_answered
 from seatrial.plan.metrics import DURING, METRICS
-from seatrial.plan.sanity import AT_ORIGIN, COUNTED, UPSTREAM
+from seatrial.plan.sanity import AT_ORIGIN, UPSTREAM
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Direction
-    from seatrial.analysis.resources import RoleResources, TrialResources
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -27,32 +26,11 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_UNITS = {"achieved": "fraction", "proxy_cpu_cores": "cores", "proxy_memory": "bytes"}
 # A latency under doubt may be this part of what was asked for, no more. In the order of arrival all of it would do; but
 # systems that work in batches, and processes with connections of their own, answered some sooner because others
 # came late: by up to 44 % in the simulation of ``docs/concepts/doubts.md``.
 SPARE = 0.5
 _UPPER_BOUNDS = ("<", "<=")
-LATENCY_METRICS = (*QUANTILES, "max", "mean")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy.
-
-    ``timeout_s`` None is unknown. ``windows`` are those of the disturbances that the system had. Connections are those
-    that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those that came in
-    ``at_origin``; None is "it does not count them".
-    """
-
-    load: LoadResult
-    resources: TrialResources
-    proxied: bool = True
-    timeout_s: float | None = None
-    windows: tuple[LoadResult, ...] = ()
-    counted: int | None = None
-    upstream: int | None = None
-    at_origin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +126,6 @@ def _implicit(objectives: Sequence[RecordedObjective], trials: Sequence[Measured
     return (replace(outcome, implicit=True),) if outcome.held is False else ()
 
 
-def metric_value(metric: str, trial: Measured) -> float | None:
-    """Return a metric of one trial: latencies in us, memory in bytes; None where it does not apply."""
-    read = _READ.get(metric)
-    return None if read is None else read(trial)
-
-
 def samples_needed(metric: str) -> int:
     """Return how many latencies a percentile needs: with fewer it is the largest of them, whatever its name.
 
@@ -162,75 +134,56 @@ def samples_needed(metric: str) -> int:
     return round(1 / (1 - QUANTILES[metric])) if metric in QUANTILES else 1
 
 
-def _latency(name: str) -> Callable[[Measured], float | None]:
-    def read(trial: Measured) -> float | None:
-        value: float = getattr(trial.load.latency_us, name)
-        return value if trial.load.latency_us.count else None
-
-    return read
-
-
-def _achieved(trial: Measured) -> float | None:
-    return trial.load.answers.of_intended if trial.load.rate_per_s.requested else None
-
-
-def _of_proxy(
-    read: Callable[[RoleResources], float | None],
-) -> Callable[[Measured], float | None]:
-    def of_trial(trial: Measured) -> float | None:
-        system = trial.resources.role("system")
-        return None if system is None else read(system)
-
-    return of_trial
-
-
-_READ: dict[str, Callable[[Measured], float | None]] = {
-    **{name: _latency(name) for name in LATENCY_METRICS},
-    "errors": lambda trial: error_count(trial.load),
-    "dropped": lambda trial: dropped(trial.load),
-    "unanswered": lambda trial: unanswered(trial.load) + trial.load.connections.held_unanswered,
-    "unexpected": lambda trial: trial.load.answers.unexpected + unexpected_of_held(trial.load),
-    "achieved": _achieved,
-    COUNTED: lambda trial: trial.counted,
-    UPSTREAM: lambda trial: trial.upstream,
-    AT_ORIGIN: lambda trial: trial.at_origin,
-    "proxy_cpu_cores": _of_proxy(lambda role: role.cpu_cores_mean),
-    "proxy_memory": _of_proxy(lambda role: role.memory_bytes_max),
-}
-
-
-def unit_of(metric: str) -> str:
-    """Return the unit of a metric's values and thresholds."""
-    metric = metric.removeprefix(DURING)
-    return "us" if metric in LATENCY_METRICS else _UNITS.get(metric, "count")
-
-
 def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
     if not objective.metric.startswith(DURING):
         return _outcome_of(objective, trials)
+    nothing = Outcome(objective, (None,) * len(trials), held=None)
     if not any(trial.windows for trial in trials):
         # What has no proxy is not disturbed.
-        is_unknown = any(trial.proxied for trial in trials)
-        return Outcome(objective, (None,) * len(trials), held=None, unknown=is_unknown)
-    return replace(_outcome_of(*_in_worst_window(objective, trials)), objective=objective)
+        return replace(nothing, unknown=any(trial.proxied for trial in trials))
+    if any(load is None for trial in trials for load in trial.windows) or not all(
+        trial.windows for trial in trials
+    ):
+        return replace(nothing, unknown=True)
+    plain, windows = _on_windows(objective, trials)
+    outcome = _outcome_of(plain, windows)
+    values, lost = iter(outcome.values), iter(outcome.lost or (0,) * len(windows))
+    worst, lost_each = [], []
+    for trial in trials:
+        worst.append(_worst(plain, [next(values) for _ in trial.windows]))
+        lost_each.append(max(next(lost) for _ in trial.windows))
+    return replace(
+        outcome,
+        objective=objective,
+        values=tuple(worst),
+        lost=tuple(lost_each) if any(lost_each) else (),
+    )
 
 
-def _in_worst_window(
+def _on_windows(
     objective: RecordedObjective, trials: Sequence[Measured]
 ) -> tuple[RecordedObjective, list[Measured]]:
-    """Return an objective on windows as one on loads, those of each trial's worst window."""
+    """Return an objective on windows as one on loads: those of every window of every trial, each as if it were one."""
     plain = replace(objective, metric=objective.metric.removeprefix(DURING))
-    sign = 1 if _is_upper_bound(plain) else -1
+    windows = [
+        replace(trial, load=load, windows=())
+        for trial in trials
+        for load in trial.windows
+        if load is not None
+    ]
+    return plain, windows
 
-    def badness(trial: Measured) -> tuple[int, float]:
-        value = metric_value(plain.metric, trial)
-        return _lost(plain, trial), sign * (0.0 if value is None else value)
 
-    worst = []
-    for trial in trials:
-        windows = [replace(trial, load=load, windows=()) for load in trial.windows]
-        worst.append(max(windows, key=badness) if windows else trial)
-    return plain, worst
+def _worst(objective: RecordedObjective, values: Sequence[float | None]) -> float | None:
+    """Return the value that is farthest from what was asked."""
+    compare = _COMPARISONS[objective.comparison]
+    known = [value for value in values if value is not None]
+    sign = 1 if _is_upper_bound(objective) else -1
+    return max(
+        known,
+        key=lambda value: (not compare(value, objective.threshold), sign * value),
+        default=None,
+    )
 
 
 def _outcome_of(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
@@ -288,7 +241,7 @@ def _holds_even_so(objective: RecordedObjective, trials: Sequence[Measured]) -> 
     Docs: ``docs/concepts/doubts.md``, with the counterexamples that each condition is there for.
     """
     if objective.metric.startswith(DURING):
-        objective, trials = _in_worst_window(objective, trials)
+        objective, trials = _on_windows(objective, trials)
     metric = METRICS.get(objective.metric)
     if metric is None or not metric.raised or not _is_upper_bound(objective):
         return False

@@ -216,10 +216,11 @@ def _become(order: dict[str, Any], prctl: Callable[..., int], guard: int, writin
 
 
 def _redirect(order: dict[str, Any]) -> None:
-    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-    os.dup2(os.open(order["stdout"], append, 0o644), 1)
-    os.dup2(os.open(order["stderr"], append, 0o644), 2)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), descriptor)
+        # Some take the flag away with those that they set (HAProxy does), and would write over what is there.
+        os.lseek(descriptor, 0, os.SEEK_END)
 
 
 def _send(pid: int, number: int) -> None:

@@ -79,6 +79,16 @@ class DisturbancePlan(Model):
         return self.count or 1
 
     @property
+    def lasts_s(self) -> float:
+        """How long it takes at least."""
+        return self.for_s or 0.0 if self.do in {"kill", "pause origin"} else 0.0
+
+    @property
+    def leaves_it_down(self) -> bool:
+        """Whether the member that it is done to does not serve again."""
+        return self.do == "drain" or (self.do == "kill" and self.for_s is None)
+
+    @property
     def words(self) -> str:
         """It in words, such as ``kill member 2 for 5 s``."""
         action, _, what = self.do.partition(" ")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.errors import PlanError
 from seatrial.plan.model.during import topologies
-from seatrial.plan.yaml.problems import Problem, listed
+from seatrial.plan.yaml.problems import Problem, Span, listed
 from seatrial.plan.yaml.yaml12 import List, Map
 from seatrial.systems.options import ProxyOptions
 from seatrial.units import format_duration
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from seatrial.plan.cases import Case
     from seatrial.plan.model.during import DisturbancePlan
     from seatrial.plan.model.plan import Plan
-    from seatrial.plan.yaml.problems import Span
 
 
 def impossible_disturbances(plan: Plan, cases: Sequence[Case], root: Map) -> Iterator[Problem]:
@@ -27,10 +27,18 @@ def impossible_disturbances(plan: Plan, cases: Sequence[Case], root: Map) -> Ite
             _of_time(plan, cases, number)
             or _of_systems(plan, one)
             or _of_members(plan, one)
+            or _of_those_that_are_up(plan, number)
             or _of_topology(plan, cases, number)
         )
         if found:
             yield Problem(span, *found)
+
+
+def require_possible(plan: Plan, cases: Sequence[Case]) -> None:
+    """Raise ``PlanError`` where what may be done to a plan as it was written cannot be at another size of it."""
+    nowhere = Map(Span(1, 1), {})
+    for problem in impossible_disturbances(plan, cases, nowhere):
+        raise PlanError(f"`during` cannot be at this scale: {problem.text}", next_step=problem.allowed)
 
 
 _Mistake = tuple[str, str]
@@ -43,17 +51,19 @@ def _places(root: Map, count: int) -> list[Span]:
 
 def _of_time(plan: Plan, cases: Sequence[Case], number: int) -> _Mistake | None:
     """Each has a window of its own, of one step of the time series at least."""
-    at_s, step_s = plan.during[number].at_s, max(case.load.interval_s for case in cases)
-    shown, length = format_duration(at_s), format_duration(step_s)
-    if at_s + step_s > plan.phases.measure_s:
+    one, step_s = plan.during[number], max(case.load.interval_s for case in cases)
+    shown, length = format_duration(one.at_s), format_duration(step_s)
+    lasts = f" and {format_duration(one.lasts_s)}" if one.lasts_s else ""
+    if one.at_s + one.lasts_s + step_s > plan.phases.measure_s:
         measured = format_duration(plan.phases.measure_s)
-        return f"{shown} leaves no step of {length} of a `measure` of {measured}", "an earlier `at`"
-    if number and at_s < plan.during[number - 1].at_s + step_s:
-        return (
-            f"{shown} is not a step of {length} after the one before it",
-            "a later `at`, each after the other",
-        )
-    return None
+        return f"{shown}{lasts} leaves no step of {length} of a `measure` of {measured}", "an earlier `at`"
+    before = plan.during[number - 1] if number else None
+    if before is None or one.at_s >= before.at_s + max(step_s, before.lasts_s):
+        return None
+    why = (
+        "which is not done by then" if before.lasts_s > step_s else f"of which each needs a step of {length}"
+    )
+    return f"{shown} is too soon after the one before it, {why}", "a later `at`, each after the other"
 
 
 def _of_systems(plan: Plan, one: DisturbancePlan) -> _Mistake | None:
@@ -79,6 +89,20 @@ def _of_members(plan: Plan, one: DisturbancePlan) -> _Mistake | None:
         return "`drain` of the only proxy leaves nothing", "`proxies: 2` or more, or `restart`"
     if one.do == "kill" and fewest == 1 and one.for_s is None:
         return "`kill` of the only proxy leaves nothing", "`for`, such as `for: 5 s`, or `proxies: 2` or more"
+    return None
+
+
+def _of_those_that_are_up(plan: Plan, number: int) -> _Mistake | None:
+    """Return what is wrong with one that is done to what is down by then, or leaves nobody that serves."""
+    fewest, one = min(_fewest(plan)), plan.during[number]
+    down = {earlier.member or 1 for earlier in plan.during[:number] if earlier.leaves_it_down}
+    if one.do == "pause origin" or not down:
+        return None
+    if one.member is None or one.member in down:
+        which = min(down) if one.member is None else one.member
+        return f"`{one.words}`: member {which} is down by then", "one that is up, or `for` where it is killed"
+    if one.leaves_it_down and len(down | {one.member}) >= fewest:
+        return f"`{one.words}` leaves nothing: the others are down by then", "`for`, or more `proxies`"
     return None
 
 

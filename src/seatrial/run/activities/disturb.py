@@ -86,6 +86,8 @@ class Disturbances:
 
     def _of(self, member: int | None) -> Sequence[Disturbable]:
         proxies = self._bed.system.proxies()
+        if member is not None and member > len(proxies):
+            raise SystemFault(f"there is no member {member} of {len(proxies)} to be disturbed")
         return proxies if member is None else proxies[member - 1 : member]
 
     async def _pause_origin(self, for_s: float) -> None:

@@ -1,0 +1,90 @@
+"""The numbers of one trial that an objective may be about, by the name of their metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
+from seatrial.analysis.load.histograms import QUANTILES
+from seatrial.plan.metrics import DURING
+from seatrial.plan.sanity import AT_ORIGIN, COUNTED, UPSTREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.resources import RoleResources, TrialResources
+
+LATENCY_METRICS = (*QUANTILES, "max", "mean")
+
+
+_UNITS = {"achieved": "fraction", "proxy_cpu_cores": "cores", "proxy_memory": "bytes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy.
+
+    ``timeout_s`` None is unknown. ``windows`` are those of the disturbances that the system had. Connections are those
+    that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those that came in
+    ``at_origin``; None is "it does not count them".
+    """
+
+    load: LoadResult
+    resources: TrialResources
+    proxied: bool = True
+    timeout_s: float | None = None
+    windows: tuple[LoadResult | None, ...] = ()
+    counted: int | None = None
+    upstream: int | None = None
+    at_origin: int | None = None
+
+
+def metric_value(metric: str, trial: Measured) -> float | None:
+    """Return a metric of one trial: latencies in us, memory in bytes; None where it does not apply."""
+    read = _READ.get(metric)
+    return None if read is None else read(trial)
+
+
+def _latency(name: str) -> Callable[[Measured], float | None]:
+    def read(trial: Measured) -> float | None:
+        value: float = getattr(trial.load.latency_us, name)
+        return value if trial.load.latency_us.count else None
+
+    return read
+
+
+def _achieved(trial: Measured) -> float | None:
+    return trial.load.answers.of_intended if trial.load.rate_per_s.requested else None
+
+
+def _of_proxy(
+    read: Callable[[RoleResources], float | None],
+) -> Callable[[Measured], float | None]:
+    def of_trial(trial: Measured) -> float | None:
+        system = trial.resources.role("system")
+        return None if system is None else read(system)
+
+    return of_trial
+
+
+_READ: dict[str, Callable[[Measured], float | None]] = {
+    **{name: _latency(name) for name in LATENCY_METRICS},
+    "errors": lambda trial: error_count(trial.load),
+    "dropped": lambda trial: dropped(trial.load),
+    "unanswered": lambda trial: unanswered(trial.load) + trial.load.connections.held_unanswered,
+    "unexpected": lambda trial: trial.load.answers.unexpected + unexpected_of_held(trial.load),
+    "achieved": _achieved,
+    COUNTED: lambda trial: trial.counted,
+    UPSTREAM: lambda trial: trial.upstream,
+    AT_ORIGIN: lambda trial: trial.at_origin,
+    "proxy_cpu_cores": _of_proxy(lambda role: role.cpu_cores_mean),
+    "proxy_memory": _of_proxy(lambda role: role.memory_bytes_max),
+}
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit of a metric's values and thresholds."""
+    metric = metric.removeprefix(DURING)
+    return "us" if metric in LATENCY_METRICS else _UNITS.get(metric, "count")
