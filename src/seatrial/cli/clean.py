@@ -10,7 +10,7 @@ import click
 
 from seatrial.cli.console.documents import json_option, write_document
 from seatrial.cli.console.errors import print_error
-from seatrial.errors import ExitCode, RecordError, SeatrialError
+from seatrial.errors import EnvironmentFault, ExitCode, RecordError, SeatrialError
 from seatrial.machine.undoers import UNDOERS
 from seatrial.report.files import require_writable
 
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A change that a run had not put back: what it is, and the processes that were ended or could not be."""
+    """A change that a run had not put back: what it is, and the processes that were ended or could not be.
+
+    ``removed`` is whether the thing itself could be removed, where it is one that was there.
+    """
 
     run: str
     kind: str
     name: str
     ended: tuple[int, ...]
     left: tuple[int, ...]
+    removed: bool | None = None
 
 
 @dataclass(slots=True)
@@ -63,10 +67,12 @@ def clean(runs: Path, json_target: str | None) -> None:
             click.echo(line)
     if json_target:
         write_document({"schema": "seatrial.clean/1", **asdict(findings)}, json_target)
-    if findings.unreadable or any(
-        leftover.left or leftover.kind not in UNDOERS for leftover in findings.leftovers
-    ):
+    if findings.unreadable or any(map(_is_left, findings.leftovers)):
         raise SystemExit(ExitCode.ENVIRONMENT)
+
+
+def _is_left(leftover: Leftover) -> bool:
+    return bool(leftover.left) or leftover.removed is False or leftover.kind not in UNDOERS
 
 
 def _run_directories(runs: Path) -> tuple[Path, ...]:
@@ -116,13 +122,19 @@ def _put_back(run: Path, change: Change, findings: Findings) -> None:
         return
     try:
         found = undo(change.detail, run)
+    except EnvironmentFault as fault:
+        print_error(fault)
+        name = str(change.detail.get("name", dict(change.detail)))
+        findings.leftovers.append(Leftover(str(run), change.kind, name, (), (), removed=False))
+        return
     except (KeyError, TypeError, ValueError):
         cause = f"row {change.id} of the table changes names no {change.kind}"
         _skip(run, RecordError(f"{run} is damaged", cause=cause))
         findings.unreadable.append(str(run))
         return
-    if found.ended or found.left:
-        findings.leftovers.append(Leftover(str(run), change.kind, found.name, found.ended, found.left))
+    if found.ended or found.left or found.removed is not None:
+        leftover = Leftover(str(run), change.kind, found.name, found.ended, found.left, found.removed)
+        findings.leftovers.append(leftover)
     if not found.left:
         try:
             mark_undone(run, change.id)
@@ -136,6 +148,9 @@ def _lines(findings: Findings) -> list[str]:
     for leftover in findings.leftovers:
         lines += [f"ended {leftover.name} (process {pid}) of {leftover.run}" for pid in leftover.ended]
         lines += [f"cannot end {leftover.name} (process {pid}) of {leftover.run}" for pid in leftover.left]
+        if leftover.removed is not None:
+            what = "removed" if leftover.removed else "cannot remove"
+            lines.append(f"{what} the {leftover.kind} {leftover.name} of {leftover.run}")
         if leftover.kind not in UNDOERS:
             lines.append(f"cannot put back {leftover.kind} {leftover.name} of {leftover.run}")
     lines += [f"skipped {run}: its record cannot be read" for run in findings.unreadable]

@@ -160,12 +160,17 @@ def _hold(hold: HoldTraffic) -> dict[str, Any]:
     return paced | {"bytes": hold.bytes} if hold.kind == "slow_read" else paced
 
 
+def sources_needed(load: LoadSpec) -> int:
+    """Return how many addresses its connections have to leave from, for each to have a port."""
+    return math.ceil((load.held + load.active) / (PORTS_PER_SOURCE * len(load.targets)))
+
+
 def automatic_sources(load: LoadSpec) -> tuple[str, ...]:
     """Return enough loopback addresses for the connections; elsewhere the machine's own address has to do.
 
     Every address of 127.0.0.0/8 is this machine's, so more of them cost nothing.
     """
-    needed = math.ceil((load.held + load.active) / (PORTS_PER_SOURCE * len(load.targets)))
+    needed = sources_needed(load)
     hosts = [ipaddress.ip_address(target.host) for target in load.targets]
     if needed <= 1 or not all(host.version == 4 and host.is_loopback for host in hosts):
         return ()

@@ -22,7 +22,10 @@ _TCP_LISTEN = "0A"
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the kernel says. None is "this kernel does not say", or "no limit" where the name is of a limit."""
+    """What the kernel says. None is "this kernel does not say", or "no limit" where the name is of a limit.
+
+    ``capabilities`` are those of this process, a bit for each (capabilities(7)).
+    """
 
     nofile_soft: int
     nofile_hard: int
@@ -44,6 +47,7 @@ class Machine:
     conntrack_count: int | None
     listening: frozenset[tuple[str, int]]
     clocksource: str | None
+    capabilities: int | None = None
 
     @property
     def cores(self) -> float:
@@ -88,6 +92,7 @@ def probe_machine(root: Path = Path("/"), *, listeners: bool = True) -> Machine:
         conntrack_count=_number(net / "netfilter/nf_conntrack_count"),
         listening=frozenset(_listening(root)) if listeners else frozenset(),
         clocksource=_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or None,
+        capabilities=_capabilities(root),
     )
 
 
@@ -110,6 +115,13 @@ def _has_port_window() -> bool:
         except OSError:
             return False
         return True
+
+
+def _capabilities(root: Path) -> int | None:
+    for line in _text(root / "proc/self/status").splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return None
 
 
 def _listening(root: Path) -> Iterator[tuple[str, int]]:

@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seatrial.machine import namespaces, proc
 from seatrial.machine.processes import leftovers
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What was found of a change: what of it was ended, and what could not be; processes by their ids."""
+    """What was found of a change: what of it was ended, and what could not be; processes by their ids.
+
+    ``removed`` is whether what ``name`` says could itself be removed; None where it was not there.
+    """
 
     name: str
     ended: tuple[int, ...] = ()
     left: tuple[int, ...] = ()
+    removed: bool | None = None
 
 
 Undoer = Callable[[Mapping[str, Any], Path], Undone]
@@ -33,4 +38,13 @@ def _end_process(detail: Mapping[str, Any], run: Path) -> Undone:
     return Undone(name, tuple(pid for pid in found if pid not in left), left)
 
 
-UNDOERS: Mapping[str, Undoer] = {"process": _end_process}
+def _remove_namespace(detail: Mapping[str, Any], _run: Path) -> Undone:
+    namespace = namespaces.named(str(detail["name"]))
+    # No namespace outlives a boot, and its name is drawn anew for each run.
+    if detail["boot_id"] != proc.boot_id() or not namespace.path.exists():
+        return Undone(namespace.name)
+    ended, left = namespaces.remove(namespace)
+    return Undone(namespace.name, ended, left, removed=True)
+
+
+UNDOERS: Mapping[str, Undoer] = {"process": _end_process, "namespace": _remove_namespace}

@@ -8,8 +8,11 @@ waiting for disks, and stolen by the hypervisor; over all CPUs, as all ``cpu_`` 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
+from seatrial.machine.namespace import Namespace
 from seatrial.observe import tcp
 from seatrial.observe.samples import HostSample
 
@@ -19,10 +22,10 @@ _CPU_KINDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "ste
 _BUSY_KINDS = ("user", "nice", "system", "irq", "softirq")
 
 
-def sample(at_s: float) -> HostSample:
-    """Look once. What this kernel does not report is absent."""
-    values = {**_cpu(), **_memory(), **_sockets(), **tcp.counters("snmp"), **tcp.counters("netstat")}
-    return HostSample(at_s, values)
+def sample(at_s: float, networks: Sequence[Namespace | None] = tcp.OWN) -> HostSample:
+    """Look once; what is of sockets is of all networks together. What this kernel does not report is absent."""
+    counted = {**tcp.counters("snmp", networks), **tcp.counters("netstat", networks)}
+    return HostSample(at_s, {**_cpu(), **_memory(), **_sockets(networks), **counted})
 
 
 def _cpu() -> dict[str, float]:
@@ -45,19 +48,20 @@ def _memory() -> dict[str, float]:
     return {}
 
 
-def _sockets() -> dict[str, float]:
-    values: dict[str, float] = {}
-    for line in _read("/proc/net/sockstat").splitlines():
+def _sockets(networks: Sequence[Namespace | None]) -> dict[str, float]:
+    values: dict[str, float] = defaultdict(float)
+    for line in (line for network in networks for line in tcp.lines_of("sockstat", network)):
         protocol, *words = line.split()
         fields = dict(zip(words[::2], map(float, words[1::2]), strict=False))
         if protocol == "sockets:":
-            values["sockets_used"] = fields["used"]
+            values["sockets_used"] += fields["used"]
         elif protocol == "TCP:":
-            values["tcp_in_use"] = fields["inuse"]
+            values["tcp_in_use"] += fields["inuse"]
+            values["tcp_time_wait"] += fields["tw"]
+            # These two the kernel counts of all its networks.
             values["tcp_orphans"] = fields["orphan"]
-            values["tcp_time_wait"] = fields["tw"]
             values["tcp_memory_bytes"] = fields["mem"] * _PAGE_BYTES
-    return values
+    return dict(values)
 
 
 def _read(path: str) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from seatrial.observe import host, system
 from seatrial.observe.processes import ProcessSampler
+from seatrial.observe.tcp import OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from seatrial.machine.members import Member
+    from seatrial.machine.namespace import Namespace
     from seatrial.observe.samples import Sample
     from seatrial.systems.base import System
 
@@ -40,7 +42,7 @@ class Sampler:
     """Looks at processes, machine and systems every ``interval_s`` until it is cancelled or stopped.
 
     ``members`` and ``systems`` are asked at each look, since both change within a trial. Every sample goes
-    to ``emit``, in the event loop's thread.
+    to ``emit``, in the event loop's thread. What is of sockets is of all ``networks`` together.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Sampler:
         systems: Callable[[], Mapping[str, System]] = dict,
         *,
         interval_s: float = INTERVAL_S,
+        networks: Sequence[Namespace | None] = OWN,
     ) -> None:
+        self._networks = networks
         self._emit = emit
         self._members = members
         self._systems = systems
@@ -100,7 +104,7 @@ class Sampler:
         at_s = time.monotonic()
         for sample in self._sampler.sample(self._members(), at_s, closely=closely):
             self._emit(sample)
-        self._emit(host.sample(at_s))
+        self._emit(host.sample(at_s, self._networks))
         self._cpu_s += time.thread_time() - cpu_s
         self._looks += 1
 

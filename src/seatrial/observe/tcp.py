@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Sequence
+
+from seatrial.errors import EnvironmentFault
+from seatrial.machine.namespace import OF_THIS_THREAD, Namespace, entered
+
+OWN: tuple[Namespace | None, ...] = (None,)
+"""This machine's own network."""
 
 _NAMES = {
     ("Tcp", "CurrEstab"): "tcp_established",
@@ -20,10 +27,18 @@ _NAMES = {
 }
 
 
-def counters(name: str) -> dict[str, float]:
-    """Read /proc/net/NAME, ``snmp`` or ``netstat``: lines in pairs, names and values. Empty where there is none."""
+def counters(name: str, networks: Sequence[Namespace | None] = OWN) -> dict[str, float]:
+    """Read /proc/net/NAME, ``snmp`` or ``netstat``, of all of these networks together. Empty where there is none."""
+    values: dict[str, float] = defaultdict(float)
+    for network in networks:
+        for title, value in _of_one(lines_of(name, network)).items():
+            values[title] += value
+    return dict(values)
+
+
+def _of_one(lines: Sequence[str]) -> dict[str, float]:
+    """Return what such a file says: its lines are in pairs, names and values."""
     values: dict[str, float] = {}
-    lines = _lines(f"/proc/net/{name}")
     for titles, numbers in zip(lines[::2], lines[1::2], strict=False):
         group, *names = titles.split()
         for title, number in zip(names, numbers.split()[1:], strict=False):
@@ -32,14 +47,16 @@ def counters(name: str) -> dict[str, float]:
     return values
 
 
-def listen_overflows() -> int | None:
-    """Return how often a listen queue of this machine has been full since boot; None where the kernel says nothing."""
-    count = counters("netstat").get("tcp_listen_overflows")
+def listen_overflows(networks: Sequence[Namespace | None] = OWN) -> int | None:
+    """Return how often a listen queue of theirs has been full since boot; None where the kernel does not say."""
+    count = counters("netstat", networks).get("tcp_listen_overflows")
     return None if count is None else int(count)
 
 
-def _lines(path: str) -> list[str]:
+def lines_of(name: str, network: Namespace | None) -> list[str]:
+    """Return the lines of /proc/net/NAME of one network; none where it cannot be read, or the network is gone."""
     try:
-        return Path(path).read_text().splitlines()
-    except OSError:
+        with entered(network):
+            return (OF_THIS_THREAD / name).read_text().splitlines()
+    except (OSError, EnvironmentFault):
         return []

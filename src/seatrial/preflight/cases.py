@@ -31,6 +31,7 @@ def needs_of_case(case: Case) -> Needs:
         workers=case.load.workers,
         sources=_addresses(case.load.sources),
         tls=case.load.tls is not None,
+        namespaces=case.plan.place == "namespaces",
     )
 
 

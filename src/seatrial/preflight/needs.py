@@ -30,6 +30,7 @@ class Needs:
     loopback: bool = True
     tls: bool = False
     listen: tuple[tuple[str, int], ...] = ()
+    namespaces: bool = False
 
     @property
     def connections(self) -> int:

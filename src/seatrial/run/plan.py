@@ -24,6 +24,7 @@ from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
+from seatrial.run.places import standing
 from seatrial.run.programs import programs_of
 from seatrial.run.trial import Desk, run_trial
 
@@ -91,7 +92,9 @@ def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
 async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> SeatrialError | None:
     try:
         with OtherLoads() as others:
-            await _all_trials(agenda, writer, ending, others)
+            async with standing(agenda.place, writer) as places:
+                desk = Desk(writer.append, writer, writer.directory, others, places)
+                await _all_trials(agenda, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):
@@ -106,9 +109,8 @@ async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> Seat
     return None
 
 
-async def _all_trials(agenda: Agenda, writer: RunWriter, ending: Ending, others: OtherLoads) -> None:
+async def _all_trials(agenda: Agenda, desk: Desk, writer: RunWriter, ending: Ending) -> None:
     """Run what the agenda says, until it has no more or the run is to end."""
-    desk = Desk(writer.append, writer, writer.directory, others)
     history: list[Past] = []
     of = agenda.planned
     while (trial := agenda.next(history)) is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from seatrial.machine.address import Endpoint
     from seatrial.machine.members import Member
+    from seatrial.machine.namespace import Namespace
     from seatrial.systems.base import Launch
 
 _MISSING = ("requests and accepted connections: there is no proxy; ask the origin",)
@@ -74,5 +75,6 @@ class DirectSystem:
     async def _is_empty(self) -> bool:
         return await asyncio.to_thread(self._sum, sockets.count_open) == 0
 
-    def _sum(self, count: Callable[[int], int]) -> int:
-        return sum(count(port) for port in {upstream.port for upstream in self._upstreams})
+    def _sum(self, count: Callable[[int, Namespace | None], int]) -> int:
+        ports = {(upstream.port, upstream.namespace) for upstream in self._upstreams}
+        return sum(count(port, namespace) for port, namespace in ports)

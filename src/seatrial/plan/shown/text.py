@@ -14,12 +14,16 @@ from seatrial.systems.options import SystemOptions
 from seatrial.units import format_count, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from seatrial.plan.cases import Case
-    from seatrial.plan.model.plan import Plan
+    from seatrial.plan.model.plan import PlaceName, Plan
 
 ORDER_COLUMNS = 110
+PLACES: Mapping[PlaceName, str] = {
+    "machine": "machine (all roles on its loopback)",
+    "namespaces": "namespaces (load, proxy and origin in one each, joined by veth pairs)",
+}
 # What is meant where the plan leaves it out; the first two are decided from the machine.
 _LEFT_OUT = {"workers": "automatic", "sources": "automatic", "services": "one for each route"}
 
@@ -54,6 +58,7 @@ def schedule_text(plan: Plan, cases: Sequence[Case]) -> str:
 def _head(plan: Plan) -> Iterator[Sequence[str]]:
     yield "plan", plan.name
     yield "question", " ".join((plan.question or "none").split())
+    yield "place", PLACES[plan.place]
     yield "seed", str(plan.seed)
     for objective in plan.objectives:
         yield "objective", objective.text

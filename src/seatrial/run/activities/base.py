@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
+
+from seatrial.machine.place import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,10 +95,11 @@ class Setting:
     """What the activities of one trial are made from.
 
     ``endpoints`` is where the system takes requests, ``record`` takes events of this trial, and ``watch_generators``
-    has processes sampled which make load, by their ids.
+    has processes sampled which make load, by their ids. ``places`` is where the roles are.
     """
 
     trial: TrialPlan
     endpoints: tuple[Endpoint, ...]
     record: Callable[[Event], None]
     watch_generators: Callable[[Iterable[int]], None]
+    places: Places = field(default_factory=Places.on_this_machine)

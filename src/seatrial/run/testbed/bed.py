@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 
 from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
+from seatrial.machine.namespace import Namespace
 from seatrial.plan.cases import Case
 from seatrial.record.events import TrialCounts, TrialFacts
 from seatrial.run.testbed.proof import DELAY_MAX_S, prove
@@ -21,6 +22,9 @@ from seatrial.topology.expand import NOWHERE, Topology, expand
 from seatrial.topology.options import TopologyPlan
 
 Count = TypeVar("Count")
+
+ORIGIN = "origin"
+"""The label of the origin, which no system may have."""
 
 Launching = Callable[[str, Topology], Launch]
 """Makes what a system or an origin needs to come up, from its label and where it sends requests."""
@@ -66,16 +70,21 @@ class Testbed:
         """Whether both are ready, and what they had counted is known."""
         return self._before is not None
 
-    async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
-        """Start origin and system, wait until both are ready, and read what they have counted until then."""
-        launch = self._certified(launching("origin", NOWHERE), is_front=not self.proxied)
+    async def set_up(
+        self, launching: Launching, drain_limit_s: float, asked_from: Namespace | None = None
+    ) -> None:
+        """Start origin and system, wait until both are ready, and read what they have counted until then.
+
+        That every route is live is proven from ``asked_from``, the network of the load.
+        """
+        launch = self._certified(launching(ORIGIN, NOWHERE), is_front=not self.proxied)
         listens = self.topology_plan.endpoints_in_all
         upstreams = await self.origin.start(dataclasses.replace(launch, listens=listens))
         self.topology = expand(self.topology_plan, upstreams)
         launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
         if self.proxied and self.delay_s <= DELAY_MAX_S:
-            await prove(self.topology, self.endpoints, self.answers_with)
+            await prove(self.topology, self.endpoints, self.answers_with, asked_from)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         self._before = (await self.system.counters(exact=not self.drained), await self.origin.counts())

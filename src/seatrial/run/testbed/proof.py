@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +12,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
+from seatrial.systems.local.http import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from seatrial.machine.address import Endpoint
+    from seatrial.machine.namespace import Namespace
     from seatrial.topology.expand import Route, Topology
 
 CONNECTIONS = 16
@@ -42,9 +43,12 @@ class Dead:
     what: str
 
 
-async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) -> None:
+async def prove(
+    topology: Topology, endpoints: Sequence[Endpoint], status: int, namespace: Namespace | None = None
+) -> None:
     """Ask for every route through every endpoint until each has answered with the origin's status.
 
+    They are asked from ``namespace``, the network of the load, so that its way to the system is proven as well.
     Raises ``SystemFault`` that names the routes which do not, so long after all were asked once as ``LIVE_LIMIT_S``.
     Called off, it ends with the requests that are under way.
     """
@@ -53,7 +57,7 @@ async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) 
     given_up = threading.Event()
     try:
         while left:
-            dead = await asyncio.to_thread(_ask_all, left, status, given_up)
+            dead = await asyncio.to_thread(_ask_all, left, _Asking(status, namespace, given_up))
             deadline_s = deadline_s or time.monotonic() + LIVE_LIMIT_S
             if dead and time.monotonic() > deadline_s:
                 raise _fault(dead, len(topology.routes), endpoints)
@@ -64,28 +68,39 @@ async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) 
         given_up.set()
 
 
-def _ask_all(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threading.Event) -> list[Dead]:
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What is expected, from where it is asked, and whether nobody waits for it any more."""
+
+    status: int
+    namespace: Namespace | None
+    given_up: threading.Event
+
+
+def _ask_all(asked: Sequence[tuple[Route, Endpoint]], asking: _Asking) -> list[Dead]:
     shares = [tuple(islice(asked, first, None, CONNECTIONS)) for first in range(min(CONNECTIONS, len(asked)))]
     with ThreadPoolExecutor(len(shares)) as pool:
-        found = pool.map(lambda share: _ask(share, status, given_up), shares)
+        found = pool.map(lambda share: _ask(share, asking), shares)
         return [dead for share in found for dead in share]
 
 
-def _ask(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threading.Event) -> list[Dead]:
+def _ask(asked: Sequence[tuple[Route, Endpoint]], asking: _Asking) -> list[Dead]:
     """Ask one after another, over one connection to each endpoint."""
-    connections: dict[Endpoint, http.client.HTTPConnection] = {}
+    connections: dict[Endpoint, Client] = {}
     dead = []
     try:
         for route, endpoint in asked:
-            if given_up.is_set():
+            if asking.given_up.is_set():
                 break
-            connection = connections.setdefault(endpoint, _connection(endpoint))
+            if (connection := connections.get(endpoint)) is None:
+                connection = connections[endpoint] = Client(endpoint, ANSWER_LIMIT_S, asking.namespace)
             try:
                 connection.request("GET", route.prefix, headers={"Host": route.authority})
                 response = connection.getresponse()
                 response.read()
-                if response.status != status:
-                    dead.append(Dead(route, endpoint, f"answered {response.status} in place of {status}"))
+                if response.status != asking.status:
+                    what = f"answered {response.status} in place of {asking.status}"
+                    dead.append(Dead(route, endpoint, what))
             except (OSError, http.client.HTTPException) as error:
                 # It connects anew with the next request.
                 connection.close()
@@ -94,13 +109,6 @@ def _ask(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threadi
         for connection in connections.values():
             connection.close()
     return dead
-
-
-def _connection(endpoint: Endpoint) -> http.client.HTTPConnection:
-    if endpoint.ca is None:
-        return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=ANSWER_LIMIT_S)
-    context = ssl.create_default_context(cafile=endpoint.ca)
-    return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=ANSWER_LIMIT_S, context=context)
 
 
 def _fault(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> SystemFault:

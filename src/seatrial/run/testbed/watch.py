@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from seatrial.machine.members import Member
+from seatrial.machine.namespace import Namespace
 from seatrial.observe.sampler import Sampler
 from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
+from seatrial.observe.tcp import OWN
 from seatrial.record.events import Event, HostSampled, ProcessSampled, SystemSampled
 from seatrial.systems.base import Origin, System
 
@@ -27,6 +29,7 @@ class Watch:
     origin: Origin
     record: Callable[[Event], None]
     stop: asyncio.Event
+    networks: Sequence[Namespace | None] = OWN
     failure: str | None = None
     lost: list[str] = field(default_factory=list)
     _generators: tuple[Member, ...] = ()
@@ -36,7 +39,8 @@ class Watch:
 
     def __post_init__(self) -> None:
         """Make the sampler; it looks at nothing yet."""
-        self._sampler = Sampler(self._take, self._members, lambda: {self.label: self.system})
+        systems = lambda: {self.label: self.system}  # noqa: E731
+        self._sampler = Sampler(self._take, self._members, systems, networks=self.networks)
 
     async def start(self) -> None:
         """Look once at everything as it is before the first connection, and go on looking."""

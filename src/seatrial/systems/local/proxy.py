@@ -52,7 +52,7 @@ class Proxy:
         await self._validate(launch, program, prepared)
         self._processes = prepared.processes
         log = launch.log_directory / f"{launch.label}.log"
-        command = _command(launch.label, program, prepared.run, prepared, log)
+        command = _command(launch.label, program, prepared.run, (prepared, launch), log)
         self._process = await GuardedProcess.start(command, launch.changes)
         try:
             await until_ready(launch.label, self._is_ready, self.failure, log)
@@ -137,7 +137,7 @@ class Proxy:
         log = launch.log_directory / f"{launch.label}-validate.log"
         log.unlink(missing_ok=True)
         name = f"the validation of {launch.label}'s configuration"
-        command = _command(name, program, prepared.validate, prepared, log)
+        command = _command(name, program, prepared.validate, (prepared, launch), log)
         if await run_to_end(command, launch.changes, VALIDATE_LIMIT_S) != 0:
             raise SystemFault(
                 f"{launch.label} refuses its configuration in {launch.directory}",
@@ -155,7 +155,8 @@ class Proxy:
             return False
         # No connection is made to the listener, which would count it.
         has_all = len(self._process.descendants()) == self._processes - 1
-        return has_all and await asyncio.to_thread(sockets.is_listening, self._ports.listen.port)
+        listen = self._ports.listen
+        return has_all and await asyncio.to_thread(sockets.is_listening, listen.port, listen.namespace)
 
     def _running(self) -> tuple[ProcessRef, ...]:
         assert self._process is not None
@@ -173,11 +174,13 @@ class Proxy:
 
     async def _established(self) -> int:
         assert self._ports is not None
-        return await asyncio.to_thread(sockets.count_established, self._ports.listen.port)
+        listen = self._ports.listen
+        return await asyncio.to_thread(sockets.count_established, listen.port, listen.namespace)
 
     async def _open(self) -> int:
         assert self._ports is not None
-        return await asyncio.to_thread(sockets.count_open, self._ports.listen.port)
+        listen = self._ports.listen
+        return await asyncio.to_thread(sockets.count_open, listen.port, listen.namespace)
 
     async def _read(self) -> Mapping[str, float]:
         if self._ports is None:
@@ -190,6 +193,10 @@ class Proxy:
             ) from error
 
 
-def _command(name: str, program: Path, arguments: tuple[str, ...], prepared: Prepared, log: Path) -> Command:
+def _command(
+    name: str, program: Path, arguments: tuple[str, ...], how: tuple[Prepared, Launch], log: Path
+) -> Command:
+    prepared, launch = how
     environment = {**os.environ, **programs.libraries_of(program), **prepared.environment}
-    return Command(name, (str(program), *arguments), log, log, environment=environment)
+    argv = (str(program), *arguments)
+    return Command(name, argv, log, log, environment=environment, namespace=launch.place.namespace)
