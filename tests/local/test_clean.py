@@ -94,7 +94,7 @@ def test_the_document_says_the_same(tmp_path: Path, sleeper) -> None:
         "leftovers": [
             {
                 "run": str(writer.path), "kind": "process", "name": "envoy", "ended": [sleeper.pid], "left": [],
-                "removed": None,
+                "put_back": "", "problem": "",
             }
         ],
     }  # fmt: skip

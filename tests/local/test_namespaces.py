@@ -98,8 +98,8 @@ def test_what_a_killed_run_leaves_is_removed_by_clean(bench, moment: str) -> Non
     assert left
     outcome = run_seatrial("clean", "--runs", str(bench.runs))
     assert outcome.code == 0, outcome
-    said = {line for line in outcome.stdout.splitlines() if line.startswith("removed")}
-    assert said == {f"removed the namespace {name} of {run}" for name in left}
+    said = {line for line in outcome.stdout.splitlines() if line.startswith("put back")}
+    assert said == {f"put back namespace {name} (removed) of {run}" for name in left}
     assert standing() == before
     assert wait_until(lambda: links_here() == links, 5.0)
     assert run_seatrial("clean", "--runs", str(bench.runs)).stdout == "nothing left\n"

@@ -10,7 +10,7 @@ import click
 
 from seatrial.cli.console.documents import json_option, write_document
 from seatrial.cli.console.errors import print_error
-from seatrial.errors import EnvironmentFault, ExitCode, RecordError, SeatrialError
+from seatrial.errors import ExitCode, RecordError, SeatrialError
 from seatrial.machine.undoers import UNDOERS
 from seatrial.report.files import require_writable
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A change that a run had not put back: what it is, and the processes that were ended or could not be.
+    """A change that a run had not put back: what it is, and what of it was ended or put back, or could not be.
 
-    ``removed`` is whether the thing itself could be removed, where it is one that was there.
+    ``ended`` and ``left`` are processes, ``put_back`` and ``problem`` words about anything else.
     """
 
     run: str
     kind: str
     name: str
-    ended: tuple[int, ...]
-    left: tuple[int, ...]
-    removed: bool | None = None
+    ended: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+    put_back: str = ""
+    problem: str = ""
 
 
 @dataclass(slots=True)
@@ -54,7 +55,9 @@ class Findings:
 )
 @json_option
 def clean(runs: Path, json_target: str | None) -> None:
-    """End what runs that were killed have left behind. Runs that are still going on are left alone.
+    """End what runs that were killed have left behind, and put back what else they had changed.
+
+    Runs that are still going on are left alone.
 
     A record that cannot be read is skipped, and said. Exits with 4 if one was, or if something could not be put back.
     """
@@ -67,16 +70,15 @@ def clean(runs: Path, json_target: str | None) -> None:
             click.echo(line)
     if json_target:
         write_document({"schema": "seatrial.clean/1", **asdict(findings)}, json_target)
-    if findings.unreadable or any(map(_is_left, findings.leftovers)):
+    if findings.unreadable or any(
+        leftover.left or leftover.problem or leftover.kind not in UNDOERS for leftover in findings.leftovers
+    ):
         raise SystemExit(ExitCode.ENVIRONMENT)
 
 
-def _is_left(leftover: Leftover) -> bool:
-    return bool(leftover.left) or leftover.removed is False or leftover.kind not in UNDOERS
-
-
 def _run_directories(runs: Path) -> tuple[Path, ...]:
-    databases = (*runs.glob("record.db"), *sorted(runs.glob("*/record.db")))
+    # The last first, as each change of a run: what was changed twice is to be what it was at first.
+    databases = (*runs.glob("record.db"), *sorted(runs.glob("*/record.db"), reverse=True))
     return tuple(database.parent for database in databases)
 
 
@@ -95,7 +97,7 @@ def _look_at(run: Path, findings: Findings) -> None:
         _skip(run, error if isinstance(error, RecordError) else RecordError(f"{run} cannot be read: {error}"))
         findings.unreadable.append(str(run))
         return
-    for change in changes:
+    for change in reversed(changes):
         _put_back(run, change, findings)
     if damage:
         _skip(run, RecordError(f"{run} is damaged", cause="; ".join(str(one) for one in damage)))
@@ -118,24 +120,18 @@ def _put_back(run: Path, change: Change, findings: Findings) -> None:
     undo = UNDOERS.get(change.kind)
     if undo is None:
         # Written by a later version of Seatrial, which knows how to put it back.
-        findings.leftovers.append(Leftover(str(run), change.kind, str(dict(change.detail)), (), ()))
+        findings.leftovers.append(Leftover(str(run), change.kind, str(dict(change.detail))))
         return
     try:
         found = undo(change.detail, run)
-    except EnvironmentFault as fault:
-        print_error(fault)
-        name = str(change.detail.get("name", dict(change.detail)))
-        findings.leftovers.append(Leftover(str(run), change.kind, name, (), (), removed=False))
-        return
     except (KeyError, TypeError, ValueError):
         cause = f"row {change.id} of the table changes names no {change.kind}"
         _skip(run, RecordError(f"{run} is damaged", cause=cause))
         findings.unreadable.append(str(run))
         return
-    if found.ended or found.left or found.removed is not None:
-        leftover = Leftover(str(run), change.kind, found.name, found.ended, found.left, found.removed)
-        findings.leftovers.append(leftover)
-    if not found.left:
+    if found.ended or found.put_back or not found.is_done:
+        findings.leftovers.append(Leftover(str(run), change.kind, **asdict(found)))
+    if found.is_done:
         try:
             mark_undone(run, change.id)
         except SeatrialError as error:
@@ -148,9 +144,10 @@ def _lines(findings: Findings) -> list[str]:
     for leftover in findings.leftovers:
         lines += [f"ended {leftover.name} (process {pid}) of {leftover.run}" for pid in leftover.ended]
         lines += [f"cannot end {leftover.name} (process {pid}) of {leftover.run}" for pid in leftover.left]
-        if leftover.removed is not None:
-            what = "removed" if leftover.removed else "cannot remove"
-            lines.append(f"{what} the {leftover.kind} {leftover.name} of {leftover.run}")
+        if leftover.put_back:
+            lines.append(f"put back {leftover.name} ({leftover.put_back}) of {leftover.run}")
+        if leftover.problem:
+            lines.append(f"cannot put back {leftover.name} of {leftover.run}: {leftover.problem}")
         if leftover.kind not in UNDOERS:
             lines.append(f"cannot put back {leftover.kind} {leftover.name} of {leftover.run}")
     lines += [f"skipped {run}: its record cannot be read" for run in findings.unreadable]

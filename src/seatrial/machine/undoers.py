@@ -11,21 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seatrial.errors import EnvironmentFault
 from seatrial.machine import namespaces, proc
 from seatrial.machine.processes import leftovers
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What was found of a change: what of it was ended, and what could not be; processes by their ids.
+    """What was found of a change: the processes of it that were ended or could not be, by their ids.
 
-    ``removed`` is whether what ``name`` says could itself be removed; None where it was not there.
+    ``put_back`` says what else was put back, ``problem`` why it could not be and what to do.
     """
 
     name: str
     ended: tuple[int, ...] = ()
     left: tuple[int, ...] = ()
-    removed: bool | None = None
+    put_back: str = ""
+    problem: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of the change is left."""
+        return not self.left and not self.problem
 
 
 Undoer = Callable[[Mapping[str, Any], Path], Undone]
@@ -39,12 +46,17 @@ def _end_process(detail: Mapping[str, Any], run: Path) -> Undone:
 
 
 def _remove_namespace(detail: Mapping[str, Any], _run: Path) -> Undone:
+    """End what is in a network namespace, and remove it with its links."""
     namespace = namespaces.named(str(detail["name"]))
+    name = f"namespace {namespace.name}"
     # No namespace outlives a boot, and its name is drawn anew for each run.
     if detail["boot_id"] != proc.boot_id() or not namespace.path.exists():
-        return Undone(namespace.name)
-    ended, left = namespaces.remove(namespace)
-    return Undone(namespace.name, ended, left, removed=True)
+        return Undone(name)
+    try:
+        ended, left = namespaces.remove(namespace)
+    except EnvironmentFault as fault:
+        return Undone(name, problem=f"{fault.cause}; {fault.next_step}")
+    return Undone(name, ended, left, put_back="removed")
 
 
 UNDOERS: Mapping[str, Undoer] = {"process": _end_process, "namespace": _remove_namespace}
