@@ -243,6 +243,14 @@ DOCUMENT = {
     "systems": [{"label": str, "kind": str, "state": str, "sentence": str}],
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
     "cases": [CASE],
+    "network": [
+        {
+            "way": str,
+            "figures": [{"tool": str, "direction": str, "connections": int, "bytes_per_s": float}],
+            "requests_per_s": float,
+            "missing": [str],
+        }
+    ],
     "environment": dict,
     "journal": [{"at_utc": str, "author": str, "trial": MAYBE_INT, "text": str}],
     "changes": [{"id": int, "at_utc": str, "kind": str, "detail": dict, "undone_utc": (str, NoneType)}],

@@ -19,10 +19,12 @@ def print_dry_run(plan: Plan) -> int:
     from seatrial.plan.cases import compile_cases
     from seatrial.plan.shown.text import schedule_text
     from seatrial.preflight.checks import check_cases
+    from seatrial.run.capacity.ways import plan_text
     from seatrial.run.programs import check_programs
 
     cases = compile_cases(plan)
     findings = (*check_cases(cases, probe_machine()), *check_programs(cases))
-    click.echo(f"{schedule_text(plan, cases)}\n\n{findings_text(findings)}")
+    network = f"network  {plan_text(plan, cases)}"
+    click.echo(f"{schedule_text(plan, cases)}\n{network}\n\n{findings_text(findings)}")
     fits = all(finding.severity != "refuse" for finding in findings)
     return ExitCode.PASS if fits else ExitCode.ENVIRONMENT

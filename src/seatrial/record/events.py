@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seatrial.generator.frames import Frame
     from seatrial.generator.messages import Hello
     from seatrial.observe.samples import HostSample, ProcessSample, SystemSample
+    from seatrial.preflight.capacity import Capacity
 
 Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
 RunEnd = Literal["finished", "interrupted", "failed"]
@@ -171,6 +172,13 @@ def ending_text(state: str, failure: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class CapacityMeasured:
+    """What the network carries on one of its ways, before the first trial."""
+
+    capacity: Capacity
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """An entry of the journal."""
 
@@ -197,6 +205,7 @@ Event = (
     | HostSampled
     | SystemSampled
     | TrialEnded
+    | CapacityMeasured
     | Noted
     | RunEnded
 )

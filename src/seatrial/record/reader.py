@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from seatrial._engine import Histogram
 from seatrial.errors import RecordError
+from seatrial.preflight.capacity import Capacity
 from seatrial.record.events import CUT_OFF, Reached, TrialCounts, TrialFacts
 from seatrial.record.fetch import Rows
 from seatrial.record.layout import RunDirectory
@@ -122,6 +123,10 @@ class RunReader:
             lambda row: _mapping(row["document"]), "environment", "ORDER BY id DESC LIMIT 1"
         )
         return found[0] if found else {}
+
+    def capacities(self) -> tuple[Capacity, ...]:
+        """Return what the network carries, way by way; empty where that was not measured."""
+        return self._rows.read(lambda row: Capacity.from_document(_mapping(row["document"])), "capacities")
 
     def cases(self) -> tuple[rows.RecordedCase, ...]:
         """Return every case of the plan, in plan order."""

@@ -46,6 +46,7 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
         ],
         "cases": [_case(case) for case in summary.cases],
         "environment": dict(summary.environment),
+        "network": [capacity.document() for capacity in summary.capacities],
         "journal": [asdict(entry) for entry in summary.journal],
         "changes": [asdict(change) for change in summary.changes],
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.run.attempts import missing
 from seatrial.plan.cases import Case, again_order, trial_order
-from seatrial.plan.model.plan import PlaceName, Plan
+from seatrial.plan.model.plan import Plan
 from seatrial.seeds import derive
 
 
@@ -47,9 +47,14 @@ class Agenda:
         self._planned = tuple(case for case, _ in trial_order(plan, cases))
 
     @property
-    def place(self) -> PlaceName:
-        """Where the roles of every trial are."""
-        return self._plan.place
+    def plan(self) -> Plan:
+        """The plan."""
+        return self._plan
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """Its cases."""
+        return self._cases
 
     @property
     def planned(self) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.summary import outcome_of
 from seatrial.errors import SeatrialError
+from seatrial.generator.unless import unless
 from seatrial.machine.facts import probe_machine
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import GivenPlan
@@ -22,6 +23,7 @@ from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past
+from seatrial.run.capacity.before import require_capacity
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
 from seatrial.run.places import standing
@@ -92,8 +94,9 @@ def _note_preflight(writer: RunWriter, findings: Sequence[Finding]) -> None:
 async def _run_trials(agenda: Agenda, writer: RunWriter, ending: Ending) -> SeatrialError | None:
     try:
         with OtherLoads() as others:
-            async with standing(agenda.place, writer) as places:
+            async with standing(agenda.plan.place, writer) as places:
                 desk = Desk(writer.append, writer, writer.directory, others, places)
+                await unless(ending.stop, require_capacity(agenda.plan, agenda.cases, places(), writer))
                 await _all_trials(agenda, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))

@@ -21,6 +21,7 @@ LASTING = {
     "environment.cut_off",
     "environment.exhausted",
     "environment.record",
+    "environment.network",
     "environment.held_connections",
     "environment.active_connections",
 }

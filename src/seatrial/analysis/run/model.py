@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.resources import RoleCurve, TrialResources
     from seatrial.analysis.run.objectives import Verdict
     from seatrial.analysis.run.spread import Spread
+    from seatrial.preflight.capacity import Capacity
     from seatrial.record.events import TrialCounts
     from seatrial.record.tables.rows import (
         Change,
@@ -191,6 +192,8 @@ class RunSummary:
     """What the run answers, in a few sentences made from its figures."""
     growth: tuple[Growth, ...] = ()
     """How its figures grow with the variables: a straight line, or from where not."""
+    capacities: tuple[Capacity, ...] = ()
+    """What the network between the roles carries; empty where that was not measured."""
     uneven: str | None = None
     """What is to be said where one system's attempts could not be believed more often than the others'."""
 

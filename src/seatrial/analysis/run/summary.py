@@ -45,6 +45,7 @@ def summarise_run(reader: RunReader) -> RunSummary:
         systems=_systems(cases),
         cases=cases,
         environment=reader.environment(),
+        capacities=reader.capacities(),
         changes=reader.changes(),
         uneven=uneven(_attempts_by_system(cases)),
         # Last: what cannot be read is known once everything has been.

@@ -15,6 +15,7 @@ from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.shares import CpuShares, CpuTimes, shares_between
+from seatrial.preflight.capacity import narrowest, ways_crossed
 from seatrial.record.events import TrialCounts, TrialFacts
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample
+    from seatrial.preflight.capacity import Capacity, Direction
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
 
@@ -40,12 +42,39 @@ class WorkerEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkUse:
+    """Bytes per second that all ways of the network carried in the window, by direction, and what it carries at least.
+
+    ``carries`` is None where that was not measured.
+    """
+
+    carried: Mapping[Direction, float] = field(default_factory=dict)
+    carries: Mapping[Direction, float | None] = field(default_factory=dict)
+
+
+def network_use(load: LoadResult | None, capacities: Sequence[Capacity], *, proxied: bool) -> NetworkUse:
+    """Return what a load had the network carry, beside what was measured of the network."""
+    if load is None or load.window_s <= 0:
+        return NetworkUse()
+    ways = ways_crossed(proxied=proxied)
+    carried: dict[Direction, int] = {
+        "responses": load.bytes.received_in_window,
+        "requests": load.bytes.sent,
+    }
+    narrow = {direction: narrowest(capacities, direction) for direction in carried}
+    return NetworkUse(
+        {direction: ways * count / load.window_s for direction, count in carried.items()},
+        {direction: None if figure is None else figure.bytes_per_s for direction, figure in narrow.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TrialEvidence:
     """All that the rules look at.
 
     Of the whole trial: ``unfinished`` is requests that were sent and never completed, ``answers_other`` are the answers
     of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters; its members should have
-    like parts of the requests where those ``are_spread`` over the connections.
+    like parts of the requests where those ``are_spread`` over the connections. ``network`` is of the window.
     """
 
     state: str
@@ -64,6 +93,7 @@ class TrialEvidence:
     steal_fraction: float | None = None
     cpu: CpuShares | None = None
     drivers: tuple[str, ...] = ()
+    network: NetworkUse = field(default_factory=NetworkUse)
     known_reasons: tuple[Reason, ...] = ()
 
 
@@ -97,6 +127,7 @@ def evidence_of(
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(reader, trial.trial, looks),
         drivers=() if account is None else account.drivers,
+        network=network_use(load, reader.capacities(), proxied=case.kind != "direct"),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
             *(Reason(**item) for item in trial.reasons),

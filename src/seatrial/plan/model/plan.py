@@ -24,6 +24,8 @@ from seatrial.topology.options import TopologyPlan
 
 PlaceName: TypeAlias = Literal["machine", "namespaces"]
 
+CapacityChoice: TypeAlias = Literal["auto", "always", "never"]
+
 
 class Variable(Model):
     """One thing that the plan varies, and the values that it takes."""
@@ -95,6 +97,13 @@ class Plan(Model):
         description="Where the roles are: together on this machine's loopback, or load, proxies and origin each in a "
         "network namespace of its own, joined by veth pairs (as root).",
         examples=["namespaces"],
+    )
+    capacity: CapacityChoice = Field(
+        "auto",
+        description="Whether the network between the roles is measured before the first trial, and a plan refused that "
+        "asks for more than 70 % of it. `auto`: where the run takes 20 times as long as that, or its bodies come to "
+        "more than 50 MB/s.",
+        examples=["always", "never"],
     )
     topology: TopologyPlan = Field(
         TopologyPlan(), description="Routes, services and endpoints between the proxy and the origin."

@@ -149,6 +149,12 @@ def _(event: events.SystemSampled, _: str) -> Row:
 
 
 @_row.register
+def _(event: events.CapacityMeasured, now_utc: str) -> Row:
+    statement = "INSERT INTO capacities (at_utc, document) VALUES (?, ?)"
+    return statement, (now_utc, json.dumps(event.capacity.document()))
+
+
+@_row.register
 def _(event: events.Noted, now_utc: str) -> Row:
     statement = "INSERT INTO journal (at_utc, author, trial, text) VALUES (?, ?, ?, ?)"
     return statement, (now_utc, event.author, event.trial, event.text)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Written to `PRAGMA user_version`; a reader refuses a record of another version.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -22,6 +22,7 @@ CREATE TABLE run (
 );
 CREATE TABLE plan (id INTEGER PRIMARY KEY CHECK (id = 1), given TEXT NOT NULL, compiled TEXT NOT NULL);
 CREATE TABLE environment (id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE capacities (id INTEGER PRIMARY KEY, at_utc TEXT NOT NULL, document TEXT NOT NULL);
 CREATE TABLE cases (
     id TEXT PRIMARY KEY, position INTEGER NOT NULL, system TEXT NOT NULL, kind TEXT NOT NULL,
     document TEXT NOT NULL

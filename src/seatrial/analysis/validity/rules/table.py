@@ -32,6 +32,7 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     delays.throttled,
     delays.stolen,
     delays.machine_busy,
+    delays.network_near_capacity,
     members.gauge_disagrees,
     members.unbalanced,
     counts.counts_disagree,
