@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from seatrial.plan.cases import Case
-    from seatrial.plan.model.plan import PlaceName, Plan
+    from seatrial.plan.model.plan import CapacityChoice, PlaceName, Plan
 
 ORDER_COLUMNS = 110
+CAPACITIES: Mapping[CapacityChoice, str] = {
+    "auto": "auto (the network is measured before long and heavy runs)",
+    "always": "always (the network is measured first)",
+    "never": "never (the network is not measured)",
+}
 PLACES: Mapping[PlaceName, str] = {
     "machine": "machine (all roles on its loopback)",
     "namespaces": "namespaces (load, proxy and origin in one each, joined by veth pairs)",
@@ -59,6 +64,7 @@ def _head(plan: Plan) -> Iterator[Sequence[str]]:
     yield "plan", plan.name
     yield "question", " ".join((plan.question or "none").split())
     yield "place", PLACES[plan.place]
+    yield "capacity", CAPACITIES[plan.capacity]
     yield "seed", str(plan.seed)
     for objective in plan.objectives:
         yield "objective", objective.text
