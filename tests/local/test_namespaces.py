@@ -18,12 +18,16 @@ from tests.support.program import Running, run_seatrial, wait_until
 from tests.support.runs import Bench, results, trials, wait_for_phase
 
 from seatrial.errors import EnvironmentFault, ExitCode
-from seatrial.machine import sockets
+from seatrial.machine import proc, sockets
 from seatrial.machine.namespace import Namespace, entered, stream_socket
 from seatrial.machine.namespaces import Namespaces, copy_settings, remove
 from seatrial.machine.place import Places
 from seatrial.machine.processes.changes import Unrecorded
+from seatrial.machine.undoers import UNDOERS, Undone
+from seatrial.preflight.capacity import Figure
 from seatrial.record.changes import open_changes
+from seatrial.run.capacity import engine
+from seatrial.run.capacity.ways import Way
 
 pytestmark = pytest.mark.slow
 
@@ -183,6 +187,23 @@ def test_every_address_of_a_block_is_reached_from_every_source(places: Places) -
     assert Path("/proc/thread-self/ns/net").readlink() == here
 
 
+def test_what_a_way_carries_goes_over_its_link(places: Places, tmp_path: Path) -> None:
+    measure_s = 0.2
+
+    async def measured() -> list[Figure]:
+        way = Way("load - origin", places.load, places.origin)
+        found = [figure async for figure in engine.figures(way, measure_s, tmp_path, Unrecorded())]
+        return [figure for figure in found if isinstance(figure, Figure)]
+
+    before = link_bytes(own(places.origin).name)["load"]
+    figures = asyncio.run(measured())
+    after = link_bytes(own(places.origin).name)["load"]
+    for direction, at in (("requests", 0), ("responses", 1)):
+        carried = [figure.bytes_per_s * measure_s for figure in figures if figure.direction == direction]
+        assert len(carried) == 2
+        assert 1_000_000 < sum(carried) <= after[at] - before[at]
+
+
 def test_nothing_leads_out_of_a_namespace(places: Places) -> None:
     for place in (places.load, places.proxy, places.origin):
         assert "default" not in inside(own(place).name, "ip", "route")
@@ -212,3 +233,37 @@ def test_a_namespace_that_is_gone_is_said_and_the_thread_is_where_it_was(places:
     assert Path("/proc/thread-self/ns/net").readlink() == here
     # Once more does no harm.
     assert remove(namespace) == ((), ())
+    assert UNDOERS["namespace"](undoing(namespace.name), Path("run")) == Undone(f"namespace {namespace.name}")
+
+
+def undoing(name: str, **changed: str) -> dict[str, str]:
+    return {"name": name, "boot_id": proc.boot_id(), **changed}
+
+
+def test_a_namespace_of_another_boot_is_another(places: Places) -> None:
+    name = own(places.load).name
+    assert UNDOERS["namespace"](undoing(name, boot_id="another boot"), Path("run")) == Undone(
+        f"namespace {name}"
+    )
+    assert name in standing()
+
+
+@pytest.mark.parametrize(
+    "name", ["lab", "seatrial-load", "../seatrial-0123456789ab-load", "seatrial-0123456789ab-x"]
+)
+def test_no_namespace_that_is_not_a_runs_is_ever_removed(name: str) -> None:
+    with pytest.raises(ValueError, match="is no namespace of a run"):
+        UNDOERS["namespace"](undoing(name), Path("run"))
+
+
+def test_a_namespace_that_cannot_be_removed_is_a_problem(places: Places, monkeypatch) -> None:
+    def refuse(namespace: Namespace) -> None:
+        raise EnvironmentFault(
+            "cannot", cause=f"{namespace.name}: Operation not permitted", next_step="run as root"
+        )
+
+    monkeypatch.setattr("seatrial.machine.namespaces.remove", refuse)
+    name = own(places.load).name
+    undone = UNDOERS["namespace"](undoing(name), Path("run"))
+    assert not undone.is_done
+    assert undone.problem == f"{name}: Operation not permitted; run as root"
