@@ -219,9 +219,20 @@ def test_settings_of_the_machine_are_those_of_a_namespace(places: Places) -> Non
     with entered(places.load.namespace):
         setting.write_text("1234")
         # To whoever is in there, that is the machine.
-        copy_settings(own(places.proxy))
+        assert copy_settings(own(places.proxy)) == ()
     assert inside(own(places.proxy).name, "cat", str(setting)).strip() == "1234"
     assert inside(own(places.origin).name, "cat", str(setting)) == setting.read_text()
+
+
+def test_a_setting_that_cannot_be_copied_is_named(places: Places, monkeypatch) -> None:
+    monkeypatch.setattr("seatrial.machine.namespaces.COPIED", ("core/somaxconn", "ipv4/tcp_fin_timeout"))
+    # A listen queue is never shorter than nothing: the kernel refuses.
+    given = {"core/somaxconn": "-1", "ipv4/tcp_fin_timeout": "33"}
+    has = {name: (Path("/proc/sys/net") / name).read_text() for name in given}
+    answers = iter([given["core/somaxconn"], given["ipv4/tcp_fin_timeout"], *has.values()])
+    monkeypatch.setattr("seatrial.machine.namespaces._setting", lambda _: next(answers))
+    assert copy_settings(own(places.proxy)) == ("core/somaxconn",)
+    assert inside(own(places.proxy).name, "cat", "/proc/sys/net/ipv4/tcp_fin_timeout").strip() == "33"
 
 
 def test_a_namespace_that_is_gone_is_said_and_the_thread_is_where_it_was(places: Places) -> None:

@@ -74,9 +74,13 @@ _IP_LIMIT_S = 60.0
 
 @dataclass(slots=True)
 class Namespaces:
-    """The three of one run; a context manager, in which they stand."""
+    """The three of one run; a context manager, in which they stand.
+
+    ``not_copied`` are the settings that could not be given to one of them, as where /proc/sys is read-only.
+    """
 
     changes: ChangeLog
+    not_copied: dict[str, None] = field(default_factory=dict)
     _token: str = field(default_factory=lambda: secrets.token_hex(6))
     _made: list[tuple[Namespace, int]] = field(default_factory=list)
 
@@ -116,7 +120,7 @@ class Namespaces:
         _ip("-batch", "-", given="\n".join(_links(self.by_role)))
         for role, namespace in self.by_role.items():
             _ip("-netns", namespace.name, "-batch", "-", given="\n".join(_addresses(role)))
-            copy_settings(namespace)
+            self.not_copied |= dict.fromkeys(copy_settings(namespace))
 
     def _remove(self) -> None:
         while self._made:
@@ -150,13 +154,22 @@ def named(name: str) -> Namespace:
     return Namespace(name)
 
 
-def copy_settings(namespace: Namespace) -> None:
-    """Give a namespace this machine's own settings; those that the kernel keeps for all networks it has already."""
+def copy_settings(namespace: Namespace) -> tuple[str, ...]:
+    """Give a namespace this machine's own settings; return the names of those that it could not be given.
+
+    Those that the kernel keeps for all networks it has already.
+    """
+    not_copied = []
     own = {name: text for name in COPIED if (text := _setting(name)) is not None}
     with entered(namespace):
         for name, text in own.items():
-            if _setting(name) not in {None, text}:
+            if _setting(name) in {None, text}:
+                continue
+            try:
                 (_SETTINGS / name).write_text(text)
+            except OSError:
+                not_copied.append(name)
+    return tuple(not_copied)
 
 
 def _setting(name: str) -> str | None:

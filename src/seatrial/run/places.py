@@ -34,4 +34,9 @@ async def standing(place: PlaceName, writer: RunWriter) -> AsyncIterator[Callabl
             if at.namespace is not None
         )
         writer.append(Noted("seatrial", f"network namespaces, joined two by two by veth pairs: {where}"))
+        if namespaces.not_copied:
+            names = ", ".join(f"net/{name}" for name in namespaces.not_copied)
+            writer.append(
+                Noted("seatrial", f"the namespaces have the kernel's default of {names}: not to be set here")
+            )
         yield namespaces.places
