@@ -87,7 +87,7 @@ def test_a_plan_beyond_the_network_is_refused_before_its_first_trial(tmp_path: P
     plan = tmp_path / "wide.yaml"
     plan.write_text(PLAN)
     dry = run_seatrial("run", "--dry-run", str(plan))
-    assert "network  measured first (loopback)" in dry.stdout
+    assert "network     measured first (loopback)" in dry.stdout
     assert "10k/s x 60 MB of responses = 600 GB/s" in dry.stdout
     bench = Bench(tmp_path)
     with bench.start(plan) as running:

@@ -24,7 +24,7 @@ def print_dry_run(plan: Plan) -> int:
 
     cases = compile_cases(plan)
     findings = (*check_cases(cases, probe_machine()), *check_programs(cases))
-    network = f"network  {plan_text(plan, cases)}"
+    network = f"network     {plan_text(plan, cases)}"
     click.echo(f"{schedule_text(plan, cases)}\n{network}\n\n{findings_text(findings)}")
     fits = all(finding.severity != "refuse" for finding in findings)
     return ExitCode.PASS if fits else ExitCode.ENVIRONMENT

@@ -146,7 +146,7 @@ def network_near_capacity(evidence: TrialEvidence) -> Reason | None:
                 "environment.network",
                 f"{direction} took {format_bytes_per_s(carried)} of the network, {carried / carries:.0%} of the"
                 f" {format_bytes_per_s(carries)} that were measured of it, and {CAPACITY_FRACTION:.0%} is allowed",
-                "lower the rate, take smaller bodies, or a machine whose network carries more",
+                "ask the network for less (a lower rate, smaller bodies), or take a machine whose network carries more",
                 direction_of_delay(evidence.load),
             )
     return None
