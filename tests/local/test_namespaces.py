@@ -24,6 +24,7 @@ from seatrial.machine.namespaces import Namespaces, copy_settings, remove
 from seatrial.machine.place import Places
 from seatrial.machine.processes.changes import Unrecorded
 from seatrial.machine.undoers import UNDOERS, Undone
+from seatrial.observe import host
 from seatrial.preflight.capacity import Figure
 from seatrial.record.changes import open_changes
 from seatrial.run.capacity import engine
@@ -202,6 +203,27 @@ def test_what_a_way_carries_goes_over_its_link(places: Places, tmp_path: Path) -
         carried = [figure.bytes_per_s * measure_s for figure in figures if figure.direction == direction]
         assert len(carried) == 2
         assert 1_000_000 < sum(carried) <= after[at] - before[at]
+
+
+def test_sockets_of_all_three_are_sampled_together_and_no_others(places: Places) -> None:
+    def sampled() -> tuple[float, float]:
+        values = host.sample(0.0, places.namespaces).values
+        return values["tcp_established"], values["tcp_active_opens"]
+
+    # Nobody else is in there, so the counts are exact; both ends of a connection are established ones.
+    assert sampled() == (0, 0)
+    at = places.origin.address()
+    with (
+        stream_socket(at.host, at.namespace) as server,
+        stream_socket(at.host, places.load.namespace) as client,
+    ):
+        server.bind((at.host, at.port))
+        server.listen()
+        client.connect((at.host, at.port))
+        connection, _ = server.accept()
+        with connection:
+            assert sampled() == (2, 1)
+            assert sockets.count_established(at.port, at.namespace) == 1
 
 
 def test_nothing_leads_out_of_a_namespace(places: Places) -> None:
