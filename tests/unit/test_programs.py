@@ -35,8 +35,8 @@ def test_a_program_that_is_missing_is_refused_with_what_to_do(monkeypatch, tmp_p
         shutil, "which", lambda name, **more: None if "nginx" in name else which(name, **more)
     )
     (tmp_path / "plan.yaml").write_text(PLAN)
-    result = CliRunner().invoke(check, [str(tmp_path / "plan.yaml")])
-    assert result.exit_code == ExitCode.ENVIRONMENT
+    result = CliRunner().invoke(check, [str(tmp_path / "plan.yaml")], standalone_mode=False)
+    assert result.return_value == ExitCode.ENVIRONMENT
     lines = result.output.splitlines()
     (refused,) = [number for number, line in enumerate(lines) if line.startswith("refuse")]
     assert lines[refused].split() == [
