@@ -35,6 +35,22 @@ pytestmark = pytest.mark.slow
 RUN_LIMIT_S = 90.0
 MEASURED, WARMED_UP = 400, 40
 BODY_BYTES = 600
+DISTURBED = """
+name: disturbed
+systems: [haproxy, caddy]
+place: namespaces
+capacity: never
+load: {active: 10, connections: 20, rate: 200/s, resolution: 10 ms, timeout: 5 s, interval: 500 ms, tls: true}
+topology: {routes: 3}
+phases: {stable_for: 0 s, warmup: 200 ms, measure: 9 s, cooldown: 5 s}
+repeat: 1
+retry: 0
+during:
+  - {at: 500 ms, do: add routes, count: 2}
+  - {at: 2500 ms, do: swap certificate}
+  - {at: 4500 ms, do: kill, member: 1, for: 100 ms}
+objectives: [during_unexpected == 0]
+"""
 
 
 @pytest.fixture
@@ -88,6 +104,25 @@ def test_every_request_crosses_the_links_and_is_counted_on_every_side(bench) -> 
     assert "network namespaces, joined two by two" in outcome.stderr
 
 
+def test_a_proxy_is_disturbed_and_comes_back_in_its_namespace(bench) -> None:
+    before = standing()
+    plan = bench.directory / "disturbed.yaml"
+    plan.write_text(DISTURBED)
+    outcome = bench.start(plan).wait(RUN_LIMIT_S)
+    seen = trials(results(bench.run_directory()))
+    assert set(seen) == {"haproxy", "caddy"}, outcome
+    for trial in seen.values():
+        assert trial["state"] == "completed", outcome
+        windows = {window["done"]: window for window in trial["disturbances"]}
+        assert set(windows) == {"add 2 routes", "swap certificate", "kill member 1 for 100 ms"}
+        assert all(window["took_s"] is not None for window in windows.values()), windows
+        # No way leads out of the network of the load: who answered after the kill is in there.
+        killed = windows["kill member 1 for 100 ms"]
+        revived_s = killed["at_s"] + killed["took_s"]
+        assert sum(step["completed"] for step in trial["load"]["intervals"] if step["start_s"] > revived_s)
+    assert standing() == before
+
+
 @pytest.mark.parametrize("moment", ["making", "set up", "measure"])
 def test_what_a_killed_run_leaves_is_removed_by_clean(bench, moment: str) -> None:
     before, links = standing(), links_here()
@@ -117,8 +152,8 @@ def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
         bench.directory.mkdir()
     before = standing()
     with (
-        benches[0].start(plan_of(benches[0], "direct")) as one,
-        benches[1].start(plan_of(benches[1], "direct")) as other,
+        benches[0].start(plan_of(benches[0], "direct"), "--share-machine") as one,
+        benches[1].start(plan_of(benches[1], "direct"), "--share-machine") as other,
     ):
         assert wait_until(lambda: len(standing() - before) == 6, 60.0)
         for running in (one, other):
