@@ -215,8 +215,10 @@ async def _run_trials(
 
 async def _all(course: _Course, desk: Desk, writer: RunWriter, ending: Ending) -> bool:
     """Measure the network where that pays, run the sanity cells, and the trials unless one of those has failed."""
-    first = course.number + 1
-    await unless(ending.stop, require_capacity(course.plan, course.cases, desk.places(), writer, first))
+    # A run may be resumed only to come to its end.
+    if course.agenda(course.number).next(course.history) is not None:
+        first = course.number + 1
+        await unless(ending.stop, require_capacity(course.plan, course.cases, desk.places(), writer, first))
     number = None if ending.stop.is_set() else await _sanity(course, desk, writer, ending)
     if number is not None:
         await _all_trials(course, number, desk, writer, ending)
