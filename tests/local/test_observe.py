@@ -27,6 +27,7 @@ from seatrial.observe.host import HostSampler
 from seatrial.observe.network import NetworkSampler
 from seatrial.observe.sampler import Sampler
 from seatrial.observe.samples import HostSample, ProcessGone, ProcessSample, Sample, SystemSample
+from seatrial.observe.system import COUNTED_BY_KERNEL
 from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectSystem
 from seatrial.systems.envoy.system import EnvoyOptions
@@ -232,7 +233,7 @@ def test_the_sampler_looks_at_everything_every_interval(tmp_path: Path) -> None:
         assert 3 <= len([sample for sample in seen if isinstance(sample, kind)]) <= 21
     systems = [sample for sample in seen if isinstance(sample, SystemSample)]
     assert systems[0].system == "direct"
-    assert systems[0].values == {"active": 1.0, "connections_active": 1.0}
+    assert systems[0].values == {"active": 1.0, "connections_active": 1.0, COUNTED_BY_KERNEL: 1.0}
 
 
 def test_a_system_that_does_not_answer_does_not_stop_the_sampler() -> None:

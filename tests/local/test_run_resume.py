@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support.disks import mounted
 from tests.support.program import Running, run_seatrial, wait_until
-from tests.support.runs import START_LIMIT_S, Bench, results, survivors, wait_for_phase
+from tests.support.runs import START_LIMIT_S, Bench, results, survivors
 
 from seatrial.analysis.reasons import Validity
 from seatrial.errors import ExitCode
@@ -53,7 +53,8 @@ def listener(event):
     if sys.argv[2] == "between trials":
         ends = isinstance(event, events.TrialEnded)
     else:
-        frames += isinstance(event, events.FrameRecorded) and event.trial == 2
+        trial = 2 if sys.argv[2] == "in a trial" else 1
+        frames += isinstance(event, events.FrameRecorded) and event.trial == trial
         ends = frames == 4
     if ends:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -62,10 +63,10 @@ asyncio.run(run_plan(read_given_plan(Path(sys.argv[1])), Path("runs"), [listener
 """
 
 
-def killed_run(bench: Bench, where: str) -> Path:
+def killed_run(bench: Bench, where: str, measure: str = "1 s") -> Path:
     """Have a run kill itself; return its directory, once nothing of it is left."""
     plan = bench.directory / "plan.yaml"
-    plan.write_text(PLAN)
+    plan.write_text(PLAN.replace("measure: 1 s", f"measure: {measure}"))
     ended = subprocess.run(
         [sys.executable, "-c", KILLED, str(plan), where],
         cwd=bench.directory,
@@ -123,16 +124,21 @@ def test_a_run_that_was_killed_is_run_to_its_end(tmp_path: Path, where: str, num
 
 
 def test_two_processes_do_not_resume_one_run(tmp_path: Path) -> None:
-    bench = Bench(tmp_path)
-    run = killed_run(bench, "between trials")
+    run = killed_run(Bench(tmp_path), "in the first trial", measure="1 h")
+    measured = frames_of(run)
     with Running("run", "--resume", str(run)) as first:
-        wait_for_phase(run, "measure")
-        assert wait_until(lambda: len(frames_of(run)) > 1, START_LIMIT_S)
+        # It measures for an hour, so it is there for as long as the second takes to start.
+        assert wait_until(lambda: frames_of(run).get(2), START_LIMIT_S)
         second = run_seatrial("run", "--resume", str(run))
         assert second.code == ExitCode.BAD_INPUT
         assert f"its lock is held by a living process ({first.process.pid})" in second.stderr
-        first.wait(END_LIMIT_S)
-    assert set(frames_of(run)) == {1, 2, 3}
+        first.signal(signal.SIGINT)
+        outcome = first.wait(END_LIMIT_S)
+    assert outcome.code == ExitCode.INTERRUPTED
+    assert f"the rest of it: seatrial run --resume {run}" in outcome.stderr
+    found = frames_of(run)
+    assert set(found) == {1, 2}
+    assert found[1] == measured[1]
 
 
 def test_a_run_that_cannot_be_written_is_not_gone_on_with(tmp_path: Path) -> None:

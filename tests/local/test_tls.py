@@ -31,7 +31,7 @@ def load(url: str, *flags: str, seconds: float = 1.0) -> dict[str, Any]:
 
 
 def loaded(url: str, *flags: str, seconds: float = 1.0) -> Outcome:
-    return run_seatrial("load", url, "-q", "--json", "-", "-d", f"{seconds}s", *flags)
+    return run_seatrial("load", url, "-q", "--share-machine", "--json", "-", "-d", f"{seconds}s", *flags)
 
 
 def assert_everything_answered(document: dict[str, Any]) -> None:

@@ -93,6 +93,9 @@ class Renamed:
     async def configuration(self) -> dict[str, dict[str, str]]:
         return {}
 
+    async def settings(self) -> tuple[()]:
+        return ()
+
     async def counters(self, *, exact: bool) -> Counters:
         return Counters(float(exact), {"proxy": reading(0, absent=RENAMED)})
 

@@ -70,8 +70,8 @@ class NetworkUse:
     """One network namespace: what was ``counted`` between the looks, the ``highest`` of what goes up and down."""
 
     roles: tuple[str, ...]
-    counted: Mapping[str, float]
-    highest: Mapping[str, float]
+    counted: Mapping[str, int | float]
+    highest: Mapping[str, int | float]
     interfaces: Mapping[str, InterfaceUse] = field(default_factory=dict)
     listeners: Mapping[str, QueueUse] = field(default_factory=dict)
 
@@ -85,7 +85,7 @@ class KernelUse:
     """
 
     covers_s: float
-    counted: Mapping[str, float] = field(default_factory=dict)
+    counted: Mapping[str, int | float] = field(default_factory=dict)
     softirq_busiest: float | None = None
     networks: tuple[NetworkUse, ...] = ()
     messages: tuple[KernelMessage, ...] = ()

@@ -31,11 +31,15 @@ TEAR_DOWN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One combination of the plan's variables on one system; ``plan`` is the plan narrowed to it: nothing varies."""
+    """One combination of the plan's variables on one system; ``plan`` is the plan narrowed to it: nothing varies.
+
+    A sanity cell (``is_sanity``) is one, too, of which the plan asks nothing but that it holds.
+    """
 
     id: str
     variables: tuple[tuple[VariableName, Value], ...]
     plan: Plan
+    is_sanity: bool = False
 
     @property
     def system(self) -> SystemPlan:

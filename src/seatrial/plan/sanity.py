@@ -115,7 +115,7 @@ def _cell(case: Case, name: str, load: LoadPlan, objectives: tuple[Objective, ..
         "sanity": None,
         "during": (),
     }
-    return Case(f"sanity-{name}-{case.system.label}", (), case.plan.model_copy(update=update))
+    return Case(f"sanity-{name}-{case.system.label}", (), case.plan.model_copy(update=update), is_sanity=True)
 
 
 def _at_rate(case: Case, rate_per_s: float, active: int) -> LoadPlan:

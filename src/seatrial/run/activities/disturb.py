@@ -54,7 +54,7 @@ class Disturbances:
             await sleep_until(timeline.measure_ns + round(one.at_s * 1e9))
             self._record(DisturbanceStarted(self._trial, number, one.words, time.monotonic()))
             self._record(Noted("seatrial", f"disturbance {number}: {one.words}", self._trial))
-            left_s = (timeline.end_ns - time.monotonic_ns()) / 1e9
+            left_s = max(0.0, (timeline.end_ns - time.monotonic_ns()) / 1e9)
             try:
                 async with asyncio.timeout(left_s):
                     asked = await self._done(one)

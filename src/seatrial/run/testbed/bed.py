@@ -41,10 +41,10 @@ class Testbed:
     """A system and its origin; ``endpoints`` and ``drained`` are known once both are up.
 
     ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP. Without
-    a proxy it is the origin that they see: it is not ``proxied``. Where nothing ``is_asked``, no route has to be live,
-    and asking would leave connections to the origin. ``tls_upstream`` is whether a proxy asks it over TLS.
-    ``drained`` is whether connections and rate were at zero before anything was sent; ``settings`` are the system's
-    own limits and sizes, asked for and in force.
+    a proxy it is the origin that they see: it is not ``proxied``. In an idle sanity cell nothing ``is_asked``: a proof
+    of its routes would leave connections to the origin, which is to have none. ``tls_upstream`` is whether a proxy asks
+    it over TLS. ``drained`` is whether connections and rate were at zero before anything was sent; ``settings`` are the
+    system's own limits and sizes, asked for and in force.
     """
 
     system: System
@@ -80,7 +80,7 @@ class Testbed:
         delay = case.origin.delay
         made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
         made.topology_plan, made.during = case.topology, case.disturbances
-        made.is_asked = case.load.sends or case.load.hold_traffic != "silent"
+        made.is_asked = case.load.sends or not case.is_sanity
         if (tls := case.load.tls) is not None:
             made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
         return made
@@ -128,7 +128,7 @@ class Testbed:
         # Once a system has drained, its plain counters are exact.
         counters = await self.system.counters(exact=not self.drained)
         if self._is_proven:
-            require_counting(counters, len(self.topology.routes))
+            require_counting(counters, len(self.topology.routes) * len(self.endpoints))
         self._before = (counters, await self.origin.counts())
         self._configured = await self.system.configuration()
 

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from seatrial.systems.counters import Counters
 
 
-def require_counting(counters: Counters, routes: int) -> None:
-    """Raise ``SystemFault`` where a member has not counted the requests that every route was asked with."""
-    for name, reading in counters.members.items():
-        if reading.requests is not None and reading.requests < routes:
-            raise SystemFault(
-                f"{name} does not count what it answers: {reading.requests:,} requests, and {routes:,} were answered",
-                cause="what is merged into its configuration has taken its counters away",
-                next_step="take what concerns logs or statistics out of `config`; nothing was measured",
-            )
+def require_counting(counters: Counters, answered: int) -> None:
+    """Raise ``SystemFault`` where all members together have not counted what they answered before the load."""
+    counted = counters.requests
+    if counted is not None and counted < answered:
+        raise SystemFault(
+            f"the system does not count what it answers: {counted:,} requests, and {answered:,} were answered",
+            cause="what is merged into its configuration has taken its counters away",
+            next_step="take what concerns logs or statistics out of `config`; nothing was measured",
+        )
 
 
 def limits_met(before: Counters, after: Counters) -> tuple[LimitMet, ...]:
