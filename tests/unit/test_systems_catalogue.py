@@ -87,9 +87,6 @@ class Renamed:
     async def drained(self, _limit_s: float) -> bool:
         return True
 
-    async def settings(self) -> tuple[()]:
-        return ()
-
     async def configuration(self) -> dict[str, dict[str, str]]:
         return {}
 
@@ -107,7 +104,7 @@ class Renamed:
 @pytest.mark.parametrize("completed", [0, 10])
 def test_a_trial_remarks_on_a_name_that_is_not_there(tmp_path: Path, completed: int) -> None:
     async def trial() -> None:
-        made = bed.Testbed(cast("System", Renamed()), cast("Origin", Renamed()), "proxy", is_asked=False)
+        made = bed.Testbed(cast("System", Renamed()), cast("Origin", Renamed()), "proxy")
         await made.set_up(
             lambda label, topology: Launch(tmp_path, tmp_path, topology, 10, ThisMachine(), label), 1.0
         )
