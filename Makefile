@@ -25,11 +25,11 @@ $(VENV)/.engine: $(VENV)/.packages $(RUST)
 	$(BIN)/maturin develop --release --uv --quiet
 	@touch $@
 
-tools: $(VENV)/.tools ## Unpack what PyPI lacks (HAProxy) from Debian into target/, and link it into .venv
+tools: $(VENV)/.tools ## Unpack what PyPI lacks (HAProxy, iperf3) from Debian into target/, and link it into .venv
 
 # Without it the tests that need it are skipped, and say so.
-$(VENV)/.tools: tools/unpack-debian $(VENV)/.packages
-	tools/unpack-debian target/tools/debian $(BIN) haproxy && touch $@ || echo "note: no HAProxy from Debian"
+$(VENV)/.tools: tools/unpack-debian Makefile $(VENV)/.packages
+	tools/unpack-debian target/tools/debian $(BIN) haproxy iperf3 && touch $@ || echo "note: no HAProxy, no iperf3 from Debian"
 
 demo: setup ## Run the quick plan against real Envoy and nginx; ends with a table and a report
 	$(BIN)/seatrial run plans/quick.yaml

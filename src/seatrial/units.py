@@ -118,6 +118,14 @@ def format_per_s(per_s: float) -> str:
     return f"{per_s:,.0f}/s" if per_s >= 100 else f"{_digits(per_s, 3)}/s"
 
 
+def format_bytes_per_s(per_s: float) -> str:
+    """Print what a network carries, to 3 significant digits: ``1.18 GB/s``, ``660 MB/s``, ``512 B/s``."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if per_s >= factor * 0.9995:
+            return f"{_digits(per_s / factor, 3)} {unit}/s"
+    return f"{per_s:.0f} B/s"
+
+
 def format_count(count: int) -> str:
     """Print a count exactly, with ``k`` or ``M`` where it becomes shorter: ``300k``, ``1.5k``, ``12345``."""
     for unit, factor in (("M", 1_000_000), ("k", 1_000)):

@@ -95,6 +95,7 @@ class Taken:
     """A place whose only address is another's."""
 
     taken: Endpoint
+    namespace: None = None
 
     @property
     def host(self) -> str:
@@ -105,6 +106,9 @@ class Taken:
 
     def addresses(self, count: int) -> tuple[Endpoint, ...]:
         return (self.taken,) * count
+
+    def sources(self, count: int) -> tuple[str, ...]:
+        return (self.host,) * count
 
 
 def made(kind: str) -> System:

@@ -17,6 +17,7 @@ from tests.support.loads import with_values
 from seatrial._engine import Histogram
 from seatrial.generator.frames import Frame, PhasePart
 from seatrial.observe.samples import HostSample, NetworkSample, ProcessSample, SystemSample
+from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record import events
 from seatrial.record.writer import RunWriter
 
@@ -67,6 +68,14 @@ class Twist:
     beside: tuple[str, ...] = ()
 
 
+CAPACITY = Capacity(
+    "loopback",
+    (Figure("seatrial", "responses", 8, 1e9), Figure("seatrial", "requests", 8, 1e9)),
+    90_000.0,
+    ("no iperf3 is installed",),
+)
+
+
 def make_run(
     parent: Path,
     *,
@@ -86,6 +95,7 @@ def make_run(
     with RunWriter.create(parent, "made-run", PLAN_TEXT, json.dumps(compiled)) as writer:
         writer.append(events.RunStarted(writer.path.name, "made-run", len(planned)))
         writer.environment(ENVIRONMENT)
+        writer.append(events.CapacityMeasured(1, CAPACITY))
         change = writer.will_start("process", {"pid": 4242, "name": "envoy"})
         for number, (repeat, case) in enumerate(order[:trials], start=1):
             for event in trial_events(number, repeat, case, len(order), (twists or {}).get(number, Twist())):

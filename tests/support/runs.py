@@ -52,10 +52,10 @@ class Bench:
         """Where the run directories are."""
         return self.directory / "runs"
 
-    def start(self, plan: Path) -> Running:
+    def start(self, plan: Path, *flags: str) -> Running:
         """Start ``seatrial run`` and go on."""
         # As a person does: runs/ below where they are.
-        return Running("run", str(plan), directory=self.directory)
+        return Running("run", str(plan), *flags, directory=self.directory)
 
     def run_directory(self) -> Path:
         """Wait for the record of the last run to be there."""

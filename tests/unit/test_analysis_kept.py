@@ -6,18 +6,20 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.kept import answered_from_kept, assert_kept_as_made, forget, keep_all
 from tests.support.loads import with_values
-from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
+from tests.support.made_run import CAPACITY, PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
 
 from seatrial.analysis.run import kept as kept_module
 from seatrial.analysis.run import made_by as made_by_module
 from seatrial.analysis.run.made_by import made_by
 from seatrial.analysis.run.summary import summarise_run
+from seatrial.preflight.capacity import Figure
 from seatrial.record import events
 from seatrial.record.reader import RunReader
 from seatrial.record.tables.summary_rows import TABLE
@@ -187,6 +189,7 @@ def values_of_a_trial(run: Path) -> Iterator[tuple[str, str, int]]:
             "trials": "id = 1",
             "cases": "id = (SELECT case_id FROM trials WHERE id = 1)",
             "frame_histograms": "frame IN (SELECT id FROM frames WHERE trial = 1)",
+            "capacities": "first_trial = 1",
         }
         for table in tables:
             where = own.get(table, "trial = 1" if "trial" in columns[table] else None)
@@ -217,6 +220,7 @@ def test_a_record_in_which_any_value_is_another_is_not_answered_from_what_was_ke
             "system_samples",
             "network_samples",
             "disturbances",
+            "capacities",
         } < tables
         # Everything was put back, and stands again.
         assert answered_from_kept(small, first=1) == {1}
@@ -224,6 +228,29 @@ def test_a_record_in_which_any_value_is_another_is_not_answered_from_what_was_ke
             (last,) = connection.execute(f"SELECT max(rowid) FROM {table} WHERE trial = 1").fetchone()
             connection.execute(f"DELETE FROM {table} WHERE rowid = ?", (last,))
             assert answered_from_kept(small, first=2) == {2}, table
+
+
+def test_what_the_network_carries_is_of_the_trials_that_follow(small) -> None:
+    # As where a run is resumed: what is measured then takes nothing from the trials that there are.
+    narrow = json.dumps(replace(CAPACITY, figures=(Figure("seatrial", "responses", 1, 10.0),)).document())
+    insert = "INSERT INTO capacities (first_trial, at_utc, document) VALUES (?, '', ?)"
+    with closing(sqlite3.connect(small / "record.db")) as connection, connection:
+        connection.execute(insert, (27, narrow))
+    assert answered_from_kept(small) == set(range(1, 27))
+    with closing(sqlite3.connect(small / "record.db")) as connection, connection:
+        connection.execute(insert, (20, narrow))
+    assert answered_from_kept(small) == set(range(1, 20))
+    with RunReader.open(small) as reader:
+        assert reader.capacities(19) == (CAPACITY,)
+        assert reader.capacities(20) == reader.capacities() != (CAPACITY,)
+    doubted = {
+        trial.trial
+        for case in summary_of(small).cases
+        for trial in case.attempts
+        if any(reason.code == "environment.network" for reason in trial.validity.reasons)
+    }
+    assert doubted
+    assert min(doubted) >= 20
 
 
 def test_what_other_code_kept_is_made_again(small, monkeypatch) -> None:

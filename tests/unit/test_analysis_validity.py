@@ -14,11 +14,12 @@ from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Gauge
 from seatrial.analysis.members import MemberUse, OwnGauge
 from seatrial.analysis.reasons import Reason, Validity
-from seatrial.analysis.validity.evidence import TrialEvidence, WorkerEvidence
+from seatrial.analysis.validity.evidence import CapacityUse, TrialEvidence, WorkerEvidence, capacity_use
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules.table import RULES
 from seatrial.machine.shares import CpuShares
 from seatrial.observe.samples import KernelMessage, LookingCost
+from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record.events import Reached, TrialCounts, TrialFacts
 from seatrial.systems.running import RunningConfiguration
 
@@ -81,6 +82,10 @@ BAD = {
     "environment.throttled": load(generator__throttled_s=0.07),
     "environment.steal": replace(GOOD, steal_fraction=0.06),
     "environment.busy": replace(GOOD, cpu=CpuShares(others=0.11, idle=0.49)),
+    # 700 MB/s are allowed of 1 GB/s.
+    "environment.network": replace(
+        GOOD, capacity=CapacityUse({"responses": 700_000_001}, {"responses": 1e9})
+    ),
     "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
     "system.gauge": replace(GOOD, own_gauge=OwnGauge(249, 250)),
     "system.unbalanced": replace(
@@ -107,6 +112,17 @@ BAD = {
     ),
     "generator.frames": replace(GOOD, workers=(WorkerEvidence(0, 0.3, missing_frames=1),)),
 }
+
+
+def test_the_network_is_held_against_what_was_measured_of_it():
+    figure = Figure("seatrial", "responses", 8, 5e6)
+    measured = (Capacity("loopback", (figure,), 1.0),)
+    window_s, received = LOAD.window_s, LOAD.bytes.received_in_window
+    use = capacity_use(LOAD, measured, proxied=True)
+    assert use.carried == {"responses": 2 * received / window_s, "requests": 2 * LOAD.bytes.sent / window_s}
+    assert use.carries == {"responses": 5e6, "requests": None}
+    for use in (CapacityUse({"responses": 7e8}, {"responses": 1e9}), CapacityUse({"responses": 7e8}, {})):
+        assert judge_trial(replace(GOOD, capacity=use)) == Validity()
 
 
 def test_a_good_trial_is_valid():

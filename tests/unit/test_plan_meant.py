@@ -86,6 +86,13 @@ def test_sources_that_no_load_can_come_from_are_refused(sources: str, why: str) 
     assert plan(load="{rate: 1k/s, sources: [127.1.0.0/16]}").load.sources == ("127.1.0.0/16",)
 
 
+def test_sources_in_namespaces_are_those_of_the_load() -> None:
+    words = refusal(place="namespaces", load="{rate: 1k/s, sources: [127.0.1.0/28]}")
+    assert "in 198.18.0.0/17" in words
+    assert "in 198.18.0.0/17" in refusal(place="namespaces", load="{rate: 1k/s, sources: [198.18.0.0/16]}")
+    assert plan(place="namespaces", load="{rate: 1k/s, sources: [198.18.1.0/24]}").place == "namespaces"
+
+
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "HOST"])
 def test_fields_that_a_request_has_itself_are_refused(name: str) -> None:
     assert f"`{name}` cannot be among the headers" in refusal(load=f"{{rate: 1k/s, headers: {{{name}: 5}}}}")

@@ -50,6 +50,19 @@ def test_workers_split_by_the_descriptor_limit():
     assert find("descriptors-workers", dataclasses.replace(ENVOY, workers=5), SMALL).severity == "refuse"
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "missing"),
+    [(0x1FFFFFFFFFF, ""), (0, "NET_ADMIN and SYS_ADMIN"), (1 << 12, "SYS_ADMIN"), (1 << 21, "NET_ADMIN"),
+     (0x3000, "SYS_ADMIN")],
+)  # fmt: skip
+def test_namespaces_take_two_capabilities(capabilities: int, missing: str) -> None:
+    machine = dataclasses.replace(LARGE, capabilities=capabilities)
+    finding = find("namespaces", Needs(namespaces=True), machine)
+    assert finding.severity == ("refuse" if missing else "ok")
+    assert finding.text.endswith(f"it lacks {missing}" if missing else "of its own")
+    assert "namespaces" not in {other.code for other in check_needs(Needs(), machine)}
+
+
 def test_one_proxy_process_is_held_to_its_own_limit():
     finding = find("descriptors-proxy", ENVOY, SMALL)
     assert finding.severity == "refuse"

@@ -295,6 +295,14 @@ DOCUMENT = {
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
     "sanity": [{**CASE, "outcome": str, "text": str}],
     "cases": [CASE],
+    "network": [
+        {
+            "way": str,
+            "figures": [{"tool": str, "direction": str, "connections": int, "bytes_per_s": float}],
+            "requests_per_s": float,
+            "missing": [str],
+        }
+    ],
     "environment": dict,
     "environment_changes": [
         {"first_trial": int, "differences": [{"name": str, "before": str, "after": str}]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from tests.support.channels import Opener, SimulatedChannel
 
 from seatrial.generator.account import Driven, WorkersCost
 from seatrial.generator.channel import LocalChannel
+from seatrial.machine.namespaces import Namespaces
+from seatrial.machine.processes.changes import Unrecorded
+from seatrial.preflight.ports import PORTS_PER_SOURCE
 from seatrial.record.events import Phase
 from seatrial.run.activities import traffic as traffic_module
 from seatrial.run.activities.base import Takes, Timeline
@@ -76,7 +80,7 @@ class Meter:
 
     heard: list[str]
 
-    def __init__(self, pids: object, *, served_here: bool) -> None: ...
+    def __init__(self, pids: object, *, networks: object) -> None: ...
 
     def on_phase(self, phase: Phase) -> None:
         self.heard.append(f"the meter: {phase}")
@@ -115,6 +119,26 @@ def driven(
     assert (traffic.account.driven, traffic.account.cost) == (how, cost)
     assert cost.pss_bytes == 7
     return how, player.channels[0].commands
+
+
+def test_connections_in_a_namespace_leave_from_as_many_of_its_addresses_as_they_need(monkeypatch) -> None:
+    bound: list[tuple[tuple[str, ...], object]] = []
+    monkeypatch.setattr(traffic_module, "require_sources", lambda *asked: bound.append(asked))
+    places = Namespaces(Unrecorded()).places()
+    ports = {places.load.namespace: 30_000}
+    monkeypatch.setattr(traffic_module, "_ports_in", ports.__getitem__)
+    many = dataclasses.replace(LOAD, held=2 * PORTS_PER_SOURCE + 1 - LOAD.active)
+    traffic = Traffic(many, lambda _: None, lambda *_: None, places=places)
+    assert traffic.load.sources == ("198.18.0.2", "198.18.0.3", "198.18.0.4")
+    assert bound == [(traffic.load.sources, places.load.namespace)]
+    assert traffic.account.asked.served_here
+    given = dataclasses.replace(many, sources=("198.18.9.1",))
+    assert Traffic(given, lambda _: None, lambda *_: None, places=places).load.sources == ("198.18.9.1",)
+    # Of the ports that there are in the namespace, whatever this machine has.
+    ports[places.load.namespace] = 15_000
+    assert len(Traffic(many, lambda _: None, lambda *_: None, places=places).load.sources) == 4
+    few = Traffic(LOAD, lambda _: None, lambda *_: None, places=places)
+    assert few.load.sources == ()
 
 
 def test_a_load_to_its_end(monkeypatch, heard) -> None:

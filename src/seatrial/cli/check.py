@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seatrial.machine.facts import Machine
+    from seatrial.preflight.capacity import Capacity
     from seatrial.preflight.findings import Finding
     from seatrial.preflight.tuning.survey import Setting
     from seatrial.run.tuning import Tuned
 
 SCHEMA = "seatrial.check/1"
 USAGE = "seatrial check PLAN --tune, and then with --apply"
+NETWORK_USAGE = "seatrial check PLAN --network"
 
 
 @click.command()
@@ -32,34 +34,55 @@ USAGE = "seatrial check PLAN --tune, and then with --apply"
     "--apply", is_flag=True, help="With --tune: set what may be set; `seatrial clean` puts it back."
 )
 @click.option(
+    "--network", is_flag=True, help="Measure what the network between the roles of PLAN carries, too."
+)
+@click.option(
     "--runs",
     type=click.Path(path_type=Path),
     default="runs",
     show_default=True,
     metavar="DIR",
-    help="Where --apply writes down what was before.",
+    help="Where --apply writes down what was before, and --network what it makes.",
 )
 @json_option
 def check(
-    plan_file: str | None, scale: str | None, runs: Path, json_target: str | None, *, tune: bool, apply: bool
+    plan_file: str | None, scale: str | None, runs: Path, json_target: str | None, **asked: bool
 ) -> int:
     """Check limits, ports, memory and CPU, and the programs if a plan is named; exits with 4 if it does not fit.
 
     With --apply it exits with 4, too, if a kernel setting still falls short of what the plan needs.
     """
-    if tune and not plan_file:
-        raise PlanError("--tune needs a plan: settings are worked out from its cases", next_step=USAGE)
-    if apply and not tune:
-        raise PlanError("--apply goes with --tune: look at what would be set first", next_step=USAGE)
-    checked = _checked(plan_file, scale, runs if apply else None)
+    wants = Wants(**asked)
+    wants.require_sense(plan_file)
+    checked = _checked(plan_file, scale, runs, wants)
     if json_target:
-        write_document(checked.document(tune=tune), json_target)
+        write_document(checked.document(tune=wants.tune), json_target)
     if json_target != "-":
-        click.echo(checked.text(tune=tune))
+        click.echo(checked.text(tune=wants.tune))
     if any(finding.severity == "refuse" for finding in checked.findings):
         return ExitCode.ENVIRONMENT
     short = any(setting.state == "short" for setting in checked.settings)
-    return ExitCode.ENVIRONMENT if apply and short else ExitCode.PASS
+    return ExitCode.ENVIRONMENT if wants.apply and short else ExitCode.PASS
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What is to be done beside looking."""
+
+    tune: bool
+    apply: bool
+    network: bool
+
+    def require_sense(self, plan_file: str | None) -> None:
+        """Raise ``PlanError`` where it cannot be done."""
+        if self.tune and not plan_file:
+            raise PlanError("--tune needs a plan: settings are worked out from its cases", next_step=USAGE)
+        if self.apply and not self.tune:
+            raise PlanError("--apply goes with --tune: look at what would be set first", next_step=USAGE)
+        if self.network and not plan_file:
+            raise PlanError(
+                "--network needs a plan: its systems say which ways there are", next_step=NETWORK_USAGE
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +94,13 @@ class Checked:
     findings: tuple[Finding, ...]
     settings: tuple[Setting, ...] = ()
     tuned: Tuned | None = None
+    capacities: tuple[Capacity, ...] = ()
 
     def document(self, *, tune: bool) -> dict[str, Any]:
         """Return it for programs."""
         from seatrial.cli.tuning import settings_document
 
-        document = _document(self.plan_name, self.machine, self.findings)
+        document = _document(self)
         short = [setting.name for setting in self.settings if setting.state == "short"]
         more = settings_document(self.settings, self.tuned) if tune else {}
         return {**document, "settings_short": short, **more}
@@ -94,14 +118,16 @@ class Checked:
         return "\n\n".join(blocks)
 
 
-def _checked(plan_file: str | None, scale: str | None, apply_in: Path | None) -> Checked:
+def _checked(plan_file: str | None, scale: str | None, runs: Path, wants: Wants) -> Checked:
     from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
     from seatrial.plan.read import read_given_plan
+    from seatrial.preflight.capacity import check_capacity, ways_found
     from seatrial.preflight.checks import check_cases
     from seatrial.preflight.load import check_needs
     from seatrial.preflight.needs import Needs
     from seatrial.preflight.tuning.survey import settings_of_cases
+    from seatrial.run.capacity.before import capacities_of
     from seatrial.run.programs import check_programs
     from seatrial.run.tuning import tune
 
@@ -112,12 +138,16 @@ def _checked(plan_file: str | None, scale: str | None, apply_in: Path | None) ->
     given = read_given_plan(plan_file, scale)
     cases = compile_cases(given.plan)
     settings, tuned = settings_of_cases(cases, machine), None
-    if apply_in is not None:
-        tuned = tune(given, settings, apply_in)
+    if wants.apply:
+        tuned = tune(given, settings, runs)
         machine = probe_machine()
         settings = settings_of_cases(cases, machine)
     findings = (*check_cases(cases, machine), *check_programs(cases))
-    return Checked(given.plan.name, machine, findings, settings, tuned)
+    capacities: tuple[Capacity, ...] = ()
+    if wants.network and not any(finding.severity == "refuse" for finding in findings):
+        capacities = capacities_of(given, runs)
+        findings = (*findings, *ways_found(capacities), *check_capacity(cases, capacities))
+    return Checked(given.plan.name, machine, findings, settings, tuned, capacities)
 
 
 def settings_line(settings: Sequence[Setting]) -> str:
@@ -139,12 +169,14 @@ def findings_text(findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def _document(plan_name: str | None, machine: Machine, findings: Sequence[Finding]) -> dict[str, Any]:
+def _document(checked: Checked) -> dict[str, Any]:
+    machine = checked.machine
     facts = {**asdict(machine), "listening": sorted(f"{host}:{port}" for host, port in machine.listening)}
     return {
         "schema": SCHEMA,
-        "plan": plan_name,
-        "fits": all(finding.severity != "refuse" for finding in findings),
-        "findings": [asdict(finding) for finding in findings],
+        "plan": checked.plan_name,
+        "fits": all(finding.severity != "refuse" for finding in checked.findings),
+        "findings": [asdict(finding) for finding in checked.findings],
+        "network": [capacity.document() for capacity in checked.capacities],
         "machine": facts,
     }

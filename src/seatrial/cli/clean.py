@@ -55,7 +55,7 @@ class Findings:
 )
 @json_option
 def clean(runs: Path, json_target: str | None) -> None:
-    """End what runs that were killed have left behind, and put back the kernel settings that were changed.
+    """End what runs that were killed have left behind, and put back what else they had changed.
 
     Runs that are still going on are left alone.
 

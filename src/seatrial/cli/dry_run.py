@@ -24,7 +24,7 @@ def print_dry_run(plan: Plan) -> int:
     from seatrial.plan.shown.text import schedule_text
 
     cases = compile_cases(plan)
-    return _print(schedule_text(plan, cases), _findings(cases), cases)
+    return _print(f"{schedule_text(plan, cases)}\n{_network_text(plan, cases)}", _findings(cases), cases)
 
 
 def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
@@ -55,7 +55,15 @@ def _rest(resumption: Resumption, environment: dict[str, Any] | None) -> str:
 
     what_there_is = f"{resumption.directory}: {resumption.text}"
     rest = [(trial.order, trial.case) for trial in resumption.rest(environment)]
-    return rest_text(resumption.given.plan, what_there_is, resumption.sanity(environment).left, rest)
+    plan = resumption.given.plan
+    text = rest_text(plan, what_there_is, resumption.sanity(environment).left, rest)
+    return f"{text}\n{_network_text(plan, resumption.cases)}"
+
+
+def _network_text(plan: Plan, cases: Sequence[Case]) -> str:
+    from seatrial.run.capacity.ways import plan_text
+
+    return f"network     {plan_text(plan, cases)}"
 
 
 def _findings(cases: Sequence[Case]) -> tuple[Finding, ...]:

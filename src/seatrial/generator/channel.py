@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from seatrial import _boot
 from seatrial.errors import GeneratorFault
 from seatrial.machine.processes.child import Child
+
+if TYPE_CHECKING:
+    from seatrial.machine.namespace import Namespace
 
 CLOSE_LIMIT_S = 10.0
 """Closing its 20,000 connections takes a worker seconds where others close theirs beside it."""
@@ -40,10 +43,10 @@ class LocalChannel:
         self._child = child
 
     @classmethod
-    async def open(cls, spec: Mapping[str, Any]) -> Self:
-        """Start a process and give it its spec; see ``Open``."""
+    async def open(cls, spec: Mapping[str, Any], namespace: Namespace | None = None) -> Self:
+        """Start a process, in the network of a namespace, and give it its spec; see ``Open``."""
         try:
-            child = await Child.start(_boot.argv("worker"))
+            child = await Child.start(_boot.argv("worker"), namespace=namespace)
         except OSError as error:
             raise GeneratorFault(
                 f"worker {spec['worker']} cannot be started",

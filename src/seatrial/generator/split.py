@@ -158,13 +158,18 @@ def _hold(hold: HoldTraffic) -> dict[str, Any]:
     return paced | {"bytes": hold.bytes} if hold.kind == "slow_read" else paced
 
 
+def sources_needed(load: LoadSpec, ports: int = DEFAULT_PORTS) -> int:
+    """Return how many addresses its connections have to leave from, for each to have one of so many ports."""
+    closed = math.ceil(load.reopened_per_s * REUSED_AFTER_S)
+    return automatic_sources_needed(load.held + load.active + closed, len(load.targets), ports)
+
+
 def automatic_sources(load: LoadSpec, ports: int = DEFAULT_PORTS) -> tuple[str, ...]:
     """Return enough loopback addresses for the connections; elsewhere the machine's own address has to do.
 
     Every address of 127.0.0.0/8 is this machine's, so more of them cost nothing.
     """
-    closed = math.ceil(load.reopened_per_s * REUSED_AFTER_S)
-    needed = automatic_sources_needed(load.held + load.active + closed, len(load.targets), ports)
+    needed = sources_needed(load, ports)
     hosts = [ipaddress.ip_address(target.host) for target in load.targets]
     if needed <= 1 or not all(host.version == 4 and host.is_loopback for host in hosts):
         return ()

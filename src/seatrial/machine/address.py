@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from seatrial.machine.namespace import Namespace
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where something listens."""
+    """Where something listens; ``namespace`` is the network that the address is in, None is the machine's own."""
 
     host: str
     port: int
+    namespace: Namespace | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

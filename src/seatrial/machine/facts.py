@@ -22,7 +22,10 @@ _TCP_LISTEN = "0A"
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the kernel says. None is "this kernel does not say", or "no limit" where the name is of a limit."""
+    """What the kernel says. None is "this kernel does not say", or "no limit" where the name is of a limit.
+
+    ``capabilities`` are those of this process, a bit for each (capabilities(7)).
+    """
 
     nofile_soft: int
     nofile_hard: int
@@ -45,6 +48,7 @@ class Machine:
     listening: frozenset[tuple[str, int]]
     clocksource: str | None
     syncookies: int = 1
+    capabilities: int | None = None
 
     @property
     def cores(self) -> float:
@@ -90,6 +94,7 @@ def probe_machine(root: Path = Path("/"), *, listeners: bool = True) -> Machine:
         listening=frozenset(_listening(root)) if listeners else frozenset(),
         clocksource=_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or None,
         syncookies=_syncookies(net / "ipv4/tcp_syncookies"),
+        capabilities=_capabilities(root),
     )
 
 
@@ -117,6 +122,13 @@ def _has_port_window() -> bool:
         except OSError:
             return False
         return True
+
+
+def _capabilities(root: Path) -> int | None:
+    for line in _text(root / "proc/self/status").splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return None
 
 
 def _listening(root: Path) -> Iterator[tuple[str, int]]:

@@ -1,12 +1,16 @@
-"""Where systems and origins run, and what they may listen on there."""
+"""Where the roles of a trial run, and what they may listen on there."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from seatrial.machine.address import Address
 from seatrial.machine.sockets import free_address
+
+if TYPE_CHECKING:
+    from seatrial.machine.namespace import Namespace
 
 
 class Place(Protocol):
@@ -16,36 +20,107 @@ class Place(Protocol):
     def host(self) -> str:
         """The host of every address, which certificates are for."""
 
+    @property
+    def namespace(self) -> Namespace | None:
+        """The network that is its own; None where it is the machine's."""
+
     def address(self) -> Address:
         """Return an address on which nothing listens; another one each time."""
 
     def addresses(self, count: int) -> tuple[Address, ...]:
         """Return several."""
 
+    def sources(self, count: int) -> tuple[str, ...]:
+        """Return so many addresses that connections may leave from."""
+
 
 class ThisMachine:
     """The loopback of this machine."""
 
     host = "127.0.0.1"
+    namespace = None
 
     def __init__(self) -> None:
         self._given: set[Address] = set()
 
     def address(self) -> Address:
         """Return a free port of it; raises ``EnvironmentFault`` where there is none."""
-        address = free_address(self.host)
-        while address in self._given:
-            # Whoever has it does not listen yet.
-            address = free_address(self.host)
-        self._given.add(address)
-        return address
+        return _another(self, self._given)
 
     def addresses(self, count: int) -> tuple[Address, ...]:
         """Return one port of as many addresses of the loopback: every one of 127.0.0.0/8 is this machine's."""
-        first = self.address()
-        host = int(ipaddress.IPv4Address(self.host))
-        further = (ipaddress.IPv4Address(host + offset) for offset in range(_APART, _APART + count - 1))
-        return (first, *(Address(str(address), first.port) for address in further))
+        return _in_a_row(self.address(), count, _APART)
+
+    def sources(self, count: int) -> tuple[str, ...]:
+        """Return addresses from 127.0.0.2 on: 127.0.0.1 is where everything else on the machine lives."""
+        return _from(self.host, count)
+
+
+class InNamespace:
+    """A network namespace of its own, with a block of addresses of which every one is its own; ``host`` is the first.
+
+    Only one role listens there, and several of its members do so side by side.
+    """
+
+    def __init__(self, namespace: Namespace, host: str) -> None:
+        self.namespace = namespace
+        self.host = host
+        self._given: set[Address] = set()
+
+    def address(self) -> Address:
+        """Return a free port of its first address; raises ``EnvironmentFault`` where there is none."""
+        return _another(self, self._given)
+
+    def addresses(self, count: int) -> tuple[Address, ...]:
+        """Return one port of as many of its addresses."""
+        return _in_a_row(self.address(), count, 1)
+
+    def sources(self, count: int) -> tuple[str, ...]:
+        """Return addresses from its second on: from the first leaves what has no source."""
+        return _from(self.host, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where each role of a trial is."""
+
+    load: Place
+    proxy: Place
+    origin: Place
+
+    @classmethod
+    def on_this_machine(cls) -> Places:
+        """Return one place for all: the loopback."""
+        place = ThisMachine()
+        return cls(place, place, place)
+
+    @property
+    def namespaces(self) -> tuple[Namespace | None, ...]:
+        """The networks that they have, each once."""
+        return tuple(dict.fromkeys(place.namespace for place in (self.load, self.proxy, self.origin)))
+
+
+def _another(place: Place, given: set[Address]) -> Address:
+    address = free_address(place.host, place.namespace)
+    while address in given:
+        # Whoever has it does not listen yet.
+        address = free_address(place.host, place.namespace)
+    given.add(address)
+    return address
+
+
+def _in_a_row(first: Address, count: int, apart: int) -> tuple[Address, ...]:
+    host = int(ipaddress.IPv4Address(first.host))
+    further = (ipaddress.IPv4Address(host + offset) for offset in range(apart, apart + count - 1))
+    return (
+        first,
+        *(Address(str(address), first.port, namespace=first.namespace) for address in further),
+    )
+
+
+def _from(host: str, count: int) -> tuple[str, ...]:
+    after = ipaddress.IPv4Address(host) + 1
+    return tuple(str(after + offset) for offset in range(count))
 
 
 _APART = 1 << 16

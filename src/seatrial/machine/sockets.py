@@ -2,6 +2,7 @@
 
 Uses sock_diag(7) over netlink, which filters by port and state inside the kernel: 3,000 sockets take 5 ms
 where reading /proc/net/tcp takes five times that. Where the kernel lacks it, /proc/net/tcp is read after all.
+Each looks into one network: this machine's own, or that of a namespace.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from typing import TYPE_CHECKING
 from seatrial.errors import EnvironmentFault
 from seatrial.machine import proc
 from seatrial.machine.address import Address
+from seatrial.machine.namespace import OF_THIS_THREAD, entered, stream_socket
+
+if TYPE_CHECKING:
+    from seatrial.machine.namespace import Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -36,34 +41,35 @@ _LOWEST_PORT = 10_000
 _ATTEMPTS = 200
 
 
-def count_established(port: int) -> int:
+def count_established(port: int, namespace: Namespace | None = None) -> int:
     """Count the connections of a local listener on this port, accepted or waiting to be accepted."""
-    return _count(port, ESTABLISHED)
+    return _count(port, namespace, ESTABLISHED)
 
 
-def count_open(port: int) -> int:
+def count_open(port: int, namespace: Namespace | None = None) -> int:
     """Count those and the half-open ones: zero only when nothing at all is left on the port."""
-    return _count(port, ESTABLISHED, SYN_RECV, CLOSE_WAIT)
+    return _count(port, namespace, ESTABLISHED, SYN_RECV, CLOSE_WAIT)
 
 
-def is_listening(port: int) -> bool:
+def is_listening(port: int, namespace: Namespace | None = None) -> bool:
     """Return whether something listens on the port, without a connection that the listener would count."""
-    return _count(port, LISTEN) > 0
+    return _count(port, namespace, LISTEN) > 0
 
 
-def free_address(host: str = "127.0.0.1") -> Address:
+def free_address(host: str = "127.0.0.1", namespace: Namespace | None = None) -> Address:
     """Choose a port that nothing listens on, outside the range that outgoing connections take theirs from.
 
     Nothing holds it until the system binds it; ``require_free`` just before that gives the better message.
     """
-    below = min(int(_EPHEMERAL_RANGE.read_text().split()[0]), 65_536)
+    with entered(namespace):
+        below = min(int(_EPHEMERAL_RANGE.read_text().split()[0]), 65_536)
     for _ in range(_ATTEMPTS if below > _LOWEST_PORT else 0):
-        address = Address(host, random.randrange(_LOWEST_PORT, below))
+        address = Address(host, random.randrange(_LOWEST_PORT, below), namespace=namespace)
         if _bind_problem(address) is None:
             return address
-    with socket.socket(_family(host)) as probe:
+    with stream_socket(host, namespace) as probe:
         probe.bind((host, 0))
-        return Address(host, probe.getsockname()[1])
+        return Address(host, probe.getsockname()[1], namespace=namespace)
 
 
 def require_free(address: Address) -> None:
@@ -75,7 +81,8 @@ def require_free(address: Address) -> None:
     problem = _bind_problem(address)
     if problem is None:
         return
-    holder = _listener_of(address.port)
+    with entered(address.namespace):
+        holder = _listener_of(address.port)
     raise EnvironmentFault(
         f"cannot listen on {address}: {problem}",
         cause=f"{holder} listens there" if holder else None,
@@ -84,7 +91,7 @@ def require_free(address: Address) -> None:
 
 
 def _bind_problem(address: Address) -> str | None:
-    with socket.socket(_family(address.host)) as probe:
+    with stream_socket(address.host, address.namespace) as probe:
         # Connections in TIME_WAIT are no obstacle for the proxies either; a listener still is.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -95,16 +102,13 @@ def _bind_problem(address: Address) -> str | None:
     return None
 
 
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _count(port: int, *states: int) -> int:
+def _count(port: int, namespace: Namespace | None, *states: int) -> int:
     mask = sum(1 << state for state in states)
-    try:
-        return sum(_dump(family, port, mask) for family in (socket.AF_INET, socket.AF_INET6))
-    except OSError:
-        return _count_in_proc(port, mask)
+    with entered(namespace):
+        try:
+            return sum(_dump(family, port, mask) for family in (socket.AF_INET, socket.AF_INET6))
+        except OSError:
+            return _count_in_proc(port, mask)
 
 
 def diagnose(family: int, *, states: int, port: int = 0, extensions: int = 0) -> Iterator[bytes]:
@@ -150,7 +154,7 @@ def _proc_sockets() -> list[tuple[int, int, str]]:
     """Return (local port, state, inode) of every TCP socket."""
     found = []
     for name in ("tcp", "tcp6"):
-        with suppress(OSError), Path(f"/proc/net/{name}").open() as lines:
+        with suppress(OSError), (OF_THIS_THREAD / name).open() as lines:
             next(lines)
             for line in lines:
                 fields = line.split()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seatrial.machine import proc, settings
+from seatrial.errors import EnvironmentFault
+from seatrial.machine import namespaces, proc, settings
 from seatrial.machine.processes import leftovers
 
 
@@ -78,6 +79,24 @@ def _elsewhere(name: str, namespace: str) -> Undone:
     return Undone(name, problem=f"it is of another network namespace, {namespace}: {where}")
 
 
-UNDOERS: Mapping[str, Undoer] = {"process": _end_process, "sysctl": _put_setting_back}
+def _remove_namespace(detail: Mapping[str, Any], _run: Path) -> Undone:
+    """End what is in a network namespace, and remove it with its links."""
+    namespace = namespaces.named(str(detail["name"]))
+    name = f"namespace {namespace.name}"
+    # No namespace outlives a boot, and its name is drawn anew for each run.
+    if detail["boot_id"] != proc.boot_id() or not namespace.path.exists():
+        return Undone(name)
+    try:
+        ended, left = namespaces.remove(namespace)
+    except EnvironmentFault as fault:
+        return Undone(name, problem=f"{fault.cause}; {fault.next_step}")
+    return Undone(name, ended, left, put_back="removed")
+
+
+UNDOERS: Mapping[str, Undoer] = {
+    "process": _end_process,
+    "namespace": _remove_namespace,
+    "sysctl": _put_setting_back,
+}
 CHANGES_THE_GROUND = frozenset({"sysctl"})
 """What is not to be put back while something is measured on this machine: it would be measured on two kernels."""

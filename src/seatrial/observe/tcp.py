@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+
+from seatrial.errors import EnvironmentFault
+from seatrial.machine.namespace import OF_THIS_THREAD, Namespace, entered
+
+OWN: tuple[Namespace | None, ...] = (None,)
+"""This machine's own network."""
 
 _NAMES = {
     ("Ip", "InDiscards"): "ip_received_discards",
@@ -33,9 +39,13 @@ _NAMES = {
 }
 
 
-def counters(name: str) -> dict[str, float]:
-    """Read /proc/net/NAME, ``snmp`` or ``netstat``. Empty where there is none."""
-    return values_in(_lines(f"/proc/net/{name}"))
+def counters(name: str, networks: Sequence[Namespace | None] = OWN) -> dict[str, float]:
+    """Read /proc/net/NAME, ``snmp`` or ``netstat``, of all of these networks together. Empty where there is none."""
+    values: dict[str, float] = defaultdict(float)
+    for network in networks:
+        for title, value in values_in(lines_of(name, network)).items():
+            values[title] += value
+    return dict(values)
 
 
 def values_in(lines: Sequence[str]) -> dict[str, float]:
@@ -49,14 +59,16 @@ def values_in(lines: Sequence[str]) -> dict[str, float]:
     return values
 
 
-def listen_overflows() -> int | None:
-    """Return how often a listen queue of this machine has been full since boot; None where the kernel says nothing."""
-    count = counters("netstat").get("tcp_listen_overflows")
+def listen_overflows(networks: Sequence[Namespace | None] = OWN) -> int | None:
+    """Return how often a listen queue of theirs has been full since boot; None where the kernel does not say."""
+    count = counters("netstat", networks).get("tcp_listen_overflows")
     return None if count is None else int(count)
 
 
-def _lines(path: str) -> list[str]:
+def lines_of(name: str, network: Namespace | None) -> list[str]:
+    """Return the lines of /proc/net/NAME of one network; none where it cannot be read, or the network is gone."""
     try:
-        return Path(path).read_text().splitlines()
-    except OSError:
+        with entered(network):
+            return (OF_THIS_THREAD / name).read_text().splitlines()
+    except (OSError, EnvironmentFault):
         return []

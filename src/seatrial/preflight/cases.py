@@ -38,6 +38,7 @@ def needs_of_case(case: Case) -> Needs:
             case.load.requests_per_connection,
             case.load.lifetime_s,
         ),
+        namespaces=case.plan.place == "namespaces",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.preflight.cpu import check_cpu
 from seatrial.preflight.descriptors import check_descriptors
 from seatrial.preflight.memory import check_memory
+from seatrial.preflight.namespaces import check_namespaces
 from seatrial.preflight.network import check_network
 from seatrial.preflight.ports import check_ports
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from seatrial.preflight.findings import Finding
     from seatrial.preflight.needs import Needs
 
-_CHECKS = (check_descriptors, check_ports, check_memory, check_network, check_cpu)
+_CHECKS = (check_descriptors, check_ports, check_memory, check_network, check_namespaces, check_cpu)
 
 
 def check_needs(needs: Needs, machine: Machine) -> tuple[Finding, ...]:

@@ -32,6 +32,7 @@ class Needs:
     tls: bool = False
     reopened_per_s: float = 0.0
     listen: tuple[tuple[str, int], ...] = ()
+    namespaces: bool = False
 
     @property
     def connections(self) -> int:

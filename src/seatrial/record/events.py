@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ProcessSample,
         SystemSample,
     )
+    from seatrial.preflight.capacity import Capacity
 
 Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
 RunEnd = Literal["finished", "interrupted", "failed", "stopped"]
@@ -220,6 +221,14 @@ def ending_text(state: str, failure: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class CapacityMeasured:
+    """What the network carries on one of its ways, before ``first_trial``; measured anew where a run is resumed."""
+
+    first_trial: int
+    capacity: Capacity
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """An entry of the journal."""
 
@@ -249,6 +258,7 @@ Event = (
     | DisturbanceStarted
     | DisturbanceEnded
     | TrialEnded
+    | CapacityMeasured
     | Noted
     | RunEnded
 )

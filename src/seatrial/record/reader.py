@@ -16,7 +16,7 @@ from seatrial.record.tables import rows
 from seatrial.record.tables.frame_rows import join_frame
 from seatrial.record.tables.load_rows import account_of
 from seatrial.record.tables.network_rows import network_of
-from seatrial.record.tables.run_rows import change_of, mapping_of, run_of
+from seatrial.record.tables.run_rows import capacity_of, change_of, mapping_of, run_of
 from seatrial.record.tables.summary_rows import TABLE, KeptSummary, kept_summary, rows_of_trial
 from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample, NetworkSample, ProcessSample, SystemSample
+    from seatrial.preflight.capacity import Capacity
 
 Value = TypeVar("Value")
 
@@ -120,6 +121,18 @@ class RunReader:
             "environment",
             "ORDER BY id",
         )
+
+    def capacities(self, trial: int | None = None) -> tuple[Capacity, ...]:
+        """Return what the network carries, way by way: as it was measured last, or last before a trial began.
+
+        Empty where it was not measured.
+        """
+        found = self._rows.read(
+            capacity_of,
+            "capacities",
+            *(("ORDER BY id",) if trial is None else ("WHERE first_trial <= ? ORDER BY id", trial)),
+        )
+        return tuple({capacity.way: capacity for capacity in found}.values())
 
     def cases(self) -> tuple[rows.RecordedCase, ...]:
         """Return every case of the plan, in plan order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seatrial.preflight.capacity import capacity_text
 from seatrial.units import format_size
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def repeats_text(summary: RunSummary) -> str:
         trials = f"{planned} trials" + (f" and {again} again" if again else "")
     aside = f", {summary.set_aside} of {summary.trials} attempts set aside" if summary.set_aside else ""
     return f"{len(summary.cases)} cases, {trials}{aside}"
+
+
+def network_facts(summary: RunSummary) -> tuple[tuple[str, str], ...]:
+    """Return what the network between the roles carries as (name, text) pairs; nothing where it was not measured."""
+    return tuple((f"Network: {one.way}", capacity_text(one)) for one in summary.capacities)
 
 
 def environment_facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

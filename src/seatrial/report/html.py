@@ -18,6 +18,7 @@ from seatrial.report.facts import (
     METHOD,
     SET_ASIDE,
     environment_facts,
+    network_facts,
     repeats_text,
     when_text,
 )
@@ -94,7 +95,7 @@ def render_html(summary: RunSummary) -> str:
         folded=[chart for chart in found if chart.group is not None],
         when=when_text(summary.run),
         repeats=repeats_text(summary),
-        facts=environment_facts(summary.environment),
+        facts=(*environment_facts(summary.environment), *network_facts(summary)),
         method=METHOD,
         specs=_script_safe(json.dumps({chart.id: chart.spec for chart in found})),
         bundle=_script_safe_code(chart_script()) if found else "",

@@ -55,6 +55,7 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
             {"first_trial": change.first_trial, "differences": [asdict(one) for one in change.differences]}
             for change in summary.environment_changes
         ],
+        "network": [capacity.document() for capacity in summary.capacities],
         "journal": [asdict(entry) for entry in summary.journal],
         "changes": [asdict(change) for change in summary.changes],
     }

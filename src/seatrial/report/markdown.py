@@ -12,6 +12,7 @@ from seatrial.report.facts import (
     METHOD,
     SET_ASIDE,
     environment_facts,
+    network_facts,
     repeats_text,
     when_text,
 )
@@ -68,7 +69,8 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield "\n## Do the counts agree?\n"
     yield from _table(COUNT_HEADINGS, count_rows(summary))
     yield "\n## Environment\n"
-    yield from _table(("What", "Value"), environment_facts(summary.environment))
+    facts = (*environment_facts(summary.environment), *network_facts(summary))
+    yield from _table(("What", "Value"), facts)
     yield "\n## Journal\n"
     entries = [f"- {entry.at_utc[:19]}Z, {entry.author}: {_plain(entry.text)}" for entry in summary.journal]
     yield from entries or ["Empty."]

@@ -52,6 +52,16 @@ class Agenda:
         self._planned = tuple(case for case, _ in trial_order(plan, cases))
 
     @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self._plan
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """Its cases."""
+        return self._cases
+
+    @property
     def planned(self) -> int:
         """How many trials there are to be, whatever comes of them."""
         return len(self._planned)

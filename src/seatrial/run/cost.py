@@ -13,15 +13,19 @@ from seatrial.machine.throttling import cpu_stat_files, throttled_s
 from seatrial.observe.tcp import listen_overflows
 
 if TYPE_CHECKING:
+    from seatrial.machine.namespace import Namespace
     from seatrial.record.events import Phase
 
 
 class CostMeter:
-    """Reads the counters of the workers and of this machine; ``served_here`` is whether what answers runs here."""
+    """Reads the counters of the workers and of this machine.
 
-    def __init__(self, pids: Sequence[int], *, served_here: bool = False) -> None:
+    What answers listens in one of the ``networks`` of this machine; empty where it runs elsewhere.
+    """
+
+    def __init__(self, pids: Sequence[int], *, networks: Sequence[Namespace | None] = ()) -> None:
         self._pids = pids
-        self._served_here = served_here
+        self._networks = networks
         # Workers share their parent's control group, so one of them stands for all.
         self._cpu_stats = cpu_stat_files(pids[0])
         self._throttled_before_s = 0.0
@@ -34,11 +38,11 @@ class CostMeter:
 
     def on_phase(self, phase: Phase) -> None:
         """Read what is of the phase that begins, and of the one that ends."""
-        if phase == "ramp" and self._served_here:
-            self._overflows_before = listen_overflows()
+        if phase == "ramp" and self._networks:
+            self._overflows_before = listen_overflows(self._networks)
         elif self._overflows_before is not None and self._listen_overflows is None:
             # Whatever follows the ramp ends it.
-            self._listen_overflows = (listen_overflows() or 0) - self._overflows_before
+            self._listen_overflows = (listen_overflows(self._networks) or 0) - self._overflows_before
         # Stopped before its window begins, a load was held back since its ramp, not for as long as its group exists.
         if phase in {"ramp", "measure"}:
             self._throttled_before_s = self._throttled_so_far_s()

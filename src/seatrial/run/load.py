@@ -24,6 +24,7 @@ from seatrial.workload.spec import LoadSpec
 
 if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
+    from seatrial.machine.place import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class LoadHooks:
     cut: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
-    """Run one load on local workers: a timeline with nothing but its traffic.
+async def run_load(load: LoadSpec, hooks: LoadHooks, places: Places | None = None) -> LoadRun:
+    """Run one load on local workers, at the load's place: a timeline with nothing but its traffic.
 
     Raises
     ------
@@ -71,7 +72,7 @@ async def run_load(load: LoadSpec, hooks: LoadHooks) -> LoadRun:
     EnvironmentFault
         The descriptor limit does not allow the connections, or a source is not an address of this machine.
     """
-    traffic = Traffic(load, hooks.on_frame, hooks.on_started)
+    traffic = Traffic(load, hooks.on_frame, hooks.on_started, places=places)
     ending = Ending(hooks.stop, hooks.cut)
     await conduct((traffic,), load.warmup_s, load.measure_s, ending, hooks.on_phase)
     return LoadRun(load, traffic.account, traffic.frames)

@@ -13,6 +13,7 @@ from seatrial.analysis.reasons import Validity
 from seatrial.analysis.run.kept import made_to_keep
 from seatrial.analysis.run.made_by import made_by
 from seatrial.errors import SeatrialError
+from seatrial.generator.unless import unless
 from seatrial.machine.facts import probe_machine
 from seatrial.plan.cases import Case, compile_cases
 from seatrial.plan.model.plan import Plan
@@ -27,9 +28,11 @@ from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past
+from seatrial.run.capacity.before import require_capacity
 from seatrial.run.ending import Ending
 from seatrial.run.judgement import UNREADABLE
 from seatrial.run.others import OtherLoads
+from seatrial.run.places import standing
 from seatrial.run.programs import programs_of
 from seatrial.run.resume import Resumption, reopened, require_same_environment
 from seatrial.run.sanity import SanityCourse
@@ -193,10 +196,9 @@ async def _run_trials(
     course: _Course, writer: RunWriter, ending: Ending, others: OtherLoads
 ) -> SeatrialError | None:
     try:
-        desk = Desk(writer.append, writer, writer.directory, others)
-        number = await _sanity(course, desk, writer, ending)
-        if number is not None:
-            await _all_trials(course, number, desk, writer, ending)
+        async with standing(course.plan.place, writer) as places:
+            desk = Desk(writer.append, writer, writer.directory, others, places)
+            goes_on = await _all(course, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):
@@ -207,8 +209,20 @@ async def _run_trials(
     if ending.stop.is_set():
         writer.append(RunEnded("interrupted"))
         return None
-    writer.append(RunEnded("stopped" if number is None else "finished"))
+    writer.append(RunEnded("finished" if goes_on else "stopped"))
     return None
+
+
+async def _all(course: _Course, desk: Desk, writer: RunWriter, ending: Ending) -> bool:
+    """Measure the network where that pays, run the sanity cells, and the trials unless one of those has failed."""
+    # A run may be resumed only to come to its end.
+    if course.agenda(course.number).next(course.history) is not None:
+        first = course.number + 1
+        await unless(ending.stop, require_capacity(course.plan, course.cases, desk.places(), writer, first))
+    number = None if ending.stop.is_set() else await _sanity(course, desk, writer, ending)
+    if number is not None:
+        await _all_trials(course, number, desk, writer, ending)
+    return number is not None
 
 
 async def _sanity(course: _Course, desk: Desk, writer: RunWriter, ending: Ending) -> int | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault
+from seatrial.machine.namespaces import IP, NSENTER
+from seatrial.machine.processes import programs
 from seatrial.preflight.findings import Finding
 from seatrial.systems import registry
 
@@ -32,10 +35,15 @@ def check_programs(cases: Sequence[Case]) -> tuple[Finding, ...]:
 
 def _versions(cases: Sequence[Case]) -> dict[str, Callable[[], BinaryInfo | None]]:
     """Return how to ask for the version of each program: once, in however many cases it runs."""
-    asked = {}
+    asked: dict[str, Callable[[], BinaryInfo | None]] = {}
     for case in cases:
         asked[case.system.label] = case.system.options.create().version
         asked["origin"] = registry.create_origin(case.origin).version
+        if case.plan.place == "namespaces":
+            # What makes the network that is measured is named as exactly as what is measured over it.
+            asked |= {
+                program.names[0]: functools.partial(programs.installed, program) for program in (IP, NSENTER)
+            }
     return asked
 
 

@@ -188,7 +188,7 @@ def _put_back(writer: RunWriter) -> None:
 def _is_put_back(change: Change, run: Path) -> bool:
     undo = UNDOERS.get(change.kind)
     try:
-        return undo is not None and not undo(change.detail, run).left
+        return undo is not None and undo(change.detail, run).is_done
     except (KeyError, TypeError, ValueError):
         # A row that names nothing: whoever looks at the machine knows more.
         return False

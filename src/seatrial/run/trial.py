@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from seatrial.errors import SeatrialError, StorageFault
 from seatrial.generator.unless import unless
-from seatrial.machine.place import Place, ThisMachine
+from seatrial.machine.place import Places
 from seatrial.machine.processes.changes import ChangeLog
 from seatrial.record.events import (
     COMPLETED,
@@ -32,7 +32,7 @@ from seatrial.run.activities.registry import activities_of
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
-from seatrial.run.testbed.bed import Testbed
+from seatrial.run.testbed.bed import ORIGIN, Testbed
 from seatrial.run.testbed.watch import Watch
 from seatrial.seeds import derive
 from seatrial.systems.base import Launch
@@ -45,12 +45,16 @@ SPARE_CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a trial writes: events, changes and files; and who knows of other loads on this machine."""
+    """Where a trial writes: events, changes and files; and who knows of other loads on this machine.
+
+    ``places`` returns where the roles of a trial are, with nothing handed out yet.
+    """
 
     record: Callable[[Event], None]
     changes: ChangeLog
     directory: RunDirectory
     others: OtherLoads
+    places: Callable[[], Places] = Places.on_this_machine
 
 
 async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
@@ -105,15 +109,16 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
 
 async def _attempt(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending) -> TrialEnded:
     # One for each trial: what it has handed out is free again when everything is put back.
-    place = ThisMachine()
+    places = desk.places()
 
     def launching(label: str, topology: Topology) -> Launch:
-        return _launch(plan, desk, place, label, topology)
+        return _launch(plan, desk, places, label, topology)
 
     ended = None
-    await unless(ending.stop, testbed.set_up(launching, plan.case.phases.cooldown_s))
+    setting_up = testbed.set_up(launching, plan.case.phases.cooldown_s, places.load.namespace)
+    await unless(ending.stop, setting_up)
     if testbed.is_up:
-        ended = await unless(ending.cut, _measure(plan, desk, testbed, ending))
+        ended = await unless(ending.cut, _measure(plan, desk, (testbed, places), ending))
     return ended or TrialEnded(plan.order, CUT_OFF, time.monotonic())
 
 
@@ -136,7 +141,7 @@ def _in_words(error: SeatrialError) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _launch(plan: TrialPlan, desk: Desk, place: Place, label: str, topology: Topology) -> Launch:
+def _launch(plan: TrialPlan, desk: Desk, places: Places, label: str, topology: Topology) -> Launch:
     name = f"{plan.order:04d}-{label}"
     directory, logs = desk.directory.configs / name, desk.directory.logs / name
     directory.mkdir(parents=True)
@@ -147,21 +152,23 @@ def _launch(plan: TrialPlan, desk: Desk, place: Place, label: str, topology: Top
         log_directory=logs,
         topology=topology,
         max_connections=load.connections + load.active + SPARE_CONNECTIONS,
-        place=place,
+        place=places.origin if label == ORIGIN else places.proxy,
         label=label,
         changes=desk.changes,
         is_reconfigured=any(one.do in OF_CONFIGURATION for one in plan.case.disturbances),
     )
 
 
-async def _measure(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending) -> TrialEnded:
+async def _measure(plan: TrialPlan, desk: Desk, stage: tuple[Testbed, Places], ending: Ending) -> TrialEnded:
+    testbed, places = stage
     trial_stop = asyncio.Event()
     label, ports = plan.case.system.label, testbed.ports
     watch = Watch(plan.order, label, testbed.system, testbed.origin, desk.record, trial_stop, ports)
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()
-        activities = activities_of(Setting(plan, testbed, desk.record, watch.watch_generators))
+        setting = Setting(plan, testbed, desk.record, watch.watch_generators, places)
+        activities = activities_of(setting)
         ended_early = await _conduct(plan, desk, watch, activities)
         counts, facts = await testbed.counts(sum(activity.completed for activity in activities))
         # Nobody comes after a trial that was ended early.

@@ -57,7 +57,8 @@ class Launch:
 
     def endpoint(self, listen: Address) -> Endpoint:
         """Return where requests may be sent once it listens there."""
-        return Endpoint(listen.host, listen.port, None if self.certificate is None else self.certificate.ca)
+        ca = None if self.certificate is None else self.certificate.ca
+        return Endpoint(listen.host, listen.port, ca, namespace=listen.namespace)
 
 
 class System(Protocol):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from seatrial.machine.address import Endpoint
     from seatrial.machine.members import Member
+    from seatrial.machine.namespace import Namespace
     from seatrial.systems.base import Launch
     from seatrial.systems.disturbance import Disturbable
     from seatrial.systems.settings import Setting
@@ -91,5 +92,6 @@ class DirectSystem:
     async def _is_empty(self) -> bool:
         return await asyncio.to_thread(self._sum, sockets.count_open) == 0
 
-    def _sum(self, count: Callable[[int], int]) -> int:
-        return sum(count(port) for port in {upstream.port for upstream in self._upstreams})
+    def _sum(self, count: Callable[[int, Namespace | None], int]) -> int:
+        ports = {(upstream.port, upstream.namespace) for upstream in self._upstreams}
+        return sum(count(port, namespace) for port, namespace in ports)

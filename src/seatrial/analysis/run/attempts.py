@@ -22,6 +22,7 @@ LASTING = {
     "environment.cut_off",
     "environment.exhausted",
     "environment.record",
+    "environment.network",
     "environment.held_connections",
     "environment.active_connections",
     "environment.listen_queue",

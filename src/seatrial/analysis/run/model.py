@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.analysis.run.objectives import Verdict
     from seatrial.analysis.run.spread import Spread
+    from seatrial.preflight.capacity import Capacity
     from seatrial.record.tables.rows import (
         Change,
         JournalEntry,
@@ -215,6 +216,8 @@ class RunSummary:
     """The result of each of them."""
     environment_changes: tuple[EnvironmentChange, ...] = ()
     """Where it was resumed in another environment."""
+    capacities: tuple[Capacity, ...] = ()
+    """What the network between the roles carries; empty where that was not measured."""
     uneven: str | None = None
     """What is to be said where one system's attempts could not be believed more often than the others'."""
 

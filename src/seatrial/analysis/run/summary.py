@@ -66,6 +66,7 @@ def _summarised(reader: RunReader) -> RunSummary:
         systems=_systems(cases),
         cases=cases,
         environment=reader.environment(),
+        capacities=reader.capacities(),
         changes=reader.changes(),
         environment_changes=changes,
         sanity=sanity,

@@ -46,6 +46,7 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "environment.throttled": (*_DELAYS, *_GAPS, "generator.cpu"),
     "environment.steal": (*_DELAYS, *_GAPS),
     "environment.busy": (*_DELAYS, *_GAPS),
+    "environment.network": (*_DELAYS, *_GAPS),
     "generator.cpu": (*_DELAYS, *_GAPS),
     "generator.stalled": ("generator.late", "generator.unread", "generator.frames"),
     "generator.frames": ("generator.rate", "generator.no_data", "system.counts"),

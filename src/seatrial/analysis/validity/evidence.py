@@ -18,6 +18,7 @@ from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.shares import CpuShares, CpuTimes, shares_between
 from seatrial.observe.system import COUNTED_BY_KERNEL
+from seatrial.preflight.capacity import narrowest, ways_crossed
 from seatrial.record.events import TrialCounts, TrialFacts
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample
+    from seatrial.preflight.capacity import Capacity, Direction
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
 
@@ -43,13 +45,40 @@ class WorkerEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class CapacityUse:
+    """Bytes per second that all ways of the network carried in the window, by direction, and what it carries at least.
+
+    ``carries`` is None where that was not measured.
+    """
+
+    carried: Mapping[Direction, float] = field(default_factory=dict)
+    carries: Mapping[Direction, float | None] = field(default_factory=dict)
+
+
+def capacity_use(load: LoadResult | None, capacities: Sequence[Capacity], *, proxied: bool) -> CapacityUse:
+    """Return what a load had the network carry, beside what was measured of the network."""
+    if load is None or load.window_s <= 0:
+        return CapacityUse()
+    ways = ways_crossed(proxied=proxied)
+    carried: dict[Direction, int] = {
+        "responses": load.bytes.received_in_window,
+        "requests": load.bytes.sent,
+    }
+    narrow = {direction: narrowest(capacities, direction) for direction in carried}
+    return CapacityUse(
+        {direction: ways * count / load.window_s for direction, count in carried.items()},
+        {direction: None if figure is None else figure.bytes_per_s for direction, figure in narrow.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TrialEvidence:
     """All that the rules look at.
 
     Of the whole trial: ``unfinished`` is requests that were sent and never completed, ``answers_other`` are the answers
     of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters, ``upstream_gauge`` of
     those towards its origin; its members should have like parts of the requests where those ``are_spread`` over the
-    connections. ``kernel`` is what the kernel counted over the window.
+    connections. ``kernel`` is what the kernel counted over the window, and ``capacity`` what the network carried in it.
 
     What a system is like once it was ``disturbed`` on purpose is a result: ``held``, ``active``, the gauges and
     ``members`` are of the time before. ``asked_beside`` requests were made to see that a disturbance was done, which
@@ -77,6 +106,7 @@ class TrialEvidence:
     steal_fraction: float | None = None
     cpu: CpuShares | None = None
     drivers: tuple[str, ...] = ()
+    capacity: CapacityUse = field(default_factory=CapacityUse)
     known_reasons: tuple[Reason, ...] = ()
 
     @property
@@ -126,6 +156,7 @@ def evidence_of(
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(reader, trial.trial, looks),
         drivers=() if account is None else account.drivers,
+        capacity=capacity_use(load, reader.capacities(trial.trial), proxied=case.kind != "direct"),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
             *(Reason(**item) for item in trial.reasons),

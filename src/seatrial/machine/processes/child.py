@@ -9,7 +9,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from seatrial.machine.namespace import Namespace
 
 LINE_LIMIT_BYTES = 1 << 28
 """A frame takes a few KB, the last word of a worker with 100,000 routes and their histograms some 100 MB."""
@@ -22,8 +25,17 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, argv: Sequence[str], stderr: int | IO[Any] = asyncio.subprocess.PIPE) -> Self:
-        """Start it in a session of its own, so that a Ctrl-C in the terminal is for its parent; raises ``OSError``."""
+    async def start(
+        cls,
+        argv: Sequence[str],
+        stderr: int | IO[Any] = asyncio.subprocess.PIPE,
+        namespace: Namespace | None = None,
+    ) -> Self:
+        """Start it in a session of its own, so that a Ctrl-C in the terminal is for its parent; raises ``OSError``.
+
+        ``namespace`` is the network that it is in, None is the machine's own.
+        """
+        argv = argv if namespace is None else namespace.within(tuple(argv))
         return cls(
             await asyncio.create_subprocess_exec(
                 *argv,

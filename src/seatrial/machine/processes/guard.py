@@ -19,6 +19,7 @@ from seatrial.machine.proc import ProcessRef
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seatrial.machine.namespace import Namespace
     from seatrial.machine.processes.changes import ChangeLog
 
 GUARD_PROGRAM = Path(__file__).with_name("guard_child.py")
@@ -30,7 +31,10 @@ ORPHAN_TERM_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program to run; ``argv[0]`` is a path. Output is appended to the two files, which may be the same."""
+    """A program to run; ``argv[0]`` is a path. Output is appended to the two files, which may be the same.
+
+    ``namespace`` is the network that it is in, None is the machine's own.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -38,6 +42,7 @@ class Command:
     stderr: Path
     cwd: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    namespace: Namespace | None = None
 
 
 class GuardedProcess:
@@ -141,6 +146,7 @@ class GuardedProcess:
             "stderr": str(self.command.stderr),
             "cwd": str(self.command.cwd) if self.command.cwd else None,
             "environment": dict(self.command.environment),
+            "network": str(self.command.namespace.path) if self.command.namespace else None,
             "term_s": ORPHAN_TERM_S,
         }
         await self._write(json.dumps(order))

@@ -2,9 +2,10 @@
 
 Run as ``python -I -S guard_child.py``; standard library only, and little of it, because one runs for each
 program. The first line on stdin is the order, as JSON: ``argv``, ``stdout``, ``stderr``, ``cwd``,
-``environment``, ``term_s``. After it a line ``stop SECONDS`` means: SIGTERM, and SIGKILL after that long. End
-of file means that the parent died: the same with ``term_s``. What happened is said on stdout, a line each:
-``started PID``, ``failed ERRNO``, ``exited STATUS`` (negative for a signal), ``gone`` when nothing is left.
+``environment``, ``network`` (the file of a network namespace, or null), ``term_s``. After it a line
+``stop SECONDS`` means: SIGTERM, and SIGKILL after that long. End of file means that the parent died: the same
+with ``term_s``. What happened is said on stdout, a line each: ``started PID``, ``failed ERRNO``,
+``exited STATUS`` (negative for a signal), ``gone`` when nothing is left.
 
 What cannot be covered: a guard that is itself killed with SIGKILL can do nothing more. The program then gets
 SIGTERM from the kernel (PR_SET_PDEATHSIG), on which Envoy ends and nginx ends its workers too; a parent that
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+CLONE_NEWNET = 0x40000000
 KILL_ROUNDS = 50
 
 
@@ -205,6 +207,8 @@ def _become(order: dict[str, Any], prctl: Callable[..., int], guard: int, writin
         # proxy.
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        if order["network"]:
+            _enter(order["network"])
         if order["cwd"]:
             os.chdir(order["cwd"])
         _redirect(order)
@@ -213,6 +217,13 @@ def _become(order: dict[str, Any], prctl: Callable[..., int], guard: int, writin
         os.write(writing, str(error.errno or errno.EIO).encode())
     finally:
         os._exit(126)
+
+
+def _enter(network: str) -> None:
+    """Have the program be in a network namespace: sockets, ports and settings are those of that network."""
+    there = os.open(network, os.O_RDONLY | os.O_CLOEXEC)
+    if ctypes.CDLL(None, use_errno=True).setns(there, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def _redirect(order: dict[str, Any]) -> None:

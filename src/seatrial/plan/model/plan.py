@@ -6,11 +6,13 @@ reference. Nothing past this package sees a string for a duration or a mapping f
 
 from __future__ import annotations
 
-from typing import Annotated
+import ipaddress
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from seatrial import limits
+from seatrial.machine.namespaces import BLOCKS
 from seatrial.plan.metrics import Comparison
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan
@@ -21,6 +23,10 @@ from seatrial.schema.fields import Model, Time, file_safe_word
 from seatrial.schema.quantities import COUNT, DURATION, Quantity
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.topology.options import TopologyPlan
+
+PlaceName: TypeAlias = Literal["machine", "namespaces"]
+
+CapacityChoice: TypeAlias = Literal["auto", "always", "never"]
 
 
 class Variable(Model):
@@ -88,6 +94,19 @@ class Plan(Model):
         examples=["[direct, envoy, nginx]"],
     )  # fmt: skip
     origin: OriginPlan = Field(OriginPlan(), description="The target service behind the proxy.")
+    place: PlaceName = Field(
+        "machine",
+        description="Where the roles are: together on this machine's loopback, or load, proxies and origin each in a "
+        "network namespace of its own, joined by veth pairs (as root).",
+        examples=["namespaces"],
+    )
+    capacity: CapacityChoice = Field(
+        "auto",
+        description="Whether the network between the roles is measured before the first trial, and a plan refused that "
+        "asks for more than 70 % of it. `auto`: where the run takes 20 times as long as that, or its bodies come to "
+        "more than 50 MB/s.",
+        examples=["always", "never"],
+    )
     topology: TopologyPlan = Field(
         TopologyPlan(), description="Routes, services and endpoints between the proxy and the origin."
     )
@@ -126,7 +145,22 @@ class Plan(Model):
             raise ValueError("a plan has at least one system, and each label once")
         return systems
 
+    @model_validator(mode="after")
+    def _sources_are_of_the_place(self) -> Plan:
+        block = ipaddress.IPv4Network(BLOCKS["load"])
+        networks = [ipaddress.ip_network(source, strict=False) for source in self.load.sources]
+        if self.place == "namespaces" and any(not _lies_in(network, block) for network in networks):
+            raise ValueError(
+                f"with `place: namespaces` the `sources` of a load are in {block}, which is all that its namespace "
+                "has; left out, as many as it takes are chosen"
+            )
+        return self
+
     @field_validator("name")
     @classmethod
     def _file_safe(cls, name: str) -> str:
         return file_safe_word(name)
+
+
+def _lies_in(network: ipaddress.IPv4Network | ipaddress.IPv6Network, block: ipaddress.IPv4Network) -> bool:
+    return isinstance(network, ipaddress.IPv4Network) and network.subnet_of(block)

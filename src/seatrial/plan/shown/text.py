@@ -16,12 +16,21 @@ from seatrial.systems.options import SystemOptions
 from seatrial.units import format_count, format_duration, format_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from seatrial.plan.cases import Case
-    from seatrial.plan.model.plan import Plan
+    from seatrial.plan.model.plan import CapacityChoice, PlaceName, Plan
 
 ORDER_COLUMNS = 110
+CAPACITIES: Mapping[CapacityChoice, str] = {
+    "auto": "auto (the network is measured before long and heavy runs)",
+    "always": "always (the network is measured first)",
+    "never": "never (the network is not measured)",
+}
+PLACES: Mapping[PlaceName, str] = {
+    "machine": "machine (all roles on its loopback)",
+    "namespaces": "namespaces (load, proxy and origin in one each, joined by veth pairs)",
+}
 # What is meant where the plan leaves it out; the first two are decided from the machine.
 _LEFT_OUT = {
     "workers": "automatic",
@@ -96,6 +105,8 @@ def _sanity_row(cell: Case) -> Sequence[str]:
 def _head(plan: Plan) -> Iterator[Sequence[str]]:
     yield "plan", plan.name
     yield "question", " ".join((plan.question or "none").split())
+    yield "place", PLACES[plan.place]
+    yield "capacity", CAPACITIES[plan.capacity]
     yield "seed", str(plan.seed)
     for objective in plan.objectives:
         yield "objective", objective.text

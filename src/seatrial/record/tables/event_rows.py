@@ -172,6 +172,12 @@ def _(event: events.DisturbanceEnded, _: str) -> Row:
 
 
 @_row.register
+def _(event: events.CapacityMeasured, now_utc: str) -> Row:
+    statement = "INSERT INTO capacities (first_trial, at_utc, document) VALUES (?, ?, ?)"
+    return statement, (event.first_trial, now_utc, json.dumps(event.capacity.document()))
+
+
+@_row.register
 def _(event: events.Noted, now_utc: str) -> Row:
     statement = "INSERT INTO journal (at_utc, author, trial, text) VALUES (?, ?, ?, ?)"
     return statement, (now_utc, event.author, event.trial, event.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from seatrial.preflight.capacity import Capacity
 from seatrial.record.tables.rows import Change, RunInfo, RunState
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ def change_of(row: sqlite3.Row) -> Change:
     if row["kind"] == "process" and not isinstance(detail["name"], str):
         raise TypeError("the process has no name")
     return Change(row["id"], row["at_utc"], row["kind"], detail, row["undone_utc"])
+
+
+def capacity_of(row: sqlite3.Row) -> Capacity:
+    """Return what was measured of one way of the network."""
+    return Capacity.from_document(mapping_of(row["document"]))
 
 
 def mapping_of(text: str) -> Mapping[str, Any]:

@@ -25,6 +25,9 @@ CREATE TABLE plan (id INTEGER PRIMARY KEY CHECK (id = 1), given TEXT NOT NULL, c
 CREATE TABLE environment (
     id INTEGER PRIMARY KEY, first_trial INTEGER NOT NULL, at_utc TEXT NOT NULL, document TEXT NOT NULL
 );
+CREATE TABLE capacities (
+    id INTEGER PRIMARY KEY, first_trial INTEGER NOT NULL, at_utc TEXT NOT NULL, document TEXT NOT NULL
+);
 CREATE TABLE cases (
     id TEXT PRIMARY KEY, position INTEGER NOT NULL, system TEXT NOT NULL, kind TEXT NOT NULL,
     document TEXT NOT NULL

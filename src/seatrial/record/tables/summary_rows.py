@@ -35,6 +35,8 @@ def _statement(table: str, names: Sequence[str]) -> str | None:
         return f"SELECT {values} FROM {table} own WHERE id = ?"
     if table == "cases":
         return f"SELECT {values} FROM {table} own WHERE id = (SELECT case_id FROM trials WHERE id = ?)"
+    if table == "capacities":
+        return f"SELECT {values} FROM {table} own WHERE first_trial <= ? ORDER BY rowid"
     if "trial" in names:
         return f"SELECT {values} FROM {table} own WHERE trial = ? ORDER BY rowid"
     if "frame" in names:

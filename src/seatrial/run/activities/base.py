@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
+
+from seatrial.machine.place import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -120,10 +122,12 @@ class Bed(Protocol):
 class Setting:
     """What the activities of one trial are made from.
 
-    ``record`` takes events of this trial, and ``watch_generators`` has processes sampled which make load, by their ids.
+    ``record`` takes events of this trial, and ``watch_generators`` has processes sampled which make load, by their
+    ids. ``places`` is where the roles are.
     """
 
     trial: TrialPlan
     bed: Bed
     record: Callable[[Event], None]
     watch_generators: Callable[[Iterable[int]], None]
+    places: Places = field(default_factory=Places.on_this_machine)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import resource
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from seatrial.generator.account import Asked, Driven, LoadAccount, WorkersCost
-from seatrial.generator.channel import LocalChannel
+from seatrial.generator.channel import LocalChannel, Open
 from seatrial.generator.crew import Crew
 from seatrial.generator.drive import Drive
 from seatrial.generator.frames import Frame, answered
 from seatrial.generator.messages import Hello
-from seatrial.generator.split import split
+from seatrial.generator.split import sources_needed, split
+from seatrial.machine.namespace import entered
 from seatrial.machine.settings import local_ports
 from seatrial.preflight.sources import require_sources
 from seatrial.run.activities.base import Setting, Takes, Timeline, sleep_until
@@ -21,6 +24,8 @@ from seatrial.run.cost import CostMeter
 from seatrial.workload.spec import LoadSpec
 
 if TYPE_CHECKING:
+    from seatrial.machine.namespace import Namespace
+    from seatrial.machine.place import Places
     from seatrial.record.events import Phase
     from seatrial.run.ending import Ending
 
@@ -38,20 +43,28 @@ class Traffic:
         on_frame: Callable[[Frame], None],
         on_started: Callable[[Asked, tuple[Hello, ...]], None],
         on_ended: Callable[[Driven, WorkersCost], None] = lambda *_: None,
+        places: Places | None = None,
     ) -> None:
-        """Prepare it; nothing is started.
+        """Prepare it; nothing is started. Its workers are at the load's place, by default on this machine.
 
         Raises
         ------
         EnvironmentFault
             The descriptor limit does not allow the connections, or a source is not an address of this machine.
         """
-        require_sources(load.sources)
+        self._networks = (None,) if places is None else places.namespaces
+        namespace = None if places is None else places.load.namespace
+        ports = _ports_in(namespace)
+        if places is not None and namespace is not None and not load.sources:
+            needed = sources_needed(load, ports)
+            load = dataclasses.replace(load, sources=places.load.sources(needed) if needed > 1 else ())
+        require_sources(load.sources, namespace)
         self.load = load
         self.frames: list[Frame] = []
         self._on_frame, self._on_started, self._on_ended = on_frame, on_started, on_ended
-        self._asked = Asked.of(load, served_here=_is_here(load))
-        self._crew = Crew(split(load, _descriptor_limit(), local_ports()), LocalChannel.open, self._take)
+        # What is in a namespace of ours runs here, too.
+        self._asked = Asked.of(load, served_here=namespace is not None or _is_here(load))
+        self._crew = Crew(split(load, _descriptor_limit(), ports), _opening(namespace), self._take)
         self._drive = Drive(load, self._crew)
         self._hellos: tuple[Hello, ...] = ()
         self._meter: CostMeter | None = None
@@ -72,7 +85,8 @@ class Traffic:
         """Start the workers; connections are being opened from here on. Raises ``GeneratorFault``."""
         self._hellos = await self._crew.start()
         self._on_started(self._asked, self._hellos)
-        self._meter = CostMeter([hello.pid for hello in self._hellos], served_here=self._asked.served_here)
+        networks = self._networks if self._asked.served_here else ()
+        self._meter = CostMeter([hello.pid for hello in self._hellos], networks=networks)
         self._meter_hears("ramp")
         return Takes(ready_s=self._drive.ramp_s, finish_s=self.load.drain_s, notice_ns=self._drive.notice_ns)
 
@@ -139,7 +153,20 @@ def traffic_of(setting: Setting) -> Traffic:
         on_frame=lambda frame: record(FrameRecorded(trial.order, frame)),
         on_started=on_started,
         on_ended=lambda driven, cost: record(LoadEnded(trial.order, driven, cost)),
+        places=setting.places,
     )
+
+
+def _opening(namespace: Namespace | None) -> Open:
+    return (
+        LocalChannel.open if namespace is None else functools.partial(LocalChannel.open, namespace=namespace)
+    )
+
+
+def _ports_in(namespace: Namespace | None) -> int:
+    """Return how many ports one source address has for one destination there."""
+    with entered(namespace):
+        return local_ports()
 
 
 def _is_here(load: LoadSpec) -> bool:

@@ -11,11 +11,12 @@ from typing import Self, TypeVar
 from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
 from seatrial.machine.members import Role
+from seatrial.machine.namespace import Namespace
 from seatrial.plan.cases import Case
 from seatrial.plan.model.during import DisturbancePlan, topologies
 from seatrial.record.events import TrialCounts, TrialFacts
 from seatrial.run.testbed.limits import limits_met, require_counting
-from seatrial.run.testbed.proof import DELAY_MAX_S, gone, prove, shown
+from seatrial.run.testbed.proof import DELAY_MAX_S, Asking, gone, prove, shown
 from seatrial.run.testbed.reached import reached
 from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
@@ -27,6 +28,9 @@ from seatrial.topology.expand import NOWHERE, Topology, expand
 from seatrial.topology.options import TopologyPlan
 
 Count = TypeVar("Count")
+
+ORIGIN = "origin"
+"""The label of the origin, which no system may have."""
 
 Launching = Callable[[str, Topology], Launch]
 """Makes what a system or an origin needs to come up, from its label and where it sends requests."""
@@ -61,6 +65,7 @@ class Testbed:
     _before: tuple[Counters, OriginCounts] | None = None
     _upstreams: tuple[Endpoint, ...] = ()
     _run: int = 1
+    _asked_from: Namespace | None = None
     _current: TopologyPlan = field(default_factory=TopologyPlan)
     _certificates: list[Certificate] = field(default_factory=list)
     _configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -93,9 +98,15 @@ class Testbed:
             ports["origin"] = frozenset(at.port for at in self.topology.endpoints)
         return ports
 
-    async def set_up(self, launching: Launching, drain_limit_s: float) -> None:
-        """Start origin and system, wait until both are ready, and read what they have counted until then."""
-        launch = self._certified(launching("origin", NOWHERE), is_front=not self.proxied)
+    async def set_up(
+        self, launching: Launching, drain_limit_s: float, asked_from: Namespace | None = None
+    ) -> None:
+        """Start origin and system, wait until both are ready, and read what they have counted until then.
+
+        That every route is live is proven from ``asked_from``, the network of the load.
+        """
+        self._asked_from = asked_from
+        launch = self._certified(launching(ORIGIN, NOWHERE), is_front=not self.proxied)
         if self.tls_upstream:
             launch = _with_certificate(launch, (ORIGIN_NAME,))
         # As many as the topology has at any time: the origin's own do not change.
@@ -112,7 +123,7 @@ class Testbed:
         self.settings = await self.system.settings()
         require_in_force(self.settings)
         if self._is_proven:
-            await prove(self.topology, self.endpoints, self.answers_with)
+            await prove(self.topology, self.endpoints, self._asking)
         self.drained = await self.system.drained(drain_limit_s)
         # Once a system has drained, its plain counters are exact.
         counters = await self.system.counters(exact=not self.drained)
@@ -130,6 +141,11 @@ class Testbed:
     def _is_proven(self) -> bool:
         """Whether every route is asked before the load."""
         return self._can_be_asked and self.is_asked
+
+    @property
+    def _asking(self) -> Asking:
+        """How routes are asked for."""
+        return Asking(self.answers_with, self._asked_from)
 
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
         if self.certified_for is None or not is_front:
@@ -152,15 +168,15 @@ class Testbed:
         if not self._can_be_asked:
             return 0
         removed = before.routes[len(topology.routes) :]
-        asked = await gone(removed, self.endpoints, self.answers_with) if removed else 0
-        return asked + await prove(topology, self.endpoints, self.answers_with)
+        asked = await gone(removed, self.endpoints, self._asking) if removed else 0
+        return asked + await prove(topology, self.endpoints, self._asking)
 
     async def swap_certificate(self) -> int:
         """Have every proxy show another certificate, one after another; see ``change_topology``."""
         certificate = self._certificates.pop(0)
         for proxy in self.system.proxies():
             await proxy.reload(certificate=certificate)
-        await shown(certificate, self.endpoints)
+        await shown(certificate, self.endpoints, self._asked_from)
         return 0
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, TrialFacts]:

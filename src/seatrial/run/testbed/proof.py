@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import socket
 import ssl
 import threading
 import time
@@ -14,11 +13,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
+from seatrial.systems.local.http import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from seatrial.machine.address import Endpoint
+    from seatrial.machine.namespace import Namespace
     from seatrial.systems.certificate import Certificate
     from seatrial.topology.expand import Route, Topology
 
@@ -44,7 +45,18 @@ class Dead:
     what: str
 
 
-async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) -> int:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The status that the origin answers with, and from where it is asked: the network of the load.
+
+    So the load's way to the system is proven as well.
+    """
+
+    status: int
+    namespace: Namespace | None = None
+
+
+async def prove(topology: Topology, endpoints: Sequence[Endpoint], asking: Asking) -> int:
     """Ask for every route through every endpoint until each has answered with the origin's status.
 
     Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not, so long after all
@@ -55,7 +67,7 @@ async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) 
     given_up = threading.Event()
     try:
         while left:
-            dead = await asyncio.to_thread(_ask_all, left, status, given_up)
+            dead = await asyncio.to_thread(_ask_all, left, asking, given_up)
             asked += len(left)
             deadline_s = deadline_s or time.monotonic() + LIVE_LIMIT_S
             if dead and time.monotonic() > deadline_s:
@@ -68,7 +80,7 @@ async def prove(topology: Topology, endpoints: Sequence[Endpoint], status: int) 
     return asked
 
 
-async def gone(routes: Sequence[Route], endpoints: Sequence[Endpoint], status: int) -> int:
+async def gone(routes: Sequence[Route], endpoints: Sequence[Endpoint], asking: Asking) -> int:
     """Ask for routes that were removed until none answers as the origin does; return and raise as ``prove`` does."""
     left = [(route, endpoint) for endpoint in endpoints for route in routes]
     deadline_s, asked = time.monotonic() + LIVE_LIMIT_S, 0
@@ -76,7 +88,7 @@ async def gone(routes: Sequence[Route], endpoints: Sequence[Endpoint], status: i
     try:
         while left:
             dead = {
-                (one.route, one.endpoint) for one in await asyncio.to_thread(_ask_all, left, status, given_up)
+                (one.route, one.endpoint) for one in await asyncio.to_thread(_ask_all, left, asking, given_up)
             }
             asked += len(left)
             left = [one for one in left if one not in dead]
@@ -94,15 +106,17 @@ async def gone(routes: Sequence[Route], endpoints: Sequence[Endpoint], status: i
     return asked
 
 
-async def shown(certificate: Certificate, endpoints: Sequence[Endpoint]) -> None:
-    """Wait until every endpoint shows a certificate to those who connect anew; no request is made.
+async def shown(
+    certificate: Certificate, endpoints: Sequence[Endpoint], namespace: Namespace | None = None
+) -> None:
+    """Wait until every endpoint shows a certificate to those who connect anew from there; no request is made.
 
     Raises ``SystemFault`` that names the first which still shows another after ``LIVE_LIMIT_S``.
     """
     wanted = ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())
     deadline_s = time.monotonic() + LIVE_LIMIT_S
     for endpoint in endpoints:
-        while await asyncio.to_thread(_certificate_at, endpoint) != wanted:
+        while await asyncio.to_thread(_certificate_at, endpoint, namespace) != wanted:
             if time.monotonic() > deadline_s:
                 raise SystemFault(
                     f"{endpoint} still shows the certificate that it had before",
@@ -112,40 +126,43 @@ async def shown(certificate: Certificate, endpoints: Sequence[Endpoint]) -> None
             await asyncio.sleep(AGAIN_S)
 
 
-def _certificate_at(endpoint: Endpoint) -> bytes | None:
-    context = ssl.create_default_context(cafile=endpoint.ca)
+def _certificate_at(endpoint: Endpoint, namespace: Namespace | None) -> bytes | None:
+    client = Client(endpoint, ANSWER_LIMIT_S, namespace)
     try:
-        with (
-            socket.create_connection((endpoint.host, endpoint.port), ANSWER_LIMIT_S) as plain,
-            context.wrap_socket(plain, server_hostname=endpoint.host) as secured,
-        ):
-            return secured.getpeercert(binary_form=True)
+        client.connect()
+        return client.certificate()
     except OSError:
         return None
+    finally:
+        client.close()
 
 
-def _ask_all(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threading.Event) -> list[Dead]:
+def _ask_all(
+    asked: Sequence[tuple[Route, Endpoint]], asking: Asking, given_up: threading.Event
+) -> list[Dead]:
     shares = [tuple(islice(asked, first, None, CONNECTIONS)) for first in range(min(CONNECTIONS, len(asked)))]
     with ThreadPoolExecutor(len(shares)) as pool:
-        found = pool.map(lambda share: _ask(share, status, given_up), shares)
+        found = pool.map(lambda share: _ask(share, asking, given_up), shares)
         return [dead for share in found for dead in share]
 
 
-def _ask(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threading.Event) -> list[Dead]:
+def _ask(asked: Sequence[tuple[Route, Endpoint]], asking: Asking, given_up: threading.Event) -> list[Dead]:
     """Ask one after another, over one connection to each endpoint."""
-    connections: dict[Endpoint, http.client.HTTPConnection] = {}
+    connections: dict[Endpoint, Client] = {}
     dead = []
     try:
         for route, endpoint in asked:
             if given_up.is_set():
                 break
-            connection = connections.setdefault(endpoint, _connection(endpoint))
+            if (connection := connections.get(endpoint)) is None:
+                connection = connections[endpoint] = Client(endpoint, ANSWER_LIMIT_S, asking.namespace)
             try:
                 connection.request("GET", route.prefix, headers={"Host": route.authority})
                 response = connection.getresponse()
                 response.read()
-                if response.status != status:
-                    dead.append(Dead(route, endpoint, f"answered {response.status} in place of {status}"))
+                if response.status != asking.status:
+                    what = f"answered {response.status} in place of {asking.status}"
+                    dead.append(Dead(route, endpoint, what))
             except (OSError, http.client.HTTPException) as error:
                 # It connects anew with the next request.
                 connection.close()
@@ -154,13 +171,6 @@ def _ask(asked: Sequence[tuple[Route, Endpoint]], status: int, given_up: threadi
         for connection in connections.values():
             connection.close()
     return dead
-
-
-def _connection(endpoint: Endpoint) -> http.client.HTTPConnection:
-    if endpoint.ca is None:
-        return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=ANSWER_LIMIT_S)
-    context = ssl.create_default_context(cafile=endpoint.ca)
-    return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=ANSWER_LIMIT_S, context=context)
 
 
 def _fault(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> SystemFault:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from seatrial.machine.namespace import stream_socket
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
 from seatrial.systems.catalogue import HAPROXY
@@ -215,7 +216,14 @@ def _of_each_server(options: HaproxyOptions, launch: Launch) -> str:
 async def ask(status: Address, command: str) -> str:
     """Ask the runtime API one thing; raise ``OSError`` where it does not answer in time."""
     async with asyncio.timeout(_ANSWER_LIMIT_S):
-        reader, writer = await asyncio.open_connection(status.host, status.port)
+        stream = stream_socket(status.host, status.namespace)
+        stream.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(stream, (status.host, status.port))
+        except BaseException:
+            stream.close()
+            raise
+        reader, writer = await asyncio.open_connection(sock=stream)
         try:
             writer.write(f"{command}\n".encode())
             await writer.drain()

@@ -159,11 +159,13 @@ class AskedProxy:
 
     async def _established(self) -> int:
         assert self._ports is not None
-        return await asyncio.to_thread(sockets.count_established, self._ports.listen.port)
+        listen = self._ports.listen
+        return await asyncio.to_thread(sockets.count_established, listen.port, listen.namespace)
 
     async def _open(self) -> int:
         assert self._ports is not None
-        return await asyncio.to_thread(sockets.count_open, self._ports.listen.port)
+        listen = self._ports.listen
+        return await asyncio.to_thread(sockets.count_open, listen.port, listen.namespace)
 
     async def _read(self) -> Mapping[str, float]:
         return await self._asked(self._dialect.read)

@@ -53,7 +53,7 @@ class Proxy(AskedProxy):
         self._processes = prepared.processes
         self._connections_each = math.ceil(launch.max_connections / prepared.serving)
         log = log_of(launch)
-        command = command_of(launch.label, program, prepared.run, prepared, log)
+        command = command_of(launch.label, program, prepared.run, prepared, launch, log)
         self._dialect.begins()
         self._process = await GuardedProcess.start(command, launch.changes)
         self._is_down = False
@@ -74,8 +74,9 @@ class Proxy(AskedProxy):
             return False
         # No connection is made to the listener, which would count it.
         replaced = {ref.pid for ref in self._replaced}
+        listen = self._ports.listen
         has_all = len(set(self._process.descendants()) - replaced) == self._processes - 1
-        return has_all and await asyncio.to_thread(sockets.is_listening, self._ports.listen.port)
+        return has_all and await asyncio.to_thread(sockets.is_listening, listen.port, listen.namespace)
 
     async def stop(self) -> None:
         """End it, after a last reading; some can still be counted exactly then."""

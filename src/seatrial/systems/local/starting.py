@@ -23,12 +23,13 @@ def log_of(launch: Launch) -> Path:
 
 
 def command_of(
-    name: str, program: Path, arguments: tuple[str, ...], prepared: Prepared, log: Path
+    name: str, program: Path, arguments: tuple[str, ...], prepared: Prepared, launch: Launch, log: Path
 ) -> Command:
-    """Return the command that runs it, with the libraries that an unpacked program brings along."""
+    """Return the command that runs it at its place, with the libraries that an unpacked program brings along."""
     environment = {**os.environ, **programs.libraries_of(program), **prepared.environment}
     stdout = prepared.stdout if arguments is prepared.run and prepared.stdout else log
-    return Command(name, (str(program), *arguments), stdout, log, environment=environment)
+    argv, namespace = (str(program), *arguments), launch.place.namespace
+    return Command(name, argv, stdout, log, environment=environment, namespace=namespace)
 
 
 async def validate(launch: Launch, program: Path, prepared: Prepared) -> None:
@@ -38,7 +39,7 @@ async def validate(launch: Launch, program: Path, prepared: Prepared) -> None:
     log = launch.log_directory / f"{launch.label}-validate.log"
     log.unlink(missing_ok=True)
     name = f"the validation of {launch.label}'s configuration"
-    command = command_of(name, program, prepared.validate, prepared, log)
+    command = command_of(name, program, prepared.validate, prepared, launch, log)
     refused = await run_to_end(command, launch.changes, VALIDATE_LIMIT_S) != 0
     said = log.read_text(errors="replace") if prepared.objections and log.exists() else ""
     if refused or any(words in said for words in prepared.objections):

@@ -163,7 +163,7 @@ class _Process:
         intent = launch.changes.will_start("process", detail)
         try:
             with log.open("ab") as stderr:
-                child = await Child.start(argv, stderr)
+                child = await Child.start(argv, stderr, launch.place.namespace)
             process = cls(name, child, launch, log)
             found = {"pid": process.ref.pid, "started_ticks": process.ref.started_ticks}
             try:

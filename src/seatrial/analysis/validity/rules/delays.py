@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.validity.direction import direction_of_delay, lateness_us_limit
+from seatrial.preflight.capacity import CAPACITY_FRACTION
+from seatrial.units import format_bytes_per_s
 
 if TYPE_CHECKING:
     from seatrial.analysis.validity.evidence import TrialEvidence
@@ -133,3 +135,18 @@ def machine_busy(evidence: TrialEvidence) -> Reason | None:
         "end what else runs on this machine, or take another one",
         direction_of_delay(evidence.load),
     )
+
+
+def network_near_capacity(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial whose bodies came near to what the network itself carries."""
+    for direction, carried in evidence.capacity.carried.items():
+        carries = evidence.capacity.carries.get(direction)
+        if carries is not None and carried > CAPACITY_FRACTION * carries:
+            return Reason(
+                "environment.network",
+                f"{direction} took {format_bytes_per_s(carried)} of the network, {carried / carries:.0%} of the"
+                f" {format_bytes_per_s(carries)} that were measured of it, and {CAPACITY_FRACTION:.0%} is allowed",
+                "ask the network for less (a lower rate, smaller bodies), or take a machine whose network carries more",
+                direction_of_delay(evidence.load),
+            )
+    return None

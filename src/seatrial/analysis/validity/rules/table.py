@@ -42,6 +42,7 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     kernel.kernel_reported,
     kernel.looking_dear,
     kernel.reconfigured,
+    delays.network_near_capacity,
     members.gauge_disagrees,
     members.unbalanced,
     counts.counts_disagree,

@@ -1,0 +1,1 @@
+"""How much the network between the roles carries, measured before the first trial."""

@@ -1,0 +1,94 @@
+"""Before the first trial: what the network carries, on the record, and whether the plan asks for more than that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from seatrial.errors import EnvironmentFault
+from seatrial.plan.shown.compiled import compiled_document
+from seatrial.preflight.capacity import Capacity, capacity_text, check_capacity
+from seatrial.record.environment import describe
+from seatrial.record.events import CapacityMeasured, Noted, RunEnded, RunStarted
+from seatrial.record.writer import RunWriter
+from seatrial.run.capacity.measure import measured
+from seatrial.run.capacity.ways import is_measured, ways_of
+from seatrial.run.others import OtherLoads
+from seatrial.run.places import standing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from seatrial.machine.place import Places
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model.plan import Plan
+    from seatrial.plan.read import GivenPlan
+
+
+async def require_capacity(
+    plan: Plan, cases: Sequence[Case], places: Places, writer: RunWriter, first_trial: int
+) -> None:
+    """Measure the network where the plan has it measured, before ``first_trial``.
+
+    Raises ``EnvironmentFault``, with the arithmetic, where the plan asks for more than it can carry without queueing.
+    """
+    if not is_measured(plan, cases):
+        return
+    capacities = await record_capacity(plan, places, writer, first_trial)
+    refused = [finding for finding in check_capacity(cases, capacities) if finding.severity == "refuse"]
+    if refused:
+        raise EnvironmentFault(
+            "\n".join(
+                ["the network cannot carry what the plan asks for", *(found.text for found in refused)]
+            ),
+            cause="queues of the network would be measured in place of the system; no trial was begun",
+            next_step=refused[0].remedy,
+        )
+
+
+async def record_capacity(
+    plan: Plan, places: Places, writer: RunWriter, first_trial: int
+) -> tuple[Capacity, ...]:
+    """Measure every way that the plan uses, and write each down as it comes."""
+    capacities: list[Capacity] = []
+    async for capacity in measured(ways_of(plan, places), _scratch(writer.directory.logs), writer):
+        writer.append(CapacityMeasured(first_trial, capacity))
+        writer.append(Noted("seatrial", f"network, {capacity.way}: {capacity_text(capacity)}"))
+        capacities.append(capacity)
+    return tuple(capacities)
+
+
+def _scratch(logs: Path) -> Path:
+    """Return a folder that is not there yet: a run that is resumed has its network measured again."""
+    names = ("network", *(f"network-{number}" for number in range(2, 2 + len(list(logs.glob("network*"))))))
+    return next(folder for name in names if not (folder := logs / name).exists())
+
+
+def capacities_of(given: GivenPlan, runs: Path) -> tuple[Capacity, ...]:
+    """Measure the network of a plan without its trials, on a record of its own, from which `clean` puts back.
+
+    Raises ``StorageFault`` or ``RecordError`` where it cannot be recorded, ``EnvironmentFault`` where something is
+    measured on this machine, and what ``measured`` raises.
+    """
+    # Beside somebody's measurement each would have a part of the network only.
+    with OtherLoads("seatrial check --network", share=False):
+        return _capacities_of(given, runs)
+
+
+def _capacities_of(given: GivenPlan, runs: Path) -> tuple[Capacity, ...]:
+    plan = given.plan
+    # Without its cases: none of them is going to run.
+    compiled = json.dumps(compiled_document(plan, ()))
+    with RunWriter.create(runs.resolve(), f"network-{plan.name}", given.text, compiled) as writer:
+        writer.environment(describe({}))
+        writer.append(RunStarted(writer.path.name, plan.name, 0))
+        capacities = asyncio.run(_alone(plan, writer))
+        writer.append(RunEnded("finished"))
+        return capacities
+
+
+async def _alone(plan: Plan, writer: RunWriter) -> tuple[Capacity, ...]:
+    async with standing(plan.place, writer) as places:
+        return await record_capacity(plan, places(), writer, 1)

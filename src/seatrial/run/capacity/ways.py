@@ -1,0 +1,82 @@
+"""From where to where the network is measured, and whether a plan pays for that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seatrial.plan.cases import expected_run_s
+from seatrial.preflight.capacity import asked_most
+from seatrial.units import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.machine.place import Place, Places
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model.plan import Plan
+
+MEASURE_S = 1.0
+"""Of each figure: a second has a thousand bodies of a megabyte and more, and what they take to settle is left out."""
+FIGURES = 5
+"""Both directions over one connection and over several, and small requests."""
+WAY_S = (FIGURES + 4) * (MEASURE_S + 0.5)
+"""What one way takes about: the engine's figures, and the four of iperf3 where it is installed."""
+
+AUTO_TIMES_AS_LONG = 20
+"""`auto` spends at most 5 % of a run on it."""
+AUTO_BYTES_PER_S = 50e6
+"""`auto` measures whatever it takes where a plan asks for more than this: a tenth of what one slow core carries over
+loopback. Below it the answer is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """From the clients of one role to the servers of another; ``name`` is for people."""
+
+    name: str
+    clients: Place
+    servers: Place
+
+
+def way_names(plan: Plan) -> tuple[str, ...]:
+    """Return the ways that the cases of a plan use. On loopback all of them are one."""
+    if plan.place == "machine":
+        return ("loopback",)
+    proxied = {system.options.proxied for system in plan.systems}
+    through = ("load - proxy", "proxy - origin") if True in proxied else ()
+    return (*through, *(("load - origin",) if False in proxied else ()))
+
+
+def ways_of(plan: Plan, places: Places) -> tuple[Way, ...]:
+    """Return them with their two ends."""
+    ends = {
+        "loopback": (places.load, places.origin),
+        "load - proxy": (places.load, places.proxy),
+        "proxy - origin": (places.proxy, places.origin),
+        "load - origin": (places.load, places.origin),
+    }
+    return tuple(Way(name, *ends[name]) for name in way_names(plan))
+
+
+def expected_s(plan: Plan) -> float:
+    """Return how long measuring takes."""
+    return WAY_S * len(way_names(plan))
+
+
+def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
+    """Return, for people, what a plan asks of the network and whether that is measured first."""
+    asked = "; ".join(f"largest case {one.case.id}: {one.text}" for one in asked_most(cases))
+    if is_measured(plan, cases):
+        first = f"measured first ({', '.join(way_names(plan))}), about {format_duration(round(expected_s(plan)))} more"
+    else:
+        first = "not measured (`capacity: always`, or `seatrial check PLAN --network`, does)"
+    return f"{first}; {asked or 'closed loops ask for what they get'}"
+
+
+def is_measured(plan: Plan, cases: Sequence[Case]) -> bool:
+    """Return whether the network is measured before the first trial of this plan."""
+    if plan.capacity != "auto":
+        return plan.capacity == "always"
+    is_long = expected_run_s(plan, cases) >= AUTO_TIMES_AS_LONG * expected_s(plan)
+    return is_long or any(asked.bytes_per_s > AUTO_BYTES_PER_S for asked in asked_most(cases))
