@@ -143,7 +143,8 @@ def test_a_disturbance_that_is_not_done_in_time_is_named(tmp_path: Path, kind: s
         HEAD % ""
         + f"systems: [{kind}: {{proxies: 2}}]\n"
         + "phases: {stable_for: 0 s, warmup: 0 s, measure: 2 s, cooldown: 5 s}\n"
-        + "during: [{at: 500 ms, do: drain, member: 1, for: 30 s}, {at: 1 s, do: pause origin, for: 20 s}]\n"
+        # Idle connections of nginx are not closed before they have asked for anything.
+        + "during: [{at: 500 ms, do: drain, member: 1, for: 30 s}]\n"
     )
     bench.start(plan).wait(LIMIT_S)
     directory = bench.run_directory()

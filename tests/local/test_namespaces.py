@@ -94,7 +94,8 @@ def test_every_request_crosses_the_links_and_is_counted_on_every_side(bench) -> 
     for one, other in (("load", "proxy"), ("proxy", "origin")):
         received, sent = watch.seen[one][other], watch.seen[other][one]
         assert answers <= received[0] <= 6 * answers, watch.seen
-        assert received[0] <= sent[1]
+        # Both ends are read one after the other, while answers go on.
+        assert abs(received[0] - sent[1]) <= answers / 10, watch.seen
     # Nothing went around the proxies, nor over any loopback.
     assert watch.seen["load"]["origin"][0] < answers / 10
     # (A worker tries its driver there with one round trip.)
