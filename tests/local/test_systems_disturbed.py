@@ -9,6 +9,7 @@ import http.server
 import socket
 import ssl
 import threading
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from seatrial.topology.expand import expand
 from seatrial.topology.options import TopologyPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from seatrial.systems.local.proxy import Proxy
     from seatrial.topology.expand import Topology
@@ -91,6 +92,19 @@ def proxy_of(kind: str) -> Proxy:
     return made
 
 
+@asynccontextmanager
+async def serving(
+    tmp_path: Path, topology: Topology, kind: str, certificate: Certificate | None = None
+) -> AsyncIterator[tuple[Proxy, Endpoint]]:
+    """A proxy that serves, and where; it is stopped at the end."""
+    proxy = proxy_of(kind)
+    (at,) = await proxy.start(launch_in(tmp_path, topology, kind, certificate))
+    try:
+        yield proxy, at
+    finally:
+        await proxy.stop()
+
+
 def asked(at: Endpoint, host: str) -> tuple[int, int]:
     """Ask once over a connection of its own; return the status and the port of who answered."""
     client = http.client.HTTPConnection(at.host, at.port, timeout=30)
@@ -127,9 +141,7 @@ def test_routes_and_endpoints_come_and_go_while_it_serves(
     more_endpoints = expand(plan.model_copy(update={"endpoints": 2}), servers, 2)
 
     async def trial() -> None:
-        proxy = proxy_of(kind)
-        (at,) = await proxy.start(launch_in(tmp_path, few, kind))
-        try:
+        async with serving(tmp_path, few, kind) as (proxy, at):
             first, second, third = (f"route-{number}.example.com" for number in range(3))
             assert await answered_by(at, first) == {ports[0]}
             assert await answered_by(at, third) == set()
@@ -142,8 +154,6 @@ def test_routes_and_endpoints_come_and_go_while_it_serves(
             await proxy.reload(few)
             await until_answered_by(at, second, {ports[2]})
             assert proxy.failure() is None
-        finally:
-            await proxy.stop()
 
     asyncio.run(trial())
 
@@ -164,17 +174,13 @@ def test_another_certificate_is_shown_to_who_connects_anew(
             return secured.getpeercert(binary_form=True) or b""
 
     async def trial() -> None:
-        proxy = proxy_of(kind)
-        (at,) = await proxy.start(launch_in(tmp_path, expand(TopologyPlan(), servers[:1]), kind, first))
-        try:
+        async with serving(tmp_path, expand(TopologyPlan(), servers[:1]), kind, first) as (proxy, at):
             assert await asyncio.to_thread(shown, at) == ssl.PEM_cert_to_DER_cert(first.cert.read_text())
             await proxy.reload(certificate=second)
             async with asyncio.timeout(LIVE_LIMIT_S):
                 wanted = ssl.PEM_cert_to_DER_cert(second.cert.read_text())
                 while await asyncio.to_thread(shown, at) != wanted:  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
-        finally:
-            await proxy.stop()
 
     asyncio.run(trial())
 
@@ -184,9 +190,7 @@ def test_a_reload_loses_no_count_or_says_so_and_its_old_processes_may_end(
     tmp_path: Path, servers: tuple[Endpoint, ...], kind: str
 ) -> None:
     async def trial() -> None:
-        proxy = proxy_of(kind)
-        (at,) = await proxy.start(launch_in(tmp_path, expand(TopologyPlan(), servers[:1]), kind))
-        try:
+        async with serving(tmp_path, expand(TopologyPlan(), servers[:1]), kind) as (proxy, at):
             before = {ref for member in proxy.members() for ref in member.processes}
             for _ in range(5):
                 await asyncio.to_thread(asked, at, "any")
@@ -206,8 +210,6 @@ def test_a_reload_loses_no_count_or_says_so_and_its_old_processes_may_end(
                 while any(proc.is_alive(ref.pid, ref.started_ticks) for ref in old):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
             assert proxy.failure() is None
-        finally:
-            await proxy.stop()
 
     asyncio.run(trial())
 
@@ -217,9 +219,7 @@ def test_one_that_was_killed_is_down_and_comes_back_at_its_address(
     tmp_path: Path, servers: tuple[Endpoint, ...], kind: str
 ) -> None:
     async def trial() -> None:
-        proxy = proxy_of(kind)
-        (at,) = await proxy.start(launch_in(tmp_path, expand(TopologyPlan(), servers[:1]), kind))
-        try:
+        async with serving(tmp_path, expand(TopologyPlan(), servers[:1]), kind) as (proxy, at):
             processes = [ref for member in proxy.members() for ref in member.processes]
             await proxy.kill()
             assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes)
@@ -235,8 +235,6 @@ def test_one_that_was_killed_is_down_and_comes_back_at_its_address(
             assert await answered_by(at, "any") == {servers[0].port}
             assert proxy.failure() is None
             assert (await proxy.counters(exact=True)).requests == 8
-        finally:
-            await proxy.stop()
 
     asyncio.run(trial())
 
@@ -274,9 +272,7 @@ def test_a_restart_ends_every_process_and_starts_others(
     tmp_path: Path, servers: tuple[Endpoint, ...], kind: str
 ) -> None:
     async def trial() -> None:
-        proxy = proxy_of(kind)
-        (at,) = await proxy.start(launch_in(tmp_path, expand(TopologyPlan(), servers[:1]), kind))
-        try:
+        async with serving(tmp_path, expand(TopologyPlan(), servers[:1]), kind) as (proxy, at):
             before = {ref for member in proxy.members() for ref in member.processes}
             await proxy.restart()
             after = {ref for member in proxy.members() for ref in member.processes}
@@ -285,9 +281,7 @@ def test_a_restart_ends_every_process_and_starts_others(
             assert not before & after
             assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in before)
             assert await answered_by(at, "any") == {servers[0].port}
-        finally:
-            await proxy.stop()
-            assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in after)
+        assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in after)
 
     asyncio.run(trial())
 
@@ -296,16 +290,12 @@ def test_a_configuration_that_it_refuses_does_not_reach_a_running_proxy(
     tmp_path: Path, servers: tuple[Endpoint, ...]
 ) -> None:
     async def trial() -> None:
-        proxy = proxy_of("nginx")
-        (at,) = await proxy.start(launch_in(tmp_path, expand(TopologyPlan(), servers[:1]), "nginx"))
-        try:
+        async with serving(tmp_path, expand(TopologyPlan(), servers[:1]), "nginx") as (proxy, at):
             broken = expand(TopologyPlan(), servers[:1])
             service = dataclasses.replace(broken.services[0], name="not a name;")
             broken = dataclasses.replace(broken, services=(service,))
             with pytest.raises(SystemFault, match="refuses its configuration"):
                 await proxy.reload(broken)
             assert await answered_by(at, "any") == {servers[0].port}
-        finally:
-            await proxy.stop()
 
     asyncio.run(trial())

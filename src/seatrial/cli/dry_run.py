@@ -12,6 +12,7 @@ from seatrial.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from seatrial.machine.facts import Machine
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
     from seatrial.preflight.findings import Finding
@@ -20,24 +21,28 @@ if TYPE_CHECKING:
 
 def print_dry_run(plan: Plan) -> int:
     """Print it; return the exit code: 4 where the plan does not fit on this machine."""
+    from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
     from seatrial.plan.shown.text import schedule_text
 
-    cases = compile_cases(plan)
-    return _print(f"{schedule_text(plan, cases)}\n{_network_text(plan, cases)}", _findings(cases), cases)
+    cases, machine = compile_cases(plan), probe_machine()
+    text = f"{schedule_text(plan, cases)}\n{_network_text(plan, cases)}"
+    return _print(text, _findings(cases, machine), _shortage(cases, machine))
 
 
 def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
     """Print what is left of a run, and whether it may go on here; return the exit code: 4 where it may not."""
+    from seatrial.machine.facts import probe_machine
     from seatrial.preflight.findings import Finding
     from seatrial.record.environment import describe
     from seatrial.run.programs import programs_of
     from seatrial.run.resume import ALLOW
 
-    findings = _findings(resumption.cases)
+    cases, machine = resumption.cases, probe_machine()
+    findings, shortage = _findings(cases, machine), _shortage(cases, machine)
     if any(finding.severity == "refuse" for finding in findings):
-        return _print(_rest(resumption, None), findings, resumption.cases)
-    environment = describe(programs_of(resumption.cases))
+        return _print(_rest(resumption, None), findings, shortage)
+    environment = describe(programs_of(cases))
     changed = tuple(
         Finding(
             "environment",
@@ -47,7 +52,7 @@ def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
         )
         for change in resumption.changes(environment)
     )
-    return _print(_rest(resumption, environment), (*findings, *changed), resumption.cases)
+    return _print(_rest(resumption, environment), (*findings, *changed), shortage)
 
 
 def _rest(resumption: Resumption, environment: dict[str, Any] | None) -> str:
@@ -66,20 +71,22 @@ def _network_text(plan: Plan, cases: Sequence[Case]) -> str:
     return f"network     {plan_text(plan, cases)}"
 
 
-def _findings(cases: Sequence[Case]) -> tuple[Finding, ...]:
-    from seatrial.machine.facts import probe_machine
+def _findings(cases: Sequence[Case], machine: Machine) -> tuple[Finding, ...]:
     from seatrial.preflight.checks import check_cases
     from seatrial.run.programs import check_programs
 
-    return (*check_cases(cases, probe_machine()), *check_programs(cases))
+    return (*check_cases(cases, machine), *check_programs(cases))
 
 
-def _print(text: str, findings: Sequence[Finding], cases: Sequence[Case]) -> int:
-    from seatrial.machine.facts import probe_machine
+def _shortage(cases: Sequence[Case], machine: Machine) -> str:
     from seatrial.preflight.tuning.survey import settings_of_cases
 
+    return settings_line(settings_of_cases(cases, machine))
+
+
+def _print(text: str, findings: Sequence[Finding], shortage: str) -> int:
     click.echo(f"{text}\n\n{findings_text(findings)}")
-    if shortage := settings_line(settings_of_cases(cases, probe_machine())):
+    if shortage:
         click.echo(f"\n{shortage}")
     fits = all(finding.severity != "refuse" for finding in findings)
     return ExitCode.PASS if fits else ExitCode.ENVIRONMENT

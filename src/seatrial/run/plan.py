@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seatrial.analysis.reasons import Validity
-from seatrial.analysis.run.kept import made_to_keep
 from seatrial.analysis.run.made_by import made_by
 from seatrial.errors import SeatrialError
 from seatrial.generator.unless import unless
@@ -25,12 +23,11 @@ from seatrial.preflight.findings import Finding, require
 from seatrial.preflight.tuning.survey import Setting, settings_of_cases, shortage_text
 from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
-from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past
 from seatrial.run.capacity.before import require_capacity
 from seatrial.run.ending import Ending
-from seatrial.run.judgement import UNREADABLE
+from seatrial.run.judgement import judged_and_kept
 from seatrial.run.others import OtherLoads
 from seatrial.run.places import standing
 from seatrial.run.programs import programs_of
@@ -253,17 +250,4 @@ async def _all_trials(course: _Course, number: int, desk: Desk, writer: RunWrite
         await run_trial(trial, desk, ending)
         if ending.stop.is_set() or writer.fault is not None:
             return
-        history.append(Past(trial.case.id, _validity(writer, trial.order)))
-
-
-def _validity(writer: RunWriter, number: int) -> Validity:
-    """Return whether a trial that has just ended may be believed, and keep its summary for the reports."""
-    with RunReader.open(writer.path) as reader:
-        trial = reader.trial(number)
-        case = None if trial is None else reader.case(trial.case_id)
-        if trial is None or case is None or trial.state == "running":
-            return UNREADABLE
-        made, kept = made_to_keep(reader, case, trial)
-    if kept is not None:
-        writer.keep_summary(kept)
-    return made.summary.validity
+        history.append(Past(trial.case.id, judged_and_kept(writer, trial.order)))

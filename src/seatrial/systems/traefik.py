@@ -112,9 +112,6 @@ class TraefikDialect(Dialect):
         stdout = launch.access_log if self._options.access_log == "stdout" else None
         return Prepared((f"--configfile={static}",), None, environment, stdout=stdout)
 
-    async def reload(self, pid: int, status: Address) -> None:
-        """Do nothing: it watches the file with its routes, and has begun when that was written."""
-
     async def is_live(self, status: Address) -> bool:
         """Return whether it answers, and has taken every route."""
         code, _ = await status_page.get(status, "/ping")

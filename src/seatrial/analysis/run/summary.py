@@ -104,15 +104,22 @@ def _damaged(reader: RunReader) -> tuple[JournalEntry, ...]:
 
 def outcome_of(reader: RunReader, number: int) -> tuple[LoadResult | None, Validity] | None:
     """Return what one trial that has ended gave, and whether it may be believed; None where there is no such trial."""
-    trial = reader.trial(number)
-    if trial is None or trial.state == "running":
+    ended = ended_trial(reader, number)
+    if ended is None:
         return None
-    case = reader.case(trial.case_id)
-    if case is None:
-        return None
+    case, trial = ended
     frames = reader.frames(number)
     evidence = evidence_of(reader, case, trial, frames, measure_window(reader.phases(number), frames))
     return evidence.load, judge_trial(evidence)
+
+
+def ended_trial(reader: RunReader, number: int) -> tuple[RecordedCase, RecordedTrial] | None:
+    """Return one trial that has ended, with its case; None where there is none, or it cannot be read."""
+    trial = reader.trial(number)
+    case = None if trial is None else reader.case(trial.case_id)
+    if trial is None or case is None or trial.state == "running":
+        return None
+    return case, trial
 
 
 def _attempts_by_system(cases: Sequence[CaseSummary]) -> dict[str, list[TrialSummary]]:

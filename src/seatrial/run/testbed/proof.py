@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from seatrial.errors import SystemFault
 from seatrial.systems.local.http import Client
@@ -34,6 +34,9 @@ LIVE_LIMIT_S, AGAIN_S = 10.0, 0.2
 """A system is ready before this begins; some still spread what they have read to their workers."""
 
 NAMED = 3
+
+
+Asked: TypeAlias = "tuple[Route, Endpoint]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,48 +65,52 @@ async def prove(topology: Topology, endpoints: Sequence[Endpoint], asking: Askin
     Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not, so long after all
     were asked once as ``LIVE_LIMIT_S``. Called off, it ends with the requests that are under way.
     """
-    left = [(route, endpoint) for endpoint in endpoints for route in topology.routes]
-    deadline_s, asked = None, 0
-    given_up = threading.Event()
-    try:
-        while left:
-            dead = await asyncio.to_thread(_ask_all, left, asking, given_up)
-            asked += len(left)
-            deadline_s = deadline_s or time.monotonic() + LIVE_LIMIT_S
-            if dead and time.monotonic() > deadline_s:
-                raise _fault(dead, len(topology.routes), endpoints)
-            left = [(one.route, one.endpoint) for one in dead]
-            if left:
-                await asyncio.sleep(AGAIN_S)
-    finally:
-        given_up.set()
-    return asked
+    asked = [(route, endpoint) for endpoint in endpoints for route in topology.routes]
+
+    def left(dead: Sequence[Dead], _: Sequence[Asked]) -> list[Asked]:
+        return [(one.route, one.endpoint) for one in dead]
+
+    return await _until_none(
+        asked, asking, left, lambda dead, _: _dead(dead, len(topology.routes), endpoints)
+    )
 
 
 async def gone(routes: Sequence[Route], endpoints: Sequence[Endpoint], asking: Asking) -> int:
     """Ask for routes that were removed until none answers as the origin does; return and raise as ``prove`` does."""
-    left = [(route, endpoint) for endpoint in endpoints for route in routes]
-    deadline_s, asked = time.monotonic() + LIVE_LIMIT_S, 0
+    asked = [(route, endpoint) for endpoint in endpoints for route in routes]
+
+    def left(dead: Sequence[Dead], of: Sequence[Asked]) -> list[Asked]:
+        silent = {(one.route, one.endpoint) for one in dead}
+        return [one for one in of if one not in silent]
+
+    return await _until_none(asked, asking, left, lambda _, still: _alive(still))
+
+
+async def _until_none(
+    asked: Sequence[Asked],
+    asking: Asking,
+    left: Callable[[Sequence[Dead], Sequence[Asked]], list[Asked]],
+    fault: Callable[[Sequence[Dead], Sequence[Asked]], SystemFault],
+) -> int:
+    """Ask, and again for those that are ``left``, until none is; return how many requests that took.
+
+    Raises the ``fault`` so long after all were asked once as ``LIVE_LIMIT_S``.
+    """
+    deadline_s, requests = None, 0
     given_up = threading.Event()
     try:
-        while left:
-            dead = {
-                (one.route, one.endpoint) for one in await asyncio.to_thread(_ask_all, left, asking, given_up)
-            }
-            asked += len(left)
-            left = [one for one in left if one not in dead]
-            if left and time.monotonic() > deadline_s:
-                named = ", ".join(route.name for route, _ in left[:NAMED])
-                raise SystemFault(
-                    f"{len(left):,} routes that were removed still answer: {named}",
-                    cause="the proxy has not taken the configuration without them",
-                    next_step="read its log in the run directory",
-                )
-            if left:
+        while asked:
+            dead = await asyncio.to_thread(_ask_all, asked, asking, given_up)
+            requests += len(asked)
+            asked = left(dead, asked)
+            deadline_s = deadline_s or time.monotonic() + LIVE_LIMIT_S
+            if asked and time.monotonic() > deadline_s:
+                raise fault(dead, asked)
+            if asked:
                 await asyncio.sleep(AGAIN_S)
     finally:
         given_up.set()
-    return asked
+    return requests
 
 
 async def shown(
@@ -137,16 +144,14 @@ def _certificate_at(endpoint: Endpoint, namespace: Namespace | None) -> bytes | 
         client.close()
 
 
-def _ask_all(
-    asked: Sequence[tuple[Route, Endpoint]], asking: Asking, given_up: threading.Event
-) -> list[Dead]:
+def _ask_all(asked: Sequence[Asked], asking: Asking, given_up: threading.Event) -> list[Dead]:
     shares = [tuple(islice(asked, first, None, CONNECTIONS)) for first in range(min(CONNECTIONS, len(asked)))]
     with ThreadPoolExecutor(len(shares)) as pool:
         found = pool.map(lambda share: _ask(share, asking, given_up), shares)
         return [dead for share in found for dead in share]
 
 
-def _ask(asked: Sequence[tuple[Route, Endpoint]], asking: Asking, given_up: threading.Event) -> list[Dead]:
+def _ask(asked: Sequence[Asked], asking: Asking, given_up: threading.Event) -> list[Dead]:
     """Ask one after another, over one connection to each endpoint."""
     connections: dict[Endpoint, Client] = {}
     dead = []
@@ -173,7 +178,7 @@ def _ask(asked: Sequence[tuple[Route, Endpoint]], asking: Asking, given_up: thre
     return dead
 
 
-def _fault(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> SystemFault:
+def _dead(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> SystemFault:
     member: Callable[[Endpoint], str] = lambda one: (  # noqa: E731
         f" through member {endpoints.index(one) + 1}" if len(endpoints) > 1 else ""
     )
@@ -184,4 +189,13 @@ def _fault(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> 
         f"{len(dead):,} of {asked:,} routes are dead: {', '.join(named)}{more}",
         cause="the system is up and does not serve them",
         next_step="read its configuration and its log in the run directory; nothing was measured",
+    )
+
+
+def _alive(still: Sequence[Asked]) -> SystemFault:
+    named = ", ".join(route.name for route, _ in still[:NAMED])
+    return SystemFault(
+        f"{len(still):,} routes that were removed still answer: {named}",
+        cause="the proxy has not taken the configuration without them",
+        next_step="read its log in the run directory",
     )

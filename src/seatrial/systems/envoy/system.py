@@ -107,9 +107,6 @@ class EnvoyDialect(Dialect):
         stdout = launch.access_log if self._options.access_log == "stdout" else None
         return Prepared((*given, "--disable-hot-restart"), (*given, "--mode", "validate"), stdout=stdout)
 
-    async def reload(self, pid: int, status: Address) -> None:
-        """Do nothing: it watches its files, and has begun when they were written."""
-
     async def drain(self, pid: int, status: Address) -> None:  # noqa: ARG002
         """Have its listeners close their connections as answers end; it then runs on without any."""
         await status_page.post(status, "/drain_listeners?graceful", b"", {})

@@ -87,13 +87,12 @@ class Dialect(ABC):
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what these counters say."""
 
-    async def reload(self, pid: int, status: Address) -> None:
+    async def reload(self, pid: int, status: Address) -> None:  # noqa: B027 (some watch their files)
         """Ask it, the process that was started, to read its configuration again.
 
-        Only of a kind whose options say that it may be; it has begun when this returns, and may not be done. Raises as
+        What watches its files has begun when they were written. It may not be done when this returns. Raises as
         ``is_live`` does.
         """
-        raise NotImplementedError
 
     async def drain(self, pid: int, status: Address) -> None:  # noqa: ARG002
         """Ask it to take no more connections and to end when it has none; what ends in order by SIGTERM does that."""

@@ -23,6 +23,8 @@ from seatrial.systems.local.ready import until_ready, within
 from seatrial.systems.local.starting import command_of, log_of, validate
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from seatrial.machine.address import Endpoint
     from seatrial.machine.proc import ProcessRef
     from seatrial.systems.base import Launch
@@ -121,10 +123,7 @@ class Proxy(AskedProxy):
         self._replaced += workers
         self._put_down |= frozenset(workers)
         self._interrupted |= not self._dialect.keeps_counts
-        try:
-            await self._dialect.reload(process.pid, ports.status)
-        except (OSError, http.client.HTTPException) as error:
-            raise SystemFault(f"{self.name} cannot be asked to reload", cause=str(error)) from error
+        await self._asked_to("reload", self._dialect.reload(process.pid, ports.status))
         await until_ready(self.name, self._is_ready, self.failure, log_of(launch))
         self._refs = self._running()
 
@@ -152,10 +151,7 @@ class Proxy(AskedProxy):
         self._put_down |= {process.ref, *self._replaced}
         process.may_end()
         self._interrupted = True
-        try:
-            await self._dialect.drain(process.pid, ports.status)
-        except (OSError, http.client.HTTPException) as error:
-            raise SystemFault(f"{self.name} cannot be asked to drain", cause=str(error)) from error
+        await self._asked_to("drain", self._dialect.drain(process.pid, ports.status))
         await within(limit_s, self._has_drained)
         self._goes_down(process)
         await process.stop(STOP_LIMIT_S)
@@ -174,6 +170,12 @@ class Proxy(AskedProxy):
                 next_step="mind the order of the plan's `during`",
             )
         return self._launch, self._process, self._ports
+
+    async def _asked_to(self, what: str, asking: Awaitable[None]) -> None:
+        try:
+            await asking
+        except (OSError, http.client.HTTPException) as error:
+            raise SystemFault(f"{self.name} cannot be asked to {what}", cause=str(error)) from error
 
     def _goes_down(self, process: GuardedProcess) -> None:
         self._put_down |= {process.ref, *self._refs}
