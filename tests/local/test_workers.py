@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,10 @@ from seatrial import _boot
 from seatrial.errors import GeneratorFault
 from seatrial.generator.channel import LocalChannel
 from seatrial.generator.crew import Crew
+from seatrial.generator.drive import Drive
+from seatrial.generator.split import split
+from seatrial.workload.profile import constant
+from seatrial.workload.spec import LoadSpec, Target
 
 Fault = tuple[str, str, str]
 """What happened, the cause and the next step: without the exception, whose traceback would keep the futures alive."""
@@ -74,3 +79,58 @@ def test_a_worker_that_ends_without_a_word_is_reported_with_how_it_ended(
     (_, said, next_step), _ = fault_of([refused(0)])
     assert cause in said
     assert next_step
+
+
+HELD, ANSWER = 40, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+
+class Counting:
+    """A server that answers each request, and counts the connections that are open and that were reset."""
+
+    def __init__(self) -> None:
+        self.open = self.reset = 0
+        self.none_open = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(ANSWER)
+        except asyncio.IncompleteReadError:
+            pass
+        except ConnectionResetError:
+            self.reset += 1
+        finally:
+            self.open -= 1
+            if not self.open:
+                self.none_open.set()
+            writer.close()
+
+
+def test_idle_connections_are_closed_when_no_worker_measures_any_more() -> None:
+    """Closing many takes CPU that the answers still under way to others would wait for."""
+    asyncio.run(_held_to_the_end())
+
+
+async def _held_to_the_end() -> None:
+    counting = Counting()
+    server = await asyncio.start_server(counting.serve, "127.0.0.1")
+    target = Target("127.0.0.1", server.sockets[0].getsockname()[1])
+    load = LoadSpec((target,), profile=constant(200), active=4, held=HELD, measure_s=0.3, workers=2)
+    crew = Crew(split(load, 4096), LocalChannel.open, lambda _: None)
+    try:
+        await crew.start()
+        drive = Drive(load, crew)
+        assert await drive.ramp()
+        drive.go(time.monotonic_ns() + drive.notice_ns)
+        driven = await drive.finish(asyncio.Event(), asyncio.Event())
+        assert len(driven.dones) == 2
+        assert HELD <= counting.open <= HELD + 4
+        assert counting.reset == 0
+    finally:
+        await crew.close()
+    async with asyncio.timeout(10):
+        await counting.none_open.wait()
+    # None of them is left waiting (TIME_WAIT) with its port, as after an orderly end.
+    assert counting.reset >= HELD
+    server.close()

@@ -65,14 +65,7 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
         driver.watch(pipe.input(), CONTROL)?;
         run_over(driver, spec, tls, runs_first, &mut pipe)
     };
-    run().map_err(|error| format!("the event loop failed: {error}"))?;
-    for fd in [input, output] {
-        process::set_blocking(fd, true).map_err(|error| error.to_string())?;
-    }
-    pipe.flush();
-    // The parent looks at what this process took before it lets it go.
-    while pipe.read_first_line().is_ok() {}
-    Ok(())
+    run().map_err(|error| format!("the event loop failed: {error}"))
 }
 
 fn run_over<D: Driver>(
@@ -83,9 +76,22 @@ fn run_over<D: Driver>(
     pipe: &mut LinePipe,
 ) -> io::Result<()> {
     match tls {
-        Some(tls) => Worker::new(spec, TlsDriver::new(driver, tls)).running_first(runs_first).run(pipe),
-        None => Worker::new(spec, driver).running_first(runs_first).run(pipe),
+        Some(tls) => run_to_end(Worker::new(spec, TlsDriver::new(driver, tls)).running_first(runs_first), pipe),
+        None => run_to_end(Worker::new(spec, driver).running_first(runs_first), pipe),
     }
+}
+
+fn run_to_end<D: Driver>(mut worker: Worker<D>, pipe: &mut LinePipe) -> io::Result<()> {
+    worker.run(pipe)?;
+    process::run_shared();
+    for fd in pipe.both() {
+        process::set_blocking(fd, true)?;
+    }
+    pipe.flush();
+    // The parent lets it go when every worker is done, and it has looked at what this process took.
+    while pipe.read_first_line().is_ok() {}
+    worker.close();
+    Ok(())
 }
 
 fn no_spec(_: PipeClosed) -> String {

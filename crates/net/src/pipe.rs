@@ -33,6 +33,11 @@ impl LinePipe {
         self.input
     }
 
+    /// The descriptors of both directions.
+    pub fn both(&self) -> [RawFd; 2] {
+        [self.input, self.output]
+    }
+
     /// Waits for one line, while the pipe still blocks.
     pub fn read_first_line(&mut self) -> Result<String, PipeClosed> {
         loop {

@@ -12,8 +12,8 @@ from seatrial.machine.processes.child import Child
 if TYPE_CHECKING:
     from seatrial.machine.namespace import Namespace
 
-CLOSE_LIMIT_S = 10.0
-"""Closing its 20,000 connections takes a worker seconds where others close theirs beside it."""
+CLOSE_LIMIT_S = 30.0
+"""Closing its 20,000 connections takes a worker seconds where 50 others close theirs beside it."""
 
 
 class Channel(Protocol):

@@ -147,6 +147,7 @@ pub(crate) fn run_patiently<T: Server>(
     let mut worker = Worker::new(spec.clone(), driver);
     let mut parent = Recording { go_after, start_ns, ..Recording::default() };
     worker.run(&mut parent).expect("a simulated network does not fail");
+    worker.close();
     parent.assert_everything_is_accounted_for(spec);
     (parent, worker.into_driver())
 }
