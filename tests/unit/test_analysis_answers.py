@@ -13,6 +13,7 @@ from tests.support.made_run import Twist, make_run
 from seatrial._engine import Histogram
 from seatrial.analysis.load.histograms import merged
 from seatrial.analysis.run.said.answers import answers_of
+from seatrial.analysis.run.said.growth import growth_sentences
 from seatrial.analysis.run.said.sentences import range_us
 from seatrial.analysis.run.spread import spread_of
 from seatrial.analysis.run.summary import summarise_run
@@ -21,7 +22,7 @@ from seatrial.record.reader import RunReader
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.analysis.run.model import RunSummary, TrialSummary
+    from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
 
 
 def summary_of(path: Path) -> RunSummary:
@@ -249,3 +250,18 @@ def test_growth_is_a_cost_for_each_variable_with_its_interval(good):
         assert memory.fit.slopes["connections"].per_unit == pytest.approx(18_900, rel=0.02)
         assert "18.9 KB more per connection (" in memory.sentence
         assert memory.fit.trials == 8
+
+
+def test_where_the_last_case_is_not_believed_the_last_believed_one_is_compared(good, tmp_path):
+    def at(case: CaseSummary, rate_per_s: float) -> CaseSummary:
+        return replace(case, case=replace(case.case, variables=(("rate", rate_per_s),)))
+
+    believed = [case for case in summary_of(good).cases if case.case.system == "nginx"]
+    doubted = summary_of(
+        make_run(tmp_path, twists={number: Twist(counts_off=1) for number in range(1, 5)}, systems=("envoy",))
+    ).cases[0]
+    doubted = replace(doubted, case=replace(doubted.case, system="nginx"))
+    (sentence,) = growth_sentences([at(believed[0], 1_000), at(believed[1], 2_000), at(doubted, 9_000)])
+    assert sentence.startswith("From rate=1k/s to 2k/s, "), sentence
+    (sentence,) = growth_sentences([at(believed[0], 1_000), at(doubted, 9_000)])
+    assert sentence.startswith("How figures move with rate is not known"), sentence

@@ -72,13 +72,20 @@ def growth_sentences(cases: Sequence[CaseSummary]) -> Iterator[str]:
         values = sorted({dict(case.case.variables)[name] for case in cases})
         if len(values) < 2:
             continue
-        movements = _movements(cases, name, values[0], values[-1])
-        if movements is None:
-            unknown.append(name)
+        for low, high in _widest_first(values):
+            if (movements := _movements(cases, name, low, high)) is not None:
+                yield f"From {name}={value_text(name, low)} to {value_text(name, high)}, {movements}."
+                break
         else:
-            yield f"From {name}={value_text(name, values[0])} to {value_text(name, values[-1])}, {movements}."
+            unknown.append(name)
     if unknown:
         yield f"How figures move with {listed(unknown)} is not known: no two cases to compare can be believed."
+
+
+def _widest_first(values: Sequence[float]) -> list[tuple[float, float]]:
+    """Return all pairs, those that are furthest apart in the order first: where an end is not believed, the next is."""
+    pairs = [(low, high) for place, low in enumerate(values) for high in values[place + 1 :]]
+    return sorted(pairs, key=lambda pair: values.index(pair[0]) - values.index(pair[1]))
 
 
 def _movements(cases: Sequence[CaseSummary], name: str, low: float, high: float) -> str | None:

@@ -95,8 +95,10 @@ def _costs(figure: Figure, plane: Fit) -> str:
 
 def _cost(figure: Figure, name: str, slope: Slope) -> str:
     many, unit = _OF_ONE.get((figure.name, name)) or _UNITS.get(name, (1, name))
-    per_unit, low, high = (figure.text(value * many) for value in (slope.per_unit, slope.low, slope.high))
-    return f"{per_unit} more per {unit} ({low} to {high})"
+    more, low, high = (value * many for value in (slope.per_unit, slope.low, slope.high))
+    if more < 0:
+        return f"{figure.text(-more)} less per {unit} ({figure.text(-high)} to {figure.text(-low)})"
+    return f"{figure.text(more)} more per {unit} ({figure.text(low)} to {figure.text(high)})"
 
 
 def _shape(plane: Fit, straight_to: float | None, cases: int) -> str:
