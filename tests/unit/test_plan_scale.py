@@ -37,7 +37,9 @@ def test_every_plan_that_comes_along_can_be_compiled_at_any_size(path: Path) -> 
 def test_sizes_are_scaled_and_times_are_not() -> None:
     plan = scaled(parse_plan(PLAN, "big.yaml"), Fraction(1, 10))
     assert plan.name == "big-at-1-10"
-    assert plan.question == ("How big? (at 1/10 of its size: connections, rate, active, routes and services)")
+    assert plan.question == (
+        "How big? (at 1/10 of its size: connections, rate, active, routes, services and proxies)"
+    )
     values = {variable.name: variable.values for variable in plan.vary}
     # None stays none, and some stay some.
     assert values == {"connections": (0, 1, 10_000, 20_000), "rate": (1_000, 2_000)}

@@ -40,17 +40,29 @@ def scaled(plan: Plan, scale: Fraction) -> Plan:
     if scale == 1:
         return plan
     part = f"{scale.numerator}/{scale.denominator}"
+    *others, last = _sizes_of(plan)
+    listed = f"{', '.join(others)} and {last}"
     update: dict[str, Any] = {
         "name": f"{plan.name}-at-{scale.numerator}-{scale.denominator}",
-        "question": f"{plan.question or plan.name} (at {part} of its size: {', '.join(SIZES[:-1])} and {SIZES[-1]})",
+        "question": f"{plan.question or plan.name} (at {part} of its size: {listed})",
         "load": _load(plan.load, scale),
         "topology": _topology(plan.topology, scale),
         "sanity": _sanity(plan.sanity, scale),
         "vary": tuple(_variable(variable, scale) for variable in plan.vary),
     }
-    if not any(variable.name == "proxies" for variable in plan.vary):
+    if _scales_proxies(plan):
         update["systems"] = tuple(_system(system, scale) for system in plan.systems)
     return plan.model_copy(update=update)
+
+
+def _scales_proxies(plan: Plan) -> bool:
+    return not any(variable.name == "proxies" for variable in plan.vary)
+
+
+def _sizes_of(plan: Plan) -> tuple[str, ...]:
+    """Return what of the plan is scaled, as its outputs name it."""
+    has_fleet = any(getattr(system.options, "proxies", 1) > 1 for system in plan.systems)
+    return (*SIZES, "proxies") if has_fleet and _scales_proxies(plan) else SIZES
 
 
 def _load(load: LoadPlan, scale: Fraction) -> LoadPlan:
