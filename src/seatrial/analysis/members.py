@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.observe.system import COUNTED_BY_KERNEL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -27,10 +29,14 @@ class MemberUse:
 
 @dataclass(frozen=True, slots=True)
 class OwnGauge:
-    """The connections that all members together had, the fewest and the most of any look in the measure window."""
+    """The connections that all members together had, the fewest and the most of any look in the measure window.
+
+    Where a member does not count them, the kernel did, at one of the looks at least: ``is_by_kernel``.
+    """
 
     lowest: int
     highest: int
+    is_by_kernel: bool = False
 
 
 def members_in(samples: Iterable[SystemSample], window: Window | None) -> tuple[MemberUse, ...]:
@@ -47,11 +53,13 @@ def own_gauge(
     """Return the system's own count of its connections, or of others; None where none was counted in the window."""
     # All members of a look have its time.
     totals: dict[float, float] = {}
-    for sample in _inside(samples, window):
+    inside = _inside(samples, window)
+    for sample in inside:
         if of not in sample.values:
             return None
         totals[sample.at_s] = totals.get(sample.at_s, 0) + sample.values[of]
-    return OwnGauge(int(min(totals.values())), int(max(totals.values()))) if totals else None
+    is_by_kernel = any(COUNTED_BY_KERNEL in sample.values for sample in inside)
+    return OwnGauge(int(min(totals.values())), int(max(totals.values())), is_by_kernel) if totals else None
 
 
 def _inside(samples: Iterable[SystemSample], window: Window | None) -> list[SystemSample]:

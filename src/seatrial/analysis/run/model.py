@@ -92,7 +92,6 @@ class TrialSummary:
     facts: TrialFacts = field(default_factory=TrialFacts)
     own_gauge: OwnGauge | None = None
     upstream_gauge: OwnGauge | None = None
-    counted_by_kernel: bool = False
 
     @property
     def ending(self) -> str:

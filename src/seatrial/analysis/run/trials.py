@@ -51,7 +51,6 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         kernel=evidence.kernel,
         own_gauge=evidence.own_gauge,
         upstream_gauge=evidence.upstream_gauge,
-        counted_by_kernel=evidence.is_counted_by_kernel,
         facts=evidence.facts,
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),

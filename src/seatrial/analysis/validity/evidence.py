@@ -17,7 +17,6 @@ from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.shares import CpuShares, CpuTimes, shares_between
-from seatrial.observe.system import COUNTED_BY_KERNEL
 from seatrial.preflight.capacity import narrowest, ways_crossed
 from seatrial.record.events import TrialCounts, TrialFacts
 
@@ -98,7 +97,6 @@ class TrialEvidence:
     kernel: KernelUse | None = None
     own_gauge: OwnGauge | None = None
     upstream_gauge: OwnGauge | None = None
-    is_counted_by_kernel: bool = False
     members: tuple[MemberUse, ...] = ()
     requests_are_spread: bool = True
     disturbed: DisturbedLoad | None = None
@@ -148,7 +146,6 @@ def evidence_of(
         kernel=kernel_use(hosts, reader.network_samples(trial.trial), trial.facts.kernel, window),
         own_gauge=own_gauge(system_samples, calm),
         upstream_gauge=own_gauge(system_samples, calm, "upstream_connections"),
-        is_counted_by_kernel=any(COUNTED_BY_KERNEL in sample.values for sample in system_samples),
         members=members_in(system_samples, calm),
         disturbed=parts,
         asked_beside=sum(one.asked for one in disturbances),

@@ -72,7 +72,10 @@ def _seen(cell: CaseSummary) -> Iterator[str]:
         if outcome.held is None:
             yield _uncounted(cell, metric)
         elif metric == COUNTED:
-            by = "the kernel, for it does not itself" if cell.trials[-1].counted_by_kernel else "itself"
+            gauge = cell.trials[-1].own_gauge
+            by = (
+                "the kernel, for it does not itself" if gauge is not None and gauge.is_by_kernel else "itself"
+            )
             yield f"{_value(outcome)} connections counted by {by}"
         elif metric == UPSTREAM:
             yield f"{_value(outcome)} to its origin by its own count"
