@@ -10,7 +10,7 @@ from seatrial.generator.crew import Crew
 from seatrial.generator.drive import Drive
 from seatrial.generator.messages import Done
 from seatrial.generator.ramp import RampWatch
-from seatrial.generator.unless import unless
+from seatrial.machine.waiting import unless
 from seatrial.workload.profile import constant
 from seatrial.workload.spec import LoadSpec, Target
 

@@ -9,7 +9,7 @@ from seatrial.generator.account import Driven
 from seatrial.generator.crew import Crew
 from seatrial.generator.messages import Done
 from seatrial.generator.ramp import Ramp, RampWatch
-from seatrial.generator.unless import unless
+from seatrial.machine.waiting import unless
 from seatrial.workload.spec import LoadSpec
 
 START_DELAY_NS = 10_000_000

@@ -30,6 +30,7 @@ from seatrial.machine.namespace import Namespace, entered
 from seatrial.machine.place import InNamespace, Places
 from seatrial.machine.processes import leftovers
 from seatrial.machine.processes.programs import Program, find
+from seatrial.machine.waiting import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,15 +97,15 @@ class Namespaces:
         """
         try:
             # Called off meanwhile, it is waited for: what a thread is making cannot be removed before.
-            await _to_its_end(self._make)
+            await _in_thread(self._make)
         except BaseException:
-            await _to_its_end(self._remove)
+            await _in_thread(self._remove)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End what is still in them, and remove them."""
-        await _to_its_end(self._remove)
+        await _in_thread(self._remove)
 
     def places(self) -> Places:
         """Return where the roles of one trial are; nothing has been handed out yet."""
@@ -218,11 +219,8 @@ def _ip(*words: str, given: str = "") -> None:
     )
 
 
-async def _to_its_end(work: Callable[[], None]) -> None:
+async def _in_thread(work: Callable[[], None]) -> None:
     """Do blocking work in a thread; where that is called off meanwhile, be called off once it is done."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+    await to_its_end(task)
+    task.result()

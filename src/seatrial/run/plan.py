@@ -11,8 +11,8 @@ from typing import Any
 
 from seatrial.analysis.run.made_by import made_by
 from seatrial.errors import SeatrialError
-from seatrial.generator.unless import unless
 from seatrial.machine.facts import probe_machine
+from seatrial.machine.waiting import unless
 from seatrial.plan.cases import Case, compile_cases
 from seatrial.plan.model.plan import Plan
 from seatrial.plan.read import GivenPlan

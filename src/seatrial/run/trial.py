@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seatrial.errors import SeatrialError, StorageFault
-from seatrial.generator.unless import unless
 from seatrial.machine.place import Places
 from seatrial.machine.processes.changes import ChangeLog
+from seatrial.machine.waiting import unless
 from seatrial.record.events import (
     COMPLETED,
     CUT_OFF,

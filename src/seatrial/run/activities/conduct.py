@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import SeatrialError
-from seatrial.generator.unless import to_its_end, unless
+from seatrial.machine.waiting import to_its_end, unless
 from seatrial.run.activities.base import Activity, Takes, Timeline, sleep_until
 from seatrial.run.ending import Ending
 
