@@ -67,11 +67,11 @@ took("summary")
 if sys.argv[2:]:
     from seatrial.report.csv import results_csv
     from seatrial.report.html import render_html
-    from seatrial.report.json import results_document
+    from seatrial.report.json import results_json as pieces
     from seatrial.report.markdown import render_markdown
     def results_json(summary):
-        with open("/dev/null", "w") as file:
-            file.writelines(json.JSONEncoder(indent=2).iterencode(results_document(summary)))
+        with open("/dev/null", "wb") as file:
+            file.writelines(pieces(summary))
     for name, make in (("csv", results_csv), ("md", render_markdown), ("html", render_html), ("json", results_json)):
         make(summary)
         took(name)

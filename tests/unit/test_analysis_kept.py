@@ -18,7 +18,7 @@ from tests.support.made_run import CAPACITY, PLAN_TEXT, Twist, compiled_plan, ma
 from seatrial.analysis.run import kept as kept_module
 from seatrial.analysis.run import made_by as made_by_module
 from seatrial.analysis.run.made_by import made_by
-from seatrial.analysis.run.summary import summarise_run
+from seatrial.analysis.run.summary import outcome_of, summarise_run
 from seatrial.preflight.capacity import Figure
 from seatrial.record import events
 from seatrial.record.reader import RunReader
@@ -307,3 +307,13 @@ def test_a_record_from_before_there_was_anything_kept_is_read(small) -> None:
         connection.execute("DROP INDEX phases_of_trial")
     assert answered_from_kept(small) == set()
     assert repr(summary_of(small)) == before
+
+
+def test_who_watches_a_run_is_answered_from_what_was_kept(tmp_path, monkeypatch):
+    run = make_run(tmp_path, systems=("envoy",), twists={2: Twist(lateness_us=2_000)}, trials=2)
+    with RunReader.open(run) as reader:
+        made = [outcome_of(reader, number) for number in (1, 2)]
+    keep_all(run)
+    monkeypatch.setattr(RunReader, "frames", None)
+    with RunReader.open(run) as reader:
+        assert repr([outcome_of(reader, number) for number in (1, 2)]) == repr(made)

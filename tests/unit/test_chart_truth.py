@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ from tests.support.made_run import MEASURE_S, SECOND_NS, Twist, compiled_plan, m
 
 from seatrial.analysis.load.window import Window
 from seatrial.analysis.resources import CPU_SPAN_MIN_S, roles_of, trial_resources
+from seatrial.analysis.run.model import TrialSeries
 from seatrial.analysis.run.steps import steps_of
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.observe.samples import ProcessSample
 from seatrial.record.reader import RunReader
 from seatrial.record.tables.rows import RecordedPhase
 from seatrial.report.charts.charts import latency_by_case, latency_spectrum, trial_over_time
+from seatrial.report.charts.series import COLUMNS, latency_values
 from seatrial.report.charts.style import DOUBTED
 
 if TYPE_CHECKING:
@@ -193,6 +196,49 @@ def test_nothing_leaves_the_frame_of_a_chart(summary):
             low_s, high_s = layer["encoding"]["x"]["scale"]["domain"]
             assert all(low_s <= row["at_s"] <= high_s for row in layer["data"]["values"])
             assert layer["mark"]["interpolate"] == "step-after"
+
+
+def test_thousands_of_values_are_drawn_as_the_lowest_and_the_highest_of_each_column(summary):
+    run, _ = summary
+    trial = run.cases[0].trials[0]
+    source = random.Random(3)
+    like = trial.series.points[-1]
+    points = tuple(
+        replace(
+            like,
+            start_s=second * 0.5,
+            end_s=second * 0.5 + 0.5,
+            latency_us_max=source.randrange(10_000, 90_000),
+        )
+        for second in range(2_000)
+    )
+    drawn = [
+        row
+        for row in latency_values(replace(trial, series=TrialSeries(points, ())))
+        if row["series"] == "max"
+    ]
+    assert len(drawn) <= 2 * COLUMNS + 1
+    assert (drawn[0]["at_s"], drawn[-1]["at_s"]) == (0, 1_000)
+    assert all(row["at_s"] <= after["at_s"] for row, after in pairwise(drawn))
+    for column in range(COLUMNS):
+        start_s, end_s = (1_000 / COLUMNS * edge for edge in (column, column + 1))
+        raw = {point.latency_us_max / 1_000 for point in points if start_s <= point.start_s < end_s}
+        shown = {row["value"] for row in drawn[:-1] if start_s - 0.001 <= row["at_s"] < end_s - 0.001}
+        # One that stands since the column before has no row of its own.
+        assert {min(raw), max(raw)} >= shown
+        assert max(shown) == max(raw)
+        assert min(shown) == min(raw)
+
+
+def test_a_value_that_stands_is_drawn_once_and_a_gap_stays_a_gap(summary):
+    like = summary[0].cases[0].trials[0].series.points[-1]
+    known = [(0, 3_000), (1, 3_000), (2, 4_000), (4, 4_000), (5, 4_000)]
+    points = tuple(replace(like, start_s=second, end_s=second + 1, latency_us_max=us) for second, us in known)
+    trial = replace(summary[0].cases[0].trials[0], series=TrialSeries(points, ()))
+    rows = [
+        (row["part"], row["at_s"], row["value"]) for row in latency_values(trial) if row["series"] == "max"
+    ]
+    assert rows == [(0, 0, 3.0), (0, 2, 4.0), (0, 3, 4.0), (1, 4, 4.0), (1, 6, 4.0)]
 
 
 def test_a_case_that_may_not_be_believed_is_drawn_so_in_every_chart(summary):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, is_dataclass, replace
 from types import NoneType
 from typing import Any
 
@@ -16,7 +19,7 @@ from seatrial.plan.metrics import METRICS
 from seatrial.record import events
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import RunWriter
-from seatrial.report.json import results_document
+from seatrial.report.json import lazy_document, results_document, results_json
 
 NUMBER = (int, float)
 MAYBE_INT = (int, NoneType)
@@ -395,3 +398,57 @@ def test_curves_and_spectrum_can_be_drawn_again_from_the_document(tmp_path):
             assert under == pytest.approx(counted)
             assert {step["phase"] for step in steps} >= {"ramp", "warm up", "measure"}
             assert trial["series"]["roles"]["system"]["cpu"]
+
+
+def by_python(document: dict[str, Any]) -> str:
+    """Return what Python's own encoder makes of a document with dataclasses and iterators in it."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Iterator):
+            return list(value)
+        assert is_dataclass(value)
+        assert not isinstance(value, type)
+        return asdict(value)
+
+    return json.dumps(document, indent=2, default=plain)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"systems": ("direct", "envoy"), "twists": {3: Twist(died=True), 5: Twist(disturbed_s=2.0)}},
+        {"systems": ("envoy",), "trials": 3, "end": False},
+        {"systems": ("envoy",), "trials": 0, "end": False},
+        {"systems": ("envoy",), "twists": {2: Twist(lateness_us=2_000)}, "again": (1,)},
+    ],
+    ids=["doubts", "cut", "nothing", "again"],
+)
+def test_the_file_is_what_pythons_own_encoder_writes(tmp_path, made):
+    with RunReader.open(make_run(tmp_path, **made)) as reader:
+        summary = summarise_run(reader)
+    written = b"".join(results_json(summary))
+    as_before = by_python(lazy_document(summary))
+    # Numbers and letters may be spelt in another way, so those are compared as what they are, and lines are counted.
+    assert repr(json.loads(written)) == repr(json.loads(as_before))
+    assert written.count(b"\n") == as_before.count("\n") + 1
+    # Of thousands of trials no piece is larger than one of them.
+    trials = [trial for case in json.loads(written)["cases"] for trial in case["trials"]]
+    assert max(map(len, results_json(summary))) < 2 * max([4_000, *(len(by_python(one)) for one in trials)])
+
+
+def test_what_is_no_number_or_no_text_is_written_as_before(tmp_path):
+    with RunReader.open(make_run(tmp_path, systems=("envoy",), trials=1)) as reader:
+        summary = summarise_run(reader)
+    odd = {
+        "nan": math.nan,
+        "inf": -math.inf,
+        "half": "\ud800",
+        "text": 'ü"\n\x00\u2028',
+        "large": 2**70,
+        "1e16": 1e16,
+    }
+    changed = replace(summary, environment=odd, question="\udcff")
+    document = results_document(changed)
+    assert repr(document["environment"]) == repr(odd)
+    assert document["run"]["question"] == "\udcff"
+    assert repr(document) == repr(json.loads(by_python(lazy_document(changed))))

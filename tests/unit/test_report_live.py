@@ -111,6 +111,8 @@ def test_a_terminal_gets_one_line_that_is_taken_away_again(trial):
 def test_a_failed_trial_and_a_note_are_printed():
     state = LiveState()
     state.take(events.TrialStarted(3, "direct-rate=500", "direct", 1, 3, 3, 0.0))
-    line = state.take(events.TrialEnded(3, events.FAILED, 1.0, failure="no port"))
-    assert line == "trial 3 of 3: direct-rate=500, repeat 1: failed: no port"
-    assert state.take(events.Noted("person", "hm")) == "  note by person: hm"
+    assert state.take(events.TrialEnded(3, events.FAILED, 1.0, failure="no port")) == ()
+    # Said once it can have been judged.
+    line = "trial 3 of 3: direct-rate=500, repeat 1: failed: no port"
+    assert state.take(events.Noted("person", "hm")) == (line, "  note by person: hm")
+    assert state.take(events.RunEnded("finished")) == ("run finished",)

@@ -41,30 +41,46 @@ class LiveState:
     frames: dict[int, Frame] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     first: events.TrialStarted | None = None
+    ended: events.TrialEnded | None = None
     judge: Judge = _unknown
 
-    def take(self, event: events.Event) -> str | None:
-        """Take one event; return a line to keep for those that mark the course of the run."""
+    def take(self, event: events.Event) -> tuple[str, ...]:
+        """Take one event; return the lines to keep for what marks the course of the run.
+
+        What came of a trial is said at the event after its end. The run has judged it by then and keeps the summary, so
+        that nobody judges it a second time beside the trial that follows.
+        """
+        return (*self.last_trial(), *self._lines(event))
+
+    def last_trial(self) -> tuple[str, ...]:
+        """Return the line of a trial that has ended, if there is one of which it was not returned yet."""
+        if self.trial is None or self.ended is None:
+            return ()
+        ended, self.ended = self.ended, None
+        return (trial_line(self.trial, ended, self.judge(self.run_id, ended.trial), self.first),)
+
+    def _lines(self, event: events.Event) -> tuple[str, ...]:
         if isinstance(event, events.FrameRecorded):
             self.frames[event.frame.worker] = event.frame
             self.errors.update(event.frame.errors)
-            return None
-        if isinstance(event, events.RunStarted):
+        elif isinstance(event, events.RunStarted):
             self.run_id = event.run_id
-            return None
-        if isinstance(event, events.TrialStarted):
+        elif isinstance(event, events.TrialStarted):
             self.trial, self.phase = event, None
             self.first = self.first or event
             self.frames.clear()
             self.errors.clear()
-            return None
-        if isinstance(event, events.PhaseStarted):
+        elif isinstance(event, events.TrialEnded):
+            self.ended = event
+        elif isinstance(event, events.PhaseStarted):
             self.phase = event
             # The phases of a trial are many lines in a log, and say little there; a single load has no others.
-            return None if self.trial is not None else f"  {event.phase}{_expected(event)}"
-        if isinstance(event, events.TrialEnded) and self.trial is not None:
-            return trial_line(self.trial, event, self.judge(self.run_id, event.trial), self.first)
-        return _closing_line(event)
+            return () if self.trial is not None else (f"  {event.phase}{_expected(event)}",)
+        elif isinstance(event, events.Noted):
+            return (f"  note by {event.author}: {event.text}",)
+        elif isinstance(event, events.RunEnded):
+            return (f"run {event.state}",)
+        return ()
 
     @property
     def completed_per_s(self) -> float:
@@ -152,11 +168,3 @@ def _figures(load: LoadResult) -> list[str]:
 
 def _others(count: int) -> str:
     return f" (and {count} other reason{'' if count == 1 else 's'})" if count else ""
-
-
-def _closing_line(event: events.Event) -> str | None:
-    if isinstance(event, events.Noted):
-        return f"  note by {event.author}: {event.text}"
-    if isinstance(event, events.RunEnded):
-        return f"run {event.state}"
-    return None

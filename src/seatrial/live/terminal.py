@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 from seatrial.live.state import Judge, LiveState, progress_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.live import Live
 
     from seatrial.record.events import Event
@@ -36,15 +38,16 @@ class TerminalView:
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        heading = self._state.take(event)
-        self._output.show(heading, self._state)
+        self._output.show(self._state.take(event), self._state)
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was found."""
+        """Say what is still to be said, and leave the terminal as it was found."""
+        if lines := self._state.last_trial():
+            self._output.show(lines, self._state)
         self._output.close()
 
 
@@ -55,11 +58,11 @@ class _PlainLines:
     stream: TextIO
     last_s: float = field(default_factory=time.monotonic)
 
-    def show(self, heading: str | None, state: LiveState) -> None:
+    def show(self, headings: Sequence[str], state: LiveState) -> None:
         now_s = time.monotonic()
-        if heading is not None:
+        for heading in headings:
             self._write(heading, now_s)
-        elif state.trial is None and now_s - self.last_s >= PLAIN_LINE_EVERY_S and state.phase is not None:
+        if state.trial is None and now_s - self.last_s >= PLAIN_LINE_EVERY_S and state.phase is not None:
             self._write(f"  {progress_line(state, now_s)}", now_s)
 
     def close(self) -> None:
@@ -84,12 +87,13 @@ class _LiveLine:
         self._live: Live | None = None
         self._state: LiveState | None = None
 
-    def show(self, heading: str | None, state: LiveState) -> None:
+    def show(self, headings: Sequence[str], state: LiveState) -> None:
         self._state = state
         if self._live is None:
             self._live = self._start()
-        if heading is not None and not heading.startswith(" "):
-            self._live.console.print(heading)
+        for heading in headings:
+            if not heading.startswith(" "):
+                self._live.console.print(heading)
 
     def close(self) -> None:
         if self._live is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.load.answered import dropped, error_count
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seatrial.analysis.load.disturbed import DisturbedLoad, DisturbedWindow
+    from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
 
 HEADING = "What was done while it was measured, and what came of it:"
@@ -29,72 +31,94 @@ COLUMNS = (
     "p99 after",
     "max after",
 )
+NONE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """One disturbance in words, in the order of the columns; "-" is not known, or not done."""
+
+    where: str
+    trial: str
+    at_s: str
+    done: str
+    took_s: str
+    sent: str = NONE
+    unsent: str = NONE
+    dropped: str = NONE
+    errors: str = NONE
+    held_lost: str = NONE
+    before: str = NONE
+    after: str = NONE
+    longest: str = NONE
 
 
 def disturbance_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
     """Return a row for each disturbance of each trial that was not set aside."""
-    return tuple(
-        _row(case, trial, trial.disturbed, window)
-        for case in summary.cases
-        for trial in case.trials
-        if trial.disturbed is not None
-        for window in trial.disturbed.windows
-    )
+    return tuple(astuple(texts) for texts in _all_texts(summary))
 
 
 def disturbance_lines(summary: RunSummary) -> tuple[str, ...]:
     """Return a sentence for each, for a terminal."""
-    return tuple(_sentences(summary))
+    return tuple(_sentence(texts) for texts in _all_texts(summary))
 
 
-def _sentences(summary: RunSummary) -> Iterator[str]:
-    for row in disturbance_rows(summary):
-        where, trial, at_s, done, took_s, sent, unsent, dropped_, errors, lost, before, after, longest = row
-        if sent == "-":
-            yield f"{where}, trial {trial}, at {at_s} s: {done} has no window of its own: the next began in its step"
-            continue
-        took = f"took {took_s} s" if took_s != "-" else "was not done"
-        yield (
-            f"{where}, trial {trial}, at {at_s} s: {done} {took}; of {sent} requests {dropped_} were dropped, "
-            f"{unsent} could not be sent, "
-            f"{errors} errors, {lost} idle connections lost; p99 {before} before, {after} after, at most {longest}"
-        )
-
-
-def _row(
-    case: CaseSummary, trial: TrialSummary, disturbed: DisturbedLoad, window: DisturbedWindow
-) -> tuple[str, ...]:
-    load, steady = window.load, disturbed.steady
-    what = (
-        f"{case.case.system}, {case.label}" if case.label else case.case.system,
-        str(trial.order),
-        f"{window.at_s:.1f}",
-        window.words,
-        "-" if window.took_s is None else f"{window.took_s:.2f}",
-    )
-    before = "-" if steady is None or not steady.latency_us.count else format_us(steady.latency_us.p99)
-    if load is None:
-        return (*what, *("-",) * 5, before, "-", "-")
+def _sentence(texts: _Texts) -> str:
+    began = f"{texts.where}, trial {texts.trial}, at {texts.at_s} s: {texts.done}"
+    if texts.sent == NONE:
+        return f"{began} has no window of its own: the next began in its step"
+    took = f"took {texts.took_s} s" if texts.took_s != NONE else "was not done"
     return (
-        *what,
-        f"{load.requests.sent:,}",
-        f"{load.requests.unsent:,}",
-        f"{dropped(load):,}",
-        f"{error_count(load):,}",
-        f"{window.held_lost:,}",
-        before,
-        format_us(load.latency_us.p99) if load.latency_us.count else "-",
-        format_us(load.latency_us.max) if load.latency_us.count else "-",
+        f"{began} {took}; of {texts.sent} requests {texts.dropped} were dropped, {texts.unsent} could not be sent, "
+        f"{texts.errors} errors, {texts.held_lost} idle connections lost; p99 {texts.before} before, {texts.after} "
+        f"after, at most {texts.longest}"
     )
+
+
+def _all_texts(summary: RunSummary) -> Iterator[_Texts]:
+    for case in summary.cases:
+        for trial in case.trials:
+            if trial.disturbed is not None:
+                for window in trial.disturbed.windows:
+                    yield _texts(case, trial, trial.disturbed, window)
+
+
+def _texts(
+    case: CaseSummary, trial: TrialSummary, disturbed: DisturbedLoad, window: DisturbedWindow
+) -> _Texts:
+    begun = _Texts(
+        where=f"{case.case.system}, {case.label}" if case.label else case.case.system,
+        trial=str(trial.order),
+        at_s=f"{window.at_s:.1f}",
+        done=window.words,
+        took_s=NONE if window.took_s is None else f"{window.took_s:.2f}",
+        before=_latency(disturbed.steady, "p99"),
+    )
+    load = window.load
+    if load is None:
+        return begun
+    return replace(
+        begun,
+        sent=f"{load.requests.sent:,}",
+        unsent=f"{load.requests.unsent:,}",
+        dropped=f"{dropped(load):,}",
+        errors=f"{error_count(load):,}",
+        held_lost=f"{window.held_lost:,}",
+        after=_latency(load, "p99"),
+        longest=_latency(load, "max"),
+    )
+
+
+def _latency(load: LoadResult | None, name: str) -> str:
+    return NONE if load is None or not load.latency_us.count else format_us(getattr(load.latency_us, name))
 
 
 def disturbance_documents(disturbed: DisturbedLoad | None) -> list[dict[str, Any]]:
-    """Return each window of a trial for JSON; times in seconds from the start of the measure phase."""
+    """Return each window of a trial for JSON, with dataclasses in it; seconds from the start of the measure phase."""
     return [] if disturbed is None else [_document(window) for window in disturbed.windows]
 
 
 def _document(window: DisturbedWindow) -> dict[str, Any]:
-    load = None if window.load is None else window.load.to_json()
     names = ("requests", "status", "errors", "latency_us", "service_time_us")
     return {
         "number": window.number,
@@ -105,5 +129,5 @@ def _document(window: DisturbedWindow) -> dict[str, Any]:
         "end_s": window.end_s,
         "held_lost": window.held_lost,
         "dropped": None if window.load is None else dropped(window.load),
-        **{name: None if load is None else load[name] for name in names},
+        **{name: None if window.load is None else getattr(window.load, name) for name in names},
     }

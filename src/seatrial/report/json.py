@@ -1,8 +1,14 @@
-"""``seatrial.results/1``: everything that the reports show, for programs. Units are in the names."""
+"""``seatrial.results/1``: everything that the reports show, for programs. Units are in the names.
+
+It is made and written a trial at a time: of thousands of trials the documents together would take gigabytes. What is a
+dataclass stays one until it is written, for pydantic's encoder reads its fields itself, many times as fast as Python.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from collections.abc import Iterator
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.measured import unit_of
@@ -11,16 +17,71 @@ from seatrial.analysis.validity.judge import fault_of
 from seatrial.report.disturbances import disturbance_documents
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed import DataclassInstance
+
     from seatrial.analysis.reasons import Validity
     from seatrial.analysis.resources import RoleResources
     from seatrial.analysis.run.model import CaseSummary, Growth, RunSummary, SeriesPoint, TrialSummary
     from seatrial.analysis.run.objectives import Verdict
 
 SCHEMA = "seatrial.results/1"
+INDENT = 2
+
+
+def results_json(summary: RunSummary) -> Iterator[bytes]:
+    """Yield the document as JSON in UTF-8, indented, in pieces of a trial's size."""
+    yield from _written(lazy_document(summary), b"\n")
+    yield b"\n"
 
 
 def results_document(summary: RunSummary) -> dict[str, Any]:
-    """Return the JSON-ready document."""
+    """Return the document as ``json.loads`` gives it."""
+    document: dict[str, Any] = json.loads(b"".join(results_json(summary)))
+    return document
+
+
+def _written(value: Any, line: bytes) -> Iterator[bytes]:
+    """Yield a value's JSON; ``line`` begins its lines but the first. An iterator is a list made item by item."""
+    inner = line + b" " * INDENT
+    if isinstance(value, Iterator):
+        yield from _between(b"[]", (_written(item, inner) for item in value), line)
+    elif isinstance(value, dict) and any(isinstance(one, Iterator) for one in value.values()):
+        yield from _between(b"{}", (_entry(name, one, inner) for name, one in value.items()), line)
+    else:
+        yield _plain(value, line)
+
+
+def _between(brackets: bytes, items: Iterable[Iterable[bytes]], line: bytes) -> Iterator[bytes]:
+    inner, before = line + b" " * INDENT, brackets[:1]
+    for item in items:
+        yield before + inner
+        yield from item
+        before = b","
+    yield brackets if before == brackets[:1] else line + brackets[1:]
+
+
+def _entry(name: str, value: Any, line: bytes) -> Iterator[bytes]:
+    yield _plain(name, line) + b": "
+    yield from _written(value, line)
+
+
+def _plain(value: Any, line: bytes) -> bytes:
+    from pydantic_core import PydanticSerializationError, to_json
+
+    try:
+        # What is not a number is written as Python's own encoder does.
+        text = to_json(value, indent=INDENT, inf_nan_mode="constants")
+    except (PydanticSerializationError, UnicodeEncodeError):
+        # Half a character, as a name of a file may hold, is nothing that UTF-8 can; Python's writes it as an escape.
+        text = json.dumps(value, indent=INDENT, default=_fields).encode()
+    # Within texts JSON has no line breaks, so all there are begin a line.
+    return text.replace(b"\n", line)
+
+
+def lazy_document(summary: RunSummary) -> dict[str, Any]:
+    """Return the document with dataclasses in it, and with an iterator where a list is long."""
     run = summary.run
     return {
         "schema": SCHEMA,
@@ -41,23 +102,23 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
         "findings": list(summary.findings),
         "answers": list(summary.answers),
         "growth": [_growth(growth) for growth in summary.growth],
-        "systems": [asdict(system) for system in summary.systems],
+        "systems": list(summary.systems),
         "objectives": [
-            {**asdict(objective), "unit": unit_of(objective.metric)} for objective in summary.objectives
+            {**_fields(objective), "unit": unit_of(objective.metric)} for objective in summary.objectives
         ],
-        "sanity": [
+        "sanity": (
             {**_case(cell), "outcome": cell.sanity_outcome, "text": sentence}
             for cell, sentence in zip(summary.sanity, summary.sanity_sentences, strict=True)
-        ],
-        "cases": [_case(case) for case in summary.cases],
+        ),
+        "cases": (_case(case) for case in summary.cases),
         "environment": dict(summary.environment),
         "environment_changes": [
-            {"first_trial": change.first_trial, "differences": [asdict(one) for one in change.differences]}
+            {"first_trial": change.first_trial, "differences": list(change.differences)}
             for change in summary.environment_changes
         ],
         "network": [capacity.document() for capacity in summary.capacities],
-        "journal": [asdict(entry) for entry in summary.journal],
-        "changes": [asdict(change) for change in summary.changes],
+        "journal": list(summary.journal),
+        "changes": list(summary.changes),
     }
 
 
@@ -71,14 +132,12 @@ def _case(case: CaseSummary) -> dict[str, Any]:
         "findings": list(case.findings),
         "validity": _validity(case.validity),
         "verdict": _verdict(case.verdict),
-        "latency_us": None if case.latency_us is None else asdict(case.latency_us),
-        "service_time_us": None if case.service_time_us is None else asdict(case.service_time_us),
-        "latency_ours_us": None if case.latency_ours_us is None else asdict(case.latency_ours_us),
-        "service_time_ours_us": None
-        if case.service_time_ours_us is None
-        else asdict(case.service_time_ours_us),
+        "latency_us": case.latency_us,
+        "service_time_us": case.service_time_us,
+        "latency_ours_us": case.latency_ours_us,
+        "service_time_ours_us": case.service_time_ours_us,
         "at_most": case.at_most,
-        "spread_over_repeats": {_with_unit(name): asdict(spread) for name, spread in case.spreads.items()},
+        "spread_over_repeats": {_with_unit(name): spread for name, spread in case.spreads.items()},
         "spectrum": [
             {"quantile": round(1 - 1 / inverse, 9), "latency_us": us} for inverse, us in case.spectrum
         ],
@@ -87,7 +146,7 @@ def _case(case: CaseSummary) -> dict[str, Any]:
             "set_aside": len(case.set_aside),
             "text": set_aside_text([case]),
         },
-        "trials": [{**_trial(trial), "set_aside": trial in case.set_aside} for trial in case.attempts],
+        "trials": ({**_trial(trial), "set_aside": trial in case.set_aside} for trial in case.attempts),
     }
 
 
@@ -98,7 +157,7 @@ def _growth(growth: Growth) -> dict[str, Any]:
         "figure": growth.figure,
         "unit": growth.unit,
         "intercept": fit.intercept,
-        "slopes": {name: asdict(slope) for name, slope in fit.slopes.items()},
+        "slopes": dict(fit.slopes),
         "trials": fit.trials,
         "lack_of_fit_p": fit.lack_of_fit_p,
         "straight_to": growth.straight_to,
@@ -118,15 +177,15 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "beside": list(trial.facts.beside),
         "load": None
         if trial.load is None
-        else {**trial.load.to_json(), "validity": _validity(trial.validity)},
-        "counts": asdict(trial.counts),
-        "reached": None if trial.facts.reached is None else asdict(trial.facts.reached),
+        else {**trial.load.document(), "validity": _validity(trial.validity)},
+        "counts": trial.counts,
+        "reached": trial.facts.reached,
         "not_counted": list(trial.facts.missing),
         "settings": [
-            {**asdict(setting), "is_as_asked": setting.is_as_asked} for setting in trial.facts.settings
+            {**_fields(setting), "is_as_asked": setting.is_as_asked} for setting in trial.facts.settings
         ],
-        "limits_met": [asdict(met) for met in trial.facts.limits_met],
-        "members": [asdict(use) for use in trial.members],
+        "limits_met": list(trial.facts.limits_met),
+        "members": list(trial.members),
         "disturbances": disturbance_documents(trial.disturbed),
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},
@@ -145,15 +204,16 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
 def _seen(trial: TrialSummary) -> dict[str, Any]:
     facts, looking = trial.facts, trial.facts.looking
     return {
-        "kernel": None if trial.kernel is None else asdict(trial.kernel),
-        "kernel_log": None if facts.kernel is None else asdict(facts.kernel),
-        "configurations": [asdict(running) for running in facts.configurations],
-        "looking": None if looking is None else {**asdict(looking), "cores": round(looking.cores, 6)},
+        "kernel": trial.kernel,
+        "kernel_log": facts.kernel,
+        "configurations": list(facts.configurations),
+        "looking": None if looking is None else {**_fields(looking), "cores": round(looking.cores, 6)},
     }
 
 
 def _series(trial: TrialSummary) -> dict[str, Any]:
     # What the charts over time show, so that they can be drawn again by somebody else.
+    series = trial.series.read()
     roles = {
         curve.role: {
             "memory_measure": curve.memory_measure,
@@ -161,11 +221,11 @@ def _series(trial: TrialSummary) -> dict[str, Any]:
                 {"at_s": at_s, "bytes": memory}
                 for at_s, memory in zip(curve.at_s, curve.memory_bytes, strict=True)
             ],
-            "cpu": [asdict(span) for span in curve.cpu],
+            "cpu": list(curve.cpu),
         }
-        for curve in trial.series.roles
+        for curve in series.roles
     }
-    return {"steps": [_step(point) for point in trial.series.points], "roles": roles}
+    return {"steps": [_step(point) for point in series.points], "roles": roles}
 
 
 def _step(point: SeriesPoint) -> dict[str, Any]:
@@ -176,12 +236,16 @@ def _step(point: SeriesPoint) -> dict[str, Any]:
 
 
 def _role(role: RoleResources) -> dict[str, Any]:
-    fields = {name: value for name, value in asdict(role).items() if name != "role"}
+    fields = {name: value for name, value in _fields(role).items() if name != "role"}
     return {**fields, "memory_measure": role.memory_measure}
 
 
+def _fields(value: DataclassInstance) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
 def _validity(validity: Validity) -> dict[str, Any]:
-    reasons = [{**asdict(reason), "fault": fault_of(reason)} for reason in validity.reasons]
+    reasons = [{**_fields(reason), "fault": fault_of(reason)} for reason in validity.reasons]
     return {"state": validity.state, "direction": validity.direction, "reasons": reasons}
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seatrial.record.storage import storage_fault
 from seatrial.report.csv import results_csv
 from seatrial.report.html import render_html
-from seatrial.report.json import results_document
+from seatrial.report.json import results_json
 from seatrial.report.markdown import render_markdown
 
 if TYPE_CHECKING:
@@ -40,21 +38,23 @@ def write_reports(summary: RunSummary, directory: Path) -> ReportPaths:
         directory / "results.csv",
         directory / "results.json",
     )
-    # Piece by piece: of thousands of trials the pieces together would take gigabytes.
-    _write(paths.json, chain(json.JSONEncoder(indent=2).iterencode(results_document(summary)), ("\n",)))
-    _write(paths.csv, (results_csv(summary),))
-    _write(paths.markdown, (render_markdown(summary),))
-    _write(paths.html, (render_html(summary),))
+    _write(paths.json, results_json(summary))
+    for path, render in (
+        (paths.csv, results_csv),
+        (paths.markdown, render_markdown),
+        (paths.html, render_html),
+    ):
+        _write(path, (render(summary).encode(errors="backslashreplace"),))
     return paths
 
 
-def _write(path: Path, text: Iterable[str]) -> None:
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
     # A reader never sees half a file, not even when this process is killed here.
     _sweep(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.writelines(text)
+        with draft.open("wb") as file:
+            file.writelines(pieces)
         draft.replace(path)
     except OSError as error:
         next_step = f"free some space there, or copy the run elsewhere, then: seatrial report {path.parent}"

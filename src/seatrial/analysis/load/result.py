@@ -230,16 +230,21 @@ class LoadResult:
     intervals: tuple[Interval, ...]
     latency_buckets: tuple[tuple[int, int], ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the document ``seatrial.load/1``, ready for ``json.dumps``."""
-        document = _plain(self)
-        del document["latency_buckets"]
+    def document(self) -> dict[str, Any]:
+        """Return the document ``seatrial.load/1`` with dataclasses in it, for an encoder that reads them itself."""
+        held = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        del held["latency_buckets"]
         validity = {
             "state": self.validity.state,
             "direction": self.validity.direction,
-            **document["validity"],
+            "reasons": self.validity.reasons,
         }
-        return {"schema": SCHEMA, **document, "validity": validity}
+        return {"schema": SCHEMA, **held, "validity": validity}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document ``seatrial.load/1``, ready for ``json.dumps``."""
+        document: dict[str, Any] = _plain(self.document())
+        return document
 
     def raise_for_validity(self) -> Self:
         """Return the result itself; raises ``InvalidMeasurement`` with every reason if it may not be believed."""

@@ -49,19 +49,20 @@ class KeptSeries(TrialSeries):
     @property
     def points(self) -> tuple[SeriesPoint, ...]:
         """The load's points."""
-        return self._read().points
+        return self.read().points
 
     @property
     def roles(self) -> tuple[RoleCurve, ...]:
         """Each role's curve."""
-        return self._read().roles
+        return self.read().roles
 
-    def _read(self) -> TrialSeries:
+    def read(self) -> TrialSeries:
+        """Return both."""
         return _series_adapter().validate_json(self._text)
 
     def __repr__(self) -> str:
         """Return what the curves would."""
-        return repr(self._read())
+        return repr(self.read())
 
 
 def kept_trials(reader: RunReader, trials: Iterable[RecordedTrial]) -> dict[int, MadeTrial]:

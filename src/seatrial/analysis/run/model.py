@@ -68,6 +68,10 @@ class TrialSeries:
     points: tuple[SeriesPoint, ...]
     roles: tuple[RoleCurve, ...]
 
+    def read(self) -> TrialSeries:
+        """Return it as it is in memory: once for all that is asked of it, where it is kept as text."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class TrialSummary:

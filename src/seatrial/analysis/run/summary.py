@@ -108,6 +108,9 @@ def outcome_of(reader: RunReader, number: int) -> tuple[LoadResult | None, Valid
     if ended is None:
         return None
     case, trial = ended
+    # Kept as soon as it has been judged; to make it again takes ten times as long.
+    if (kept := kept_trials(reader, [trial]).get(number)) is not None:
+        return kept.summary.load, kept.summary.validity
     frames = reader.frames(number)
     evidence = evidence_of(reader, case, trial, frames, measure_window(reader.phases(number), frames))
     return evidence.load, judge_trial(evidence)

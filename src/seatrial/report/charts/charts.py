@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.report.charts import series
 from seatrial.report.charts.style import (
     BELIEVED,
+    CASE_LIMIT,
     CONFIG,
     DASHES,
     DOUBTED,
     OTHERS,
     SOFT,
+    SPECTRUM_TICKS,
+    SYSTEM_LIMIT,
     scale_of,
     system_colours,
 )
@@ -25,16 +29,6 @@ Spec = dict[str, Any]
 
 PERCENTILES = {"p50": "p50 (median)", "p90": "p90", "p99": "p99", "p999": "p99.9"}
 MILLISECOND_US = 1_000
-# Labels of the spectrum's axis, which is logarithmic in 1/(1-q).
-SPECTRUM_TICKS = {
-    1: "0",
-    10: "90",
-    100: "99",
-    1_000: "99.9",
-    10_000: "99.99",
-    100_000: "99.999",
-    1_000_000: "99.9999",
-}
 PANEL_WIDTH, HALF_WIDTH = 740, 385
 
 
@@ -51,7 +45,7 @@ def latency_by_case(summary: RunSummary) -> Spec | None:
             "type": "nominal",
             "sort": labels,
             "title": None,
-            "axis": {"labelAngle": _angle(labels), "labelOverlap": False},
+            "axis": {"labelAngle": _angle(labels), "labelOverlap": False, "labelLimit": CASE_LIMIT},
         },
         "xOffset": {"field": "system", "sort": systems},
         "color": _colour(systems),
@@ -147,7 +141,11 @@ def trial_over_time(case: CaseSummary, systems: Sequence[str] = ()) -> Spec | No
     ``systems`` are those of the run, in the order in which they have their colours.
     """
     trial = series.typical_trial(case)
-    if trial is None or not trial.series.points:
+    if trial is None:
+        return None
+    # What is kept as text is read once.
+    trial = replace(trial, series=trial.series.read())
+    if not trial.series.points:
         return None
     own = system_colours(systems or [case.case.system])[case.case.system]
     colours = {**OTHERS, "achieved": own, "system": own}
@@ -160,11 +158,12 @@ def trial_over_time(case: CaseSummary, systems: Sequence[str] = ()) -> Spec | No
     shown = {title: values for title, values in curves.items() if values}
     bands = series.phase_bands(trial)
     x = _time([*bands, *(value for values in shown.values() for value in values)])
-    belief = DOUBTED if trial.validity.reasons else BELIEVED
+    # What is believed is drawn as everything is, and needs nothing that says so.
+    belief = {"belief": DOUBTED} if trial.validity.reasons else {}
     panels = [
         _panel(
             bands,
-            [{**value, "belief": belief} for value in values],
+            [{**value, **belief} for value in values],
             {**x, "title": "seconds from the start of the trial" if number == len(shown) - 1 else None},
             title,
             colours,
@@ -236,7 +235,10 @@ def _curves(
         "scale": scale_of({name: colours[name] for name in names}),
         "legend": {"symbolType": "stroke"},
     }
-    dash = _dash(values)
+    doubted = "belief" in values[0]
+    dash = (
+        {"strokeDash": {**_dash(values), **({} if legend_of_belief else {"legend": None})}} if doubted else {}
+    )
     return {
         "data": {"values": list(values)},
         "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8, "tooltip": True},
@@ -245,7 +247,7 @@ def _curves(
             "y": {"field": "value", "type": "quantitative", "title": title, "scale": scale, "axis": axis},
             "stroke": stroke,
             "detail": {"field": "part"},
-            "strokeDash": dash if legend_of_belief else {**dash, "legend": None},
+            **dash,
         },
     }
 
@@ -292,7 +294,7 @@ def _base(values: Sequence[Spec]) -> Spec:
 
 def _colour(systems: Sequence[str], *, line: bool = False) -> Spec:
     symbol: Spec = {"symbolType": "stroke"} if line else {"symbolType": "circle", "symbolStrokeWidth": 0}
-    legend = {"orient": "top", "symbolOpacity": 1, "offset": 14, **symbol}
+    legend = {"orient": "top", "symbolOpacity": 1, "offset": 14, "labelLimit": SYSTEM_LIMIT, **symbol}
     return {
         "field": "system",
         "type": "nominal",

@@ -1,30 +1,35 @@
 """The rows behind the charts over time: long form, one row for each point and series.
 
-Every curve is drawn as steps: a row says where a value begins, and it stands until the next row of its ``part``. The
+Every curve is drawn as steps: a row says where a value begins, and it stands until the next row of its ``part``. Of
+values that are nearer to each other than a screen can show the lowest and the highest are left. The
 last row of a part repeats its value where that ends, so that a curve neither slopes nor runs on; where something is
 not known, a new part begins.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 from seatrial.report.charts.style import PHASE_FILLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from seatrial.analysis.run.model import CaseSummary, TrialSummary
 
 Values = list[dict[str, Any]]
 # From when to when, and the value; None is not known.
 Span = tuple[float, float, float | None]
+Known = tuple[float, float, float]
 
 MILLISECOND_US = 1_000
 MEGABYTE = 1_000_000
 # Rows are rounded to this, which is finer than any screen; two spans that are no further apart touch.
 INSTANT_S = 0.001
+# Of a chart over time: each is two pixels wide, as a line is, so that more than the lowest and the highest value in one
+# cannot be seen.
+COLUMNS = 370
 # In the order of the legend, and of the colours.
 LATENCIES = ("p50", "p99", "max")
 
@@ -107,20 +112,52 @@ def memory_values(trial: TrialSummary) -> Values:
 
 
 def _rows(series: str, spans: Iterable[Span]) -> Values:
-    rows: Values = []
-    part, ended_s = 0, None
+    return [
+        row for part, own in enumerate(_parts(spans)) for row in _steps(series, part, list(_thinned(own)))
+    ]
+
+
+def _parts(spans: Iterable[Span]) -> list[list[Known]]:
+    """Return what is known in runs of spans that touch."""
+    parts: list[list[Known]] = []
     for start_s, end_s, value in spans:
         if value is None:
             continue
-        if ended_s is not None and start_s - ended_s > INSTANT_S:
-            part += 1
-        if rows and rows[-1]["part"] == part and rows[-1]["at_s"] == round(start_s, 3):
-            rows.pop()
-        rows.append(_row(series, part, start_s, value))
-        rows.append(_row(series, part, end_s, value))
-        ended_s = end_s
-    return rows
+        if not parts or start_s - parts[-1][-1][1] > INSTANT_S:
+            parts.append([])
+        parts[-1].append((start_s, end_s, float(f"{value:.6g}")))
+    return parts
+
+
+def _thinned(part: Sequence[Known]) -> Iterator[Known]:
+    """Yield of the spans that begin in one column of the drawing the lowest and the highest, in their order."""
+    column_s = (part[-1][1] - part[0][0]) / COLUMNS
+    if len(part) <= COLUMNS or not column_s:
+        yield from part
+        return
+    for _, group in groupby(part, key=lambda span: int((span[0] - part[0][0]) / column_s)):
+        spans = list(group)
+        if len(spans) <= 2:
+            yield from spans
+            continue
+        one, other = sorted((min(spans, key=_value), max(spans, key=_value)))
+        yield spans[0][0], other[0], one[2]
+        yield other[0], spans[-1][1], other[2]
+
+
+def _value(span: Known) -> float:
+    return span[2]
+
+
+def _steps(series: str, part: int, spans: Sequence[Known]) -> Iterator[dict[str, Any]]:
+    drawn = None
+    for start_s, _, value in spans:
+        # While a value stands nothing is to be drawn.
+        if value != drawn:
+            yield _row(series, part, start_s, value)
+            drawn = value
+    yield _row(series, part, spans[-1][1], spans[-1][2])
 
 
 def _row(series: str, part: int, at_s: float, value: float) -> dict[str, Any]:
-    return {"series": series, "part": part, "at_s": round(at_s, 3), "value": float(f"{value:.6g}")}
+    return {"series": series, "part": part, "at_s": round(at_s, 3), "value": value}

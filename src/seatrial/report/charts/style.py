@@ -39,6 +39,10 @@ DASHES = {BELIEVED: [1, 0], DOUBTED: [4, 3]}
 
 INK, SOFT, LINE, GRID = "#24292f", "#57606a", "#d0d7de", "#e7ebef"
 
+# To hold a label against a limit is to measure its letters, which takes a third of the time of a drawing; only names
+# that a person gave can be too long.
+NO_LIMIT, CASE_LIMIT, SYSTEM_LIMIT = 0, 240, 300
+
 CONFIG: dict[str, Any] = {
     # A chart brings its own ground along: its colours are made for white, whatever the page or an export is on.
     "background": "#ffffff",
@@ -54,7 +58,7 @@ CONFIG: dict[str, Any] = {
         "tickColor": LINE,
         "labelFontSize": 11,
         "titleFontSize": 11,
-        "labelLimit": 240,
+        "labelLimit": NO_LIMIT,
     },
     "header": {
         "labelFontSize": 12,
@@ -66,10 +70,21 @@ CONFIG: dict[str, Any] = {
     "legend": {
         "labelColor": INK,
         "labelFontSize": 12,
-        "labelLimit": 300,
+        "labelLimit": NO_LIMIT,
         "symbolSize": 90,
         "titleFontWeight": "normal",
     },
+}
+
+# Labels of the spectrum's axis, which is logarithmic in 1/(1-q).
+SPECTRUM_TICKS = {
+    1: "0",
+    10: "90",
+    100: "99",
+    1_000: "99.9",
+    10_000: "99.99",
+    100_000: "99.999",
+    1_000_000: "99.9999",
 }
 
 
