@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.cpus import cpus_text
 from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
 from seatrial.report.disturbances import disturbance_documents
 
 if TYPE_CHECKING:
+    from seatrial.analysis.cpus import RoleCpus
     from seatrial.analysis.reasons import Validity
     from seatrial.analysis.resources import RoleResources
     from seatrial.analysis.run.model import CaseSummary, Growth, RunSummary, SeriesPoint, TrialSummary
@@ -56,6 +58,7 @@ def results_document(summary: RunSummary) -> dict[str, Any]:
             for change in summary.environment_changes
         ],
         "network": [capacity.document() for capacity in summary.capacities],
+        "cpus": list(summary.isolation),
         "journal": [asdict(entry) for entry in summary.journal],
         "changes": [asdict(change) for change in summary.changes],
     }
@@ -148,6 +151,11 @@ def _seen(trial: TrialSummary) -> dict[str, Any]:
         "kernel": None if trial.kernel is None else asdict(trial.kernel),
         "kernel_log": None if facts.kernel is None else asdict(facts.kernel),
         "configurations": [asdict(running) for running in facts.configurations],
+        "cpus": {
+            "text": cpus_text(trial.cpus, facts.cpus),
+            "asked": dict(facts.cpus.by_role),
+            "found": {one.role: _without_role(one) for one in trial.cpus},
+        },
         "looking": None if looking is None else {**asdict(looking), "cores": round(looking.cores, 6)},
     }
 
@@ -176,8 +184,11 @@ def _step(point: SeriesPoint) -> dict[str, Any]:
 
 
 def _role(role: RoleResources) -> dict[str, Any]:
-    fields = {name: value for name, value in asdict(role).items() if name != "role"}
-    return {**fields, "memory_measure": role.memory_measure}
+    return {**_without_role(role), "memory_measure": role.memory_measure}
+
+
+def _without_role(found: RoleResources | RoleCpus) -> dict[str, Any]:
+    return {name: value for name, value in asdict(found).items() if name != "role"}
 
 
 def _validity(validity: Validity) -> dict[str, Any]:
