@@ -14,12 +14,18 @@ if __name__ != "__main__":
     ProcessRole = Literal["worker", "origin"]
 
 
-def argv(role: ProcessRole) -> list[str]:
-    """Return the command of a worker or an origin; it takes its spec on stdin and reports on stdout."""
-    return [sys.executable, "-I", "-S", __file__, role]
+def argv(role: ProcessRole, cpus: frozenset[int] | None = None) -> list[str]:
+    """Return the command of a worker or an origin; it takes its spec on stdin and reports on stdout.
+
+    It is kept to ``cpus``; None is where its parent is.
+    """
+    where = [] if cpus is None else [",".join(map(str, sorted(cpus)))]
+    return [sys.executable, "-I", "-S", __file__, role, *where]
 
 
 def _main() -> None:
+    if sys.argv[2:]:
+        _keep_to(sys.argv[2])
     from importlib.machinery import ExtensionFileLoader, ModuleSpec
 
     path = __file__.rpartition("/")[0] + "/_engine.abi3.so"
@@ -31,6 +37,17 @@ def _main() -> None:
         run(0, 1)
     except RuntimeError as error:
         sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+def _keep_to(cpus: str) -> None:
+    # `os` is many modules more.
+    import posix
+
+    try:
+        posix.sched_setaffinity(0, map(int, cpus.split(",")))
+    except OSError as error:
+        sys.stderr.write(f"it cannot be kept to the CPUs {cpus}: {error.strerror}\n")
         sys.exit(1)
 
 

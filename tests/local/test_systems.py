@@ -96,6 +96,7 @@ class Taken:
 
     taken: Endpoint
     namespace: None = None
+    cpus: None = None
 
     @property
     def host(self) -> str:

@@ -312,8 +312,9 @@ def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events
         for role, name, pid, cpu_s, memory in roles:
             pss = int(memory * 0.9)
             process = ProcessSample(
-                at_s, role, name, f"{pid}@1", name, cpu_s * 0.4, cpu_s * 0.6, memory, pss, 40 + held, 2, 0.0
-            )
+                at_s, role, name, f"{pid}@1", name, cpu_s * 0.4, cpu_s * 0.6, memory, pss, 40 + held, 2, 0.0,
+                cpus_allowed="0-1",
+            )  # fmt: skip
             yield events.ProcessSampled(number, process)
         yield events.HostSampled(number, HostSample(at_s, _host(at_s, twist)))
         carrying = case["load"]["active"] * max(0.0, min(1.0, (second + 0.3 - 1) / RAMP_S))

@@ -9,6 +9,7 @@ import pytest
 from tests.support.loads import changed
 from tests.support.made_run import Twist, compiled_plan, made_account, made_frames
 
+from seatrial.analysis.cpus import ProcessCpus, RoleCpus
 from seatrial.analysis.kernel import KernelUse, NetworkUse, QueueUse
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Gauge
@@ -17,6 +18,7 @@ from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.evidence import CapacityUse, TrialEvidence, WorkerEvidence, capacity_use
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules.table import RULES
+from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.machine.shares import CpuShares
 from seatrial.observe.samples import KernelMessage, LookingCost
 from seatrial.preflight.capacity import Capacity, Figure
@@ -60,6 +62,11 @@ def listeners(counted: dict[str, float] | None = None, **queues: QueueUse) -> Tr
 
 
 BAD = {
+    "environment.cpus": replace(
+        GOOD,
+        facts=TrialFacts(cpus=CpusAsked({"system": "1"})),
+        cpus=(RoleCpus("system", "0-1", (ProcessCpus("envoy", "envoy", "0-1"),)),),
+    ),
     "system.died": replace(GOOD, facts=TrialFacts(system_failure="envoy was killed by signal 9")),
     "system.restarted": replace(GOOD, facts=TrialFacts(processes_lost=("nginx worker 7",))),
     "environment.failed": replace(GOOD, state="failed", failure="no port was free"),

@@ -128,10 +128,10 @@ class Samples:
 def test_a_trial_is_distinguished_from_its_neighbours_by_its_samples():
     reader = cast(RunReader, Samples())
     hosts = reader.host_samples(1)
-    cpu = _cpu_shares(reader, 1, _looks_in(hosts, Window(2 * 10**9, 8 * 10**9)))
+    cpu = _cpu_shares(reader.process_samples(1), _looks_in(hosts, Window(2 * 10**9, 8 * 10**9)))
     assert cpu is not None
     assert [cpu.others, cpu.idle] == pytest.approx([0.5, 0.25])
-    assert _cpu_shares(reader, 1, _looks_in(hosts, None)) is None
+    assert _cpu_shares(reader.process_samples(1), _looks_in(hosts, None)) is None
 
 
 def looks(at_s: float, *, stolen_s: float) -> list[HostSample]:
@@ -148,7 +148,7 @@ def looks(at_s: float, *, stolen_s: float) -> list[HostSample]:
 def test_two_looks_side_by_side_say_nothing_of_the_machine():
     assert _steal_fraction(looks(0.03, stolen_s=0.01)) is None
     assert _steal_fraction(looks(1.0, stolen_s=0.2)) == pytest.approx(0.1)
-    assert _cpu_shares(cast(RunReader, Samples()), 1, looks(0.2, stolen_s=0.2)) is None
+    assert _cpu_shares(Samples().process_samples(1), looks(0.2, stolen_s=0.2)) is None
     assert _steal_fraction(looks(1.0, stolen_s=0.2)[:1]) is None
 
 

@@ -219,6 +219,7 @@ def test_csv_has_a_row_for_each_trial_and_units_in_its_headers(summary):
         "files",
         "_us_",
         "_fraction",
+        "_cpu_list",
     )
     words = {
         "case",

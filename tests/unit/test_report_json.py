@@ -229,6 +229,11 @@ TRIAL = {
     "kernel_log": (dict, NoneType),
     "configurations": [dict],
     "looking": (dict, NoneType),
+    "cpus": {
+        "text": str,
+        "asked": {str: str},
+        "found": {str: {"cpus": str, "processes": [{"member": str, "process": str, "cpus": str}]}},
+    },
     "phases": [{"name": str, "start_s": NUMBER, "end_s": MAYBE}],
     "series": {"steps": [STEP], "roles": {str: ROLE_SERIES}},
 }
@@ -298,6 +303,7 @@ DOCUMENT = {
     "objectives": [{"text": str, "metric": str, "comparison": str, "threshold": NUMBER, "unit": str}],
     "sanity": [{**CASE, "outcome": str, "text": str}],
     "cases": [CASE],
+    "cpus": [str],
     "network": [
         {
             "way": str,

@@ -43,10 +43,15 @@ class LocalChannel:
         self._child = child
 
     @classmethod
-    async def open(cls, spec: Mapping[str, Any], namespace: Namespace | None = None) -> Self:
-        """Start a process, in the network of a namespace, and give it its spec; see ``Open``."""
+    async def open(
+        cls,
+        spec: Mapping[str, Any],
+        namespace: Namespace | None = None,
+        cpus: frozenset[int] | None = None,
+    ) -> Self:
+        """Start a process, in the network of a namespace and on these CPUs, and give it its spec; see ``Open``."""
         try:
-            child = await Child.start(_boot.argv("worker"), namespace=namespace)
+            child = await Child.start(_boot.argv("worker", cpus), namespace=namespace)
         except OSError as error:
             raise GeneratorFault(
                 f"worker {spec['worker']} cannot be started",

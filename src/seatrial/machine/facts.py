@@ -6,11 +6,12 @@ import os
 import resource
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seatrial.machine.cgroup import read_cgroup_limits
+from seatrial.machine.cpus.layout import CpuLayout, read_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ class Machine:
     clocksource: str | None
     syncookies: int = 1
     capabilities: int | None = None
+    cpu_layout: CpuLayout = field(default_factory=CpuLayout)
 
     @property
     def cores(self) -> float:
@@ -95,6 +97,7 @@ def probe_machine(root: Path = Path("/"), *, listeners: bool = True) -> Machine:
         clocksource=_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or None,
         syncookies=_syncookies(net / "ipv4/tcp_syncookies"),
         capabilities=_capabilities(root),
+        cpu_layout=read_layout(root),
     )
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Self
 
 from seatrial.errors import EnvironmentFault
 from seatrial.machine import proc
+from seatrial.machine.cpus.pinning import Pinning
 from seatrial.machine.namespace import Namespace, entered
 from seatrial.machine.place import InNamespace, Places
 from seatrial.machine.processes import leftovers
@@ -35,6 +36,7 @@ from seatrial.machine.waiting import to_its_end
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from seatrial.machine.members import Role
     from seatrial.machine.processes.changes import ChangeLog
 
 IP = Program(
@@ -52,6 +54,7 @@ NSENTER = Program(
 BLOCKS = {"load": "198.18.0.0/17", "proxy": "198.18.128.0/17", "origin": "198.19.0.0/17"}
 """The addresses of each role, 32,767 of them: sources for 10 million connections, and every endpoint that a plan may
 have."""
+_ROLES: dict[str, Role] = {"load": "generator", "proxy": "system", "origin": "origin"}
 COPIED = (
     "core/somaxconn",
     "ipv4/ip_local_port_range",
@@ -107,10 +110,14 @@ class Namespaces:
         """End what is still in them, and remove them."""
         await _in_thread(self._remove)
 
-    def places(self) -> Places:
-        """Return where the roles of one trial are; nothing has been handed out yet."""
-        made = {role: InNamespace(named, _host(role)) for role, named in self.by_role.items()}
-        return Places(made["load"], made["proxy"], made["origin"])
+    def places(self, pinning: Pinning | None = None) -> Places:
+        """Return where the roles of one trial are, each on its CPUs; nothing has been handed out yet."""
+        pinning = pinning or Pinning()
+        made = {
+            role: InNamespace(named, _host(role), pinning.of(_ROLES[role]))
+            for role, named in self.by_role.items()
+        }
+        return Places(made["load"], made["proxy"], made["origin"], pinning)
 
     def _make(self) -> None:
         find(NSENTER)

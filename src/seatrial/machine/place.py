@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from seatrial.machine.address import Address
+from seatrial.machine.cpus.pinning import Pinning
 from seatrial.machine.sockets import free_address
 
 if TYPE_CHECKING:
+    from seatrial.machine.members import Role
     from seatrial.machine.namespace import Namespace
 
 
@@ -24,6 +26,10 @@ class Place(Protocol):
     def namespace(self) -> Namespace | None:
         """The network that is its own; None where it is the machine's."""
 
+    @property
+    def cpus(self) -> frozenset[int] | None:
+        """The CPUs that whoever is started here is kept to; None where it may use any."""
+
     def address(self) -> Address:
         """Return an address on which nothing listens; another one each time."""
 
@@ -35,13 +41,17 @@ class Place(Protocol):
 
 
 class ThisMachine:
-    """The loopback of this machine."""
+    """The loopback of this machine, and some of its CPUs.
+
+    Several that have ``given`` in common hand out no address twice.
+    """
 
     host = "127.0.0.1"
     namespace = None
 
-    def __init__(self) -> None:
-        self._given: set[Address] = set()
+    def __init__(self, cpus: frozenset[int] | None = None, given: set[Address] | None = None) -> None:
+        self.cpus = cpus
+        self._given: set[Address] = set() if given is None else given
 
     def address(self) -> Address:
         """Return a free port of it; raises ``EnvironmentFault`` where there is none."""
@@ -62,8 +72,9 @@ class InNamespace:
     Only one role listens there, and several of its members do so side by side.
     """
 
-    def __init__(self, namespace: Namespace, host: str) -> None:
+    def __init__(self, namespace: Namespace, host: str, cpus: frozenset[int] | None = None) -> None:
         self.namespace = namespace
+        self.cpus = cpus
         self.host = host
         self._given: set[Address] = set()
 
@@ -82,17 +93,20 @@ class InNamespace:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where each role of a trial is."""
+    """Where each role of a trial is; ``pinning`` has the CPUs of all of them, and those of Seatrial itself."""
 
     load: Place
     proxy: Place
     origin: Place
+    pinning: Pinning = field(default_factory=Pinning)
 
     @classmethod
-    def on_this_machine(cls) -> Places:
-        """Return one place for all: the loopback."""
-        place = ThisMachine()
-        return cls(place, place, place)
+    def on_this_machine(cls, pinning: Pinning | None = None) -> Places:
+        """Return the loopback for all, each role on its CPUs; without ``pinning`` on any."""
+        pinning, given = pinning or Pinning(), set[Address]()
+        roles: tuple[Role, ...] = ("generator", "system", "origin")
+        load, proxy, origin = (ThisMachine(pinning.of(role), given) for role in roles)
+        return cls(load, proxy, origin, pinning)
 
     @property
     def namespaces(self) -> tuple[Namespace | None, ...]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+_ALLOWED = b"\nCpus_allowed_list:"
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessRef:
@@ -120,12 +122,14 @@ class Scheduling:
     """How the threads of a process that live were scheduled, added up; None is "this kernel does not say".
 
     A switch is voluntary where the thread waited for something, and not where its CPU was given to another. ``wait_s``
-    is how long threads were ready to run and had no CPU.
+    is how long threads were ready to run and had no CPU. ``cpus`` are the lists of those that they may use, each once,
+    as the kernel prints them.
     """
 
     voluntary_switches: int
     involuntary_switches: int
     wait_s: float | None
+    cpus: frozenset[str] = frozenset()
 
 
 def scheduling(pid: int) -> Scheduling | None:
@@ -134,7 +138,7 @@ def scheduling(pid: int) -> Scheduling | None:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return None
-    switches, waits_ns = [0, 0], []
+    switches, waits_ns, allowed = [0, 0], [], set()
     for task in tasks:
         # One that ends meanwhile takes its counts with it.
         with suppress(OSError):
@@ -142,8 +146,11 @@ def scheduling(pid: int) -> Scheduling | None:
             for index, name in enumerate((b"\nvoluntary_ctxt_switches:", b"\nnonvoluntary_ctxt_switches:")):
                 at = status.index(name) + len(name)
                 switches[index] += int(status[at:].split(None, 1)[0])
+            at = status.index(_ALLOWED) + len(_ALLOWED)
+            allowed.add(status[at:].split(None, 1)[0].decode())
             waits_ns.append(int((task / "schedstat").read_bytes().split()[1]))
-    return Scheduling(switches[0], switches[1], sum(waits_ns) / 1e9 if waits_ns else None)
+    wait_s = sum(waits_ns) / 1e9 if waits_ns else None
+    return Scheduling(switches[0], switches[1], wait_s, frozenset(allowed))
 
 
 def program(pid: int) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seatrial.machine import proc
 from seatrial.machine import throttling as cgroup
+from seatrial.machine.cpus.lists import format_cpus, parse_cpus
 from seatrial.machine.memory import pss_bytes
 from seatrial.observe.samples import ProcessGone, ProcessSample
 
@@ -119,7 +120,15 @@ def _sample(
         voluntary_switches=None if scheduling is None else scheduling.voluntary_switches,
         involuntary_switches=None if scheduling is None else scheduling.involuntary_switches,
         cpu_wait_s=None if scheduling is None else scheduling.wait_s,
+        cpus_allowed=None if scheduling is None else _all_of(scheduling.cpus),
     )
+
+
+def _all_of(lists: frozenset[str]) -> str | None:
+    # Of most processes all threads have the same.
+    if len(lists) == 1:
+        return next(iter(lists))
+    return format_cpus(cpu for cpus in lists for cpu in parse_cpus(cpus)) or None
 
 
 def descriptors(pid: int) -> int | None:

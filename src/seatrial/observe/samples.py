@@ -17,6 +17,7 @@ class ProcessSample:
 
     ``name`` is of the process, which its ``member`` may have several of; ``incarnation`` tells them apart. Switches and
     ``cpu_wait_s``, how long its threads were ready and had no CPU, are sums over the threads that live.
+    ``cpus_allowed`` are the CPUs that any of them may use, in the kernel's notation.
     """
 
     at_s: float
@@ -34,6 +35,7 @@ class ProcessSample:
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
     cpu_wait_s: float | None = None
+    cpus_allowed: str | None = None
 
     @property
     def key(self) -> tuple[Role, str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from seatrial.plan.model.cpus import choice_of
 from seatrial.preflight.needs import Needs
 from seatrial.systems.options import ProxyOptions
 from seatrial.workload.spec import reopened_per_s
@@ -39,6 +40,7 @@ def needs_of_case(case: Case) -> Needs:
             case.load.lifetime_s,
         ),
         namespaces=case.plan.place == "namespaces",
+        cpus=choice_of(case.plan.cpus),
     )
 
 

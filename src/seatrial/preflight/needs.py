@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seatrial.machine.cpus.pinning import CpuChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Needs:
     reopened_per_s: float = 0.0
     listen: tuple[tuple[str, int], ...] = ()
     namespaces: bool = False
+    cpus: CpuChoice = "shared"
 
     @property
     def connections(self) -> int:

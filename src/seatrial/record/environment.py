@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial._version import __version__
+from seatrial.machine.cpus.layout import read_layout
+from seatrial.machine.cpus.lists import format_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -91,11 +93,13 @@ def _seatrial() -> dict[str, Any]:
 
 
 def _cpu() -> dict[str, Any]:
-    info = (_read(Path("/proc/cpuinfo")) or "").splitlines()
+    info, layout = (_read(Path("/proc/cpuinfo")) or "").splitlines(), read_layout()
     return {
         "model": _field(info, "model name") or _field(info, "Model") or platform.processor() or None,
         "online": os.cpu_count(),
-        "usable": len(os.sched_getaffinity(0)),
+        "usable": len(layout.allowed),
+        "allowed": format_cpus(layout.allowed),
+        "cores": [format_cpus(core) for core in layout.cores],
         "governor": _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "mitigations": _read(Path("/sys/devices/system/cpu/vulnerabilities/spectre_v2")),
     }

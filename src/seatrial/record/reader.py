@@ -308,6 +308,7 @@ class RunReader:
 _PROCESS_COLUMNS = (
     "at_s", "role", "member", "incarnation", "name", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds",
     "threads", "throttled_s", "voluntary_switches", "involuntary_switches", "cpu_wait_s",
+    "cpus_allowed",
 )  # fmt: skip
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.load.answered import error_count, unanswered
 from seatrial.analysis.run.environments import number_of
+from seatrial.machine.cpus.pinning import ROLES
 from seatrial.report.table import trials_in_order
 
 if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
 
-ROLES = ("generator", "system", "origin")
 _SCHEDULING = (
     "cpu_user_cores_mean", "cpu_system_cores_mean", "cpu_wait_cores_mean", "voluntary_switches_per_s",
     "involuntary_switches_per_s",
@@ -90,13 +90,15 @@ def _resources(trial: TrialSummary) -> dict[str, Any]:
     row["system_requests"] = counts.system_requests
     row["system_upstream_requests"] = counts.system_upstream_requests
     row["origin_requests"] = counts.origin_requests
-    for name in ROLES:
+    for name in ("generator", "system", "origin"):
         role = trial.resources.role(name)
         row[f"{name}_cpu_cores_mean"] = None if role is None else role.cpu_cores_mean
         row[f"{name}_cpu_covers_s"] = None if role is None else role.cpu_covers_s
         row[f"{name}_memory_bytes_max"] = None if role is None else role.memory_bytes_max
         row[f"{name}_memory_measure"] = None if role is None else role.memory_measure
         row[f"{name}_open_files_max"] = None if role is None else role.fds_max
+    on = {one.role: one.cpus for one in trial.cpus}
+    row |= {f"{name}_cpu_list": on.get(name) for name in ROLES}
     system = trial.resources.role("system")
     scheduling = None if system is None else system.scheduling
     for measure in _SCHEDULING:

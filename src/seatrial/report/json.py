@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.cpus import cpus_text
 from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from _typeshed import DataclassInstance
 
+    from seatrial.analysis.cpus import RoleCpus
     from seatrial.analysis.reasons import Validity
     from seatrial.analysis.resources import RoleResources
     from seatrial.analysis.run.model import CaseSummary, Growth, RunSummary, SeriesPoint, TrialSummary
@@ -117,6 +119,7 @@ def lazy_document(summary: RunSummary) -> dict[str, Any]:
             for change in summary.environment_changes
         ],
         "network": [capacity.document() for capacity in summary.capacities],
+        "cpus": list(summary.isolation),
         "journal": list(summary.journal),
         "changes": list(summary.changes),
     }
@@ -207,6 +210,11 @@ def _seen(trial: TrialSummary) -> dict[str, Any]:
         "kernel": trial.kernel,
         "kernel_log": facts.kernel,
         "configurations": list(facts.configurations),
+        "cpus": {
+            "text": cpus_text(trial.cpus, facts.cpus),
+            "asked": dict(facts.cpus.by_role),
+            "found": {one.role: _without_role(one) for one in trial.cpus},
+        },
         "looking": None if looking is None else {**_fields(looking), "cores": round(looking.cores, 6)},
     }
 
@@ -236,8 +244,11 @@ def _step(point: SeriesPoint) -> dict[str, Any]:
 
 
 def _role(role: RoleResources) -> dict[str, Any]:
-    fields = {name: value for name, value in _fields(role).items() if name != "role"}
-    return {**fields, "memory_measure": role.memory_measure}
+    return {**_without_role(role), "memory_measure": role.memory_measure}
+
+
+def _without_role(found: RoleResources | RoleCpus) -> dict[str, Any]:
+    return {name: value for name, value in _fields(found).items() if name != "role"}
 
 
 def _fields(value: DataclassInstance) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
         yield f"\n{_plain(answer)}"
     yield ""
     yield from (f"- **{_plain(system.sentence)}**" for system in summary.systems)
-    yield from (f"- {_plain(sentence)}" for sentence in summary.in_order)
+    yield from (f"- {_plain(sentence)}" for sentence in (*summary.in_order, *summary.isolation))
     yield from _doubts(summary)
     yield from _set_aside(summary)
     yield "\n## Results\n"

@@ -59,7 +59,7 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         console.print()
     for system in summary.systems:
         _say(console, system.sentence, STYLES.get(system.state, ""))
-    for sentence in summary.in_order:
+    for sentence in (*summary.in_order, *summary.isolation):
         _say(console, sentence)
     _print_doubts(summary, console)
     for line in set_aside_lines(summary):

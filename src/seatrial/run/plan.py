@@ -193,7 +193,7 @@ async def _run_trials(
     course: _Course, writer: RunWriter, ending: Ending, others: OtherLoads
 ) -> SeatrialError | None:
     try:
-        async with standing(course.plan.place, writer) as places:
+        async with standing(course.plan, writer) as places:
             desk = Desk(writer.append, writer, writer.directory, others, places)
             goes_on = await _all(course, desk, writer, ending)
     except BaseException as error:

@@ -185,6 +185,7 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: tuple[Testbed, Places], e
         beside=desk.others.seen,
         kernel=watch.kernel_report(),
         looking=watch.cost(),
+        cpus=places.pinning.asked,
     )
     is_whole = not ended_early or watch.failure is not None
     return TrialEnded(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.cpus import RoleCpus
 from seatrial.analysis.kernel import KernelUse
 from seatrial.analysis.limits import limits_text
 from seatrial.analysis.load.answered import findings_of
@@ -96,6 +97,7 @@ class TrialSummary:
     facts: TrialFacts = field(default_factory=TrialFacts)
     own_gauge: OwnGauge | None = None
     upstream_gauge: OwnGauge | None = None
+    cpus: tuple[RoleCpus, ...] = ()
 
     @property
     def ending(self) -> str:
@@ -221,6 +223,8 @@ class RunSummary:
     """Where it was resumed in another environment."""
     capacities: tuple[Capacity, ...] = ()
     """What the network between the roles carries; empty where that was not measured."""
+    isolation: tuple[str, ...] = ()
+    """On which CPUs each role was and who shared them: one sentence, or one for each part of the run."""
     uneven: str | None = None
     """What is to be said where one system's attempts could not be believed more often than the others'."""
 

@@ -14,6 +14,7 @@ from seatrial.analysis.run.environments import changes_in
 from seatrial.analysis.run.kept import kept_trials
 from seatrial.analysis.run.model import CaseSummary, RunSummary, SystemSummary, TrialSummary
 from seatrial.analysis.run.said.answers import answers_of, by_system
+from seatrial.analysis.run.said.isolation import isolation_sentences
 from seatrial.analysis.run.said.sanity import sanity_sentence
 from seatrial.analysis.run.said.scaling import growth_of
 from seatrial.analysis.run.said.sentences import sentence_of, state_of
@@ -67,6 +68,7 @@ def _summarised(reader: RunReader) -> RunSummary:
         cases=cases,
         environment=reader.environment(),
         capacities=reader.capacities(),
+        isolation=isolation_sentences((*sanity, *cases)),
         changes=reader.changes(),
         environment_changes=changes,
         sanity=sanity,

@@ -43,6 +43,8 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "environment.conntrack": (*_MISSING, "system.errors", "environment.packets_dropped"),
     "environment.tcp_memory": (*_MISSING, "system.errors"),
     "environment.softirq": (*_DELAYS, *_GAPS, "environment.packets_dropped"),
+    # Seen of the processes themselves; what it did to the numbers is not.
+    "environment.cpus": (),
     "environment.throttled": (*_DELAYS, *_GAPS, "generator.cpu"),
     "environment.steal": (*_DELAYS, *_GAPS),
     "environment.busy": (*_DELAYS, *_GAPS),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.cpus import RoleCpus, cpus_in
 from seatrial.analysis.kernel import KernelUse, kernel_use
 from seatrial.analysis.load.disturbed import DisturbedLoad, disturbed
 from seatrial.analysis.load.histograms import merge
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import HostSample
+    from seatrial.observe.samples import HostSample, ProcessSample
     from seatrial.preflight.capacity import Capacity, Direction
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
@@ -77,7 +78,8 @@ class TrialEvidence:
     Of the whole trial: ``unfinished`` is requests that were sent and never completed, ``answers_other`` are the answers
     of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters, ``upstream_gauge`` of
     those towards its origin; its members should have like parts of the requests where those ``are_spread`` over the
-    connections. ``kernel`` is what the kernel counted over the window, and ``capacity`` what the network carried in it.
+    connections. ``kernel`` is what the kernel counted over the window, ``capacity`` what the network carried in it, and
+    ``cpus`` are those that each role might use.
 
     What a system is like once it was ``disturbed`` on purpose is a result: ``held``, ``active``, the gauges and
     ``members`` are of the time before. ``asked_beside`` requests were made to see that a disturbance was done, which
@@ -105,6 +107,7 @@ class TrialEvidence:
     cpu: CpuShares | None = None
     drivers: tuple[str, ...] = ()
     capacity: CapacityUse = field(default_factory=CapacityUse)
+    cpus: tuple[RoleCpus, ...] = ()
     known_reasons: tuple[Reason, ...] = ()
 
     @property
@@ -126,7 +129,7 @@ def evidence_of(
     load = _load(account, frames, window, merge)
     hosts = reader.host_samples(trial.trial)
     looks = _looks_in(hosts, window)
-    system_samples = reader.system_samples(trial.trial)
+    system_samples, processes = reader.system_samples(trial.trial), reader.process_samples(trial.trial)
     disturbances = reader.disturbances(trial.trial)
     parts = None
     if disturbances and account is not None and load is not None and window is not None:
@@ -151,7 +154,8 @@ def evidence_of(
         asked_beside=sum(one.asked for one in disturbances),
         requests_are_spread=case.document["load"].get("reuse") != "mru",
         steal_fraction=_steal_fraction(looks),
-        cpu=_cpu_shares(reader, trial.trial, looks),
+        cpu=_cpu_shares(processes, looks),
+        cpus=cpus_in(processes, window),
         drivers=() if account is None else account.drivers,
         capacity=capacity_use(load, reader.capacities(trial.trial), proxied=case.kind != "direct"),
         # Last: what cannot be read is known once everything has been.
@@ -267,12 +271,12 @@ def _steal_fraction(seen: Sequence[HostSample]) -> float | None:
     return stolen_s / (seen[-1].at_s - seen[0].at_s) / cores
 
 
-def _cpu_shares(reader: RunReader, trial: int, seen: Sequence[HostSample]) -> CpuShares | None:
+def _cpu_shares(processes: Sequence[ProcessSample], seen: Sequence[HostSample]) -> CpuShares | None:
     """Return whose the CPU time was, between the first and the last look at the machine in the window."""
     if not _are_apart(seen) or "cpu_user_s" not in seen[0].values:
         return None
     ours: dict[object, list[float]] = {}
-    for sample in reader.process_samples(trial):
+    for sample in processes:
         if seen[0].at_s <= sample.at_s <= seen[-1].at_s:
             ours.setdefault(sample.key, []).append(sample.cpu_user_s + sample.cpu_system_s)
     used_s = sum(looks[-1] - looks[0] for looks in ours.values())

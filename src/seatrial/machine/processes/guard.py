@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -33,7 +34,8 @@ ORPHAN_TERM_S = 2.0
 class Command:
     """A program to run; ``argv[0]`` is a path. Output is appended to the two files, which may be the same.
 
-    ``namespace`` is the network that it is in, None is the machine's own.
+    ``namespace`` is the network that it is in, None is the machine's own; ``cpus`` are those that it is kept to, None
+    is where this program is.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Command:
     cwd: Path | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     namespace: Namespace | None = None
+    cpus: frozenset[int] | None = None
 
 
 class GuardedProcess:
@@ -147,6 +150,7 @@ class GuardedProcess:
             "cwd": str(self.command.cwd) if self.command.cwd else None,
             "environment": dict(self.command.environment),
             "network": str(self.command.namespace.path) if self.command.namespace else None,
+            "cpus": None if self.command.cpus is None else sorted(self.command.cpus),
             "term_s": ORPHAN_TERM_S,
         }
         await self._write(json.dumps(order))
@@ -263,6 +267,12 @@ def _cannot_start(command: Command, why: str) -> EnvironmentFault:
         "silent": f"its guard did not answer within {START_LIMIT_S:g} s",
         "lost": f"its guard ended: {last_lines(command.stderr)}",
     }
+    if command.cpus and why == os.strerror(errno.EINVAL):
+        return EnvironmentFault(
+            f"cannot start {command.name} on the CPUs {', '.join(map(str, sorted(command.cpus)))}",
+            cause="this process may not use them any more: its cpuset was changed since the run began",
+            next_step="run the plan again, or use `cpus: shared`",
+        )
     return EnvironmentFault(
         f"cannot start {command.name}: {command.argv[0]}",
         cause=causes.get(why, why),

@@ -2,8 +2,8 @@
 
 Run as ``python -I -S guard_child.py``; standard library only, and little of it, because one runs for each
 program. The first line on stdin is the order, as JSON: ``argv``, ``stdout``, ``stderr``, ``cwd``,
-``environment``, ``network`` (the file of a network namespace, or null), ``term_s``. After it a line
-``stop SECONDS`` means: SIGTERM, and SIGKILL after that long. End of file means that the parent died: the same
+``environment``, ``network`` (the file of a network namespace, or null), ``cpus`` (a list, or null), ``term_s``. After
+it a line ``stop SECONDS`` means: SIGTERM, and SIGKILL after that long. End of file means that the parent died: the same
 with ``term_s``. What happened is said on stdout, a line each: ``started PID``, ``failed ERRNO``,
 ``exited STATUS`` (negative for a signal), ``gone`` when nothing is left.
 
@@ -209,6 +209,9 @@ def _become(order: dict[str, Any], prctl: Callable[..., int], guard: int, writin
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         if order["network"]:
             _enter(order["network"])
+        # Before it runs: many programs start as many threads as they may use CPUs.
+        if order["cpus"]:
+            os.sched_setaffinity(0, order["cpus"])
         if order["cwd"]:
             os.chdir(order["cwd"])
         _redirect(order)

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from seatrial import limits
 from seatrial.machine.namespaces import BLOCKS
 from seatrial.plan.metrics import Comparison
+from seatrial.plan.model.cpus import CpusWritten
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.sanity import SanityPlan
@@ -106,6 +107,12 @@ class Plan(Model):
         "asks for more than 70 % of it. `auto`: where the run takes 20 times as long as that, or its bodies come to "
         "more than 50 MB/s.",
         examples=["always", "never"],
+    )
+    cpus: CpusWritten = Field(
+        "auto",
+        description="Which CPUs each role is kept to. `auto`: each has whole cores of its own where 4 or more may be "
+        "used, and nobody is kept anywhere where there are fewer. `shared`: nobody is. Or a list for each role.",
+        examples=["shared", {"generator": "0-3", "system": "4-11", "origin": "12-15"}],
     )
     topology: TopologyPlan = Field(
         TopologyPlan(), description="Routes, services and endpoints between the proxy and the origin."

@@ -57,6 +57,7 @@ def _said_of(schema: Mapping[str, Any]) -> Iterator[str]:
 
 _SECTIONS = {
     "origin": "OriginPlan",
+    "cpus": "CpusPlan",
     "topology": "TopologyPlan",
     "load": "LoadPlan",
     "phases": "PhasePlan",

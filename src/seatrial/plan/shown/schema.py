@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seatrial import limits
 from seatrial.plan.metrics import COMPARISONS, METRICS
 from seatrial.plan.model import plan as model
+from seatrial.plan.model.cpus import CpusPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.sanity import SanityPlan
@@ -40,10 +41,21 @@ def json_schema() -> dict[str, Any]:
     origin = definitions["OriginPlan"]["properties"]
     origin["delay"] = _delay(origin["delay"])
     _readable_defaults(schema["properties"], model.Plan)
+    cpus = schema["properties"]["cpus"]
+    cpus["anyOf"] = cpus.pop("oneOf")
     sanity = schema["properties"]["sanity"]
     given = [form for form in sanity["anyOf"] if form.get("type") != "null"]
     sanity["anyOf"] = [{"enum": ["yes", "no"]}, {"type": "boolean"}, *given]
-    for of in (LoadPlan, TlsPlan, OriginPlan, model.PhasePlan, SanityPlan, DisturbancePlan, DelayPlan):
+    for of in (
+        LoadPlan,
+        TlsPlan,
+        OriginPlan,
+        model.PhasePlan,
+        SanityPlan,
+        DisturbancePlan,
+        DelayPlan,
+        CpusPlan,
+    ):
         _readable_defaults(definitions[of.__name__]["properties"], of)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.limits import named_limits
 from seatrial.plan.cases import expected_run_s, trial_order
+from seatrial.plan.model.cpus import cpus_text
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.sanity import expected_sanity_s, sanity_cells
 from seatrial.plan.shown.command import ADDRESS, case_command
@@ -106,6 +107,7 @@ def _head(plan: Plan) -> Iterator[Sequence[str]]:
     yield "plan", plan.name
     yield "question", " ".join((plan.question or "none").split())
     yield "place", PLACES[plan.place]
+    yield "cpus", cpus_text(plan.cpus)
     yield "capacity", CAPACITIES[plan.capacity]
     yield "seed", str(plan.seed)
     for objective in plan.objectives:

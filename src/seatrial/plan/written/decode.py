@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from seatrial.plan.model import plan as model
+from seatrial.plan.model.cpus import CpusPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.sanity import SanityPlan
@@ -38,6 +39,8 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("phases",): model.PhasePlan,
     ("during",): DisturbancePlan,
     ("sanity",): SanityPlan,
+    # A mapping of that name, where a word may stand too.
+    ("cpus", "cpus"): CpusPlan,
     **{("systems", "options", kind): options for kind, options in SYSTEMS.items()},
 }
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _SYSTEMS_SHAPE = "a list such as `[direct, nginx, envoy: {concurrency: 2}]`"
 _VARY_SHAPE = "a mapping of lists, such as `{connections: [1k, 2k], rate: [1k/s, 2k/s]}`"
 _OBJECTIVES_SHAPE = "a list such as `[p99 < 30 ms, errors == 0]`"
+_CPUS_SHAPE = (
+    "such as `cpus: {generator: 0-3, system: 4-11, origin: 12-15}`, with quotes around a list with commas"
+)
 
 
 def reshape(root: Map, problems: list[Problem]) -> Map:
@@ -37,6 +40,7 @@ def reshape(root: Map, problems: list[Problem]) -> Map:
         "objectives": _objectives,
         "origin": _origin,
         "sanity": _sanity,
+        "cpus": _cpus,
         "load": load_in_shape,
     }
     for key, form in forms.items():
@@ -272,6 +276,18 @@ def _sanity(node: Node, problems: list[Problem]) -> Node:
             Problem(node.span, text, "`sanity: yes`, or such as `sanity: {rate: 1k/s, for: 30 s}`")
         )
     return Scalar(node.span, "null", None)
+
+
+def _cpus(node: Node, problems: list[Problem]) -> Node:
+    """Leave a word and a mapping with lists as they are."""
+    if isinstance(node, Map) and node.entries:
+        return node
+    if not isinstance(node, Scalar) or node.text not in {"auto", "shared"}:
+        given = "an empty one" if isinstance(node, Map) else describe(node)
+        text = f"`cpus` is `auto`, `shared` or a mapping, not {given}"
+        problems.append(Problem(node.span, text, _CPUS_SHAPE))
+        return Scalar(node.span, "auto", "auto")
+    return node
 
 
 def _origin(node: Node, _problems: list[Problem]) -> Node:

@@ -127,14 +127,14 @@ def _(event: events.LoadEnded, _: str) -> Row:
 def _(event: events.ProcessSampled, _: str) -> Row:
     statement = (
         "INSERT INTO process_samples (trial, at_s, role, member, incarnation, name, cpu_user_s, cpu_system_s,"
-        " rss_bytes, pss_bytes, fds, threads, throttled_s, voluntary_switches, involuntary_switches, cpu_wait_s)"
-        f" VALUES ({', '.join('?' * 16)})"
+        " rss_bytes, pss_bytes, fds, threads, throttled_s, voluntary_switches, involuntary_switches, cpu_wait_s,"
+        f" cpus_allowed) VALUES ({', '.join('?' * 17)})"
     )
     sample = event.sample
     values = (sample.at_s, *sample.key, sample.name, sample.cpu_user_s, sample.cpu_system_s)
     sizes = (sample.rss_bytes, sample.pss_bytes, sample.fds, sample.threads, sample.throttled_s)
     scheduling = (sample.voluntary_switches, sample.involuntary_switches, sample.cpu_wait_s)
-    return statement, (event.trial, *values, *sizes, *scheduling)
+    return statement, (event.trial, *values, *sizes, *scheduling, sample.cpus_allowed)
 
 
 @_row.register

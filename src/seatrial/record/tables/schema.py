@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Written to `PRAGMA user_version`; a reader refuses a record of another version.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -59,7 +59,7 @@ CREATE TABLE process_samples (
     member TEXT NOT NULL, incarnation TEXT NOT NULL, name TEXT NOT NULL, cpu_user_s REAL NOT NULL,
     cpu_system_s REAL NOT NULL, rss_bytes INTEGER NOT NULL, pss_bytes INTEGER, fds INTEGER,
     threads INTEGER NOT NULL, throttled_s REAL, voluntary_switches INTEGER, involuntary_switches INTEGER,
-    cpu_wait_s REAL
+    cpu_wait_s REAL, cpus_allowed TEXT
 );
 CREATE INDEX process_samples_of_trial ON process_samples (trial);
 CREATE TABLE host_samples (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.observe.samples import KernelReport, LookingCost
 from seatrial.record.events import Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
@@ -39,8 +40,13 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         looking=None if (looking := document.get("looking")) is None else LookingCost(**looking),
         settings=tuple(Setting(**setting) for setting in document.get("settings", ())),
         limits_met=tuple(LimitMet(**met) for met in document.get("limits_met", ())),
+        cpus=_cpus_of(document.get("cpus") or {}),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )
+
+
+def _cpus_of(document: Mapping[str, Any]) -> CpusAsked:
+    return CpusAsked(dict(document.get("by_role", {})), tuple(document.get("cores", ())))
 
 
 def disturbance_of(row: sqlite3.Row) -> RecordedDisturbance:

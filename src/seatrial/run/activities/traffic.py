@@ -64,7 +64,7 @@ class Traffic:
         self._on_frame, self._on_started, self._on_ended = on_frame, on_started, on_ended
         # What is in a namespace of ours runs here, too.
         self._asked = Asked.of(load, served_here=namespace is not None or _is_here(load))
-        self._crew = Crew(split(load, _descriptor_limit(), ports), _opening(namespace), self._take)
+        self._crew = Crew(split(load, _descriptor_limit(), ports), _opening(places), self._take)
         self._drive = Drive(load, self._crew)
         self._hellos: tuple[Hello, ...] = ()
         self._meter: CostMeter | None = None
@@ -157,10 +157,11 @@ def traffic_of(setting: Setting) -> Traffic:
     )
 
 
-def _opening(namespace: Namespace | None) -> Open:
-    return (
-        LocalChannel.open if namespace is None else functools.partial(LocalChannel.open, namespace=namespace)
-    )
+def _opening(places: Places | None) -> Open:
+    if places is None:
+        return LocalChannel.open
+    at = places.load
+    return functools.partial(LocalChannel.open, namespace=at.namespace, cpus=at.cpus)
 
 
 def _ports_in(namespace: Namespace | None) -> int:

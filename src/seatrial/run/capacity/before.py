@@ -90,5 +90,5 @@ def _capacities_of(given: GivenPlan, runs: Path) -> tuple[Capacity, ...]:
 
 
 async def _alone(plan: Plan, writer: RunWriter) -> tuple[Capacity, ...]:
-    async with standing(plan.place, writer) as places:
+    async with standing(plan, writer) as places:
         return await record_capacity(plan, places(), writer, 1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seatrial.machine.address import Address
-    from seatrial.machine.namespace import Namespace
+    from seatrial.machine.place import Place
     from seatrial.machine.processes.changes import ChangeLog
     from seatrial.preflight.capacity import Direction
     from seatrial.run.capacity.ways import Way
@@ -51,7 +51,7 @@ async def figures(way: Way, measure_s: float, scratch: Path, changes: ChangeLog)
     at = way.servers.address()
     log = scratch / "iperf3-server.log"
     serve = (str(program), "-s", "-B", at.host, "-p", str(at.port))
-    server = await GuardedProcess.start(_command("iperf3 (server)", serve, log, log, at.namespace), changes)
+    server = await GuardedProcess.start(_command("iperf3 (server)", serve, log, log, way.servers), changes)
     try:
         await until_ready("iperf3 (server)", lambda: _listens(at), server.failure, log)
         for direction, connections in itertools.product(_FLAGS, CONNECTIONS):
@@ -62,7 +62,7 @@ async def figures(way: Way, measure_s: float, scratch: Path, changes: ChangeLog)
                 str(program), "-c", at.host, "-p", str(at.port), "-J", "-P", str(connections),
                 "-t", f"{max(1, round(measure_s))}", *_FLAGS[direction],
             )  # fmt: skip
-            command = _command("iperf3 (client)", words, out, out.with_suffix(".log"), way.clients.namespace)
+            command = _command("iperf3 (client)", words, out, out.with_suffix(".log"), way.clients)
             await run_to_end(command, changes, measure_s + _BESIDE_S)
             yield Figure(TOOL, direction, connections, bytes_per_s(out.read_text(), str(out)))
     finally:
@@ -85,9 +85,9 @@ async def _listens(at: Address) -> bool:
     return await asyncio.to_thread(sockets.is_listening, at.port, at.namespace)
 
 
-def _command(
-    name: str, argv: tuple[str, ...], stdout: Path, stderr: Path, namespace: Namespace | None
-) -> Command:
+def _command(name: str, argv: tuple[str, ...], stdout: Path, stderr: Path, place: Place) -> Command:
     program = programs.find(PROGRAM)
     environment = {**os.environ, **programs.libraries_of(program)}
-    return Command(name, argv, stdout, stderr, environment=environment, namespace=namespace)
+    return Command(
+        name, argv, stdout, stderr, environment=environment, namespace=place.namespace, cpus=place.cpus
+    )

@@ -28,8 +28,8 @@ def command_of(
     """Return the command that runs it at its place, with the libraries that an unpacked program brings along."""
     environment = {**os.environ, **programs.libraries_of(program), **prepared.environment}
     stdout = prepared.stdout if arguments is prepared.run and prepared.stdout else log
-    argv, namespace = (str(program), *arguments), launch.place.namespace
-    return Command(name, argv, stdout, log, environment=environment, namespace=namespace)
+    argv, at = (str(program), *arguments), launch.place
+    return Command(name, argv, stdout, log, environment=environment, namespace=at.namespace, cpus=at.cpus)
 
 
 async def validate(launch: Launch, program: Path, prepared: Prepared) -> None:

@@ -53,7 +53,7 @@ class SeatrialOrigin:
         try:
             for index in range(self._plan.processes):
                 name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
-                self._processes.append(await _Process.start(name, self._command(), launch))
+                self._processes.append(await _Process.start(name, self._command(launch), launch))
                 specification = self._specification(listens, index)
                 (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
                 # Whose key it is stays in its own file.
@@ -102,12 +102,12 @@ class SeatrialOrigin:
         """Let every process finish what it is answering, and end it."""
         await asyncio.gather(*(process.stop() for process in self._processes))
 
-    def _command(self) -> tuple[str, ...]:
+    def _command(self, launch: Launch) -> tuple[str, ...]:
         if self._argv is not None:
             return self._argv
         from seatrial._boot import argv
 
-        return tuple(argv("origin"))
+        return tuple(argv("origin", launch.place.cpus))
 
     def _specification(self, listens: Sequence[Address], index: int) -> dict[str, Any]:
         delay = self._plan.delay

@@ -1,0 +1,56 @@
+"""Who was on which CPUs and shared them with whom, over a whole run: one sentence wherever that says it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.cpus import cpus_text
+from seatrial.machine.cpus.lists import format_cpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from seatrial.analysis.cpus import RoleCpus
+    from seatrial.analysis.run.model import CaseSummary
+    from seatrial.machine.cpus.pinning import CpusAsked
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Trials in which no role was anywhere else; a role that some of them have not is where the others have it."""
+
+    asked: CpusAsked
+    roles: dict[str, RoleCpus] = field(default_factory=dict)
+    trials: dict[str, list[int]] = field(default_factory=dict)
+
+    def takes(self, found: Iterable[RoleCpus], asked: CpusAsked) -> bool:
+        return asked == self.asked and all(
+            one.role not in self.roles or self.roles[one.role].cpus == one.cpus for one in found
+        )
+
+
+def isolation_sentences(cases: Iterable[CaseSummary]) -> tuple[str, ...]:
+    """Return it, with the systems and trials in front where it was not the same throughout; nothing if not known."""
+    groups: list[_Alike] = []
+    attempts = [(case.case.system, trial) for case in cases for trial in case.attempts if trial.cpus]
+    for system, trial in sorted(attempts, key=lambda pair: pair[1].order):
+        asked = trial.facts.cpus
+        group = next((one for one in groups if one.takes(trial.cpus, asked)), None)
+        if group is None:
+            group = _Alike(asked)
+            groups.append(group)
+        for one in trial.cpus:
+            group.roles.setdefault(one.role, one)
+        group.trials.setdefault(system, []).append(trial.order)
+    if len(groups) == 1:
+        return (cpus_text(tuple(groups[0].roles.values()), groups[0].asked),)
+    return tuple(f"{_of(group)}: {cpus_text(tuple(group.roles.values()), group.asked)}" for group in groups)
+
+
+def _of(group: _Alike) -> str:
+    # Numbers in a row are written as those of CPUs are.
+    return "; ".join(
+        f"{system}, {'trial' if len(trials) == 1 else 'trials'} {format_cpus(trials)}"
+        for system, trials in group.trials.items()
+    )
