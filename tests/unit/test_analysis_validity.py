@@ -19,7 +19,7 @@ from seatrial.analysis.validity.evidence import CapacityUse, TrialEvidence, Work
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules.table import RULES
 from seatrial.machine.cpus.pinning import CpusAsked
-from seatrial.machine.shares import CpuShares
+from seatrial.machine.cpus.shares import CpuShares
 from seatrial.observe.samples import KernelMessage, LookingCost
 from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record.events import Reached, TrialCounts, TrialFacts

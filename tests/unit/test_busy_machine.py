@@ -21,7 +21,7 @@ from seatrial.analysis.run.summary import summarise_run
 from seatrial.analysis.validity.evidence import TrialEvidence, _cpu_shares, _looks_in, _steal_fraction
 from seatrial.analysis.validity.judge import remarks_on
 from seatrial.analysis.validity.load import judge_load, remarks_of
-from seatrial.machine.shares import CpuShares, CpuTimes, read_times, shares_between
+from seatrial.machine.cpus.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.record.reader import RunReader
 

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from seatrial.generator.messages import Done, Hello
 from seatrial.generator.ramp import Ramp
-from seatrial.machine.shares import CpuShares
+from seatrial.machine.cpus.shares import CpuShares
 from seatrial.workload.profile import Stretch, mean_rate_per_s
 from seatrial.workload.spec import HoldKind, LoadSpec
 

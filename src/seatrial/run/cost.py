@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seatrial.generator.account import WorkersCost
+from seatrial.machine.cpus.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.machine.memory import pss_bytes
-from seatrial.machine.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.machine.throttling import cpu_stat_files, throttled_s
 from seatrial.observe.tcp import listen_overflows
 

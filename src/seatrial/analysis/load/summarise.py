@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from seatrial.generator.frames import Frame, PhasePart
     from seatrial.generator.messages import Hello
     from seatrial.generator.routes import Route
-    from seatrial.machine.shares import CpuShares
+    from seatrial.machine.cpus.shares import CpuShares
 
 
 def summarise(

@@ -17,7 +17,7 @@ from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.generator.frames import answered, answered_other, unanswered
-from seatrial.machine.shares import CpuShares, CpuTimes, shares_between
+from seatrial.machine.cpus.shares import CpuShares, CpuTimes, shares_between
 from seatrial.preflight.capacity import narrowest, ways_crossed
 from seatrial.record.events import TrialCounts, TrialFacts
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from seatrial.analysis.validity.evidence import TrialEvidence
-    from seatrial.machine.shares import CpuShares
+    from seatrial.machine.cpus.shares import CpuShares
 
 
 def judge_trial(evidence: TrialEvidence) -> Validity:
