@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import http.client
 import os
 import signal
@@ -16,6 +17,7 @@ from seatrial.errors import SystemFault
 from seatrial.machine import proc
 from seatrial.machine.address import Address
 from seatrial.machine.place import ThisMachine
+from seatrial.run.testbed.proof import ENDPOINT_FIELD
 from seatrial.systems.base import Launch
 from seatrial.systems.origins.nginx import NginxOrigin
 from seatrial.systems.origins.options import OriginPlan
@@ -58,6 +60,35 @@ def test_nginx_answers_from_memory_and_counts_exactly(tmp_path: Path, body_bytes
         # The last counts stay readable.
         assert (await origin.counts()).requests == 120
         assert origin.failure() is None
+
+    asyncio.run(trial())
+
+
+@pytest.mark.parametrize(("processes", "body_bytes"), [(1, 600), (2, 22_000)])
+def test_one_nginx_listens_on_several_addresses_and_counts_each(
+    tmp_path: Path, processes: int, body_bytes: int
+) -> None:
+    async def trial() -> None:
+        origin = NginxOrigin(body_bytes, processes=processes)
+        addresses = await origin.start(dataclasses.replace(launch_in(tmp_path), listens=3))
+        try:
+            for address, count in zip(addresses, (40, 1, 7), strict=True):
+                assert await asyncio.to_thread(send, address, count) == (200, b"x" * body_bytes)
+                client = http.client.HTTPConnection(address.host, address.port, timeout=30)
+                client.request("GET", "/", headers={ENDPOINT_FIELD: "wanted"})
+                assert client.getresponse().getheader(ENDPOINT_FIELD) == str(address)
+                client.close()
+            counts = await origin.counts()
+            assert (counts.requests, counts.by_endpoint, counts.by_route) == (51, (41, 2, 8), {})
+            (member,) = origin.members()
+            assert len(member.processes) == 1 + processes
+            await origin.pause(())
+            with pytest.raises(SystemFault, match="none of them can be paused alone"):
+                await origin.pause([1])
+        finally:
+            await origin.stop()
+        assert (await origin.counts()).by_endpoint == (41, 2, 8)
+        assert not list(tmp_path.glob("*.count"))
 
     asyncio.run(trial())
 

@@ -1,8 +1,9 @@
 //! Answers, made once, and the count of what they answered.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
-use seatrial_wire::RequestHead;
+use seatrial_wire::{ENDPOINT_FIELD, RequestHead};
 
 use crate::connection::Pending;
 use crate::spec::{Delay, Fault, OriginSpec};
@@ -166,6 +167,14 @@ impl Answers {
         &self.made[index]
     }
 
+    /// The bytes of an answer that names the endpoint which gives it, for one request that has asked.
+    pub(crate) fn naming(&self, pending: &Pending, endpoint: SocketAddr) -> Box<[u8]> {
+        let whole = self.made[pending.answer].bytes(pending);
+        let status_line = whole.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (before, after) = whole.split_at(status_line);
+        [before, format!("{ENDPOINT_FIELD}: {endpoint}\r\n").as_bytes(), after].concat().into_boxed_slice()
+    }
+
     /// Requests by "host path".
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
         self.route_of.iter().map(|(key, &index)| (key.as_str(), self.routes[index].requests))
@@ -188,7 +197,14 @@ mod tests {
     }
 
     fn head<'a>(host: &'a str, path: &'a str) -> RequestHead<'a> {
-        RequestHead { method: "GET", path, host, expects_continue: false, keep_alive: true }
+        RequestHead {
+            method: "GET",
+            path,
+            host,
+            expects_continue: false,
+            asks_endpoint: false,
+            keep_alive: true,
+        }
     }
 
     #[test]
@@ -200,6 +216,16 @@ mod tests {
         assert!(answers.answer(0).bytes(&pending(true, false)).ends_with(b"Content-Length: 5\r\n\r\nxxxxx"));
         assert!(answers.answer(0).bytes(&pending(false, true)).ends_with(b"Content-Length: 5\r\n\r\n"));
         assert!(!answers.answer(2).bytes(&pending(true, false)).ends_with(b"x"));
+    }
+
+    #[test]
+    fn an_answer_names_its_endpoint_where_it_is_asked_to() {
+        let answers = answers();
+        let plain = answers.answer(0).bytes(&pending(true, false)).to_vec();
+        let naming = answers.naming(&pending(true, false), "127.0.0.1:80".parse().expect("an address"));
+        let (naming, plain) = (String::from_utf8_lossy(&naming), String::from_utf8_lossy(&plain));
+        assert_eq!(naming.replacen("seatrial-endpoint: 127.0.0.1:80\r\n", "", 1), plain);
+        assert!(naming.starts_with("HTTP/1.1 200 OK\r\nseatrial-endpoint: "), "{naming}");
     }
 
     #[test]

@@ -52,11 +52,18 @@ pub(crate) struct Connection {
     pub(crate) asked: Option<Pending>,
     /// A request whose answer is on its way.
     pub(crate) pending: Option<Pending>,
+    /// The answer that is on its way, where it was made for this request alone.
+    pub(crate) made: Option<Box<[u8]>>,
     /// What a pipelining client sent behind the request that is being answered.
     pub(crate) unread: Vec<u8>,
 }
 
 impl Connection {
+    /// What its events are known by, of the connection at this `index`.
+    pub(crate) fn token(&self, index: u32) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(index)
+    }
+
     /// A slot without a connection.
     pub(crate) fn vacant() -> Self {
         Self {
@@ -67,6 +74,7 @@ impl Connection {
             listener: 0,
             asked: None,
             pending: None,
+            made: None,
             unread: Vec::new(),
         }
     }

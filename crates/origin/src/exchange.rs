@@ -72,6 +72,10 @@ impl Server {
                     asked.keep_alive = false;
                     self.faults.count("close");
                 }
+                if head.asks_endpoint && asked.fault.is_none() {
+                    let listener = self.listeners.get(connection.listener as usize);
+                    connection.made = listener.map(|at| self.answers.naming(&asked, at.address()));
+                }
                 connection.asked = Some(asked);
             };
             let Ok((consumed, is_complete)) = connection.parser.receive(bytes, &mut on_head) else {
@@ -152,7 +156,7 @@ impl Server {
         let connection = &mut self.connections[index as usize];
         let Some(pending) = &mut connection.pending else { return true };
         let answer = self.answers.answer(pending.answer);
-        let bytes = answer.bytes(pending);
+        let bytes = connection.made.as_deref().unwrap_or_else(|| answer.bytes(pending));
         let allowed = pending.allowed(bytes.len(), answer.body_bytes);
         match connection.stream.send(&mut self.scratch, &bytes[pending.written..allowed]) {
             Ok(written) => pending.written += written,
@@ -166,7 +170,7 @@ impl Server {
             return false;
         }
         let goes_on = pending.goes_on();
-        connection.pending = None;
+        (connection.pending, connection.made) = (None, None);
         if !goes_on {
             self.close(index);
         }
@@ -192,7 +196,7 @@ impl Server {
     /// The stream is closed: its slot may be another's.
     fn forget(&mut self, index: u32) {
         let connection = &mut self.connections[index as usize];
-        (connection.asked, connection.pending) = (None, None);
+        (connection.asked, connection.pending, connection.made) = (None, None, None);
         connection.unread = Vec::new();
         self.vacant.push(index);
     }

@@ -5,6 +5,7 @@ mod connection;
 mod delay;
 mod exchange;
 mod faults;
+mod pausing;
 pub mod process;
 mod server;
 pub mod spec;

@@ -13,10 +13,14 @@ const LONGEST_TURN_NS: u64 = 100_000_000;
 /// How long a graceful stop waits for answers that are under way.
 const STOP_LIMIT_NS: u64 = 5_000_000_000;
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "cmd", rename_all = "lowercase")]
 enum Command {
     Counts,
+    /// The addresses of these numbers, in the order of the spec, stand still; every other goes on.
+    Pause {
+        endpoints: Vec<usize>,
+    },
     Stop,
 }
 
@@ -25,6 +29,13 @@ struct Ready {
     r#type: &'static str,
     pid: u32,
     addresses: Vec<Address>,
+}
+
+/// Said once it is so.
+#[derive(Serialize)]
+struct Paused {
+    r#type: &'static str,
+    endpoints: Vec<usize>,
 }
 
 #[derive(Serialize)]
@@ -91,7 +102,12 @@ fn obey(server: &mut Server, pipe: &mut LinePipe, stop_at_ns: &mut Option<u64>) 
     while let Some(line) = pipe.read_line()? {
         match serde_json::from_str(&line) {
             Ok(Command::Counts) => say(pipe, &server.counts(false)),
+            Ok(Command::Pause { endpoints }) => {
+                server.pause(&endpoints);
+                say(pipe, &Paused { r#type: "paused", endpoints });
+            }
             Ok(Command::Stop) => {
+                server.pause(&[]);
                 server.stop_listening();
                 *stop_at_ns = Some(now_ns() + STOP_LIMIT_NS);
             }

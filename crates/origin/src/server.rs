@@ -45,13 +45,16 @@ pub(crate) struct Counts<'a> {
 /// One process of an origin.
 pub(crate) struct Server {
     poller: Poller,
-    listeners: Vec<Listener>,
+    pub(super) listeners: Vec<Listener>,
     /// Of each listener that speaks it.
     tls: Vec<Option<ServerTls>>,
     pub(super) scratch: Scratch,
     pub(super) connections: Vec<Connection>,
     pub(super) vacant: Vec<u32>,
     pub(super) held_back: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// Which addresses stand still, and what has become due at them meanwhile.
+    pub(super) paused: Vec<bool>,
+    pub(super) put_off: Vec<Reverse<(u64, u32, u32)>>,
     pub(super) answers: Answers,
     pub(super) pace: Pace,
     pub(super) faults: Faults,
@@ -77,6 +80,8 @@ impl Server {
             connections: Vec::new(),
             vacant: Vec::new(),
             held_back: BinaryHeap::new(),
+            paused: vec![false; spec.listen.len()],
+            put_off: Vec::new(),
             answers: Answers::new(spec),
             pace: Pace::new(spec.capacity_per_s, spec.seed),
             faults: Faults::new(spec),
@@ -140,8 +145,12 @@ impl Server {
         while let Some(&Reverse((due_ns, index, generation))) = self.held_back.peek()
             && due_ns <= now_ns
         {
-            self.held_back.pop();
+            let waiting = self.held_back.pop();
             let connection = &self.connections[index as usize];
+            if self.paused[connection.listener as usize] {
+                self.put_off.extend(waiting);
+                continue;
+            }
             if connection.generation == generation
                 && let Some(is_due) = connection.pending.map(|pending| pending.is_due)
             {
@@ -157,7 +166,7 @@ impl Server {
         }
     }
 
-    fn on_event(&mut self, event: &Event) {
+    pub(super) fn on_event(&mut self, event: &Event) {
         if event.token == CONTROL {
             return;
         }
@@ -166,7 +175,10 @@ impl Server {
         }
         let (index, generation) = (event.token as u32, (event.token >> 32) as u32);
         let connection = &mut self.connections[index as usize];
-        if connection.generation != generation || connection.stream.is_closed() {
+        if connection.generation != generation
+            || connection.stream.is_closed()
+            || self.paused[connection.listener as usize]
+        {
             return;
         }
         if event.writable && connection.stream.has_unsent() {
@@ -180,8 +192,8 @@ impl Server {
         }
     }
 
-    fn accept(&mut self, listener: usize) {
-        loop {
+    pub(super) fn accept(&mut self, listener: usize) {
+        while !self.paused[listener] {
             let Some(accepted) = self.listeners.get(listener).map(Listener::accept) else { return };
             match accepted {
                 Ok(fd) => self.admit(fd, listener),
@@ -209,7 +221,7 @@ impl Server {
         connection.parser = RequestParser::default();
         connection.requests = 0;
         connection.listener = listener as u32;
-        let token = u64::from(connection.generation) << 32 | u64::from(index);
+        let token = connection.token(index);
         self.accepted += 1;
         if connection.stream.is_closed() {
             self.vacant.push(index);

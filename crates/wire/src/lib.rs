@@ -11,7 +11,7 @@ pub mod response;
 
 pub use error::ProtocolError;
 pub use known::KnownHead;
-pub use request::{RequestHead, RequestParser};
+pub use request::{ENDPOINT_FIELD, RequestHead, RequestParser};
 pub use response::{Outcome, Response, ResponseParser, Sink};
 
 /// The longest head that is accepted, as in nginx's and Envoy's defaults (32 and 60 KiB) rounded up.

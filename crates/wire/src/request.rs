@@ -6,6 +6,9 @@ use crate::body::{Body, Coding, Framing};
 use crate::head::{PartialHead, head_error, may_go_on, within_limit};
 use crate::{HEADER_LIMIT, ProtocolError};
 
+/// The field with which a request asks its answer to name the endpoint that gives it; the answer's has the address.
+pub const ENDPOINT_FIELD: &str = "seatrial-endpoint";
+
 /// The head of a request, borrowed from the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestHead<'a> {
@@ -17,6 +20,8 @@ pub struct RequestHead<'a> {
     pub host: &'a str,
     /// Whether the client asks for `100 Continue` before it sends the body.
     pub expects_continue: bool,
+    /// Whether the client asks which endpoint answers: [`ENDPOINT_FIELD`].
+    pub asks_endpoint: bool,
     /// Whether the connection may carry another request.
     pub keep_alive: bool,
 }
@@ -106,6 +111,7 @@ impl RequestParser {
             host: host_of(head.headers),
             expects_continue: field(head.headers, "expect")
                 .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")),
+            asks_endpoint: field(head.headers, ENDPOINT_FIELD).is_some(),
             keep_alive: framing.keeps_alive(head.version.unwrap_or(0)) && !framing.is_ambiguous(),
         });
         Ok(Some((consumed, self.begin_body(&framing)?)))

@@ -145,10 +145,6 @@ def _impossible_topology(cases: Sequence[Case], root: Map) -> list[Problem]:
                     "no `path` in `load`, or `by: host`",
                 )
             ]
-        if case.origin.kind == "nginx" and topology.endpoints_in_all > 1:
-            return [
-                Problem(where, "an origin of kind `nginx` has one endpoint", "`origin: {kind: seatrial}`")
-            ]
     return []
 
 

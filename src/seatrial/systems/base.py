@@ -13,7 +13,7 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from seatrial.machine.address import Address
@@ -120,6 +120,13 @@ class Origin(Protocol):
 
     async def counts(self) -> OriginCounts:
         """Count exactly what has reached it, in at most a few seconds. Kept after ``stop``."""
+
+    async def pause(self, endpoints: Collection[int]) -> None:
+        """Have those of its addresses, by their places from 0 on, stand still from now on, and all others go on.
+
+        One that stands still is as a process that was stopped: the kernel takes connections and bytes, and nobody
+        answers. Raises ``SystemFault`` where it is not done.
+        """
 
     def members(self) -> tuple[Member, ...]:
         """Return those that it consists of right now, as ``System.members`` does."""

@@ -78,8 +78,8 @@ def expand(plan: TopologyPlan, endpoints: Sequence[Endpoint], run: int | None = 
     """
     length, each = run or plan.endpoints, plan.endpoints
     services = tuple(
-        Service(f"service-{number}", tuple(endpoints[number * length : number * length + each]))
-        for number in range(plan.services_in_all)
+        Service(name, tuple(endpoints[number * length : number * length + each]))
+        for number, name in enumerate(plan.service_names)
     )
     hosts = texts(plan.hosts) if plan.hosts else (None,) * plan.routes
     prefixes = texts(plan.paths) if plan.paths else ("/",) * plan.routes

@@ -55,6 +55,11 @@ class TopologyPlan(Model):
         return self.routes if self.services is None else self.services
 
     @property
+    def service_names(self) -> tuple[str, ...]:
+        """The name of each service, in the order of their numbers."""
+        return tuple(f"service-{number}" for number in range(self.services_in_all))
+
+    @property
     def endpoints_in_all(self) -> int:
         """How many endpoints all services have together."""
         return self.services_in_all * self.endpoints

@@ -114,6 +114,9 @@ class Bed(Protocol):
     async def change_topology(self, changed: Callable[[TopologyPlan], TopologyPlan]) -> int:
         """Have every proxy serve another topology than now, and return once all of its routes are live."""
 
+    async def pause_endpoint(self, number: int, service: str | None, for_s: float) -> None:
+        """Have an endpoint stand still for so long, the ``number``-th from 1 on, of a service or of each."""
+
     async def swap_certificate(self) -> int:
         """Have every proxy show another certificate, and return once each does."""
 

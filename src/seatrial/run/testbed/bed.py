@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -168,8 +169,23 @@ class Testbed:
         if not self._can_be_asked:
             return 0
         removed = before.routes[len(topology.routes) :]
-        asked = await gone(removed, self.endpoints, self._asking) if removed else 0
+        asked = await gone(before, removed, self.endpoints, self._asking) if removed else 0
         return asked + await prove(topology, self.endpoints, self._asking)
+
+    async def pause_endpoint(self, number: int, service: str | None, for_s: float) -> None:
+        """Have an endpoint stand still for so long, the ``number``-th from 1 on, of a service or of each.
+
+        Raises ``SystemFault`` where the origin does not do it.
+        """
+        names = self._current.service_names
+        paused = [
+            place * self._run + number - 1 for place, name in enumerate(names) if service in {None, name}
+        ]
+        try:
+            await self.origin.pause(paused)
+            await asyncio.sleep(for_s)
+        finally:
+            await self.origin.pause(())
 
     async def swap_certificate(self) -> int:
         """Have every proxy show another certificate, one after another; see ``change_topology``."""

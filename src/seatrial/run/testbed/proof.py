@@ -1,4 +1,8 @@
-"""Whether every route is live before anything is measured: each is asked once, through each member of the system."""
+"""Whether every route leads to its service before anything is measured: each is asked once, through each member.
+
+The request wants to know which endpoint answers, and the origin's answer names it: so a route that is answered, by
+another service than its own or by the proxy itself, is found.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,15 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from seatrial.errors import SystemFault
 from seatrial.systems.local.http import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from seatrial.machine.address import Endpoint
     from seatrial.machine.namespace import Namespace
@@ -35,55 +39,74 @@ LIVE_LIMIT_S, AGAIN_S = 10.0, 0.2
 
 NAMED = 3
 
+ENDPOINT_FIELD = "Seatrial-Endpoint"
+"""With it a request asks for the address at which the origin was asked, and an answer of the origin says it."""
 
-Asked: TypeAlias = "tuple[Route, Endpoint]"
+
+class Asked(NamedTuple):
+    """A route, and the member that is asked for it."""
+
+    route: Route
+    endpoint: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A route that did not answer as the origin does, through one member."""
+    """A route that its service did not answer, through one member; ``is_answered`` where something else did."""
 
     route: Route
     endpoint: Endpoint
     what: str
+    is_answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     """The status that the origin answers with, and from where it is asked: the network of the load.
 
-    So the load's way to the system is proven as well.
+    So the load's way to the system is proven as well. ``services`` has the name of each by the addresses of its
+    endpoints.
     """
 
     status: int
     namespace: Namespace | None = None
+    services: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, topology: Topology) -> Self:
+        """Return the same with the services of a topology."""
+        services = {
+            str(endpoint): service.name for service in topology.services for endpoint in service.endpoints
+        }
+        return replace(self, services=services)
 
 
 async def prove(topology: Topology, endpoints: Sequence[Endpoint], asking: Asking) -> int:
-    """Ask for every route through every endpoint until each has answered with the origin's status.
+    """Ask for every route through every endpoint until its service has answered each, with the origin's status.
 
-    Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not, so long after all
-    were asked once as ``LIVE_LIMIT_S``. Called off, it ends with the requests that are under way.
+    Returns how many requests that took. Raises ``SystemFault`` that names the routes which lead elsewhere or nowhere,
+    so long after all were asked once as ``LIVE_LIMIT_S``. Called off, it ends with the requests that are under way.
     """
-    asked = [(route, endpoint) for endpoint in endpoints for route in topology.routes]
+    asked = [Asked(route, endpoint) for endpoint in endpoints for route in topology.routes]
 
     def left(dead: Sequence[Dead], _: Sequence[Asked]) -> list[Asked]:
-        return [(one.route, one.endpoint) for one in dead]
+        return [Asked(one.route, one.endpoint) for one in dead]
 
     return await _until_none(
-        asked, asking, left, lambda dead, _: _dead(dead, len(topology.routes), endpoints)
+        asked, asking.of(topology), left, lambda dead, _: _dead(dead, len(topology.routes), endpoints)
     )
 
 
-async def gone(routes: Sequence[Route], endpoints: Sequence[Endpoint], asking: Asking) -> int:
-    """Ask for routes that were removed until none answers as the origin does; return and raise as ``prove`` does."""
-    asked = [(route, endpoint) for endpoint in endpoints for route in routes]
+async def gone(
+    before: Topology, routes: Sequence[Route], endpoints: Sequence[Endpoint], asking: Asking
+) -> int:
+    """Ask for routes that there were ``before`` until their services answer none; return and raise as ``prove``."""
+    asked = [Asked(route, endpoint) for endpoint in endpoints for route in routes]
 
     def left(dead: Sequence[Dead], of: Sequence[Asked]) -> list[Asked]:
         silent = {(one.route, one.endpoint) for one in dead}
         return [one for one in of if one not in silent]
 
-    return await _until_none(asked, asking, left, lambda _, still: _alive(still))
+    return await _until_none(asked, asking.of(before), left, lambda _, still: _alive(still))
 
 
 async def _until_none(
@@ -162,12 +185,11 @@ def _ask(asked: Sequence[Asked], asking: Asking, given_up: threading.Event) -> l
             if (connection := connections.get(endpoint)) is None:
                 connection = connections[endpoint] = Client(endpoint, ANSWER_LIMIT_S, asking.namespace)
             try:
-                connection.request("GET", route.prefix, headers={"Host": route.authority})
+                connection.request("GET", route.prefix, headers=_headers(route))
                 response = connection.getresponse()
                 response.read()
-                if response.status != asking.status:
-                    what = f"answered {response.status} in place of {asking.status}"
-                    dead.append(Dead(route, endpoint, what))
+                if (wrong := _wrong(Asked(route, endpoint), response, asking)) is not None:
+                    dead.append(wrong)
             except (OSError, http.client.HTTPException) as error:
                 # It connects anew with the next request.
                 connection.close()
@@ -178,6 +200,24 @@ def _ask(asked: Sequence[Asked], asking: Asking, given_up: threading.Event) -> l
     return dead
 
 
+def _headers(route: Route) -> dict[str, str]:
+    return {"Host": route.authority, ENDPOINT_FIELD: "wanted"}
+
+
+def _wrong(asked: Asked, response: http.client.HTTPResponse, asking: Asking) -> Dead | None:
+    """Return what is wrong with an answer; None where it is that of the route's own service."""
+    if response.status != asking.status:
+        return Dead(*asked, f"answered {response.status} in place of {asking.status}")
+    wanted, address = asked.route.service.name, response.getheader(ENDPOINT_FIELD)
+    service = asking.services.get(address or "")
+    if service == wanted:
+        return None
+    if address is None:
+        return Dead(*asked, f"was answered by no endpoint of {wanted}", is_answered=True)
+    by = f"{service} at {address}" if service else f"{address}, which is of no service"
+    return Dead(*asked, f"was answered by {by} in place of {wanted}", is_answered=True)
+
+
 def _dead(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> SystemFault:
     member: Callable[[Endpoint], str] = lambda one: (  # noqa: E731
         f" through member {endpoints.index(one) + 1}" if len(endpoints) > 1 else ""
@@ -185,9 +225,15 @@ def _dead(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> S
     named = [f"{one.route.name}{member(one.endpoint)} {one.what}" for one in dead[:NAMED]]
     more = f", and {len(dead) - NAMED:,} more" if len(dead) > NAMED else ""
     asked = routes * len(endpoints)
+    elsewhere = all(one.is_answered for one in dead)
     return SystemFault(
-        f"{len(dead):,} of {asked:,} routes are dead: {', '.join(named)}{more}",
-        cause="the system is up and does not serve them",
+        f"{len(dead):,} of {asked:,} routes {'lead elsewhere' if elsewhere else 'are dead'}: {', '.join(named)}{more}",
+        cause=(
+            "the configuration of the system sends them to another service than the plan's topology, answers them "
+            f"itself, or takes the field `{ENDPOINT_FIELD}` out"
+            if elsewhere
+            else "the system is up and does not serve them"
+        ),
         next_step="read its configuration and its log in the run directory; nothing was measured",
     )
 

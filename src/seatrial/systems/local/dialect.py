@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a proxy listens on: for its clients, and for who asks it how it is."""
+    """What a proxy listens on: for its clients, and for who asks it how it is.
+
+    An origin listens at ``further`` addresses, on the same port.
+    """
 
     listen: Address
     status: Address
+    further: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,12 @@ class Proxy(AskedProxy):
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Render, validate, start, and wait until it is live and listens; see ``System.start``."""
-        ports = Ports(launch.place.address(), launch.place.address())
+        listen, *further = launch.place.addresses(launch.listens)
+        ports = Ports(listen, launch.place.address(), tuple(further))
         sockets.require_free(ports.listen)
         self._launch, self._ports = launch, ports
         await self._come_up(launch, ports)
-        return (launch.endpoint(ports.listen),)
+        return tuple(launch.endpoint(at) for at in (listen, *further))
 
     async def _come_up(self, launch: Launch, ports: Ports) -> None:
         program = await asyncio.to_thread(programs.find, self._dialect.program)

@@ -65,11 +65,15 @@ PLACES: Mapping[str, tuple[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class NginxTuning:
-    """What of the options is not of a template: those of every nginx, whatever it serves."""
+    """What of the options is not of a template: those of every nginx, whatever it serves.
+
+    Where it ``counts_each``, the requests at each address that it listens on are counted, and not only all together.
+    """
 
     limits: Limits = "raised"
     access_log: AccessLog = "off"
     config: Mapping[str, str] = field(default_factory=dict)
+    counts_each: bool = False
 
 
 class NginxDialect(Dialect):
@@ -87,20 +91,23 @@ class NginxDialect(Dialect):
         self._asked: int | None = None
         self._dump: Path | None = None
         self._errors: in_force.ErrorLog | None = None
-        self._count_log: Path | None = None
+        # Each as long as there were requests: of all, or at each address.
+        self._count_logs: tuple[Path, ...] = ()
+        self._has_status = True
         self._own_polls = 0
         self._polling = asyncio.Lock()
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write the configuration, with a status page where this build has one."""
-        has_status = has_stub_status(programs.find(PROGRAM))
-        self.missing = (_UPSTREAM_MISSING,)
+        has_status = self._has_status = has_stub_status(programs.find(PROGRAM))
+        self.missing = (_UPSTREAM_MISSING,) if has_status else (_ACCEPTED_MISSING, _UPSTREAM_MISSING)
         self.metrics = NGINX if has_status else ()
-        if not has_status:
-            self.missing = (_ACCEPTED_MISSING, _UPSTREAM_MISSING)
-            self._count_log = launch.directory / f"{launch.label}-requests.count"
+        logs = 1 + len(ports.further) if self._tuning.counts_each else int(not has_status)
+        self._count_logs = tuple(
+            launch.directory / f"{launch.label}-requests-{number}.count" for number in range(logs)
+        )
         config = launch.directory / f"{launch.label}.conf"
-        config.write_text(self._render(launch, ports, has_status=has_status))
+        config.write_text(self._render(launch, ports))
         given = ("-p", str(launch.directory), "-e", "stderr", "-c", str(config))
         self._errors = in_force.ErrorLog(launch.log_directory / f"{launch.label}.log")
         self._dump = launch.log_directory / f"{launch.label}-validate.log"
@@ -112,8 +119,8 @@ class NginxDialect(Dialect):
     def begins(self) -> None:
         """Forget what was counted until then."""
         self._own_polls = 0
-        if self._count_log is not None:
-            self._count_log.unlink(missing_ok=True)
+        for log in self._count_logs:
+            log.unlink(missing_ok=True)
 
     async def reload(self, pid: int, status: Address) -> None:  # noqa: ARG002
         """Have the master start new workers, and the old ones end with what they have begun."""
@@ -128,15 +135,21 @@ class NginxDialect(Dialect):
         return True
 
     async def read(self, status: Address) -> Mapping[str, float]:
-        """Read the status page, or the length of the counting log; that can be read even after its end."""
-        if self._count_log is not None:
-            return {"requests": float(self._logged())}
+        """Read the status page, or the lengths of the counting logs; those can be read even after its end."""
+        logged = self._logged()
+        each = (
+            {requests_at(number): float(count) for number, count in enumerate(logged)}
+            if self._tuning.counts_each
+            else {}
+        )
+        if not self._has_status:
+            return {"requests": float(sum(logged)), **each}
         # One at a time: a page counts the polls before it and itself, and none that is under way beside it.
         async with self._polling:
             _, page = await status_page.get(status, "/status")
             # Counted only now: one that nginx never answered is not in what nginx counts.
             self._own_polls += 1
-            return parse_stub_status(page, self._own_polls)
+            return {**parse_stub_status(page, self._own_polls), **each}
 
     async def settings(self, member: str, status: Address) -> tuple[Setting, ...]:  # noqa: ARG002
         """Return what `nginx -T` says that it has understood; its status page says nothing of it."""
@@ -152,7 +165,7 @@ class NginxDialect(Dialect):
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what is counted: requests only, without a status page."""
-        if self._count_log is not None:
+        if not self._has_status:
             return Own(int(values["requests"]), None)
         return Own(int(values["requests"]), None, int(values["accepts"]), int(values["active"]))
 
@@ -162,7 +175,7 @@ class NginxDialect(Dialect):
         nginx writes the buffer a second after its first line, so two equal readings further apart than that
         mean that it is empty. Under traffic they never are, and the rounds end it.
         """
-        if self._count_log is None:
+        if not self._count_logs:
             return
         seen = self._logged()
         for _ in range(_SETTLE_ROUNDS):
@@ -172,12 +185,12 @@ class NginxDialect(Dialect):
                 return
 
     def tidy(self) -> None:
-        """Remove the counting log, which is as long as there were requests, and what a reload's validation printed."""
-        for file in (self._count_log, self._dump):
+        """Remove counting logs, which are as long as there were requests, and what a reload's validation printed."""
+        for file in (*self._count_logs, self._dump):
             if file is not None:
                 file.unlink(missing_ok=True)
 
-    def _render(self, launch: Launch, ports: Ports, *, has_status: bool) -> str:
+    def _render(self, launch: Launch, ports: Ports) -> str:
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self._asked = self._worker_connections(launch, descriptors)
         log = {"off": None, "file": launch.access_log, "stdout": "/dev/stdout"}
@@ -185,6 +198,7 @@ class NginxDialect(Dialect):
             "directory": launch.directory,
             "label": launch.label,
             "listen": ports.listen,
+            "listens": (ports.listen, *ports.further),
             "certificate": launch.certificate,
             "topology": launch.topology,
             "worker_processes": self._workers,
@@ -198,8 +212,8 @@ class NginxDialect(Dialect):
                 for place, (_, indent) in PLACES.items()
             },
             "user": pwd.getpwuid(0).pw_name if os.geteuid() == 0 else None,
-            "status": ports.status if has_status else None,
-            "count_log": self._count_log,
+            "status": ports.status if self._has_status else None,
+            "count_logs": self._count_logs,
         }
         return rendered(_TEMPLATES / self._template, {**self._values, **values})
 
@@ -213,9 +227,13 @@ class NginxDialect(Dialect):
             case limit:
                 return limit
 
-    def _logged(self) -> int:
-        assert self._count_log is not None
-        return self._count_log.stat().st_size if self._count_log.exists() else 0
+    def _logged(self) -> list[int]:
+        return [log.stat().st_size if log.exists() else 0 for log in self._count_logs]
+
+
+def requests_at(number: int) -> str:
+    """Return the name of the count of requests at one of the addresses that it listens on, from 0 on."""
+    return f"requests at {number}"
 
 
 def parse_stub_status(page: str, own_polls: int) -> Mapping[str, float]:

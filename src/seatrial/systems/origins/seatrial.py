@@ -22,7 +22,7 @@ from seatrial.machine.processes.guard import describe_exit, last_lines
 from seatrial.systems.counters import OriginCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from seatrial.machine.address import Address, Endpoint
@@ -79,6 +79,10 @@ class SeatrialOrigin:
             connections_active=sum(answer["connections_active"] for answer in answers),
             connections_accepted=sum(answer["connections_accepted"] for answer in answers),
         )
+
+    async def pause(self, endpoints: Collection[int]) -> None:
+        """See ``Origin.pause``: each process has them stand still, and says so."""
+        await asyncio.gather(*(process.pause(endpoints) for process in self._processes))
 
     def members(self) -> tuple[Member, ...]:
         """Return every process that still runs, each a member."""
@@ -194,13 +198,11 @@ class _Process:
         async with self._asking:
             if self._final is not None:
                 return self._final
-            # An answer that came after its question had been given up is not the answer to this one.
-            while not self._answers.empty():
-                self._answers.get_nowait()
-            if self.exit_status is None:
-                self.send({"cmd": "counts"})
-                return await self._answer()
-            raise self._fault("has ended and taken its counts with it")
+            return await self._asked({"cmd": "counts"}, "counts")
+
+    async def pause(self, endpoints: Collection[int]) -> None:
+        async with self._asking:
+            await self._asked({"cmd": "pause", "endpoints": sorted(endpoints)}, "paused")
 
     def failure(self) -> str | None:
         if self._stopping or self.exit_status is None:
@@ -218,10 +220,17 @@ class _Process:
             self._changes.undone(self._change_id)
             self._change_id = None
 
-    async def _answer(self) -> dict[str, Any]:
+    async def _asked(self, question: dict[str, Any], answered_with: str) -> dict[str, Any]:
+        # An answer that came after its question had been given up is not the answer to this one.
+        while not self._answers.empty():
+            self._answers.get_nowait()
+        if self.exit_status is not None:
+            raise self._fault("has ended and taken its counts with it")
+        self.send(question)
         try:
             async with asyncio.timeout(ANSWER_LIMIT_S):
-                answer = await self._answers.get()
+                while (answer := await self._answers.get()) and answer["type"] != answered_with:
+                    pass
         except TimeoutError:
             raise self._fault(f"did not answer within {ANSWER_LIMIT_S:g} s") from None
         if answer is None:
@@ -238,11 +247,10 @@ class _Process:
     def _heard(self, message: dict[str, Any]) -> None:
         if message["type"] == "ready":
             self._ready.set()
-        elif message["type"] == "counts" and message.get("final"):
+            return
+        if message.get("final"):
             self._final = message
-            self._answers.put_nowait(message)
-        elif message["type"] == "counts":
-            self._answers.put_nowait(message)
+        self._answers.put_nowait(message)
 
     def _fault(self, what: str) -> SystemFault:
         stopped = self.exit_status in {-signal.SIGTERM, -signal.SIGKILL}
