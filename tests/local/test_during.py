@@ -135,6 +135,43 @@ during:
     )
 
 
+def test_one_endpoint_of_three_stands_still_and_a_system_without_a_reload_is_spared_it(
+    tmp_path: Path,
+) -> None:
+    require("envoy")
+    found = made(
+        tmp_path,
+        """
+systems: [nginx, envoy]
+topology: {endpoints: 3}
+phases: {stable_for: 0 s, warmup: 200 ms, measure: 5 s, cooldown: 5 s}
+during:
+  - {at: 1 s, do: pause endpoint, endpoint: 2, for: 1 s}
+  - {at: 3 s, do: reload, systems: [nginx]}
+objectives: [during_dropped == 0]
+""",
+    )
+    assert [window["done"] for window in found["nginx"]["disturbances"]] == [
+        "pause endpoint 2 for 1 s", "reload",
+    ]  # fmt: skip
+    assert [window["done"] for window in found["envoy"]["disturbances"]] == ["pause endpoint 2 for 1 s"]
+    for kind, trial in found.items():
+        paused = trial["disturbances"][0]
+        assert 1.0 <= paused["took_s"] < 2.4
+        # A request to the one endpoint has waited for most of the pause.
+        assert paused["latency_us"]["max"] >= 900_000
+        assert of_systems(trial) == set(), kind
+        assert trial["reached"]["endpoints_reached"] == 3
+        # What waited was answered, and nothing was lost or counted twice.
+        assert trial["counts"]["origin_requests"] == trial["counts"]["generator_completed"]
+        assert set(trial["load"]["status"]) == {"200"}
+    directory = Bench(tmp_path).run_directory()
+    spared = {case["system"]: case["spared"] for case in results(directory)["cases"]}
+    assert spared == {"nginx": [], "envoy": [{"at_s": 3.0, "done": "reload"}]}
+    for name in ("report.md", "report.html"):
+        assert "not done to it" in (directory / name).read_text()
+
+
 @pytest.mark.parametrize("kind", ["nginx"])
 def test_a_disturbance_that_is_not_done_in_time_is_named(tmp_path: Path, kind: str) -> None:
     bench = Bench(tmp_path)

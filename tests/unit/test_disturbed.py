@@ -128,11 +128,11 @@ def test_a_window_whose_requests_were_lost_is_worse_than_any_latency():
     assert outcome.lost
 
 
-def test_without_a_proxy_nothing_is_disturbed_and_with_one_it_must_have_been():
+def test_what_nothing_is_done_to_has_no_windows_and_what_is_disturbed_must_have_had_one():
     asked = [objective("during_dropped", "==", 0)]
-    direct = replace(measured(), proxied=False)
-    assert judge_case(asked, [direct]).outcomes[0].held is None
-    assert not judge_case(asked, [direct]).outcomes[0].unknown
+    spared = replace(measured(), disturbed=False)
+    assert judge_case(asked, [spared]).outcomes[0].held is None
+    assert not judge_case(asked, [spared]).outcomes[0].unknown
     assert judge_case(asked, [measured()]).outcomes[0].unknown
 
 

@@ -14,6 +14,7 @@ from seatrial.plan.read import given_again
 
 TOPOLOGY = {"topology": "{routes: 4, endpoints: 2}"}
 FLEET = {"systems": "[nginx: {proxies: 2}]"}
+BOTH = {"systems": "[nginx: {proxies: 2}, envoy]"}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,20 @@ FLEET = {"systems": "[nginx: {proxies: 2}]"}
         ("{at: 1 s, do: kill, member: 1}, {at: 3 s, do: reload}", FLEET, "member 1 is down by then"),
         ("{at: 1 s, do: drain, member: 1}, {at: 3 s, do: restart, member: 1}", FLEET, "member 1 is down by then"),
         ("{at: 1 s, do: kill, member: 1}, {at: 3 s, do: kill, member: 2}", FLEET, "leaves nothing: the others are"),
+        ("{at: 1 s, do: reload, systems: []}", {}, "`systems` is empty"),
+        ("{at: 1 s, do: reload, systems: [apache]}", {}, "no system of this plan has the label `apache`"),
+        ("{at: 1 s, do: reload, systems: [direct]}", {"systems": "[nginx, direct]"}, "`direct` has no proxy"),
+        ("{at: 1 s, do: reload}", {"systems": "[envoy, nginx: {label: web}]"}, "`systems: [web]` with it"),
+        ("{at: 1 s, do: restart, systems: [envoy], member: 2}", BOTH, "there is no member 2 of 1"),
+        ("{at: 1 s, do: pause endpoint, for: 1 s}", TOPOLOGY, "`pause endpoint` does not say which"),
+        ("{at: 1 s, do: pause endpoint, endpoint: 1}", TOPOLOGY, "an endpoint that is paused has to go on"),
+        ("{at: 1 s, do: pause origin, endpoint: 1, for: 1 s}", TOPOLOGY, "neither `endpoint` nor `service`"),
+        ("{at: 1 s, do: pause endpoint, endpoint: 3, for: 1 s}", TOPOLOGY, "there is no endpoint 3 of 2"),
+        ("{at: 1 s, do: pause endpoint, endpoint: 1, service: web, for: 1 s}", TOPOLOGY, "there is no service `web`"),
+        ("{at: 1 s, do: pause endpoint, endpoint: 2, for: 1 s}",
+         TOPOLOGY | {"origin": "{kind: nginx}"}, "is one process for all of its endpoints"),
+        ("{at: 1 s, do: remove endpoints}, {at: 3 s, do: pause endpoint, endpoint: 2, for: 1 s}",
+         TOPOLOGY, "there is no endpoint 2 of 1"),
         ("{at: 1 s, do: explode}", {}, "not one of the words allowed here"),
     ],
 )  # fmt: skip
@@ -75,9 +90,31 @@ def test_a_system_without_a_proxy_is_left_alone_beside_those_that_are_disturbed(
     assert [len(case.disturbances) for case in compile_cases(made)] == [0, 1]
 
 
+def test_what_is_done_to_some_systems_is_not_done_to_the_others() -> None:
+    one = "{at: 2 s, do: reload, systems: [nginx]}, {at: 2 s, do: restart, systems: [envoy]}"
+    during = f"[{one}, {{at: 4 s, do: restart}}]"
+    made = plan(during=during, systems="[nginx, envoy, direct]")
+    cases = compile_cases(made)
+    assert [[one.do for one in case.disturbances] for case in cases] == [
+        ["reload", "restart"], ["restart", "restart"], [],
+    ]  # fmt: skip
+    assert [[one.do for one in case.spared] for case in cases] == [
+        ["restart"], ["reload"], ["reload", "restart", "restart"],
+    ]  # fmt: skip
+    # The times of one system do not stand in the way of another's, and its topology is its own.
+    added = "[{at: 1 s, do: add endpoints, systems: [nginx]}, {at: 3 s, do: pause endpoint, endpoint: 3, for: 1 s}]"
+    assert "there is no endpoint 3 of 2" in refusal(during=added, systems="[nginx, envoy]", **TOPOLOGY)
+    assert plan(during=added, systems="[nginx]", **TOPOLOGY).during[1].endpoint == 3
+
+
 @pytest.mark.parametrize(
     ("written", "words"),
     [
+        ("{at: 1 s, do: pause endpoint, endpoint: 2, for: 1 s}", "pause endpoint 2 for 1 s"),
+        (
+            "{at: 1 s, do: pause endpoint, endpoint: 2, service: service-3, for: 1 s}",
+            "pause endpoint 2 of service-3 for 1 s",
+        ),
         ("{at: 1 s, do: kill, member: 1, for: 5 s}", "kill member 1 for 5 s"),
         ("{at: 1 s, do: add endpoints}", "add 1 endpoint"),
         ("{at: 1 s, do: add routes, count: 1k}", "add 1,000 routes"),

@@ -20,6 +20,7 @@ from seatrial.preflight.findings import Finding, require
 from seatrial.preflight.load import check_needs
 from seatrial.preflight.needs import Needs
 from seatrial.preflight.ports import sources_needed
+from seatrial.systems.traefik import TraefikOptions
 
 PLANS = Path(__file__).parents[2] / "plans"
 
@@ -39,6 +40,33 @@ def find(code: str, needs: Needs, machine: Machine) -> Finding:
 
 def test_a_large_machine_takes_it_all():
     assert {finding.severity for finding in check_needs(ENVOY, LARGE)} == {"ok"}
+
+
+RESTARTED = """
+name: a
+load: {{rate: 1k/s}}
+phases: {{measure: 20 s}}
+systems: [{system}]
+during: [{during}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("system", "during", "severity", "said"),
+    [
+        ("nginx", "{at: 12 s, do: restart}", "ok", "takes up to 1 s, and at 20 s the measure phase ends"),
+        ("traefik", "{at: 12 s, do: restart}", "ok", "takes up to SLOW s, and at 20 s the measure phase ends"),
+        ("traefik", "{at: 14 s, do: restart}", "warn", "may not be seen"),
+        ("traefik", "{at: 2 s, do: restart}, {at: 8 s, do: restart}", "warn", "at 8 s the next begins"),
+        ("nginx: {proxies: 4}", "{at: 16 s, do: restart}", "warn", "up to 1 s for each of 4 proxies in turn"),
+        ("nginx: {proxies: 4}", "{at: 16 s, do: restart, member: 1}", "ok", "takes up to 1 s"),
+    ],
+)  # fmt: skip
+def test_a_restart_has_to_leave_some_of_the_measure_phase(system, during, severity, said):
+    plan = parse_plan(RESTARTED.format(system=system, during=during), "a.yaml")
+    (found,) = [one for one in check_cases(compile_cases(plan), LARGE) if one.code == "restart"]
+    assert found.severity == severity
+    assert said.replace("SLOW", f"{TraefikOptions.restart_s:g}") in found.text
 
 
 def test_workers_split_by_the_descriptor_limit():

@@ -263,6 +263,7 @@ CASE = {
     "latency_ours_us": OURS,
     "service_time_ours_us": OURS,
     "at_most": bool,
+    "spared": [{"at_s": NUMBER, "done": str}],
     "attempts": {"made": int, "set_aside": int, "text": (str, NoneType)},
     "spread_over_repeats": {str: SPREAD},
     "spectrum": [{"quantile": NUMBER, "latency_us": int}],

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
+from seatrial.plan.model.during import DisturbancePlan
 from seatrial.run.testbed import bed
 from seatrial.systems.base import Launch
 from seatrial.systems.counters import Counted, Counters, OriginCounts, Reading, counted_between
+from seatrial.topology.options import TopologyPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from seatrial.systems.base import Origin, System
 
 
@@ -87,6 +92,43 @@ class Restarted:
     async def counts(self) -> OriginCounts:
         self.asked += 10
         return OriginCounts(self.asked, {})
+
+
+class Paused(Restarted):
+    """An origin of six addresses that keeps which of them were to stand still."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paused: list[tuple[int, ...]] = []
+
+    def proxies(self) -> tuple[()]:
+        return ()
+
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:  # type: ignore[override]
+        return tuple(Endpoint(f"127.0.0.{last}", 80) for last in range(1, launch.listens + 1))
+
+    async def pause(self, endpoints: Collection[int]) -> None:
+        self.paused.append(tuple(endpoints))
+
+
+def test_the_endpoint_that_is_paused_is_the_service_s_own_however_many_it_has_by_then(tmp_path):
+    async def trial() -> None:
+        origin = Paused()
+        made = bed.Testbed(
+            cast("System", Paused()), cast("Origin", origin), "proxy", delay_s=60,
+            topology_plan=TopologyPlan(routes=2, endpoints=2),
+            during=(DisturbancePlan(at_s=1, do="add endpoints"),),
+        )  # fmt: skip
+        await made.set_up(
+            lambda label, topology: Launch(tmp_path, tmp_path, topology, 10, ThisMachine(), label), 1.0
+        )
+        await made.pause_endpoint(2, None, 0.0)
+        await made.change_topology(made.during[0].changed)
+        await made.pause_endpoint(3, "service-1", 0.0)
+        # Two services of three addresses each, of which the third is in hand at first.
+        assert origin.paused == [(1, 4), (), (5,), ()]
+
+    asyncio.run(trial())
 
 
 def test_a_trial_says_that_its_system_was_restarted_and_keeps_what_its_origin_counted(tmp_path):

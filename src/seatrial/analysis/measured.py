@@ -26,14 +26,15 @@ _UNITS = {"achieved": "fraction", "proxy_cpu_cores": "cores", "proxy_memory": "b
 class Measured:
     """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy.
 
-    ``timeout_s`` None is unknown. ``windows`` are those of the disturbances that the system had. Connections are those
-    that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those that came in
-    ``at_origin``; None is "it does not count them".
+    ``disturbed`` is whether the plan does anything to its system; ``windows`` are those of what was done to it.
+    ``timeout_s`` None is unknown. Connections are those that the system ``counted`` itself, those that it had
+    ``upstream`` by its own count, and those that came in ``at_origin``; None is "it does not count them".
     """
 
     load: LoadResult
     resources: TrialResources
     proxied: bool = True
+    disturbed: bool = True
     timeout_s: float | None = None
     windows: tuple[LoadResult | None, ...] = ()
     counted: int | None = None

@@ -69,7 +69,15 @@ class Case:
     @property
     def disturbances(self) -> tuple[DisturbancePlan, ...]:
         """What is done to the system while it is measured; nothing where there is no proxy."""
-        return self.plan.during if self.system.options.proxied else ()
+        if not self.system.options.proxied:
+            return ()
+        return tuple(one for one in self.plan.during if one.is_of(self.system.label))
+
+    @property
+    def spared(self) -> tuple[DisturbancePlan, ...]:
+        """What the plan does to other systems, and not to this one."""
+        done = self.disturbances
+        return tuple(one for one in self.plan.during if one not in done)
 
     @property
     def ramp_s(self) -> float:

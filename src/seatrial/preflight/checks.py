@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
 from seatrial.preflight.load import check_needs
+from seatrial.preflight.restarts import check_restarts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def check_case(case: Case, machine: Machine) -> tuple[Finding, ...]:
     """Return every check's finding about one case."""
-    return check_needs(needs_of_case(case), machine)
+    return (*check_needs(needs_of_case(case), machine), *check_restarts(case))
 
 
 def check_cases(cases: Sequence[Case], machine: Machine) -> tuple[Finding, ...]:

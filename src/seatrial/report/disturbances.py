@@ -32,6 +32,8 @@ COLUMNS = (
     "max after",
 )
 NONE = "-"
+SPARED = "not done to it"
+"""In place of how long it took, where the plan does it to other systems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class _Texts:
 
 
 def disturbance_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
-    """Return a row for each disturbance of each trial that was not set aside."""
+    """Return a row for each disturbance of each trial that was not set aside, and for each that a case was spared."""
     return tuple(astuple(texts) for texts in _all_texts(summary))
 
 
@@ -64,6 +66,8 @@ def disturbance_lines(summary: RunSummary) -> tuple[str, ...]:
 
 
 def _sentence(texts: _Texts) -> str:
+    if texts.took_s == SPARED:
+        return f"{texts.where}, at {texts.at_s} s: {texts.done} was {SPARED}"
     began = f"{texts.where}, trial {texts.trial}, at {texts.at_s} s: {texts.done}"
     if texts.sent == NONE:
         return f"{began} has no window of its own: the next began in its step"
@@ -81,13 +85,19 @@ def _all_texts(summary: RunSummary) -> Iterator[_Texts]:
             if trial.disturbed is not None:
                 for window in trial.disturbed.windows:
                     yield _texts(case, trial, trial.disturbed, window)
+        for at_s, words in case.case.spared:
+            yield _Texts(_where(case), NONE, f"{at_s:.1f}", words, SPARED)
+
+
+def _where(case: CaseSummary) -> str:
+    return f"{case.case.system}, {case.label}" if case.label else case.case.system
 
 
 def _texts(
     case: CaseSummary, trial: TrialSummary, disturbed: DisturbedLoad, window: DisturbedWindow
 ) -> _Texts:
     begun = _Texts(
-        where=f"{case.case.system}, {case.label}" if case.label else case.case.system,
+        where=_where(case),
         trial=str(trial.order),
         at_s=f"{window.at_s:.1f}",
         done=window.words,

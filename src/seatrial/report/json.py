@@ -140,6 +140,7 @@ def _case(case: CaseSummary) -> dict[str, Any]:
         "latency_ours_us": case.latency_ours_us,
         "service_time_ours_us": case.service_time_ours_us,
         "at_most": case.at_most,
+        "spared": [{"at_s": at_s, "done": words} for at_s, words in case.case.spared],
         "spread_over_repeats": {_with_unit(name): spread for name, spread in case.spreads.items()},
         "spectrum": [
             {"quantile": round(1 - 1 / inverse, 9), "latency_us": us} for inverse, us in case.spectrum

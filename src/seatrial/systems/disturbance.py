@@ -20,9 +20,13 @@ Action = Literal[
     "remove endpoints",
     "swap certificate",
     "pause origin",
+    "pause endpoint",
 ]
 
-OF_ANY_PROXY: frozenset[Action] = frozenset({"restart", "kill", "drain", "pause origin"})
+OF_ORIGIN: frozenset[Action] = frozenset({"pause origin", "pause endpoint"})
+"""What is done to the origin behind it."""
+
+OF_ANY_PROXY: frozenset[Action] = OF_ORIGIN | {"restart", "kill", "drain"}
 """What can be done to whatever is a process: none of it needs a configuration to be read again."""
 
 OF_CONFIGURATION: frozenset[Action] = frozenset(

@@ -57,9 +57,13 @@ class SystemOptions(Model):
 
 
 class ProxyOptions(SystemOptions, SharedOptions):
-    """The options of a kind of proxy that runs on this machine, alone or as a fleet."""
+    """The options of a kind of proxy that runs on this machine, alone or as a fleet.
+
+    ``restart_s`` is how long it takes to end and start one anew while it serves, rounded up.
+    """
 
     disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY
+    restart_s: ClassVar[float] = 1.0
 
     proxies: Processes = Field(
         1,
@@ -105,6 +109,8 @@ class GoProxyOptions(ProxyOptions):
     """The options of proxies that are written in Go: net/http serves, and asks on."""
 
     disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION
+    # net/http, asked to end, waits 5 s for a connection that has not asked for anything; it is ended after as long.
+    restart_s: ClassVar[float] = 6.0
     # 7 KB of goroutines and buffers, which the collector lets double before it collects.
     bytes_per_connection: ClassVar[int] = 16_384
 

@@ -72,6 +72,7 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             trial.load,
             trial.resources,
             proxied,
+            proxied and case.is_disturbed,
             timeout_s,
             windows=_windows(trial),
             counted=_farthest(trial.own_gauge, case.held),

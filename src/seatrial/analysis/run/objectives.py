@@ -139,8 +139,8 @@ def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcom
         return _outcome_of(objective, trials)
     nothing = Outcome(objective, (None,) * len(trials), held=None)
     if not any(trial.windows for trial in trials):
-        # What has no proxy is not disturbed.
-        return replace(nothing, unknown=any(trial.proxied for trial in trials))
+        # Nothing is done to what has no proxy, nor to what the plan does not name.
+        return replace(nothing, unknown=any(trial.disturbed for trial in trials))
     if any(load is None for trial in trials for load in trial.windows) or not all(
         trial.windows for trial in trials
     ):

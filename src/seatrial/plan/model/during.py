@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from seatrial import limits
 from seatrial.schema.fields import Model, Time
 from seatrial.schema.quantities import COUNT, DURATION, Quantity
-from seatrial.systems.disturbance import OF_ONE_MEMBER, Action
-from seatrial.topology.options import RouteCount
+from seatrial.systems.disturbance import OF_ONE_MEMBER, OF_ORIGIN, Action
+from seatrial.topology.options import EndpointCount, RouteCount
 from seatrial.units import format_duration
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _LASTING = {
     "kill": "how long it stays down; for ever if left out",
     "drain": f"when it is ended at the latest; {format_duration(DRAIN_LIMIT_S)} if left out",
     "pause origin": "how long the origin stands still",
+    "pause endpoint": "how long it stands still",
 }
 
 
@@ -42,8 +43,13 @@ class DisturbancePlan(Model):
         description="`reload`: the proxy reads its configuration again. `restart`: ended and started again. "
         "`kill`: ended with SIGKILL. `drain`: takes no more connections and ends when it has none. Routes and "
         "endpoints: its topology has more, or again fewer. `swap certificate`: it shows another. `pause origin`: "
-        "no endpoint answers.",
+        "no endpoint answers. `pause endpoint`: one does not, and the others do.",
         examples=["reload", "add routes"],
+    )
+    systems: tuple[str, ...] | None = Field(
+        None,
+        description="The labels of the systems that it is done to. If left out: all that have a proxy.",
+        examples=["[nginx, haproxy]"],
     )
     member: Annotated[int, Quantity(COUNT, 1, limits.MAX_PROCESSES)] | None = Field(
         None,
@@ -52,6 +58,14 @@ class DisturbancePlan(Model):
     )
     count: RouteCount | None = Field(
         None, description="How many routes, or endpoints of each service. If left out: one.", examples=[10]
+    )
+    endpoint: EndpointCount | None = Field(
+        None, description="Which endpoint of a service is paused, from 1 on.", examples=[2]
+    )
+    service: str | None = Field(
+        None,
+        description="Of which service, by its name: the first is `service-0`. If left out: of each.",
+        examples=["service-0"],
     )
     for_s: Annotated[float, Quantity(DURATION, limits.MIN_TIME_S, limits.MAX_DURATION_S)] | None = Field(
         None,
@@ -69,9 +83,20 @@ class DisturbancePlan(Model):
             raise ValueError(f"`{self.do}` has no `count`: no such key")
         if self.for_s is not None and self.do not in _LASTING:
             raise ValueError(f"`{self.do}` takes as long as it takes: no `for`")
-        if self.for_s is None and self.do == "pause origin":
-            raise ValueError("an origin that is paused has to go on at some time: `for`, such as `for: 2 s`")
+        if self.for_s is None and self.do in OF_ORIGIN:
+            what = self.do.removeprefix("pause ")
+            raise ValueError(f"an {what} that is paused has to go on at some time: `for`, such as 2 s")
+        if self.systems == ():
+            raise ValueError("`systems` is empty: labels of systems, or no `systems`")
+        self._names_an_endpoint()
         return self
+
+    def _names_an_endpoint(self) -> None:
+        if self.do == "pause endpoint":
+            if self.endpoint is None:
+                raise ValueError("`pause endpoint` does not say which: `endpoint`, its number from 1 on")
+        elif self.endpoint is not None or self.service is not None:
+            raise ValueError(f"`{self.do}` is of no single endpoint: neither `endpoint` nor `service`")
 
     @property
     def number(self) -> int:
@@ -81,7 +106,11 @@ class DisturbancePlan(Model):
     @property
     def lasts_s(self) -> float:
         """How long it takes at least."""
-        return self.for_s or 0.0 if self.do in {"kill", "pause origin"} else 0.0
+        return self.for_s or 0.0 if self.do in {"kill", *OF_ORIGIN} else 0.0
+
+    def is_of(self, label: str) -> bool:
+        """Return whether it is done to the system of this label, where that has a proxy."""
+        return self.systems is None or label in self.systems
 
     @property
     def leaves_it_down(self) -> bool:
@@ -97,6 +126,10 @@ class DisturbancePlan(Model):
             parts += [f"{self.number:,}", what if self.number > 1 else what.removesuffix("s")]
         elif what:
             parts.append(what)
+        if self.endpoint is not None:
+            parts.append(str(self.endpoint))
+        if self.service is not None:
+            parts.append(f"of {self.service}")
         if self.member is not None:
             parts.append(f"member {self.member}")
         if self.for_s is not None:

@@ -11,7 +11,10 @@ from seatrial.plan.sanity import expected_sanity_s, sanity_cells
 from seatrial.plan.shown.command import case_command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from seatrial.plan.cases import Case
+    from seatrial.plan.model.during import DisturbancePlan
     from seatrial.plan.model.plan import Plan
 
 SCHEMA = "seatrial.plan/1"
@@ -46,6 +49,10 @@ def _cell_document(cell: Case) -> dict[str, Any]:
     }
 
 
+def _disturbance_documents(those: Iterable[DisturbancePlan]) -> list[dict[str, Any]]:
+    return [{"at_s": one.at_s, "words": one.words} for one in those]
+
+
 def _case_document(case: Case) -> dict[str, Any]:
     return {
         "id": case.id,
@@ -54,6 +61,8 @@ def _case_document(case: Case) -> dict[str, Any]:
         "load": case.load.model_dump(mode="json"),
         "origin": case.origin.model_dump(mode="json"),
         "topology": case.topology.model_dump(mode="json"),
+        "disturbances": _disturbance_documents(case.disturbances),
+        "spared": _disturbance_documents(case.spared),
         "command": case_command(case),
         "expected_s": case.expected_s,
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from seatrial.plan.cases import Case
+    from seatrial.plan.model.during import DisturbancePlan
     from seatrial.plan.model.plan import CapacityChoice, PlaceName, Plan
 
 ORDER_COLUMNS = 110
@@ -115,9 +116,13 @@ def _head(plan: Plan) -> Iterator[Sequence[str]]:
 
 
 def _during(plan: Plan) -> Iterator[str]:
-    rows = ((f"  {format_duration(one.at_s)}", one.words) for one in plan.during)
+    rows = ((f"  {format_duration(one.at_s)}", one.words, _of_systems(one)) for one in plan.during)
     if plan.during:
         yield f"during (from the start of the measure phase)\n{_columns(rows)}"
+
+
+def _of_systems(one: DisturbancePlan) -> str:
+    return "" if one.systems is None else f"of {', '.join(one.systems)} only"
 
 
 def _sections(plan: Plan) -> Iterator[tuple[str, Model]]:

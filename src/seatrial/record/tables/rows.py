@@ -76,6 +76,16 @@ class RecordedCase:
         return bool(self.document.get("is_sanity"))
 
     @property
+    def is_disturbed(self) -> bool:
+        """Whether the plan does anything to its system while it is measured; of an older record nobody knows."""
+        return self.document.get("disturbances") != []
+
+    @property
+    def spared(self) -> tuple[tuple[float, str], ...]:
+        """When the plan does what to other systems, and not to this one; seconds from the measure phase's start."""
+        return tuple((one["at_s"], one["words"]) for one in self.document.get("spared", ()))
+
+    @property
     def rate_per_s(self) -> float | None:
         """The mean rate over the measure window, None in closed loop and where nothing is sent."""
         return mean_rate_per_s(self.profile, self.measure_s) if self.profile else None

@@ -80,6 +80,9 @@ class Disturbances:
         if one.do == "pause origin":
             await self._pause_origin(one.for_s or 0.0)
             return 0
+        if one.endpoint is not None:
+            await self._bed.pause_endpoint(one.endpoint, one.service, one.for_s or 0.0)
+            return 0
         if one.do == "swap certificate":
             return await self._bed.swap_certificate()
         return await self._bed.change_topology(one.changed)
