@@ -69,5 +69,5 @@ class LinkWatch:
     def _look(self) -> None:
         while not self._ended.wait(0.1):
             for name in self._names():
-                if counted := link_bytes(name):
-                    self.seen[name.rsplit("-", 1)[1]] = counted
+                # Links go before their namespaces do: what was read of one last stays.
+                self.seen.setdefault(name.rsplit("-", 1)[1], {}).update(link_bytes(name))
