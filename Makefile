@@ -36,7 +36,7 @@ demo: setup ## Run the quick plan against real Envoy and nginx; ends with a tabl
 
 test: setup tools lint ## Run every check and every test
 	cargo test --quiet --workspace
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 lint: setup ## Check style, types, layers and the engine's lints
 	cargo fmt --all --check

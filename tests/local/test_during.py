@@ -51,7 +51,9 @@ def accounted(trial: dict[str, Any]) -> None:
 
 
 def test_a_topology_and_a_certificate_change_and_no_count_is_off(tmp_path: Path) -> None:
-    kinds = ("nginx", "haproxy", "traefik", "caddy", "envoy")
+    # One that starts other workers, and one that reads its changes as it serves: what each kind does when it is asked
+    # is in test_systems_disturbed.py, and two more kinds go through a run like this one in test_namespaces.py.
+    kinds = ("nginx", "envoy")
     for kind in kinds:
         require(kind)
     found = made(
@@ -90,11 +92,11 @@ def test_members_are_killed_drained_and_restarted_and_it_is_a_result(tmp_path: P
         tmp_path,
         """
 systems: [nginx: {proxies: 3}, envoy: {proxies: 3}, direct]
-phases: {stable_for: 0 s, warmup: 200 ms, measure: 12 s, cooldown: 5 s}
+phases: {stable_for: 0 s, warmup: 200 ms, measure: 10 s, cooldown: 5 s}
 during:
-  - {at: 1 s, do: restart, member: 3}
-  - {at: 4 s, do: kill, member: 1, for: 1 s}
-  - {at: 8 s, do: drain, member: 2, for: 1 s}
+  - {at: 500 ms, do: restart, member: 3}
+  - {at: 3 s, do: kill, member: 1, for: 1 s}
+  - {at: 6 s, do: drain, member: 2, for: 1 s}
 """,
     )
     for kind in ("nginx", "envoy"):

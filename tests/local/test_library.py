@@ -251,6 +251,7 @@ def test_importing_the_package_is_light() -> None:
 def test_a_load_needs_no_models(url: str) -> None:
     code = (
         "import sys, seatrial; seatrial.load(sys.argv[1], rate=100, duration=0.1);"
+        "import seatrial.cli.load, seatrial.report.load.text, seatrial.report.load.files;"
         "print([m for m in ('pydantic', 'numpy', 'jinja2', 'rich') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)

@@ -17,9 +17,18 @@ from benchmarks.arrivals import arrivals, index_of_dispersion, uniform_anderson_
 from benchmarks.evenness import POISSON_RANGE, UNIFORM_LIMIT, load
 from numpy.typing import NDArray
 from tests.support.attempts import attempt
-from tests.support.on_time import PART_MS, mean_dispersion, parts_on_time, ranks_of_gaps
+from tests.support.on_time import (
+    PART_MS,
+    dispersions,
+    parts_on_time,
+    ranks_of_gaps,
+    taken_of,
+    unless_taken,
+)
 
 RATE_PER_S = 2_000
+UNEVEN = 1.0
+"""As uneven as chance makes them: on a schedule without chance they are not, however busy the machine."""
 GAPS_RATE_PER_S = 200
 """Gaps of 5 ms on average: what the arrivals are late by, tens of microseconds, is little beside them."""
 ANDERSON_DARLING_LIMIT = 6.0
@@ -33,14 +42,18 @@ none of it the client's. A loop that timed its own waking would be off by 30 to 
 @pytest.mark.parametrize(("resolution", "workers"), [("auto", 1), ("fine", 1), ("fine", 2)])
 def test_uniform_arrivals_are_even(resolution: str, workers: int) -> None:
     parts = parts_on_time(RATE_PER_S, "--resolution", resolution, "-t", str(workers), enough=20)
-    assert mean_dispersion(parts) < UNIFORM_LIMIT
+    found = dispersions(parts)
+    # What is late by less than a millisecond counts as on time and may come into the next one's bin, so that in a part
+    # in which the machine was busy two come together. A client that sends in bursts does so in every part, by tens.
+    assert statistics.median(found) < UNIFORM_LIMIT
+    assert statistics.fmean(found) < UNEVEN
 
 
 @pytest.mark.parametrize(("resolution", "workers"), [("auto", 1), ("fine", 2)])
 def test_poisson_arrivals_are_as_uneven_as_chance(resolution: str, workers: int) -> None:
     low, high = POISSON_RANGE
     flags = ("--arrival", "poisson", "--resolution", resolution, "-t", str(workers))
-    assert low <= mean_dispersion(parts_on_time(RATE_PER_S, *flags, enough=50)) <= high
+    assert low <= statistics.fmean(dispersions(parts_on_time(RATE_PER_S, *flags, enough=50))) <= high
 
 
 def test_poisson_gaps_are_exponential() -> None:
@@ -83,16 +96,20 @@ def test_an_answer_after_50_us_is_measured_as_50_us(flags: tuple[str, ...]) -> N
     What a loop that sleeps is late by is in the latency, as it must be, and shown apart; one that spins is not late.
     """
 
+    taken = []
+
     def check() -> None:
         with arrivals(delay_ns=DELAY_US * 1_000) as seen:
             document = load(seen.url, "-c", "10", "-R", "1000", "-d", "1s", *flags)
+        taken.append(taken_of(document))
         truth_us = statistics.median(seen.answered_after_ns) / 1_000
         assert truth_us >= DELAY_US
         assert document["service_time_us"]["p50"] == pytest.approx(truth_us, abs=TRUTH_US)
         if "--spin" in flags:
             assert document["latency_us"]["p50"] == pytest.approx(truth_us, abs=TRUTH_US)
 
-    attempt(check)
+    with unless_taken(taken):
+        attempt(check)
 
 
 def test_connections_are_used_alike() -> None:

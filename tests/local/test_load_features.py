@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hdrh.histogram import HdrHistogram
+from tests.support.attempts import attempt
 from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import run_seatrial, running_origin
 
@@ -49,15 +51,20 @@ def test_weights_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_profile_sends_what_its_area_says() -> None:
+    documents: list[dict[str, Any]] = []
+
+    def check() -> None:
+        # What leaves late on a busy machine is of the next interval, or of the drain.
+        flags = ("-q", "--json", "-", "-c", "4", "-R", "200@1s,200..1000@1s")
+        documents.append(run_seatrial("load", origin.url, *flags).document)
+        first, second = documents[-1]["intervals"][:2]
+        assert (first["sent"], second["sent"]) == (pytest.approx(200, abs=20), pytest.approx(600, abs=20))
+
     with running_origin() as origin:
-        outcome = run_seatrial(
-            "load", origin.url, "-q", "--json", "-", "-c", "4", "-R", "200@1s,200..1000@1s"
-        )
-    document = outcome.document
-    assert document["requests"]["intended"] == 800
-    assert document["rate_per_s"]["requested"] == pytest.approx(400)
-    first, second = document["intervals"][:2]
-    assert (first["sent"], second["sent"]) == (pytest.approx(200, abs=20), pytest.approx(600, abs=20))
+        attempt(check)
+    for document in documents:
+        assert document["requests"]["intended"] == 800
+        assert document["rate_per_s"]["requested"] == pytest.approx(400)
 
 
 def test_unexpected_answers_are_counted_and_shown() -> None:

@@ -115,14 +115,12 @@ def test_losing_every_idle_connection_is_not_hidden_by_opening_them_again() -> N
 
 def test_a_busy_loop_on_request_is_no_reason_for_doubt() -> None:
     with serving() as server:
-        for _ in range(3):
-            outcome = run_seatrial(
-                "load", f"http://127.0.0.1:{server.port}/", "-q", "--json", "-", "-d", "3s", "-c", "2", "-R", "50",
-                "--spin",
-            )  # fmt: skip
-            codes = {reason["code"] for reason in outcome.document["validity"]["reasons"]}
-            if not codes:
-                break
+        outcome = run_seatrial(
+            "load", f"http://127.0.0.1:{server.port}/", "-q", "--json", "-", "-d", "1s", "-c", "2", "-R", "50",
+            "--spin",
+        )  # fmt: skip
+    codes = {reason["code"] for reason in outcome.document["validity"]["reasons"]}
+    assert outcome.document["generator"]["spin"]
     assert "generator.cpu" not in codes
 
 

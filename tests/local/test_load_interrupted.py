@@ -130,7 +130,7 @@ def test_a_signal_while_the_program_is_being_loaded_leaves_no_traceback(
 ) -> None:
     with (
         mute_server() as (url, _),
-        Running("load", url, "-q", "-R", "10", "-d", "60s", "--timeout", "1s") as running,
+        Running("load", url, "-q", "-R", "10", "-d", "60s", "--timeout", "1s", fresh=True) as running,
     ):
         # Python by itself catches SIGINT and not SIGTERM: from here on the handlers are the program's own.
         assert wait_until(lambda: catches(running.process.pid, signal.SIGTERM), 20.0, every_s=0.001)

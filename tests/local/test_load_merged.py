@@ -8,9 +8,11 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 from tests.support import hostile
+from tests.support.attempts import attempt
 
 from seatrial.analysis.load.histograms import merged
 from seatrial.generator.channel import LocalChannel
@@ -40,6 +42,12 @@ def served(log: list[float], shortest_s: float) -> Callable[[socket.socket], Non
 
 
 def test_percentiles_of_workers_of_which_one_is_ten_times_slower_are_those_of_all_samples() -> None:
+    counts: list[tuple[int, int]] = []
+    attempt(partial(assert_percentiles_are_of_all_samples, counts))
+    assert set(counts) == {(400, 400)}
+
+
+def assert_percentiles_are_of_all_samples(counts: list[tuple[int, int]]) -> None:
     fast_s: list[float] = []
     slow_s: list[float] = []
     with hostile.serving(served(fast_s, 0.004)) as fast, hostile.serving(served(slow_s, 0.04)) as slow:
@@ -47,7 +55,7 @@ def test_percentiles_of_workers_of_which_one_is_ten_times_slower_are_those_of_al
     found = merged(frames, "service_time")
     # The engine's samples are what the servers logged, all of them, and a little more each.
     raw_us = np.array(fast_s + slow_s) * 1e6
-    assert found.count == len(raw_us) == 400
+    counts.append((found.count, len(raw_us)))
     # Not the median: half of the samples are fast, so it lies on the edge of a gap.
     for quantile in (0.25, 0.75, 0.9, 0.99):
         truth_us = float(np.quantile(raw_us, quantile, method="inverted_cdf"))

@@ -255,7 +255,10 @@ def test_what_the_record_raises_comes_out_as_it_is() -> None:
         asyncio.run(Sampler(full, list).run())
 
 
-def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(tmp_path: Path) -> None:
+def test_a_frozen_proxy_does_not_hold_up_the_samples_of_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.systems.local.proxy.STOP_LIMIT_S", 0.5)
     seen: list[Sample] = []
 
     async def trial() -> None:

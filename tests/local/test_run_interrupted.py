@@ -38,6 +38,7 @@ load: {{rate: 20/s, active: 200, connections: 5, connect_rate: 1k/s, timeout: {F
 phases: {{stable_for: 0 s, warmup: 200 ms, measure: {measure}, cooldown: {cooldown}}}
 repeat: 1
 objectives: [errors == 0]
+capacity: never
 """
     )
     return plan

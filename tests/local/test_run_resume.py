@@ -36,6 +36,7 @@ load: {rate: 100/s, active: 5, connect_rate: 1k/s, timeout: 1 s, resolution: 10 
 phases: {stable_for: 0 s, warmup: 0 s, measure: 1 s, cooldown: 5 s}
 repeat: 1
 retry: 0
+capacity: never
 """
 
 KILLED = """

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.members import processes_of
-from tests.support.systems import require, single
+from tests.support.systems import installed, require, single
 
 from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import proc, sockets
@@ -271,18 +271,27 @@ def test_a_killed_guard_takes_its_proxy_along(tmp_path: Path, upstream: Endpoint
     asyncio.run(trial())
 
 
-@pytest.mark.parametrize("kind", PROXIES)
-def test_a_frozen_proxy_can_be_stopped(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
-    async def trial() -> None:
-        system: System = made(kind)
-        await system.start(launch_in(tmp_path, upstream, kind))
+def test_a_frozen_proxy_can_be_stopped(
+    tmp_path: Path, upstream: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All kinds at once: each is asked for its counts, and then to end, until that has taken too long."""
+    monkeypatch.setattr("seatrial.systems.local.proxy.STOP_LIMIT_S", 0.5)
+
+    async def trial(kind: str) -> None:
+        system = made(kind)
+        directory = tmp_path / kind
+        directory.mkdir()
+        await system.start(launch_in(directory, upstream, kind))
         processes = processes_of(system)
         for ref in processes:
             os.kill(ref.pid, signal.SIGSTOP)
         await system.stop()
-        assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes)
+        assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in processes), kind
 
-    asyncio.run(trial())
+    async def trials() -> None:
+        await asyncio.gather(*(trial(kind) for kind in installed() if kind in PROXIES))
+
+    asyncio.run(trials())
 
 
 def test_a_killed_nginx_worker_is_noticed_though_the_master_replaces_it(

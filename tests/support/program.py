@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from tests.support.warm import WarmProcess, warm
+
 from seatrial.machine import proc
 
 Value = TypeVar("Value")
@@ -44,7 +46,10 @@ class Outcome:
 
 
 class Running:
-    """The program under way, with a mark in its environment that all of its children inherit."""
+    """The program under way, with a mark in its environment that all of its children inherit.
+
+    It is started from a warm process (``tests/support/warm.py``); ``fresh``, or after a ``prefix``, by its script.
+    """
 
     def __init__(
         self,
@@ -52,16 +57,22 @@ class Running:
         prefix: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
+        fresh: bool = False,
     ) -> None:
         self.mark = uuid.uuid4().hex
-        self.process = subprocess.Popen(
-            [*prefix, SEATRIAL, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=directory,
-            env={**os.environ, **(environment or {}), MARK: self.mark},
-        )
+        whole = {**os.environ, **(environment or {}), MARK: self.mark}
+        self.process: subprocess.Popen[str] | WarmProcess
+        if prefix or fresh:
+            self.process = subprocess.Popen(
+                [*prefix, SEATRIAL, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=directory,
+                env=whole,
+            )
+        else:
+            self.process = warm().start(arguments, whole, directory)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program itself, as ``kill`` would."""
@@ -77,7 +88,7 @@ class Running:
             raise AssertionError(
                 f"still running after {limit_s} s: {stdout[-2000:]}{stderr[-2000:]}"
             ) from None
-        outcome = Outcome(self.process.returncode, stdout, stderr)
+        outcome = Outcome(self.process.wait(), stdout, stderr)
         assert TRACEBACK not in outcome.stderr + outcome.stdout
         return outcome
 
@@ -100,6 +111,9 @@ class Running:
         self.process.communicate()
 
     def _is_ours(self, pid: int) -> bool:
+        # The mark is in what a program was executed with, and the warm process executes none.
+        if pid == self.process.pid:
+            return self.process.poll() is None
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
         except OSError:

@@ -15,10 +15,21 @@ from seatrial.topology.options import TopologyPlan
 
 def require(kind: str) -> None:
     """Skip the test, with what is missing and how to get it, where the program of this kind is not here."""
+    if (fault := _fault(kind)) is not None:
+        pytest.skip(f"{fault.what}: {fault.next_step}")
+
+
+def _fault(kind: str) -> EnvironmentFault | None:
     try:
         SYSTEMS[kind]().create().version()
     except EnvironmentFault as fault:
-        pytest.skip(f"{fault.what}: {fault.next_step}")
+        return fault
+    return None
+
+
+def installed() -> list[str]:
+    """Return the kinds whose program is here. Where one is not, the tests that are of one kind each say so."""
+    return [kind for kind in SYSTEMS if _fault(kind) is None]
 
 
 def single(endpoints: Sequence[Endpoint]) -> Topology:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
-from seatrial.plan.metrics import DURING
-from seatrial.plan.sanity import AT_ORIGIN, COUNTED, UPSTREAM
+from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, UPSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable

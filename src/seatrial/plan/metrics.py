@@ -79,6 +79,9 @@ def _latency(what: str) -> Metric:
 
 DURING = "during_"
 """Before a metric's name: it is of the window of a disturbance, of each the worst."""
+COUNTED, UPSTREAM, AT_ORIGIN = "counted_connections", "upstream_connections", "origin_connections"
+"""Those of a sanity cell's idle connections, which no plan names: that the system counts, has to its origin, that came
+in there."""
 
 _WHOLE: Mapping[str, Metric] = {
     "p50": _latency("median"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.plan.cases import Case, compile_cases
+from seatrial.plan.metrics import AT_ORIGIN, COUNTED, UPSTREAM
 from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.plan import Objective
 from seatrial.systems.origins.options import DelayPlan
@@ -25,8 +26,6 @@ RATE_PER_S, CONNECTIONS, FOR_S = 10_000.0, 10_000, 120.0
 LEAST_REQUESTS = 100
 """Of fewer the p99 is the slowest, whatever it is called."""
 
-COUNTED, UPSTREAM, AT_ORIGIN = "counted_connections", "upstream_connections", "origin_connections"
-"""The metrics of idle connections: those that the system counts, those it has to its origin, and came in there."""
 _ERRORS = Objective(text="errors == 0", metric="errors", comparison="==", threshold=0)
 
 

@@ -10,8 +10,7 @@ from seatrial.analysis.load.answered import unanswered
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.measured import LATENCY_METRICS, Measured, metric_value
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.metrics import DURING, METRICS
-from seatrial.plan.sanity import AT_ORIGIN, UPSTREAM
+from seatrial.plan.metrics import AT_ORIGIN, DURING, METRICS, UPSTREAM
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:

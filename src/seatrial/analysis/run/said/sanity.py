@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.run.said.sentences import range_us, rate_text, value_text
 from seatrial.analysis.validity.judge import fault_of
-from seatrial.plan.sanity import AT_ORIGIN, COUNTED, UPSTREAM
+from seatrial.plan.metrics import AT_ORIGIN, COUNTED, UPSTREAM
 from seatrial.units import format_duration
 
 if TYPE_CHECKING:
