@@ -76,7 +76,9 @@ fn run_over<D: Driver>(
     pipe: &mut LinePipe,
 ) -> io::Result<()> {
     match tls {
-        Some(tls) => run_to_end(Worker::new(spec, TlsDriver::new(driver, tls)).running_first(runs_first), pipe),
+        Some(tls) => {
+            run_to_end(Worker::new(spec, TlsDriver::new(driver, tls)).running_first(runs_first), pipe)
+        }
         None => run_to_end(Worker::new(spec, driver).running_first(runs_first), pipe),
     }
 }
