@@ -1,4 +1,4 @@
-"""Priority and fairness of a real API server: who is turned away comes again when told to, and it is counted."""
+"""Priority and fairness of a real API server: who is turned away comes again after as long as it says, and is counted."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_who_is_turned_away_comes_again_and_is_counted_as_the_api_server_does(wh
             assert sum(answer.attempts - 1 for answer in answers) == client.counts.rejections[uid]
             assert client.counts.rejections[uid] == await rejected(admin)
             assert client.counts.retries == {"429": client.counts.rejections[uid]}
-            # Each was told to come again in a second.
+            # Each was to wait for a second.
             assert client.counts.waited_s >= client.counts.rejections[uid]
             await objects.delete([SCHEMA, LEVEL])
 
