@@ -1,4 +1,4 @@
-"""Priority and fairness of a real API server: who is turned away comes again after as long as it says, and is counted."""
+"""Priority and fairness of a real API server: who is turned away comes again when it says, and is counted."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 COUNT = 150
 # Says each number once, and what it is sent.
 TALK = f"""
-while read -r line; do echo "got $line"; done <&0 &
+exec 3<&0
+while read -r line; do echo "got $line"; done <&3 &
 i=0
 while [ $i -lt {COUNT} ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done
 """
