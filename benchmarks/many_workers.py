@@ -31,7 +31,9 @@ from seatrial.record.writer import RunWriter
 
 MOST_CORES = 1.0
 MOST_BYTES = 500_000_000
-COMPILED = json.dumps({"schema": "seatrial.plan/1", "plan": {"name": "many-workers"}, "cases": []})
+COMPILED = json.dumps(
+    {"schema": "seatrial.plan/1", "plan": {"name": "many-workers", "systems": []}, "cases": []}
+)
 
 
 class Simulated:
@@ -108,9 +110,11 @@ def main() -> None:
     cluster = Simulated(arguments.workers, arguments.rate, arguments.seconds)
     before = resource.getrusage(resource.RUSAGE_SELF)
     began_s = time.monotonic()
-    with TemporaryDirectory(prefix="seatrial-bench-") as scratch:
-        with RunWriter.create(Path(scratch), "many-workers", "name: many-workers\n", COMPILED) as record:
-            sums = asyncio.run(heard(cluster, arguments.workers, record))
+    with (
+        TemporaryDirectory(prefix="seatrial-bench-") as scratch,
+        RunWriter.create(Path(scratch), "many-workers", "name: many-workers\n", COMPILED) as record,
+    ):
+        sums = asyncio.run(heard(cluster, arguments.workers, record))
     took_s, after = time.monotonic() - began_s, resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     wanted = arguments.workers * arguments.rate * arguments.seconds
