@@ -17,9 +17,11 @@ from seatrial.generator.crew import Crew
 from seatrial.generator.drive import Drive
 from seatrial.generator.frames import Frame, answered
 from seatrial.generator.pod_channel import PodWorkers
+from seatrial.generator.routes import merged_routes
 from seatrial.generator.split import split
 from seatrial.pods.group import Group
 from seatrial.workload.profile import constant
+from seatrial.workload.requests import Request, expand
 from seatrial.workload.spec import LoadSpec, Target
 
 WORKERS, RATE_PER_S, MEASURE_S = 3, 200.0, 1.0
@@ -35,11 +37,14 @@ class Played:
     cluster: LocalPods
 
 
+ROUTES = tuple(Request(host=host) for host in expand("route-{0..299}.test"))
+
+
 def load_to(url: str) -> LoadSpec:
     host, _, port = url.removeprefix("http://").removesuffix("/").partition(":")
     return LoadSpec(
         targets=(Target(host, int(port)),), active=6, held=9, profile=constant(RATE_PER_S), measure_s=MEASURE_S,
-        interval_s=0.1, workers=WORKERS,
+        interval_s=0.1, workers=WORKERS, requests=ROUTES,
     )  # fmt: skip
 
 
@@ -74,6 +79,10 @@ def assert_whole(played: Played) -> None:
     parts = [part for frame in played.frames for part in frame.parts]
     assert sum(part.sent + part.unsent for part in parts) == INTENDED
     assert answered(played.frames) == INTENDED
+    # Every route has its row, in the order of the load, whoever sent to it.
+    routes = merged_routes(report for done in played.driven.dones for report in done.routes)
+    assert [route.route for route in routes] == [f"{request.host} /" for request in ROUTES]
+    assert sum(route.sent for route in routes) == INTENDED
     for worker in range(WORKERS):
         numbers = [frame.seq for frame in played.frames if frame.worker == worker]
         assert numbers == list(range(len(numbers)))

@@ -145,7 +145,7 @@ class LocalPods(PlayedCluster):
     """Pods that are processes of this machine: the engine's own, with their logs in memory."""
 
     async def make(self, index: int, manifest: Mapping[str, Any]) -> None:
-        role = manifest["spec"]["template"]["spec"]["containers"][0]["command"][-1]
+        role = manifest["spec"]["template"]["spec"]["containers"][0]["args"][0]
         process = await asyncio.create_subprocess_exec(
             *_boot.argv(role),
             stdin=asyncio.subprocess.PIPE,

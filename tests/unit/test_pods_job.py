@@ -46,7 +46,7 @@ def test_requests_are_limits() -> None:
 def test_a_way_to_a_pod_that_is_closed_is_not_its_end() -> None:
     container = pod_of(manifest_of(job(1)))["containers"][0]
     assert (container["stdin"], container["stdinOnce"]) == (True, False)
-    assert container["command"][-1] == "worker"
+    assert container["args"] == ["worker"]
 
 
 def test_pods_are_on_their_nodes_and_away_from_the_proxys() -> None:

@@ -201,3 +201,31 @@ pub struct Frame {
 fn as_map<K: Serialize, S: Serializer>(entries: &[(K, u64)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(entries.iter().map(|(key, count)| (key, count)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_routes_go_in_lines_that_a_log_does_not_break() {
+        let row = |number: usize| RouteReport {
+            route: format!("route-{number}.example.com /"),
+            latency: "x".repeat(number % 900),
+            ..RouteReport::default()
+        };
+        let routes: Vec<_> = (0..2_000).map(row).collect();
+        let (worker, unexpected) = (3, vec![]);
+        let done = Done { worker, measured_ns: 1, clock_steps: 0, routes, unexpected, pss_bytes: 0 };
+        let parts = Message::Done(done).in_lines();
+        assert!(parts.iter().all(|part| part.to_json().len() < 16 * 1024));
+        let Some((Message::Done(last), pieces)) = parts.split_last() else {
+            panic!("the last word is the last")
+        };
+        assert!(last.routes.is_empty());
+        let rows = pieces.iter().flat_map(|piece| match piece {
+            Message::Routes { worker: 3, routes } => routes.iter().map(|row| row.route.clone()),
+            _ => panic!("nothing else"),
+        });
+        assert!(rows.eq((0..2_000).map(|number| row(number).route)));
+    }
+}

@@ -38,6 +38,7 @@ class PodJob:
     that they may be on, and none of them shares a node with a pod that has the labels of ``away_from``, in whichever
     namespace.
     ``cpu`` and ``memory_bytes`` are requests and limits in one. ``ports`` is the range that connections leave from.
+    The entry point of the ``image`` starts the program of the role that is its one argument.
     """
 
     name: str
@@ -52,7 +53,6 @@ class PodJob:
     away_from: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, int] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    command: tuple[str, ...] = ("python3", "-I", "-m", "seatrial._boot")
     pull: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
 
     @property
@@ -120,7 +120,7 @@ def _container(job: PodJob) -> dict[str, Any]:
         "name": CONTAINER,
         "image": job.image,
         "imagePullPolicy": job.pull,
-        "command": [*job.command, job.role],
+        "args": [job.role],
         # A way to it that is closed is not its end, and may be opened again.
         "stdin": True,
         "stdinOnce": False,
