@@ -120,7 +120,7 @@ mod tests {
 
     fn expand(host: &str, path: &str, numbers: Option<Numbers>) -> Vec<(String, String)> {
         let (host, path) = (host.to_owned(), path.to_owned());
-        let request = RequestSpec { host, path, numbers, ..spec().requests[0].clone() };
+        let request = RequestSpec { path, host, numbers, ..spec().requests[0].clone() };
         request.expanded().map(|one| (one.host, one.path)).collect()
     }
 
