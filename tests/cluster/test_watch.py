@@ -112,11 +112,14 @@ def test_what_is_deleted_while_nobody_watches_is_reported(server: ApiServer, whe
             watch = Watch(client, CONFIG_MAPS.path("default"), labels=f"{RUN}={run}", metadata_only=True)
             changes = watch.changes()
             async with asyncio.timeout(60):
-                while len(told.there) < 3:
+                while len(told.there) < 4:
                     item = await anext(changes)
                     if isinstance(item, Change):
                         assert "data" not in item.object
                         told.take(item)
+                    else:
+                        # What comes now comes by watching.
+                        await objects.apply([labelled(config_map(f"{run}-3"), run)])
                 # The stream ends with the server, and what happens until the watch is asked again nobody sees.
                 await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(server.start)

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ import pytest
 import yaml
 from tests.support.tls_server import issue
 
-BINARIES = Path(os.environ.get("SEATRIAL_LAB_BIN", "~/.cache/seatrial-lab/bin")).expanduser()
+BUILT = Path(os.environ.get("SEATRIAL_CLUSTER_CACHE") or Path.home() / ".cache/seatrial-cluster") / "bin"
 PROGRAMS = ("etcd", "kube-apiserver")
 START_LIMIT_S = 90.0
 ADMIN = "admin"
@@ -31,12 +32,18 @@ USERS = tuple(f"user-{number}" for number in range(6))
 """Known to it, with no rights but those that a test gives them."""
 
 
+def binary(name: str) -> Path | None:
+    """Return where a program is: in the folder that SEATRIAL_CLUSTER_BIN names, or built by `make cluster`."""
+    named = os.environ.get("SEATRIAL_CLUSTER_BIN")
+    found = [Path(named) / name] if named else sorted(BUILT.glob(f"{name}-v*"))
+    return next((path for path in reversed(found) if os.access(path, os.X_OK)), None)
+
+
 def require_binaries() -> None:
     """Skip the test, saying what to do, where the programs are not built."""
-    if missing := [name for name in PROGRAMS if not os.access(BINARIES / name, os.X_OK)]:
-        pytest.skip(
-            f"{' and '.join(missing)} not built: `make cluster`, or name their folder in SEATRIAL_LAB_BIN"
-        )
+    if missing := [name for name in PROGRAMS if binary(name) is None]:
+        how = "`make cluster` does, or SEATRIAL_CLUSTER_BIN names their folder"
+        pytest.skip(f"not built: {', '.join(missing)} ({how})")
 
 
 def free_port() -> int:
@@ -55,6 +62,8 @@ class ApiServer:
     etcd_port: int = field(default_factory=free_port)
     etcd_peer_port: int = field(default_factory=free_port)
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    # What is to end with its parent ends with the thread that started it: this one lives as long as the server.
+    _starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     @property
     def url(self) -> str:
@@ -107,6 +116,7 @@ class ApiServer:
         """End both."""
         for name in reversed(PROGRAMS):
             self._end(name, signal.SIGKILL)
+        self._starter.shutdown()
 
     def _end(self, name: str, number: int) -> None:
         if (process := self._running.pop(name, None)) is not None:
@@ -115,9 +125,12 @@ class ApiServer:
 
     def _run(self, name: str, *flags: str) -> None:
         # It ends with the tests, however they end.
-        command = [shutil.which("setpriv") or "setpriv", "--pdeathsig", "KILL", str(BINARIES / name), *flags]
+        command = [shutil.which("setpriv") or "setpriv", "--pdeathsig", "KILL", str(binary(name)), *flags]
         with (self.folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            started = self._starter.submit(
+                subprocess.Popen[bytes], command, stdin=log, stdout=log, stderr=log
+            )
+            self._running[name] = started.result()
 
     def _wait(self, url: str) -> None:
         import ssl
@@ -152,7 +165,7 @@ class ApiServer:
             "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", f"--tls-cert-file={self.pem.cert}",
             f"--tls-private-key-file={self.pem.key}", f"--token-auth-file={self.folder / 'tokens.csv'}",
             "--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-signing-key-file={self.pem.key}", f"--service-account-key-file={self.pem.key}",
+            f"--service-account-signing-key-file={self.pem.key}", f"--service-account-key-file={self.pem.cert}",
             "--service-cluster-ip-range=10.96.0.0/16", "--disable-admission-plugins=ServiceAccount",
             f"--cert-dir={self.folder / 'certs'}",
         ]  # fmt: skip
