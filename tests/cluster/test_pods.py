@@ -173,7 +173,7 @@ def test_what_four_pods_count_is_what_the_origin_counts(cluster: Cluster, tmp_pa
     assert len(outcome.driven.clocks) == WORKERS
     for clock in outcome.driven.clocks:
         # All nodes are this machine, whose clock is ours: the truth is 0.
-        assert abs(clock.offset_ns) <= clock.error_ns
+        assert abs(clock.offset_ns) <= clock.error_ns < 50_000_000
 
 
 def test_streams_that_are_cut_in_the_middle_are_gone_on_with(cluster: Cluster, tmp_path: Path) -> None:
@@ -215,6 +215,7 @@ def test_a_load_outlives_its_api_server(cluster: Cluster, tmp_path: Path) -> Non
     ("changes", "why"),
     [
         ({"image": "localhost/nobody-has-it:1"}, "ErrImageNeverPull"),
+        ({"memory_bytes": 6 << 20}, "OOM"),
         ({"cpu": "1000"}, "Unschedulable: 0/3 nodes are available"),
         ({"on_nodes": {ROLE_LABEL: "none"}}, "Unschedulable: 0/3 nodes are available"),
     ],

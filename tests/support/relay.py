@@ -37,6 +37,9 @@ class Relay:
         self._open |= both
         try:
             await asyncio.gather(_passed_on(reader, other_writer), _passed_on(other_reader, writer))
+        except asyncio.CancelledError:
+            # The test is over, and with it the loop.
+            return
         finally:
             self._open -= both
 

@@ -38,6 +38,7 @@ class Talk:
         self._heard_s = time.monotonic()
         self._standing: Standing | None = None
         self._over = asyncio.Event()
+        self._is_deaf = False
         self._trouble = ""
         self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._outbox: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
@@ -93,7 +94,7 @@ class Talk:
             await asyncio.wait((reading, over), return_when=asyncio.FIRST_COMPLETED)
             # Whichever came first, the other follows.
             await asyncio.wait((reading, over), timeout=LAST_READ_S)
-            if not self._trouble:
+            if not self._is_deaf:
                 return
             # It goes on without being heard, until its end or its load's.
             await over
@@ -110,7 +111,7 @@ class Talk:
                     for found in self._lines.take(line):
                         self._hear(found)
         except SeatrialError as error:
-            self._trouble = error.what
+            self._is_deaf, self._trouble = True, error.what
 
     def _hear(self, found: dict[str, Any] | Hole) -> None:
         self._heard_s = time.monotonic()
@@ -126,6 +127,7 @@ class Talk:
                     await self._way.close()
                 try:
                     await self._way.send(line)
+                    self._trouble = self._trouble if self._is_deaf else ""
                 except SeatrialError as error:
                     # Whoever waits for an answer will say that there was none.
                     self._trouble = error.what
