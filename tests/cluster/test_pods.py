@@ -23,7 +23,7 @@ from tools.cluster.up import up
 from seatrial.cluster.access import open_cluster
 from seatrial.cluster.connection.kubeconfig import Where
 from seatrial.cluster.owned import Owned
-from seatrial.errors import EnvironmentFault
+from seatrial.errors import EnvironmentFault, GeneratorFault
 from seatrial.generator.account import Driven
 from seatrial.generator.crew import Crew
 from seatrial.generator.drive import Drive
@@ -41,6 +41,7 @@ from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.pods import PodOrigin
 from seatrial.topology.expand import NOWHERE
 from seatrial.workload.profile import constant
+from seatrial.workload.requests import Request, expand
 from seatrial.workload.spec import LoadSpec, Target
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -211,11 +212,34 @@ def test_a_load_outlives_its_api_server(cluster: Cluster, tmp_path: Path) -> Non
     assert_whole(asyncio.run(played(cluster, "away", tmp_path, end, 15.0)), 15.0)
 
 
+def test_a_pod_that_takes_more_memory_than_it_may_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    async def start() -> None:
+        async with stage(cluster, "memory", tmp_path) as here:
+            group = Group(here.job("worker", 2, memory_bytes=24 << 20), here.at)
+            await group.start(START_LIMIT_S)
+            # A worker has its requests ready for the wire: these take more than the pod may.
+            routes = tuple(Request(host=host) for host in expand("route-{0..99999}.test"))
+            load = LoadSpec(
+                targets=(Target("127.0.0.1", 9),), requests=routes, profile=constant(1.0), workers=2, active=2
+            )
+            crew = Crew(split(load, 4096), PodWorkers(group).open, lambda _: None)
+            try:
+                await crew.start()
+            finally:
+                await crew.close()
+                await group.close()
+
+    with pytest.raises(
+        GeneratorFault, match=r"worker \d \(pod memory-worker-\d-\w+ on node load\) did not start"
+    ) as caught:
+        asyncio.run(start())
+    assert caught.value.cause == "was OOM-killed, ended by the kernel: it took more memory than its limit"
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"image": "localhost/nobody-has-it:1"}, "ErrImageNeverPull"),
-        ({"memory_bytes": 6 << 20}, "OOM"),
         ({"cpu": "1000"}, "Unschedulable: 0/3 nodes are available"),
         ({"on_nodes": {ROLE_LABEL: "none"}}, "Unschedulable: 0/3 nodes are available"),
     ],

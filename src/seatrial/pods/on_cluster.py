@@ -72,7 +72,8 @@ class _Streams:
     async def log(self, pod: str) -> AsyncGenerator[str]:
         follower = LogFollower(self._client, self._namespace, pod, CONTAINER, limits=LIMITS)
         async for item in follower.items():
-            if isinstance(item, LogLine):
+            # What a kubelet says of a log that it cannot read has no time before it.
+            if isinstance(item, LogLine) and item.at[:1].isdigit():
                 yield item.text
 
     def way(self, pod: str) -> _Way:

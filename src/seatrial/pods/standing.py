@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
 """Why a container waits that will go on waiting: the kubelet has tried more than once, or will not try at all."""
+
+KILLED = (128 + signal.SIGTERM, 128 + signal.SIGKILL)
+"""The exit statuses of what was asked to end, and of what was made to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def standing_of(pod: PodFacts, container: str) -> Standing:
         first = troubles.get("oom_killed") or troubles.get("crashed")
         return Standing("ended", "was restarted" + (f" ({_words(first)})" if first else ""))
     if pod.has_ended or pod.is_being_deleted or (ours is not None and ours.state == "terminated"):
-        return Standing("ended", _how_it_ended(pod, troubles))
+        return Standing("ended", _how_it_ended(pod, troubles, None if ours is None else ours.exit_code))
     if ours is not None and ours.state == "running":
         return Standing("running")
     for code in ("image_pull", "cannot_start", "unschedulable"):
@@ -45,12 +49,14 @@ def standing_of(pod: PodFacts, container: str) -> Standing:
     return Standing("waiting", "its container is being created" if pod.is_scheduled else "no node has it yet")
 
 
-def _how_it_ended(pod: PodFacts, troubles: Mapping[TroubleCode, Trouble]) -> str:
+def _how_it_ended(pod: PodFacts, troubles: Mapping[TroubleCode, Trouble], exit_code: int | None) -> str:
     # What befell the pod explains how its container ended: that was killed for it.
-    for code in ("evicted", "node_lost", "oom_killed", "failed", "crashed"):
+    for code in ("evicted", "node_lost", "oom_killed", "failed"):
         if trouble := troubles.get(code):
             return _words(trouble)
-    return "was deleted" if pod.is_being_deleted else "ended by itself"
+    if pod.is_being_deleted and exit_code in {None, *KILLED}:
+        return "was deleted"
+    return _words(troubles["crashed"]) if "crashed" in troubles else "ended by itself"
 
 
 def _words(trouble: Trouble) -> str:
