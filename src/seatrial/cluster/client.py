@@ -43,6 +43,7 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAUSE_FIRST_S = 0.1
 _PAUSE_LIMIT_S = 2.0
+_SPREAD_LIMIT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ class Client:
     def _refused(self, call: _Call, answer: Answer, headers: Mapping[str, str]) -> _Again:
         """Return that a call that was refused is made again; raise its fault where that is unsafe or of no use."""
         fault = faults.of_status(call.asked, answer.status, answer.body)
-        wait_s = _retry_after(headers)
+        wait_s = _retry_after(headers, answer.attempts)
         if answer.status == 429:
             self.counts.take_rejection(headers)
             return _Again("429", fault, wait_s)
@@ -263,10 +264,14 @@ def _with_body(call: _Call, body: Any, content_type: str, accept: str) -> _Call:
     return replace(call, headers=headers, data=json.dumps(body).encode())
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how long an API server asks to wait, and a little more for each in its own way; None where it does not."""
+def _retry_after(headers: Mapping[str, str], attempts: int) -> float | None:
+    """Return how long to wait where an API server asks for it, None where it does not.
+
+    As long as it says, which is a second, and more the more often: who was turned away together would come together.
+    """
+    spread = min(0.1 + (attempts - 1) / 2, _SPREAD_LIMIT)
     try:
-        return int(headers["Retry-After"]) * (1 + random.random() / 10)
+        return int(headers["Retry-After"]) * (1 + spread * random.random())
     except (KeyError, ValueError):
         return None
 
