@@ -11,14 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.support.clusters import own_cluster
 from tests.support.relay import Relay, relay
-from tools.cluster import objects, processes
-from tools.cluster.images.catalogue import SEATRIAL
-from tools.cluster.layout import API_PORT, ROLE_LABEL, Cluster
-from tools.cluster.up import up
 
 from seatrial.cluster.access import open_cluster
 from seatrial.cluster.connection.kubeconfig import Where
@@ -44,6 +40,14 @@ from seatrial.workload.profile import constant
 from seatrial.workload.requests import Request, expand
 from seatrial.workload.spec import LoadSpec, Target
 
+NO_LAB = "there is no lab to have a cluster from"
+clusters = pytest.importorskip("tests.support.clusters", reason=NO_LAB)
+catalogue = pytest.importorskip("tools.cluster.images.catalogue", reason=NO_LAB)
+objects = pytest.importorskip("tools.cluster.objects", reason=NO_LAB)
+processes = pytest.importorskip("tools.cluster.processes", reason=NO_LAB)
+layout = pytest.importorskip("tools.cluster.layout", reason=NO_LAB)
+starting = pytest.importorskip("tools.cluster.up", reason=NO_LAB)
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 WORKERS, RATE_PER_S, START_LIMIT_S = 4, 200.0, 90.0
@@ -51,8 +55,8 @@ AWAY_S = 10.0
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with own_cluster("pods") as made:
+def cluster() -> Iterator[Any]:
+    with clusters.own_cluster("workers") as made:
         yield made
 
 
@@ -60,7 +64,7 @@ def cluster() -> Iterator[Cluster]:
 class Stage:
     """What a test has under way: a namespace of the cluster, reached through a relay."""
 
-    cluster: Cluster
+    cluster: Any
     relay: Relay
     at: OneNamespace
     name: str
@@ -69,8 +73,8 @@ class Stage:
     def job(self, role: PodRole, count: int, **changes: object) -> PodJob:
         node = "load" if role == "worker" else "origin"
         made = PodJob(
-            f"{self.name}-{role}", self.name, role, SEATRIAL.reference, count, 240.0, cpu="100m",
-            memory_bytes=128 << 20, on_nodes={ROLE_LABEL: node}, ports=(1024, 65535), pull="Never",
+            f"{self.name}-{role}", self.name, role, catalogue.SEATRIAL.reference, count, 240.0, cpu="100m",
+            memory_bytes=128 << 20, on_nodes={layout.ROLE_LABEL: node}, ports=(1024, 65535), pull="Never",
         )  # fmt: skip
         return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -84,9 +88,9 @@ class Outcome:
 
 
 @asynccontextmanager
-async def stage(cluster: Cluster, name: str, scratch: Path) -> AsyncIterator[Stage]:
+async def stage(cluster: Any, name: str, scratch: Path) -> AsyncIterator[Stage]:
     """Have a namespace meanwhile; the client's way to the API server leads through a relay."""
-    async with relay(cluster.api_address, API_PORT) as way:
+    async with relay(cluster.api_address, layout.API_PORT) as way:
         config = json.loads(cluster.kubeconfig.read_text())
         config["clusters"][0]["cluster"] |= {
             "server": f"https://127.0.0.1:{way.port}", "tls-server-name": cluster.api_address,
@@ -110,7 +114,7 @@ async def nothing(_: Stage) -> None:
 
 
 async def played(
-    cluster: Cluster, name: str, scratch: Path, meanwhile: Meanwhile = nothing, measure_s: float = 4.0
+    cluster: Any, name: str, scratch: Path, meanwhile: Meanwhile = nothing, measure_s: float = 4.0
 ) -> Outcome:
     """Send a load from four pods to one; ``meanwhile`` is done a second after it has begun."""
     outcome = Outcome()
@@ -166,7 +170,7 @@ def assert_whole(outcome: Outcome, measure_s: float) -> None:
         assert numbers == list(range(len(numbers)))
 
 
-def test_what_four_pods_count_is_what_the_origin_counts(cluster: Cluster, tmp_path: Path) -> None:
+def test_what_four_pods_count_is_what_the_origin_counts(cluster: Any, tmp_path: Path) -> None:
     outcome = asyncio.run(played(cluster, "counts", tmp_path))
     assert_whole(outcome, 4.0)
     assert outcome.nodes == ["load"] * WORKERS
@@ -177,7 +181,7 @@ def test_what_four_pods_count_is_what_the_origin_counts(cluster: Cluster, tmp_pa
         assert abs(clock.offset_ns) <= clock.error_ns < 50_000_000
 
 
-def test_streams_that_are_cut_in_the_middle_are_gone_on_with(cluster: Cluster, tmp_path: Path) -> None:
+def test_streams_that_are_cut_in_the_middle_are_gone_on_with(cluster: Any, tmp_path: Path) -> None:
     broken = []
 
     async def cut(here: Stage) -> None:
@@ -190,7 +194,7 @@ def test_streams_that_are_cut_in_the_middle_are_gone_on_with(cluster: Cluster, t
     assert broken[0] >= 2 * WORKERS
 
 
-def test_a_pod_that_is_deleted_is_named_and_the_others_go_on(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_pod_that_is_deleted_is_named_and_the_others_go_on(cluster: Any, tmp_path: Path) -> None:
     async def delete(here: Stage) -> None:
         label = f"batch.kubernetes.io/job-name={here.name}-worker,batch.kubernetes.io/job-completion-index=2"
         await asyncio.to_thread(objects.kubectl, cluster, "-n", here.name, "delete", "pod", "-l", label)
@@ -203,16 +207,16 @@ def test_a_pod_that_is_deleted_is_named_and_the_others_go_on(cluster: Cluster, t
     assert lost.endswith(" on node load) was deleted")
 
 
-def test_a_load_outlives_its_api_server(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_load_outlives_its_api_server(cluster: Any, tmp_path: Path) -> None:
     async def end(_: Stage) -> None:
         os.kill(processes.recorded(cluster)["kube-apiserver"], signal.SIGKILL)
         await asyncio.sleep(AWAY_S)
-        await asyncio.to_thread(up, cluster, print)
+        await asyncio.to_thread(starting.up, cluster, print)
 
     assert_whole(asyncio.run(played(cluster, "away", tmp_path, end, 15.0)), 15.0)
 
 
-def test_a_pod_that_takes_more_memory_than_it_may_is_named(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_pod_that_takes_more_memory_than_it_may_is_named(cluster: Any, tmp_path: Path) -> None:
     async def start() -> None:
         async with stage(cluster, "memory", tmp_path) as here:
             group = Group(here.job("worker", 2, memory_bytes=24 << 20), here.at)
@@ -241,11 +245,11 @@ def test_a_pod_that_takes_more_memory_than_it_may_is_named(cluster: Cluster, tmp
     [
         ({"image": "localhost/nobody-has-it:1"}, "ErrImageNeverPull"),
         ({"cpu": "1000"}, "Unschedulable: 0/3 nodes are available"),
-        ({"on_nodes": {ROLE_LABEL: "none"}}, "Unschedulable: 0/3 nodes are available"),
+        ({"on_nodes": {layout.ROLE_LABEL: "none"}}, "Unschedulable: 0/3 nodes are available"),
     ],
 )
 def test_pods_that_do_not_run_are_said_to_and_leave_nothing(
-    cluster: Cluster, tmp_path: Path, changes: dict[str, object], why: str
+    cluster: Any, tmp_path: Path, changes: dict[str, object], why: str
 ) -> None:
     async def start() -> str:
         async with stage(cluster, "refused", tmp_path) as here:
