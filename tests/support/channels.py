@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from seatrial._version import __version__
 from seatrial.generator.frames import Frame
 
 SPEC: dict[str, Any] = {"held": 2, "active": 1}
@@ -17,8 +18,12 @@ EMPTY_FRAME = {one.name: EMPTY[str(one.type)] for one in fields(Frame) if one.na
 class SimulatedChannel:
     """A worker whose messages a test says, with ``say`` and ``end``."""
 
+    lead_ns = 0
+    clock = None
+
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.index: int = spec["worker"]
+        self.name = f"worker {self.index}"
         self.commands: list[str] = []
         self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._ending = (0, "")
@@ -30,14 +35,22 @@ class SimulatedChannel:
     def hello(self) -> None:
         self.say(
             "hello", worker=self.index, pid=100 + self.index, driver="epoll", timestamps="kernel",
-            resolution_ns=0, descriptor_limit=100,
+            resolution_ns=0, descriptor_limit=100, engine=__version__,
         )  # fmt: skip
 
     def frame(self, **changes: Any) -> None:
         self.say("frame", worker=self.index, **(EMPTY_FRAME | SPEC | changes))
 
     def done(self, measured_ns: int = 0) -> None:
-        self.say("done", worker=self.index, measured_ns=measured_ns, clock_steps=0, routes=[], unexpected=[])
+        self.say(
+            "done",
+            worker=self.index,
+            measured_ns=measured_ns,
+            clock_steps=0,
+            routes=[],
+            unexpected=[],
+            pss_bytes=0,
+        )
 
     def end(self, code: int = 0, words: str = "") -> None:
         if not self._has_ended:
@@ -50,6 +63,9 @@ class SimulatedChannel:
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         while (message := await self._messages.get()) is not None:
             yield message
+
+    def silence(self) -> str:
+        return ""
 
     async def ended(self) -> tuple[int, str]:
         return self._ending

@@ -1,7 +1,8 @@
 //! The requests that a load is made of, encoded once, and which of them a slot sends.
 
 use crate::mixture::{Mixture, stream};
-use crate::spec::{RequestSpec, WorkerSpec};
+use crate::request::RequestSpec;
+use crate::spec::WorkerSpec;
 
 /// One request, ready for the wire.
 pub(crate) struct Prepared {

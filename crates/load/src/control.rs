@@ -14,6 +14,11 @@ pub enum Command {
         /// When the warm-up begins.
         at_ns: u64,
     },
+    /// Say what this clock shows: a parent elsewhere learns from it how theirs differ.
+    Ping {
+        /// The question's number.
+        id: u64,
+    },
     /// End the schedule now, wait for answers and report.
     Stop,
     /// The parent has closed the pipe or is gone: there is nobody to report to.
@@ -50,7 +55,9 @@ impl Parent for LinePipe {
     }
 
     fn report(&mut self, message: Message) {
-        self.send_line(&message.to_json());
+        for part in message.in_lines() {
+            self.send_object(&part.to_json());
+        }
     }
 
     fn flush(&mut self) {

@@ -1,7 +1,8 @@
 //! A load with nothing special about it: what tests and benchmarks begin from.
 
 use crate::profile::Stretch;
-use crate::spec::{Arrival, DriverKind, HoldTraffic, LoopKind, RequestSpec, Reuse, WorkerSpec};
+use crate::request::RequestSpec;
+use crate::spec::{Arrival, DriverKind, HoldTraffic, LoopKind, Reuse, WorkerSpec};
 
 /// A profile of one rate, for a second.
 pub fn constant(rate_per_s: f64) -> Vec<Stretch> {
@@ -22,6 +23,7 @@ pub fn spec() -> WorkerSpec {
             headers: vec![],
             body: vec![],
             weight: 1.0,
+            numbers: None,
         }],
         expect: None,
         route_histograms: false,

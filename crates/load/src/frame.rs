@@ -19,11 +19,60 @@ pub enum Message {
         /// The worker's number.
         worker: u32,
     },
-    /// The load is over; nothing follows.
+    /// The schedule will start, if that is not past already.
+    Going {
+        /// The worker's number.
+        worker: u32,
+        /// When the warm-up begins.
+        at_ns: u64,
+        /// When the worker heard of it.
+        heard_ns: u64,
+    },
+    /// The answer to a ping.
+    Pong {
+        /// The worker's number.
+        worker: u32,
+        /// The question's number.
+        id: u64,
+        /// What this clock shows.
+        at_ns: u64,
+    },
+    /// Some of the rows of [`Done`], which is not long then.
+    Routes {
+        /// The worker's number.
+        worker: u32,
+        /// In the order of all rows.
+        routes: Vec<RouteReport>,
+    },
+    /// The load is over; nothing follows but answers to pings.
     Done(Done),
 }
 
+/// Rows of routes go in lines of about this length: a container's log breaks those beyond 16 KiB.
+const ROUTES_BYTES: usize = 8_192;
+
 impl Message {
+    /// The same in messages that are short lines each.
+    pub(crate) fn in_lines(self) -> Vec<Self> {
+        let Self::Done(mut done) = self else { return vec![self] };
+        let worker = done.worker;
+        let mut pieces: Vec<Vec<RouteReport>> = Vec::new();
+        let mut room = 0;
+        for row in std::mem::take(&mut done.routes) {
+            let bytes = row.written_bytes();
+            match pieces.last_mut() {
+                Some(piece) if bytes <= room => piece.push(row),
+                _ => {
+                    pieces.push(vec![row]);
+                    room = ROUTES_BYTES;
+                }
+            }
+            room = room.saturating_sub(bytes);
+        }
+        let routes = pieces.into_iter().map(|routes| Self::Routes { worker, routes });
+        routes.chain([Self::Done(done)]).collect()
+    }
+
     /// The line that goes to the parent.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("numbers, texts and maps of them always serialize")
@@ -49,6 +98,14 @@ pub struct Hello {
     pub descriptor_limit: u64,
     /// `first` where it runs as soon as it wakes, `shared` where it waits its turn.
     pub scheduling: &'static str,
+    /// The version of this program.
+    pub engine: &'static str,
+    /// Whose `CLOCK_MONOTONIC` it goes by: that of this boot of its machine.
+    pub boot_id: String,
+    /// What that shows.
+    pub monotonic_ns: u64,
+    /// What the wall clock shows.
+    pub realtime_ns: u64,
 }
 
 /// How the load ended.
@@ -64,6 +121,8 @@ pub struct Done {
     pub routes: Vec<RouteReport>,
     /// The first few answers that were not as expected.
     pub unexpected: Vec<KeptAnswer>,
+    /// The memory that the process took with its connections open.
+    pub pss_bytes: u64,
 }
 
 /// The requests of one phase that were accounted for in one interval.
@@ -134,9 +193,39 @@ pub struct Frame {
     pub cpu_system_ns: u64,
     /// What making and sending the frames before this one has cost.
     pub cpu_frames_ns: u64,
+    /// For how long a CPU quota has held it back so far.
+    pub throttled_ns: u64,
     pub parts: Vec<PhasePart>,
 }
 
 fn as_map<K: Serialize, S: Serializer>(entries: &[(K, u64)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(entries.iter().map(|(key, count)| (key, count)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_routes_go_in_lines_that_a_log_does_not_break() {
+        let row = |number: usize| RouteReport {
+            route: format!("route-{number}.example.com /"),
+            latency: "x".repeat(number % 900),
+            ..RouteReport::default()
+        };
+        let routes: Vec<_> = (0..2_000).map(row).collect();
+        let (worker, unexpected) = (3, vec![]);
+        let done = Done { worker, measured_ns: 1, clock_steps: 0, routes, unexpected, pss_bytes: 0 };
+        let parts = Message::Done(done).in_lines();
+        assert!(parts.iter().all(|part| part.to_json().len() < 16 * 1024));
+        let Some((Message::Done(last), pieces)) = parts.split_last() else {
+            panic!("the last word is the last")
+        };
+        assert!(last.routes.is_empty());
+        let rows = pieces.iter().flat_map(|piece| match piece {
+            Message::Routes { worker: 3, routes } => routes.iter().map(|row| row.route.clone()),
+            _ => panic!("nothing else"),
+        });
+        assert!(rows.eq((0..2_000).map(|number| row(number).route)));
+    }
 }

@@ -22,6 +22,7 @@ mod phase_record;
 pub mod process;
 pub mod profile;
 mod recorder;
+pub mod request;
 pub mod routes;
 pub mod schedule;
 pub mod spec;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use seatrial_net::clock::{now_ns, wall_ns};
 use seatrial_net::epoll::{EpollDriver, arrival_stamps_work};
 use seatrial_net::pipe::{LinePipe, PipeClosed};
 use seatrial_net::tls::TlsDriver;
@@ -9,6 +10,7 @@ use seatrial_net::tls::config::ClientTls;
 use seatrial_net::uring::UringDriver;
 use seatrial_net::{Driver, process};
 
+use crate::control::{Command, Parent};
 use crate::frame::{Hello, Message};
 use crate::spec::{DriverKind, LoopKind, WorkerSpec};
 use crate::token::CONTROL;
@@ -20,7 +22,7 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     process::precise_timers();
     let descriptor_limit = process::raise_descriptor_limit().map_err(|error| error.to_string())?;
     let mut pipe = LinePipe::new(input, output);
-    let spec = WorkerSpec::parse(&pipe.read_first_line().map_err(no_spec)?)?;
+    let spec = WorkerSpec::parse(&pipe.read_spec().map_err(no_spec)?)?;
     for fd in [input, output] {
         process::set_blocking(fd, false).map_err(|error| error.to_string())?;
     }
@@ -43,19 +45,20 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
             Err(refusal) => (None, Some(refusal.to_string())),
         },
     };
-    pipe.send_line(
-        &Message::Hello(Hello {
-            worker: spec.worker,
-            pid: std::process::id(),
-            driver: if uring.is_some() { "io_uring" } else { "epoll" },
-            driver_fallback,
-            timestamps: if stamp_arrivals { "kernel" } else { "program" },
-            resolution_ns: spec.resolution_ns,
-            descriptor_limit,
-            scheduling: if runs_first { "first" } else { "shared" },
-        })
-        .to_json(),
-    );
+    pipe.report(Message::Hello(Hello {
+        worker: spec.worker,
+        pid: std::process::id(),
+        driver: if uring.is_some() { "io_uring" } else { "epoll" },
+        driver_fallback,
+        timestamps: if stamp_arrivals { "kernel" } else { "program" },
+        resolution_ns: spec.resolution_ns,
+        descriptor_limit,
+        scheduling: if runs_first { "first" } else { "shared" },
+        engine: env!("CARGO_PKG_VERSION"),
+        boot_id: process::boot_id(),
+        monotonic_ns: now_ns(),
+        realtime_ns: wall_ns(),
+    }));
     let run = || -> io::Result<()> {
         if let Some(mut driver) = uring {
             driver.watch(pipe.input(), CONTROL)?;
@@ -75,23 +78,29 @@ fn run_over<D: Driver>(
     runs_first: bool,
     pipe: &mut LinePipe,
 ) -> io::Result<()> {
+    let number = spec.worker;
     match tls {
         Some(tls) => {
-            run_to_end(Worker::new(spec, TlsDriver::new(driver, tls)).running_first(runs_first), pipe)
+            run_to_end(Worker::new(spec, TlsDriver::new(driver, tls)).running_first(runs_first), number, pipe)
         }
-        None => run_to_end(Worker::new(spec, driver).running_first(runs_first), pipe),
+        None => run_to_end(Worker::new(spec, driver).running_first(runs_first), number, pipe),
     }
 }
 
-fn run_to_end<D: Driver>(mut worker: Worker<D>, pipe: &mut LinePipe) -> io::Result<()> {
+fn run_to_end<D: Driver>(mut worker: Worker<D>, number: u32, pipe: &mut LinePipe) -> io::Result<()> {
     worker.run(pipe)?;
     process::run_shared();
     for fd in pipe.both() {
         process::set_blocking(fd, true)?;
     }
     pipe.flush();
-    // The parent lets it go when every worker is done, and it has looked at what this process took.
-    while pipe.read_first_line().is_ok() {}
+    // The parent lets it go when every worker is done, and it has looked at what this process took; it may ask what its
+    // clock shows.
+    while let Ok(line) = pipe.read_first_line() {
+        if let Ok(Command::Ping { id }) = serde_json::from_str(&line) {
+            pipe.report(Message::Pong { worker: number, id, at_ns: now_ns() });
+        }
+    }
     worker.close();
     Ok(())
 }

@@ -31,6 +31,23 @@ pub struct RouteReport {
     /// The latencies of all that was intended, base64 V2; "" where they were not kept apart. What got no answer has taken
     /// at least until its end.
     pub latency: String,
+    /// Whether that has samples.
+    #[serde(skip)]
+    pub has_waited: bool,
+}
+
+impl RouteReport {
+    /// Whether anything was sent there, or was to be.
+    pub(crate) fn has_counted(&self) -> bool {
+        let counts = [self.sent, self.completed, self.failed, self.unexpected, self.completed_in_all];
+        counts.iter().any(|&count| count > 0) || self.has_waited
+    }
+
+    /// About how long it is as JSON.
+    pub(crate) fn written_bytes(&self) -> usize {
+        const NAMES_AND_COUNTS: usize = 160;
+        self.route.len() + self.latency.len() + NAMES_AND_COUNTS
+    }
 }
 
 #[derive(Clone, Default)]
@@ -143,6 +160,7 @@ fn report(label: &str, row: &Counts) -> RouteReport {
         unexpected: row.unexpected,
         completed_in_all: row.completed_in_all,
         latency: row.latency.as_ref().map_or_else(String::new, encoder::encode),
+        has_waited: row.latency.as_ref().is_some_and(|latency| !latency.is_empty()),
     }
 }
 

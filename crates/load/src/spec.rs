@@ -2,12 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use seatrial_net::tls::config::ClientTlsSpec;
 use serde::Deserialize;
 
 use crate::profile::Stretch;
+use crate::request::RequestSpec;
 
 /// Open loop keeps to its schedule whatever the system does; closed loop waits for each answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -29,38 +28,9 @@ pub enum Arrival {
     Poisson,
 }
 
-/// One of the requests that connections carry.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RequestSpec {
-    /// The method.
-    pub method: String,
-    /// The request target.
-    pub path: String,
-    /// The Host field.
-    pub host: String,
-    /// More fields, in order.
-    pub headers: Vec<(String, String)>,
-    /// The body, base64 in the JSON; its length is added as Content-Length where there is one.
-    #[serde(deserialize_with = "from_base64")]
-    pub body: Vec<u8>,
-    /// How often it is sent beside the others.
-    #[serde(default = "one")]
-    pub weight: f64,
-}
-
 /// `net.core.somaxconn` since Linux 5.4: what the longest listen queue takes.
 fn one_listen_queue() -> u32 {
     4_096
-}
-
-fn one() -> f64 {
-    1.0
-}
-
-fn from_base64<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    STANDARD.decode(text).map_err(serde::de::Error::custom)
 }
 
 /// What an answer must be like to be expected; what is absent is not looked at.
@@ -121,29 +91,6 @@ impl HoldTraffic {
                 Some(every_ns)
             }
         }
-    }
-}
-
-impl RequestSpec {
-    /// The request as it goes onto the wire.
-    pub fn encode(&self) -> Vec<u8> {
-        let Self { method, path, host, headers, body, .. } = self;
-        let mut fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        if !body.is_empty() || self.says_that_it_is_empty() {
-            fields += &format!("Content-Length: {}\r\n", body.len());
-        }
-        let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").into_bytes();
-        bytes.extend_from_slice(body);
-        bytes
-    }
-
-    /// A request whose method usually has a body says that it has none (RFC 9110, 8.6), unless its own fields speak of it.
-    fn says_that_it_is_empty(&self) -> bool {
-        let is_of_length = |name: &str| {
-            ["Content-Length", "Transfer-Encoding"].iter().any(|length| length.eq_ignore_ascii_case(name))
-        };
-        ["POST", "PUT", "PATCH"].contains(&self.method.as_str())
-            && !self.headers.iter().any(|(name, _)| is_of_length(name))
     }
 }
 
@@ -240,8 +187,9 @@ pub struct WorkerSpec {
 impl WorkerSpec {
     /// Refuses what would make the worker divide by zero or index nothing.
     pub fn parse(json: &str) -> Result<Self, String> {
-        let spec: Self =
+        let mut spec: Self =
             serde_json::from_str(json).map_err(|error| format!("the spec is not valid: {error}"))?;
+        spec.requests = spec.requests.into_iter().flat_map(RequestSpec::expanded).collect();
         let positive = [
             ("workers", spec.workers > spec.worker),
             ("targets", !spec.targets.is_empty()),
@@ -264,35 +212,6 @@ impl WorkerSpec {
         match positive.iter().find(|(_, holds)| !holds) {
             Some((name, _)) => Err(format!("the spec is not valid: {name} is out of range")),
             None => Ok(spec),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::example::spec;
-    use crate::spec::RequestSpec;
-
-    #[test]
-    fn a_request_that_could_have_a_body_says_where_it_has_none() {
-        let encoded = |method: &str, body: &[u8], fields: &[(&str, &str)]| {
-            let headers = fields.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-            let request = RequestSpec {
-                method: method.to_owned(),
-                body: body.to_vec(),
-                headers,
-                ..spec().requests[0].clone()
-            };
-            String::from_utf8(request.encode()).expect("text")
-        };
-        for method in ["POST", "PUT", "PATCH"] {
-            assert!(encoded(method, b"", &[]).ends_with("Content-Length: 0\r\n\r\n"));
-            assert!(encoded(method, b"abc", &[]).ends_with("Content-Length: 3\r\n\r\nabc"));
-            let chunked = encoded(method, b"", &[("transfer-encoding", "chunked")]);
-            assert!(!chunked.contains("Content-Length"), "{chunked}");
-        }
-        for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
-            assert!(!encoded(method, b"", &[]).contains("Content-Length"));
         }
     }
 }

@@ -8,10 +8,11 @@
 use std::io;
 
 use seatrial_net::address::RawAddress;
-use seatrial_net::{Driver, Event, Wake, process};
+use seatrial_net::{Driver, Event, Wake};
 
 use crate::active::Active;
 use crate::control::{Command, Parent};
+use crate::frame::Message;
 use crate::held::Held;
 use crate::napping::Napping;
 use crate::opener::Opener;
@@ -188,17 +189,13 @@ impl<D: Driver> Worker<D> {
     fn obey(&mut self, parent: &mut impl Parent) -> bool {
         while let Some(command) = parent.command() {
             match command {
-                Command::Go { at_ns } => {
-                    if self.runs_first {
-                        process::run_first();
-                    }
-                    let schedule = Schedule::new(&self.spec, at_ns);
-                    self.recorder.set_window(schedule.window());
-                    self.stage = Stage::Run(schedule);
-                    // From here on the frames of all workers end at the same moments, one of them where the window
-                    // begins.
-                    self.frame_anchor_ns = at_ns + self.spec.warmup_ns;
-                    self.set_next_frame(at_ns);
+                Command::Go { at_ns } => self.go(parent, at_ns),
+                Command::Ping { id } => {
+                    parent.report(Message::Pong {
+                        worker: self.spec.worker,
+                        id,
+                        at_ns: self.driver.now_ns(),
+                    });
                 }
                 Command::Stop => self.stop(),
                 Command::Gone => return false,

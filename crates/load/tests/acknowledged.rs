@@ -162,7 +162,7 @@ impl Parent for Counting {
             Message::Frame(frame) => {
                 self.completed += frame.parts.iter().map(|part| part.completed).sum::<u64>();
             }
-            Message::Hello(_) | Message::Done(_) => {}
+            _ => {}
         }
     }
 }

@@ -29,6 +29,11 @@ pub fn now_ns() -> u64 {
     read(libc::CLOCK_MONOTONIC)
 }
 
+/// Now, by the wall clock.
+pub fn wall_ns() -> u64 {
+    read(libc::CLOCK_REALTIME)
+}
+
 /// A duration as the kernel wants it.
 pub(crate) fn timespec(ns: u64) -> libc::timespec {
     libc::timespec { tv_sec: (ns / NS_PER_S) as libc::time_t, tv_nsec: (ns % NS_PER_S) as libc::c_long }

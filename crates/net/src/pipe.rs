@@ -1,7 +1,10 @@
-//! The pipes to and from the parent: lines of text. After the first line neither direction ever blocks.
+//! The pipes to and from the parent: lines of text, those to it numbered. After the first line neither direction ever
+//! blocks.
 
 use std::io;
 use std::os::fd::RawFd;
+
+use serde::de::IgnoredAny;
 
 use crate::sys::check_len;
 
@@ -20,12 +23,14 @@ pub struct LinePipe {
     /// How much of it has no end of a line in it.
     searched: usize,
     unsent: Vec<u8>,
+    /// Lines that were sent, or are to be.
+    lines: u64,
 }
 
 impl LinePipe {
     /// Takes over two descriptors, both still blocking.
     pub fn new(input: RawFd, output: RawFd) -> Self {
-        Self { input, output, received: Vec::new(), searched: 0, unsent: Vec::new() }
+        Self { input, output, received: Vec::new(), searched: 0, unsent: Vec::new(), lines: 0 }
     }
 
     /// The descriptor that lines arrive on.
@@ -46,6 +51,17 @@ impl LinePipe {
             }
             if self.read_some().unwrap_or(0) == 0 {
                 return Err(PipeClosed);
+            }
+        }
+    }
+
+    /// Waits for a line of JSON that is not cut off, while the pipe still blocks: a parent elsewhere sends it again where
+    /// its way to here broke.
+    pub fn read_spec(&mut self) -> Result<String, PipeClosed> {
+        loop {
+            let line = self.read_first_line()?;
+            if !serde_json::from_str::<IgnoredAny>(&line).is_err_and(|error| error.is_eof()) {
+                return Ok(line);
             }
         }
     }
@@ -83,10 +99,12 @@ impl LinePipe {
         Some(String::from_utf8_lossy(&line).trim().to_owned())
     }
 
-    /// Queues a line and writes what the pipe takes.
-    pub fn send_line(&mut self, line: &str) {
-        self.unsent.extend_from_slice(line.as_bytes());
-        self.unsent.push(b'\n');
+    /// Queues a JSON object that has a field, as a line, and writes what the pipe takes. Its number goes in as the field
+    /// `line`, from 0: who reads lines of a log again after a break drops those that it has, and sees what is missing.
+    pub fn send_object(&mut self, json: &str) {
+        let fields = json.strip_prefix('{').expect("an object");
+        self.unsent.extend_from_slice(format!("{{\"line\":{},{fields}\n", self.lines).as_bytes());
+        self.lines += 1;
         self.flush();
     }
 
@@ -105,7 +123,7 @@ impl LinePipe {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::os::fd::AsRawFd;
 
     use super::*;
@@ -127,5 +145,25 @@ mod tests {
         }
         drop(sender.join().expect("a sender"));
         assert_eq!(pipe.read_line(), Err(PipeClosed));
+    }
+
+    #[test]
+    fn a_spec_that_was_cut_off_is_waited_for_again() {
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(b"{\"a\": {\"b\": 1}\n\n{\"a\": 1}\n{\n").expect("a reader");
+        let mut pipe = LinePipe::new(reader.as_raw_fd(), -1);
+        assert_eq!(pipe.read_spec().as_deref(), Ok("{\"a\": 1}"));
+    }
+
+    #[test]
+    fn lines_to_the_parent_are_numbered_from_0() {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let mut pipe = LinePipe::new(-1, writer.as_raw_fd());
+        pipe.send_object(r#"{"type":"ready"}"#);
+        pipe.send_object(r#"{"type":"done"}"#);
+        drop((pipe, writer));
+        let mut read = String::new();
+        reader.read_to_string(&mut read).expect("text");
+        assert_eq!(read, "{\"line\":0,\"type\":\"ready\"}\n{\"line\":1,\"type\":\"done\"}\n");
     }
 }

@@ -43,6 +43,35 @@ pub fn thread_cpu_ns() -> u64 {
     clock::read(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
+/// For how long the CPU quota of this control group has held its processes back; 0 where there is none, or no word of it.
+///
+/// A container sees its own group there, a process outside one the root's, which has no quota.
+pub fn throttled_ns() -> u64 {
+    let said = |file, field, unit_ns| {
+        let text = std::fs::read_to_string(file).ok()?;
+        let value = text.lines().find_map(|line| line.strip_prefix(field))?;
+        value.trim().parse::<u64>().ok().map(|value| value * unit_ns)
+    };
+    // Version 2 (cgroup-v2.rst), then version 1 (sched-bwc.rst).
+    said("/sys/fs/cgroup/cpu.stat", "throttled_usec ", 1_000)
+        .or_else(|| said("/sys/fs/cgroup/cpu/cpu.stat", "throttled_time ", 1))
+        .unwrap_or(0)
+}
+
+/// This process's part of the memory that it uses (PSS, proc_pid_smaps(5)); 0 where the kernel does not say.
+pub fn pss_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let kib =
+        text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+    kib.unwrap_or(0_u64) * 1_024
+}
+
+/// What tells this boot of this machine from every other; "" where the kernel does not say.
+pub fn boot_id() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
+}
+
 /// Asks the kernel to wake this thread's sleeps on time: the default allows it 50 us more.
 pub fn precise_timers() {
     // SAFETY: no pointers are passed; a failure leaves the default.
@@ -73,7 +102,13 @@ pub fn run_shared() {
 
 /// Asks the kernel to kill this process when the thread that started it ends. The pipe from the parent closing is the
 /// other sign; this one works even while the process is stopped.
+///
+/// The first process of a container is left alone: a thread of the runtime started it, whose end means nothing.
 pub fn die_with_parent() {
+    // SAFETY: no pointers are passed. The parent of the first process of a pid namespace is outside, and shows as 0.
+    if unsafe { libc::getppid() } == 0 {
+        return;
+    }
     // SAFETY: no pointers are passed.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
 }

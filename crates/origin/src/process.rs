@@ -28,6 +28,7 @@ enum Command {
 struct Ready {
     r#type: &'static str,
     pid: u32,
+    engine: &'static str,
     addresses: Vec<Address>,
 }
 
@@ -52,7 +53,7 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
     process::raise_descriptor_limit().map_err(|error| error.to_string())?;
     let mut pipe = LinePipe::new(input, output);
     let line = pipe
-        .read_first_line()
+        .read_spec()
         .map_err(|PipeClosed| "the parent closed the pipe before it sent a spec".to_owned())?;
     let spec = OriginSpec::parse(&line)?;
     for fd in [input, output] {
@@ -70,12 +71,17 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
 fn ready(server: &Server) -> Ready {
     let address =
         |address: std::net::SocketAddr| Address { host: address.ip().to_string(), port: address.port() };
-    Ready { r#type: "ready", pid: std::process::id(), addresses: server.addresses().map(address).collect() }
+    Ready {
+        r#type: "ready",
+        pid: std::process::id(),
+        engine: env!("CARGO_PKG_VERSION"),
+        addresses: server.addresses().map(address).collect(),
+    }
 }
 
 fn say(pipe: &mut LinePipe, message: &impl Serialize) {
     if let Ok(line) = serde_json::to_string(message) {
-        pipe.send_line(&line);
+        pipe.send_object(&line);
     }
 }
 

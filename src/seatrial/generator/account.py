@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from seatrial.generator.clocks import WorkerClock
 from seatrial.generator.messages import Done, Hello
 from seatrial.generator.ramp import Ramp
 from seatrial.machine.cpus.shares import CpuShares
@@ -63,7 +64,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """How the load went. ``start_ns`` is CLOCK_MONOTONIC, None where its schedule never began."""
+    """How the load went. ``start_ns`` is CLOCK_MONOTONIC, None where its schedule never began.
+
+    ``late`` says of each worker that heard of the start only after it how much later, in seconds. ``clocks`` are those
+    of workers on other machines.
+    """
 
     dones: tuple[Done, ...]
     start_ns: int | None
@@ -72,6 +77,8 @@ class Driven:
     interrupted: bool
     lost: tuple[str, ...]
     ramp: Ramp | None = None
+    late: tuple[tuple[str, float], ...] = ()
+    clocks: tuple[WorkerClock, ...] = ()
 
     @property
     def has_measured(self) -> bool:

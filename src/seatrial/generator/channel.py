@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from seatrial import _boot
 from seatrial.errors import GeneratorFault
+from seatrial.generator.clocks import WorkerClock
 from seatrial.machine.processes.child import Child
 
 if TYPE_CHECKING:
@@ -15,9 +16,29 @@ if TYPE_CHECKING:
 CLOSE_LIMIT_S = 30.0
 """Closing its 20,000 connections takes a worker seconds where 50 others close theirs beside it."""
 
+LEAD_NS = 10_000_000
+"""A worker of this machine has read a line by then, on a busy one as well."""
+
 
 class Channel(Protocol):
-    """A worker that has got its spec: commands go to it, messages come from it until it ends."""
+    """A worker that has got its spec: commands go to it, messages come from it until it ends.
+
+    Times in both are of this machine's CLOCK_MONOTONIC, whichever the worker goes by.
+    """
+
+    name: str
+    """Which worker it is, for a person."""
+
+    @property
+    def lead_ns(self) -> int:
+        """How long before a moment the worker has to be given a command for it."""
+
+    @property
+    def clock(self) -> WorkerClock | None:
+        """How its clock differs from ours; None where it goes by ours."""
+
+    def silence(self) -> str:
+        """Say what is known of a worker from which nothing comes any more; "" is nothing."""
 
     def send(self, command: Mapping[str, Any]) -> None:
         """Give it a command; nothing is done where it has ended."""
@@ -25,8 +46,11 @@ class Channel(Protocol):
     def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Yield its messages, to the end."""
 
-    async def ended(self) -> tuple[int, str]:
-        """Return its exit status, negative for a signal, and its words for a person, once its messages have ended."""
+    async def ended(self) -> tuple[int | None, str]:
+        """Return its exit status, negative for a signal, and its words for a person, once its messages have ended.
+
+        Where there is no status, the words go on from its name.
+        """
 
     async def close(self) -> None:
         """End it where it has not ended."""
@@ -39,7 +63,11 @@ Open = Callable[[Mapping[str, Any]], Awaitable[Channel]]
 class LocalChannel:
     """A worker that is a process of this machine, started with nothing but the engine."""
 
-    def __init__(self, child: Child) -> None:
+    lead_ns = LEAD_NS
+    clock = None
+
+    def __init__(self, child: Child, name: str) -> None:
+        self.name = name
         self._child = child
 
     @classmethod
@@ -59,7 +87,7 @@ class LocalChannel:
                 next_step="leave this machine processes and memory (ulimit -u, free), or ask for fewer workers",
             ) from error
         child.send(spec)
-        return cls(child)
+        return cls(child, f"worker {spec['worker']}")
 
     def send(self, command: Mapping[str, Any]) -> None:
         """Give it a command."""
@@ -68,6 +96,10 @@ class LocalChannel:
     def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Yield its messages, to the end."""
         return self._child.messages()
+
+    def silence(self) -> str:
+        """Say nothing: it is here to be looked at."""
+        return ""
 
     async def ended(self) -> tuple[int, str]:
         """Return its exit status and what it wrote to stderr."""

@@ -9,8 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from seatrial._version import __version__
 from seatrial.errors import GeneratorFault
 from seatrial.generator.channel import Channel, Open
+from seatrial.generator.clocks import WorkerClock
 from seatrial.generator.frames import Frame
 from seatrial.generator.messages import Done, Hello
 from seatrial.generator.ramp import RampWatch
@@ -37,7 +39,15 @@ class _Worker:
     attempts: set[str] = field(default_factory=set)
     disturbed_s: float = 0.0
     heard_s: float = 0.0
+    routes: list[dict[str, Any]] = field(default_factory=list)
+    late_s: float = 0.0
     reader: asyncio.Task[None] | None = None
+
+    def heard_hello(self, hello: Hello) -> None:
+        if hello.engine == __version__:
+            self.hello.set_result(hello)
+        else:
+            self.hello.set_exception(_of_another_version(self.channel.name, hello.engine))
 
 
 class Crew:
@@ -62,6 +72,22 @@ class Crew:
         """How many workers it has."""
         return len(self._specs)
 
+    @property
+    def lead_ns(self) -> int:
+        """How long before its moment a command has to be given, for each worker that has started to hear of it."""
+        return max((worker.channel.lead_ns for worker in self._workers), default=0)
+
+    @property
+    def late(self) -> tuple[tuple[str, float], ...]:
+        """Those that heard of the start only after it, and by how many seconds."""
+        return tuple((worker.channel.name, worker.late_s) for worker in self._workers if worker.late_s)
+
+    @property
+    def clocks(self) -> tuple[WorkerClock, ...]:
+        """The clocks of those that do not go by ours."""
+        clocks = (worker.channel.clock for worker in self._workers)
+        return tuple(clock for clock in clocks if clock is not None)
+
     async def start(self) -> tuple[Hello, ...]:
         """Start every worker and wait until each has read its spec; connections are being opened from here on.
 
@@ -77,9 +103,12 @@ class Crew:
                 # Together: the first that refuses ends the start, and what the others say then is taken, too.
                 return tuple(await asyncio.gather(*(worker.hello for worker in self._workers)))
         except TimeoutError:
+            silent = next(
+                worker for worker in self._workers if not worker.hello.done() or worker.hello.cancelled()
+            )
             raise GeneratorFault(
-                f"a worker did not answer within {HELLO_LIMIT_S:.0f} s",
-                cause="this machine is overloaded",
+                f"{silent.channel.name} did not answer within {HELLO_LIMIT_S:.0f} s",
+                cause=silent.channel.silence() or "this machine is overloaded",
                 next_step="end what else is running, or ask for fewer workers",
             ) from None
 
@@ -131,7 +160,7 @@ class Crew:
                 for worker in self._workers:
                     await worker.ended.wait()
         except TimeoutError:
-            self.lost += [f"worker {index} did not finish" for index, worker in self._unfinished()]
+            self.lost += [_did_not_finish(worker.channel) for worker in self._workers if worker.done is None]
         return tuple(worker.done for worker in self._workers if worker.done is not None)
 
     async def close(self) -> None:
@@ -139,9 +168,6 @@ class Crew:
         self._closing = True
         await asyncio.gather(*(worker.channel.close() for worker in self._workers))
         await asyncio.gather(*(worker.reader for worker in self._workers if worker.reader is not None))
-
-    def _unfinished(self) -> list[tuple[int, _Worker]]:
-        return [(index, worker) for index, worker in enumerate(self._workers) if worker.done is None]
 
     @staticmethod
     async def _first(*events: asyncio.Event) -> None:
@@ -162,18 +188,20 @@ class Crew:
         # Nobody has begun to wait for it where the start ends at another worker; asyncio would complain of that.
         worker.hello.add_done_callback(lambda hello: hello.cancelled() or hello.exception())
         worker.wanted = spec["held"] + spec["active"]
-        worker.reader = asyncio.create_task(self._read(worker, spec["worker"]))
+        worker.reader = asyncio.create_task(self._read(worker))
         return worker
 
-    async def _read(self, worker: _Worker, index: int) -> None:
+    async def _read(self, worker: _Worker) -> None:
+        name = worker.channel.name
         async for message in worker.channel.messages():
             self._take(worker, message)
         code, words = await worker.channel.ended()
         worker.ended.set()
         if worker.done is None and not self._closing:
-            self.lost.append(f"worker {index} ended with {code}: {words or 'no words'}")
+            how = words if code is None else f"ended with {code}: {words or 'no words'}"
+            self.lost.append(f"{name} {how}")
         if not worker.hello.done():
-            worker.hello.set_exception(_not_started(index, words, code))
+            worker.hello.set_exception(_not_started(name, words, code))
 
     def _take(self, worker: _Worker, message: dict[str, Any]) -> None:
         match message.pop("type"):
@@ -189,16 +217,35 @@ class Crew:
             case "hello":
                 # Nobody waits for it any more where the load was cancelled meanwhile.
                 if not worker.hello.done():
-                    worker.hello.set_result(Hello(**message))
+                    worker.heard_hello(Hello(**message))
             case "ready":
                 worker.ready.set()
+            case "going":
+                worker.late_s = max(0, message["heard_ns"] - message["at_ns"]) / 1e9
+            case "routes":
+                worker.routes += message["routes"]
+            case "missing":
+                self.lost.append(f"{worker.channel.name} said what did not arrive ({message['what']})")
             case "done":
-                worker.done = Done.from_json(message)
+                worker.done = Done.from_json(message, worker.routes)
                 worker.ended.set()
 
 
-def _not_started(index: int, words: str, code: int) -> GeneratorFault:
-    what = f"worker {index} did not start"
+def _did_not_finish(channel: Channel) -> str:
+    silence = channel.silence()
+    return f"{channel.name} did not finish" + (f" ({silence})" if silence else "")
+
+
+def _of_another_version(name: str, version: str) -> GeneratorFault:
+    return GeneratorFault(
+        f"{name} is of Seatrial {version or 'of an unknown version'}, and this is {__version__}",
+        cause="the two halves of a measurement have to be of one version: they agree on what they say and count",
+        next_step=f"have workers run the image of Seatrial {__version__}",
+    )
+
+
+def _not_started(name: str, words: str, code: int | None) -> GeneratorFault:
+    what = f"{name} did not start"
     if words:
         # What a person may ask for is checked before, so most of what the engine refuses here is no fault of theirs.
         return GeneratorFault(
@@ -206,7 +253,7 @@ def _not_started(index: int, words: str, code: int) -> GeneratorFault:
             cause=words,
             next_step="change what the cause names; if you asked for no such thing, report it with this text",
         )
-    if code < 0:
+    if code is not None and code < 0:
         return GeneratorFault(
             what,
             cause=f"signal {-code} ended it",

@@ -12,9 +12,9 @@ from seatrial.generator.ramp import Ramp, RampWatch
 from seatrial.machine.waiting import unless
 from seatrial.workload.spec import LoadSpec
 
-START_DELAY_NS = 10_000_000
 START_DELAY_WORKER_NS = 1_000_000
-"""The schedule begins so long, and so long for each worker, after it is announced: each has heard of it by then."""
+"""The schedule begins so long for each worker, beside what its channel needs, after it is announced: each has heard of
+it by then."""
 
 STABLE_SLACK_S = 5.0
 """Connections that do not stay open for the time asked for get twice that and this; then the load goes on without."""
@@ -42,7 +42,7 @@ class Drive:
     @property
     def notice_ns(self) -> int:
         """How long before the start of the schedule ``go`` has to be said."""
-        return START_DELAY_NS + self._crew.size * START_DELAY_WORKER_NS
+        return self._crew.lead_ns + self._crew.size * START_DELAY_WORKER_NS
 
     async def ramp(self) -> bool:
         """Wait until every connection is established and has held still; return whether all are established.
@@ -85,6 +85,8 @@ class Drive:
             interrupted=stop.is_set(),
             lost=tuple(self._crew.lost),
             ramp=self._ramp,
+            late=self._crew.late,
+            clocks=self._crew.clocks,
         )
 
     async def _finished(self, stop: asyncio.Event, cut: asyncio.Event) -> tuple[Done, ...]:

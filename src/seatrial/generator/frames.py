@@ -1,7 +1,7 @@
 """What a worker reports to its parent: a line of JSON each interval, deltas since the line before.
 
 Adding up every frame gives the whole run exactly: counters are differences, histograms are of the interval only.
-Times are CLOCK_MONOTONIC nanoseconds of the worker's host.
+Times are CLOCK_MONOTONIC nanoseconds of this machine: those of a worker elsewhere were put onto its clock.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Frame:
     ``errors`` counts by kind (see ``docs``): of requests of every phase and of connections, held ones too.
     ``connect`` is a base64 V2 histogram of the connect times in microseconds, ``tls_handshake`` one of the handshakes
     that followed them; ``tls_versions`` counts those by the version agreed upon. CPU times are cumulative, gauges are
-    as of ``end_ns``. ``churned`` connections were closed because they had served their time. ``receive_wait`` is
+    as of ``end_ns``. ``throttled_ns`` is for how long the quota of its container has held the worker back so far.
+    ``churned`` connections were closed because they had served their time. ``receive_wait`` is
     a base64 V2 histogram of how long answers lay unread in microseconds, ``receive_wait_ns_max``
     the longest, ``stall_ns_max`` the longest that the loop was away from its work beyond what it had asked for.
     ``held_min`` and ``active_min`` are the fewest of each kind at any moment of the interval, ``active_missing_ns`` the
@@ -98,6 +99,7 @@ class Frame:
     cpu_system_ns: int
     cpu_frames_ns: int
     parts: tuple[PhasePart, ...]
+    throttled_ns: int = 0
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Frame:

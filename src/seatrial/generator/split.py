@@ -7,18 +7,17 @@ workers. Connections are shared as evenly as whole numbers allow.
 
 from __future__ import annotations
 
-import binascii
 import dataclasses
 import ipaddress
 import math
 from typing import Any
 
 from seatrial.errors import EnvironmentFault
+from seatrial.generator.series import written
 from seatrial.machine.settings import DEFAULT_PORTS
 from seatrial.preflight.descriptors import MAX_WORKERS_HERE, WORKER_RESERVE
 from seatrial.preflight.ports import REUSED_AFTER_S, automatic_sources_needed
 from seatrial.workload.profile import Stretch
-from seatrial.workload.requests import Request
 from seatrial.workload.spec import HoldTraffic, LoadSpec
 
 RESERVED_DESCRIPTORS = WORKER_RESERVE - 2
@@ -111,7 +110,7 @@ def _common(load: LoadSpec, carriers: int, ports: int) -> dict[str, Any]:
     return {
         "targets": [str(target) for target in load.targets],
         "sources": list(load.sources or automatic_sources(load, ports)),
-        "requests": [_request(request) for request in load.requests],
+        "requests": written(load.requests),
         "expect": dataclasses.asdict(load.expect) if load.expect is not None else None,
         "route_histograms": load.route_latencies,
         "tls": load.tls.engine_spec() if load.tls else None,
@@ -132,12 +131,6 @@ def _common(load: LoadSpec, carriers: int, ports: int) -> dict[str, Any]:
         "drain_ns": _ns(load.drain_s),
         "interval_ns": _ns(load.interval_s),
     }
-
-
-def _request(request: Request) -> dict[str, Any]:
-    # A body may be anything, and JSON holds text only.
-    body = binascii.b2a_base64(request.body, newline=False).decode()
-    return dataclasses.asdict(request) | {"body": body}
 
 
 def _profile(load: LoadSpec) -> list[dict[str, Any]]:

@@ -72,10 +72,16 @@ async def run_load(load: LoadSpec, hooks: LoadHooks, places: Places | None = Non
     EnvironmentFault
         The descriptor limit does not allow the connections, or a source is not an address of this machine.
     """
-    traffic = Traffic(load, hooks.on_frame, hooks.on_started, places=places)
+    frames: list[Frame] = []
+
+    def on_frame(frame: Frame) -> None:
+        frames.append(frame)
+        hooks.on_frame(frame)
+
+    traffic = Traffic(load, on_frame, hooks.on_started, places=places)
     ending = Ending(hooks.stop, hooks.cut)
     await conduct((traffic,), load.warmup_s, load.measure_s, ending, hooks.on_phase)
-    return LoadRun(load, traffic.account, traffic.frames)
+    return LoadRun(load, traffic.account, frames)
 
 
 async def judged_load(

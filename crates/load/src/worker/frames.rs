@@ -40,6 +40,7 @@ impl<D: Driver> Worker<D> {
             cpu_user_ns: cpu.user_ns,
             cpu_system_ns: cpu.system_ns,
             cpu_frames_ns: self.cpu_frames_ns,
+            throttled_ns: process::throttled_ns(),
             ..Frame::default()
         };
         self.recorder.drain_into(&mut frame, and_the_next);

@@ -1,16 +1,35 @@
 //! From one stage of the load to the next.
 
-use seatrial_net::Driver;
+use seatrial_net::{Driver, process};
 
 use super::{Stage, Worker};
 use crate::active::Active;
 use crate::control::Parent;
 use crate::frame::{Done, Message};
 use crate::recorder::Recorder;
+use crate::routes::RouteReport;
 use crate::schedule::{Schedule, Slot};
 use crate::spec::LoopKind;
 
 impl<D: Driver> Worker<D> {
+    /// A schedule starts once: a parent that does not know whether it was heard says it again.
+    pub(super) fn go(&mut self, parent: &mut impl Parent, at_ns: u64) {
+        let worker = self.spec.worker;
+        parent.report(Message::Going { worker, at_ns, heard_ns: self.driver.now_ns() });
+        if !matches!(self.stage, Stage::Ramp { .. }) {
+            return;
+        }
+        if self.runs_first {
+            process::run_first();
+        }
+        let schedule = Schedule::new(&self.spec, at_ns);
+        self.recorder.set_window(schedule.window());
+        self.stage = Stage::Run(schedule);
+        // From here on the frames of all workers end at the same moments, one of them where the window begins.
+        self.frame_anchor_ns = at_ns + self.spec.warmup_ns;
+        self.set_next_frame(at_ns);
+    }
+
     pub(super) fn stop(&mut self) {
         let now_ns = self.driver.now_ns();
         match std::mem::replace(&mut self.stage, Stage::Done) {
@@ -125,13 +144,21 @@ impl<D: Driver> Worker<D> {
             schedule.advance();
         }
         let frame = self.frame(now_ns, true);
+        let pss_bytes = process::pss_bytes();
         parent.report(Message::Frame(frame));
         parent.report(Message::Done(Done {
             worker: self.spec.worker,
             measured_ns: schedule.measured_ns(),
             clock_steps: self.driver.clock_steps(),
-            routes: self.recorder.routes().reports(self.active.catalog()),
+            routes: self.routes(),
             unexpected: self.active.take_kept(),
+            pss_bytes,
         }));
+    }
+
+    /// The first worker has a row for each route, so that all are known; of a hundred thousand most have sent nothing to most.
+    fn routes(&self) -> Vec<RouteReport> {
+        let rows = self.recorder.routes().reports(self.active.catalog());
+        rows.into_iter().filter(|row| self.spec.worker == 0 || row.has_counted()).collect()
     }
 }

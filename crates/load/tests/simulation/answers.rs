@@ -1,7 +1,8 @@
 //! Answers that are not what was expected.
 
 use seatrial_load::histogram::Histogram;
-use seatrial_load::spec::{ExpectSpec, RequestSpec, WorkerSpec};
+use seatrial_load::request::RequestSpec;
+use seatrial_load::spec::{ExpectSpec, WorkerSpec};
 use seatrial_net::simulated::{Server, Step};
 
 use crate::support::{GOOD, MS, Queue, S, run, spec};

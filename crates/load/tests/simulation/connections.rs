@@ -3,7 +3,8 @@
 use seatrial_load::example::constant;
 use seatrial_load::frame::Frame;
 use seatrial_load::histogram::Histogram;
-use seatrial_load::spec::{HoldTraffic, RequestSpec, Reuse, WorkerSpec};
+use seatrial_load::request::RequestSpec;
+use seatrial_load::spec::{HoldTraffic, Reuse, WorkerSpec};
 use seatrial_net::simulated::{Server, Step, Welcome};
 
 use crate::support::{GOOD, MS, Queue, Recording, S, run, run_when_ready, spec};

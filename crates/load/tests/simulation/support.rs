@@ -48,7 +48,7 @@ impl Parent for Recording {
             Message::Frame(frame) => self.frames.push(frame),
             Message::Ready { .. } => self.is_ready = true,
             Message::Done(done) => self.done = Some(done),
-            Message::Hello(_) => {}
+            _ => {}
         }
     }
 }

@@ -150,6 +150,12 @@ def cpu_cores_in(own: Sequence[Frame], window: Window | None) -> float | None:
     return used_ns / max(1, last.end_ns - first.end_ns)
 
 
+def throttled_s_in(own: Sequence[Frame], window: Window | None) -> float:
+    """Return for how many seconds of the window a CPU quota held one worker back, as far as it saw it."""
+    looks = [] if window is None else window.before(own)[-1:] + window.inside(own)
+    return (looks[-1].throttled_ns - looks[0].throttled_ns) / NANOSECONDS if looks else 0.0
+
+
 def window_of(account: LoadAccount, frames: Iterable[Frame], seen: Window | None = None) -> Window:
     """Return the measure window of a load, without length where it never began.
 

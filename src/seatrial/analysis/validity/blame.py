@@ -49,6 +49,7 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "environment.steal": (*_DELAYS, *_GAPS),
     "environment.busy": (*_DELAYS, *_GAPS),
     "environment.network": (*_DELAYS, *_GAPS),
+    "generator.late_start": (*_DELAYS, "generator.rate"),
     "generator.cpu": (*_DELAYS, *_GAPS),
     "generator.stalled": ("generator.late", "generator.unread", "generator.frames"),
     "generator.frames": ("generator.rate", "generator.no_data", "system.counts"),

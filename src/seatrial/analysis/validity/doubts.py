@@ -8,8 +8,11 @@ from types import MappingProxyType
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.validity.ramp import ramp_failed
 from seatrial.analysis.wording import plural
-from seatrial.generator.account import LoadAccount
+from seatrial.generator.account import Driven, LoadAccount
 from seatrial.generator.messages import Hello
+
+APART_S_LIMIT = 0.1
+"""Workers whose windows begin further apart did not send one load: of an interval of a second that is a tenth."""
 
 
 def doubts_of(account: LoadAccount, errors: Mapping[str, int] = MappingProxyType({})) -> tuple[Reason, ...]:
@@ -18,6 +21,7 @@ def doubts_of(account: LoadAccount, errors: Mapping[str, int] = MappingProxyType
     if driven is None:
         return mixed
     doubts = [_lost_workers(driven.lost)] if driven.lost else []
+    doubts += _not_together(driven)
     if driven.ramp is not None and not (driven.ramp_complete or driven.interrupted or driven.lost):
         return (*doubts, ramp_failed(driven.ramp, errors, account.cost.listen_overflows))
     if driven.interrupted and not driven.has_measured:
@@ -40,6 +44,27 @@ def _workers_mixed(hellos: Iterable[Hello]) -> Iterator[Reason]:
             f"workers of this load measured in different ways: {', '.join(differing)}; the percentiles put together"
             " what is not alike",
             "run again, or with --workers 1: on one machine every worker should be allowed what the others are",
+        )
+
+
+def _not_together(driven: Driven) -> Iterator[Reason]:
+    late = [(name, late_s) for name, late_s in driven.late if late_s > APART_S_LIMIT]
+    if late:
+        name, late_s = max(late, key=lambda one: one[1])
+        others = f", and {plural(len(late) - 1, 'other')} late, too" if len(late) > 1 else ""
+        yield Reason(
+            "generator.late_start",
+            f"{name} heard of the start {late_s:.2f} s after it{others}",
+            "run again; if it happens again, look at the way from here to the workers",
+        )
+    far = [clock for clock in driven.clocks if clock.error_ns + abs(clock.drift_ns) > APART_S_LIMIT * 1e9]
+    if far:
+        worst = max(far, key=lambda clock: clock.error_ns + abs(clock.drift_ns))
+        yield Reason(
+            "generator.clocks",
+            f"the clock of worker {worst.worker} is known to {worst.error_ns / 1e6:.0f} ms and drifted by"
+            f" {worst.drift_ns / 1e6:.0f} ms: workers may not have sent at the same time",
+            "have the nodes keep time (chrony), and run from nearer to the cluster",
         )
 
 

@@ -11,7 +11,15 @@ from seatrial.analysis.kernel import KernelUse, kernel_use
 from seatrial.analysis.load.disturbed import DisturbedLoad, disturbed
 from seatrial.analysis.load.histograms import merge
 from seatrial.analysis.load.summarise import summarise
-from seatrial.analysis.load.window import NANOSECONDS, Gauge, Window, by_worker, cpu_cores_in, gauge_in
+from seatrial.analysis.load.window import (
+    NANOSECONDS,
+    Gauge,
+    Window,
+    by_worker,
+    cpu_cores_in,
+    gauge_in,
+    throttled_s_in,
+)
 from seatrial.analysis.members import MemberUse, OwnGauge, members_in, own_gauge
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
@@ -36,12 +44,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WorkerEvidence:
-    """One worker: mean CPU in the measure phase (None is unknown), lost frames, the longest hole between two."""
+    """One worker: mean CPU in the measure phase (None is unknown), lost frames, the longest hole between two.
+
+    ``throttled_s`` is for how long of that phase the quota of its own container held it back.
+    """
 
     worker: int
     cpu_cores: float | None = None
     missing_frames: int = 0
     longest_gap_s: float = 0.0
+    throttled_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +262,7 @@ def worker_evidence(worker: int, frames: Sequence[Frame], window: Window | None)
         cpu_cores=cpu_cores_in(frames, window),
         missing_frames=expected - len(frames),
         longest_gap_s=max(gaps, default=0) / NANOSECONDS,
+        throttled_s=throttled_s_in(frames, window),
     )
 
 

@@ -98,8 +98,13 @@ class Stdin:
             ) from None
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Take what comes, so that pings are answered; the container's end, or an error, closes it."""
+        """Take what comes, so that pings are answered; the container's end, or an error, closes it.
+
+        An API server begins with an empty message on the lowest channel that it writes to: where no output was asked
+        for, that is the one of errors.
+        """
         async for message in socket:
-            if isinstance(message.data, bytes) and message.data[:1] == bytes([_ERROR_CHANNEL]):
+            data = message.data
+            if isinstance(data, bytes) and data[:1] == bytes([_ERROR_CHANNEL]) and len(data) > 1:
                 break
         await socket.close()

@@ -59,11 +59,16 @@ class Child:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield what it writes to stdout, to the end; a line that is no JSON is passed over."""
+        """Yield what it writes to stdout, to the end; a line that is no JSON is passed over.
+
+        Lines are numbered for those who read them from a log; a pipe loses none, and repeats none.
+        """
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             with suppress(ValueError):
-                yield json.loads(line)
+                message = json.loads(line)
+                message.pop("line", None)
+                yield message
 
     async def words(self) -> str:
         """Return what it has written to stderr, once it has ended."""

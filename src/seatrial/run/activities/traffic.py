@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Traffic:
-    """One load as an activity; what it leaves are its ``account`` and its ``frames``.
+    """One load as an activity; what it leaves is its ``account``, and its frames are whose ``on_frame`` is.
 
     ``on_started`` hears of the workers once they have started, ``on_frame`` of each frame as it comes, and
     ``on_ended`` how the load went and what it cost, unless it was cut before it ended.
@@ -60,7 +60,7 @@ class Traffic:
             load = dataclasses.replace(load, sources=places.load.sources(needed) if needed > 1 else ())
         require_sources(load.sources, namespace)
         self.load = load
-        self.frames: list[Frame] = []
+        self._completed = 0
         self._on_frame, self._on_started, self._on_ended = on_frame, on_started, on_ended
         # What is in a namespace of ours runs here, too.
         self._asked = Asked.of(load, served_here=namespace is not None or _is_here(load))
@@ -79,7 +79,7 @@ class Traffic:
     @property
     def completed(self) -> int:
         """How many requests were answered, those of warm-up and drain and of idle connections included."""
-        return answered(self.frames)
+        return self._completed
 
     async def start(self) -> Takes:
         """Start the workers; connections are being opened from here on. Raises ``GeneratorFault``."""
@@ -121,7 +121,8 @@ class Traffic:
             self._on_ended(self._driven, self._cost or WorkersCost())
 
     def _take(self, frame: Frame) -> None:
-        self.frames.append(frame)
+        # A thousand workers make more of them than memory holds: whoever needs them keeps them.
+        self._completed += answered((frame,))
         self._on_frame(frame)
 
     def _meter_hears(self, phase: Phase) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.cluster import owned
+from seatrial.pods import on_cluster as pods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 RIGHTS: Mapping[str, tuple[Right, ...]] = {
     "objects": owned.RIGHTS,
+    "workers and origins": pods.RIGHTS,
 }
 """By what needs them."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import SystemFault
@@ -19,20 +18,20 @@ from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.child import Child
 from seatrial.machine.processes.guard import describe_exit, last_lines
-from seatrial.systems.counters import OriginCounts
+from seatrial.systems.origins.asking import Asking, added_up, specification
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from seatrial.machine.address import Address, Endpoint
+    from seatrial.machine.address import Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
     from seatrial.systems.certificate import Certificate
+    from seatrial.systems.counters import OriginCounts
     from seatrial.systems.origins.options import OriginPlan
 
 READY_LIMIT_S = 60.0
-ANSWER_LIMIT_S = 10.0
 STOP_LIMIT_S = 10.0
 """For requests that are still being answered; the longest delay of a plan is well below it in practice."""
 
@@ -54,12 +53,10 @@ class SeatrialOrigin:
             for index in range(self._plan.processes):
                 name = launch.label if self._plan.processes == 1 else f"{launch.label}-{index + 1}"
                 self._processes.append(await _Process.start(name, self._command(launch), launch))
-                specification = self._specification(listens, index)
-                (launch.directory / f"{name}.json").write_text(json.dumps(specification, indent=2) + "\n")
+                asked = specification(self._plan, listens, self._seed + index, self._plan.processes)
+                (launch.directory / f"{name}.json").write_text(json.dumps(asked, indent=2) + "\n")
                 # Whose key it is stays in its own file.
-                tls = {"tls": _tls(launch.certificate)}
-                secret = [{**at, **tls} for at in specification["listen"]]
-                self._processes[-1].send({**specification, "listen": secret})
+                self._processes[-1].send(with_tls(asked, launch.certificate))
             await asyncio.gather(*(process.ready() for process in self._processes))
         except BaseException:
             await self.stop()
@@ -68,17 +65,7 @@ class SeatrialOrigin:
 
     async def counts(self) -> OriginCounts:
         """Add up what the processes count; exact, and kept after ``stop``."""
-        answers = await asyncio.gather(*(process.counts() for process in self._processes))
-        by_route: Counter[str] = Counter()
-        for answer in answers:
-            by_route.update(answer["routes"])
-        return OriginCounts(
-            requests=sum(answer["requests"] for answer in answers),
-            by_route=dict(by_route),
-            by_endpoint=tuple(map(sum, zip(*(answer["endpoints"] for answer in answers), strict=True))),
-            connections_active=sum(answer["connections_active"] for answer in answers),
-            connections_accepted=sum(answer["connections_accepted"] for answer in answers),
-        )
+        return added_up(await asyncio.gather(*(process.counts() for process in self._processes)))
 
     async def pause(self, endpoints: Collection[int]) -> None:
         """See ``Origin.pause``: each process has them stand still, and says so."""
@@ -113,33 +100,13 @@ class SeatrialOrigin:
 
         return tuple(argv("origin", launch.place.cpus))
 
-    def _specification(self, listens: Sequence[Address], index: int) -> dict[str, Any]:
-        delay = self._plan.delay
-        return {
-            "listen": [{"host": listen.host, "port": listen.port} for listen in listens],
-            "body_bytes": self._plan.body_bytes,
-            "status": self._plan.status,
-            "delay": {
-                "kind": delay.kind,
-                "mean_us": _microseconds(delay.mean_s),
-                "low_us": _microseconds(delay.low_s),
-                "high_us": _microseconds(delay.high_s),
-            },
-            "capacity_per_s": self._share_of_capacity(),
-            "routes": [],
-            "seed": self._seed + index,
-            "reuse_port": True,
-        }
 
-    def _share_of_capacity(self) -> float | None:
-        capacity_per_s = self._plan.capacity_per_s
-        return None if capacity_per_s is None else capacity_per_s / self._plan.processes
-
-
-def _tls(certificate: Certificate | None) -> dict[str, str] | None:
-    if certificate is None:
-        return None
-    return {"cert_pem": certificate.cert.read_text(), "key_pem": certificate.key.read_text()}
+def with_tls(specification: dict[str, Any], certificate: Certificate | None) -> dict[str, Any]:
+    """Return what an origin is sent to speak TLS, with a key that belongs into no other file."""
+    pems = None
+    if certificate is not None:
+        pems = {"cert_pem": certificate.cert.read_text(), "key_pem": certificate.key.read_text()}
+    return {**specification, "listen": [{**at, "tls": pems} for at in specification["listen"]]}
 
 
 class _Process:
@@ -154,10 +121,7 @@ class _Process:
         self._change_id: int | None = None
         self._log = log
         self._stopping = False
-        self._asking = asyncio.Lock()
-        self._answers: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self._ready = asyncio.Event()
-        self._final: dict[str, Any] | None = None
+        self._asking = Asking(self.send, self._fault)
         self._listener = asyncio.create_task(self._listen())
 
     @classmethod
@@ -187,22 +151,18 @@ class _Process:
     async def ready(self) -> None:
         try:
             async with asyncio.timeout(READY_LIMIT_S):
-                await self._ready.wait()
+                await self._asking.ready.wait()
         except TimeoutError:
             raise self._fault(f"was not ready after {READY_LIMIT_S:g} s") from None
         if self.exit_status is not None:
             raise self._fault(describe_exit(self.exit_status))
 
-    async def counts(self) -> dict[str, Any]:
+    async def counts(self) -> Mapping[str, Any]:
         """Ask for counts, or return the last ones where the process has ended after giving them."""
-        async with self._asking:
-            if self._final is not None:
-                return self._final
-            return await self._asked({"cmd": "counts"}, "counts")
+        return await self._asking.counts()
 
     async def pause(self, endpoints: Collection[int]) -> None:
-        async with self._asking:
-            await self._asked({"cmd": "pause", "endpoints": sorted(endpoints)}, "paused")
+        await self._asking.pause(endpoints)
 
     def failure(self) -> str | None:
         if self._stopping or self.exit_status is None:
@@ -220,37 +180,11 @@ class _Process:
             self._changes.undone(self._change_id)
             self._change_id = None
 
-    async def _asked(self, question: dict[str, Any], answered_with: str) -> dict[str, Any]:
-        # An answer that came after its question had been given up is not the answer to this one.
-        while not self._answers.empty():
-            self._answers.get_nowait()
-        if self.exit_status is not None:
-            raise self._fault("has ended and taken its counts with it")
-        self.send(question)
-        try:
-            async with asyncio.timeout(ANSWER_LIMIT_S):
-                while (answer := await self._answers.get()) and answer["type"] != answered_with:
-                    pass
-        except TimeoutError:
-            raise self._fault(f"did not answer within {ANSWER_LIMIT_S:g} s") from None
-        if answer is None:
-            raise self._fault("has ended and taken its counts with it")
-        return answer
-
     async def _listen(self) -> None:
         async for message in self._child.messages():
-            self._heard(message)
+            self._asking.heard(message)
         self.exit_status = await self._child.wait()
-        self._ready.set()
-        self._answers.put_nowait(None)
-
-    def _heard(self, message: dict[str, Any]) -> None:
-        if message["type"] == "ready":
-            self._ready.set()
-            return
-        if message.get("final"):
-            self._final = message
-        self._answers.put_nowait(message)
+        self._asking.ended()
 
     def _fault(self, what: str) -> SystemFault:
         stopped = self.exit_status in {-signal.SIGTERM, -signal.SIGKILL}
@@ -259,7 +193,3 @@ class _Process:
             cause=last_lines(self._log) or ("something else ended it" if stopped else None),
             next_step=f"read {self._log}",
         )
-
-
-def _microseconds(seconds: float) -> int:
-    return round(seconds * 1e6)

@@ -102,12 +102,19 @@ def generator_busy(evidence: TrialEvidence) -> Reason | None:
 def throttled(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial whose generator was held back by a quota."""
     load = evidence.load
-    if load is None or load.generator.throttled_s <= THROTTLED_FRACTION_LIMIT * load.window_s:
+    if load is None:
+        return None
+    # Pods have a quota each; workers of one machine are all held back with their parent.
+    worker = max(evidence.workers, key=lambda one: one.throttled_s, default=None)
+    throttled_s, who = load.generator.throttled_s, "the generator"
+    if worker is not None and worker.throttled_s > throttled_s:
+        throttled_s, who = worker.throttled_s, f"worker {worker.worker}"
+    if throttled_s <= THROTTLED_FRACTION_LIMIT * load.window_s:
         return None
     return Reason(
         "environment.throttled",
-        f"the generator was held back by its CPU quota for {load.generator.throttled_s:.2f} s of {load.window_s:g} s",
-        "raise or remove the cgroup's cpu.max",
+        f"{who} was held back by its CPU quota for {throttled_s:.2f} s of {load.window_s:g} s",
+        "raise or remove the cgroup's cpu.max (of pods: their CPU limit), or add workers",
         direction_of_delay(load),
     )
 

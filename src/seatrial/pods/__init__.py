@@ -1,0 +1,1 @@
+"""Programs of ours in pods: an Indexed Job of them, lines to each through attach, lines from each through its log."""
