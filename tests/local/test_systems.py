@@ -29,7 +29,7 @@ from seatrial.systems.caddy import CaddyOptions
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.haproxy.system import HaproxyOptions
 from seatrial.systems.nginx.system import NginxOptions
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ class Taken:
 def made(kind: str) -> System:
     """A system of a kind with its default options, not started."""
     require(kind)
-    return SYSTEMS[kind]().create()
+    return LOCAL[kind]().create()
 
 
 def launch_in(tmp_path: Path, upstream: Endpoint, label: str, place: Place | None = None) -> Launch:
@@ -190,7 +190,7 @@ def test_envoy_counts_are_current_at_once(tmp_path: Path, upstream: Endpoint) ->
     asyncio.run(trial())
 
 
-@pytest.mark.parametrize("kind", SYSTEMS)
+@pytest.mark.parametrize("kind", LOCAL)
 def test_held_connections_are_seen_and_drain(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
     async def trial() -> None:
         system: System = made(kind)

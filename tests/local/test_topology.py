@@ -9,7 +9,7 @@ from tests.support.kept import assert_kept_as_made
 from tests.support.runs import Bench, results, trials
 from tests.support.systems import require
 
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def made(directory: Path, systems: list[str], topology: str, more: str = "") -> 
 
 
 @pytest.mark.parametrize("by", ["host", "path"])
-@pytest.mark.parametrize("kind", SYSTEMS)
+@pytest.mark.parametrize("kind", LOCAL)
 def test_every_route_is_exercised_and_counted_on_every_side(tmp_path: Path, kind: str, by: str) -> None:
     require(kind)
     trial = made(tmp_path, [kind], f"{{routes: 30, by: {by}, services: 10, endpoints: 2}}", ", tls: true")[
@@ -54,7 +54,7 @@ def test_every_route_is_exercised_and_counted_on_every_side(tmp_path: Path, kind
     assert sum(route["sent"] for route in routes) == 300
 
 
-@pytest.mark.parametrize("kind", [kind for kind, options in SYSTEMS.items() if options.proxied])
+@pytest.mark.parametrize("kind", [kind for kind, options in LOCAL.items() if options.proxied])
 def test_a_thousand_routes(tmp_path: Path, kind: str) -> None:
     require(kind)
     more = ", timeout: 10 s, connect_rate: 1k/s"

@@ -8,7 +8,7 @@ import pytest
 
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.address import Endpoint
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 from seatrial.topology.expand import Topology, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -16,7 +16,7 @@ from seatrial.topology.options import TopologyPlan
 def require(kind: str) -> None:
     """Skip the test, with what is missing and how to get it, where the program of this kind is not here."""
     try:
-        SYSTEMS[kind]().create().version()
+        LOCAL[kind]().create().version()
     except EnvironmentFault as fault:
         pytest.skip(f"{fault.what}: {fault.next_step}")
 
