@@ -5,7 +5,8 @@ The tree::
     SeatrialError
     ├── PlanError          the plan file, or the words on the command line     exit 2
     ├── EnvironmentFault   this machine: limits, ports, missing programs       exit 4
-    │   └── StorageFault   its disk: full, broken, read-only                   exit 4
+    │   ├── StorageFault   its disk: full, broken, read-only                   exit 4
+    │   └── ClusterFault   a cluster: not reached, not allowed, refused by it  exit 4
     ├── GeneratorFault     the load generator itself                           exit 4
     ├── SystemFault        the system under test or its origin                 exit 4
     ├── RecordError        a run directory that cannot be read or written      exit 2
@@ -74,6 +75,27 @@ class StorageFault(EnvironmentFault):
     ) -> None:
         super().__init__(what, cause=cause, next_step=next_step)
         self.is_read_only = is_read_only
+
+
+class ClusterFault(EnvironmentFault):
+    """A Kubernetes cluster cannot be reached, does not let us, or did not take what was asked of it.
+
+    ``status`` is that of the API server's answer, 0 where none came, and ``reason`` the word that it gave, such as
+    ``AlreadyExists``; empty without one.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        cause: str | None = None,
+        next_step: str | None = None,
+        status: int = 0,
+        reason: str = "",
+    ) -> None:
+        super().__init__(what, cause=cause, next_step=next_step)
+        self.status = status
+        self.reason = reason
 
 
 class GeneratorFault(SeatrialError):

@@ -1,4 +1,4 @@
-"""``seatrial check``: what this machine can do, and whether a plan fits on it."""
+"""``seatrial check``: what this machine can do, and whether a plan fits on it; or what may be done on a cluster."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seatrial.cli.console.documents import json_option, write_document
+from seatrial.cli.options.cluster import cluster_options, where_of
 from seatrial.cli.options.scale import scale_option
 from seatrial.errors import ExitCode, PlanError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SCHEMA = "seatrial.check/1"
 USAGE = "seatrial check PLAN --tune, and then with --apply"
 NETWORK_USAGE = "seatrial check PLAN --network"
+RBAC_USAGE = "seatrial check --on kubernetes --rbac"
 
 
 @click.command()
@@ -44,15 +46,28 @@ NETWORK_USAGE = "seatrial check PLAN --network"
     metavar="DIR",
     help="Where --apply writes down what was before, and --network what it makes.",
 )
+@cluster_options
+@click.option(
+    "--rbac",
+    is_flag=True,
+    help="With --on kubernetes: print the least role instead, as YAML; asks no cluster.",
+)
 @json_option
-def check(
-    plan_file: str | None, scale: str | None, runs: Path, json_target: str | None, **asked: bool
-) -> int:
+def check(plan_file: str | None, scale: str | None, runs: Path, json_target: str | None, **asked: Any) -> int:
     """Check limits, ports, memory and CPU, and the programs if a plan is named; exits with 4 if it does not fit.
 
     With --apply it exits with 4, too, if a kernel setting still falls short of what the plan needs.
+
+    With --on kubernetes it lists the rights on that cluster that are missing, and exits with 4 if any are; nothing is
+    made there.
     """
-    wants = Wants(**asked)
+    rbac = asked.pop("rbac")
+    where = where_of(**{name: asked.pop(name) for name in ("on", "kubeconfig", "context")})
+    if where is not None:
+        from seatrial.cli.cluster.check import check_cluster, print_roles
+
+        return print_roles() if rbac else check_cluster(where, json_target)
+    wants = Wants(**asked, rbac=rbac)
     wants.require_sense(plan_file)
     checked = _checked(plan_file, scale, runs, wants)
     if json_target:
@@ -72,6 +87,7 @@ class Wants:
     tune: bool
     apply: bool
     network: bool
+    rbac: bool
 
     def require_sense(self, plan_file: str | None) -> None:
         """Raise ``PlanError`` where it cannot be done."""
@@ -79,6 +95,8 @@ class Wants:
             raise PlanError("--tune needs a plan: settings are worked out from its cases", next_step=USAGE)
         if self.apply and not self.tune:
             raise PlanError("--apply goes with --tune: look at what would be set first", next_step=USAGE)
+        if self.rbac:
+            raise PlanError("--rbac goes with --on kubernetes", next_step=RBAC_USAGE)
         if self.network and not plan_file:
             raise PlanError(
                 "--network needs a plan: its systems say which ways there are", next_step=NETWORK_USAGE

@@ -1,4 +1,4 @@
-"""``seatrial clean``: put back what a run that was killed could not."""
+"""``seatrial clean``: put back what a run that was killed could not, by its record, or on a cluster by its label."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import click
 
 from seatrial.cli.console.documents import json_option, write_document
 from seatrial.cli.console.errors import print_error
-from seatrial.errors import EnvironmentFault, ExitCode, RecordError, SeatrialError
-from seatrial.machine.undoers import CHANGES_THE_GROUND, UNDOERS, Undoer, Undone
+from seatrial.cli.options.cluster import cluster_options, where_of
+from seatrial.errors import EnvironmentFault, ExitCode, PlanError, RecordError, SeatrialError
+from seatrial.machine.undoers import CHANGES_THE_GROUND, Undoer, Undone
+from seatrial.record.changes import UNDOERS
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
@@ -53,15 +55,37 @@ class Findings:
     metavar="DIR",
     help="Where the run directories are, or one of them.",
 )
+@cluster_options
+@click.option("--run", "run_id", metavar="ID", help="With --on kubernetes: only what this run has made.")
+@click.option("--yes", is_flag=True, help="With --on kubernetes: delete without asking.")
 @json_option
-def clean(runs: Path, json_target: str | None) -> None:
+def clean(
+    runs: Path,
+    run_id: str | None,
+    json_target: str | None,
+    *,
+    yes: bool,
+    **cluster: str | None,
+) -> int | None:
     """End what runs that were killed have left behind, and put back what else they had changed.
 
     Runs that are still going on are left alone.
 
     A record that cannot be read is skipped, and said. Exits with 4 if one was, or if something could not be put back.
+
+    With --on kubernetes it needs no record: it lists what runs have made on that cluster, from whichever machine, also
+    runs that are still going on, and asks before it deletes them.
     """
     require_writable((json_target,))
+    where = where_of(**cluster)
+    if where is not None:
+        from seatrial.cli.cluster.clean import clean_cluster
+
+        return clean_cluster(where, run_id, json_target, is_sure=yes)
+    if run_id or yes:
+        raise PlanError(
+            "--run and --yes go with --on kubernetes", next_step="seatrial clean --on kubernetes --yes"
+        )
     findings = Findings()
     for run in _run_directories(runs):
         _look_at(run, findings)
@@ -74,6 +98,7 @@ def clean(runs: Path, json_target: str | None) -> None:
         leftover.left or leftover.problem or leftover.kind not in UNDOERS for leftover in findings.leftovers
     ):
         raise SystemExit(ExitCode.ENVIRONMENT)
+    return None
 
 
 def _run_directories(runs: Path) -> tuple[Path, ...]:

@@ -1,16 +1,19 @@
-"""The changes of a run that is over: which were never put back, and noting that they now are."""
+"""The changes of a run that is over: which were never put back, how each kind is, and noting that they now are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from seatrial.machine import undoers
 from seatrial.record.amend import amend
 from seatrial.record.reader import RunReader
 from seatrial.record.writer import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from seatrial.machine.undoers import Undoer, Undone
     from seatrial.record.tables.rows import Change, Damage
 
 
@@ -27,3 +30,14 @@ def open_changes(run: Path) -> tuple[tuple[Change, ...], tuple[Damage, ...]]:
 def mark_undone(run: Path, change_id: int) -> None:
     """Note that a change has been put back; raise ``RecordError`` or ``StorageFault`` where that cannot be."""
     amend(run, "UPDATE changes SET undone_utc = ? WHERE id = ?", utc_now(), change_id)
+
+
+def _remove_objects(detail: Mapping[str, Any], run: Path) -> Undone:
+    # What speaks to clusters takes a while to import, and few runs have any.
+    from seatrial.cluster.owned import undo_objects
+
+    return undo_objects(detail, run)
+
+
+UNDOERS: Mapping[str, Undoer] = {**undoers.UNDOERS, "objects": _remove_objects}
+"""How each kind of change is put back, on this machine and on clusters: to add one is a line here, or in there."""

@@ -14,12 +14,12 @@ from seatrial.analysis.run.environments import Difference, differences, leaves
 from seatrial.analysis.run.sanity import Outcome
 from seatrial.analysis.run.summary import summarise_sanity
 from seatrial.errors import EnvironmentFault, PlanError, RecordError
-from seatrial.machine.undoers import UNDOERS
 from seatrial.plan.cases import Case, compile_cases
 from seatrial.plan.read import GivenPlan, given_again, read_plan_text
 from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.scale import parse_scale
 from seatrial.plan.shown.compiled import compiled_document
+from seatrial.record.changes import UNDOERS
 from seatrial.record.events import CUT_OFF
 from seatrial.record.layout import last_number
 from seatrial.record.lock import held_by_another

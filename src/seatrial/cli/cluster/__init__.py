@@ -1,0 +1,1 @@
+"""What the commands do where they are given ``--on kubernetes``."""

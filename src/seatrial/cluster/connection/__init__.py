@@ -1,0 +1,1 @@
+"""How an API server is reached: which one is meant, with what credentials, over which connections."""

@@ -1,0 +1,117 @@
+"""Connections to one API server, over aiohttp: the one file that knows that library.
+
+An API server closes connections that are idle for 90 s, and what is in front of one sooner: ours are closed before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from seatrial.cluster.connection.breaks import CONNECT_LIMIT_S
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from seatrial.cluster.connection.credentials import Credentials
+
+IDLE_LIMIT_S = 30.0
+_READ_BYTES = 1 << 18
+USER_AGENT = "seatrial"
+
+
+class Session:
+    """Many connections at a time, each kept open for the next call; ``load`` gives new credentials."""
+
+    def __init__(self, credentials: Credentials, load: Callable[[], Awaitable[Credentials]]) -> None:
+        self.credentials = credentials
+        self._load = load
+        self._renewing = asyncio.Lock()
+        # Netrc files and proxies are not looked up for each request: that takes four fifths of its time.
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_LIMIT_S),
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": USER_AGENT},
+            read_bufsize=_READ_BYTES,
+        )
+
+    @property
+    def server(self) -> str:
+        """The address, as it may be shown."""
+        return self.credentials.server
+
+    def request(  # noqa: PLR0913 - it is what a request has
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        data: bytes | None = None,
+        limit_s: float | None,
+        quiet_limit_s: float | None = None,
+    ) -> aiohttp.client._RequestContextManager:
+        """Ask once; the answer ends the context. ``quiet_limit_s`` is how long nothing may come."""
+        timeout = aiohttp.ClientTimeout(total=limit_s, sock_connect=CONNECT_LIMIT_S, sock_read=quiet_limit_s)
+        return self._http.request(
+            method,
+            self.server + path,
+            params=params,
+            headers={**self._authorization(), **headers},
+            data=data,
+            timeout=timeout,
+            allow_redirects=False,
+            server_hostname=self.credentials.server_name,
+            ssl=self.credentials.tls if self.credentials.tls is not None else True,
+            proxy=self.credentials.proxy,
+        )
+
+    async def websocket(
+        self, path: str, params: list[tuple[str, str]], protocols: tuple[str, ...]
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Open a websocket, which pings so that a dead peer is noticed."""
+        opening = self._http.ws_connect(
+            "ws" + self.server.removeprefix("http") + path,
+            params=params,
+            headers=self._authorization(),
+            protocols=protocols,
+            heartbeat=IDLE_LIMIT_S,
+            server_hostname=self.credentials.server_name,
+            ssl=self.credentials.tls if self.credentials.tls is not None else True,
+            proxy=self.credentials.proxy,
+        )
+        async with asyncio.timeout(CONNECT_LIMIT_S):
+            return await opening
+
+    async def freshen(self) -> None:
+        """Renew the credentials where their time has come."""
+        at_s = self.credentials.renew_at_s
+        if at_s is not None and time.monotonic() >= at_s:
+            await self.renew(self.credentials)
+
+    async def renew(self, used: Credentials) -> None:
+        """Load credentials anew, unless another call has done so since these were ``used``. Raises ``ClusterFault``."""
+        async with self._renewing:
+            if self.credentials is used:
+                self.credentials = await self._load()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.close()
+
+    def _authorization(self) -> dict[str, str]:
+        token = self.credentials.authorization
+        return {"Authorization": token} if token else {}
+
+
+def any_json(content: bytes) -> Any:
+    """Return JSON as it is, and anything else as text."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")

@@ -1,0 +1,154 @@
+"""What runs have left on a cluster, found by their label from whichever machine, and its removal.
+
+Whoever makes an object sees to what follows from it: what is owned by another object goes with that one, and what is in
+a namespace of a run goes with the namespace. Only what has finalizers goes first, while who removes them still lives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seatrial.cluster.gone import left_after, listed, what_holds
+from seatrial.cluster.labels import RUN, label_value, run_of, selector
+from seatrial.cluster.objects import Objects
+from seatrial.cluster.resources import Ref, Resource, ref_of
+from seatrial.errors import ClusterFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from seatrial.cluster.client import Client
+
+REMOVAL_LIMIT_S = 120.0
+FINALIZERS_LIMIT_S = 15.0
+"""How long controllers have for their own objects, before their namespace, and they with it, is removed."""
+_NEEDED_VERBS = {"list", "delete"}
+_CRD = "CustomResourceDefinition"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Group:
+    """All objects of a kind in a namespace; the namespace is empty for a kind that is in none, or for all of them."""
+
+    api_version: str
+    kind: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What carries the label (metadata), without what another object owns; and which kinds could not be listed."""
+
+    objects: tuple[Mapping[str, Any], ...]
+    unread: tuple[str, ...] = ()
+
+    def of_run(self, run: str) -> tuple[Mapping[str, Any], ...]:
+        """Return those of one run, by its label's value."""
+        return tuple(one for one in self.objects if run_of(one) == run)
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The values of the label, each once."""
+        return tuple(sorted({str(run_of(one)) for one in self.objects}))
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What is gone, and what is left with the reason."""
+
+    gone: tuple[Ref, ...]
+    left: tuple[tuple[Ref, str], ...] = ()
+
+
+async def find(client: Client, run_id: str | None = None, groups: Iterable[Group] | None = None) -> Found:
+    """Look for what a run (or any) has made: in these groups, or in all that the cluster has.
+
+    Raises ``ClusterFault`` where a group cannot be listed; among all there are such are named in ``unread`` instead.
+    """
+    unread: list[str] = []
+    found: dict[str, Mapping[str, Any]] = {}
+    for resource, namespace in await _places(client, groups):
+        try:
+            there = await listed(client, resource, namespace, selector(run_id))
+        except ClusterFault as fault:
+            if groups is not None and fault.status != 404:
+                raise
+            if fault.status in {403, 405}:
+                unread.append(f"{resource.plural}{f'.{resource.group}' if resource.group else ''}")
+            continue
+        found |= {str(one["metadata"]["uid"]): one for one in there if not _is_owned(one)}
+    return Found(tuple(found.values()), tuple(unread))
+
+
+async def remove(
+    client: Client, objects: Sequence[Mapping[str, Any]], limit_s: float = REMOVAL_LIMIT_S
+) -> Removed:
+    """Delete them and wait until they are gone.
+
+    A definition of a kind stays where there are objects of that kind that are not of its run: they would go with it.
+    """
+    kept = await _definitions_in_use(client, objects)
+    objects = [one for one in objects if ref_of(one) not in kept]
+    namespaces = {one["metadata"]["name"] for one in objects if one["kind"] == "Namespace"}
+    first = [
+        one for one in objects if one["kind"] not in {"Namespace", _CRD} and _goes_first(one, namespaces)
+    ]
+    last = [one for one in objects if one["kind"] in {"Namespace", _CRD}]
+    many = Objects(client)
+    await many.delete(first)
+    if namespaces:
+        await left_after(
+            client, map(ref_of, filter(_has_finalizers, first)), min(limit_s, FINALIZERS_LIMIT_S)
+        )
+    await many.delete(last)
+    refs = [ref_of(one) for one in (*first, *last)]
+    left = await left_after(client, refs, limit_s)
+    why = [(ref, await what_holds(client, ref)) for ref in left]
+    gone = tuple(ref for one in objects if (ref := ref_of(one)) not in set(left))
+    return Removed(gone, (*why, *kept.items()))
+
+
+async def _places(client: Client, groups: Iterable[Group] | None) -> list[tuple[Resource, str]]:
+    if groups is None:
+        every = await client.resources.every()
+        return [(resource, "") for resource in every if resource.verbs >= _NEEDED_VERBS]
+    places = []
+    for group in groups:
+        try:
+            places.append((await client.resources.find(group.api_version, group.kind), group.namespace))
+        except ClusterFault as fault:
+            # Nothing of a kind is there where the kind is not.
+            if fault.status != 404:
+                raise
+    return places
+
+
+async def _definitions_in_use(client: Client, objects: Sequence[Mapping[str, Any]]) -> dict[Ref, str]:
+    """Return which definitions of kinds are needed by objects of others, and why they stay."""
+    kept: dict[Ref, str] = {}
+    for one in (one for one in objects if one["kind"] == _CRD):
+        definition = await Objects(client).get(one)
+        if definition is None:
+            continue
+        spec = definition["spec"]
+        version = next(str(each["name"]) for each in spec["versions"] if each["served"])
+        resource = Resource(
+            f"{spec['group']}/{version}", spec["names"]["kind"], spec["names"]["plural"], False
+        )
+        foreign = await listed(client, resource, labels=f"{RUN}!={label_value(str(run_of(one)))}")
+        if foreign:
+            kept[ref_of(one)] = f"{len(foreign)} objects of this kind are not the run's, and would go with it"
+    return kept
+
+
+def _goes_first(one: Mapping[str, Any], namespaces: set[str]) -> bool:
+    return one["metadata"].get("namespace") not in namespaces or _has_finalizers(one)
+
+
+def _has_finalizers(one: Mapping[str, Any]) -> bool:
+    return bool(one["metadata"].get("finalizers"))
+
+
+def _is_owned(one: Mapping[str, Any]) -> bool:
+    return any(owner.get("controller") for owner in one["metadata"].get("ownerReferences") or ())

@@ -1,0 +1,23 @@
+"""What a node's kubelet says, through the API server: no port of the node need be reachable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from seatrial.cluster.answers import Answer
+    from seatrial.cluster.client import Client
+
+RESOURCE_METRICS = "metrics/resource"
+CADVISOR_METRICS = "metrics/cadvisor"
+
+
+async def node_proxy(client: Client, node: str, path: str) -> Answer:
+    """Read a path of a node's kubelet, such as :data:`RESOURCE_METRICS`; its text is the answer's body.
+
+    Needs the right ``get nodes/proxy``. Raises ``ClusterFault``.
+    """
+    accept = "text/plain, application/json;q=0.5"
+    asked = f"read {path} of node {node}"
+    return await client.get(f"/api/v1/nodes/{quote(node)}/proxy/{path}", accept=accept, asked=asked)

@@ -1,0 +1,186 @@
+"""A real Kubernetes API server over a real etcd, on 127.0.0.1: the judge of what our client does.
+
+No node, no scheduler, no controllers: objects are kept, watched and guarded by rights, and nothing comes of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+import yaml
+from tests.support.tls_server import issue
+
+BINARIES = Path(os.environ.get("SEATRIAL_LAB_BIN", "~/.cache/seatrial-lab/bin")).expanduser()
+PROGRAMS = ("etcd", "kube-apiserver")
+START_LIMIT_S = 90.0
+ADMIN = "admin"
+USERS = tuple(f"user-{number}" for number in range(6))
+"""Known to it, with no rights but those that a test gives them."""
+
+
+def require_binaries() -> None:
+    """Skip the test, saying what to do, where the programs are not built."""
+    if missing := [name for name in PROGRAMS if not os.access(BINARIES / name, os.X_OK)]:
+        pytest.skip(
+            f"{' and '.join(missing)} not built: `make cluster`, or name their folder in SEATRIAL_LAB_BIN"
+        )
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@dataclass
+class ApiServer:
+    """One of each, in a folder of their own; :meth:`start` and :meth:`kill` are of the API server only."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    etcd_port: int = field(default_factory=free_port)
+    etcd_peer_port: int = field(default_factory=free_port)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig with a context for each user, named after them; the current one is the administrator's."""
+        return self.folder / "kubeconfig"
+
+    def token(self, user: str) -> str:
+        """Return a user's secret."""
+        return f"secret-token-of-{user}"
+
+    def set_up(self) -> None:
+        """Make its certificates and users, and start both."""
+        self.pem = issue(self.folder, "127.0.0.1", "localhost")
+        rows = [f'{self.token(ADMIN)},{ADMIN},0,"system:masters"']
+        rows += [f"{self.token(user)},{user},{number}" for number, user in enumerate(USERS, 1)]
+        (self.folder / "tokens.csv").write_text("\n".join(rows) + "\n")
+        self.kubeconfig.write_text(yaml.safe_dump(self.config()))
+        self._run("etcd", *self._etcd_flags())
+        self._wait(f"http://127.0.0.1:{self.etcd_port}/health")
+        self.start()
+
+    def config(self) -> dict[str, Any]:
+        """Return the kubeconfig as it is written."""
+        users = (ADMIN, *USERS)
+        cluster = {"server": self.url, "certificate-authority": str(self.pem.ca)}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": user, "user": {"token": self.token(user)}} for user in users],
+            "contexts": [{"name": user, "context": {"cluster": "test", "user": user}} for user in users],
+            "current-context": ADMIN,
+        }
+
+    def start(self) -> None:
+        """Start the API server and wait until it is ready."""
+        self._run("kube-apiserver", *self._flags())
+        self._wait(f"{self.url}/readyz")
+
+    def kill(self) -> None:
+        """End the API server at once, as a crash would."""
+        self._end("kube-apiserver", signal.SIGKILL)
+
+    def tear_down(self) -> None:
+        """End both."""
+        for name in reversed(PROGRAMS):
+            self._end(name, signal.SIGKILL)
+
+    def _end(self, name: str, number: int) -> None:
+        if (process := self._running.pop(name, None)) is not None:
+            process.send_signal(number)
+            process.wait(10)
+
+    def _run(self, name: str, *flags: str) -> None:
+        # It ends with the tests, however they end.
+        command = [shutil.which("setpriv") or "setpriv", "--pdeathsig", "KILL", str(BINARIES / name), *flags]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def _wait(self, url: str) -> None:
+        import ssl
+
+        context = ssl.create_default_context(cafile=str(self.pem.ca)) if url.startswith("https") else None
+        deadline_s = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < deadline_s:
+            try:
+                with urlopen(url, timeout=5, context=context) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                pass
+            for name, process in self._running.items():
+                assert process.poll() is None, (self.folder / f"{name}.log").read_text()[-2000:]
+            time.sleep(0.05)
+        raise AssertionError(f"{url} is not ready within {START_LIMIT_S:g} s")
+
+    def _etcd_flags(self) -> list[str]:
+        client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.etcd_peer_port}"
+        return [
+            f"--data-dir={self.folder / 'etcd'}", "--unsafe-no-fsync", "--log-level=warn",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+        ]  # fmt: skip
+
+    def _flags(self) -> list[str]:
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self.etcd_port}", "--bind-address=127.0.0.1",
+            f"--secure-port={self.port}",
+            "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", f"--tls-cert-file={self.pem.cert}",
+            f"--tls-private-key-file={self.pem.key}", f"--token-auth-file={self.folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-signing-key-file={self.pem.key}", f"--service-account-key-file={self.pem.key}",
+            "--service-cluster-ip-range=10.96.0.0/16", "--disable-admission-plugins=ServiceAccount",
+            f"--cert-dir={self.folder / 'certs'}",
+        ]  # fmt: skip
+
+
+@contextmanager
+def api_server(folder: Path) -> Iterator[ApiServer]:
+    """Have one run meanwhile: about 3 s, 300 MiB."""
+    require_binaries()
+    folder.mkdir(parents=True, exist_ok=True)
+    server = ApiServer(folder)
+    try:
+        server.set_up()
+        yield server
+    finally:
+        server.tear_down()
+
+
+def config_map(name: str, namespace: str = "default", **data: str) -> dict[str, Any]:
+    """Return the least object that there is."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": data or {"key": "value"},
+    }
+
+
+def text_of(document: Any) -> str:
+    """Return everything that is in a document, to look for what should not be."""
+    return json.dumps(document, default=str)
