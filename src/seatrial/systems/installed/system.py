@@ -1,0 +1,154 @@
+"""A system that is installed on a cluster for a trial: made, waited for, counted, taken down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from seatrial.errors import ClusterFault, SystemFault
+from seatrial.machine.address import Endpoint
+from seatrial.machine.members import Member
+from seatrial.machine.processes.programs import BinaryInfo
+from seatrial.systems.counters import Counters
+from seatrial.systems.installed.kinds.recipe import Asked
+from seatrial.systems.installed.live import prove
+from seatrial.systems.installed.made import Made
+from seatrial.systems.installed.manifests.documents import documents
+from seatrial.systems.installed.pods import Proxies
+from seatrial.systems.local.ready import within
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from seatrial.cluster.owned import Owned
+    from seatrial.systems.base import Launch
+    from seatrial.systems.counters import Reading
+    from seatrial.systems.disturbance import Disturbable
+    from seatrial.systems.installed.kinds.recipe import Get, Recipe
+    from seatrial.systems.installed.pods import Proxy
+    from seatrial.systems.settings import Setting
+
+    Answer = TypeVar("Answer")
+
+
+class Installed:
+    """A system that its ``recipe`` describes, on the cluster of a ``run``, whose label everything has that it makes.
+
+    Clients reach each proxy by the address of its pod: what stands in front of them is none of it.
+    """
+
+    def __init__(self, recipe: Recipe, run: Owned) -> None:
+        self._recipe = recipe
+        self._made = Made(run, recipe.site)
+        self._proxies = Proxies(run.client, recipe)
+        self._asked = Asked(has_tls=False, max_connections=0)
+        self._last: Counters | None = None
+        self._is_up = False
+
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
+        """Make the system and the topology, and wait until every proxy is ready; see ``System.start``."""
+        self._asked = Asked(launch.certificate is not None, launch.max_connections)
+        try:
+            await self._made.require(self._recipe.needs)
+            made = list(self._recipe.system(self._asked))
+            # Without the topology's: what they hold is in the plan, but for a certificate's key.
+            (launch.directory / f"{launch.label}.yaml").write_text("".join(documents(made)))
+            await self._made.apply(made, launch.changes, in_order=True)
+            await self._made.available(self._recipe.deployments)
+            topology = self._recipe.topology(launch.topology, self._asked, launch.certificate)
+            await self._made.apply(topology, launch.changes, in_order=False)
+            await self._proxies.come_up()
+        except BaseException:
+            await self.stop()
+            raise
+        self._is_up = True
+        port = self._recipe.listen_port(self._asked)
+        return tuple(
+            Endpoint(proxy.address, port, None if launch.certificate is None else launch.certificate.ca)
+            for proxy in self._proxies.all
+        )
+
+    async def prove(self, launch: Launch, status: int) -> int:
+        """Ask every route through every proxy, by way of the API server, until each answers with the origin's status.
+
+        Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not.
+        """
+        port = self._recipe.listen_port(self._asked)
+        return await prove(
+            self._made.client, self._recipe, self._proxies.all, launch.topology, (port, status)
+        )
+
+    async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
+        """Read what each proxy counts; the last reading once it is taken down."""
+        if self._last is not None:
+            return self._last
+
+        async def one(proxy: Proxy, get: Get) -> Reading:
+            return await self._recipe.reading(get, proxy.incarnation, self._asked)
+
+        await self._proxies.look()
+        return Counters(time.monotonic(), await self._of_each(one), self._recipe.missing)
+
+    async def configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Return digests of what each proxy runs, its image's among them."""
+
+        async def one(proxy: Proxy, get: Get) -> Mapping[str, str]:
+            return {"image": proxy.image, **await self._recipe.configuration(get)}
+
+        return await self._of_each(one)
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Read from each proxy what is in force."""
+
+        async def one(proxy: Proxy, get: Get) -> tuple[Setting, ...]:
+            return await self._recipe.settings(proxy.name, get, self._asked)
+
+        return tuple(setting for found in (await self._of_each(one)).values() for setting in found)
+
+    async def drained(self, limit_s: float) -> bool:
+        """Wait until no proxy has a connection; False where ``limit_s`` passes first."""
+        return await within(limit_s, self._is_empty)
+
+    def members(self) -> tuple[Member, ...]:
+        """Return its proxies; none of their processes is on this machine."""
+        return tuple(Member("system", proxy.name, ()) for proxy in self._proxies.all) if self._is_up else ()
+
+    def proxies(self) -> tuple[Disturbable, ...]:
+        """Return nothing: what can be done to pods is not done by the system."""
+        return ()
+
+    def failure(self) -> str | None:
+        """Say which of its proxies was restarted, or has gone, since they came up."""
+        return self._proxies.failure
+
+    def version(self) -> BinaryInfo:
+        """Return the version, the image, and once it runs the image's digest."""
+        image = tuple(self._recipe.images.values())[-1]
+        digests = {proxy.image for proxy in self._proxies.all}
+        return BinaryInfo(image, self._recipe.version, ", ".join(sorted(digests)))
+
+    async def stop(self) -> None:
+        """Take it down, after a last reading; return once nothing of it is left."""
+        if self._is_up and self._last is None:
+            with suppress(SystemFault, ClusterFault):
+                self._last = await self.counters()
+        self._is_up = False
+        await self._made.remove()
+
+    async def _is_empty(self) -> bool:
+        return not (await self.counters()).connections_active
+
+    async def _of_each(self, ask: Callable[[Proxy, Get], Awaitable[Answer]]) -> dict[str, Answer]:
+        async def one(proxy: Proxy) -> Answer:
+            try:
+                return await ask(proxy, partial(self._proxies.page, proxy))
+            except ClusterFault as fault:
+                raise SystemFault(
+                    f"{proxy.name} cannot be asked how it is", cause=fault.what, next_step=fault.next_step
+                ) from fault
+
+        answers = await asyncio.gather(*(one(proxy) for proxy in self._proxies.all))
+        return {proxy.name: answer for proxy, answer in zip(self._proxies.all, answers, strict=True)}
