@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from seatrial.systems.installed.kinds.recipe import Asked, Recipe
 from seatrial.systems.installed.manifests.documents import documents
 from seatrial.systems.installed.manifests.objects import ROLE, Site
 from seatrial.systems.installed.manifests.routes import ANY_HOST
+from seatrial.systems.installed.rights import rights_of
 from seatrial.systems.traefik import TraefikOptions
 from seatrial.topology.expand import Topology, expand
 from seatrial.topology.options import TopologyPlan
@@ -251,3 +252,25 @@ def test_a_case_that_is_not_there_is_refused(printed):
     run = printed(PLAN, "--case", "none")
     assert (run.code, run.stdout) == (2, "")
     assert "has no case none" in run.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rights_that_a_system_takes_are_those_of_its_objects_and_what_it_grants(kind):
+    rights = {str(right) for right in rights_of(KINDS[kind])}
+    assert {"get pods/proxy", "create deployments.apps", "delete namespaces"} <= rights
+    objects = objects_of(recipe_of(KINDS[kind], SITE), topology_of())
+    for rule in (rule for one in objects for rule in one.get("rules", ()) if one["kind"].endswith("Role")):
+        for group, resource, verb in product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+            name, _, sub = resource.partition("/")
+            whole = f"{name}{f'.{group}' if group else ''}{f'/{sub}' if sub else ''}"
+            assert f"{verb} {whole}" in rights
+
+
+def test_the_rights_name_each_kind_as_the_api_does():
+    rights = {str(right) for kind in KINDS.values() for right in rights_of(kind)}
+    for resource in (
+        "httpproxies.projectcontour.io", "ingresses.networking.k8s.io", "ingressclasses.networking.k8s.io",
+        "gatewayclasses.gateway.networking.k8s.io", "backendtrafficpolicies.gateway.envoyproxy.io",
+        "envoyproxies.gateway.envoyproxy.io", "endpointslices.discovery.k8s.io", "configmaps",
+    ):  # fmt: skip
+        assert f"patch {resource}" in rights
