@@ -41,7 +41,7 @@ class Installed:
     """
 
     def __init__(self, recipe: Recipe, run: Owned) -> None:
-        self._recipe = recipe
+        self.recipe = recipe
         self._made = Made(run, recipe.site)
         self._proxies = Proxies(run.client, recipe)
         self._asked = Asked(has_tls=False, max_connections=0)
@@ -52,20 +52,20 @@ class Installed:
         """Make the system and the topology, and wait until every proxy is ready; see ``System.start``."""
         self._asked = Asked(launch.certificate is not None, launch.max_connections)
         try:
-            await self._made.require(self._recipe.needs)
-            made = list(self._recipe.system(self._asked))
+            await self._made.require(self.recipe.needs)
+            made = list(self.recipe.system(self._asked))
             # Without the topology's: what they hold is in the plan, but for a certificate's key.
             (launch.directory / f"{launch.label}.yaml").write_text("".join(documents(made)))
             await self._made.apply(made, launch.changes, in_order=True)
-            await self._made.available(self._recipe.deployments)
-            topology = self._recipe.topology(launch.topology, self._asked, launch.certificate)
+            await self._made.available(self.recipe.deployments)
+            topology = self.recipe.topology(launch.topology, self._asked, launch.certificate)
             await self._made.apply(topology, launch.changes, in_order=False)
             await self._proxies.come_up()
         except BaseException:
             await self.stop()
             raise
         self._is_up = True
-        port = self._recipe.listen_port(self._asked)
+        port = self.recipe.listen_port(self._asked)
         return tuple(
             Endpoint(proxy.address, port, None if launch.certificate is None else launch.certificate.ca)
             for proxy in self._proxies.all
@@ -76,9 +76,9 @@ class Installed:
 
         Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not.
         """
-        port = self._recipe.listen_port(self._asked)
+        port = self.recipe.listen_port(self._asked)
         return await prove(
-            self._made.client, self._recipe, self._proxies.all, launch.topology, (port, status)
+            self._made.client, self.recipe, self._proxies.all, launch.topology, (port, status)
         )
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
@@ -87,16 +87,16 @@ class Installed:
             return self._last
 
         async def one(proxy: Proxy, get: Get) -> Reading:
-            return await self._recipe.reading(get, proxy.incarnation, self._asked)
+            return await self.recipe.reading(get, proxy.incarnation, self._asked)
 
         await self._proxies.look()
-        return Counters(time.monotonic(), await self._of_each(one), self._recipe.missing)
+        return Counters(time.monotonic(), await self._of_each(one), self.recipe.missing)
 
     async def configuration(self) -> Mapping[str, Mapping[str, str]]:
         """Return digests of what each proxy runs, its image's among them."""
 
         async def one(proxy: Proxy, get: Get) -> Mapping[str, str]:
-            return {"image": proxy.image, **await self._recipe.configuration(get)}
+            return {"image": proxy.image, **await self.recipe.configuration(get)}
 
         return await self._of_each(one)
 
@@ -104,7 +104,7 @@ class Installed:
         """Read from each proxy what is in force."""
 
         async def one(proxy: Proxy, get: Get) -> tuple[Setting, ...]:
-            return await self._recipe.settings(proxy.name, get, self._asked)
+            return await self.recipe.settings(proxy.name, get, self._asked)
 
         return tuple(setting for found in (await self._of_each(one)).values() for setting in found)
 
@@ -126,9 +126,9 @@ class Installed:
 
     def version(self) -> BinaryInfo:
         """Return the version, the image, and once it runs the image's digest."""
-        image = tuple(self._recipe.images.values())[-1]
+        image = tuple(self.recipe.images.values())[-1]
         digests = {proxy.image for proxy in self._proxies.all}
-        return BinaryInfo(image, self._recipe.version, ", ".join(sorted(digests)))
+        return BinaryInfo(image, self.recipe.version, ", ".join(sorted(digests)))
 
     async def stop(self) -> None:
         """Take it down, after a last reading; return once nothing of it is left."""
