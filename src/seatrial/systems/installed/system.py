@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
+KEPT_S = 100.0
+"""An API server keeps a connection to a pod that it has opened for 90 s after the last request on it."""
+
 
 class Installed:
     """A system that its ``recipe`` describes, on the cluster of a ``run``, whose label everything has that it makes.
@@ -46,6 +49,8 @@ class Installed:
         self._proxies = Proxies(run.client, recipe)
         self._asked = Asked(has_tls=False, max_connections=0)
         self._last: Counters | None = None
+        self._kept: Mapping[str, int] = {}
+        self._kept_until_s = 0.0
         self._is_up = False
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
@@ -77,9 +82,7 @@ class Installed:
         Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not.
         """
         port = self.recipe.listen_port(self._asked)
-        return await prove(
-            self._made.client, self.recipe, self._proxies.all, launch.topology, (port, status)
-        )
+        return await prove(self._made.client, self.recipe, self._proxies.all, launch.topology, (port, status))
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
         """Read what each proxy counts; the last reading once it is taken down."""
@@ -109,7 +112,7 @@ class Installed:
         return tuple(setting for found in (await self._of_each(one)).values() for setting in found)
 
     async def drained(self, limit_s: float) -> bool:
-        """Wait until no proxy has a connection; False where ``limit_s`` passes first."""
+        """Wait until no proxy has a connection but those of a proof; False where ``limit_s`` passes first."""
         return await within(limit_s, self._is_empty)
 
     def members(self) -> tuple[Member, ...]:
@@ -139,7 +142,9 @@ class Installed:
         await self._made.remove()
 
     async def _is_empty(self) -> bool:
-        return not (await self.counters()).connections_active
+        kept = self._kept if time.monotonic() < self._kept_until_s else {}
+        members = (await self.counters()).members
+        return all((one.connections_active or 0) <= kept.get(name, 0) for name, one in members.items())
 
     async def _of_each(self, ask: Callable[[Proxy, Get], Awaitable[Answer]]) -> dict[str, Answer]:
         async def one(proxy: Proxy) -> Answer:
