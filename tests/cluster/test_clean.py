@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import sqlite3
 import subprocess
@@ -138,20 +139,31 @@ def test_a_run_removes_what_it_made_and_what_it_wrote_down(where: Where) -> None
     assert there(where, run) == []
 
 
+class Terminal(io.StringIO):
+    """Somebody who has typed an answer."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def make(where: Where, *runs: str) -> None:
+    """Make five objects of each run."""
+
+    async def go() -> None:
+        async with open_cluster(where) as client:
+            for run in runs:
+                await Owned(client, run, Log(where, run)).apply([config_map(f"{run}-{n}") for n in range(5)])
+
+    asyncio.run(go())
+
+
 def test_from_another_machine_it_lists_and_deletes_only_what_it_may(
-    server: ApiServer, where: Where, invoke: Callable[..., Outcome]
+    server: ApiServer, where: Where, invoke: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, other = (f"k{uuid.uuid4().hex[:8]}" for _ in range(2))
     asked = ("clean", "--on", "kubernetes", "--kubeconfig", str(server.kubeconfig))
 
-    async def make() -> None:
-        async with open_cluster(where) as client:
-            for name in (run, other):
-                await Owned(client, name, Log(where, name)).apply(
-                    [config_map(f"{name}-{n}") for n in range(5)]
-                )
-
-    asyncio.run(make())
+    make(where, run, other)
     # Nobody is there to be asked: listed, and left.
     unasked = invoke(*asked, "--run", run)
     assert unasked.code == 2
@@ -160,6 +172,15 @@ def test_from_another_machine_it_lists_and_deletes_only_what_it_may(
     assert other not in unasked.stdout
     assert "--yes" in unasked.stderr
     assert len(there(where, run)) == 5
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    declined = invoke(*asked, "--run", run)
+    assert (declined.code, declined.stdout.splitlines()[-1]) == (0, "nothing was deleted")
+    assert f"Delete 5 objects on {server.url}?" in declined.stderr
+    assert len(there(where, run)) == 5
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert invoke(*asked, "--run", run).stdout.splitlines()[-1] == "deleted 5 objects"
+    assert there(where, run) == []
+    make(where, run)
     sure = invoke(*asked, "--run", run, "--yes", "--json", "-")
     document = json.loads(sure.stdout)
     assert sure.code == 0

@@ -23,7 +23,7 @@ import pytest
 import yaml
 from tests.support.tls_server import issue
 
-BINARIES = Path(os.environ.get("SEATRIAL_LAB_BIN", "~/.cache/seatrial-lab/bin")).expanduser()
+BUILT = Path(os.environ.get("SEATRIAL_CLUSTER_CACHE") or Path.home() / ".cache/seatrial-cluster") / "bin"
 PROGRAMS = ("etcd", "kube-apiserver")
 START_LIMIT_S = 90.0
 ADMIN = "admin"
@@ -31,12 +31,18 @@ USERS = tuple(f"user-{number}" for number in range(6))
 """Known to it, with no rights but those that a test gives them."""
 
 
+def binary(name: str) -> Path | None:
+    """Return where a program is: in the folder that SEATRIAL_CLUSTER_BIN names, or built by `make cluster`."""
+    named = os.environ.get("SEATRIAL_CLUSTER_BIN")
+    found = [Path(named) / name] if named else sorted(BUILT.glob(f"{name}-v*"))
+    return next((path for path in reversed(found) if os.access(path, os.X_OK)), None)
+
+
 def require_binaries() -> None:
     """Skip the test, saying what to do, where the programs are not built."""
-    if missing := [name for name in PROGRAMS if not os.access(BINARIES / name, os.X_OK)]:
-        pytest.skip(
-            f"{' and '.join(missing)} not built: `make cluster`, or name their folder in SEATRIAL_LAB_BIN"
-        )
+    if missing := [name for name in PROGRAMS if binary(name) is None]:
+        how = "`make cluster` does, or SEATRIAL_CLUSTER_BIN names their folder"
+        pytest.skip(f"not built: {', '.join(missing)} ({how})")
 
 
 def free_port() -> int:
@@ -115,7 +121,7 @@ class ApiServer:
 
     def _run(self, name: str, *flags: str) -> None:
         # It ends with the tests, however they end.
-        command = [shutil.which("setpriv") or "setpriv", "--pdeathsig", "KILL", str(BINARIES / name), *flags]
+        command = [shutil.which("setpriv") or "setpriv", "--pdeathsig", "KILL", str(binary(name)), *flags]
         with (self.folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 

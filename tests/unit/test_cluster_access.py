@@ -7,6 +7,7 @@ import base64
 import json
 import ssl
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -274,6 +275,31 @@ def test_a_program_gives_a_token_that_is_renewed_before_it_expires(tmp_path: Pat
             assert cluster.tokens == [f"Bearer {SECRET}-1", f"Bearer {SECRET}-2"]
 
     asyncio.run(run())
+
+
+def test_an_id_token_is_used_as_long_as_it_is_valid(tmp_path: Path) -> None:
+    pem = issue(tmp_path, "127.0.0.1")
+
+    def user(expires_s: float) -> dict[str, Any]:
+        parts = [{"alg": "none"}, {"exp": int(expires_s)}]
+        encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+        tokens = {"id-token": ".".join([*encoded, SECRET]), "refresh-token": SECRET, "client-id": "c"}
+        provider = {
+            "name": "oidc",
+            "config": {**tokens, "client-secret": SECRET, "idp-issuer-url": "https://idp.invalid"},
+        }
+        return {"auth-provider": provider}
+
+    async def run() -> None:
+        async with Cluster(pem) as cluster:
+            known = {"certificate-authority": str(pem.ca)}
+            valid = written(tmp_path, config(cluster.url, known, user(time.time() + 3600)))
+            async with open_cluster(Where(str(valid))):
+                assert cluster.tokens[0].endswith(SECRET)
+
+    asyncio.run(run())
+    fault = fault_of(Where(str(written(tmp_path, config(user=user(time.time() - 1))))), ClusterFault)
+    assert fault.cause == "its id-token has expired"
 
 
 def test_in_a_pod_the_service_account_is_used_and_its_token_read_again(

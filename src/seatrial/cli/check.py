@@ -63,11 +63,12 @@ def check(plan_file: str | None, scale: str | None, runs: Path, json_target: str
     """
     rbac = asked.pop("rbac")
     where = where_of(**{name: asked.pop(name) for name in ("on", "kubeconfig", "context")})
+    wants = Wants(**asked, rbac=rbac)
     if where is not None:
         from seatrial.cli.cluster.check import check_cluster, print_roles
 
+        wants.require_cluster()
         return print_roles() if rbac else check_cluster(where, json_target)
-    wants = Wants(**asked, rbac=rbac)
     wants.require_sense(plan_file)
     checked = _checked(plan_file, scale, runs, wants)
     if json_target:
@@ -88,6 +89,13 @@ class Wants:
     apply: bool
     network: bool
     rbac: bool
+
+    def require_cluster(self) -> None:
+        """Raise ``PlanError`` where it is nothing that is done on a cluster."""
+        if self.tune or self.apply or self.network:
+            raise PlanError(
+                "--tune, --apply and --network are of this machine", next_step="leave out --on kubernetes"
+            )
 
     def require_sense(self, plan_file: str | None) -> None:
         """Raise ``PlanError`` where it cannot be done."""

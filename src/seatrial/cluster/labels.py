@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ def label_value(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
     return f"{safe[: VALUE_LIMIT - _DIGEST_LENGTH - 1].rstrip('-_.')}-{digest}".lstrip("-")
+
+
+def new_run_id(name: str) -> str:
+    """Return an id for a run that no other has, of whichever machine: two may start runs of one name in one second."""
+    return label_value(f"{name}-{secrets.token_hex(4)}")
 
 
 def run_labels(run_id: str) -> dict[str, str]:

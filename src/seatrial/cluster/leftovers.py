@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.cluster.gone import left_after, listed, what_holds
 from seatrial.cluster.labels import RUN, label_value, run_of, selector
-from seatrial.cluster.objects import Objects
+from seatrial.cluster.objects import WINDOW, Objects, in_window
 from seatrial.cluster.resources import Ref, Resource, ref_of
 from seatrial.errors import ClusterFault
 
@@ -67,18 +67,23 @@ async def find(client: Client, run_id: str | None = None, groups: Iterable[Group
     Raises ``ClusterFault`` where a group cannot be listed; among all there are such are named in ``unread`` instead.
     """
     unread: list[str] = []
-    found: dict[str, Mapping[str, Any]] = {}
-    for resource, namespace in await _places(client, groups):
+
+    async def look(place: tuple[Resource, str]) -> list[Mapping[str, Any]]:
+        resource, namespace = place
         try:
-            there = await listed(client, resource, namespace, selector(run_id))
+            return await listed(client, resource, namespace, selector(run_id))
         except ClusterFault as fault:
-            if groups is not None and fault.status != 404:
+            if fault.status == 404:
+                return []
+            if groups is not None or fault.status not in {403, 405}:
                 raise
-            if fault.status in {403, 405}:
-                unread.append(f"{resource.plural}{f'.{resource.group}' if resource.group else ''}")
-            continue
-        found |= {str(one["metadata"]["uid"]): one for one in there if not _is_owned(one)}
-    return Found(tuple(found.values()), tuple(unread))
+            unread.append(f"{resource.plural}{f'.{resource.group}' if resource.group else ''}")
+            return []
+
+    there = await in_window(await _places(client, groups), look, WINDOW)
+    # Some objects are shown by several groups: each is one all the same.
+    found = {str(one["metadata"]["uid"]): one for of_place in there for one in of_place if not _is_owned(one)}
+    return Found(tuple(found.values()), tuple(sorted(unread)))
 
 
 async def remove(

@@ -12,7 +12,7 @@ from seatrial.cluster.client import METADATA_ONLY, PatchKind
 from seatrial.cluster.faults import UNKNOWN_WHETHER_DONE
 from seatrial.cluster.labels import MANAGER, run_of
 from seatrial.cluster.resources import Ref, ref_of
-from seatrial.errors import ClusterFault
+from seatrial.errors import ClusterFault, SeatrialError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -144,7 +144,7 @@ async def in_window(
     Raises what the first to fail raised, once those that were under way have ended.
     """
     came: dict[int, Came] = {}
-    failed: list[ClusterFault] = []
+    failed: list[SeatrialError] = []
     numbered = iter(enumerate(asked))
 
     async def work() -> None:
@@ -153,7 +153,7 @@ async def in_window(
                 return
             try:
                 came[number] = await call(one)
-            except ClusterFault as fault:
+            except SeatrialError as fault:
                 failed.append(fault)
 
     async with asyncio.TaskGroup() as group:

@@ -42,7 +42,10 @@ _NAMED_LIMIT = 3
 
 @dataclass(slots=True)
 class Owned:
-    """The objects of one run on one cluster. Methods raise ``ClusterFault``, or ``StorageFault`` of the record."""
+    """The objects of one run on one cluster. Methods raise ``ClusterFault``, or ``StorageFault`` of the record.
+
+    ``run_id`` is one that no run of another machine has either: :func:`seatrial.cluster.labels.new_run_id`.
+    """
 
     client: Client
     run_id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -105,14 +106,16 @@ class Resources:
         """
         groups = (await self._client.get("/apis", asked="list the API groups")).body["groups"]
         versions = ["v1", *(str(group["preferredVersion"]["groupVersion"]) for group in groups)]
-        found: list[Resource] = []
-        for version in versions:
-            try:
-                found += await self.of_version(version)
-            except ClusterFault as fault:
-                if fault.status < 500:
-                    raise
-        return tuple(found)
+        found = await asyncio.gather(*map(self._of_version_if_there, versions))
+        return tuple(resource for of_version in found for resource in of_version)
+
+    async def _of_version_if_there(self, api_version: str) -> tuple[Resource, ...]:
+        try:
+            return await self.of_version(api_version)
+        except ClusterFault as fault:
+            if fault.status < 500:
+                raise
+            return ()
 
 
 def ref_of(manifest: Mapping[str, Any]) -> Ref:

@@ -58,8 +58,8 @@ class Listed:
 class Watch:
     """Follows the objects below a path, such as ``Resource.path("namespace")``; one that iterates at a time.
 
-    ``known`` is what there is, by namespace and name, as of what was yielded last. ``lists`` and ``turns`` count
-    what it took.
+    ``known`` is what there is, by namespace and name: after a list all of it, a little before its changes are yielded.
+    ``lists`` and ``turns`` count what it took.
     """
 
     def __init__(

@@ -54,8 +54,7 @@ async def _clean(where: Where, run_id: str | None, json_target: str | None, *, i
         _say(_outcome(found, removed), json_target)
         if json_target:
             write_document(_document(client.reference, found, removed), json_target)
-    is_clean = removed is not None and not removed.left
-    return ExitCode.PASS if not found.objects or is_clean else ExitCode.ENVIRONMENT
+    return ExitCode.ENVIRONMENT if removed is not None and removed.left else ExitCode.PASS
 
 
 def _may_delete(count: int, server: str, *, is_sure: bool) -> bool:

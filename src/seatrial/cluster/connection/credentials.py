@@ -42,21 +42,28 @@ class Credentials:
     renew_at_s: float | None = None
 
 
+class _Expired(Exception):
+    """An id-token of OpenID Connect is not valid any more."""
+
+
 async def of_kubeconfig(chosen: Chosen) -> Credentials:
     """Load those of a context; runs its exec program where it has one. Raises ``ClusterFault``."""
     from kubernetes_asyncio.client import Configuration
     from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
+    class Loader(KubeConfigLoader):  # type: ignore[misc, unused-ignore]
+        """Renews no id-token: the library does so without looking at the identity provider's certificate."""
+
+        async def _refresh_oidc(self, _provider: Any) -> None:
+            raise _Expired
+
     loaded = Configuration()
     with _key_files() as directory:
         try:
-            files = KubeConfigMerger(chosen.paths)
-            loader = KubeConfigLoader(
-                files.config,
+            loader = Loader(
+                KubeConfigMerger(chosen.paths).config,
                 chosen.context,
                 config_base_path=None,
-                # What an identity provider gives in place of a token that is spent must be kept, as kubectl does.
-                config_persister=lambda _: files.save_changes(),
                 temp_file_path=str(directory),
             )
             await loader.load_and_set(loaded)
@@ -157,6 +164,12 @@ def _key_files() -> Iterator[Path]:
 
 def _cannot_load(chosen: Chosen, error: Exception) -> ClusterFault:
     what = f"the credentials of context {chosen.context} cannot be had"
+    if isinstance(error, _Expired):
+        return ClusterFault(
+            what,
+            cause="its id-token has expired",
+            next_step=f"have kubectl renew it in the kubeconfig: kubectl --context {chosen.context} auth whoami",
+        )
     if chosen.program is None:
         return ClusterFault(
             what,

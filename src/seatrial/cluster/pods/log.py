@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from seatrial.cluster.client import Client
     from seatrial.cluster.pods.facts import ContainerFacts
 
-_POLL_S = 0.5
+_POLL_S = 0.25
+_POLL_LIMIT_S = 4.0
 _PAUSE_LIMIT_S = 2.0
 _SECOND = len("2026-11-26T20:00:00")
 
@@ -81,13 +82,15 @@ class LogFollower:
         self._last: tuple[str, str] | None = None
         self._seen_of_second: Counter[tuple[str, str]] = Counter()
 
-    async def items(self) -> AsyncIterator[LogLine | Resumed]:
+    async def items(self, *, is_started: bool = False) -> AsyncIterator[LogLine | Resumed]:
         """Yield its lines as they come, until the container has ended and all of it was read.
 
         Raises ``ClusterFault`` where the pod is gone (status 404), it may not be read (403), the container has not
-        started within the limit, or its log could not be had for ``outage_limit_s``.
+        started within its limit, or its log could not be had for as long as the limits allow. Who watches the pods and
+        knows that it has started says so (``is_started``): it is not asked for then.
         """
-        await self._started()
+        if not is_started:
+            await self._started()
         away_since_s: float | None = None
         because, pauses = "", _pauses()
         while True:
@@ -146,7 +149,7 @@ class LogFollower:
 
     async def _started(self) -> None:
         """Wait until there is a log."""
-        deadline_s = time.monotonic() + self._limits.start_s
+        deadline_s, pause_s = time.monotonic() + self._limits.start_s, _POLL_S
         while True:
             container = await self._facts()
             if container is not None and (container.state != "waiting" or container.restarts):
@@ -158,7 +161,8 @@ class LogFollower:
                     cause=why or None,
                     next_step=f"kubectl describe {self._pod_path.rpartition('/')[2]}",
                 )
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _POLL_LIMIT_S)
 
     async def _has_ended(self) -> bool:
         container = await self._facts()
