@@ -12,10 +12,14 @@ from tests.support.on_cluster import Stage, images, stage
 
 from seatrial.cluster.resources import Ref
 from seatrial.errors import SystemFault
+from seatrial.machine.address import Endpoint
 from seatrial.systems.counters import counted_between
-from seatrial.systems.installed import live
+from seatrial.systems.installed import found, live
+from seatrial.systems.installed.found import Found
 from seatrial.systems.installed.kinds.contour import ContourOptions
 from seatrial.systems.installed.kinds.envoy_gateway import EnvoyGatewayOptions
+from seatrial.systems.installed.kinds.found import IngressOptions
+from seatrial.systems.installed.manifests.objects import Site
 from seatrial.systems.installed.manifests.routes import host_of
 from seatrial.systems.installed.system import Installed
 from seatrial.systems.options import SystemOptions
@@ -181,5 +185,35 @@ def test_the_others_serve_and_count(label: str, options: Callable[[], SystemOpti
             await assert_counts_agree(standing, system, endpoints, topology)
         finally:
             await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_what_was_found_is_described_and_gets_routes_which_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(found, "ADDRESS_LIMIT_S", 1.0)
+
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(2, 1)
+        site = Site(f"st-{standing.run.run_id}-found", "found")
+        pods = f"st-{standing.run.run_id}-origin/app.kubernetes.io/name=origin"
+        options = IngressOptions(class_name="nobody", address="10.0.0.7:81", pods=pods)
+        system = Found(options, site, standing.run)
+        assert await system.start(standing.launch("found", topology)) == (Endpoint("10.0.0.7", 81),)
+        routes = await standing.client.get(
+            f"/apis/networking.k8s.io/v1/namespaces/{site.namespace}/ingresses"
+        )
+        assert [one["spec"]["ingressClassName"] for one in routes.body["items"]] == ["nobody"] * 2
+        said = {setting.name: setting.in_force for setting in await system.settings()}
+        assert "sha256:" in str(said["origin: image"])
+        assert (said["origin: cpu"], said["node"]) != (None, None)
+        await system.stop()
+        assert await standing.run._objects.get(Ref("v1", "Namespace", site.namespace)) is None
+        nowhere = Found(IngressOptions(class_name="nobody"), site, standing.run)
+        with pytest.raises(SystemFault, match="nobody has given found an address") as raised:
+            await nowhere.start(standing.launch("found", topology))
+        assert "no controller serves the class nobody" in str(raised.value.cause)
+        assert await standing.run._objects.get(Ref("v1", "Namespace", site.namespace)) is None
 
     played(tmp_path, work)

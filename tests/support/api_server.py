@@ -158,7 +158,7 @@ class ApiServer:
             "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", f"--tls-cert-file={self.pem.cert}",
             f"--tls-private-key-file={self.pem.key}", f"--token-auth-file={self.folder / 'tokens.csv'}",
             "--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-signing-key-file={self.pem.key}", f"--service-account-key-file={self.pem.key}",
+            f"--service-account-signing-key-file={self.pem.key}", f"--service-account-key-file={self.pem.cert}",
             "--service-cluster-ip-range=10.96.0.0/16", "--disable-admission-plugins=ServiceAccount",
             f"--cert-dir={self.folder / 'certs'}",
         ]  # fmt: skip

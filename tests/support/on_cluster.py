@@ -75,6 +75,12 @@ def kubeconfig() -> Path:
     return found
 
 
+def network_of_load() -> Namespace | None:
+    """Return the network of the load's node; None where the test itself is among the nodes."""
+    name = f"lab-{NAME}-load"
+    return Namespace(name) if Path("/run/netns", name).exists() else None
+
+
 @dataclass(slots=True)
 class Stage:
     """What a test has: a client of the cluster, the run, the origin; ``load`` is the network of the load's node."""
@@ -83,7 +89,7 @@ class Stage:
     run: Owned
     endpoints: tuple[Endpoint, ...]
     directory: Path
-    load: Namespace = field(default_factory=lambda: Namespace(f"lab-{NAME}-load"))
+    load: Namespace | None = field(default_factory=network_of_load)
 
     def launch(self, label: str, topology: Topology, **given: Any) -> Launch:
         """Return what a system gets to come up."""

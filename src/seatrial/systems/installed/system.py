@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from seatrial.systems.installed.kinds.recipe import Get, Recipe
     from seatrial.systems.installed.pods import Proxy
     from seatrial.systems.settings import Setting
+    from seatrial.topology.expand import Topology
 
     Answer = TypeVar("Answer")
 
+TAKEN_LIMIT_S = 60.0
+"""For ten thousand routes. What is not there by then is named when the routes are proven."""
 KEPT_S = 100.0
 """An API server keeps a connection to a pod that it has opened for 90 s after the last request on it."""
 
@@ -66,6 +69,7 @@ class Installed:
             topology = self.recipe.topology(launch.topology, self._asked, launch.certificate)
             await self._made.apply(topology, launch.changes, in_order=False)
             await self._proxies.come_up()
+            await within(TAKEN_LIMIT_S, partial(self._has_taken, launch.topology))
         except BaseException:
             await self.stop()
             raise
@@ -76,10 +80,16 @@ class Installed:
             for proxy in self._proxies.all
         )
 
+    @property
+    def can_be_proven(self) -> bool:
+        """Whether its routes can be asked by way of the API server, which names no host when it speaks TLS to a pod."""
+        return not self._asked.has_tls
+
     async def prove(self, launch: Launch, status: int) -> int:
         """Ask every route through every proxy, by way of the API server, until each answers with the origin's status.
 
-        Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not.
+        Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not. Only where it
+        ``can_be_proven``.
         """
         port = self.recipe.listen_port(self._asked)
         return await prove(self._made.client, self.recipe, self._proxies.all, launch.topology, (port, status))
@@ -140,6 +150,12 @@ class Installed:
                 self._last = await self.counters()
         self._is_up = False
         await self._made.remove()
+
+    async def _has_taken(self, topology: Topology) -> bool:
+        async def one(_: Proxy, get: Get) -> bool:
+            return await self.recipe.has_taken(topology, get)
+
+        return all((await self._of_each(one)).values())
 
     async def _is_empty(self) -> bool:
         kept = self._kept if time.monotonic() < self._kept_until_s else {}

@@ -29,7 +29,7 @@ from seatrial.systems.installed.manifests.objects import (
     service,
 )
 from seatrial.systems.installed.manifests.rights import GATEWAY_API, Rule, rights
-from seatrial.systems.installed.manifests.routes import GATEWAY, Dialect, Door, gateway
+from seatrial.systems.installed.manifests.routes import GATEWAY, Dialect, Door, gateway, gateway_class
 from seatrial.systems.installed.manifests.workloads import Container, Pod, Resources, deployment
 from seatrial.systems.raw import Document, merged
 from seatrial.systems.vocabulary import Lack
@@ -103,7 +103,8 @@ def objects(site: Site, options: ContourOptions, *, has_tls: bool) -> Iterator[O
     ports = {"http": (HTTP_PORT, LISTEN_PORT), "https": (HTTPS_PORT, LISTEN_TLS_PORT)}
     yield service(site, "envoy", "envoy", ports)
     if is_gateway:
-        yield gateway(site, "contour", has_tls=has_tls)
+        yield gateway_class(site, f"projectcontour.io/{site.namespace}")
+        yield gateway(site, site.namespace, has_tls=has_tls)
     yield _contour(site, options)
     yield _envoys(site, options)
 

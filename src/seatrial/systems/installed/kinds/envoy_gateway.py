@@ -16,7 +16,7 @@ from seatrial.systems.installed.kinds.options import ControlledOptions
 from seatrial.systems.installed.kinds.status_port import status_listener
 from seatrial.systems.installed.manifests.objects import Object, Site, config_map, namespace, service
 from seatrial.systems.installed.manifests.rights import GATEWAY_API, Rule, rights
-from seatrial.systems.installed.manifests.routes import GATEWAY, gateway
+from seatrial.systems.installed.manifests.routes import GATEWAY, gateway, gateway_class
 from seatrial.systems.installed.manifests.workloads import Container, Pod, deployment, job
 from seatrial.systems.raw import Document, merged
 from seatrial.systems.vocabulary import Lack
@@ -108,10 +108,8 @@ def objects(site: Site, options: EnvoyGatewayOptions, *, has_tls: bool) -> Itera
     yield service(site, NAME, NAME, {"grpc": (18000, 18000), "wasm": (18002, 18002)})
     yield _controller(site, options)
     yield _proxies(site, options)
-    metadata = {**site.cluster_metadata("class"), "name": site.namespace}
     reference = {"group": GROUP, "kind": "EnvoyProxy", "name": POLICY, "namespace": site.namespace}
-    spec = {"controllerName": controller_name(site), "parametersRef": reference}
-    yield {"apiVersion": f"{GATEWAY_API}/v1", "kind": "GatewayClass", "metadata": metadata, "spec": spec}
+    yield gateway_class(site, controller_name(site), reference)
     yield gateway(site, site.namespace, has_tls=has_tls)
 
 

@@ -78,6 +78,13 @@ async def reading(get: Get, names: EnvoyNames, incarnation: str) -> Reading:
     )
 
 
+async def clusters_in(get: Get, names: EnvoyNames) -> int:
+    """Return how many clusters of services one Envoy has the endpoints of."""
+    wanted = rf"^cluster\.({names.stats})\.membership_total$"
+    values = parse_stats(await get(f"/stats?filter={quote(wanted)}"))
+    return sum(1 for value in values.values() if value)
+
+
 async def settings(
     member: str, get: Get, names: EnvoyNames, breaker: int | None, sizes: Mapping[str, int | None]
 ) -> tuple[Setting, ...]:

@@ -89,6 +89,10 @@ class Recipe(ABC):
         yield from services(self.site, topology, self.annotations(asked))
         yield from routes(self.site, topology, self.dialect, self.door, has_tls=asked.has_tls)
 
+    async def has_taken(self, topology: Topology, get: Get) -> bool:  # noqa: ARG002
+        """Return whether a proxy has all of the topology, as far as it says so. Raises as ``get`` does."""
+        return True
+
     @abstractmethod
     async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:
         """Read what one proxy counts; ``get`` returns a page of its status port. Raises as that does."""

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from seatrial.systems.installed.kinds.traefik import TraefikAsked
     from seatrial.systems.installed.manifests.objects import Object, Site
     from seatrial.systems.settings import Setting
+    from seatrial.topology.expand import Topology
 
+_ANY = Asked(has_tls=False, max_connections=0)
 _V1 = f"{GATEWAY_API}/v1"
 _GATEWAY = (
     *((_V1, kind) for kind in ("GatewayClass", "Gateway", "HTTPRoute")),
@@ -70,6 +72,10 @@ class ContourRecipe(Recipe):
     def annotations(self, asked: Asked) -> Mapping[str, str]:
         """Return those that set the circuit breakers."""
         return contour.breakers(self._options.breaker_limit(asked.max_connections))
+
+    async def has_taken(self, topology: Topology, get: Get) -> bool:
+        """Return whether an Envoy has the endpoints of every service."""
+        return await envoy_pods.clusters_in(get, self._names(_ANY)) >= len(topology.services)
 
     async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:
         """Read an Envoy's counters."""
@@ -128,6 +134,10 @@ class EnvoyGatewayRecipe(Recipe):
         yield from envoy_gateway.objects(self.site, self._options, has_tls=asked.has_tls)
         limit = self._options.breaker_limit(asked.max_connections)
         yield from envoy_gateway.policies(self.site, self._options, limit)
+
+    async def has_taken(self, topology: Topology, get: Get) -> bool:
+        """Return whether an Envoy has the endpoints of every route: each has a cluster of its own."""
+        return await envoy_pods.clusters_in(get, self._names(_ANY)) >= len(topology.routes)
 
     async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:
         """Read an Envoy's counters."""

@@ -16,7 +16,7 @@ from seatrial.systems.installed.manifests.objects import (
     service,
 )
 from seatrial.systems.installed.manifests.rights import GATEWAY_API, Rule, rights
-from seatrial.systems.installed.manifests.routes import Dialect, Door, gateway
+from seatrial.systems.installed.manifests.routes import Dialect, Door, gateway, gateway_class, ingress_class
 from seatrial.systems.installed.manifests.workloads import Container, Pod, Resources, deployment
 from seatrial.systems.local.configured import digest
 from seatrial.systems.local.exposition import added_up, matching, parse_exposition
@@ -30,9 +30,7 @@ LISTEN_PORT, LISTEN_TLS_PORT, STATUS_PORT = 8080, 8443, 9000
 INGRESS = "ingress"
 """The name of the entry point, which the catalogue of counters has."""
 CONTROLLERS = {"Ingress": "traefik.io/ingress-controller", "HTTPRoute": "traefik.io/gateway-controller"}
-GATEWAY_NEEDS = tuple(
-    (f"{GATEWAY_API}/{version}", kind) for version, kind in (("v1", "GRPCRoute"), ("v1", "BackendTLSPolicy"))
-)
+GATEWAY_NEEDS = tuple((f"{GATEWAY_API}/v1", kind) for kind in ("GRPCRoute", "TLSRoute", "BackendTLSPolicy"))
 ENTRY_POINT_PAGE = f"/api/entrypoints/{INGRESS}"
 _NO_LIMIT = "0s"
 
@@ -75,8 +73,10 @@ def objects(site: Site, options: TraefikAsked, *, has_tls: bool) -> Iterator[Obj
     yield from _rights(site, options.route_dialect)
     outer = HTTPS_PORT if has_tls else HTTP_PORT
     yield service(site, "traefik", "traefik", {"https" if has_tls else "http": (outer, port)})
-    yield _class(site, options.route_dialect)
-    if options.route_dialect == "HTTPRoute":
+    if options.route_dialect == "Ingress":
+        yield ingress_class(site, CONTROLLERS["Ingress"])
+    else:
+        yield gateway_class(site, CONTROLLERS["HTTPRoute"])
         # A listener belongs to the entry point of the same port.
         yield gateway(site, site.namespace, has_tls=has_tls, port=port)
     container = Container(
@@ -160,8 +160,8 @@ def _rights(site: Site, dialect: Dialect) -> Iterator[Object]:
         ]
         across = [Rule("", ("nodes",)), Rule("networking.k8s.io", ("ingressclasses",))]
         return rights(site, "traefik", within, across)
-    kinds = ("gateways", "httproutes", "grpcroutes", "referencegrants", "backendtlspolicies")
-    status = ("gateways/status", "httproutes/status", "grpcroutes/status", "backendtlspolicies/status")
+    kinds = ("gateways", "httproutes", "grpcroutes", "tlsroutes", "referencegrants", "backendtlspolicies")
+    status = tuple(f"{kind}/status" for kind in kinds if kind != "referencegrants")
     within += [Rule(GATEWAY_API, kinds), Rule(GATEWAY_API, status, ("update",)), Rule("", ("configmaps",))]
     across = [
         Rule("", ("namespaces",)),
@@ -169,15 +169,3 @@ def _rights(site: Site, dialect: Dialect) -> Iterator[Object]:
         Rule(GATEWAY_API, ("gatewayclasses/status",), ("update",)),
     ]
     return rights(site, "traefik", within, across)
-
-
-def _class(site: Site, dialect: Dialect) -> Object:
-    """Return the class by which it knows its objects, under the namespace's name."""
-    is_gateway = dialect == "HTTPRoute"
-    field = "controllerName" if is_gateway else "controller"
-    return {
-        "apiVersion": f"{GATEWAY_API}/v1" if is_gateway else "networking.k8s.io/v1",
-        "kind": "GatewayClass" if is_gateway else "IngressClass",
-        "metadata": {**site.cluster_metadata("class"), "name": site.namespace},
-        "spec": {field: CONTROLLERS[dialect]},
-    }

@@ -57,6 +57,27 @@ def routes(
         yield from (_http_route(site, route, door) for route in topology.routes)
 
 
+def ingress_class(site: Site, controller: str) -> Object:
+    """Return the class of the routes at a site, under the namespace's name, for a controller."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {**site.cluster_metadata("class"), "name": site.namespace},
+        "spec": {"controller": controller},
+    }
+
+
+def gateway_class(site: Site, controller: str, parameters: Mapping[str, str] | None = None) -> Object:
+    """Return the class of the Gateway at a site, as above; ``parameters`` refer to what sets its proxies up."""
+    given = {"parametersRef": dict(parameters)} if parameters else {}
+    return {
+        "apiVersion": f"{GATEWAY_API}/v1",
+        "kind": "GatewayClass",
+        "metadata": {**site.cluster_metadata("class"), "name": site.namespace},
+        "spec": {"controllerName": controller, **given},
+    }
+
+
 def gateway(site: Site, class_name: str, *, has_tls: bool, port: int | None = None) -> Object:
     """Return the Gateway that HTTPRoutes of the same namespace are of: one listener, for every host.
 
