@@ -92,7 +92,12 @@ class Installed:
         ``can_be_proven``.
         """
         port = self.recipe.listen_port(self._asked)
-        return await prove(self._made.client, self.recipe, self._proxies.all, launch.topology, (port, status))
+        client, proxies = self._made.client, self._proxies.all
+        requests = await prove(client, self.recipe, proxies, launch.topology, (port, status))
+        members = (await self.counters()).members
+        self._kept = {name: reading.connections_active or 0 for name, reading in members.items()}
+        self._kept_until_s = time.monotonic() + KEPT_S
+        return requests
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
         """Read what each proxy counts; the last reading once it is taken down."""
