@@ -9,7 +9,7 @@ from tests.support.kept import assert_kept_as_made
 from tests.support.runs import Bench, results, trials
 from tests.support.systems import require
 
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +112,7 @@ def test_a_trial_does_not_wait_for_an_interval(tmp_path: Path) -> None:
     assert trial["load"]["requests"]["completed"] == SENT
 
 
-@pytest.mark.parametrize("kind", SYSTEMS)
+@pytest.mark.parametrize("kind", LOCAL)
 def test_every_kind_counts_what_comes_and_goes_to_the_last_request(tmp_path: Path, kind: str) -> None:
     """Connections that are closed before they sent anything, others that are opened anew all the time, and TLS."""
     require(kind)

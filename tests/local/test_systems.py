@@ -31,7 +31,7 @@ from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.haproxy.system import HaproxyOptions
 from seatrial.systems.nginx.dialect import PROGRAM, has_stub_status
 from seatrial.systems.nginx.system import NginxOptions
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +117,7 @@ class Taken:
 def made(kind: str) -> System:
     """A system of a kind with its default options, not started."""
     require(kind)
-    return SYSTEMS[kind]().create()
+    return LOCAL[kind]().create()
 
 
 def launch_in(tmp_path: Path, upstream: Endpoint, label: str, place: Place | None = None) -> Launch:
@@ -194,7 +194,7 @@ def test_envoy_counts_are_current_at_once(tmp_path: Path, upstream: Endpoint) ->
     asyncio.run(trial())
 
 
-@pytest.mark.parametrize("kind", SYSTEMS)
+@pytest.mark.parametrize("kind", LOCAL)
 def test_held_connections_are_seen_and_drain(tmp_path: Path, upstream: Endpoint, kind: str) -> None:
     async def trial() -> None:
         system: System = made(kind)

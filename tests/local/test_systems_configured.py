@@ -17,7 +17,7 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch, System
 from seatrial.systems.haproxy.system import ask
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ def test_a_change_shows_where_it_was_made(tmp_path: Path, change: str) -> None:
     require(kind)
 
     async def trial() -> None:
-        system: System = SYSTEMS[kind]().create()
+        system: System = LOCAL[kind]().create()
         upstream = Endpoint("127.0.0.1", 9)
         place = ThisMachine()
         await system.start(Launch(tmp_path, tmp_path, single((upstream,)), 100, place, kind))

@@ -24,7 +24,7 @@ from seatrial.systems.base import Launch
 from seatrial.systems.certificate import Certificate
 from seatrial.systems.disturbance import OF_CONFIGURATION
 from seatrial.systems.local.fleet import Fleet
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 from seatrial.topology.expand import expand
 from seatrial.topology.options import TopologyPlan
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from seatrial.systems.local.proxy import Proxy
     from seatrial.topology.expand import Topology
 
-KINDS = tuple(kind for kind, options in SYSTEMS.items() if options.proxied)
-CHANGEABLE = tuple(kind for kind in KINDS if SYSTEMS[kind].disturbances >= OF_CONFIGURATION)
-RELOADABLE = tuple(kind for kind in KINDS if "reload" in SYSTEMS[kind].disturbances)
+KINDS = tuple(kind for kind, options in LOCAL.items() if options.proxied)
+CHANGEABLE = tuple(kind for kind in KINDS if LOCAL[kind].disturbances >= OF_CONFIGURATION)
+RELOADABLE = tuple(kind for kind in KINDS if "reload" in LOCAL[kind].disturbances)
 SERVERS = 6
 LIVE_LIMIT_S = 20.0
 
@@ -88,7 +88,7 @@ def launch_in(
 
 def proxy_of(kind: str) -> Proxy:
     require(kind)
-    made: Proxy = SYSTEMS[kind]().create()  # type: ignore[assignment]
+    made: Proxy = LOCAL[kind]().create()  # type: ignore[assignment]
     return made
 
 

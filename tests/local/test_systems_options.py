@@ -22,14 +22,14 @@ from seatrial.systems.base import Launch, System
 from seatrial.systems.certificate import ORIGIN_NAME
 from seatrial.systems.haproxy.system import HaproxyOptions
 from seatrial.systems.nginx.in_force import MET_COUNTER
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 from seatrial.systems.settings import require_in_force
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-PROXIES = [kind for kind, options in SYSTEMS.items() if options.proxied]
+PROXIES = [kind for kind, options in LOCAL.items() if options.proxied]
 REQUESTS = 25
 LIMIT_S = 30.0
 REFUSED = "no answer"
@@ -104,7 +104,7 @@ async def started(
     directory: Path, kind: str, upstream: Endpoint, **options: Any
 ) -> AsyncIterator[tuple[System, Endpoint, Launch]]:
     require(kind)
-    system = SYSTEMS[kind](**options).create()
+    system = LOCAL[kind](**options).create()
     launch = Launch(directory, directory, single((upstream,)), 100, ThisMachine(), kind)
     (address,) = await system.start(launch)
     try:

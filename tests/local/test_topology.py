@@ -9,7 +9,7 @@ from tests.support.kept import assert_kept_as_made
 from tests.support.runs import Bench, results, trials
 from tests.support.systems import installed
 
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def test_every_route_is_exercised_and_counted_on_every_side(tmp_path: Path, by: 
 
 @pytest.mark.timeout(TEST_LIMIT_S)
 def test_a_thousand_routes(tmp_path: Path) -> None:
-    kinds = [kind for kind in installed() if SYSTEMS[kind].proxied]
+    kinds = [kind for kind in installed() if LOCAL[kind].proxied]
     seen = made(tmp_path, kinds, "{routes: 1000, services: 100}", ", timeout: 10 s, connect_rate: 1k/s")
     assert set(seen) == set(kinds)
     for kind, trial in seen.items():

@@ -8,7 +8,7 @@ import pytest
 
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.address import Endpoint
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 from seatrial.topology.expand import Topology, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -21,7 +21,7 @@ def require(kind: str) -> None:
 
 def _fault(kind: str) -> EnvironmentFault | None:
     try:
-        SYSTEMS[kind]().create().version()
+        LOCAL[kind]().create().version()
     except EnvironmentFault as fault:
         return fault
     return None

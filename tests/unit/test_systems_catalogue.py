@@ -15,7 +15,7 @@ from seatrial.systems import catalogue
 from seatrial.systems.base import Launch
 from seatrial.systems.catalogue import Metric, absent
 from seatrial.systems.counters import Counters, OriginCounts, Reading, counted_between
-from seatrial.systems.registry import SYSTEMS
+from seatrial.systems.registry import LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def test_what_is_absent_is_told_with_every_name_that_was_looked_for() -> None:
 
 
 def test_every_proxy_has_its_names_here() -> None:
-    proxied = {kind for kind, options in SYSTEMS.items() if options.proxied}
+    proxied = {kind for kind, options in LOCAL.items() if options.proxied}
     assert {kind for kind in proxied if getattr(catalogue, kind.upper())} == proxied
 
 

@@ -11,6 +11,9 @@ from seatrial.systems.caddy import CaddyOptions
 from seatrial.systems.direct import DirectOptions
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.haproxy.system import HaproxyOptions
+from seatrial.systems.installed.kinds.contour import ContourOptions
+from seatrial.systems.installed.kinds.envoy_gateway import EnvoyGatewayOptions
+from seatrial.systems.installed.kinds.found import GatewayOptions, IngressOptions, UrlOptions
 from seatrial.systems.nginx.system import NginxOptions
 from seatrial.systems.traefik import TraefikOptions
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from seatrial.systems.options import SystemOptions
     from seatrial.systems.origins.options import OriginPlan
 
-SYSTEMS: Mapping[str, type[SystemOptions]] = {
+LOCAL: Mapping[str, type[SystemOptions]] = {
     "envoy": EnvoyOptions,
     "nginx": NginxOptions,
     "haproxy": HaproxyOptions,
@@ -29,6 +32,16 @@ SYSTEMS: Mapping[str, type[SystemOptions]] = {
     "caddy": CaddyOptions,
     "direct": DirectOptions,
 }
+"""Those that are started on this machine."""
+INSTALLED: Mapping[str, type[SystemOptions]] = {
+    "contour": ContourOptions,
+    "envoy-gateway": EnvoyGatewayOptions,
+    "ingress": IngressOptions,
+    "gateway": GatewayOptions,
+    "url": UrlOptions,
+}
+"""Those that there are on a cluster only."""
+SYSTEMS: Mapping[str, type[SystemOptions]] = {**LOCAL, **INSTALLED}
 
 
 def create_origin(plan: OriginPlan, seed: int = 1) -> Origin:

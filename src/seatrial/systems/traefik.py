@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field
+
 from seatrial.errors import SystemFault
 from seatrial.machine.processes.programs import Program
 from seatrial.systems.catalogue import TRAEFIK
 from seatrial.systems.certificate import ORIGIN_NAME
+from seatrial.systems.installed.kinds.options import OnCluster
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
@@ -56,8 +59,8 @@ _INTERNAL_ROUTERS = 3
 """Those to its API, its ping and its metrics."""
 
 
-class TraefikOptions(GoProxyOptions):
-    """Traefik, started as a process of this machine with routes from a file."""
+class TraefikOptions(GoProxyOptions, OnCluster):
+    """Traefik: a process of this machine with routes from a file, or pods on a cluster with routes from its objects."""
 
     raw: ClassVar[Document] = Document({}, KEPT, (*DYNAMIC, *STATIC))
     lacks: ClassVar[tuple[Lack, ...]] = (
@@ -71,6 +74,12 @@ class TraefikOptions(GoProxyOptions):
     not_counted: ClassVar[tuple[str, ...]] = ("accepted connections",)
 
     kind: Literal["traefik"] = "traefik"
+    route_dialect: Literal["Ingress", "HTTPRoute"] = Field(
+        "Ingress",
+        alias="dialect",
+        description="On a cluster: the objects that routes are written as.",
+        examples=["HTTPRoute"],
+    )
 
     def dialect(self) -> TraefikDialect:
         """Return how one is configured and asked."""

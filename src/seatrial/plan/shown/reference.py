@@ -124,7 +124,13 @@ def _form(schema: Mapping[str, Any]) -> str:
         return " or ".join(dict.fromkeys(forms))
     if "pattern" in schema and schema.get("type") == "string" and "label" not in schema:
         return "text" if "description" in schema else "duration"
-    names = {"string": "text", "array": "list", "object": "mapping", "boolean": "`true` or `false`"}
+    names = {
+        "string": "text",
+        "array": "list",
+        "object": "mapping",
+        "boolean": "`true` or `false`",
+        "number": "number",
+    }
     return names.get(str(schema.get("type")), "mapping")
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seatrial.systems.envoy.bootstrap import BREAKERS, KIB, LISTENER
-from seatrial.systems.local import http as admin
 from seatrial.systems.settings import NO_LIMIT, Setting, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from seatrial.machine.address import Address
+Ask: TypeAlias = Callable[[str], Awaitable[Any]]
+"""Returns a page of the admin port, by its path: a JSON document. Raises as whoever speaks to it does."""
 
-ANSWER_LIMIT_S = 30.0
-"""A page of ten thousand clusters is long, and nothing else is going on yet."""
 CONNECTION_LIMIT = f"envoy.resource_limits.listener.{LISTENER}.connection_limit"
 GLOBAL_LIMIT = "overload.global_downstream_max_connections"
 _COUNTERS = {
@@ -30,23 +29,37 @@ _COUNTERS = {
 """What Envoy counts where a circuit breaker, a limit of a listener or the overload manager stood in the way."""
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a configuration calls its things: the ``listener`` of its clients, and which clusters are services.
+
+    ``listeners`` is where the listeners are in the dump: of the bootstrap, or of a controller.
+    """
+
+    listener: str = LISTENER
+    listeners: str = "static_listeners"
+    is_service: Callable[[str], bool] = lambda _: True
+
+
+OWN = Names()
+"""Those of the bootstrap that is rendered here."""
+
+
 async def settings(
-    member: str, status: Address, breaker: int | None, sizes: Mapping[str, int | None]
+    member: str, ask: Ask, breaker: int | None, sizes: Mapping[str, int | None], names: Names = OWN
 ) -> tuple[Setting, ...]:
-    """Return the circuit breakers of all clusters, the limits of the listener, and the sizes that were asked for."""
-    clusters = (await _page(status, "/clusters?format=json"))["cluster_statuses"]
-    runtime = (await _page(status, "/runtime?format=json"))["entries"]
-    listeners = await _page(status, "/config_dump?resource=static_listeners")
-    bootstrap = await _page(status, "/config_dump?mask=bootstrap.overload_manager")
-    return (
-        *_breakers(member, clusters, breaker),
-        *_of_listener(member, runtime, bootstrap, None if breaker is None else NO_LIMIT),
-        *_sizes(member, listeners, sizes),
-    )
-
-
-async def _page(status: Address, path: str) -> Any:
-    return json.loads((await admin.get(status, path, ANSWER_LIMIT_S))[1])
+    """Return the circuit breakers of all services, the limits of the listener, and the sizes that were asked for."""
+    clusters = (await ask("/clusters?format=json"))["cluster_statuses"]
+    runtime = (await ask("/runtime?format=json"))["entries"]
+    bootstrap = await ask("/config_dump?mask=bootstrap.overload_manager")
+    services = (cluster for cluster in clusters if names.is_service(cluster["name"]))
+    found = [
+        *_breakers(member, services, breaker),
+        *_of_listener(member, runtime, bootstrap, None if breaker is None else NO_LIMIT, names.listener),
+    ]
+    if any(asked is not None for asked in sizes.values()):
+        found += _sizes(member, await ask(f"/config_dump?resource={names.listeners}"), sizes, names.listener)
+    return tuple(found)
 
 
 def _breakers(member: str, clusters: Iterable[Mapping[str, Any]], asked: int | None) -> Iterator[Setting]:
@@ -64,11 +77,13 @@ def _breakers(member: str, clusters: Iterable[Mapping[str, Any]], asked: int | N
 
 
 def _of_listener(
-    member: str, runtime: Mapping[str, Any], bootstrap: Mapping[str, Any], asked: Value
+    member: str, runtime: Mapping[str, Any], bootstrap: Mapping[str, Any], asked: Value, listener: str
 ) -> Iterator[Setting]:
-    for name in (CONNECTION_LIMIT, GLOBAL_LIMIT):
+    own = CONNECTION_LIMIT.replace(LISTENER, listener)
+    for name, counted in ((own, CONNECTION_LIMIT), (GLOBAL_LIMIT, GLOBAL_LIMIT)):
         text = runtime.get(name, {}).get("final_value") or NO_LIMIT
-        yield _setting(member, name, asked, int(text) if text.isdigit() else text, "/runtime")
+        in_force = int(text) if text.isdigit() else text
+        yield Setting(member, name, asked, in_force, "/runtime", counter=_COUNTERS[counted])
     managers = [
         config["bootstrap"]["overload_manager"]
         for config in bootstrap.get("configs", ())
@@ -82,11 +97,14 @@ def _setting(member: str, name: str, asked: Value, in_force: Value, source: str)
     return Setting(member, name, asked, in_force, source, counter=_COUNTERS[name])
 
 
-def _sizes(member: str, listeners: Mapping[str, Any], sizes: Mapping[str, int | None]) -> Iterator[Setting]:
+def _sizes(
+    member: str, listeners: Mapping[str, Any], sizes: Mapping[str, int | None], name_of_listener: str
+) -> Iterator[Setting]:
     found = next(
         listener
         for config in listeners["configs"]
-        if (listener := config.get("listener", {})).get("name") == LISTENER
+        if (listener := config.get("active_state", config).get("listener", {})).get("name")
+        == name_of_listener
     )
     manager = found["filter_chains"][0]["filters"][-1]["typed_config"]
     in_force = {

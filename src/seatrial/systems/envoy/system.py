@@ -135,7 +135,11 @@ class EnvoyDialect(Dialect):
             "per_connection_buffer_limit_bytes": self._options.buffer_bytes,
             "max_request_headers_kb": self._options.header_buffer_bytes,
         }
-        return await in_force.settings(member, status, self._breaker, sizes)
+
+        async def ask(path: str) -> object:
+            return json.loads((await status_page.get(status, path, CONFIGURATION_LIMIT_S))[1])
+
+        return await in_force.settings(member, ask, self._breaker, sizes)
 
     def limits_met(self, values: Mapping[str, float]) -> Mapping[str, int]:
         """Return what its circuit breakers and its listener's limits have counted."""
@@ -143,13 +147,18 @@ class EnvoyDialect(Dialect):
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the listener's connection manager and the clusters count."""
-        return Own(
-            requests=int(values.get(f"{_INGRESS}_rq_total", 0)),
-            upstream_requests=int(values.get("cluster.upstream_rq_total", 0)),
-            connections_accepted=int(values.get(f"{_INGRESS}_cx_total", 0)),
-            connections_active=int(values.get(f"{_INGRESS}_cx_active", 0)),
-            upstream_connections=int(values.get("cluster.upstream_cx_active", 0)),
-        )
+        return own_of(values)
+
+
+def own_of(values: Mapping[str, float]) -> Own:
+    """Return what an Envoy's counters say, by the names that they have here."""
+    return Own(
+        requests=int(values.get(f"{_INGRESS}_rq_total", 0)),
+        upstream_requests=int(values.get("cluster.upstream_rq_total", 0)),
+        connections_accepted=int(values.get(f"{_INGRESS}_cx_total", 0)),
+        connections_active=int(values.get(f"{_INGRESS}_cx_active", 0)),
+        upstream_connections=int(values.get("cluster.upstream_cx_active", 0)),
+    )
 
 
 def of_all_clusters(values: Mapping[str, float]) -> Mapping[str, float]:

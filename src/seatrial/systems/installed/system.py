@@ -1,0 +1,180 @@
+"""A system that is installed on a cluster for a trial: made, waited for, counted, taken down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from seatrial.errors import ClusterFault, SystemFault
+from seatrial.machine.address import Endpoint
+from seatrial.machine.members import Member
+from seatrial.machine.processes.programs import BinaryInfo
+from seatrial.systems.counters import Counters
+from seatrial.systems.installed.kinds.recipe import Asked
+from seatrial.systems.installed.live import prove
+from seatrial.systems.installed.made import Made
+from seatrial.systems.installed.manifests.documents import documents
+from seatrial.systems.installed.pods import Proxies
+from seatrial.systems.local.ready import within
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from seatrial.cluster.owned import Owned
+    from seatrial.systems.base import Launch
+    from seatrial.systems.counters import Reading
+    from seatrial.systems.disturbance import Disturbable
+    from seatrial.systems.installed.kinds.recipe import Get, Recipe
+    from seatrial.systems.installed.pods import Proxy
+    from seatrial.systems.settings import Setting
+    from seatrial.topology.expand import Topology
+
+    Answer = TypeVar("Answer")
+
+TAKEN_LIMIT_S = 60.0
+"""For ten thousand routes. What is not there by then is named when the routes are proven."""
+KEPT_S = 100.0
+"""An API server keeps a connection to a pod that it has opened for 90 s after the last request on it."""
+
+
+class Installed:
+    """A system that its ``recipe`` describes, on the cluster of a ``run``, whose label everything has that it makes.
+
+    Clients reach each proxy by the address of its pod: what stands in front of them is none of it.
+    """
+
+    def __init__(self, recipe: Recipe, run: Owned) -> None:
+        self.recipe = recipe
+        self._made = Made(run, recipe.site)
+        self._proxies = Proxies(run.client, recipe)
+        self._asked = Asked(has_tls=False, max_connections=0)
+        self._last: Counters | None = None
+        self._kept: Mapping[str, int] = {}
+        self._kept_until_s = 0.0
+        self._is_up = False
+
+    async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
+        """Make the system and the topology, and wait until every proxy is ready; see ``System.start``."""
+        self._asked = Asked(launch.certificate is not None, launch.max_connections)
+        try:
+            await self._made.require(self.recipe.needs)
+            made = list(self.recipe.system(self._asked))
+            # Without the topology's: what they hold is in the plan, but for a certificate's key.
+            (launch.directory / f"{launch.label}.yaml").write_text("".join(documents(made)))
+            await self._made.apply(made, launch.changes, in_order=True)
+            await self._made.available(self.recipe.deployments)
+            topology = self.recipe.topology(launch.topology, self._asked, launch.certificate)
+            await self._made.apply(topology, launch.changes, in_order=False)
+            await self._proxies.come_up()
+            await within(TAKEN_LIMIT_S, partial(self._has_taken, launch.topology))
+        except BaseException:
+            await self.stop()
+            raise
+        self._is_up = True
+        port = self.recipe.listen_port(self._asked)
+        return tuple(
+            Endpoint(proxy.address, port, None if launch.certificate is None else launch.certificate.ca)
+            for proxy in self._proxies.all
+        )
+
+    @property
+    def can_be_proven(self) -> bool:
+        """Whether its routes can be asked by way of the API server, which names no host when it speaks TLS to a pod."""
+        return not self._asked.has_tls
+
+    async def prove(self, launch: Launch, status: int) -> int:
+        """Ask every route through every proxy, by way of the API server, until each answers with the origin's status.
+
+        Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not. Only where it
+        ``can_be_proven``.
+        """
+        port = self.recipe.listen_port(self._asked)
+        client, proxies = self._made.client, self._proxies.all
+        requests = await prove(client, self.recipe, proxies, launch.topology, (port, status))
+        members = (await self.counters()).members
+        self._kept = {name: reading.connections_active or 0 for name, reading in members.items()}
+        self._kept_until_s = time.monotonic() + KEPT_S
+        return requests
+
+    async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
+        """Read what each proxy counts; the last reading once it is taken down."""
+        if self._last is not None:
+            return self._last
+
+        async def one(proxy: Proxy, get: Get) -> Reading:
+            return await self.recipe.reading(get, proxy.incarnation, self._asked)
+
+        await self._proxies.look()
+        return Counters(time.monotonic(), await self._of_each(one), self.recipe.missing)
+
+    async def configuration(self) -> Mapping[str, Mapping[str, str]]:
+        """Return digests of what each proxy runs, its image's among them."""
+
+        async def one(proxy: Proxy, get: Get) -> Mapping[str, str]:
+            return {"image": proxy.image, **await self.recipe.configuration(get)}
+
+        return await self._of_each(one)
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Read from each proxy what is in force."""
+
+        async def one(proxy: Proxy, get: Get) -> tuple[Setting, ...]:
+            return await self.recipe.settings(proxy.name, get, self._asked)
+
+        return tuple(setting for found in (await self._of_each(one)).values() for setting in found)
+
+    async def drained(self, limit_s: float) -> bool:
+        """Wait until no proxy has a connection but those of a proof; False where ``limit_s`` passes first."""
+        return await within(limit_s, self._is_empty)
+
+    def members(self) -> tuple[Member, ...]:
+        """Return its proxies; none of their processes is on this machine."""
+        return tuple(Member("system", proxy.name, ()) for proxy in self._proxies.all) if self._is_up else ()
+
+    def proxies(self) -> tuple[Disturbable, ...]:
+        """Return nothing: what can be done to pods is not done by the system."""
+        return ()
+
+    def failure(self) -> str | None:
+        """Say which of its proxies was restarted, or has gone, since they came up."""
+        return self._proxies.failure
+
+    def version(self) -> BinaryInfo:
+        """Return the version, the image, and once it runs the image's digest."""
+        image = tuple(self.recipe.images.values())[-1]
+        digests = {proxy.image for proxy in self._proxies.all}
+        return BinaryInfo(image, self.recipe.version, ", ".join(sorted(digests)))
+
+    async def stop(self) -> None:
+        """Take it down, after a last reading; return once nothing of it is left."""
+        if self._is_up and self._last is None:
+            with suppress(SystemFault, ClusterFault):
+                self._last = await self.counters()
+        self._is_up = False
+        await self._made.remove()
+
+    async def _has_taken(self, topology: Topology) -> bool:
+        async def one(_: Proxy, get: Get) -> bool:
+            return await self.recipe.has_taken(topology, get)
+
+        return all((await self._of_each(one)).values())
+
+    async def _is_empty(self) -> bool:
+        kept = self._kept if time.monotonic() < self._kept_until_s else {}
+        members = (await self.counters()).members
+        return all((one.connections_active or 0) <= kept.get(name, 0) for name, one in members.items())
+
+    async def _of_each(self, ask: Callable[[Proxy, Get], Awaitable[Answer]]) -> dict[str, Answer]:
+        async def one(proxy: Proxy) -> Answer:
+            try:
+                return await ask(proxy, partial(self._proxies.page, proxy))
+            except ClusterFault as fault:
+                raise SystemFault(
+                    f"{proxy.name} cannot be asked how it is", cause=fault.what, next_step=fault.next_step
+                ) from fault
+
+        answers = await asyncio.gather(*(one(proxy) for proxy in self._proxies.all))
+        return {proxy.name: answer for proxy, answer in zip(self._proxies.all, answers, strict=True)}

@@ -1,0 +1,219 @@
+"""Real controllers, proxies and pods: routes live through each, counts equal to the client's, breakers as set."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.on_cluster import Stage, images, stage
+
+from seatrial.cluster.resources import Ref
+from seatrial.errors import SystemFault
+from seatrial.machine.address import Endpoint
+from seatrial.systems.counters import counted_between
+from seatrial.systems.installed import found, live
+from seatrial.systems.installed.found import Found
+from seatrial.systems.installed.kinds.contour import ContourOptions
+from seatrial.systems.installed.kinds.envoy_gateway import EnvoyGatewayOptions
+from seatrial.systems.installed.kinds.found import IngressOptions
+from seatrial.systems.installed.manifests.objects import Site
+from seatrial.systems.installed.manifests.routes import host_of
+from seatrial.systems.installed.system import Installed
+from seatrial.systems.options import SystemOptions
+from seatrial.systems.settings import require_in_force
+from seatrial.systems.traefik import TraefikOptions
+from seatrial.topology.expand import Topology
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+SMALL: dict[str, Any] = {"cpus": 0.2, "memory_bytes": 256 << 20}
+CONTROLLER: dict[str, Any] = {"controller_cpus": 0.3, "controller_memory_bytes": 256 << 20}
+REQUESTS = 7
+
+
+def contour(**given: Any) -> ContourOptions:
+    named = {"image": images()["contour"], "proxy_image": images()["envoy"]}
+    return ContourOptions(**{"proxies": 2, **SMALL, **CONTROLLER, **named, **given})
+
+
+def traefik(**given: Any) -> TraefikOptions:
+    return TraefikOptions(**{"proxies": 2, **SMALL, "image": images()["traefik"], **given})
+
+
+def envoy_gateway(**given: Any) -> EnvoyGatewayOptions:
+    named = {"image": images()["envoy-gateway"], "proxy_image": images()["envoy"]}
+    return EnvoyGatewayOptions(**{"proxies": 1, **SMALL, **CONTROLLER, **named, **given})
+
+
+def played(directory: Path, work: Callable[[Stage], Coroutine[Any, Any, None]], origins: int = 1) -> None:
+    async def run() -> None:
+        async with stage(directory, origins) as standing:
+            await work(standing)
+
+    asyncio.run(run())
+
+
+async def assert_counts_agree(
+    standing: Stage, system: Installed, endpoints: tuple[Any, ...], topology: Topology
+) -> None:
+    """Every route is live through every proxy; a proxy's counts are what the test's own client has asked of it."""
+    dialect = system.recipe.dialect
+    asked = [(host_of(route, dialect) or "any", route.prefix) for route in topology.routes]
+    launch = standing.launch("proven", topology)
+    proven = await system.prove(launch, 200)
+    assert proven >= len(topology.routes) * len(endpoints)
+    before, origin_before = await system.counters(), await standing.counted_at_origin()
+    for endpoint in endpoints:
+        for _ in range(REQUESTS):
+            assert await standing.ask(endpoint, asked) == [200] * len(asked)
+    after, origin_after = await system.counters(), await standing.counted_at_origin()
+    wanted = REQUESTS * len(asked)
+    counted = counted_between(before, after)
+    assert (counted.requests, counted.upstream_requests) == (wanted * len(endpoints),) * 2
+    assert origin_after - origin_before == wanted * len(endpoints)
+    for name, reading in after.members.items():
+        assert (reading.requests or 0) - (before.members[name].requests or 0) == wanted
+
+
+@pytest.mark.parametrize("dialect", ["HTTPProxy", "Ingress", "HTTPRoute"])
+def test_contour_with_two_envoys_serves_and_counts_in_each_dialect(dialect: Any, tmp_path: Path) -> None:
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(10, 3, endpoints=2)
+        system = standing.installed("contour", contour(route_dialect=dialect))
+        endpoints = await system.start(standing.launch("contour", topology))
+        try:
+            assert len(endpoints) == len(system.members()) == 2
+            settings = await system.settings()
+            require_in_force(settings)
+            breakers = {s.in_force for s in settings if s.name == "circuit_breakers.max_pending_requests"}
+            assert breakers == {50_000}
+            await assert_counts_agree(standing, system, endpoints, topology)
+            assert system.failure() is None
+            assert await system.configuration() == await system.configuration()
+        finally:
+            await system.stop()
+
+    played(tmp_path, work, origins=2)
+
+
+def test_routes_by_path_are_live(tmp_path: Path) -> None:
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(3, 2, by="path")
+        system = standing.installed("by-path", contour(proxies=1))
+        endpoints = await system.start(standing.launch("by-path", topology))
+        try:
+            await assert_counts_agree(standing, system, endpoints, topology)
+        finally:
+            await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_a_dead_route_and_a_breaker_at_its_default_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LIVE_LIMIT_S", 3.0)
+
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(4, 4)
+        system = standing.installed("broken", contour())
+        launch = standing.launch("broken", topology)
+        await system.start(launch)
+        try:
+            await system.prove(launch, 200)
+            namespace = system.recipe.site.namespace
+            service = Ref("v1", "Service", "service-2", namespace)
+            names = ("max-connections", "max-pending-requests", "max-requests", "max-retries")
+            gone = {"metadata": {"annotations": {f"projectcontour.io/{name}": None for name in names}}}
+            objects = standing.run._objects
+            await objects.patch([(service, gone)])
+            await asyncio.sleep(1)
+            with pytest.raises(SystemFault, match="max_pending_requests: 50,000 asked, 1,024 in force"):
+                require_in_force(await system.settings())
+            await objects.delete([Ref("v1", "Service", "service-1", namespace)])
+            await asyncio.sleep(1)
+            with pytest.raises(SystemFault, match="2 of 8 routes are dead: route-1 through envoy-") as raised:
+                await system.prove(launch, 200)
+            assert "HTTPProxy" in str(raised.value.cause)
+            assert "service-1" in str(raised.value.cause)
+        finally:
+            await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_a_proxy_that_was_restarted_is_named_and_its_counts_begin_anew(tmp_path: Path) -> None:
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(1, 1)
+        system = standing.installed("restarted", contour())
+        await system.start(standing.launch("restarted", topology))
+        try:
+            before = await system.counters()
+            first = min(before.members)
+            await standing.run._objects.delete(
+                [Ref("v1", "Pod", first, system.recipe.site.namespace)], grace_s=0
+            )
+            await asyncio.sleep(1)
+            counted = counted_between(before, await system.counters())
+            assert counted.requests is None
+            assert first in counted.uncounted[0]
+            assert f"{first} has gone" in str(system.failure())
+        finally:
+            await system.stop()
+
+    played(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("label", "options"),
+    [
+        ("traefik-ingress", traefik),
+        ("traefik-httproute", lambda: traefik(route_dialect="HTTPRoute", proxies=1)),
+        ("envoy-gateway", envoy_gateway),
+    ],
+)
+def test_the_others_serve_and_count(label: str, options: Callable[[], SystemOptions], tmp_path: Path) -> None:
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(4, 2)
+        system = standing.installed(label, options())
+        endpoints = await system.start(standing.launch(label, topology))
+        try:
+            require_in_force(await system.settings())
+            await assert_counts_agree(standing, system, endpoints, topology)
+        finally:
+            await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_what_was_found_is_described_and_gets_routes_which_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(found, "ADDRESS_LIMIT_S", 1.0)
+
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(2, 1)
+        site = Site(f"st-{standing.run.run_id}-found", "found")
+        pods = f"st-{standing.run.run_id}-origin/app.kubernetes.io/name=origin"
+        options = IngressOptions(class_name="nobody", address="10.0.0.7:81", pods=pods)
+        system = Found(options, site, standing.run)
+        assert await system.start(standing.launch("found", topology)) == (Endpoint("10.0.0.7", 81),)
+        routes = await standing.client.get(
+            f"/apis/networking.k8s.io/v1/namespaces/{site.namespace}/ingresses"
+        )
+        assert [one["spec"]["ingressClassName"] for one in routes.body["items"]] == ["nobody"] * 2
+        said = {setting.name: setting.in_force for setting in await system.settings()}
+        assert "sha256:" in str(said["origin: image"])
+        assert (said["origin: cpu"], said["node"]) != (None, None)
+        await system.stop()
+        assert await standing.run._objects.get(Ref("v1", "Namespace", site.namespace)) is None
+        nowhere = Found(IngressOptions(class_name="nobody"), site, standing.run)
+        with pytest.raises(SystemFault, match="nobody has given found an address") as raised:
+            await nowhere.start(standing.launch("found", topology))
+        assert "no controller serves the class nobody" in str(raised.value.cause)
+        assert await standing.run._objects.get(Ref("v1", "Namespace", site.namespace)) is None
+
+    played(tmp_path, work)
