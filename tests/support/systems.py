@@ -29,7 +29,7 @@ def _fault(kind: str) -> EnvironmentFault | None:
 
 def installed() -> list[str]:
     """Return the kinds whose program is here. Where one is not, the tests that are of one kind each say so."""
-    return [kind for kind in SYSTEMS if _fault(kind) is None]
+    return [kind for kind in LOCAL if _fault(kind) is None]
 
 
 def single(endpoints: Sequence[Endpoint]) -> Topology:

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/seatrial"
+TOOLS = ROOT / "tools"
 CRATES = sorted(path.parent for path in (ROOT / "crates").glob("*/src"))
 
 FUNCTION_LINES_LIMIT = 70
@@ -115,7 +116,7 @@ def test_no_modules_of_a_crate_use_each_other_in_a_circle(crate: Path) -> None:
 def test_functions_are_short_enough_to_see() -> None:
     long = [
         f"{file.relative_to(ROOT)}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1}"
-        for file in PACKAGE.rglob("*.py")
+        for file in (*PACKAGE.rglob("*.py"), *TOOLS.rglob("*.py"))
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None
         if node.end_lineno - node.lineno >= FUNCTION_LINES_LIMIT
@@ -124,7 +125,7 @@ def test_functions_are_short_enough_to_see() -> None:
 
 
 def test_files_are_short_enough_to_have_one_subject() -> None:
-    limits = {**dict.fromkeys(PACKAGE.rglob("*.py"), PYTHON_LINES_LIMIT)}
+    limits = dict.fromkeys((*PACKAGE.rglob("*.py"), *TOOLS.rglob("*.py")), PYTHON_LINES_LIMIT)
     limits |= dict.fromkeys(
         (file for crate in CRATES for file in (crate / "src").rglob("*.rs")), RUST_LINES_LIMIT
     )
@@ -135,7 +136,11 @@ def test_files_are_short_enough_to_have_one_subject() -> None:
 def test_a_package_has_no_more_files_than_a_person_can_survey() -> None:
     folders = [
         PACKAGE,
-        *(path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__"),
+        *(
+            path
+            for path in (*PACKAGE.rglob("*"), *TOOLS.rglob("*"))
+            if path.is_dir() and path.name != "__pycache__"
+        ),
     ]
     counts = {str(path.relative_to(ROOT)): len(list(path.glob("[!_]*.py"))) for path in folders}
     assert {name: count for name, count in counts.items() if count > FILES_LIMIT} == {}
