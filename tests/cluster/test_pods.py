@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from seatrial.cluster.client import Client
 from seatrial.cluster.connection.kubeconfig import Where
 from seatrial.cluster.objects import Objects
 from seatrial.cluster.pods.facts import PodFacts, facts_of
-from seatrial.cluster.pods.log import LogFollower, LogLimits, LogLine, Resumed
+from seatrial.cluster.pods.log import LogFollower, LogLine, Resumed
 from seatrial.cluster.pods.node import RESOURCE_METRICS, node_proxy
 from seatrial.cluster.pods.stdin import Stdin
 
@@ -26,13 +26,12 @@ processes = pytest.importorskip("tools.cluster.processes", reason=NO_LAB)
 starting = pytest.importorskip("tools.cluster.up", reason=NO_LAB)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
-COUNT = 150
-# Says each number once, and what it is sent.
-TALK = f"""
+# Counts until it is sent the end, and says what it is sent.
+TALK = """
 exec 3<&0
-while read -r line; do echo "got $line"; done <&3 &
+while read -r line; do echo "got $line"; [ "$line" = end ] && : > /end; done <&3 &
 i=0
-while [ $i -lt {COUNT} ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done
+while [ ! -e /end ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done
 """
 
 
@@ -60,6 +59,13 @@ async def troubled(client: Client, manifest: dict[str, Any]) -> PodFacts:
             await asyncio.sleep(0.2)
 
 
+async def until(true: Callable[[], bool], following: asyncio.Task[None]) -> None:
+    """Wait while a log is followed."""
+    while not true():
+        assert not following.done(), following.exception()
+        await asyncio.sleep(0.1)
+
+
 def restart_api_server(lab: Any) -> None:
     os.kill(processes.recorded(lab)["kube-apiserver"], signal.SIGKILL)
     starting.up(lab, print)
@@ -73,29 +79,27 @@ def test_a_log_is_whole_and_lines_go_in_through_the_end_of_the_api_server(lab: A
             resumed: list[Resumed] = []
 
             async def follow() -> None:
-                limits = LogLimits(quiet_s=10)
-                async for item in LogFollower(client, "default", "talk", "main", limits=limits).items():
+                async for item in LogFollower(client, "default", "talk", "main").items():
                     if isinstance(item, LogLine):
                         lines.append(item.text)
                     else:
                         resumed.append(item)
 
             following = asyncio.create_task(follow())
-            async with Stdin(client, "default", "talk", "main") as stdin, asyncio.timeout(200):
-                while "line 10" not in lines:
-                    assert not following.done(), following.exception()
-                    await asyncio.sleep(0.1)
+            async with Stdin(client, "default", "talk", "main") as stdin, asyncio.timeout(90):
                 await stdin.send("before")
+                await until(lambda: "got before" in lines, following)
                 await asyncio.to_thread(restart_api_server, lab)
                 await stdin.send("after", limit_s=60)
+                await until(lambda: "got after" in lines, following)
+                await stdin.send("end")
                 await following
                 return lines, resumed, stdin.opened
 
     lines, resumed, opened = asyncio.run(run())
-    assert [line for line in lines if line.startswith("line")] == [
-        f"line {number}" for number in range(COUNT)
-    ]
-    assert [line for line in lines if line.startswith("got")] == ["got before", "got after"]
+    counted = [line for line in lines if line.startswith("line")]
+    assert counted == [f"line {number}" for number in range(len(counted))]
+    assert [line for line in lines if line.startswith("got")] == ["got before", "got after", "got end"]
     assert [item.is_whole for item in resumed] == [True]
     assert opened == 2
 

@@ -205,8 +205,10 @@ def sockets(answer: Callable[[web.WebSocketResponse, int], Any]) -> Any:
     async def handle(request: web.Request) -> web.StreamResponse:
         nonlocal count
         count += 1
-        socket = web.WebSocketResponse(protocols=("v5.channel.k8s.io",))
+        socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
         await socket.prepare(request)
+        # So the node says that the container is attached.
+        await socket.send_bytes(b"\x03")
         await answer(socket, count)
         return socket
 
@@ -243,6 +245,57 @@ def test_lines_are_sent_in_and_the_way_is_opened_again_when_it_breaks() -> None:
 
     assert asyncio.run(run()) == 2
     assert b"".join(got) == b"first\n" + b"x" * 100_000 + b"\n"
+
+
+def test_what_is_not_attached_is_sent_nothing() -> None:
+    got: list[bytes] = []
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
+        await socket.prepare(request)
+        await socket.send_bytes(b'\x03{"status": "Failure"}')
+        async for message in socket:
+            got.append(message.data)  # noqa: PERF401
+        return socket
+
+    async def take(socket: web.WebSocketResponse, number: int) -> None:
+        got.append((await socket.receive()).data)
+        await socket.receive()
+
+    async def run() -> None:
+        async with fake_client() as (api, client):
+            api.then(refuse, refuse)
+            api.otherwise = sockets(take)
+            async with Stdin(client, "n", "p", "worker") as stdin:
+                await stdin.send("line")
+                await asyncio.sleep(0.2)
+                assert stdin.opened == 1
+
+    asyncio.run(run())
+    assert got == [b"\0line\n"]
+
+
+def test_a_container_that_is_still_starting_is_waited_for() -> None:
+    got: list[bytes] = []
+
+    async def take(socket: web.WebSocketResponse, number: int) -> None:
+        got.append((await socket.receive()).data[1:])
+        await socket.receive()
+
+    async def run() -> None:
+        async with fake_client() as (api, client):
+            api.then(refuses(400, "BadRequest"), refuses(400, "BadRequest"))
+            api.otherwise = sockets(take)
+            async with Stdin(client, "n", "p", "worker") as stdin:
+                await stdin.send("line")
+                await asyncio.sleep(0.2)
+            api.then(refuses(400, "BadRequest"))
+            async with Stdin(client, "n", "p", "worker") as stdin:
+                with pytest.raises(ClusterFault, match="400"):
+                    await stdin.send("line", limit_s=0.1)
+
+    asyncio.run(run())
+    assert b"".join(got).split() == [b"line"]
 
 
 def test_who_may_not_attach_is_told_so() -> None:

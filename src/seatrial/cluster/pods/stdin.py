@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.client import Client
 
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+PROTOCOLS = ("v4.channel.k8s.io",)
+"""With v5 an API server takes lines before it has reached the container, and loses them where it does not."""
 SEND_LIMIT_S = 30.0
+ATTACH_LIMIT_S = 5.0
 _STDIN = b"\0"
 _ERROR_CHANNEL = 3
 _MESSAGE_BYTES = 32 << 10
@@ -40,6 +42,7 @@ class Stdin:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reading: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
+        self._was_cut = False
 
     async def __aenter__(self) -> Self:
         """Return itself; it is opened when something is sent."""
@@ -52,19 +55,18 @@ class Stdin:
     async def send(self, line: str, limit_s: float = SEND_LIMIT_S) -> None:
         """Send one line, given without its end; again from its beginning where the way in breaks meanwhile.
 
-        Raises ``ClusterFault`` where that is refused, or has not come about within ``limit_s``.
+        A container that is still starting is waited for: until it runs, attaching to it is a bad request (400). Raises
+        ``ClusterFault`` where it is refused, or has not come about within ``limit_s``.
         """
         deadline_s = time.monotonic() + limit_s
         async with self._sending:
-            is_again = False
             while True:
                 try:
                     # An end of line first ends what is left there of an attempt that was cut off.
-                    await self._send_once(f"\n{line}\n" if is_again else f"{line}\n")
+                    await self._send_once(f"\n{line}\n" if self._was_cut else f"{line}\n")
                 except ClusterFault as fault:
-                    if fault.status in {400, 401, 403, 404} or time.monotonic() + _PAUSE_S >= deadline_s:
+                    if fault.status in {401, 403, 404} or time.monotonic() + _PAUSE_S >= deadline_s:
                         raise
-                    is_again = True
                     await asyncio.sleep(_PAUSE_S)
                 else:
                     return
@@ -84,7 +86,9 @@ class Stdin:
             await self.close()
             asked = f"attach to {self.name}"
             self._socket = await self._client.websocket(self._path, self._params, PROTOCOLS, asked=asked)
-            self._reading = asyncio.create_task(self._read(self._socket))
+            attached = asyncio.Event()
+            self._reading = asyncio.create_task(self._read(self._socket, attached))
+            await self._await_attached(attached)
             self.opened += 1
         data = text.encode()
         try:
@@ -92,19 +96,37 @@ class Stdin:
                 await self._socket.send_bytes(_STDIN + data[start : start + _MESSAGE_BYTES])
         except BREAKS:
             await self.close()
-            raise ClusterFault(
-                f"cannot send to {self.name}: the connection broke",
-                next_step="see whether the pod and its node are well: kubectl get pods -o wide",
-            ) from None
+            self._was_cut = True
+            raise self._fault("the connection broke") from None
+        self._was_cut = False
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Take what comes, so that pings are answered; the container's end, or an error, closes it.
+    async def _await_attached(self, attached: asyncio.Event) -> None:
+        """Wait until the node's runtime has said that the container has this input."""
+        try:
+            async with asyncio.timeout(ATTACH_LIMIT_S):
+                await attached.wait()
+        except TimeoutError:
+            await self.close()
+            raise self._fault(f"its node did not confirm within {ATTACH_LIMIT_S:g} s") from None
+        if self._socket is None or self._socket.closed:
+            await self.close()
+            raise self._fault("its node ended it at once")
 
-        An API server begins with an empty message on the lowest channel that it writes to: where no output was asked
-        for, that is the one of errors.
-        """
+    def _fault(self, why: str) -> ClusterFault:
+        return ClusterFault(
+            f"cannot send to {self.name}: {why}",
+            next_step="see whether the pod and its node are well: kubectl get pods -o wide",
+        )
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse, attached: asyncio.Event) -> None:
+        """Take what comes, so that pings are answered: an empty message once it is attached, an error, the end."""
         async for message in socket:
-            data = message.data
-            if isinstance(data, bytes) and data[:1] == bytes([_ERROR_CHANNEL]) and len(data) > 1:
+            if (
+                isinstance(message.data, bytes)
+                and len(message.data) > 1
+                and message.data[0] == _ERROR_CHANNEL
+            ):
                 break
+            attached.set()
         await socket.close()
+        attached.set()
