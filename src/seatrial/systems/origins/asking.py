@@ -49,8 +49,11 @@ class Asking:
         self.is_over.set()
         self._answers.put_nowait(None)
 
-    async def counts(self, limit_s: float = ANSWER_LIMIT_S) -> Mapping[str, Any]:
-        """Ask for counts, or return the last ones where it has ended after giving them; raises ``SystemFault``."""
+    async def counts(self, limit_s: float | None = None) -> Mapping[str, Any]:
+        """Ask for counts, or return the last ones where it has ended after giving them; raises ``SystemFault``.
+
+        Without a limit of its own an answer has ``ANSWER_LIMIT_S``.
+        """
         async with self._asking:
             if self._final is not None:
                 return self._final
@@ -60,7 +63,7 @@ class Asking:
             if self._has_ended:
                 raise self._fault("has ended and taken its counts with it")
             self._send({"cmd": "counts"})
-            return await self._answer(limit_s)
+            return await self._answer(limit_s or ANSWER_LIMIT_S)
 
     async def _answer(self, limit_s: float) -> Mapping[str, Any]:
         try:
