@@ -139,7 +139,7 @@ def test_an_origin_that_is_killed_is_noticed(tmp_path: Path) -> None:
 
 def test_an_origin_that_ignores_everything_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seatrial.systems.origins.seatrial.STOP_LIMIT_S", 0.3)
-    monkeypatch.setattr("seatrial.systems.origins.seatrial.ANSWER_LIMIT_S", 0.3)
+    monkeypatch.setattr("seatrial.systems.origins.asking.ANSWER_LIMIT_S", 0.3)
 
     async def trial() -> None:
         stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "

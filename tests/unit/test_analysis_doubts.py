@@ -157,7 +157,7 @@ def test_what_has_no_known_cause_stands_for_itself():
 
 
 def test_causes_lead_to_reasons_that_exist():
-    known = {*BAD, "generator.lost", "generator.failed", "system.failed", "system.unstable",
+    known = {*BAD, "generator.lost", "generator.late_start", "generator.failed", "system.failed", "system.unstable",
              "environment.held_connections", "environment.active_connections"}  # fmt: skip
     named = {*CONSEQUENCES, *(code for codes in CONSEQUENCES.values() for code in codes)}
     assert named <= known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seatrial.preflight.needs import Needs
-from seatrial.preflight.pods import Pod, check_pods, pods_needed, room_of
+from seatrial.preflight.places.pods import Pod, check_pods, pods_needed, room_of
 
 GIB = 1 << 30
 POD = Pod(memory_bytes=GIB, ports=64_512, descriptors=1_048_576)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seatrial.generator.clocks import Clocks, Offset, WorkerClock
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
 LEAD_NS = 2_000_000_000
 """A word to a pod takes milliseconds; one that has to be said again, over a new stream, a second or so."""
 
-FIRST_PINGS, FIRST_PING_S = 10, 0.05
-"""A clock is asked so often at once, to know it well before the schedule is announced."""
+FIRST_PINGS, ANSWER_S = 10, 0.5
+"""A clock is asked so often before its worker is called ready, and each answer is waited for so long: by a clock that
+nobody knows no schedule is to be announced."""
 
 PING_S = 5.0
 """Asked on, its drift is known, and nothing in between takes the stream for unused."""
@@ -57,7 +60,10 @@ class PodChannel:
         self._at_start: Offset | None = None
         self._asked_ns: dict[int, int] = {}
         self._spec_ns = time.monotonic_ns()
-        self._confirmed = asyncio.Event()
+        self._answers = 0
+        self._answered, self._confirmed = asyncio.Event(), asyncio.Event()
+        self._is_known = False
+        self._ready: dict[str, Any] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         talk.send(spec)
 
@@ -88,13 +94,17 @@ class PodChannel:
                 self._clock = message["boot_id"]
                 self._took(self._spec_ns, message["monotonic_ns"])
                 self._tasks.append(asyncio.create_task(self._ping()))
-            elif message["type"] == "pong":
-                if (asked_ns := self._asked_ns.pop(message["id"], None)) is not None:
-                    self._took(asked_ns, message["at_ns"])
-                continue
             elif message["type"] == "going":
                 self._confirmed.set()
-            yield self._on_our_clock(message)
+            if message["type"] == "pong":
+                self._take_answer(message)
+            elif message["type"] == "ready":
+                self._ready = message
+            else:
+                yield self._on_our_clock(message)
+            if self._ready is not None and self._is_known:
+                yield self._ready
+                self._ready = None
 
     async def ended(self) -> tuple[int | None, str]:
         """Return no exit status, which says little of a pod, and how it ended."""
@@ -113,6 +123,13 @@ class PodChannel:
         """Say since when nothing has come, and how the pod stands."""
         return self._talk.state
 
+    def _take_answer(self, pong: Mapping[str, Any]) -> None:
+        if (asked_ns := self._asked_ns.pop(pong["id"], None)) is not None:
+            self._took(asked_ns, pong["at_ns"])
+            self._answers += 1
+            self._is_known = self._is_known or self._answers >= FIRST_PINGS
+            self._answered.set()
+
     def _took(self, asked_ns: int, shown_ns: int) -> None:
         assert self._clock is not None
         self._clocks.answered(self._clock, asked_ns=asked_ns, shown_ns=shown_ns, heard_ns=time.monotonic_ns())
@@ -125,12 +142,20 @@ class PodChannel:
         return message | {name: message[name] - offset.offset_ns for name in moments}
 
     async def _ping(self) -> None:
-        number = 0
-        while True:
-            self._asked_ns[number] = time.monotonic_ns()
-            self._talk.send({"cmd": "ping", "id": number})
-            number += 1
-            await asyncio.sleep(FIRST_PING_S if number < FIRST_PINGS else PING_S)
+        for number in itertools.count():
+            self._answered.clear()
+            self._talk.send_made(partial(self._question, number))
+            if number < FIRST_PINGS:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._answered.wait(), ANSWER_S)
+            else:
+                # Of one that does not answer nothing better will be known.
+                self._is_known = True
+                await asyncio.sleep(PING_S)
+
+    def _question(self, number: int) -> dict[str, Any]:
+        self._asked_ns[number] = time.monotonic_ns()
+        return {"cmd": "ping", "id": number}
 
     async def _insist(self, start: Mapping[str, Any]) -> None:
         while True:

@@ -15,7 +15,7 @@ from seatrial.errors import SeatrialError
 from seatrial.pods.lines import Hole, Lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from seatrial.pods.standing import Standing
     from seatrial.pods.streams import Streams
@@ -41,7 +41,7 @@ class Talk:
         self._is_deaf = False
         self._trouble = ""
         self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self._outbox: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[Callable[[], Mapping[str, Any]], bool]] = asyncio.Queue()
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._speak())]
 
     @property
@@ -66,8 +66,12 @@ class Talk:
 
     def send(self, message: Mapping[str, Any], *, anew: bool = False) -> None:
         """Give it a line, over a new stream where ``anew``; nothing is done where it has ended."""
+        self.send_made(lambda: message, anew=anew)
+
+    def send_made(self, make: Callable[[], Mapping[str, Any]], *, anew: bool = False) -> None:
+        """Give it a line that is made when its turn has come: just before it leaves."""
         if not self._over.is_set():
-            self._outbox.put_nowait((json.dumps(message, separators=(",", ":")), anew))
+            self._outbox.put_nowait((make, anew))
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what it says, each once, until it has ended or this is closed."""
@@ -122,11 +126,11 @@ class Talk:
     async def _speak(self) -> None:
         try:
             while True:
-                line, anew = await self._outbox.get()
+                make, anew = await self._outbox.get()
                 if anew:
                     await self._way.close()
                 try:
-                    await self._way.send(line)
+                    await self._way.send(json.dumps(make(), separators=(",", ":")))
                     self._trouble = self._trouble if self._is_deaf else ""
                 except SeatrialError as error:
                     # Whoever waits for an answer will say that there was none.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from seatrial.preflight.cpu import check_cpu
 from seatrial.preflight.descriptors import check_descriptors
 from seatrial.preflight.memory import check_memory
-from seatrial.preflight.namespaces import check_namespaces
 from seatrial.preflight.network import check_network
+from seatrial.preflight.places.namespaces import check_namespaces
 from seatrial.preflight.ports import check_ports
 
 if TYPE_CHECKING:

@@ -49,12 +49,15 @@ class Asking:
         self.is_over.set()
         self._answers.put_nowait(None)
 
-    async def counts(self, limit_s: float = ANSWER_LIMIT_S) -> Mapping[str, Any]:
-        """Ask for counts, or return the last ones where it has ended after giving them; raises ``SystemFault``."""
+    async def counts(self, limit_s: float | None = None) -> Mapping[str, Any]:
+        """Ask for counts, or return the last ones where it has ended after giving them; raises ``SystemFault``.
+
+        Without a limit of its own an answer has ``ANSWER_LIMIT_S``.
+        """
         async with self._asking:
             if self._final is not None:
                 return self._final
-            return await self._asked({"cmd": "counts"}, "counts", limit_s)
+            return await self._asked({"cmd": "counts"}, "counts", limit_s or ANSWER_LIMIT_S)
 
     async def pause(self, endpoints: Collection[int]) -> None:
         """Have these endpoints stand still and all others go on, and wait until they do; raises ``SystemFault``."""

@@ -1,0 +1,1 @@
+"""What one kind of place needs: network namespaces, pods."""
