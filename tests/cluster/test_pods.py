@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.support import clusters
+from tools.cluster import processes
+from tools.cluster import up as starting
+from tools.cluster.images import catalogue
 
 from seatrial.cluster.access import open_cluster
 from seatrial.cluster.client import Client
@@ -19,11 +23,6 @@ from seatrial.cluster.pods.log import LogFollower, LogLine, Resumed
 from seatrial.cluster.pods.node import RESOURCE_METRICS, node_proxy
 from seatrial.cluster.pods.stdin import Stdin
 
-NO_LAB = "there is no lab to have a cluster from"
-clusters = pytest.importorskip("tests.support.clusters", reason=NO_LAB)
-catalogue = pytest.importorskip("tools.cluster.images.catalogue", reason=NO_LAB)
-processes = pytest.importorskip("tools.cluster.processes", reason=NO_LAB)
-starting = pytest.importorskip("tools.cluster.up", reason=NO_LAB)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 # Counts until it is sent the end, and says what it is sent.

@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import clusters
 from tests.support.relay import Relay, relay
+from tools.cluster import layout, objects, processes
+from tools.cluster import up as starting
+from tools.cluster.images import catalogue
 
 from seatrial.cluster.access import open_cluster
 from seatrial.cluster.connection.kubeconfig import Where
@@ -40,13 +44,6 @@ from seatrial.workload.profile import constant
 from seatrial.workload.requests import Request, expand
 from seatrial.workload.spec import LoadSpec, Target
 
-NO_LAB = "there is no lab to have a cluster from"
-clusters = pytest.importorskip("tests.support.clusters", reason=NO_LAB)
-catalogue = pytest.importorskip("tools.cluster.images.catalogue", reason=NO_LAB)
-objects = pytest.importorskip("tools.cluster.objects", reason=NO_LAB)
-processes = pytest.importorskip("tools.cluster.processes", reason=NO_LAB)
-layout = pytest.importorskip("tools.cluster.layout", reason=NO_LAB)
-starting = pytest.importorskip("tools.cluster.up", reason=NO_LAB)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
