@@ -35,7 +35,7 @@ from seatrial.cluster.owned import Owned
 from seatrial.record.writer import RunWriter
 
 async def run(runs, kubeconfig, run_id):
-    writer = RunWriter.create(Path(runs), "killed", "name: killed\\n", '{"cases": []}')
+    writer = RunWriter.create(Path(runs), "killed", "name: killed\\n", '{"plan": {"systems": []}, "cases": []}')
     async with open_cluster(Where(kubeconfig)) as client:
         owned = Owned(client, run_id, writer)
         maps = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{run_id}-{n}", "namespace": "default"}}

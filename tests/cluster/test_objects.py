@@ -102,7 +102,7 @@ def test_an_object_of_the_same_name_and_another_uid_is_not_deleted(server: ApiSe
             (first,) = await objects.create([config_map(name)])
             await objects.delete([config_map(name)])
             await objects.create([config_map(name)])
-            assert await objects.delete([{**config_map(name), **first.body}]) == [None]
+            assert await objects.delete([{**first.body, "apiVersion": "v1", "kind": "ConfigMap"}]) == [None]
             assert names(server, name) == [name]
 
     asyncio.run(run())

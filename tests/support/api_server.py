@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,8 @@ class ApiServer:
     etcd_port: int = field(default_factory=free_port)
     etcd_peer_port: int = field(default_factory=free_port)
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    # What is to end with its parent ends with the thread that started it: this one lives as long as the server.
+    _starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     @property
     def url(self) -> str:
@@ -113,6 +116,7 @@ class ApiServer:
         """End both."""
         for name in reversed(PROGRAMS):
             self._end(name, signal.SIGKILL)
+        self._starter.shutdown()
 
     def _end(self, name: str, number: int) -> None:
         if (process := self._running.pop(name, None)) is not None:
@@ -123,7 +127,10 @@ class ApiServer:
         # It ends with the tests, however they end.
         command = [shutil.which("setpriv") or "setpriv", "--pdeathsig", "KILL", str(binary(name)), *flags]
         with (self.folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            started = self._starter.submit(
+                subprocess.Popen[bytes], command, stdin=log, stdout=log, stderr=log
+            )
+            self._running[name] = started.result()
 
     def _wait(self, url: str) -> None:
         import ssl

@@ -152,7 +152,7 @@ def test_a_credential_program_that_fails_is_named_and_what_it_prints_is_not(
 
 
 class Cluster:
-    """A TLS server that has a version, and lets in whom it is told to."""
+    """A TLS server that has a version, and lets in whoever has a certificate of this authority."""
 
     def __init__(self, pem: Pem, client_ca: Path | None = None) -> None:
         self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

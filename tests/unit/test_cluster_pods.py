@@ -158,6 +158,12 @@ def test_a_log_that_breaks_is_gone_on_with_and_what_was_seen_is_dropped() -> Non
     ]
 
 
+def test_the_zone_of_a_node_is_kept() -> None:
+    line = ("2026-11-26T22:00:01.000000005+02:00", "one")
+    _, api = followed(streams(stamped(line)), streams(stamped(line)))
+    assert api.queries[-1]["sinceTime"] == "2026-11-26T22:00:01+02:00"
+
+
 def test_where_the_last_line_is_not_found_again_a_hole_is_named() -> None:
     found, _ = followed(
         streams(stamped(ONE, TWO), then_breaks=True), streams(stamped(FOUR)), streams(stamped(FOUR))

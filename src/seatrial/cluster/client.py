@@ -10,19 +10,18 @@ import asyncio
 import json
 import random
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from seatrial.cluster import faults
 from seatrial.cluster.answers import Answer, Counts
 from seatrial.cluster.connection.breaks import BREAKS, how_it_broke, never_answered
-from seatrial.cluster.connection.lines import Lines
+from seatrial.cluster.connection.reading import Reading
 from seatrial.cluster.connection.session import any_json
 from seatrial.cluster.resources import Resources
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import aiohttp
 
@@ -44,6 +43,7 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAUSE_FIRST_S = 0.1
 _PAUSE_LIMIT_S = 2.0
+_SPREAD_LIMIT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,7 @@ class Client:
         call = _Call(asked or f"DELETE {path}", "DELETE", path, params, True, limit_s)
         return await self._made(_with_body(call, body or {}, "application/json", "application/json"))
 
-    @asynccontextmanager
-    async def lines(
+    def lines(
         self,
         path: str,
         params: Mapping[str, str],
@@ -165,27 +164,14 @@ class Client:
         quiet_limit_s: float,
         accept: str = "*/*",
         asked: str = "",
-    ) -> AsyncIterator[Lines]:
-        """Read an answer that has no end by itself, line by line; made once, and broken off by whatever breaks.
+    ) -> Reading:
+        """Read an answer that has no end by itself, line by line: a context manager; made once.
 
         Raises ``ClusterFault``, also from within: with a status where the API server refused, with 0 where the stream
         broke, or nothing came for ``quiet_limit_s``. An end in order just ends it.
         """
-        asked = asked or f"GET {path}"
-        await self.session.freshen()
-        used = self.session.credentials
-        asking = self.session.request(
-            "GET", path, params=params, headers={"Accept": accept}, limit_s=None, quiet_limit_s=quiet_limit_s
-        )
-        try:
-            async with asking as response:
-                if response.status == 401:
-                    await self.session.renew(used)
-                if response.status != 200:
-                    raise faults.of_status(asked, response.status, any_json(await response.read()))
-                yield Lines(response.content.iter_any())
-        except BREAKS as error:
-            raise how_it_broke(self.session.server, asked, error, quiet_limit_s, is_read=True).fault from None
+        request = {"params": params, "headers": {"Accept": accept}, "quiet_limit_s": quiet_limit_s}
+        return Reading(self.session, path, request, asked or f"GET {path}")
 
     async def websocket(
         self, path: str, params: list[tuple[str, str]], protocols: tuple[str, ...], *, asked: str = ""
@@ -264,7 +250,7 @@ class Client:
     def _refused(self, call: _Call, answer: Answer, headers: Mapping[str, str]) -> _Again:
         """Return that a call that was refused is made again; raise its fault where that is unsafe or of no use."""
         fault = faults.of_status(call.asked, answer.status, answer.body)
-        wait_s = _retry_after(headers)
+        wait_s = _retry_after(headers, answer.attempts)
         if answer.status == 429:
             self.counts.take_rejection(headers)
             return _Again("429", fault, wait_s)
@@ -278,10 +264,14 @@ def _with_body(call: _Call, body: Any, content_type: str, accept: str) -> _Call:
     return replace(call, headers=headers, data=json.dumps(body).encode())
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how long an API server asks to wait, and a little more for each in its own way; None where it does not."""
+def _retry_after(headers: Mapping[str, str], attempts: int) -> float | None:
+    """Return how long to wait where an API server asks for it, None where it does not.
+
+    As long as it says, which is a second, and more the more often: who was turned away together would come together.
+    """
+    spread = min(0.1 + (attempts - 1) / 2, _SPREAD_LIMIT)
     try:
-        return int(headers["Retry-After"]) * (1 + random.random() / 10)
+        return int(headers["Retry-After"]) * (1 + spread * random.random())
     except (KeyError, ValueError):
         return None
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 KIND = "objects"
 """The kind of change that a record knows this by."""
 RIGHTS = rights_to(
-    "create get list patch delete",
+    "create get list delete",
     "namespaces",
     why="each run has a namespace of its own, removed when it is over",
 )

@@ -1,4 +1,4 @@
-"""Connections to one API server, over aiohttp: the one file that knows that library.
+"""Connections to one API server, over aiohttp: only this folder knows that library.
 
 An API server closes connections that are idle for 90 s, and what is in front of one sooner: ours are closed before.
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _POLL_S = 0.25
 _POLL_LIMIT_S = 4.0
 _PAUSE_LIMIT_S = 2.0
-_SECOND = len("2026-11-26T20:00:00")
+_FRACTION = re.compile(r"\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class LogFollower:
         params = {"container": self._container, "timestamps": "true", "follow": "true" if follow else "false"}
         to_find, dropped = None, Counter(self._seen_of_second)
         if self._last is not None:
-            params["sinceTime"] = f"{self._last[0][:_SECOND]}Z"
+            params["sinceTime"] = _second_of(self._last[0])
             to_find = self._last
             self.breaks += follow
         reading = self._client.lines(
@@ -142,7 +143,7 @@ class LogFollower:
                 yield LogLine(text, at, time.monotonic())
 
     def _take(self, at: str, text: str) -> None:
-        if self._last is None or self._last[0][:_SECOND] != at[:_SECOND]:
+        if self._last is None or _second_of(self._last[0]) != _second_of(at):
             self._seen_of_second.clear()
         self._seen_of_second[at, text] += 1
         self._last = at, text
@@ -184,6 +185,11 @@ async def _stamped(lines: Lines, *, is_last: bool) -> AsyncIterator[tuple[str, s
 def _split(line: bytes) -> tuple[str, str]:
     at, _, text = line.decode(errors="replace").partition(" ")
     return at, text
+
+
+def _second_of(at: str) -> str:
+    """Return a time without its fraction, in the zone that it was given in: the node's own."""
+    return _FRACTION.sub("", at)
 
 
 def _pauses() -> Iterator[float]:

@@ -1,0 +1,125 @@
+"""Pods of a real cluster: logs through the end of the API server, lines that are sent in, and what befalls them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from seatrial.cluster.access import open_cluster
+from seatrial.cluster.client import Client
+from seatrial.cluster.connection.kubeconfig import Where
+from seatrial.cluster.objects import Objects
+from seatrial.cluster.pods.facts import PodFacts, facts_of
+from seatrial.cluster.pods.log import LogFollower, LogLimits, LogLine, Resumed
+from seatrial.cluster.pods.node import RESOURCE_METRICS, node_proxy
+from seatrial.cluster.pods.stdin import Stdin
+
+NO_LAB = "there is no lab to have a cluster from"
+clusters = pytest.importorskip("tests.support.clusters", reason=NO_LAB)
+catalogue = pytest.importorskip("tools.cluster.images.catalogue", reason=NO_LAB)
+processes = pytest.importorskip("tools.cluster.processes", reason=NO_LAB)
+starting = pytest.importorskip("tools.cluster.up", reason=NO_LAB)
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+COUNT = 150
+# Says each number once, and what it is sent.
+TALK = f"""
+exec 3<&0
+while read -r line; do echo "got $line"; done <&3 &
+i=0
+while [ $i -lt {COUNT} ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Any]:
+    with clusters.own_cluster("pods") as made:
+        yield made
+
+
+def pod(name: str, command: str, **more: Any) -> dict[str, Any]:
+    made: dict[str, Any] = clusters.pod(name, "load", catalogue.TOOLBOX.reference, "/bin/sh", "-c", command)
+    made["spec"] |= {"restartPolicy": "Never", **more}
+    made["spec"]["containers"][0] |= {"stdin": True, "stdinOnce": False}
+    return made
+
+
+async def troubled(client: Client, manifest: dict[str, Any]) -> PodFacts:
+    """Return the facts of a pod once anything has befallen it."""
+    async with asyncio.timeout(90):
+        while True:
+            found = await Objects(client).get(manifest)
+            assert found is not None
+            if (facts := facts_of(found)).troubles:
+                return facts
+            await asyncio.sleep(0.2)
+
+
+def restart_api_server(lab: Any) -> None:
+    os.kill(processes.recorded(lab)["kube-apiserver"], signal.SIGKILL)
+    starting.up(lab, print)
+
+
+def test_a_log_is_whole_and_lines_go_in_through_the_end_of_the_api_server(lab: Any) -> None:
+    async def run() -> tuple[list[str], list[Resumed], int]:
+        async with open_cluster(Where(str(lab.kubeconfig))) as client:
+            await Objects(client).create([pod("talk", TALK)])
+            lines: list[str] = []
+            resumed: list[Resumed] = []
+
+            async def follow() -> None:
+                limits = LogLimits(quiet_s=10)
+                async for item in LogFollower(client, "default", "talk", "main", limits=limits).items():
+                    if isinstance(item, LogLine):
+                        lines.append(item.text)
+                    else:
+                        resumed.append(item)
+
+            following = asyncio.create_task(follow())
+            async with Stdin(client, "default", "talk", "main") as stdin, asyncio.timeout(200):
+                while "line 10" not in lines:
+                    assert not following.done(), following.exception()
+                    await asyncio.sleep(0.1)
+                await stdin.send("before")
+                await asyncio.to_thread(restart_api_server, lab)
+                await stdin.send("after", limit_s=60)
+                await following
+                return lines, resumed, stdin.opened
+
+    lines, resumed, opened = asyncio.run(run())
+    assert [line for line in lines if line.startswith("line")] == [
+        f"line {number}" for number in range(COUNT)
+    ]
+    assert [line for line in lines if line.startswith("got")] == ["got before", "got after"]
+    assert [item.is_whole for item in resumed] == [True]
+    assert opened == 2
+
+
+def test_what_befalls_pods_is_read_from_them_and_nodes_are_asked_through_the_api(lab: Any) -> None:
+    hungry = pod("hungry", "tail /dev/zero")
+    hungry["spec"]["containers"][0]["resources"] = {"limits": {"memory": "32Mi"}}
+    imageless = pod("imageless", "true")
+    imageless["spec"]["containers"][0]["image"] = "localhost/none:1"
+    nowhere = pod("nowhere", "true", nodeSelector={"no": "node"})
+    crashed = pod("crashed", "exit 3")
+
+    async def run() -> None:
+        async with open_cluster(Where(str(lab.kubeconfig))) as client:
+            await Objects(client).create([hungry, imageless, nowhere, crashed])
+            found = {
+                one["metadata"]["name"]: await troubled(client, one)
+                for one in (hungry, imageless, nowhere, crashed)
+            }
+            assert {name: facts.troubles[0].code for name, facts in found.items()} == {
+                "hungry": "oom_killed", "imageless": "image_pull", "nowhere": "unschedulable", "crashed": "crashed",
+            }  # fmt: skip
+            assert found["hungry"].node == "load"
+            metrics = (await node_proxy(client, "load", RESOURCE_METRICS)).body
+            assert "node_cpu_usage_seconds_total" in metrics
+
+    asyncio.run(run())
