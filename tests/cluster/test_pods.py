@@ -23,7 +23,6 @@ from seatrial.cluster.pods.log import LogFollower, LogLine, Resumed
 from seatrial.cluster.pods.node import RESOURCE_METRICS, node_proxy
 from seatrial.cluster.pods.stdin import Stdin
 
-
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 # Counts until it is sent the end, and says what it is sent.
 TALK = """

@@ -44,7 +44,6 @@ from seatrial.workload.profile import constant
 from seatrial.workload.requests import Request, expand
 from seatrial.workload.spec import LoadSpec, Target
 
-
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 WORKERS, RATE_PER_S, START_LIMIT_S = 4, 200.0, 90.0

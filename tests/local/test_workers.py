@@ -60,7 +60,7 @@ def test_a_worker_that_cannot_be_started_leaves_no_complaint_of_the_one_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     commands = iter([[sys.executable, "-c", "raise SystemExit(3)"], ["/nowhere/engine"]])
-    monkeypatch.setattr(_boot, "argv", lambda _: next(commands))
+    monkeypatch.setattr(_boot, "argv", lambda *_: next(commands))
     (what, cause, next_step), complaints = fault_of([refused(index) for index in range(2)])
     assert what == "worker 1 cannot be started"
     assert "/nowhere/engine" in cause
@@ -75,7 +75,7 @@ def test_a_worker_that_cannot_be_started_leaves_no_complaint_of_the_one_before(
 def test_a_worker_that_ends_without_a_word_is_reported_with_how_it_ended(
     monkeypatch: pytest.MonkeyPatch, program: str, cause: str
 ) -> None:
-    monkeypatch.setattr(_boot, "argv", lambda _: [sys.executable, "-c", program])
+    monkeypatch.setattr(_boot, "argv", lambda *_: [sys.executable, "-c", program])
     (_, said, next_step), _ = fault_of([refused(0)])
     assert cause in said
     assert next_step

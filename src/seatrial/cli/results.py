@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seatrial.cli.console.documents import write_document
+from seatrial.cli.console.documents import write_pieces
 from seatrial.cli.console.errors import print_error
 from seatrial.errors import ExitCode, StorageFault
 
@@ -49,9 +49,9 @@ def _print(summary: RunSummary, json_target: str | None) -> None:
 
 
 def _write_json(summary: RunSummary, json_target: str | None) -> None:
-    from seatrial.report.json import results_document
+    from seatrial.report.json import results_json
 
-    write_document(results_document(summary), json_target or "-")
+    write_pieces(results_json(summary), json_target or "-")
 
 
 def _write_reports(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,17 @@ json_option = click.option(
 
 def write_document(document: dict[str, Any], target: str) -> None:
     """Write a document to a file, or to stdout if ``target`` is ``-``; raises EnvironmentFault."""
-    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    write_pieces([(json.dumps(document, indent=2, allow_nan=False) + "\n").encode()], target)
+
+
+def write_pieces(pieces: Iterable[bytes], target: str) -> None:
+    """Write what comes in pieces, as ``write_document``."""
     if target == "-":
-        click.echo(text, nl=False)
+        for piece in pieces:
+            click.echo(piece, nl=False)
         return
     try:
-        Path(target).write_text(text, encoding="utf-8")
+        with Path(target).open("wb") as file:
+            file.writelines(pieces)
     except OSError as error:
         raise unwritable(target, error) from None
