@@ -85,9 +85,9 @@ def test_the_first_failure_names_its_object_and_nothing_more_is_begun(
                 ClusterFault, match=f"cannot create ConfigMap default/{prefix}-000: .* 409 AlreadyExists"
             ):
                 await Objects(client).create(manifests[:1])
-            with pytest.raises(ClusterFault, match="the cluster has no HTTPProxy"):
+            with pytest.raises(ClusterFault, match="the cluster has no Wreck"):
                 await Objects(client).apply(
-                    [{**manifests[0], "apiVersion": "projectcontour.io/v1", "kind": "HTTPProxy"}]
+                    [{**manifests[0], "apiVersion": "example.com/v1", "kind": "Wreck"}]
                 )
 
     asyncio.run(run())

@@ -75,8 +75,8 @@ from seatrial.systems.nginx.system import NginxOptions
 class DroppingDialect(NginxDialect):
     """An nginx that gives its old workers no time: what is under way at a reload is broken off."""
 
-    def _render(self, launch, ports, *, has_status):
-        return "worker_shutdown_timeout 1ms;\\n" + super()._render(launch, ports, has_status=has_status)
+    def _render(self, *given, **more):
+        return "worker_shutdown_timeout 1ms;\\n" + super()._render(*given, **more)
 
 class BrokenOptions(NginxOptions):
     """An nginx whose reload drops connections."""
@@ -164,7 +164,7 @@ def test_a_generator_that_is_too_slow_is_named(tmp_path: Path) -> None:
         )
     )
     bench = Bench(tmp_path)
-    with starved(0.25) as hunger:
+    with starved(0.1) as hunger:
         ran = run_seatrial("run", str(plan), "--runs", str(bench.runs), prefix=hunger.prefix, limit_s=120.0)
     assert ran.code == 3
     (case,) = results(bench.run_directory())["cases"]
