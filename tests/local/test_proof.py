@@ -16,7 +16,7 @@ from seatrial.run.testbed.proof import Asking, gone, prove
 from seatrial.systems.base import Launch
 from seatrial.systems.nginx.system import NginxOptions
 from seatrial.systems.origins.options import OriginPlan
-from seatrial.systems.registry import SYSTEMS, create_origin
+from seatrial.systems.registry import LOCAL, create_origin
 from seatrial.topology.expand import NOWHERE, Topology, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -65,7 +65,7 @@ async def all_of_them(topology: Topology, endpoints: tuple[Endpoint, ...]) -> in
     return await prove(topology, endpoints, Asking(200))
 
 
-@pytest.mark.parametrize("kind", [kind for kind, options in SYSTEMS.items() if options.proxied])
+@pytest.mark.parametrize("kind", [kind for kind, options in LOCAL.items() if options.proxied])
 def test_a_route_that_leads_to_another_service_is_named_with_who_answered(tmp_path: Path, kind: str) -> None:
     require(kind)
 
@@ -78,7 +78,7 @@ def test_a_route_that_leads_to_another_service_is_named_with_who_answered(tmp_pa
         SystemFault,
         match=r"1 of 4 routes lead elsewhere: route-3 was answered by service-0 at 127\.\S+ in place of service-1\n",
     ):
-        proven(tmp_path, SYSTEMS[kind](), all_of_them, served=swapped)
+        proven(tmp_path, LOCAL[kind](), all_of_them, served=swapped)
 
 
 @pytest.mark.parametrize("origin", ["seatrial", "nginx"])
