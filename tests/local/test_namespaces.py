@@ -7,12 +7,13 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.networks import LinkWatch, inside, link_bytes, links_here, need_root, standing
+from tests.support.networks import LinkWatch, alone, inside, link_bytes, links_here, need_root, standing
 from tests.support.program import Running, run_seatrial, wait_until
 from tests.support.runs import Bench, results, trials, wait_for_phase
 
@@ -29,7 +30,8 @@ from seatrial.record.changes import open_changes
 from seatrial.run.capacity import engine
 from seatrial.run.capacity.ways import Way
 
-pytestmark = pytest.mark.slow
+# Each waits for those of other workers.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 RUN_LIMIT_S = 90.0
 MEASURED, WARMED_UP = 400, 40
@@ -50,6 +52,12 @@ during:
   - {at: 4500 ms, do: kill, member: 1, for: 100 ms}
 objectives: [during_unexpected == 0]
 """
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    with alone():
+        yield
 
 
 @pytest.fixture

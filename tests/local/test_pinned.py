@@ -6,12 +6,12 @@ import asyncio
 import os
 import re
 import shutil
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.networks import need_root
+from tests.support.networks import alone, need_root
 from tests.support.program import Running, wait_until
 from tests.support.runs import Bench, codes, processes, results, trials, wait_for_phase
 
@@ -87,6 +87,7 @@ def judged(bench: Bench, running: Running) -> tuple[Judge, Outcome]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("place", ["machine", "namespaces"])
 def test_every_process_is_where_the_plan_has_it(tmp_path: Path, place: str) -> None:
     if place == "namespaces":
@@ -94,7 +95,7 @@ def test_every_process_is_where_the_plan_has_it(tmp_path: Path, place: str) -> N
     bench = Bench(tmp_path)
     plan = bench.plan("envoy", "nginx: {worker_processes: 2, proxies: 2}", measure="3 s")
     plan.write_text(f"{plan.read_text()}place: {place}\n{KILLED}")
-    with bench.start(plan) as running:
+    with alone() if place == "namespaces" else nullcontext(), bench.start(plan) as running:
         judge, outcome = judged(bench, running)
     assert outcome.code != ExitCode.ENVIRONMENT, outcome
     assert judge.lists == {role: {cpus} for role, cpus in MAPPING.items()}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +24,14 @@ def need_root() -> None:
         pytest.skip("network namespaces need root, iproute2 and util-linux")
     if subprocess.run(["unshare", "-n", "true"], check=False, capture_output=True).returncode:
         pytest.skip("this sandbox makes no network namespaces")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait for other tests that make namespaces: a test that counts all of this machine's would see theirs."""
+    with (Path(tempfile.gettempdir()) / "seatrial-test-namespaces.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def standing() -> set[str]:
