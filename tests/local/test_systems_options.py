@@ -386,9 +386,9 @@ def test_what_is_in_force_and_was_not_asked_for_is_an_error(
 
 
 ASKED = 20
-# With a limit: how many of them are refused, with what, and what it says that it has met.
+# With a limit: how many of them are refused at least, with what, and what it says that it has met.
 LIMITED: dict[str, tuple[int, int, int, str]] = {
-    # As many wait for a connection as there may be connections.
+    # As many wait for a connection as there may be connections; while one is opened, its own request is one of them.
     "envoy": (3, ASKED - 6, 503, "cluster.upstream_rq_pending_overflow"),
     "caddy": (3, ASKED - 3, 503, ""),
 }
@@ -396,7 +396,7 @@ LIMITED: dict[str, tuple[int, int, int, str]] = {
 
 @pytest.mark.parametrize("kind", LIMITED)
 def test_beyond_a_limit_of_requests_all_are_refused(tmp_path: Path, kind: str) -> None:
-    limit, refused, status, counter = LIMITED[kind]
+    limit, at_least, status, counter = LIMITED[kind]
 
     async def trial() -> None:
         with a_judge() as judge, ThreadPoolExecutor(ASKED) as pool:
@@ -404,11 +404,13 @@ def test_beyond_a_limit_of_requests_all_are_refused(tmp_path: Path, kind: str) -
             async with started(tmp_path, kind, judge.endpoint, limits=limit) as (system, address, _):
                 require_in_force(await system.settings())
                 asked = [pool.submit(get, address) for _ in range(ASKED)]
-                await until(lambda: sum(one.done() for one in asked) >= refused)
-                assert sum(one.done() for one in asked) == refused
+                await until(lambda: sum(one.done() for one in asked) >= at_least)
+                # Nobody else was let through meanwhile, and everybody is answered.
+                assert at_least <= sum(one.done() for one in asked) <= ASKED - limit
                 judge.released.set()
                 seen = [(await asyncio.wrap_future(one))[0] for one in asked]
-                assert (seen.count(status), seen.count(200)) == (refused, ASKED - refused)
+                refused = seen.count(status)
+                assert at_least <= refused == ASKED - seen.count(200)
                 assert judge.most == limit
                 (reading,) = (await system.counters(exact=True)).members.values()
                 assert not counter or reading.limits_met[counter] == refused
