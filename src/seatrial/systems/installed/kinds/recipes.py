@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from seatrial.systems.installed.kinds import contour, envoy_gateway, envoy_pods, traefik
@@ -31,11 +32,40 @@ _GATEWAY = (
 )
 
 
-class ContourRecipe(Recipe):
-    """Contour, and its Envoys."""
+class _EnvoysRecipe(Recipe):
+    """A controller with Envoys of its own, which are read alike whoever gives their clusters and listeners names."""
 
     status_port: ClassVar[int] = STATUS_PORT
+    _options: ContourOptions | EnvoyGatewayOptions
+
+    @abstractmethod
+    def _names(self, asked: Asked) -> EnvoyNames:
+        """Return what the controller calls the parts of an Envoy."""
+
+    def replicas(self) -> int:
+        """Return how many Envoys there are to be."""
+        return self._options.proxies
+
+    async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:
+        """Read an Envoy's counters."""
+        return await envoy_pods.reading(get, self._names(asked), incarnation)
+
+    async def settings(self, member: str, get: Get, asked: Asked) -> tuple[Setting, ...]:
+        """Read an Envoy's circuit breakers, the limits of its listener, and its sizes."""
+        sizes = {"per_connection_buffer_limit_bytes": self._options.buffer_bytes}
+        limit = self._options.breaker_limit(asked.max_connections)
+        return await envoy_pods.settings(member, get, self._names(asked), limit, sizes)
+
+    async def configuration(self, get: Get) -> Mapping[str, str]:
+        """Return digests of what an Envoy runs."""
+        return await envoy_pods.configuration(get)
+
+
+class ContourRecipe(_EnvoysRecipe):
+    """Contour, and its Envoys."""
+
     deployments = ("contour", "envoy")
+    _options: ContourOptions
 
     def __init__(self, site: Site, options: ContourOptions) -> None:
         super().__init__(site, options.route_dialect, contour.door(site))
@@ -57,10 +87,6 @@ class ContourRecipe(Recipe):
         """Return the labels of the Envoys."""
         return self.labelled("envoy")
 
-    def replicas(self) -> int:
-        """Return how many Envoys there are to be."""
-        return self._options.proxies
-
     def listen_port(self, asked: Asked) -> int:
         """Return the port of an Envoy."""
         return contour.LISTEN_TLS_PORT if asked.has_tls else contour.LISTEN_PORT
@@ -77,30 +103,16 @@ class ContourRecipe(Recipe):
         """Return whether an Envoy has the endpoints of every service."""
         return await envoy_pods.clusters_in(get, self._names(_ANY)) >= len(topology.services)
 
-    async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:
-        """Read an Envoy's counters."""
-        return await envoy_pods.reading(get, self._names(asked), incarnation)
-
-    async def settings(self, member: str, get: Get, asked: Asked) -> tuple[Setting, ...]:
-        """Read an Envoy's circuit breakers, the limits of its listener, and its sizes."""
-        sizes = {"per_connection_buffer_limit_bytes": self._options.buffer_bytes}
-        limit = self._options.breaker_limit(asked.max_connections)
-        return await envoy_pods.settings(member, get, self._names(asked), limit, sizes)
-
-    async def configuration(self, get: Get) -> Mapping[str, str]:
-        """Return digests of what an Envoy runs."""
-        return await envoy_pods.configuration(get)
-
     def _names(self, asked: Asked) -> EnvoyNames:
         is_gateway = self.dialect == "HTTPRoute"
         return envoy_pods.of_contour(self.site.namespace, has_tls=asked.has_tls, is_gateway=is_gateway)
 
 
-class EnvoyGatewayRecipe(Recipe):
+class EnvoyGatewayRecipe(_EnvoysRecipe):
     """Envoy Gateway, and the Envoys that it starts."""
 
-    status_port: ClassVar[int] = STATUS_PORT
     deployments = (envoy_gateway.NAME,)
+    _options: EnvoyGatewayOptions
 
     def __init__(self, site: Site, options: EnvoyGatewayOptions) -> None:
         super().__init__(site, options.route_dialect, Door())
@@ -121,10 +133,6 @@ class EnvoyGatewayRecipe(Recipe):
         """Return the labels that it gives to its Envoys."""
         return envoy_gateway.labels(self.site)
 
-    def replicas(self) -> int:
-        """Return how many Envoys there are to be."""
-        return self._options.proxies
-
     def listen_port(self, asked: Asked) -> int:
         """Return the port of an Envoy."""
         return envoy_gateway.LISTEN_TLS_PORT if asked.has_tls else envoy_gateway.LISTEN_PORT
@@ -138,20 +146,6 @@ class EnvoyGatewayRecipe(Recipe):
     async def has_taken(self, topology: Topology, get: Get) -> bool:
         """Return whether an Envoy has the endpoints of every route: each has a cluster of its own."""
         return await envoy_pods.clusters_in(get, self._names(_ANY)) >= len(topology.routes)
-
-    async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:
-        """Read an Envoy's counters."""
-        return await envoy_pods.reading(get, self._names(asked), incarnation)
-
-    async def settings(self, member: str, get: Get, asked: Asked) -> tuple[Setting, ...]:
-        """Read an Envoy's circuit breakers, the limits of its listener, and its sizes."""
-        sizes = {"per_connection_buffer_limit_bytes": self._options.buffer_bytes}
-        limit = self._options.breaker_limit(asked.max_connections)
-        return await envoy_pods.settings(member, get, self._names(asked), limit, sizes)
-
-    async def configuration(self, get: Get) -> Mapping[str, str]:
-        """Return digests of what an Envoy runs."""
-        return await envoy_pods.configuration(get)
 
     def _names(self, asked: Asked) -> EnvoyNames:
         return envoy_pods.of_envoy_gateway(self.site.namespace, has_tls=asked.has_tls)
