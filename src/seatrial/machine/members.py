@@ -1,4 +1,4 @@
-"""Who takes part in a trial: the members of each role, and what each of them runs as on this machine."""
+"""Who takes part in a trial: the members of each role, and what each of them runs as."""
 
 from __future__ import annotations
 
@@ -11,16 +11,27 @@ Role = Literal["generator", "system", "origin", "seatrial"]
 
 
 @dataclass(frozen=True, slots=True)
+class PodRef:
+    """A pod that a member runs as: ``uid`` is another one's once it was replaced."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One of those that fill a role together: a proxy, a process of the origin, a worker of the load.
 
     ``name`` is its own within its role, and stays when it is restarted: what runs under it from one start to the next
-    is an incarnation. ``processes`` are those that run here and now; empty where it runs elsewhere.
+    is an incarnation. ``processes`` are those that run here and now; empty where it runs elsewhere, as a ``pod``.
     """
 
     role: Role
     name: str
     processes: tuple[ProcessRef, ...]
+    pod: PodRef | None = None
 
     @classmethod
     def alone(cls, role: Role, name: str, pid: int) -> Self | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from seatrial.cluster.pods.facts import PodFacts, facts_of
 from seatrial.errors import EnvironmentFault
+from seatrial.machine.members import PodRef
 from seatrial.pods.job import CONTAINER, PodJob, manifest_of
 from seatrial.pods.standing import Standing, standing_of
 from seatrial.pods.talk import Talk
@@ -183,6 +184,11 @@ class Group:
             or "the Job has made no pod: a quota, or an admission webhook, may not allow it",
             next_step=_next_step(reasons, self.job),
         )
+
+
+def pod_ref(pod: PodFacts) -> PodRef:
+    """Return a pod as a member of a role has it."""
+    return PodRef(pod.namespace, pod.name, pod.uid, pod.node)
 
 
 def reasons_of(pods: Iterable[tuple[str, Standing]]) -> tuple[str, ...]:

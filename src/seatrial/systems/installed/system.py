@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seatrial.errors import ClusterFault, SystemFault
 from seatrial.machine.address import Endpoint
-from seatrial.machine.members import Member
+from seatrial.machine.members import Member, PodRef
 from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.kinds.recipe import Asked
@@ -131,8 +131,14 @@ class Installed:
         return await within(limit_s, self._is_empty)
 
     def members(self) -> tuple[Member, ...]:
-        """Return its proxies; none of their processes is on this machine."""
-        return tuple(Member("system", proxy.name, ()) for proxy in self._proxies.all) if self._is_up else ()
+        """Return its proxies as pods; none of their processes is on this machine."""
+        if not self._is_up:
+            return ()
+        of = self.recipe.namespace
+        return tuple(
+            Member("system", proxy.name, (), PodRef(of, proxy.name, proxy.uid, proxy.node))
+            for proxy in self._proxies.all
+        )
 
     def proxies(self) -> tuple[Disturbable, ...]:
         """Return nothing: what can be done to pods is not done by the system."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import SystemFault
 from seatrial.machine.address import Address
+from seatrial.machine.members import Member
+from seatrial.pods.group import pod_ref
 from seatrial.systems.origins.asking import Asking, added_up, specification
 from seatrial.systems.origins.seatrial import READY_LIMIT_S, STOP_LIMIT_S, with_tls
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seatrial.machine.address import Endpoint
-    from seatrial.machine.members import Member
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.pods.group import Group
     from seatrial.systems.base import Launch
@@ -63,8 +64,8 @@ class PodOrigin:
         return added_up(await asyncio.gather(*(pod.counts() for pod in self._pods)))
 
     def members(self) -> tuple[Member, ...]:
-        """Return none: no process of it runs here."""
-        return ()
+        """Return its pods; no process of it runs here."""
+        return tuple(Member("origin", pod.name, (), pod_ref(pod)) for pod in self._group.pods() if self._pods)
 
     def failure(self) -> str | None:
         """Say which pod was lost, and how."""
