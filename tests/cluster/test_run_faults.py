@@ -145,7 +145,7 @@ def test_ctrl_c_ends_it_in_order(bench: ClusterBench) -> None:
         outcome = running.wait(ENDS_WITHIN_S)
     assert outcome.code == 130
     assert bench.made() == set()
-    assert only_trial(results(bench.bench.run_directory()))["state"] == "completed"
+    assert only_trial(results(bench.bench.run_directory()))["state"] == "cut off"
 
 
 @pytest.mark.parametrize(
