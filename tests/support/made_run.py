@@ -16,7 +16,7 @@ from tests.support.loads import with_values
 
 from seatrial._engine import Histogram
 from seatrial.generator.frames import Frame, PhasePart
-from seatrial.observe.samples import HostSample, NetworkSample, ProcessSample, SystemSample
+from seatrial.observe.samples import HostSample, NetworkSample, NodeSample, ProcessSample, SystemSample
 from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record import events
 from seatrial.record.writer import RunWriter
@@ -162,6 +162,7 @@ def trial_events(
     if twist.disturbed_s is not None:
         at_s = measure_start_s(start_s) + twist.disturbed_s
         yield events.NetworkSampled(number, NetworkSample(at_s, "1", ("system",), {"tcp_in_segments": 5.0}))
+        yield events.NodeSampled(number, NodeSample(at_s, "node", ("system",), at_s, 1 << 30, 4))
         yield events.DisturbanceStarted(number, 1, "reload", at_s)
         yield events.DisturbanceEnded(number, 1, at_s + 0.4, 0)
     yield events.LoadEnded(number, account.driven, account.cost)

@@ -224,8 +224,8 @@ def _memory(case: CaseSummary) -> str:
     """Return megabytes, with the measure where it is not that of the other systems."""
     text = _spread("system_memory_bytes", ",.0f", MEGABYTE)(case)
     systems = [trial.resources.role("system") for trial in case.trials]
-    shared_counted_twice = any(system is not None and system.memory_measure == "RSS" for system in systems)
-    return f"{text} (RSS)" if shared_counted_twice else text
+    others = {system.memory_measure for system in systems if system is not None} - {"PSS"}
+    return f"{text} ({', '.join(sorted(others))})" if others else text
 
 
 _CELLS: dict[str, Callable[[CaseSummary], str]] = {

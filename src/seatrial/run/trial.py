@@ -192,7 +192,7 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
         facts,
         system_failure=watch.failure,
         processes_lost=tuple(watch.lost),
-        remarks=() if others is None else (others,),
+        remarks=(*(() if others is None else (others,)), *watch.remarks()),
         beside=desk.others.seen,
         kernel=watch.kernel_report(),
         looking=watch.cost(),

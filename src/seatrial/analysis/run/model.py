@@ -12,6 +12,7 @@ from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.members import MemberUse, OwnGauge
+from seatrial.analysis.pods import NodeUse
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.resources import RoleCurve, TrialResources
 from seatrial.analysis.run.labels import variables_text
@@ -98,6 +99,7 @@ class TrialSummary:
     own_gauge: OwnGauge | None = None
     upstream_gauge: OwnGauge | None = None
     cpus: tuple[RoleCpus, ...] = ()
+    nodes: tuple[NodeUse, ...] = ()
 
     @property
     def ending(self) -> str:
