@@ -97,7 +97,7 @@ class PodSampler:
                 f" {self._why[node]}"
             )
         if silent := self._asked - self._seen:
-            yield f"not known: CPU and memory of {names_of(silent)}: the kubelet said nothing of them"
+            yield f"not known: CPU and memory of {names_of(silent)}: the kubelet said nothing of {_it(silent)}"
         if self._no_events:
             yield f"not known: what the cluster reported meanwhile: {self._no_events}"
 
@@ -163,6 +163,10 @@ class PodSampler:
             return None
         self._last[key] = at_ms, at_s
         return at_s
+
+
+def _it(pods: set[PodName]) -> str:
+    return "it" if len(pods) == 1 else "them"
 
 
 _Timed = ProcessSample | NetworkSample | NodeSample
