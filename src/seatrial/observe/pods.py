@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from seatrial.observe.kubelet import ContainerKey, ContainerLook, NetworkLook, NodeLook, PodName, Seen
     from seatrial.observe.samples import Sample
 
-INTERVAL_S = 5.0
-"""A kubelet looks every 10 s at most by default: read twice as often, none of its looks is missed."""
+INTERVAL_S = 10.0
+"""A kubelet's looks at a pod are that far apart at least, by default. To write a page takes CPU of the node."""
 READ_LIMIT_S = 4.0
 """A node that has not answered by then could not be read; the next reading of the others is not kept waiting for it."""
 _MILLISECOND_NS, _SECOND_NS = 1_000_000, 1_000_000_000
