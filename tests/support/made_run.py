@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,7 @@ class Twist:
     busy: bool = False
     disturbed_s: float | None = None
     beside: tuple[str, ...] = ()
+    of_pods: bool = False
 
 
 CAPACITY = Capacity(
@@ -316,6 +317,8 @@ def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events
                 at_s, role, name, f"{pid}@1", name, cpu_s * 0.4, cpu_s * 0.6, memory, pss, 40 + held, 2, 0.0,
                 cpus_allowed="0-1",
             )  # fmt: skip
+            if twist.of_pods:
+                process = replace(process, rss_bytes=None, pss_bytes=None, working_set_bytes=memory)
             yield events.ProcessSampled(number, process)
         yield events.HostSampled(number, HostSample(at_s, _host(at_s, twist)))
         carrying = case["load"]["active"] * max(0.0, min(1.0, (second + 0.3 - 1) / RAMP_S))

@@ -42,6 +42,7 @@ class Kubelet:
     uid: str = UID
     driver: str = "cgroupfs"
     says_now: bool = True
+    oom_kills: int = 0
 
     def now_ms(self) -> int:
         return int((time.time() + self.ahead_s) * 1000)
@@ -69,6 +70,7 @@ class Kubelet:
         yield f"container_cpu_cfs_throttled_seconds_total{{{its}}} 2.5e+00 {at_ms}"
         yield f"container_memory_working_set_bytes{{{its}}} {float(mib * MIB):e} {at_ms}"
         yield f"container_threads{{{its}}} 5 {at_ms}"
+        yield f"container_oom_events_total{{{its}}} {self.oom_kills} {at_ms}"
         yield f"container_file_descriptors{{{its}}} 40 {at_ms}"
         for number, name in enumerate(
             (
@@ -271,6 +273,23 @@ def test_what_the_cluster_reported_meanwhile_is_noted_with_its_time() -> None:
         f"{at}Evicted: Pod shop/envoy-1: evicted",
         f"{at}NodeNotReady: Pod shop/envoy-1: nodenotready (3 times)",
     ]
+
+
+def test_a_process_that_is_killed_for_memory_is_told_though_its_container_goes_on() -> None:
+    async def run() -> None:
+        # Two of them were before this trial.
+        kubelet = Kubelet(oom_kills=2)
+        now_ms = kubelet.now_ms()
+        async with sampling(kubelet) as (_, sampler):
+            for oom_kills, at_ms in ((2, now_ms - 20_000), (5, now_ms)):
+                assert sampler.remarks() == ()
+                kubelet.oom_kills, kubelet.looks = oom_kills, [(at_ms, 1.0, 50, "a")]
+                await sampler.look([MEMBER])
+            assert sampler.remarks() == (
+                "the kernel killed 3 of the processes of shop/envoy-1 (envoy) for want of memory",
+            )
+
+    asyncio.run(run())
 
 
 def test_a_large_page_is_read_in_a_few_hundredths_of_a_second() -> None:

@@ -27,6 +27,7 @@ _CONTAINER = {
     "container_memory_working_set_bytes": "working_set_bytes",
     "container_threads": "threads",
     "container_file_descriptors": "fds",
+    "container_oom_events_total": "oom_kills",
 }
 _NETWORK = {
     "container_network_receive_bytes_total": "received_bytes",
@@ -61,7 +62,10 @@ class ContainerKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ContainerLook:
-    """One look at a container: CPU and throttling are cumulative; None is "the kubelet does not say"."""
+    """One look at a container; sizes, threads and descriptors apart cumulative; None is "the kubelet does not say".
+
+    ``oom_kills`` counts processes: a container goes on where it was not its first one.
+    """
 
     at_ms: int
     cpu_s: float
@@ -70,6 +74,7 @@ class ContainerLook:
     throttled_s: float | None
     threads: int | None
     fds: int | None
+    oom_kills: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,7 @@ def _container(own: Mapping[str, _Series]) -> ContainerLook | None:
         value("throttled_s"),
         None if threads is None else int(threads),
         None if fds is None else int(fds),
+        int(value("oom_kills") or 0),
     )
 
 

@@ -59,6 +59,7 @@ class PodSampler:
         self._refused: set[str] = set()
         self._asked: set[PodName] = set()
         self._seen: set[PodName] = set()
+        self._oom_kills: dict[ContainerKey, tuple[int, int]] = {}
         self._no_events = ""
 
     async def look(self, members: Iterable[Member]) -> Sequence[Sample]:
@@ -98,6 +99,12 @@ class PodSampler:
             )
         if silent := self._asked - self._seen:
             yield f"not known: CPU and memory of {names_of(silent)}: the kubelet said nothing of {_it(silent)}"
+        for key, (first, last) in sorted(self._oom_kills.items()):
+            if last > first:
+                yield (
+                    f"the kernel killed {last - first:,} of the processes of {'/'.join(key.pod)} ({key.container}) for"
+                    " want of memory"
+                )
         if self._no_events:
             yield f"not known: what the cluster reported meanwhile: {self._no_events}"
 
@@ -131,6 +138,8 @@ class PodSampler:
         self._learn(node, seen, answer)
         for key, look in seen.containers.items():
             self._seen.add(key.pod)
+            first, _ = self._oom_kills.setdefault(key, (look.oom_kills, 0))
+            self._oom_kills[key] = first, look.oom_kills
             if (at_s := self._moment(key, look.at_ms, node)) is not None:
                 yield _process(at_s, members[key.pod], key, look)
         for pod, network in seen.networks.items():

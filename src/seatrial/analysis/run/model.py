@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.fit import Fit
     from seatrial.analysis.load.distribution import Distribution, Percentiles
+    from seatrial.analysis.memory import Measure
     from seatrial.analysis.reasons import Reason
     from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.analysis.run.objectives import Verdict
@@ -134,6 +135,12 @@ class CaseSummary:
     def attempts(self) -> tuple[TrialSummary, ...]:
         """Every trial of the case, in order of execution."""
         return tuple(sorted((*self.trials, *self.set_aside), key=lambda trial: trial.order))
+
+    @property
+    def memory_measures(self) -> frozenset[Measure]:
+        """What the memory of its system is, in its trials."""
+        systems = (trial.resources.role("system") for trial in self.trials)
+        return frozenset(system.memory_measure for system in systems if system is not None)
 
     @property
     def label(self) -> str:
