@@ -68,7 +68,7 @@ def test_of_a_window_that_holds_one_look_the_cpu_is_not_known() -> None:
     system = trial_resources(roles, (), (), short, 1_000.0).role("system")
     assert system is not None
     assert (system.cpu_cores_mean, system.cpu_covers_s) == (None, None)
-    (use,) = pods_in(roles, short)
+    (use,) = pods_in(roles[0].samples, short)
     assert use == PodsUse("system", None, 13.0)
     (remark,) = remarks_on(replace(GOOD, pods=(use,)))
     assert remark == (
@@ -97,12 +97,12 @@ def test_a_container_that_ended_before_the_phase_takes_nothing_from_what_is_know
     init = [look(at_s, 1.0, name="init", incarnation="envoy-1/init") for at_s in (10.0, 21.0)]
     (role,) = roles_of([*init, *burning(0.3, 60.0, "envoy-1")])
     assert role.at_s[-1] > 160
-    (use,) = pods_in([role], WINDOW)
+    (use,) = pods_in(role.samples, WINDOW)
     assert use.cpu_covers_s == pytest.approx(39.0)
 
 
 def test_what_pods_use_is_not_of_this_machine() -> None:
-    assert pods_in(roles_of([replace(look(1.0, 1.0), working_set_bytes=None, rss_bytes=5)]), WINDOW) == ()
+    assert pods_in([replace(look(1.0, 1.0), working_set_bytes=None, rss_bytes=5)], WINDOW) == ()
 
 
 def throttled(role: str, seconds: float) -> TrialEvidence:
@@ -128,7 +128,7 @@ def test_the_limit_of_a_proxy_is_its_own_and_is_remarked() -> None:
 
 def test_only_what_was_throttled_within_the_phase_is_counted() -> None:
     times = {90.0: 9.0, 101.0: 10.0, 120.0: 12.5, 159.0: 14.0, 170.0: 90.0}
-    (use,) = pods_in(roles_of([look(at_s, at_s, throttled_s=held) for at_s, held in times.items()]), WINDOW)
+    (use,) = pods_in([look(at_s, at_s, throttled_s=held) for at_s, held in times.items()], WINDOW)
     assert use.throttled == (PodThrottled("envoy-1", "envoy", 4.0, 58.0),)
 
 

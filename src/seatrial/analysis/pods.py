@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
 from seatrial.analysis.looks import cpu_apart, grown, lineages, looks_in
-from seatrial.analysis.memory import measure_of
+from seatrial.analysis.resources import roles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from seatrial.analysis.load.window import Window
     from seatrial.analysis.resources import Role
-    from seatrial.observe.samples import NodeSample
+    from seatrial.observe.samples import NodeSample, ProcessSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,10 @@ class NodeUse:
     memory_working_set_bytes_max: int | None
 
 
-def pods_in(roles: Iterable[Role], window: Window | None) -> tuple[PodsUse, ...]:
+def pods_in(samples: Iterable[ProcessSample], window: Window | None) -> tuple[PodsUse, ...]:
     """Return what is known of each role that is of pods."""
-    if window is None:
-        return ()
-    return tuple(_pods(role, window) for role in roles if measure_of(role.processes) == "working set")
+    of_pods = [sample for sample in samples if sample.working_set_bytes is not None]
+    return () if window is None else tuple(_pods(role, window) for role in roles_of(of_pods))
 
 
 def nodes_in(samples: Iterable[NodeSample], window: Window | None) -> tuple[NodeUse, ...]:

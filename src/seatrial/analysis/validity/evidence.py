@@ -23,7 +23,7 @@ from seatrial.analysis.load.window import (
 from seatrial.analysis.members import MemberUse, OwnGauge, members_in, own_gauge
 from seatrial.analysis.pods import NodeUse, PodsUse, nodes_in, pods_in
 from seatrial.analysis.reasons import Reason
-from seatrial.analysis.resources import CPU_SPAN_MIN_S, roles_of
+from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.cpus.shares import CpuShares, CpuTimes, shares_between
@@ -171,7 +171,7 @@ def evidence_of(
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(processes, looks),
         cpus=cpus_in(processes, window),
-        pods=pods_in(roles_of(processes), window),
+        pods=pods_in(processes, window),
         nodes=nodes_in(reader.node_samples(trial.trial), window),
         drivers=() if account is None else account.drivers,
         capacity=capacity_use(load, reader.capacities(trial.trial), proxied=case.kind != "direct"),
