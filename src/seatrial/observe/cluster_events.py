@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.client import Client
 
-RIGHTS = rights_to("list", "events", why="what befalls pods and nodes meanwhile is noted in the record")
+RIGHTS = rights_to(
+    "list", "events", why="what befalls pods and nodes meanwhile is noted in the record", is_optional=True
+)
 REASONS = frozenset((
     "BackOff", "Evicted", "EvictionThresholdMet", "FailedScheduling", "NodeNotReady", "OOMKilling", "Preempted",
     "SystemOOM", "TaintManagerEviction", "Unhealthy",

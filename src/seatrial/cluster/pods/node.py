@@ -18,6 +18,7 @@ RIGHTS = rights_to(
     "get",
     "nodes/proxy",
     why="what pods and nodes use is read from the kubelets; without it, that is not known",
+    is_optional=True,
 )
 
 
