@@ -96,6 +96,7 @@ def test_a_container_that_was_started_anew_is_counted_on() -> None:
 def test_a_container_that_ended_before_the_phase_takes_nothing_from_what_is_known() -> None:
     init = [look(at_s, 1.0, name="init", incarnation="envoy-1/init") for at_s in (10.0, 21.0)]
     (role,) = roles_of([*init, *burning(0.3, 60.0, "envoy-1")])
+    assert role.at_s[0] == 60
     assert role.at_s[-1] > 160
     (use,) = pods_in(role.samples, WINDOW)
     assert use.cpu_covers_s == pytest.approx(39.0)

@@ -187,8 +187,12 @@ def test_a_nodes_clock_that_is_set_does_not_turn_time_back() -> None:
         async with sampling(kubelet) as (_, sampler):
             (before,) = of(ProcessSample, await sampler.look([MEMBER]))
             kubelet.ahead_s = -100.0
+            # The same look, by a clock that now means another moment.
+            assert not of(ProcessSample, await sampler.look([MEMBER]))
             kubelet.looks = [(kubelet.now_ms() - 2_000, 3.0, 50, "a")]
             (after,) = of(ProcessSample, await sampler.look([MEMBER]))
+            kubelet.looks = [(kubelet.now_ms() - 30_000, 0.5, 50, "a")]
+            assert not of(ProcessSample, await sampler.look([MEMBER]))
         assert 9.5 <= after.at_s - before.at_s <= 11.0
 
     asyncio.run(run())
