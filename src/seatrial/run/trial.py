@@ -174,7 +174,9 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
     testbed, place = stage
     trial_stop = asyncio.Event()
     label, ports = plan.case.system.label, testbed.ports
-    watch = Watch(plan.order, label, testbed.system, testbed.origin, desk.record, trial_stop, ports)
+    watch = Watch(
+        plan.order, label, testbed.system, testbed.origin, desk.record, trial_stop, ports, place.elsewhere()
+    )
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()

@@ -108,4 +108,3 @@ def _document(found: _Found) -> dict[str, Any]:
         "rights": [{**asdict(right), "is_there": right not in absent} for right in found.rights],
         "findings": [asdict(finding) for finding in found.findings],
     }
-
