@@ -20,7 +20,7 @@ from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules.table import RULES
 from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.machine.cpus.shares import CpuShares
-from seatrial.observe.samples import KernelMessage, LookingCost
+from seatrial.observe.samples import KernelMessage, LookingCost, NodeAway
 from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record.events import Reached, TrialCounts, TrialFacts
 from seatrial.systems.running import RunningConfiguration
@@ -92,6 +92,10 @@ BAD = {
     # 700 MB/s are allowed of 1 GB/s.
     "environment.network": replace(
         GOOD, capacity=CapacityUse({"responses": 700_000_001}, {"responses": 1e9})
+    ),
+    "environment.node_away": replace(
+        load(errors_in_window={"connect_refused": 1}),
+        nodes_away=(NodeAway("node-1", ("generator",), 5_001.0, 5_003.0),),
     ),
     "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
     "system.gauge": replace(GOOD, own_gauge=OwnGauge(249, 250)),

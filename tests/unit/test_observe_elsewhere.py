@@ -19,6 +19,7 @@ from seatrial.observe.samples import (
     ClusterEvent,
     Interface,
     NetworkSample,
+    NodeAway,
     NodeSample,
     ProcessSample,
     Sample,
@@ -45,6 +46,7 @@ PROCESS = ProcessSample(
     working_set_bytes=1 << 20,
 )
 NETWORK = NetworkSample(13.0, "u", ("system",), {}, {"eth0": Interface(*range(8))}, pod="shop/envoy-1")
+AWAY = NodeAway("node-a", ("system",), 15.0, 16.0)
 NODE = NodeSample(14.0, "node-a", ("generator", "system"), 99.5, None, None)
 
 
@@ -55,6 +57,9 @@ class Cluster:
     takes_s: float = 0.0
     interval_s: float = 0.05
     cpu_s: float = 0.25
+
+    def away(self) -> tuple[NodeAway, ...]:
+        return (AWAY,)
 
     async def look(self, members: Iterable[Member]) -> list[Sample]:
         assert POD in members

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.load.window import Window
     from seatrial.analysis.resources import Role
-    from seatrial.observe.samples import NodeSample, ProcessSample
+    from seatrial.observe.samples import NodeAway, NodeSample, ProcessSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,14 @@ def nodes_in(samples: Iterable[NodeSample], window: Window | None) -> tuple[Node
         if start_s <= sample.at_s <= end_s:
             found.setdefault(sample.node, []).append(sample)
     return tuple(_node(looks) for _, looks in sorted(found.items()) if len(looks) > 1)
+
+
+def away_in(stretches: Iterable[NodeAway], window: Window | None) -> tuple[NodeAway, ...]:
+    """Return those that a part of the phase lies in."""
+    if window is None:
+        return ()
+    start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
+    return tuple(one for one in stretches if one.to_s > start_s and one.from_s < end_s)
 
 
 def _pods(role: Role, window: Window) -> PodsUse:

@@ -16,6 +16,7 @@ from seatrial.errors import ClusterFault
 from seatrial.generator.clocks import Clocks
 from seatrial.observe.cluster_events import events_since
 from seatrial.observe.kubelet import names_of, read_page
+from seatrial.observe.reach import Reach
 from seatrial.observe.samples import NetworkSample, NodeSample, ProcessSample
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.answers import Answer
     from seatrial.cluster.client import Client
-    from seatrial.machine.members import Member
+    from seatrial.machine.members import Member, Role
     from seatrial.observe.kubelet import ContainerKey, ContainerLook, NetworkLook, NodeLook, PodName, Seen
-    from seatrial.observe.samples import Sample
+    from seatrial.observe.samples import NodeAway, Sample
 
 INTERVAL_S = 10.0
 """A kubelet's looks at a pod are that far apart at least, by default. To write a page takes CPU of the node."""
@@ -61,6 +62,8 @@ class PodSampler:
         self._seen: set[PodName] = set()
         self._oom_kills: dict[ContainerKey, tuple[int, int]] = {}
         self._no_events = ""
+        self._answered: set[str] = set()
+        self._reach = Reach()
 
     async def look(self, members: Iterable[Member]) -> Sequence[Sample]:
         """Read every node of theirs once, side by side; return what is new, by time."""
@@ -69,7 +72,11 @@ class PodSampler:
             pod = member.pod
             if pod is not None and pod.node and pod.node not in self._refused:
                 by_node[pod.node][pod.namespace, pod.name] = member
+        began_s = time.monotonic()
+        self._answered = set()
         found = await in_window(list(by_node.items()), lambda one: self._read(*one), WINDOW)
+        roles = {node: _roles(its.values()) for node, its in by_node.items()}
+        self._reach.took(roles, self._answered, began_s, time.monotonic())
         return sorted((sample for of_node in found for sample in of_node), key=lambda sample: sample.at_s)
 
     async def finish(self, members: Iterable[Member]) -> Sequence[Sample]:
@@ -81,6 +88,10 @@ class PodSampler:
         except ClusterFault as fault:
             self._no_events = fault.what
             return last
+
+    def away(self) -> tuple[NodeAway, ...]:
+        """Return which nodes could not be reached, and when."""
+        return self._reach.away(time.monotonic())
 
     def remarks(self) -> tuple[str, ...]:
         """Return what could not be known, and why."""
@@ -127,6 +138,7 @@ class PodSampler:
             self._failures[node] += 1
             self._why[node] = f"its page is not what a kubelet writes: {error}"
         else:
+            self._answered.add(node)
             # Where nothing could be read, that is what there is to say.
             self._asked |= members.keys()
         return found
@@ -174,6 +186,10 @@ class PodSampler:
         return at_s
 
 
+def _roles(members: Iterable[Member]) -> tuple[Role, ...]:
+    return tuple(sorted({member.role for member in members}))
+
+
 def _it(pods: set[PodName]) -> str:
     return "it" if len(pods) == 1 else "them"
 
@@ -209,5 +225,4 @@ def _network(at_s: float, member: Member, look: NetworkLook) -> NetworkSample:
 
 
 def _node(at_s: float, node: str, members: Iterable[Member], look: NodeLook, cores: int | None) -> NodeSample:
-    roles = tuple(sorted({member.role for member in members}))
-    return NodeSample(at_s, node, roles, look.cpu_s, look.memory_working_set_bytes, cores)
+    return NodeSample(at_s, node, _roles(members), look.cpu_s, look.memory_working_set_bytes, cores)

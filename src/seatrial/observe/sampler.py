@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from seatrial.machine.members import Member, Role
-    from seatrial.observe.samples import Sample
+    from seatrial.observe.samples import NodeAway, Sample
     from seatrial.systems.base import System
 
 INTERVAL_S = 1.0
@@ -43,6 +43,9 @@ class Elsewhere(Protocol):
 
     async def finish(self, members: Iterable[Member]) -> Sequence[Sample]:
         """Look a last time; return what else there is to report, too."""
+
+    def away(self) -> tuple[NodeAway, ...]:
+        """Return which nodes could not be reached, and when."""
 
     def remarks(self) -> tuple[str, ...]:
         """Return what could not be known, and why."""
@@ -114,6 +117,10 @@ class Sampler:
             for sample in await self._elsewhere.finish(self._members()):
                 self._emit(sample)
 
+    def away(self) -> tuple[NodeAway, ...]:
+        """Return which nodes could not be reached, and when."""
+        return () if self._elsewhere is None else self._elsewhere.away()
+
     def remarks(self) -> tuple[str, ...]:
         """Return what could not be known of members elsewhere, and why."""
         return () if self._elsewhere is None else self._elsewhere.remarks()
@@ -137,13 +144,18 @@ class Sampler:
         members = tuple(self._members())
         for sample in self._processes.sample(members, at_s, closely=closely, threads=whole):
             self._emit(sample)
+        if self._elsewhere is None:
+            self._look_at_machine(members, at_s, whole=whole)
+        self._cpu_s += time.thread_time() - cpu_s
+        self._looks += 1
+
+    def _look_at_machine(self, members: Iterable[Member], at_s: float, *, whole: bool) -> None:
+        """Look at this machine, where it is the roles'; of one that only conducts them it says nothing."""
         self._emit(self._host.sample(at_s, whole=whole))
         for message in self.kernel_log.read(at_s):
             self._emit(message)
         for network in self._network.sample(members, at_s) if whole else ():
             self._emit(network)
-        self._cpu_s += time.thread_time() - cpu_s
-        self._looks += 1
 
     async def _look_at_systems(self) -> None:
         for label, its in self._systems().items():

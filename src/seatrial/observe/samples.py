@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+# Some of these are read back by their types.
+from seatrial.machine.members import Role
+
 if TYPE_CHECKING:
-    from seatrial.machine.members import Role
     from seatrial.machine.proc import ProcessRef
 
 
@@ -106,6 +108,16 @@ class NetworkSample:
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     listeners: Mapping[Role, ListenQueue] = field(default_factory=dict)
     pod: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAway:
+    """A node with pods of these ``roles`` that could not be reached, for as long as that at most."""
+
+    node: str
+    roles: tuple[Role, ...]
+    from_s: float
+    to_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from seatrial.machine.cpus.pinning import CpusAsked
-from seatrial.observe.samples import KernelReport, LookingCost
+from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
 from seatrial.systems.running import RunningConfiguration
 from seatrial.systems.settings import LimitMet, Setting
 
@@ -191,7 +191,7 @@ class TrialFacts:
     many were opened to the origin since before the load. ``configurations`` are what each member ran before and after
     the load; ``kernel`` is what the kernel reported meanwhile, ``looking`` what the samplers cost. ``settings`` are the
     system's own limits and sizes, asked for and in force before the load; ``limits_met`` those that it met since.
-    ``cpus`` is which role was to be kept to which CPUs.
+    ``cpus`` is which role was to be kept to which CPUs. ``nodes_away`` are those of a cluster that were not reached.
     """
 
     drained_before_start: bool | None = None
@@ -209,6 +209,7 @@ class TrialFacts:
     settings: tuple[Setting, ...] = ()
     limits_met: tuple[LimitMet, ...] = ()
     cpus: CpusAsked = field(default_factory=CpusAsked)
+    nodes_away: tuple[NodeAway, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,7 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
         beside=desk.others.seen,
         kernel=watch.kernel_report(),
         looking=watch.cost(),
+        nodes_away=watch.nodes_away(),
         cpus=place.places.pinning.asked,
     )
     is_whole = not ended_early or watch.failure is not None

@@ -33,6 +33,10 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
         *_GAPS, *_MISSING, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
         "system.unstable", "system.reconfigured",
     ),
+    "environment.node_away": (
+        *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
+        "system.unstable",
+    ),
     "system.failed": (*_GAPS, *_MISSING, "system.counts"),
     "generator.failed": (*_GAPS, *_MISSING, "system.counts"),
     "environment.failed": (*_GAPS, *_MISSING, "system.counts"),

@@ -21,7 +21,7 @@ from seatrial.analysis.load.window import (
     throttled_s_in,
 )
 from seatrial.analysis.members import MemberUse, OwnGauge, members_in, own_gauge
-from seatrial.analysis.pods import NodeUse, PodsUse, nodes_in, pods_in
+from seatrial.analysis.pods import NodeUse, PodsUse, away_in, nodes_in, pods_in
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import HostSample, ProcessSample
+    from seatrial.observe.samples import HostSample, NodeAway, ProcessSample
     from seatrial.preflight.capacity import Capacity, Direction
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
@@ -92,7 +92,8 @@ class TrialEvidence:
     of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters, ``upstream_gauge`` of
     those towards its origin; its members should have like parts of the requests where those ``are_spread`` over the
     connections. ``kernel`` is what the kernel counted over the window, ``capacity`` what the network carried in it, and
-    ``cpus`` are those that each role might use. ``pods`` are roles that are of pods, ``nodes`` what has them.
+    ``cpus`` are those that each role might use. ``pods`` are roles that are of pods, ``nodes`` what has them,
+    ``nodes_away`` those that could not be reached in the window.
 
     What a system is like once it was ``disturbed`` on purpose is a result: ``held``, ``active``, the gauges and
     ``members`` are of the time before. ``asked_beside`` requests were made to see that a disturbance was done, which
@@ -123,6 +124,7 @@ class TrialEvidence:
     cpus: tuple[RoleCpus, ...] = ()
     pods: tuple[PodsUse, ...] = ()
     nodes: tuple[NodeUse, ...] = ()
+    nodes_away: tuple[NodeAway, ...] = ()
     known_reasons: tuple[Reason, ...] = ()
 
     @property
@@ -173,6 +175,7 @@ def evidence_of(
         cpus=cpus_in(processes, window),
         pods=pods_in(processes, window),
         nodes=nodes_in(reader.node_samples(trial.trial), window),
+        nodes_away=away_in(trial.facts.nodes_away, window),
         drivers=() if account is None else account.drivers,
         capacity=capacity_use(load, reader.capacities(trial.trial), proxied=case.kind != "direct"),
         # Last: what cannot be read is known once everything has been.

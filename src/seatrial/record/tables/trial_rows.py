@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seatrial.machine.cpus.pinning import CpusAsked
-from seatrial.observe.samples import KernelReport, LookingCost
+from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
 from seatrial.record.events import Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
 from seatrial.systems.running import RunningConfiguration
@@ -41,6 +41,9 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         settings=tuple(Setting(**setting) for setting in document.get("settings", ())),
         limits_met=tuple(LimitMet(**met) for met in document.get("limits_met", ())),
         cpus=_cpus_of(document.get("cpus") or {}),
+        nodes_away=tuple(
+            NodeAway(**{**away, "roles": tuple(away["roles"])}) for away in document.get("nodes_away", ())
+        ),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )
 

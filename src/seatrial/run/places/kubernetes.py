@@ -100,7 +100,11 @@ class StandingOnCluster:
     @property
     def namespace(self) -> str:
         """Where the pods of workers and origins are."""
-        return f"seatrial-{self.owned.run_id[-_NAME_LIMIT:].lower().replace('_', '-').replace('.', '-').lstrip('-')}"
+        name, _, token = self.owned.run_id.rpartition("-")
+        short = "".join(letter if letter.isalnum() else "-" for letter in name.lower())[:_NAME_LIMIT].strip(
+            "-"
+        )
+        return f"st-{short}-{token}"
 
     def trial(self, case: Case, number: int) -> TrialOnCluster:
         """Return what one trial is made with."""
@@ -110,8 +114,9 @@ class StandingOnCluster:
         """Return None: the network between nodes is not measured."""
 
 
-_NAME_LIMIT = 40
-"""A namespace's name has 63 letters at most, and those of trials have a number more."""
+_NAME_LIMIT = 12
+"""Contour cuts the name of a cluster that has a namespace, a service and a digest in it at 60 letters, and what is cut is
+no longer known for what it is. Namespaces of trials have a number more."""
 
 
 def _lacking(missing: Sequence[Right]) -> Finding:

@@ -17,6 +17,7 @@ from seatrial.observe.samples import (
     KernelReport,
     LookingCost,
     NetworkSample,
+    NodeAway,
     NodeSample,
     ProcessGone,
     ProcessSample,
@@ -88,6 +89,7 @@ class Watch:
     def look_at_edge(self) -> None:
         """Look at everything here this very moment: what the measure phase used is counted between its two ends."""
         self._sampler.look_here(whole=True)
+        self._tasks.append(asyncio.create_task(self._sampler.look_elsewhere()))
 
     def watch_generators(self, workers: Iterable[Member]) -> None:
         """Sample these workers, too."""
@@ -96,7 +98,7 @@ class Watch:
     def load_ended(self) -> None:
         """Look at the workers once more, and take no notice of those that end from here on: they are meant to."""
         self._ending = True
-        self.look_at_edge()
+        self._sampler.look_here(whole=True)
         # Where they are pods, these are deleted soon.
         self._tasks.append(asyncio.create_task(self._sampler.look_elsewhere(self._members())))
         self._generators = ()
@@ -112,6 +114,10 @@ class Watch:
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_LOOK_LIMIT_S):
                 await self._sampler.finish_elsewhere()
+
+    def nodes_away(self) -> tuple[NodeAway, ...]:
+        """Return which nodes could not be reached, and when."""
+        return self._sampler.away()
 
     def remarks(self) -> tuple[str, ...]:
         """Return what could not be known of members that are pods, and why."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.validity.rules import connections, counts, cpus, delays, endings, kernel, members
+from seatrial.analysis.validity.rules import (
+    connections,
+    counts,
+    cpus,
+    delays,
+    endings,
+    kernel,
+    members,
+    nodes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +52,7 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     kernel.looking_dear,
     kernel.reconfigured,
     delays.network_near_capacity,
+    nodes.node_away,
     cpus.elsewhere,
     members.gauge_disagrees,
     members.unbalanced,
