@@ -13,8 +13,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tools.cluster import layout, packages
-from tools.cluster.images import asked, catalogue, contents
+from tools.cluster import layout
+from tools.cluster.images import asked, catalogue, contents, packages
 from tools.cluster.images.contents import Entry
 from tools.cluster.images.oci import Image, Recipe, pack, read, write
 

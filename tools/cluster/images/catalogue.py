@@ -20,8 +20,8 @@ from pathlib import Path
 import seatrial
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.processes import programs as proxies
-from tools.cluster import build, debian, layout, packages
-from tools.cluster.images import asked, contents, oci
+from tools.cluster import build, debian, layout
+from tools.cluster.images import asked, contents, oci, packages
 from tools.cluster.images.contents import Contents, Entry
 from tools.cluster.images.oci import Image, Recipe
 from tools.cluster.programs import BUILT
