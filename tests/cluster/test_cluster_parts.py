@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.networks import need_root
-from tools.cluster import build, certificates, cgroups, debian, layout, processes
+from tools.cluster import build, cgroups, debian, layout, processes
+from tools.cluster.access import certificates
 from tools.cluster.layout import Cluster
 from tools.cluster.processes import Daemon
 from tools.cluster.programs import BUILT, NEEDED, Program

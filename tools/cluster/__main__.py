@@ -9,6 +9,7 @@ import sys
 
 from seatrial.errors import ExitCode, SeatrialError
 from tools.cluster import build, debian, objects, processes, remains
+from tools.cluster.access import kubeconfig
 from tools.cluster.down import down
 from tools.cluster.images import asked, catalogue
 from tools.cluster.layout import Cluster
@@ -16,8 +17,8 @@ from tools.cluster.programs import BUILT
 from tools.cluster.up import up
 
 COMMANDS = {
-    "up": "start the cluster, building what is missing; what runs already stays",
-    "down": "end it and remove all of it",
+    "up": "start the cluster, building what is missing, and make it kubectl's current context; what runs already stays",
+    "down": "end it and remove all of it, from the kubeconfig, too",
     "status": "print what runs of it; exit 4 unless everything does",
     "env": "print what a shell needs: eval $(python -m tools.cluster env)",
     "scan": "print what is there of it, processes to folders; exit 4 if anything is",
@@ -55,8 +56,12 @@ def _run(command: str, cluster: Cluster) -> int:
     match command:
         case "up":
             up(cluster, _report)
+            kubeconfig.enter(cluster, _report)
         case "down":
+            # What was done to it is noted among what goes now.
+            done = kubeconfig.noted(cluster)
             down(cluster, _report)
+            kubeconfig.leave(cluster, done, _report)
         case "status":
             return _print_status(cluster)
         case "env":
