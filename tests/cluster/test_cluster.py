@@ -25,7 +25,9 @@ import seatrial
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
-SERVE = "mkdir /www; hostname > /www/index.html; exec httpd -f -p 8080 -h /www"
+SERVE = (
+    "mkdir /www; hostname > /www/index.html; (while sleep 0.1; do :; done) & exec httpd -f -p 8080 -h /www"
+)
 PRINT_INDEX = (
     "import os, ssl, seatrial._engine; print('index', os.environ['JOB_COMPLETION_INDEX'], os.getuid())"
 )
@@ -161,6 +163,19 @@ def test_the_api_hands_on_what_a_node_measures_of_its_own_pods(
         return all(pods_of(role, what) == {role} for role in ROLES for what in ("resource", "cadvisor"))
 
     eventually(each_has_its_own, "each node reports its own pod and no other")
+
+
+def test_a_node_looks_at_its_pods_every_second(cluster: Cluster, addresses: dict[str, str]) -> None:
+    """By itself a kubelet waits for 10 to 20 s between two looks: four would take 30 s at the least."""
+    seen: set[str] = set()
+
+    def four_looks() -> bool:
+        text = objects.kubectl(cluster, "get", "--raw", "/api/v1/nodes/proxy/proxy/metrics/resource")
+        line = r'^container_cpu_usage_seconds_total\{.*pod="web-proxy".*\} \S+ (\d+)$'
+        seen.update(re.findall(line, text, re.MULTILINE))
+        return len(seen) >= 4
+
+    eventually(four_looks, "a pod that is at work was looked at four times", 25.0)
 
 
 def test_a_second_up_changes_nothing(cluster: Cluster, addresses: dict[str, str]) -> None:
