@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 from tests.support.clusters import ask, eventually, need_cluster, own_cluster, pod
+from tests.support.program import Outcome
 from tools.cluster import objects, processes
 from tools.cluster.down import down
 from tools.cluster.images import asked
@@ -32,6 +33,14 @@ PRINT_INDEX = (
     "import os, ssl, seatrial._engine; print('index', os.environ['JOB_COMPLETION_INDEX'], os.getuid())"
 )
 WORKERS = 3
+PLAN = """\
+name: small
+systems: [{traefik: {cpus: 0.2, memory: 128 MiB}}]
+origin: {body: 777 B}
+topology: {routes: 2, services: 2}
+load: {rate: 100/s}
+phases: {measure: 5 s}
+"""
 
 
 HOMES = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers")
@@ -148,6 +157,34 @@ def test_an_indexed_job_runs_the_engine_as_nobody_with_a_read_only_root(cluster:
     said = [objects.kubectl(cluster, "logs", one["metadata"]["name"]).strip() for one in pods]
     assert sorted(said) == [f"index {index} 65532" for index in range(WORKERS)]
     assert {one["spec"]["nodeName"] for one in pods} == {"load"}
+
+
+def test_what_manifests_prints_of_a_plan_serves_when_it_is_applied(
+    cluster: Cluster, addresses: dict[str, str], tmp_path: Path, invoke: Callable[..., Outcome]
+) -> None:
+    plan = tmp_path / "small.yaml"
+    plan.write_text(PLAN)
+    printed = invoke("manifests", str(plan))
+    assert printed.code == 0
+    assert "image: seatrial:" in printed.stdout
+    namespace = "--namespace=seatrial-small-traefik"
+    objects.kubectl(cluster, "apply", "-f", "-", given=printed.stdout)
+    try:
+        deployments = ("deployment/origin", "deployment/traefik")
+        objects.kubectl(
+            cluster, "wait", namespace, "--for=condition=Available", *deployments, "--timeout=60s"
+        )
+        proxy = ask(cluster, namespace, "service", "traefik")["spec"]["clusterIP"]
+
+        def size(host: str) -> str:
+            asked = f"timeout 10 wget -q -O - --header 'Host: {host}' http://{proxy}/ | wc -c"
+            return objects.kubectl(cluster, "exec", "web-load", "--", "/bin/sh", "-c", asked).strip()
+
+        # Only the plan's origin has answers of that size.
+        eventually(lambda: size("route-1.example.com") == "777", "the origin answers through the proxy")
+        assert size("nobody.example.com") == "0"
+    finally:
+        objects.kubectl(cluster, "delete", "--ignore-not-found", "-f", "-", given=printed.stdout)
 
 
 def test_the_api_hands_on_what_a_node_measures_of_its_own_pods(

@@ -7,9 +7,11 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -181,6 +183,11 @@ def test_the_containerfile_starts_the_same_program_as_the_same_user() -> None:
     assert entrypoint is not None
     assert tuple(json.loads(entrypoint[1])) == made.entrypoint
     assert f"USER {made.user}\n" in text
+    for name in ("/opt/seatrial/seatrial", "/opt/seatrial/click", "/usr/local/bin/seatrial"):
+        assert re.search(rf"^COPY .* {name}$", text, re.MULTILINE)
+        assert any(path.startswith(name) for path in made.contents)
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert re.findall(r'"(click[^"]*)"', text) == [one for one in wanted if one.startswith("click")]
     assert made.entrypoint[-1] in made.contents
     assert "/opt/seatrial/seatrial/_engine.abi3.so" in made.contents
     # In the order of CONTRIBUTING: what is found for the engine has to be found in the image, too.
@@ -204,3 +211,10 @@ def test_the_image_runs_by_itself_without_this_machines_files(tmp_path: Path) ->
     )  # fmt: skip
     assert started.returncode != 0
     assert "spec" in started.stdout + started.stderr
+    refused = subprocess.run(
+        ["chroot", "--userspec=65532:65532", str(root), "seatrial", "origin", "--listen", "0.0.0.0"],
+        env={**environment, "PATH": "/usr/local/bin"}, executable=shutil.which("chroot"),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "error: 0.0.0.0 is not a loopback address" in refused.stderr

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 import seatrial
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.processes import programs as proxies
@@ -31,6 +33,7 @@ KEPT_UNUSED_S = 86_400.0
 PACKAGE = "/opt/seatrial"
 """Where the package ``seatrial`` is, in the image of that name."""
 _PYTHON = "/usr/local/bin/python3"
+_COMMAND = "/usr/local/bin/seatrial"
 # Not needed to run a worker, and half of the standard library's size.
 _LEFT_OUT = (
     *(
@@ -67,7 +70,10 @@ def _toolbox(reference: str) -> Recipe:
 
 
 def _seatrial(reference: str) -> Recipe:
-    """Return workers and origins: the interpreter, its standard library, the package with its engine."""
+    """Return workers and origins: the interpreter, its standard library, the package with its engine.
+
+    `seatrial origin` runs in it, too, which needs one of the packages that the whole of Seatrial depends on.
+    """
     package = Path(seatrial.__file__).parent
     engine = package / "_engine.abi3.so"
     if not engine.exists():
@@ -79,6 +85,8 @@ def _seatrial(reference: str) -> Recipe:
         **contents.program(Path(sys.executable).resolve(), _PYTHON),
         **_standard_library(),
         **contents.tree(package, f"{PACKAGE}/seatrial"),
+        **contents.tree(Path(click.__file__).parent, f"{PACKAGE}/click"),
+        _COMMAND: Entry(Path(__file__).with_name("seatrial")),
         **contents.shared_objects(engine),
     }
     environment = (f"LD_LIBRARY_PATH={contents.MOVED}", f"PYTHONPATH={PACKAGE}", "PYTHONDONTWRITEBYTECODE=1")
