@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.made_run import ENVIRONMENT, Twist, trial_events
 
 from seatrial.run import plan as run_plan_module
+from seatrial.run.places.machine import OnThisMachine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,5 +46,9 @@ def make_trials_up(
             desk.record(event)
 
     monkeypatch.setattr(run_plan_module, "run_trial", made_trial)
-    monkeypatch.setattr(run_plan_module, "_found_here", lambda _: ((), environment))
+
+    async def found(*_: object) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+        return (), environment
+
+    monkeypatch.setattr(OnThisMachine, "found", found)
     return made

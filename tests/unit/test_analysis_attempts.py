@@ -32,6 +32,7 @@ from seatrial.run import plan as run_plan_module
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
+from seatrial.run.places.machine import OnThisMachine
 from seatrial.run.sanity import SanityCourse
 from seatrial.run.trial import Desk
 
@@ -201,7 +202,9 @@ def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = P
 
     monkeypatch.setattr(run_plan_module, "run_trial", made)
     with RunWriter.create(tmp_path, plan.name, plan_text, json.dumps(compiled)) as writer:
-        course = run_plan_module._Course(plan, compile_cases(plan), SanityCourse((), 0, 1), {}, ())
+        course = run_plan_module._Course(
+            plan, OnThisMachine(plan), compile_cases(plan), SanityCourse((), 0, 1), {}, ()
+        )
         with OtherLoads("made", share=False, directory=tmp_path / "loads") as others:
             asyncio.run(run_plan_module._run_trials(course, writer, Ending(), others))
     with RunReader.open(writer.path) as reader:

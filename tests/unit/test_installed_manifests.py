@@ -12,6 +12,7 @@ import yaml
 
 from seatrial.errors import PlanError
 from seatrial.machine.address import Endpoint
+from seatrial.plan.read import ANY_HOST
 from seatrial.systems.caddy import CaddyOptions
 from seatrial.systems.certificate import Certificate
 from seatrial.systems.envoy.system import EnvoyOptions
@@ -21,7 +22,6 @@ from seatrial.systems.installed.kinds.envoy_gateway import EnvoyGatewayOptions
 from seatrial.systems.installed.kinds.recipe import Asked, Recipe
 from seatrial.systems.installed.manifests.documents import documents
 from seatrial.systems.installed.manifests.objects import ROLE, Site
-from seatrial.systems.installed.manifests.routes import ANY_HOST
 from seatrial.systems.installed.rights import rights_of
 from seatrial.systems.traefik import TraefikOptions
 from seatrial.topology.expand import Topology, expand
@@ -47,6 +47,7 @@ def topology_of(**numbers: Any) -> Topology:
             Endpoint(f"10.0.{number // 250}.{1 + number % 250}", 9000)
             for number in range(plan.endpoints_in_all)
         ],
+        any_host=ANY_HOST,
     )
 
 

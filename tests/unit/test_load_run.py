@@ -16,7 +16,7 @@ from seatrial.analysis.validity.load import judge_load
 from seatrial.generator.account import Asked, LoadAccount
 from seatrial.generator.messages import Hello
 from seatrial.record.events import Phase
-from seatrial.run.cost import CostMeter
+from seatrial.run.workers.cost import CostMeter
 from seatrial.workload.profile import constant, parse_profile
 from seatrial.workload.spec import LoadSpec, Target
 
@@ -100,7 +100,7 @@ def test_what_a_group_was_throttled_before_the_load_is_not_counted(
     monkeypatch: pytest.MonkeyPatch, phases: tuple[Phase, ...], throttled_s: float
 ) -> None:
     history_s = 3_600.0
-    monkeypatch.setattr("seatrial.run.cost.throttled_s", lambda _: history_s)
+    monkeypatch.setattr("seatrial.run.workers.cost.throttled_s", lambda _: history_s)
     meter = CostMeter([os.getpid()])
     for phase in phases:
         history_s += 1

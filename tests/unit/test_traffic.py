@@ -16,11 +16,12 @@ from seatrial.machine.namespaces import Namespaces
 from seatrial.machine.processes.changes import Unrecorded
 from seatrial.preflight.ports import PORTS_PER_SOURCE
 from seatrial.record.events import Phase
-from seatrial.run.activities import traffic as traffic_module
 from seatrial.run.activities.base import Takes, Timeline
 from seatrial.run.activities.conduct import conduct
 from seatrial.run.activities.traffic import Traffic
 from seatrial.run.ending import Ending
+from seatrial.run.workers import local as local_workers
+from seatrial.run.workers.local import LocalWorkers
 from seatrial.workload.profile import constant
 from seatrial.workload.spec import LoadSpec, Target
 
@@ -37,7 +38,7 @@ class Player(Opener):
         super().__init__()
         self._dies = dies
 
-    async def open(self, spec: Mapping[str, Any]) -> SimulatedChannel:
+    async def open(self, spec: Mapping[str, Any], **_: object) -> SimulatedChannel:
         channel = await super().open(spec)
         tell = channel.send
 
@@ -92,7 +93,7 @@ class Meter:
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     Meter.heard = []
-    monkeypatch.setattr(traffic_module, "CostMeter", Meter)
+    monkeypatch.setattr(local_workers, "CostMeter", Meter)
     return Meter.heard
 
 
@@ -123,21 +124,22 @@ def driven(
 
 def test_connections_in_a_namespace_leave_from_as_many_of_its_addresses_as_they_need(monkeypatch) -> None:
     bound: list[tuple[tuple[str, ...], object]] = []
-    monkeypatch.setattr(traffic_module, "require_sources", lambda *asked: bound.append(asked))
+    monkeypatch.setattr(local_workers, "require_sources", lambda *asked: bound.append(asked))
     places = Namespaces(Unrecorded()).places()
     ports = {places.load.namespace: 30_000}
-    monkeypatch.setattr(traffic_module, "_ports_in", ports.__getitem__)
+    monkeypatch.setattr(local_workers, "_ports_in", ports.__getitem__)
     many = dataclasses.replace(LOAD, held=2 * PORTS_PER_SOURCE + 1 - LOAD.active)
-    traffic = Traffic(many, lambda _: None, lambda *_: None, places=places)
+    traffic = Traffic(many, lambda _: None, lambda *_: None, workers=LocalWorkers(places))
     assert traffic.load.sources == ("198.18.0.2", "198.18.0.3", "198.18.0.4")
     assert bound == [(traffic.load.sources, places.load.namespace)]
     assert traffic.account.asked.served_here
     given = dataclasses.replace(many, sources=("198.18.9.1",))
-    assert Traffic(given, lambda _: None, lambda *_: None, places=places).load.sources == ("198.18.9.1",)
+    named = Traffic(given, lambda _: None, lambda *_: None, workers=LocalWorkers(places))
+    assert named.load.sources == ("198.18.9.1",)
     # Of the ports that there are in the namespace, whatever this machine has.
     ports[places.load.namespace] = 15_000
-    assert len(Traffic(many, lambda _: None, lambda *_: None, places=places).load.sources) == 4
-    few = Traffic(LOAD, lambda _: None, lambda *_: None, places=places)
+    assert len(Traffic(many, lambda _: None, lambda *_: None, workers=LocalWorkers(places)).load.sources) == 4
+    few = Traffic(LOAD, lambda _: None, lambda *_: None, workers=LocalWorkers(places))
     assert few.load.sources == ()
 
 

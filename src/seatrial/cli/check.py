@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seatrial.cli.console.documents import json_option, write_document
+from seatrial.cli.console.findings import findings_text
 from seatrial.cli.options.cluster import cluster_options, where_of
 from seatrial.cli.options.scale import scale_option
 from seatrial.errors import ExitCode, PlanError
@@ -58,17 +59,19 @@ def check(plan_file: str | None, scale: str | None, runs: Path, json_target: str
 
     With --apply it exits with 4, too, if a kernel setting still falls short of what the plan needs.
 
-    With --on kubernetes it lists the rights on that cluster that are missing, and exits with 4 if any are; nothing is
-    made there.
+    With --on kubernetes it lists the rights on that cluster that are missing, and whether its nodes have room for a
+    PLAN, and exits with 4 if anything is missing; nothing is made there.
     """
     rbac = asked.pop("rbac")
     where = where_of(**{name: asked.pop(name) for name in ("on", "kubeconfig", "context")})
     wants = Wants(**asked, rbac=rbac)
     if where is not None:
         from seatrial.cli.cluster.check import check_cluster, print_roles
+        from seatrial.plan.read import read_given_plan
 
         wants.require_cluster()
-        return print_roles() if rbac else check_cluster(where, json_target)
+        plan = None if plan_file is None else read_given_plan(plan_file, scale, "kubernetes").plan
+        return print_roles(plan) if rbac else check_cluster(where, json_target, plan)
     wants.require_sense(plan_file)
     checked = _checked(plan_file, scale, runs, wants)
     if json_target:
@@ -182,17 +185,6 @@ def settings_line(settings: Sequence[Setting]) -> str:
 
     text = shortage_text(settings)
     return f"{text}; see `seatrial check PLAN --tune`" if text else ""
-
-
-def findings_text(findings: Sequence[Finding]) -> str:
-    """Return the findings as a plain table, each remedy under its finding."""
-    width = max(len(finding.code) for finding in findings)
-    lines: list[str] = []
-    for finding in findings:
-        lines.append(f"{finding.severity:6}  {finding.code:{width}}  {finding.text}")
-        if finding.remedy:
-            lines.append(f"{'':6}  {'':{width}}  remedy: {finding.remedy}")
-    return "\n".join(lines)
 
 
 def _document(checked: Checked) -> dict[str, Any]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from seatrial.cli.check import findings_text, settings_line
+from seatrial.cli.check import settings_line
+from seatrial.cli.console.findings import findings_text
 from seatrial.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.machine.facts import Machine
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
@@ -19,12 +22,17 @@ if TYPE_CHECKING:
     from seatrial.run.resume import Resumption
 
 
-def print_dry_run(plan: Plan) -> int:
-    """Print it; return the exit code: 4 where the plan does not fit on this machine."""
+def print_dry_run(plan: Plan, where: Where | None = None) -> int:
+    """Print it; return the exit code: 4 where the plan does not fit on this machine, or on the cluster of its place."""
     from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
     from seatrial.plan.shown.text import schedule_text
 
+    if plan.place == "kubernetes":
+        from seatrial.run.places.kubernetes import findings_on
+
+        findings = asyncio.run(findings_on(plan, where))
+        return _print(schedule_text(plan, compile_cases(plan)), findings, "")
     cases, machine = compile_cases(plan), probe_machine()
     text = f"{schedule_text(plan, cases)}\n{_network_text(plan, cases)}"
     return _print(text, _findings(cases, machine), _shortage(cases, machine))

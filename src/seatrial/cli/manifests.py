@@ -27,14 +27,14 @@ def manifests(file: str, case_id: str | None, image: str, *, any_node: bool, def
     A stream of YAML documents for `kubectl apply -f -`, for GitOps, or to be read. Nothing is asked of a cluster. Where
     a plan's load speaks TLS, its certificate is made for each trial and is none of them.
     """
-    from seatrial.plan.read import read_plan
+    from seatrial.plan.read import read_given_plan
     from seatrial.run.cluster.manifests import case_objects, chosen_cases, site_of
     from seatrial.systems.installed.definitions import definition
     from seatrial.systems.installed.kinds.choice import needs_of
     from seatrial.systems.installed.manifests.documents import documents
     from seatrial.systems.installed.manifests.services import CERTIFICATE
 
-    cases = chosen_cases(read_plan(file), case_id)
+    cases = chosen_cases(read_given_plan(file, None, "kubernetes").plan, case_id)
     sites = {case.id: site_of(case, by_role=not any_node) for case in cases}
     for case in cases:
         # What there is not on a cluster is said before anything is printed.

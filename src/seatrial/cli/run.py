@@ -14,6 +14,7 @@ from seatrial.cli.console.documents import json_option
 from seatrial.cli.console.errors import print_error
 from seatrial.cli.console.signals import Signals
 from seatrial.cli.dry_run import print_dry_resume, print_dry_run
+from seatrial.cli.options.cluster import cluster_options, where_of
 from seatrial.cli.options.scale import scale_option
 from seatrial.cli.options.share import share_option
 from seatrial.cli.results import show_results
@@ -23,6 +24,7 @@ from seatrial.report.files import require_writable
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.plan.read import GivenPlan
     from seatrial.record.events import Event
     from seatrial.run.plan import PlanRun
@@ -55,6 +57,7 @@ WHILE_IT_RUNS = (
 )
 @scale_option
 @click.option("--dry-run", is_flag=True, help="Print cases, order, time and needs; run nothing.")
+@cluster_options
 @json_option
 @share_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
@@ -64,6 +67,8 @@ def run(context: click.Context, /, plan: Path | None, **flags: Any) -> int:
 
     With --resume DIR a run that was cut off is gone on with: the trials that it lacks are run into its record, in the
     order that they would have had. PLAN may be left out then: it is that of the run.
+
+    With --on kubernetes the plan runs on a cluster, whatever its place says: systems, origins and workers are pods.
 
     Ctrl-C once ends the load, puts everything back and reports what was measured. Twice it waits for no answers, counts
     or drains any more; everything is put back and reported even so. Exits with 0 if every
@@ -81,9 +86,10 @@ def run(context: click.Context, /, plan: Path | None, **flags: Any) -> int:
     if given_flags.allow_changes:
         raise click.UsageError("--allow-changed-environment is of --resume.", context)
     # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.
-    given = read_given_plan(plan, given_flags.scale)
+    where = given_flags.where()
+    given = read_given_plan(plan, given_flags.scale, None if where is None else "kubernetes")
     if given_flags.dry_run:
-        return print_dry_run(given.plan)
+        return print_dry_run(given.plan, where)
     return _run_and_show(lambda signals: _run(given, given_flags, signals), given_flags.json_target)
 
 
@@ -99,6 +105,13 @@ class _Flags:
     dry_run: bool
     share_machine: bool
     quiet: bool
+    on: str | None
+    kubeconfig: str | None
+    context: str | None
+
+    def where(self) -> Where | None:
+        """Return the cluster that is named; raises ``PlanError`` where words of one stand without it."""
+        return where_of(self.on, self.kubeconfig, self.context)
 
 
 def _require_no_other_place(context: click.Context) -> None:
@@ -112,6 +125,7 @@ def _require_no_other_place(context: click.Context) -> None:
 def _resume(directory: Path, plan: Path | None, flags: _Flags) -> int:
     from seatrial.run.resume import resumption_of
 
+    flags.where()
     # Programs are started in folders of their own, where a relative path would mean something else.
     resumption = resumption_of(directory.resolve(), plan, flags.scale)
     if resumption.is_complete:
@@ -162,7 +176,9 @@ async def _run(given: GivenPlan, flags: _Flags, signals: Signals) -> PlanRun:
 
     with _watched(flags.runs, quiet=flags.quiet) as listeners:
         ending = Ending(*signals.events())
-        return await run_plan(given, flags.runs, listeners, ending, share_machine=flags.share_machine)
+        return await run_plan(
+            given, flags.runs, listeners, ending, share_machine=flags.share_machine, where=flags.where()
+        )
 
 
 async def _go_on(resumption: Resumption, flags: _Flags, signals: Signals) -> PlanRun:
@@ -177,6 +193,7 @@ async def _go_on(resumption: Resumption, flags: _Flags, signals: Signals) -> Pla
             ending,
             allow_changes=flags.allow_changes,
             share_machine=flags.share_machine,
+            where=flags.where(),
         )
 
 

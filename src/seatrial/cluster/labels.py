@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 RUN = "seatrial.dev/run"
 """Whose value is the run's id, as :func:`label_value` has it."""
+PART = "seatrial.dev/part"
+"""Beside it: which part of a run an object is of, where that part is removed before the rest."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "seatrial"
 """Who makes the objects: also the name of the field manager of what is applied."""
@@ -36,22 +38,24 @@ def new_run_id(name: str) -> str:
     return label_value(f"{name}-{secrets.token_hex(4)}")
 
 
-def run_labels(run_id: str) -> dict[str, str]:
-    """Return the labels of everything that a run makes."""
-    return {MANAGED_BY: MANAGER, RUN: label_value(run_id)}
+def run_labels(run_id: str, part: str = "") -> dict[str, str]:
+    """Return the labels of everything that a run makes, or for a part of it."""
+    return {MANAGED_BY: MANAGER, RUN: label_value(run_id), **({PART: label_value(part)} if part else {})}
 
 
-def selector(run_id: str | None = None) -> str:
-    """Return the label selector of what a run has made, or without one of what any has."""
-    return RUN if run_id is None else f"{RUN}={label_value(run_id)}"
+def selector(run_id: str | None = None, part: str = "") -> str:
+    """Return the label selector of what a run has made, all of it or a part; without one of what any has."""
+    if run_id is None:
+        return RUN
+    return f"{RUN}={label_value(run_id)}" + (f",{PART}={label_value(part)}" if part else "")
 
 
-def labelled(manifest: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+def labelled(manifest: Mapping[str, Any], run_id: str, part: str = "") -> dict[str, Any]:
     """Return an object with the run's labels, and with them in its pod template where it has one.
 
     The pods of a Deployment or a Job are found by the run then, too.
     """
-    labels = run_labels(run_id)
+    labels = run_labels(run_id, part)
     made = _with_labels(manifest, labels)
     spec = made.get("spec") or {}
     template = spec.get("template")

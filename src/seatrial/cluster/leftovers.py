@@ -62,8 +62,10 @@ class Removed:
     left: tuple[tuple[Ref, str], ...] = ()
 
 
-async def find(client: Client, run_id: str | None = None, groups: Iterable[Group] | None = None) -> Found:
-    """Look for what a run (or any) has made: in these groups, or in all that the cluster has.
+async def find(
+    client: Client, run_id: str | None = None, groups: Iterable[Group] | None = None, part: str = ""
+) -> Found:
+    """Look for what a run (or any) has made, or for a part of one: in these groups, or in all that the cluster has.
 
     Raises ``ClusterFault`` where a group cannot be listed; among all there are such are named in ``unread`` instead.
     """
@@ -72,7 +74,7 @@ async def find(client: Client, run_id: str | None = None, groups: Iterable[Group
     async def look(place: tuple[Resource, str]) -> list[Mapping[str, Any]]:
         resource, namespace = place
         try:
-            return await listed(client, resource, namespace, selector(run_id))
+            return await listed(client, resource, namespace, selector(run_id, part))
         except ClusterFault as fault:
             if fault.status == 404:
                 return []

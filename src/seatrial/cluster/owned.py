@@ -47,13 +47,15 @@ _NAMED_LIMIT = 3
 class Owned:
     """The objects of one run on one cluster. Methods raise ``ClusterFault``, or ``StorageFault`` of the record.
 
-    ``run_id`` is one that no run of another machine has either: :func:`seatrial.cluster.labels.new_run_id`.
+    ``run_id`` is one that no run of another machine has either: :func:`seatrial.cluster.labels.new_run_id`. Of a
+    ``part`` it makes and removes that alone, however much else of the run there is.
     """
 
     client: Client
     run_id: str
     changes: ChangeLog
     window: int = WINDOW
+    part: str = ""
     _written: dict[Group, int] = field(default_factory=dict)
 
     async def apply(self, manifests: Iterable[Mapping[str, Any]]) -> list[Answer]:
@@ -72,7 +74,7 @@ class Owned:
 
     async def remove(self, limit_s: float = leftovers.REMOVAL_LIMIT_S) -> None:
         """Remove all of it and wait until it is gone; what stays is named in the fault, and stays written down."""
-        found = await leftovers.find(self.client, self.run_id, self._written)
+        found = await leftovers.find(self.client, self.run_id, self._written, self.part)
         removed = await leftovers.remove(self.client, found.objects, limit_s)
         if removed.left:
             raise ClusterFault(
@@ -89,7 +91,7 @@ class Owned:
 
     def _ours(self, manifests: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return them with the run's labels; written down as far as they were not."""
-        ours = [labelled(manifest, self.run_id) for manifest in manifests]
+        ours = [labelled(manifest, self.run_id, self.part) for manifest in manifests]
         groups = dict.fromkeys(Group(ref.api_version, ref.kind, ref.namespace) for ref in map(ref_of, ours))
         if new := [group for group in groups if group not in self._written]:
             change_id = self.changes.will_start(KIND, self._detail(new))
@@ -102,6 +104,7 @@ class Owned:
         return {
             "name": f"{named} on {self.client.reference['server']}",
             "run": self.run_id,
+            "part": self.part,
             "cluster": self.client.reference,
             "of": [[group.api_version, group.kind, group.namespace] for group in groups],
         }
@@ -110,13 +113,13 @@ class Owned:
 def undo_objects(detail: Mapping[str, Any], _run: Path) -> Undone:
     """Remove what is left of a change of kind :data:`KIND`: an undoer (:mod:`seatrial.machine.undoers`)."""
     name, run_id, reference = str(detail["name"]), str(detail["run"]), dict(detail["cluster"])
-    groups = [Group(*map(str, group)) for group in detail["of"]]
+    groups, part = [Group(*map(str, group)) for group in detail["of"]], str(detail.get("part", ""))
     if not run_id or "server" not in reference:
         raise ValueError("it says no run, or no cluster")
     # In a thread, for who cleans may be in a loop of its own.
     with ThreadPoolExecutor(1) as thread:
         try:
-            removed = thread.submit(asyncio.run, _removed(reference, run_id, groups)).result()
+            removed = thread.submit(asyncio.run, _removed(reference, (run_id, part), groups)).result()
         except SeatrialError as fault:
             words = filter(None, [fault.what, fault.cause, fault.next_step])
             return Undone(name, problem="; ".join(words))
@@ -128,9 +131,9 @@ def undo_objects(detail: Mapping[str, Any], _run: Path) -> Undone:
     )
 
 
-async def _removed(reference: Mapping[str, Any], run_id: str, groups: list[Group]) -> Removed:
+async def _removed(reference: Mapping[str, Any], of: tuple[str, str], groups: list[Group]) -> Removed:
     async with open_again(reference) as client:
-        found = await leftovers.find(client, run_id, groups)
+        found = await leftovers.find(client, of[0], groups, of[1])
         return await leftovers.remove(client, found.objects)
 
 

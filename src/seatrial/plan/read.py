@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import PlanError
 from seatrial.limits import MAX_FILE_BYTES
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from seatrial.plan.cases import Case
-    from seatrial.plan.model.plan import Plan
+    from seatrial.plan.model.plan import PlaceName, Plan
 
 ROUNDING = 1e-9
 """Times are fractions: ten times 0.1 s is no longer than 1 s."""
@@ -45,21 +45,36 @@ class GivenPlan:
     scale: Fraction = Fraction(1)
 
 
-def read_given_plan(path: Path | str, scale: str | None = None) -> GivenPlan:
+def read_given_plan(path: Path | str, scale: str | None = None, place: PlaceName | None = None) -> GivenPlan:
     """Return the plan in a file with its text, scaled where asked; raises PlanError with every mistake and its place.
 
+    With a ``place`` it runs there, whatever the plan says.
     The file is read once: it may be a pipe, and it may be edited while what was in it is run.
     """
     part = Fraction(1) if scale is None else parse_scale(scale)
-    return given_again(read_plan_text(path), str(path), part)
+    return given_again(read_plan_text(path), str(path), part, place)
 
 
-def given_again(text: str, name: str, scale: Fraction) -> GivenPlan:
+def given_again(text: str, name: str, scale: Fraction, place: PlaceName | None = None) -> GivenPlan:
     """Return the plan in a text that was read before; ``name`` is the file's in messages. Raises PlanError."""
     plan = scaled(parse_plan(text, name), scale)
+    plan = placed(plan, place or plan.place)
     if scale != 1 and plan.during:
         require_possible(plan, compile_cases(plan.model_copy(update={"systems": plan.systems[:1]})))
     return GivenPlan(plan, text, scale)
+
+
+ANY_HOST = "ingress.example.com"
+"""What requests on a cluster say as their host where the plan says none: there are routes that have to have one."""
+
+
+def placed(plan: Plan, place: PlaceName) -> Plan:
+    """Return the plan at a place."""
+    update: dict[str, Any] = {"place": place}
+    if place == "kubernetes" and plan.load.host is None:
+        name = plan.load.tls.sni if plan.load.tls is not None else None
+        update["load"] = plan.load.model_copy(update={"host": name or ANY_HOST})
+    return plan.model_copy(update=update)
 
 
 def read_plan(path: Path | str, scale: str | None = None) -> Plan:

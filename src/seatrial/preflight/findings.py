@@ -29,14 +29,23 @@ class Finding:
         return SEVERITIES.index(self.severity)
 
 
-def require(findings: Iterable[Finding]) -> None:
+def warnings_of(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return what is worth knowing, a line for each."""
+    return tuple(
+        f"preflight, {finding.code}: {finding.text}; {finding.remedy}"
+        for finding in findings
+        if finding.severity == "warn"
+    )
+
+
+def require(findings: Iterable[Finding], who: str = "this machine") -> None:
     """Raise EnvironmentFault with every refusal, its arithmetic and its remedy; return if nothing is refused."""
     refused = [finding for finding in findings if finding.severity == "refuse"]
     if not refused:
         return
     blocks = [f"{finding.code}: {finding.text}\n  remedy: {finding.remedy}" for finding in refused]
     raise EnvironmentFault(
-        "\n".join(["this machine cannot run the plan", *blocks]),
-        cause="the plan needs more than the machine's limits allow; nothing was started",
+        "\n".join([f"{who} cannot run the plan", *blocks]),
+        cause=f"the plan needs more than {who} allows; nothing was started",
         next_step="apply the remedies or make the plan smaller, then look again with `seatrial check PLAN`",
     )

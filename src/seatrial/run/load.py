@@ -20,6 +20,7 @@ from seatrial.run.activities.conduct import OnPhase, conduct
 from seatrial.run.activities.traffic import Traffic
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
+from seatrial.run.workers.local import LocalWorkers
 from seatrial.workload.spec import LoadSpec
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ async def run_load(load: LoadSpec, hooks: LoadHooks, places: Places | None = Non
         frames.append(frame)
         hooks.on_frame(frame)
 
-    traffic = Traffic(load, on_frame, hooks.on_started, places=places)
+    traffic = Traffic(load, on_frame, hooks.on_started, workers=LocalWorkers(places))
     ending = Ending(hooks.stop, hooks.cut)
     await conduct((traffic,), load.warmup_s, load.measure_s, ending, hooks.on_phase)
     return LoadRun(load, traffic.account, frames)

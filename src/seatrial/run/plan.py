@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.run.made_by import made_by
 from seatrial.errors import SeatrialError
-from seatrial.machine.facts import probe_machine
 from seatrial.machine.waiting import unless
 from seatrial.plan.cases import Case, compile_cases
 from seatrial.plan.model.plan import Plan
 from seatrial.plan.read import GivenPlan
 from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.shown.compiled import compiled_document
-from seatrial.preflight.checks import check_cases
-from seatrial.preflight.findings import Finding, require
-from seatrial.preflight.tuning.survey import Setting, settings_of_cases, shortage_text
-from seatrial.record.environment import describe
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past
@@ -29,11 +23,14 @@ from seatrial.run.capacity.before import require_capacity
 from seatrial.run.ending import Ending
 from seatrial.run.judgement import judged_and_kept
 from seatrial.run.others import OtherLoads
-from seatrial.run.places import standing
-from seatrial.run.programs import programs_of
+from seatrial.run.places.base import RunPlace
+from seatrial.run.places.choice import place_of
 from seatrial.run.resume import Resumption, reopened, require_same_environment
 from seatrial.run.sanity import SanityCourse
 from seatrial.run.trial import Desk, run_trial
+
+if TYPE_CHECKING:
+    from seatrial.cluster.connection.kubeconfig import Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +49,11 @@ async def run_plan(
     ending: Ending,
     *,
     share_machine: bool = False,
+    where: Where | None = None,
 ) -> PlanRun:
-    """Run a plan. Nothing is started before the plan is understood and the machine is found able to run it.
+    """Run a plan. Nothing is started before the plan is understood and its place is found able to run it.
+
+    ``where`` is the cluster of a plan whose place is one; None is that of the kubeconfig.
 
     What ends the run once there is a record is in the result, so that what was measured until then is shown.
 
@@ -67,15 +67,16 @@ async def run_plan(
     runs = runs.resolve()
     plan = given.plan
     cases = compile_cases(plan)
-    notes, environment = _found_here(cases)
-    compiled = json.dumps(compiled_document(plan, cases, given.scale))
-    sanity = SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
-    course = _Course(plan, cases, sanity, environment, notes)
-    with (
-        OtherLoads("seatrial run", share=share_machine) as others,
-        RunWriter.create(runs, plan.name, given.text, compiled) as writer,
-    ):
-        return await _run_into(writer, course, listeners, ending, others)
+    async with place_of(plan, where) as place:
+        notes, environment = await place.found(cases)
+        compiled = json.dumps(compiled_document(plan, cases, given.scale))
+        sanity = SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
+        course = _Course(plan, place, cases, sanity, environment, notes)
+        with (
+            OtherLoads("seatrial run", share=share_machine) as others,
+            RunWriter.create(runs, plan.name, given.text, compiled) as writer,
+        ):
+            return await _run_into(writer, course, listeners, ending, others)
 
 
 async def resume_plan(
@@ -85,6 +86,7 @@ async def resume_plan(
     *,
     allow_changes: bool = False,
     share_machine: bool = False,
+    where: Where | None = None,
 ) -> PlanRun:
     """Run what is left of a run into its record; raises as ``run_plan`` does.
 
@@ -95,25 +97,27 @@ async def resume_plan(
     RecordError
         Another process is writing the record.
     """
-    preflight, environment = _found_here(resumption.cases)
-    changes = resumption.changes(environment)
-    if not allow_changes:
-        require_same_environment(resumption, changes)
-    notes = [f"resumed: {resumption.text}", *(f"not as it was: {change}" for change in changes)]
-    course = _Course(
-        resumption.given.plan,
-        resumption.cases,
-        resumption.sanity(environment),
-        environment,
-        (*notes, *preflight),
-        resumption.history,
-        resumption.number,
-    )
-    with (
-        OtherLoads("seatrial run --resume", share=share_machine) as others,
-        reopened(resumption) as writer,
-    ):
-        return await _run_into(writer, course, listeners, ending, others)
+    async with place_of(resumption.given.plan, where) as place:
+        preflight, environment = await place.found(resumption.cases)
+        changes = resumption.changes(environment)
+        if not allow_changes:
+            require_same_environment(resumption, changes)
+        notes = [f"resumed: {resumption.text}", *(f"not as it was: {change}" for change in changes)]
+        course = _Course(
+            resumption.given.plan,
+            place,
+            resumption.cases,
+            resumption.sanity(environment),
+            environment,
+            (*notes, *preflight),
+            resumption.history,
+            resumption.number,
+        )
+        with (
+            OtherLoads("seatrial run --resume", share=share_machine) as others,
+            reopened(resumption) as writer,
+        ):
+            return await _run_into(writer, course, listeners, ending, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class _Course:
     """What is to come, what it is run on, what is noted first, and what has been; ``number`` is the last trial's."""
 
     plan: Plan
+    place: RunPlace
     cases: tuple[Case, ...]
     sanity: SanityCourse
     environment: dict[str, Any]
@@ -131,17 +136,6 @@ class _Course:
     def agenda(self, number: int) -> Agenda:
         """Return the trials that follow where ``number`` is the last one's that there is."""
         return Agenda(self.plan, self.cases, lost=number - len(self.history))
-
-
-def _found_here(cases: tuple[Case, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return what preflight has to note, and the environment; raises where it refuses or a program is missing."""
-    machine = probe_machine()
-    findings = check_cases(cases, machine)
-    require(findings)
-    # What summaries are made with is the code that runs now, whatever becomes of its files while it does.
-    made_by()
-    notes = (*_preflight_notes(findings), *_shortage_notes(settings_of_cases(cases, machine)))
-    return notes, describe(programs_of(cases))
 
 
 async def _run_into(
@@ -178,23 +172,12 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
     writer.on_fault(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(end))
 
 
-def _preflight_notes(findings: Sequence[Finding]) -> Iterator[str]:
-    for finding in findings:
-        if finding.severity == "warn":
-            yield f"preflight, {finding.code}: {finding.text}; {finding.remedy}"
-
-
-def _shortage_notes(settings: Sequence[Setting]) -> Iterator[str]:
-    if shortage := shortage_text(settings):
-        yield f"{shortage}; `seatrial check PLAN --tune` says why"
-
-
 async def _run_trials(
     course: _Course, writer: RunWriter, ending: Ending, others: OtherLoads
 ) -> SeatrialError | None:
     try:
-        async with standing(course.plan, writer) as places:
-            desk = Desk(writer.append, writer, writer.directory, others, places)
+        async with course.place.standing(writer) as standing:
+            desk = Desk(writer.append, writer, writer.directory, others, standing)
             goes_on = await _all(course, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))
@@ -213,9 +196,10 @@ async def _run_trials(
 async def _all(course: _Course, desk: Desk, writer: RunWriter, ending: Ending) -> bool:
     """Measure the network where that pays, run the sanity cells, and the trials unless one of those has failed."""
     # A run may be resumed only to come to its end.
-    if course.agenda(course.number).next(course.history) is not None:
+    network = desk.place.network()
+    if network is not None and course.agenda(course.number).next(course.history) is not None:
         first = course.number + 1
-        await unless(ending.stop, require_capacity(course.plan, course.cases, desk.places(), writer, first))
+        await unless(ending.stop, require_capacity(course.plan, course.cases, network, writer, first))
     number = None if ending.stop.is_set() else await _sanity(course, desk, writer, ending)
     if number is not None:
         await _all_trials(course, number, desk, writer, ending)

@@ -120,7 +120,9 @@ def resumption_of(directory: Path, plan: Path | None = None, scale: str | None =
         compiled = reader.plan()
         part = Fraction(compiled.get("scale", "1"))
         _require_scale(directory, scale, part)
-        given = given_again(reader.plan_text(), str(directory / "plan.yaml"), part)
+        given = given_again(
+            reader.plan_text(), str(directory / "plan.yaml"), part, compiled["plan"].get("place")
+        )
         cases = compile_cases(given.plan)
         _require_same(compiled, given, cases, directory, plan)
         made = reader.trials()
@@ -223,7 +225,7 @@ def _require_same(
     for file in (directory / "plan.yaml", *(() if plan is None else (plan,))):
         if file != plan and not file.exists():
             continue
-        other = given_again(read_plan_text(file), str(file), given.scale).plan
+        other = given_again(read_plan_text(file), str(file), given.scale, given.plan.place).plan
         document = json.loads(json.dumps(compiled_document(other, compile_cases(other), given.scale)))
         if differing := _differing(compiled, document):
             raise PlanError(

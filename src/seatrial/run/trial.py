@@ -32,6 +32,7 @@ from seatrial.run.activities.registry import activities_of
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
+from seatrial.run.places.base import Standing, TrialPlace
 from seatrial.run.testbed.bed import ORIGIN, Testbed
 from seatrial.run.testbed.watch import Watch
 from seatrial.seeds import derive
@@ -47,14 +48,18 @@ SPARE_CONNECTIONS = 64
 class Desk:
     """Where a trial writes: events, changes and files; and who knows of other loads on this machine.
 
-    ``places`` returns where the roles of a trial are, with nothing handed out yet.
+    ``place`` is where it is made.
     """
 
     record: Callable[[Event], None]
     changes: ChangeLog
     directory: RunDirectory
     others: OtherLoads
-    places: Callable[[], Places] = Places.on_this_machine
+    place: Standing
+
+
+Stage = tuple[Testbed, TrialPlace]
+"""What a trial is made on, and where."""
 
 
 async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
@@ -81,9 +86,11 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
     desk.others.forget()
     desk.others.look()
     desk.record(PhaseStarted(plan.order, "set up", time.monotonic()))
-    testbed = Testbed.of(plan.case, derive(plan.seed, "origin"))
+    place = desk.place.trial(plan.case, plan.order)
+    seed = derive(plan.seed, "origin")
+    testbed = Testbed.of(plan.case, place.system(plan.case), place.origin(plan.case, seed))
     try:
-        ended = await _attempt(plan, desk, testbed, ending)
+        ended = await _attempt(plan, desk, (testbed, place), ending)
     except StorageFault:
         raise
     except OSError as error:
@@ -107,18 +114,19 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
     desk.record(ended)
 
 
-async def _attempt(plan: TrialPlan, desk: Desk, testbed: Testbed, ending: Ending) -> TrialEnded:
+async def _attempt(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) -> TrialEnded:
+    testbed, place = stage
     # One for each trial: what it has handed out is free again when everything is put back.
-    places = desk.places()
+    places = place.places
 
     def launching(label: str, topology: Topology) -> Launch:
         return _launch(plan, desk, places, label, topology)
 
     ended = None
-    setting_up = testbed.set_up(launching, plan.case.phases.cooldown_s, places.load.namespace)
+    setting_up = testbed.set_up(launching, plan.case.phases.cooldown_s, place.asked_from)
     await unless(ending.stop, setting_up)
     if testbed.is_up:
-        ended = await unless(ending.cut, _measure(plan, desk, (testbed, places), ending))
+        ended = await unless(ending.cut, _measure(plan, desk, stage, ending))
     return ended or TrialEnded(plan.order, CUT_OFF, time.monotonic())
 
 
@@ -159,15 +167,15 @@ def _launch(plan: TrialPlan, desk: Desk, places: Places, label: str, topology: T
     )
 
 
-async def _measure(plan: TrialPlan, desk: Desk, stage: tuple[Testbed, Places], ending: Ending) -> TrialEnded:
-    testbed, places = stage
+async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) -> TrialEnded:
+    testbed, place = stage
     trial_stop = asyncio.Event()
     label, ports = plan.case.system.label, testbed.ports
     watch = Watch(plan.order, label, testbed.system, testbed.origin, desk.record, trial_stop, ports)
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()
-        setting = Setting(plan, testbed, desk.record, watch.watch_generators, places)
+        setting = Setting(plan, testbed, desk.record, watch.watch_generators, place.workers())
         activities = activities_of(setting)
         ended_early = await _conduct(plan, desk, watch, activities)
         counts, facts = await testbed.counts(sum(activity.completed for activity in activities))
@@ -185,7 +193,7 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: tuple[Testbed, Places], e
         beside=desk.others.seen,
         kernel=watch.kernel_report(),
         looking=watch.cost(),
-        cpus=places.pinning.asked,
+        cpus=place.places.pinning.asked,
     )
     is_whole = not ended_early or watch.failure is not None
     return TrialEnded(

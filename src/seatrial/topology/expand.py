@@ -25,17 +25,21 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Requests for a ``host`` (None is any), with a path that begins with ``prefix``, go to ``service``."""
+    """Requests for a ``host`` (None is any), with a path that begins with ``prefix``, go to ``service``.
+
+    ``any_host`` is what requests say where any host would do.
+    """
 
     name: str
     host: str | None
     prefix: str
     service: Service
+    any_host: str = "localhost"
 
     @property
     def authority(self) -> str:
         """The Host field of a request for it."""
-        return self.host or "localhost"
+        return self.host or self.any_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,13 @@ NOWHERE = Topology((), ())
 """That of an origin, which passes nothing on."""
 
 
-def expand(plan: TopologyPlan, endpoints: Sequence[Endpoint], run: int | None = None) -> Topology:
+def expand(
+    plan: TopologyPlan, endpoints: Sequence[Endpoint], run: int | None = None, any_host: str = "localhost"
+) -> Topology:
     """Return the topology over endpoints that are dealt to the services in runs, ``plan.endpoints`` of each.
 
     A ``run`` that is longer keeps some in hand, so that a service keeps its own when it is given more. Route number r
-    leads to service number r modulo their number.
+    leads to service number r modulo their number. Requests for a route without a host of its own say ``any_host``.
     """
     length, each = run or plan.endpoints, plan.endpoints
     services = tuple(
@@ -84,7 +90,7 @@ def expand(plan: TopologyPlan, endpoints: Sequence[Endpoint], run: int | None = 
     hosts = texts(plan.hosts) if plan.hosts else (None,) * plan.routes
     prefixes = texts(plan.paths) if plan.paths else ("/",) * plan.routes
     routes = tuple(
-        Route(f"route-{number}", host, prefix, services[number % len(services)])
+        Route(f"route-{number}", host, prefix, services[number % len(services)], any_host)
         for number, (host, prefix) in enumerate(zip(hosts, prefixes, strict=True))
     )
     return Topology(routes, services)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
 from seatrial.cli.console.documents import write_document
+from seatrial.cli.console.findings import findings_text
 from seatrial.cluster.rights import ROLE, least_roles, missing_rights
 from seatrial.errors import ExitCode
-from seatrial.run.cluster.rights import every_right
+from seatrial.plan.cases import compile_cases
+from seatrial.run.cluster.rights import every_right, rights_of_plan
+from seatrial.run.places.kubernetes import OnKubernetes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.cluster.rights import Right
+    from seatrial.plan.model.plan import Plan
+    from seatrial.preflight.findings import Finding
 
 SCHEMA = "seatrial.check/1"
 _ADVICE = (
@@ -32,51 +37,73 @@ _HEADER = f"""\
 """
 
 
-def print_roles() -> int:
-    """Print the least role that has every right."""
-    documents = yaml.safe_dump_all(least_roles(every_right()), sort_keys=False)
+def print_roles(plan: Plan | None = None) -> int:
+    """Print the least role that has every right, with those that the systems of a plan take."""
+    documents = yaml.safe_dump_all(least_roles(_rights(plan)), sort_keys=False)
     click.echo(_HEADER + documents, nl=False)
     return ExitCode.PASS
 
 
-def check_cluster(where: Where, json_target: str | None) -> int:
+def check_cluster(where: Where, json_target: str | None, plan: Plan | None = None) -> int:
     """Print what is missing; return the exit code. Raises what :func:`open_cluster` does."""
-    rights = every_right()
-    reference, version, missing = asyncio.run(_asked(where, rights))
+    found = asyncio.run(_asked(where, _rights(plan), plan))
     if json_target:
-        write_document(_document(reference, version, rights, missing), json_target)
+        write_document(_document(found), json_target)
     if json_target != "-":
-        click.echo("\n".join(_lines(reference, version, rights, missing)))
-    return ExitCode.ENVIRONMENT if missing else ExitCode.PASS
+        click.echo("\n".join(_lines(found)))
+    return ExitCode.PASS if found.fits else ExitCode.ENVIRONMENT
 
 
-async def _asked(where: Where, rights: Sequence[Right]) -> tuple[dict[str, Any], str, tuple[Right, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A cluster, which rights there are to be, and what checks of a plan say."""
+
+    reference: dict[str, Any]
+    version: str
+    rights: Sequence[Right]
+    missing: Sequence[Right]
+    findings: Sequence[Finding] = ()
+
+    @property
+    def fits(self) -> bool:
+        return not self.missing and all(one.severity != "refuse" for one in self.findings)
+
+
+def _rights(plan: Plan | None) -> tuple[Right, ...]:
+    return every_right() if plan is None else rights_of_plan(compile_cases(plan))
+
+
+async def _asked(where: Where, rights: Sequence[Right], plan: Plan | None) -> _Found:
     from seatrial.cluster.access import open_cluster
 
     async with open_cluster(where) as client:
-        return client.reference, client.version, await missing_rights(client, rights)
+        missing = await missing_rights(client, rights)
+        findings: Sequence[Finding] = ()
+        if plan is not None:
+            findings = [one for one in await OnKubernetes(plan, client).findings() if one.code != "rights"]
+        return _Found(client.reference, client.version, rights, missing, findings)
 
 
-def _lines(
-    reference: dict[str, Any], version: str, rights: Sequence[Right], missing: Sequence[Right]
-) -> list[str]:
+def _lines(found: _Found) -> list[str]:
+    reference, missing = found.reference, found.missing
     context = f"context {reference['context']}, " if "context" in reference else ""
-    there = len(rights) - len(missing)
+    there = len(found.rights) - len(missing)
     lines = [
-        f"ok      cluster  {context}{reference['server']}, Kubernetes {version}",
-        f"{'refuse' if missing else 'ok':6}  rights   {there} of {len(rights)} are there",
+        f"ok      cluster  {context}{reference['server']}, Kubernetes {found.version}",
+        f"{'refuse' if missing else 'ok':6}  rights   {there} of {len(found.rights)} are there",
     ]
     lines += [f"{'':6}  missing  {right}{f': {right.why}' if right.why else ''}" for right in missing]
-    return [*lines, f"{'':6}  {_ADVICE}"] if missing else lines
+    if missing:
+        lines.append(f"{'':6}  {_ADVICE}")
+    return [*lines, *([findings_text(found.findings)] if found.findings else [])]
 
 
-def _document(
-    reference: dict[str, Any], version: str, rights: Sequence[Right], missing: Sequence[Right]
-) -> dict[str, Any]:
-    absent = set(missing)
+def _document(found: _Found) -> dict[str, Any]:
+    absent = set(found.missing)
     return {
         "schema": SCHEMA,
-        "fits": not missing,
-        "cluster": {**reference, "version": version},
-        "rights": [{**asdict(right), "is_there": right not in absent} for right in rights],
+        "fits": found.fits,
+        "cluster": {**found.reference, "version": found.version},
+        "rights": [{**asdict(right), "is_there": right not in absent} for right in found.rights],
+        "findings": [asdict(finding) for finding in found.findings],
     }

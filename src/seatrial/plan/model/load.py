@@ -253,6 +253,13 @@ class LoadPlan(Model):
     )
 
     @property
+    def any_host(self) -> str:
+        """What requests say as their host where any would do: the one that is given, if it is one."""
+        given = self.host
+        is_one = isinstance(given, str) and not set(given) & set("{ @")
+        return str(given) if is_one else "localhost"
+
+    @property
     def sends(self) -> bool:
         """Whether any request is sent."""
         return bool(self.rate_per_s or self.profile) or self.loop == "closed"

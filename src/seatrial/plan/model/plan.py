@@ -16,6 +16,7 @@ from seatrial.machine.namespaces import BLOCKS
 from seatrial.plan.metrics import Comparison
 from seatrial.plan.model.cpus import CpusWritten
 from seatrial.plan.model.during import DisturbancePlan
+from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.target import SystemPlan
@@ -25,7 +26,7 @@ from seatrial.schema.quantities import COUNT, DURATION, Quantity
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.topology.options import TopologyPlan
 
-PlaceName: TypeAlias = Literal["machine", "namespaces"]
+PlaceName: TypeAlias = Literal["machine", "namespaces", "kubernetes"]
 
 CapacityChoice: TypeAlias = Literal["auto", "always", "never"]
 
@@ -98,8 +99,12 @@ class Plan(Model):
     place: PlaceName = Field(
         "machine",
         description="Where the roles are: together on this machine's loopback, or load, proxies and origin each in a "
-        "network namespace of its own, joined by veth pairs (as root).",
+        "network namespace of its own, joined by veth pairs (as root), or pods of a Kubernetes cluster (`run --on "
+        "kubernetes` says the same).",
         examples=["namespaces"],
+    )
+    kubernetes: KubernetesPlan = Field(
+        KubernetesPlan(), description="On a cluster: the pods of workers and origins."
     )
     capacity: CapacityChoice = Field(
         "auto",

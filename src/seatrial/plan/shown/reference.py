@@ -58,6 +58,7 @@ def _said_of(schema: Mapping[str, Any]) -> Iterator[str]:
 _SECTIONS = {
     "origin": "OriginPlan",
     "cpus": "CpusPlan",
+    "kubernetes": "KubernetesPlan",
     "topology": "TopologyPlan",
     "load": "LoadPlan",
     "phases": "PhasePlan",

@@ -9,6 +9,7 @@ from seatrial.plan.metrics import COMPARISONS, METRICS
 from seatrial.plan.model import plan as model
 from seatrial.plan.model.cpus import CpusPlan
 from seatrial.plan.model.during import DisturbancePlan
+from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.variables import VARIABLES
@@ -55,6 +56,7 @@ def json_schema() -> dict[str, Any]:
         DisturbancePlan,
         DelayPlan,
         CpusPlan,
+        KubernetesPlan,
     ):
         _readable_defaults(definitions[of.__name__]["properties"], of)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}

@@ -32,6 +32,7 @@ CAPACITIES: Mapping[CapacityChoice, str] = {
 PLACES: Mapping[PlaceName, str] = {
     "machine": "machine (all roles on its loopback)",
     "namespaces": "namespaces (load, proxy and origin in one each, joined by veth pairs)",
+    "kubernetes": "kubernetes (pods of a cluster)",
 }
 # What is meant where the plan leaves it out; the first two are decided from the machine.
 _LEFT_OUT = {
@@ -137,6 +138,8 @@ def _sections(plan: Plan) -> Iterator[tuple[str, Model]]:
     yield "topology", plan.topology
     yield "load", plan.load
     yield "phases", plan.phases
+    if plan.place == "kubernetes":
+        yield "kubernetes", plan.kubernetes
 
 
 def _section(section: Model, plan: Plan | None = None) -> Iterator[Sequence[str]]:

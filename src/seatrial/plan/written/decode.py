@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from seatrial.plan.model import plan as model
 from seatrial.plan.model.cpus import CpusPlan
 from seatrial.plan.model.during import DisturbancePlan
+from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.written.forms import describe
@@ -41,6 +42,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("sanity",): SanityPlan,
     # A mapping of that name, where a word may stand too.
     ("cpus", "cpus"): CpusPlan,
+    ("kubernetes",): KubernetesPlan,
     **{("systems", "options", kind): options for kind, options in SYSTEMS.items()},
 }
 

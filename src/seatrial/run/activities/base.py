@@ -11,15 +11,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
-from seatrial.machine.place import Places
+from seatrial.run.workers.local import LocalWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from seatrial.machine.address import Endpoint
+    from seatrial.machine.members import Member
     from seatrial.record.events import Event
     from seatrial.run.agenda import TrialPlan
     from seatrial.run.ending import Ending
+    from seatrial.run.workers.base import Workers
     from seatrial.systems.base import Origin, System
     from seatrial.topology.options import TopologyPlan
 
@@ -125,12 +127,12 @@ class Bed(Protocol):
 class Setting:
     """What the activities of one trial are made from.
 
-    ``record`` takes events of this trial, and ``watch_generators`` has processes sampled which make load, by their
-    ids. ``places`` is where the roles are.
+    ``record`` takes events of this trial, and ``watch_generators`` has members sampled which make load. ``workers`` is
+    where those are had from.
     """
 
     trial: TrialPlan
     bed: Bed
     record: Callable[[Event], None]
-    watch_generators: Callable[[Iterable[int]], None]
-    places: Places = field(default_factory=Places.on_this_machine)
+    watch_generators: Callable[[Iterable[Member]], None]
+    workers: Workers = field(default_factory=LocalWorkers)

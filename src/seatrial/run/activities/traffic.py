@@ -1,33 +1,23 @@
-"""Traffic: the requests and connections of one load, by workers on this machine."""
+"""Traffic: the requests and connections of one load, by workers of this machine or of a cluster."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import resource
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from seatrial.generator.account import Asked, Driven, LoadAccount, WorkersCost
-from seatrial.generator.channel import LocalChannel, Open
 from seatrial.generator.crew import Crew
 from seatrial.generator.drive import Drive
 from seatrial.generator.frames import Frame, answered
 from seatrial.generator.messages import Hello
-from seatrial.generator.split import sources_needed, split
-from seatrial.machine.namespace import entered
-from seatrial.machine.settings import local_ports
-from seatrial.preflight.sources import require_sources
 from seatrial.run.activities.base import Setting, Takes, Timeline, sleep_until
-from seatrial.run.cost import CostMeter
+from seatrial.run.workers.local import LocalWorkers
 from seatrial.workload.spec import LoadSpec
 
 if TYPE_CHECKING:
-    from seatrial.machine.namespace import Namespace
-    from seatrial.machine.place import Places
     from seatrial.record.events import Phase
     from seatrial.run.ending import Ending
+    from seatrial.run.workers.base import Meter, Workers
 
 
 class Traffic:
@@ -43,31 +33,24 @@ class Traffic:
         on_frame: Callable[[Frame], None],
         on_started: Callable[[Asked, tuple[Hello, ...]], None],
         on_ended: Callable[[Driven, WorkersCost], None] = lambda *_: None,
-        places: Places | None = None,
+        workers: Workers | None = None,
     ) -> None:
-        """Prepare it; nothing is started. Its workers are at the load's place, by default on this machine.
+        """Prepare it; nothing is started. ``workers`` says where they are, by default on this machine.
 
         Raises
         ------
         EnvironmentFault
             The descriptor limit does not allow the connections, or a source is not an address of this machine.
         """
-        self._networks = (None,) if places is None else places.namespaces
-        namespace = None if places is None else places.load.namespace
-        ports = _ports_in(namespace)
-        if places is not None and namespace is not None and not load.sources:
-            needed = sources_needed(load, ports)
-            load = dataclasses.replace(load, sources=places.load.sources(needed) if needed > 1 else ())
-        require_sources(load.sources, namespace)
-        self.load = load
+        self._workers = workers or LocalWorkers()
+        self.load = load = self._workers.fitted(load)
         self._completed = 0
         self._on_frame, self._on_started, self._on_ended = on_frame, on_started, on_ended
-        # What is in a namespace of ours runs here, too.
-        self._asked = Asked.of(load, served_here=namespace is not None or _is_here(load))
-        self._crew = Crew(split(load, _descriptor_limit(), ports), _opening(places), self._take)
+        self._asked = Asked.of(load, served_here=self._workers.serves_here(load))
+        self._crew = Crew(self._workers.split(load), self._workers.open, self._take)
         self._drive = Drive(load, self._crew)
         self._hellos: tuple[Hello, ...] = ()
-        self._meter: CostMeter | None = None
+        self._meter: Meter | None = None
         self._cost: WorkersCost | None = None
         self._driven: Driven | None = None
 
@@ -82,11 +65,11 @@ class Traffic:
         return self._completed
 
     async def start(self) -> Takes:
-        """Start the workers; connections are being opened from here on. Raises ``GeneratorFault``."""
+        """Start the workers; connections are being opened from here on. Raises ``SeatrialError``."""
+        await self._workers.start(self._crew.size)
         self._hellos = await self._crew.start()
         self._on_started(self._asked, self._hellos)
-        networks = self._networks if self._asked.served_here else ()
-        self._meter = CostMeter([hello.pid for hello in self._hellos], networks=networks)
+        self._meter = self._workers.meter(self._hellos, served_here=self._asked.served_here)
         self._meter_hears("ramp")
         return Takes(ready_s=self._drive.ramp_s, finish_s=self.load.drain_s, notice_ns=self._drive.notice_ns)
 
@@ -116,9 +99,13 @@ class Traffic:
 
     async def close(self) -> None:
         """End every worker that is still there."""
-        await self._crew.close()
+        try:
+            await self._crew.close()
+        finally:
+            await self._workers.close()
         if self._driven is not None:
-            self._on_ended(self._driven, self._cost or WorkersCost())
+            self._cost = self._workers.completed_cost(self._cost or WorkersCost(), self._driven)
+            self._on_ended(self._driven, self._cost)
 
     def _take(self, frame: Frame) -> None:
         # A thousand workers make more of them than memory holds: whoever needs them keeps them.
@@ -143,10 +130,10 @@ def traffic_of(setting: Setting) -> Traffic:
     from seatrial.record.events import FrameRecorded, LoadEnded, LoadStarted
     from seatrial.seeds import derive
 
-    trial, record = setting.trial, setting.record
+    trial, record, workers = setting.trial, setting.record, setting.workers
 
     def on_started(asked: Asked, hellos: tuple[Hello, ...]) -> None:
-        setting.watch_generators(hello.pid for hello in hellos)
+        setting.watch_generators(workers.members(hellos))
         record(LoadStarted(trial.order, asked, hellos))
 
     return Traffic(
@@ -154,35 +141,5 @@ def traffic_of(setting: Setting) -> Traffic:
         on_frame=lambda frame: record(FrameRecorded(trial.order, frame)),
         on_started=on_started,
         on_ended=lambda driven, cost: record(LoadEnded(trial.order, driven, cost)),
-        places=setting.places,
+        workers=workers,
     )
-
-
-def _opening(places: Places | None) -> Open:
-    if places is None:
-        return LocalChannel.open
-    at = places.load
-    return functools.partial(LocalChannel.open, namespace=at.namespace, cpus=at.cpus)
-
-
-def _ports_in(namespace: Namespace | None) -> int:
-    """Return how many ports one source address has for one destination there."""
-    with entered(namespace):
-        return local_ports()
-
-
-def _is_here(load: LoadSpec) -> bool:
-    """Return whether every target is an address of this machine, whose kernel then knows its listeners."""
-    for host in {target.host for target in load.targets}:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind((host, 0))
-            except OSError:
-                return False
-    return True
-
-
-def _descriptor_limit() -> int:
-    """Return how many descriptors a worker may have: the hard limit, to which each raises its own."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]

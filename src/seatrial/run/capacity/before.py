@@ -15,7 +15,7 @@ from seatrial.record.writer import RunWriter
 from seatrial.run.capacity.measure import measured
 from seatrial.run.capacity.ways import is_measured, ways_of
 from seatrial.run.others import OtherLoads
-from seatrial.run.places import standing
+from seatrial.run.places.machine import standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

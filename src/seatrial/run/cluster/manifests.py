@@ -8,7 +8,7 @@ from seatrial.errors import PlanError
 from seatrial.plan.cases import compile_cases
 from seatrial.systems.installed.kinds.recipe import Asked
 from seatrial.systems.installed.manifests.objects import ROLE, Site
-from seatrial.systems.installed.stream import objects_of
+from seatrial.systems.installed.stream import Behind, objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,8 @@ def case_objects(case: Case, site: Site, *, image: str, further: Further | None 
     """Yield what a run makes for a trial of a case, in the order in which it may be made."""
     load = case.load
     asked = Asked(load.tls is not None, load.connections + load.active)
-    yield from objects_of(site, case.system.options, case.topology, case.origin, asked, image=image)
+    behind = Behind(case.topology, case.origin, image, load.any_host)
+    yield from objects_of(site, case.system.options, behind, asked)
     if further is not None:
         yield from further(case, site)
 

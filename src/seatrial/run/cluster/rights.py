@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.cluster import owned
+from seatrial.cluster import nodes, owned
 from seatrial.pods import on_cluster as pods
+from seatrial.systems.installed import rights as systems
+from seatrial.systems.installed.kinds.found import FoundOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from seatrial.cluster.rights import Right
+    from seatrial.plan.cases import Case
 
 RIGHTS: Mapping[str, tuple[Right, ...]] = {
     "objects": owned.RIGHTS,
     "workers and origins": pods.RIGHTS,
+    "nodes": nodes.RIGHTS,
 }
 """By what needs them."""
 
@@ -22,3 +26,11 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
 def every_right() -> tuple[Right, ...]:
     """Return all of them, each once."""
     return tuple(dict.fromkeys(right for rights in RIGHTS.values() for right in rights))
+
+
+def rights_of_plan(cases: Sequence[Case]) -> tuple[Right, ...]:
+    """Return those that the systems of a plan need as well, each once."""
+    options = {case.system.label: case.system.options for case in cases}.values()
+    installed = [one for one in options if one.proxied and not isinstance(one, FoundOptions)]
+    further = (right for one in installed for right in systems.rights_of(one))
+    return tuple(dict.fromkeys((*every_right(), *further)))

@@ -19,7 +19,6 @@ from seatrial.record.events import TrialCounts, TrialFacts
 from seatrial.run.testbed.limits import limits_met, require_counting
 from seatrial.run.testbed.proof import DELAY_MAX_S, Asking, gone, prove, shown
 from seatrial.run.testbed.reached import reached
-from seatrial.systems import registry
 from seatrial.systems.base import Launch, Origin, System
 from seatrial.systems.certificate import ORIGIN_NAME, Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
@@ -41,7 +40,8 @@ Launching = Callable[[str, Topology], Launch]
 class Testbed:
     """A system and its origin; ``endpoints`` and ``drained`` are known once both are up.
 
-    ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP. Without
+    ``certified_for`` are the names of the certificate that clients see, beside the address; None is plain HTTP.
+    Requests say ``any_host`` where any would do. Without
     a proxy it is the origin that they see: it is not ``proxied``. In an idle sanity cell nothing ``is_asked``: a proof
     of its routes would leave connections to the origin, which is to have none. ``tls_upstream`` is whether a proxy asks
     it over TLS. ``drained`` is whether connections and rate were at zero before anything was sent; ``settings`` are the
@@ -51,6 +51,7 @@ class Testbed:
     system: System
     origin: Origin
     label: str
+    any_host: str = "localhost"
     answers_with: int = 200
     delay_s: float = 0.0
     topology_plan: TopologyPlan = field(default_factory=TopologyPlan)
@@ -72,15 +73,15 @@ class Testbed:
     _configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, case: Case, origin_seed: int) -> Self:
-        """Return the testbed of a case; nothing of it has started."""
-        origin = registry.create_origin(case.origin, origin_seed)
+    def of(cls, case: Case, system: System, origin: Origin) -> Self:
+        """Return the testbed of a case, with its system and its origin; nothing of it has started."""
         options = case.system.options
-        made = cls(options.create(), origin, case.system.label, proxied=options.proxied)
+        made = cls(system, origin, case.system.label, proxied=options.proxied)
         made.tls_upstream = options.asks_origin_over_tls
         delay = case.origin.delay
         made.answers_with, made.delay_s = case.origin.status, max(delay.mean_s, delay.high_s)
         made.topology_plan, made.during = case.topology, case.disturbances
+        made.any_host = case.load.any_host
         made.is_asked = case.load.sends or not case.is_sanity
         if (tls := case.load.tls) is not None:
             made.certified_for = (tls.sni.removesuffix("."),) if tls.sni else ()
@@ -118,7 +119,7 @@ class Testbed:
         )
         self._upstreams = await self.origin.start(dataclasses.replace(launch, listens=services * self._run))
         self._current = self.topology_plan
-        self.topology = expand(self.topology_plan, self._upstreams, self._run)
+        self.topology = expand(self.topology_plan, self._upstreams, self._run, self.any_host)
         launch = self._certified(launching(self.label, self.topology), is_front=self.proxied)
         self.endpoints = await self.system.start(launch)
         self.settings = await self.system.settings()
@@ -161,9 +162,9 @@ class Testbed:
 
         Returns how many requests that took. Raises ``SystemFault`` where a proxy does not take it.
         """
-        before = expand(self._current, self._upstreams, self._run)
+        before = expand(self._current, self._upstreams, self._run, self.any_host)
         self._current = changed(self._current)
-        topology = expand(self._current, self._upstreams, self._run)
+        topology = expand(self._current, self._upstreams, self._run, self.any_host)
         for proxy in self.system.proxies():
             await proxy.reload(topology)
         if not self._can_be_asked:

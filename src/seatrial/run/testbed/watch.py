@@ -70,11 +70,9 @@ class Watch:
         """Look at everything here this very moment: what the measure phase used is counted between its two ends."""
         self._sampler.look_here(whole=True)
 
-    def watch_generators(self, pids: Iterable[int]) -> None:
+    def watch_generators(self, workers: Iterable[Member]) -> None:
         """Sample these workers, too."""
-        first = len(self._generators)
-        found = (Member.alone("generator", f"worker {index}", pid) for index, pid in enumerate(pids, first))
-        self._generators += tuple(worker for worker in found if worker is not None)
+        self._generators += tuple(workers)
 
     def load_ended(self) -> None:
         """Look at the workers once more, and take no notice of those that end from here on: they are meant to."""

@@ -68,7 +68,9 @@ class Made:
 
     async def apply(self, objects: Iterable[Object], changes: ChangeLog, *, in_order: bool) -> None:
         """Make them, side by side; ``in_order`` has those of one kind wait for those of another that come before."""
-        own = self._own = self._own or Owned(self.client, self._run.run_id, changes)
+        own = self._own = self._own or Owned(
+            self.client, self._run.run_id, changes, part=self._site.namespace
+        )
         left = iter(objects)
         while part := list(islice(left, TOGETHER)):
             self._classes += [ref_of(one) for one in part if one["kind"] == "GatewayClass"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seatrial.systems.installed.kinds import found
@@ -22,25 +23,27 @@ if TYPE_CHECKING:
     from seatrial.topology.options import TopologyPlan
 
 
-def objects_of(
-    site: Site,
-    options: SystemOptions,
-    topology: TopologyPlan,
-    origin_plan: OriginPlan,
-    asked: Asked,
-    *,
-    image: str,
-) -> Iterator[Object]:
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What is behind a system: ``image`` is that of the origin, ``any_host`` what requests say where any would do."""
+
+    topology: TopologyPlan
+    origin: OriginPlan
+    image: str
+    any_host: str
+
+
+def objects_of(site: Site, options: SystemOptions, behind: Behind, asked: Asked) -> Iterator[Object]:
     """Yield what a run would make of one system, in the order in which it may be made.
 
     The services are in front of all origin pods, as many as a service has endpoints: a run, which knows the pods'
-    addresses, writes the endpoints of each service down itself. ``image`` is that of the origin.
+    addresses, writes the endpoints of each service down itself.
     """
     if isinstance(options, UrlOptions):
         # Nothing is made for what serves already.
         return
     origin_site = Site(site.namespace, site.label, {ROLE: "origin"} if site.nodes else {})
-    expanded = expand(topology, ())
+    expanded = expand(behind.topology, (), any_host=behind.any_host)
     if isinstance(options, ClassOptions):
         yield from found.before(site, options, has_tls=asked.has_tls)
         annotations, dialect, door = options.service_annotations, found.dialect(options), found.door(options)
@@ -48,6 +51,6 @@ def objects_of(
         recipe = recipe_of(options, site)
         yield from recipe.system(asked)
         annotations, dialect, door = dict(recipe.annotations(asked)), recipe.dialect, recipe.door
-    yield origin(origin_site, origin_plan, topology.endpoints, image)
-    yield from selecting(site, topology, annotations)
+    yield origin(origin_site, behind.origin, behind.topology.endpoints, behind.image)
+    yield from selecting(site, behind.topology, annotations)
     yield from routes(site, expanded, dialect, door, has_tls=asked.has_tls)

@@ -15,6 +15,7 @@ from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.kinds.recipe import Asked
 from seatrial.systems.installed.live import prove
+from seatrial.systems.installed.logs import keep_logs
 from seatrial.systems.installed.made import Made
 from seatrial.systems.installed.manifests.documents import documents
 from seatrial.systems.installed.pods import Proxies
@@ -22,6 +23,7 @@ from seatrial.systems.local.ready import within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from seatrial.cluster.owned import Owned
     from seatrial.systems.base import Launch
@@ -55,10 +57,12 @@ class Installed:
         self._kept: Mapping[str, int] = {}
         self._kept_until_s = 0.0
         self._is_up = False
+        self._logs: Path | None = None
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Make the system and the topology, and wait until every proxy is ready; see ``System.start``."""
         self._asked = Asked(launch.certificate is not None, launch.max_connections)
+        self._logs = launch.log_directory
         try:
             await self._made.require(self.recipe.needs)
             made = list(self.recipe.system(self._asked))
@@ -159,6 +163,10 @@ class Installed:
         if self._is_up and self._last is None:
             with suppress(SystemFault, ClusterFault):
                 self._last = await self.counters()
+        if self._logs is not None:
+            with suppress(ClusterFault, OSError):
+                await keep_logs(self._made.client, self.recipe.namespace, self._logs)
+            self._logs = None
         self._is_up = False
         await self._made.remove()
 

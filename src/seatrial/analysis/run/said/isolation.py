@@ -33,7 +33,13 @@ class _Alike:
 def isolation_sentences(cases: Iterable[CaseSummary]) -> tuple[str, ...]:
     """Return it, with the systems and trials in front where it was not the same throughout; nothing if not known."""
     groups: list[_Alike] = []
-    attempts = [(case.case.system, trial) for case in cases for trial in case.attempts if trial.cpus]
+    # Where only Seatrial itself is here, the roles are on other machines.
+    attempts = [
+        (case.case.system, trial)
+        for case in cases
+        for trial in case.attempts
+        if any(one.role != "seatrial" for one in trial.cpus)
+    ]
     for system, trial in sorted(attempts, key=lambda pair: pair[1].order):
         asked = trial.facts.cpus
         group = next((one for one in groups if one.takes(trial.cpus, asked)), None)
@@ -43,6 +49,8 @@ def isolation_sentences(cases: Iterable[CaseSummary]) -> tuple[str, ...]:
         for one in trial.cpus:
             group.roles.setdefault(one.role, one)
         group.trials.setdefault(system, []).append(trial.order)
+    if not groups:
+        return ()
     if len(groups) == 1:
         return (cpus_text(tuple(groups[0].roles.values()), groups[0].asked),)
     return tuple(f"{_of(group)}: {cpus_text(tuple(group.roles.values()), group.asked)}" for group in groups)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Dialect = Literal["HTTPProxy", "Ingress", "HTTPRoute"]
 
-ANY_HOST = "ingress.example.com"
-"""What requests say as their host where routes do not mind: an HTTPProxy has to have one."""
 GATEWAY = "gateway"
 _NO_LIMIT = "infinity"
 
@@ -41,8 +39,8 @@ class Door:
 
 
 def host_of(route: Route, dialect: Dialect) -> str | None:
-    """Return the host by which requests reach a route; None where any does."""
-    return ANY_HOST if dialect == "HTTPProxy" and route.host is None else route.host
+    """Return the host by which requests reach a route; None where any does, which an HTTPProxy cannot say."""
+    return route.authority if dialect == "HTTPProxy" else route.host
 
 
 def routes(
@@ -108,7 +106,9 @@ def _http_proxies(site: Site, topology: Topology, door: Door, has_tls: bool) -> 
         return
     # A host is of one HTTPProxy only: it includes those of the paths.
     included = [{"name": route.name, "conditions": [{"prefix": route.prefix}]} for route in topology.routes]
-    yield _http_proxy(site, "routes", door, virtualhost={"fqdn": ANY_HOST, **tls}, includes=included)
+    yield _http_proxy(
+        site, "routes", door, virtualhost={"fqdn": topology.routes[0].authority, **tls}, includes=included
+    )
     for route in topology.routes:
         yield _http_proxy(site, route.name, door, routes=[_to(route)])
 

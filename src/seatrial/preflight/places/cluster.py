@@ -1,0 +1,91 @@
+"""Whether a plan can be run on a cluster: what there is not of it there, and whether its nodes have room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.preflight.findings import Finding
+from seatrial.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from seatrial.cluster.nodes import NodeFacts
+    from seatrial.plan.cases import Case
+
+ROLE = "seatrial.dev/role"
+ROLES = ("load", "proxy", "origin")
+_LABEL = "label a node: kubectl label node NAME seatrial.dev/role={}; or `kubernetes: {{nodes: any}}`"
+
+
+def check_words(cases: Sequence[Case]) -> Iterator[Finding]:
+    """Yield what the cases of a plan ask that is of one machine only."""
+    for text, remedy in dict.fromkeys(pair for case in cases for pair in _not_there(case)):
+        yield Finding("cluster", "refuse", text, remedy)
+
+
+def _not_there(case: Case) -> Iterator[tuple[str, str]]:
+    plan = case.plan
+    if case.disturbances:
+        what = case.disturbances[0].do
+        yield f"`during`: `{what}` is done to proxies of this machine only", "run it with `place: machine`"
+    if case.load.sources:
+        yield "`sources`: a pod has one address", "leave it out: `workers` says how many addresses there are"
+    if case.load.tls is not None and not case.load.tls.sni:
+        yield (
+            "a load over TLS needs a name on a cluster, where addresses are not known before",
+            "`tls: {sni: NAME}`",
+        )
+    if case.origin.kind != "seatrial":
+        yield (
+            f"an origin of kind `{case.origin.kind}` does not run on a cluster",
+            "`origin: {kind: seatrial}`",
+        )
+    if not isinstance(plan.cpus, str):
+        yield (
+            "`cpus`: which CPUs pods have is their nodes' to decide",
+            "leave it out; `kubernetes: {worker_cpus: N}`",
+        )
+    if plan.capacity == "always":
+        yield "`capacity: always`: the network between nodes is not measured yet", "`capacity: never`"
+
+
+def check_nodes(cases: Sequence[Case], nodes: Iterable[NodeFacts]) -> Iterator[Finding]:
+    """Yield whether each role has nodes that take pods, with room for the largest case's."""
+    usable = [node for node in nodes if not node.keeps_off]
+    kept_off = "; ".join(f"{node.name}: {node.keeps_off}" for node in nodes if node.keeps_off)
+    by_label = cases[0].plan.kubernetes.nodes == "labelled"
+    for role in ROLES:
+        of = [node for node in usable if node.has({ROLE: role})] if by_label else usable
+        if not of:
+            which = f"with the label {ROLE}={role} " if by_label else ""
+            text = f"no node {which}takes pods{f' ({kept_off})' if kept_off else ''}"
+            yield Finding(f"nodes-{role}", "refuse", text, _LABEL.format(role))
+            continue
+        yield _room(role, of, max(cases, key=lambda case: _asked(role, case)))
+
+
+def _room(role: str, nodes: Sequence[NodeFacts], case: Case) -> Finding:
+    cpus, memory = _asked(role, case)
+    has_cpus, has_memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
+    text = (
+        f"{', '.join(node.name for node in nodes)}: {cpus:g} CPUs and {format_size(memory)} asked for, "
+        f"{has_cpus:g} and {format_size(has_memory)} there"
+    )
+    if cpus > has_cpus or memory > has_memory:
+        return Finding(f"nodes-{role}", "refuse", text, "more nodes, or less of each for its pods")
+    return Finding(f"nodes-{role}", "ok", text)
+
+
+def _asked(role: str, case: Case) -> tuple[float, int]:
+    """Return the CPUs and the memory that the pods of a role reserve, beside those of others on their nodes."""
+    ours, options = case.plan.kubernetes, case.system.options
+    if role == "load":
+        count = case.load.workers or 1
+        return count * ours.worker_cpus, count * ours.worker_memory_bytes
+    if role == "origin":
+        count = case.origin.processes
+        return count * ours.origin_cpus, count * ours.origin_memory_bytes
+    proxies = getattr(options, "proxies", None) or 0
+    each = getattr(options, "cpus", None) or getattr(options, "concurrency", None) or 1
+    return proxies * each, proxies * getattr(options, "memory_bytes", 0)

@@ -1,0 +1,1 @@
+"""Where a run is made: this machine, namespaces on it, a cluster."""

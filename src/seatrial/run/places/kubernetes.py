@@ -1,0 +1,134 @@
+"""A cluster: what is looked at before a run on it, and what stands there meanwhile."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seatrial.analysis.run.made_by import made_by
+from seatrial.cluster.access import open_cluster
+from seatrial.cluster.labels import new_run_id
+from seatrial.cluster.nodes import nodes_of
+from seatrial.cluster.owned import Owned
+from seatrial.cluster.rights import missing_rights
+from seatrial.plan.cases import compile_cases
+from seatrial.preflight.findings import Finding, require, warnings_of
+from seatrial.preflight.places.cluster import check_nodes, check_words
+from seatrial.record.environment import describe
+from seatrial.record.events import Noted
+from seatrial.run.cluster.rights import rights_of_plan
+from seatrial.run.places.trial_pods import TrialOnCluster
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from seatrial.cluster.client import Client
+    from seatrial.cluster.connection.kubeconfig import Where
+    from seatrial.cluster.nodes import NodeFacts
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model.plan import Plan
+    from seatrial.record.writer import RunWriter
+
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+"""In a run's own namespace no pod may have rights over its node."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnKubernetes:
+    """An open cluster as the place of a run; see ``RunPlace``."""
+
+    plan: Plan
+    client: Client
+
+    async def found(self, _cases: tuple[Case, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Look whether the plan is one for a cluster, what may be done there, and what nodes there are."""
+        findings = await self.findings()
+        require(findings, "this cluster")
+        made_by()
+        described = _described(self.client, await nodes_of(self.client))
+        return warnings_of(findings), {**describe({}), "cluster": described}
+
+    async def findings(self) -> tuple[Finding, ...]:
+        """Return what every check says of the plan; raises ``ClusterFault``."""
+        cases = compile_cases(self.plan)
+        words = tuple(check_words(cases))
+        if words:
+            # What is refused has no rights and no pods to be counted.
+            return words
+        missing = await missing_rights(self.client, rights_of_plan(cases))
+        rights = (
+            _lacking(missing) if missing else Finding("rights", "ok", "all that the plan needs are there")
+        )
+        if missing:
+            return (rights,)
+        return (rights, *check_nodes(cases, await nodes_of(self.client)))
+
+    @asynccontextmanager
+    async def standing(self, writer: RunWriter) -> AsyncIterator[StandingOnCluster]:
+        """Have a namespace of the run's own; everything that is made for the run is removed again."""
+        owned = Owned(self.client, new_run_id(self.plan.name), writer)
+        stands = StandingOnCluster(self.plan, owned)
+        try:
+            await owned.namespace(stands.namespace, RESTRICTED)
+            server, version = self.client.reference["server"], self.client.version
+            writer.append(
+                Noted(
+                    "seatrial",
+                    f"on the cluster {server}, Kubernetes {version}, in namespace {stands.namespace}",
+                )
+            )
+            yield stands
+        finally:
+            await owned.remove()
+
+
+async def findings_on(plan: Plan, where: Where | None) -> tuple[Finding, ...]:
+    """Return what every check says of a plan on a cluster, without running it; raises as ``open_cluster`` does."""
+    async with open_cluster(where) as client:
+        return await OnKubernetes(plan, client).findings()
+
+
+@dataclass(frozen=True, slots=True)
+class StandingOnCluster:
+    """What stands for as long as a run goes on; see ``Standing``."""
+
+    plan: Plan
+    owned: Owned
+
+    @property
+    def namespace(self) -> str:
+        """Where the pods of workers and origins are."""
+        return f"seatrial-{self.owned.run_id[-_NAME_LIMIT:].lower().replace('_', '-').replace('.', '-').lstrip('-')}"
+
+    def trial(self, case: Case, number: int) -> TrialOnCluster:
+        """Return what one trial is made with."""
+        return TrialOnCluster(case, number, self.owned, self.namespace)
+
+    def network(self) -> None:
+        """Return None: the network between nodes is not measured."""
+
+
+_NAME_LIMIT = 40
+"""A namespace's name has 63 letters at most, and those of trials have a number more."""
+
+
+def _lacking(missing: Sequence[object]) -> Finding:
+    named = ", ".join(str(right) for right in missing[:_NAMED])
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    remedy = "ask who owns the cluster for the role that `seatrial check PLAN --on kubernetes --rbac` prints"
+    return Finding("rights", "refuse", f"it does not let you {named}{more}", remedy)
+
+
+_NAMED = 3
+
+
+def _described(client: Client, nodes: Sequence[NodeFacts]) -> dict[str, Any]:
+    return {
+        "server": client.reference["server"],
+        "version": client.version,
+        "nodes": {
+            node.name: {"cpus": node.cpus, "memory_bytes": node.memory_bytes, **node.versions}
+            for node in nodes
+        },
+    }

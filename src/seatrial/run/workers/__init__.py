@@ -1,0 +1,1 @@
+"""Where the workers of a load are: processes here, or pods."""

@@ -1,0 +1,49 @@
+"""The last of what the pods of a system have written, kept before they are removed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from seatrial.errors import ClusterFault
+from seatrial.systems.installed.pods import pods_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from seatrial.cluster.client import Client
+
+TAIL = {"tailLines": "2000", "limitBytes": str(1 << 20)}
+LIMIT_S = 10.0
+TOGETHER = 8
+
+
+async def keep_logs(client: Client, namespace: str, folder: Path) -> None:
+    """Write a file for each container of a namespace's pods; one that cannot be read has its reason in its file.
+
+    Raises ``ClusterFault`` where the pods cannot be listed, OSError where a file cannot be written.
+    """
+    turns = asyncio.Semaphore(TOGETHER)
+
+    async def keep(pod: Any, container: str) -> None:
+        name = pod["metadata"]["name"]
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
+        asked = {"container": container, **TAIL}
+        try:
+            async with turns:
+                answer = await client.get(
+                    path, asked, accept="*/*", limit_s=LIMIT_S, asked=f"read the log of {name}"
+                )
+            text = answer.body if isinstance(answer.body, str) else ""
+        except ClusterFault as fault:
+            text = f"{fault.what}\n"
+        (folder / f"{name}-{container}.log").write_text(text, encoding="utf-8")
+
+    pods: Any = await pods_in(client, namespace, {})
+    containers = [
+        (pod, one["name"])
+        for pod in pods
+        for one in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
+    ]
+    await asyncio.gather(*(keep(*one) for one in containers))

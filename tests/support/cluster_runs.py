@@ -1,0 +1,115 @@
+"""Runs of small plans on a cluster: started as a person would, disturbed, and looked for afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.clusters import ask, need_cluster, own_cluster
+from tests.support.program import Outcome, Running
+from tests.support.runs import Bench, results, trials, wait_for_answers
+from tools.cluster import objects
+from tools.cluster.layout import Cluster
+
+RUN_LABEL = "seatrial.dev/run"
+ENDS_WITHIN_S = 240.0
+KINDS = (
+    "namespaces,pods,jobs,deployments,services,configmaps,clusterroles,clusterrolebindings,ingressclasses,"
+    "customresourcedefinitions"
+)
+CONTOUR = (
+    "contour: {proxies: 2, cpus: 0.3, memory: 256 MiB, controller_cpus: 0.3, controller_memory: 256 MiB}"
+)
+TRAEFIK = "traefik: {proxies: 1, cpus: 0.4, memory: 256 MiB}"
+ENVOY_GATEWAY = "envoy-gateway: {proxies: 1, cpus: 0.4, memory: 256 MiB, controller_cpus: 0.3, controller_memory: 256 MiB}"
+PLAN = """
+name: on-cluster
+systems: [{systems}]
+origin: {{kind: seatrial, body: 600 B, processes: 2}}
+topology: {{routes: 6, services: 3, endpoints: 2}}
+place: kubernetes
+kubernetes: {{worker_cpus: 0.2, worker_memory: 128 MiB, origin_cpus: 0.2, origin_memory: 128 MiB}}
+# Nodes share this machine's CPUs: on a coarse grid a request may leave later, and this is about counts and verdicts.
+load: {{connections: 40, active: 8, workers: 4, rate: 100/s, connect_rate: 500/s, timeout: 2 s, resolution: 10 ms}}
+phases: {{stable_for: 0 s, warmup: 1 s, measure: {measure}, cooldown: 20 s}}
+repeat: 1
+retry: 0
+objectives: [p99 < 10 s, errors == 0]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterBench:
+    """A cluster, and a directory where runs on it are recorded."""
+
+    cluster: Cluster
+    bench: Bench
+
+    def plan(self, *systems: str, measure: str = "4 s", **changes: str) -> Path:
+        """Write a plan; ``changes`` replace texts of it."""
+        text = PLAN.format(systems=", ".join(systems), measure=measure)
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        file = self.bench.directory / "plan.yaml"
+        file.write_text(text)
+        return file
+
+    def start(self, plan: Path, *flags: str) -> Running:
+        """Start ``seatrial run`` with the cluster's kubeconfig, and go on."""
+        where = {"KUBECONFIG": str(self.cluster.kubeconfig)}
+        return Running("run", str(plan), *flags, directory=self.bench.directory, environment=where)
+
+    def played(
+        self, plan: Path, meanwhile: Callable[[Path], None] | None = None
+    ) -> tuple[Outcome, dict[str, Any]]:
+        """Run a plan to its end; ``meanwhile`` is done once it is measured, with the run's directory.
+
+        Return how it ended and its results. Nothing of it may be left on the cluster.
+        """
+        before = self.made()
+        with self.start(plan) as running:
+            if meanwhile is not None:
+                run = self.bench.run_directory()
+                wait_for_answers(run)
+                meanwhile(run)
+            outcome = running.wait(ENDS_WITHIN_S)
+            running.assert_nothing_left()
+        assert self.made() == before, outcome.stderr
+        return outcome, results(self.bench.run_directory())
+
+    def made(self) -> set[str]:
+        """Return what any run has made that is there."""
+        found = ask(self.cluster, KINDS, "--all-namespaces", "-l", RUN_LABEL)
+        return {f"{one['kind']} {one['metadata']['name']}" for one in found["items"]}
+
+    def kubectl(self, *words: str) -> str:
+        """Ask the cluster for something else."""
+        return objects.kubectl(self.cluster, *words)
+
+    def pods(self, role: str) -> list[dict[str, Any]]:
+        """Return the pods of a role: worker, origin, or by the name of their Deployment."""
+        every = ask(self.cluster, "pods", "--all-namespaces", "-l", RUN_LABEL)["items"]
+        return [pod for pod in every if pod["metadata"]["name"].startswith(role)]
+
+
+def only_trial(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the trial of a plan that has one."""
+    (trial,) = trials(document).values()
+    return trial
+
+
+@contextmanager
+def cluster_of(which: str) -> Iterator[Cluster]:
+    """Use the cluster that SEATRIAL_CLUSTER names, where one is up; or start one for the test."""
+    name = os.environ.get("SEATRIAL_CLUSTER")
+    if name and Cluster(name).kubeconfig.exists():
+        need_cluster()
+        yield Cluster(name)
+        return
+    with own_cluster(which) as made:
+        yield made
