@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,10 @@ CONTOUR = (
     "contour: {proxies: 2, cpus: 0.3, memory: 256 MiB, controller_cpus: 0.3, controller_memory: 256 MiB}"
 )
 TRAEFIK = "traefik: {proxies: 1, cpus: 0.4, memory: 256 MiB}"
-ENVOY_GATEWAY = "envoy-gateway: {proxies: 1, cpus: 0.4, memory: 256 MiB, controller_cpus: 0.3, controller_memory: 256 MiB}"
+ENVOY_GATEWAY = (
+    "envoy-gateway: {proxies: 1, cpus: 0.4, memory: 256 MiB, "
+    "controller_cpus: 0.3, controller_memory: 256 MiB}"
+)
 PLAN = """
 name: on-cluster
 systems: [{systems}]
@@ -59,10 +63,14 @@ class ClusterBench:
         file.write_text(text)
         return file
 
-    def start(self, plan: Path, *flags: str) -> Running:
-        """Start ``seatrial run`` with the cluster's kubeconfig, and go on."""
+    def command(self, *words: str, fresh: bool = False) -> Running:
+        """Start a command with the cluster's kubeconfig, and go on."""
         where = {"KUBECONFIG": str(self.cluster.kubeconfig)}
-        return Running("run", str(plan), *flags, directory=self.bench.directory, environment=where)
+        return Running(*words, directory=self.bench.directory, environment=where, fresh=fresh)
+
+    def start(self, plan: Path, *flags: str, fresh: bool = False) -> Running:
+        """Start ``seatrial run``."""
+        return self.command("run", str(plan), *flags, fresh=fresh)
 
     def played(
         self, plan: Path, meanwhile: Callable[[Path], None] | None = None
@@ -90,6 +98,12 @@ class ClusterBench:
     def kubectl(self, *words: str) -> str:
         """Ask the cluster for something else."""
         return objects.kubectl(self.cluster, *words)
+
+    def evict(self, pod: dict[str, str]) -> None:
+        """Have the API server evict a pod, as who drains a node does."""
+        path = f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}/eviction"
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": pod}
+        objects.kubectl(self.cluster, "create", "--raw", path, "-f", "-", given=json.dumps(body))
 
     def pods(self, role: str) -> list[dict[str, Any]]:
         """Return the pods of a role: worker, origin, or by the name of their Deployment."""

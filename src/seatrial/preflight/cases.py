@@ -29,7 +29,7 @@ def needs_of_case(case: Case) -> Needs:
         origin_processes=case.origin.processes,
         pools=_pools(case),
         endpoints=case.topology.endpoints_in_all,
-        destinations=options.proxies if isinstance(options, ProxyOptions) else 1,
+        destinations=getattr(options, "proxies", None) or 1,
         workers=case.load.workers,
         sources=_addresses(case.load.sources),
         tls=case.load.tls is not None,

@@ -99,13 +99,12 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
         raise storage_fault(f"trial {plan.order} cannot write", error, desk.directory.path) from error
     except SeatrialError as error:
         desk.record(Noted("seatrial", _in_words(error), plan.order))
-        because = f" ({error.cause})" if error.cause else ""
         ended = TrialEnded(
             plan.order,
             FAILED,
             time.monotonic(),
             reasons=(_reason(error),),
-            failure=f"{error.what}{because}",
+            failure=f"{error.what}{_because(error)}",
             # What was in force may be why.
             facts=TrialFacts(settings=testbed.settings),
         )
@@ -135,9 +134,13 @@ def _reason(error: SeatrialError) -> dict[str, str]:
     fault = {"generator": "generator", "system under test": "system"}.get(error.fault, "environment")
     return {
         "code": f"{fault}.failed",
-        "text": f"the trial failed: {error.what}",
+        "text": f"the trial failed: {error.what}{_because(error)}",
         "remedy": error.next_step or "remove the cause, run again",
     }
+
+
+def _because(error: SeatrialError) -> str:
+    return f" ({' '.join(error.cause.split())})" if error.cause else ""
 
 
 def _in_words(error: SeatrialError) -> str:

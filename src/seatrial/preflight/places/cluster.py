@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
+from seatrial.preflight.places.pods import Pod, check_rate, pods_for_rate, pods_needed
+from seatrial.systems.installed.kinds.options import GIB
 from seatrial.units import format_size
 
 if TYPE_CHECKING:
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 
 ROLE = "seatrial.dev/role"
 ROLES = ("load", "proxy", "origin")
+PORTS = (1024, 65_535)
+"""Every port that needs no privilege: all of a pod's own address are for its connections."""
+MAX_DESCRIPTORS = 1 << 20
+"""As many as a container has where nobody has said otherwise; a run asks a pod."""
 _LABEL = "label a node: kubectl label node NAME seatrial.dev/role={}; or `kubernetes: {{nodes: any}}`"
 
 
@@ -65,6 +72,26 @@ def check_nodes(cases: Sequence[Case], nodes: Iterable[NodeFacts]) -> Iterator[F
         yield _room(role, of, max(cases, key=lambda case: _asked(role, case)))
 
 
+def check_workers(cases: Sequence[Case]) -> Iterator[Finding]:
+    """Yield whether the workers of the fastest case have CPU for its rate."""
+    fastest = max(cases, key=lambda case: case.load.peak_rate_per_s or 0.0)
+    yield from check_rate(needs_of_case(fastest), worker_pod(fastest), workers_of(fastest))
+
+
+def worker_pod(case: Case, descriptors: int = MAX_DESCRIPTORS) -> Pod:
+    """Return what a worker pod of a case may use."""
+    ours = case.plan.kubernetes
+    return Pod(ours.worker_memory_bytes, PORTS[1] - PORTS[0] + 1, descriptors, cpus=ours.worker_cpus)
+
+
+def workers_of(case: Case, descriptors: int = MAX_DESCRIPTORS) -> int:
+    """Return how many workers a case has: as many as its plan says, or as its rate and its connections take."""
+    needs, pod = needs_of_case(case), worker_pod(case, descriptors)
+    if case.load.workers is not None:
+        return max(case.load.workers, pods_needed(pod, needs))
+    return max(pods_for_rate(pod, needs), pods_needed(pod, needs))
+
+
 def _room(role: str, nodes: Sequence[NodeFacts], case: Case) -> Finding:
     cpus, memory = _asked(role, case)
     has_cpus, has_memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
@@ -81,11 +108,11 @@ def _asked(role: str, case: Case) -> tuple[float, int]:
     """Return the CPUs and the memory that the pods of a role reserve, beside those of others on their nodes."""
     ours, options = case.plan.kubernetes, case.system.options
     if role == "load":
-        count = case.load.workers or 1
+        count = workers_of(case)
         return count * ours.worker_cpus, count * ours.worker_memory_bytes
     if role == "origin":
         count = case.origin.processes
         return count * ours.origin_cpus, count * ours.origin_memory_bytes
     proxies = getattr(options, "proxies", None) or 0
     each = getattr(options, "cpus", None) or getattr(options, "concurrency", None) or 1
-    return proxies * each, proxies * getattr(options, "memory_bytes", 0)
+    return proxies * each, proxies * getattr(options, "memory_bytes", GIB)

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.preflight.cpu import CPU_US_PER_REQUEST
 from seatrial.preflight.descriptors import WORKER_RESERVE
 from seatrial.preflight.findings import Finding
 from seatrial.preflight.memory import (
@@ -19,7 +20,7 @@ from seatrial.preflight.memory import (
     WORKER_BYTES_PER_TLS_CONNECTION,
 )
 from seatrial.preflight.ports import KERNEL_CHOSEN_PORTS, REUSED_AFTER_S
-from seatrial.units import format_size
+from seatrial.units import format_rate, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 KERNEL_BYTES = KERNEL_BYTES_PER_PAIR // 2
 # The share of a memory limit that is planned with: buffers of busy connections, and the page cache of the image.
 USED = 0.8
+# A worker that is busy for more of its time is late for some of its requests.
+BUSY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Pod:
     ports: int
     descriptors: int
     port_window: bool = True
+    cpus: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,31 @@ def pods_needed(pod: Pod, needs: Needs) -> int:
     """Return how many worker pods a load takes for its connections alone; 0 where no number of them is enough."""
     room = room_of(pod, needs).connections
     return max(1, math.ceil(_connections(needs) / room)) if room else 0
+
+
+def pods_for_rate(pod: Pod, needs: Needs) -> int:
+    """Return how many worker pods a load takes for its rate alone, each busy for half of its CPU at most."""
+    return max(1, math.ceil(_cores(needs) / (pod.cpus * BUSY)))
+
+
+def check_rate(needs: Needs, pod: Pod, pods: int) -> Iterator[Finding]:
+    """Yield whether so many worker pods send the rate of a load and have time left, with the arithmetic."""
+    if needs.rate_per_s is None:
+        return
+    text = (
+        f"{format_rate(needs.rate_per_s)} x about {CPU_US_PER_REQUEST:g} CPU-us = {_cores(needs):.2g} cores; "
+        f"{pods} worker pods have {pods * pod.cpus:g}, half of which is planned with"
+    )
+    needed = pods_for_rate(pod, needs)
+    if needed > pods:
+        remedy = f"`workers: {needed}` or more, or `kubernetes: {{worker_cpus: ...}}`; else latency includes waiting"
+        yield Finding("pods-rate", "warn", text, remedy)
+    else:
+        yield Finding("pods-rate", "ok", text)
+
+
+def _cores(needs: Needs) -> float:
+    return (needs.rate_per_s or 0.0) * CPU_US_PER_REQUEST / 1e6
 
 
 def check_pods(needs: Needs, pod: Pod, pods: int) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from seatrial.cluster.owned import Owned
 from seatrial.cluster.rights import missing_rights
 from seatrial.plan.cases import compile_cases
 from seatrial.preflight.findings import Finding, require, warnings_of
-from seatrial.preflight.places.cluster import check_nodes, check_words
+from seatrial.preflight.places.cluster import check_nodes, check_words, check_workers
 from seatrial.record.environment import describe
 from seatrial.record.events import Noted
 from seatrial.run.cluster.rights import rights_of_plan
@@ -62,7 +62,7 @@ class OnKubernetes:
         )
         if missing:
             return (rights,)
-        return (rights, *check_nodes(cases, await nodes_of(self.client)))
+        return (rights, *check_workers(cases), *check_nodes(cases, await nodes_of(self.client)))
 
     @asynccontextmanager
     async def standing(self, writer: RunWriter) -> AsyncIterator[StandingOnCluster]:

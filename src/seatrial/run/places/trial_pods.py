@@ -12,8 +12,8 @@ from seatrial.pods.group import Group
 from seatrial.pods.job import PodJob
 from seatrial.pods.on_cluster import OneNamespace
 from seatrial.preflight.findings import require
-from seatrial.preflight.places.cluster import ROLE
-from seatrial.preflight.places.pods import Pod, check_pods, pods_needed
+from seatrial.preflight.places.cluster import PORTS, ROLE, worker_pod, workers_of
+from seatrial.preflight.places.pods import check_pods
 from seatrial.run.load import needs_of_load
 from seatrial.run.workers.pods import PodLimits, PodWorkers
 from seatrial.systems.installed.create import create
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 LIVES_FOR = 3
 """A pod of ours may live for so many times as long as its trial should take, and a while."""
 A_WHILE_S = 900.0
-PORTS = (1024, 65_535)
-"""Every port that needs no privilege: all of a pod's own address are for its connections."""
 DESCRIPTORS = 20_000
 
 
@@ -111,11 +109,8 @@ class TrialOnCluster:
         return self._system.recipe.proxies() if isinstance(self._system, Installed) else {}
 
     def _least(self, load: LoadSpec) -> int:
-        ours = self.case.plan.kubernetes
-        pod = Pod(ours.worker_memory_bytes, PORTS[1] - PORTS[0] + 1, DESCRIPTORS)
-        needs = needs_of_load(load)
-        count = max(pods_needed(pod, needs), load.workers or 1)
-        require(check_pods(needs, pod, count), "this cluster")
+        count = workers_of(self.case, DESCRIPTORS)
+        require(check_pods(needs_of_load(load), worker_pod(self.case, DESCRIPTORS), count), "this cluster")
         return count
 
     def _kept_off(self) -> set[str]:

@@ -1,0 +1,163 @@
+"""What befalls a run on a real cluster: each time the right verdict that names it, an end in time, and nothing left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.cluster_runs import CONTOUR, ENDS_WITHIN_S, ClusterBench, cluster_of, only_trial
+from tests.support.program import Outcome
+from tests.support.runs import Bench, codes, results, wait_for_answers
+from tools.cluster import processes
+from tools.cluster import up as starting
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+LONG = "12 s"
+AT_ONCE = ("--grace-period=0", "--force")
+AWAY_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with cluster_of("faults") as made:
+        yield made
+
+
+@pytest.fixture
+def bench(cluster: Any, tmp_path: Path) -> ClusterBench:
+    return ClusterBench(cluster, Bench(tmp_path))
+
+
+def delete_pod(bench: ClusterBench, role: str) -> str:
+    """Delete a pod of a role, and return its name."""
+    metadata = bench.pods(role)[0]["metadata"]
+    bench.kubectl("-n", metadata["namespace"], "delete", "pod", metadata["name"], *AT_ONCE)
+    return str(metadata["name"])
+
+
+def assert_names(document: dict[str, Any], outcome: Outcome, code: str, *words: str) -> None:
+    """The trial is INVALID, for this reason, and the reason and what a person reads have these words."""
+    trial = only_trial(document)
+    assert trial["validity"]["state"] == "INVALID"
+    assert code in codes(trial), trial["validity"]
+    said = " ".join(reason["text"] for reason in trial["validity"]["reasons"])
+    for word in words:
+        assert word in said
+        assert word in outcome.stdout
+    assert outcome.code == 3
+
+
+def test_a_worker_pod_that_is_deleted_is_named(bench: ClusterBench) -> None:
+    gone: list[str] = []
+    outcome, document = bench.played(
+        bench.plan(CONTOUR, measure=LONG), lambda _: gone.append(delete_pod(bench, "worker"))
+    )
+    assert_names(document, outcome, "generator.lost", gone[0], "was deleted")
+
+
+def test_a_worker_pod_that_is_evicted_is_named(bench: ClusterBench) -> None:
+    evicted: list[str] = []
+
+    def evict(_: Path) -> None:
+        metadata = bench.pods("worker")[0]["metadata"]
+        where = {"namespace": metadata["namespace"], "name": metadata["name"]}
+        bench.evict(where)
+        evicted.append(where["name"])
+
+    outcome, document = bench.played(bench.plan(CONTOUR, measure=LONG), evict)
+    assert_names(document, outcome, "generator.lost", evicted[0])
+
+
+def test_a_job_that_is_deleted_takes_all_workers_with_it(bench: ClusterBench) -> None:
+    def delete(_: Path) -> None:
+        metadata = bench.pods("worker")[0]["metadata"]
+        bench.kubectl("-n", metadata["namespace"], "delete", "job", "worker-1", *AT_ONCE)
+
+    outcome, document = bench.played(bench.plan(CONTOUR, measure=LONG), delete)
+    assert_names(document, outcome, "generator.lost", "was deleted", "others with it")
+
+
+def test_a_proxy_pod_that_is_deleted_is_named(bench: ClusterBench) -> None:
+    gone: list[str] = []
+    outcome, document = bench.played(
+        bench.plan(CONTOUR, measure=LONG), lambda _: gone.append(delete_pod(bench, "envoy"))
+    )
+    assert_names(document, outcome, "system.died", gone[0], "has gone")
+
+
+def test_an_origin_pod_that_is_deleted_is_named(bench: ClusterBench) -> None:
+    gone: list[str] = []
+    outcome, document = bench.played(
+        bench.plan(CONTOUR, measure=LONG), lambda _: gone.append(delete_pod(bench, "origin"))
+    )
+    assert_names(document, outcome, "system.died", gone[0], "was deleted")
+
+
+def test_a_run_outlives_its_api_server(bench: ClusterBench) -> None:
+    def end(_: Path) -> None:
+        os.kill(processes.recorded(bench.cluster)["kube-apiserver"], signal.SIGKILL)
+        time.sleep(AWAY_S)
+        starting.up(bench.cluster, print)
+
+    outcome, document = bench.played(bench.plan(CONTOUR, measure="40 s"), end)
+    trial = only_trial(document)
+    assert trial["validity"]["state"] == "VALID", trial["validity"]
+    sent = trial["counts"]["generator_completed"]
+    assert sent == trial["counts"]["system_requests"] == trial["counts"]["origin_requests"]
+    assert outcome.code == 0
+
+
+def test_workers_are_kept_off_the_nodes_of_proxies(bench: ClusterBench) -> None:
+    # Of three nodes one is left: proxies come there first.
+    for node in ("load", "origin"):
+        bench.kubectl("cordon", node)
+    try:
+        outcome, document = bench.played(
+            bench.plan(CONTOUR, **{"kubernetes: {": "kubernetes: {nodes: any, "})
+        )
+    finally:
+        for node in ("load", "origin"):
+            bench.kubectl("uncordon", node)
+    trial = only_trial(document)
+    assert trial["validity"]["state"] == "INVALID"
+    assert "0 of 4 worker pods are running" in outcome.stdout
+    assert "anti-affinity" in outcome.stdout
+
+
+def test_a_name_that_does_not_resolve_is_refused(bench: ClusterBench) -> None:
+    system = "ingress: {class: nobody, address: ingress.invalid}"
+    outcome, document = bench.played(bench.plan(system))
+    assert only_trial(document)["validity"]["state"] == "INVALID"
+    assert "the name ingress.invalid" in outcome.stdout
+    assert "does not resolve" in outcome.stdout
+
+
+def test_ctrl_c_ends_it_in_order(bench: ClusterBench) -> None:
+    with bench.start(bench.plan(CONTOUR, measure="2 min")) as running:
+        wait_for_answers(bench.bench.run_directory())
+        running.signal(signal.SIGINT)
+        outcome = running.wait(ENDS_WITHIN_S)
+    assert outcome.code == 130
+    assert bench.made() == set()
+    assert only_trial(results(bench.bench.run_directory()))["state"] == "cut off"
+
+
+@pytest.mark.parametrize(
+    "flags", [(), ("--on", "kubernetes", "--yes")], ids=["by-its-record", "by-its-label"]
+)
+def test_what_a_killed_run_has_made_is_removed_by_clean(bench: ClusterBench, flags: tuple[str, ...]) -> None:
+    with bench.start(bench.plan(CONTOUR, measure="2 min"), fresh=True) as running:
+        wait_for_answers(bench.bench.run_directory())
+        running.signal(signal.SIGKILL)
+        running.process.communicate()
+    assert len(bench.made()) > 10
+    with bench.command("clean", *flags) as cleaning:
+        outcome = cleaning.wait(ENDS_WITHIN_S)
+    assert outcome.code == 0, outcome.stdout + outcome.stderr
+    assert bench.made() == set()
