@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import uuid
 from collections.abc import Callable, Sequence
@@ -107,6 +108,19 @@ def test_a_right_in_one_namespace_is_one_there_only(where: Where) -> None:
     asyncio.run(run())
 
 
+async def _with_all_but(where: Where, user: str, roles: list[dict[str, Any]], names: tuple[str, ...]) -> None:
+    """Have a user hold these roles without these resources, which nobody needs."""
+    left = copy.deepcopy(roles)
+    for role in left:
+        for rule in role["rules"]:
+            rule["resources"] = [one for one in rule["resources"] if one not in names]
+        role["rules"] = [rule for rule in role["rules"] if rule["resources"]]
+    await give(where, user, left)
+    missing = [right for right in every_right() if right.is_optional]
+    async with open_cluster(Where(where.kubeconfig, user)) as client:
+        await settled(client, every_right(), missing)
+
+
 def test_the_check_says_what_is_missing_and_the_role_that_it_prints_is_all_there_is_to_give(
     server: ApiServer, where: Where, invoke: Callable[..., Outcome]
 ) -> None:
@@ -123,6 +137,12 @@ def test_the_check_says_what_is_missing_and_the_role_that_it_prints_is_all_there
         async with open_cluster(Where(where.kubeconfig, USERS[3])) as client:
             await settled(client, every_right(), ())
 
+    asyncio.run(run())
+    asyncio.run(_with_all_but(where, USERS[3], roles, ("nodes/proxy", "events")))
+    less = invoke(*asked)
+    assert less.code == 0
+    assert f"warn    rights   {len(every_right()) - 2} of {len(every_right())} are there" in less.stdout
+    assert "missing  get nodes/proxy: what pods and nodes use is read from the kubelets" in less.stdout
     asyncio.run(run())
     after = invoke(*asked, "--json", "-")
     document = json.loads(after.stdout)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from tests.support.loads import with_values
 
 from seatrial._engine import Histogram
 from seatrial.generator.frames import Frame, PhasePart
-from seatrial.observe.samples import HostSample, NetworkSample, ProcessSample, SystemSample
+from seatrial.observe.samples import HostSample, NetworkSample, NodeSample, ProcessSample, SystemSample
 from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record import events
 from seatrial.record.writer import RunWriter
@@ -66,6 +66,7 @@ class Twist:
     busy: bool = False
     disturbed_s: float | None = None
     beside: tuple[str, ...] = ()
+    of_pods: bool = False
 
 
 CAPACITY = Capacity(
@@ -162,6 +163,7 @@ def trial_events(
     if twist.disturbed_s is not None:
         at_s = measure_start_s(start_s) + twist.disturbed_s
         yield events.NetworkSampled(number, NetworkSample(at_s, "1", ("system",), {"tcp_in_segments": 5.0}))
+        yield events.NodeSampled(number, NodeSample(at_s, "node", ("system",), at_s, 1 << 30, 4))
         yield events.DisturbanceStarted(number, 1, "reload", at_s)
         yield events.DisturbanceEnded(number, 1, at_s + 0.4, 0)
     yield events.LoadEnded(number, account.driven, account.cost)
@@ -315,6 +317,8 @@ def _samples(number: int, case: dict[str, Any], twist: Twist) -> Iterator[events
                 at_s, role, name, f"{pid}@1", name, cpu_s * 0.4, cpu_s * 0.6, memory, pss, 40 + held, 2, 0.0,
                 cpus_allowed="0-1",
             )  # fmt: skip
+            if twist.of_pods:
+                process = replace(process, rss_bytes=None, pss_bytes=None, working_set_bytes=memory)
             yield events.ProcessSampled(number, process)
         yield events.HostSampled(number, HostSample(at_s, _host(at_s, twist)))
         carrying = case["load"]["active"] * max(0.0, min(1.0, (second + 0.3 - 1) / RAMP_S))

@@ -52,6 +52,15 @@ server.concurrency: 1
 """
 
 
+EVICTED = {
+    "metadata": {"name": "a", "namespace": "a-run", "uid": "uid-a"},
+    "status": {
+        "phase": "Failed", "podIP": "10.0.0.1", "reason": "Evicted",
+        "message": "The node was low on resource: memory.",
+    },
+}  # fmt: skip
+
+
 def played(work: Callable[[FakeApi, Client], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
         async with fake_client() as (api, client):
@@ -164,6 +173,7 @@ def test_a_proxy_that_cannot_come_up_is_said_with_the_reason() -> None:
         ([pod("a", restarts=1, last={"terminated": {"reason": "OOMKilled", "exitCode": 137}})], "memory"),
         ([], "a has gone"),
         ([pod("a", uid="another")], "a has gone"),
+        ([EVICTED], "a has gone: The node was low on resource: memory."),
     ],
 )
 def test_a_proxy_that_was_restarted_or_has_gone_is_named(later: list[dict[str, Any]], said: str) -> None:

@@ -132,13 +132,14 @@ ROLE = {
     "processes": int,
     "cpu_cores_mean": MAYBE,
     "cpu_cores_max": MAYBE,
-    "rss_bytes_max": int,
+    "rss_bytes_max": MAYBE_INT,
     "pss_bytes_max": MAYBE_INT,
+    "working_set_bytes_max": MAYBE_INT,
     "fds_max": MAYBE_INT,
     "throttled_s": MAYBE,
     "cpu_covers_s": MAYBE,
     "scheduling": {
-        "threads_max": int,
+        "threads_max": MAYBE_INT,
         "cpu_user_cores_mean": MAYBE,
         "cpu_system_cores_mean": MAYBE,
         "voluntary_switches_per_s": MAYBE,
@@ -227,6 +228,16 @@ TRIAL = {
         "messages": [dict],
     },
     "kernel_log": (dict, NoneType),
+    "nodes": [
+        {
+            "node": str,
+            "roles": [str],
+            "covers_s": NUMBER,
+            "cpu_cores_mean": NUMBER,
+            "cores": MAYBE_INT,
+            "memory_working_set_bytes_max": MAYBE_INT,
+        }
+    ],
     "configurations": [dict],
     "looking": (dict, NoneType),
     "cpus": {

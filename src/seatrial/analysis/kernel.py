@@ -67,13 +67,17 @@ class QueueUse:
 
 @dataclass(frozen=True, slots=True)
 class NetworkUse:
-    """One network namespace: what was ``counted`` between the looks, the ``highest`` of what goes up and down."""
+    """One network namespace: what was ``counted`` between the looks, the ``highest`` of what goes up and down.
+
+    Of one that is a ``pod``'s, which is then its name, only the interfaces are known.
+    """
 
     roles: tuple[str, ...]
     counted: Mapping[str, int | float]
     highest: Mapping[str, int | float]
     interfaces: Mapping[str, InterfaceUse] = field(default_factory=dict)
     listeners: Mapping[str, QueueUse] = field(default_factory=dict)
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,7 @@ def _network(looks: Sequence[NetworkSample]) -> NetworkUse:
             role: _queue([look.listeners[role] for look in looks if role in look.listeners], highest)
             for role in last.listeners
         },
+        pod=last.pod,
     )
 
 

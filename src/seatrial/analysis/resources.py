@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS, by_worker
+from seatrial.analysis.looks import cpu_apart, known_between, lineages
+from seatrial.analysis.memory import HELD, Measure, measure_of
 from seatrial.analysis.scheduling import SchedulingUse, scheduling_use
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ CONNECTIONS_ENOUGH, GROWTH_FOR_MEMORY_BYTES = 500, 512 * 1024
 # regular look and one that an event asked for it would be two whole cores.
 CPU_SPAN_MIN_S = 0.25
 
-Measure = Literal["PSS", "RSS"]
-
 
 @dataclass(frozen=True, slots=True)
 class RoleResources:
@@ -46,22 +46,26 @@ class RoleResources:
     processes: int
     cpu_cores_mean: float | None
     cpu_cores_max: float | None
-    rss_bytes_max: int
+    rss_bytes_max: int | None
     pss_bytes_max: int | None
     fds_max: int | None
     throttled_s: float | None
     cpu_covers_s: float | None = None
     scheduling: SchedulingUse | None = None
+    working_set_bytes_max: int | None = None
 
     @property
     def memory_bytes_max(self) -> int:
-        """PSS where known, RSS elsewhere (which counts shared pages once for each process)."""
-        return self.pss_bytes_max if self.pss_bytes_max is not None else self.rss_bytes_max
+        """PSS where known, of pods their working set, RSS elsewhere (which counts shared pages once a process)."""
+        known = (self.pss_bytes_max, self.working_set_bytes_max, self.rss_bytes_max)
+        return next((size for size in known if size is not None), 0)
 
     @property
     def memory_measure(self) -> Measure:
         """What ``memory_bytes_max`` is."""
-        return "PSS" if self.pss_bytes_max is not None else "RSS"
+        if self.pss_bytes_max is not None:
+            return "PSS"
+        return "RSS" if self.working_set_bytes_max is None else "working set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +155,18 @@ class Role:
         return tuple(Role(name, own) for name, own in sorted(found.items())) if len(found) > 1 else ()
 
     @cached_property
+    def measure(self) -> Measure:
+        """What the memory of all of them together is: the sum of two measures would be neither."""
+        return measure_of(self.processes)
+
+    @cached_property
     def at_s(self) -> list[float]:
-        """The times at which any of its processes was looked at: a restarted one has looks before and after."""
-        return sorted({sample.at_s for sample in self.samples})
+        """The times at which any of its processes was looked at: a restarted one has looks before and after.
+
+        Each pod is looked at at moments of its own. Of those, it is the ones between which all are known.
+        """
+        at_s = sorted({sample.at_s for sample in self.samples})
+        return known_between(at_s, lineages(self.processes)) if self.measure == "working set" else at_s
 
     @cached_property
     def cpu_s(self) -> list[float]:
@@ -169,11 +182,9 @@ class Role:
     @cached_property
     def curve(self) -> RoleCurve:
         """Its use over time."""
-        # One measure for the whole role: the sum of a PSS and an RSS is neither.
-        measure: Measure = "PSS" if all(_has_pss(own) for own in self.processes) else "RSS"
-        memory = self.total(_pss if measure == "PSS" else _rss)
+        memory = self.total(HELD[self.measure])
         spans = tuple(self.span(first, last) for first, last in pairwise(_spaced(self.at_s)))
-        return RoleCurve(self.name, tuple(self.at_s), tuple(memory), spans, measure)
+        return RoleCurve(self.name, tuple(self.at_s), tuple(memory), spans, self.measure)
 
     def total(self, held: Callable[[Sequence[ProcessSample]], Sequence[float]]) -> list[float]:
         """Return what all processes had of something at each look; a process that is gone has nothing."""
@@ -201,12 +212,13 @@ def _used(role: Role, window: Window | None) -> RoleResources:
         processes=len(role.processes),
         cpu_cores_mean=None if cpu is None else cpu.cores,
         cpu_cores_max=highest,
-        rss_bytes_max=int(max(role.total(_rss))),
-        pss_bytes_max=int(max(curve.memory_bytes)) if curve.memory_measure == "PSS" else None,
+        rss_bytes_max=None if role.measure == "working set" else int(max(role.total(HELD["RSS"]))),
+        pss_bytes_max=int(max(curve.memory_bytes)) if role.measure == "PSS" else None,
         fds_max=_fds_max(role),
         throttled_s=_throttled_s(role),
         cpu_covers_s=None if cpu is None else round(cpu.end_s - cpu.start_s, 3),
         scheduling=scheduling_use(role.processes, window),
+        working_set_bytes_max=int(max(curve.memory_bytes)) if role.measure == "working set" else None,
     )
 
 
@@ -221,31 +233,6 @@ def _spaced(at_s: Sequence[float]) -> list[int]:
     if len(kept) > 1 and kept[-1] != last:
         kept[-1] = last
     return kept
-
-
-def _has_pss(own: Sequence[ProcessSample]) -> bool:
-    return any(sample.pss_bytes is not None for sample in own)
-
-
-def _pss(own: Sequence[ProcessSample]) -> list[float]:
-    # The PSS of a large process is not taken at every look. What it shares with others, RSS less PSS, hardly moves, and
-    # is interpolated between the looks that took it; RSS is known at every look.
-    import numpy as np
-
-    known = [sample for sample in own if sample.pss_bytes is not None]
-    shared = np.interp(
-        [sample.at_s for sample in own],
-        [sample.at_s for sample in known],
-        [sample.rss_bytes - (sample.pss_bytes or 0) for sample in known],
-    )
-    return [
-        float(sample.pss_bytes) if sample.pss_bytes is not None else sample.rss_bytes - float(between)
-        for sample, between in zip(own, shared, strict=True)
-    ]
-
-
-def _rss(own: Sequence[ProcessSample]) -> list[float]:
-    return [float(sample.rss_bytes) for sample in own]
 
 
 def _fds(own: Sequence[ProcessSample]) -> list[float]:
@@ -264,6 +251,9 @@ def _cpu_in(role: Role, window: Window | None) -> CpuSpan | None:
     """Return the use over the measure phase: between the looks at its ends or, without, the outermost within."""
     if window is None:
         return None
+    if role.measure == "working set":
+        found = cpu_apart(role.processes, window)
+        return None if found is None else CpuSpan(*found)
     start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
     at_s = role.at_s
     inside = [index for index, look_s in enumerate(at_s) if start_s - EDGE_S <= look_s <= end_s + EDGE_S]
@@ -288,8 +278,9 @@ def _memory_per_connection(
     if ramp is None or ramp.end_s is None or system is None:
         return None
     # Growth is read from RSS: the PSS of a process that stays as it is moves when another program that maps the same
-    # files comes or goes, by more than all of its connections take.
-    looks = list(zip(system.at_s, system.total(_rss), strict=True))
+    # files comes or goes, by more than all of its connections take. Of pods, the kernel's part is in it.
+    measure: Measure = "working set" if system.measure == "working set" else "RSS"
+    looks = list(zip(system.at_s, system.total(HELD[measure]), strict=True))
     before = [memory for at_s, memory in looks if at_s <= ramp.start_s]
     held = [(at_s, memory) for at_s, memory in looks if ramp.start_s < at_s <= ramp.end_s]
     if not before or not held:

@@ -22,7 +22,7 @@ class SchedulingUse:
     threads that lived at the end: what one had done that has ended is not in them.
     """
 
-    threads_max: int
+    threads_max: int | None
     cpu_user_cores_mean: float | None = None
     cpu_system_cores_mean: float | None = None
     voluntary_switches_per_s: float | None = None
@@ -37,8 +37,9 @@ def scheduling_use(
     every = list(processes)
     if not every:
         return None
+    threads = [[look.threads for look in looks if look.threads is not None] for looks in every]
     return SchedulingUse(
-        threads_max=sum(max(look.threads for look in looks) for looks in every),
+        threads_max=sum(map(max, threads)) if all(threads) else None,
         cpu_user_cores_mean=_per_s(every, window, lambda look: look.cpu_user_s),
         cpu_system_cores_mean=_per_s(every, window, lambda look: look.cpu_system_s),
         voluntary_switches_per_s=_per_s(every, window, lambda look: look.voluntary_switches),

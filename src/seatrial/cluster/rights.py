@@ -22,7 +22,7 @@ _RBAC = "rbac.authorization.k8s.io/v1"
 class Right:
     """May do something with a kind of object; ``resource`` is its plural, ``namespace`` empty for the whole cluster.
 
-    ``why`` is for people: what Seatrial does with it.
+    ``why`` is for people: what Seatrial does with it. Without one that ``is_optional`` less is known; nothing fails.
     """
 
     group: str
@@ -31,6 +31,7 @@ class Right:
     verb: str
     namespace: str = ""
     why: str = field(default="", compare=False)
+    is_optional: bool = False
 
     def __str__(self) -> str:
         kind = f"{self.resource}{f'.{self.group}' if self.group else ''}"
@@ -39,11 +40,19 @@ class Right:
 
 
 def rights_to(
-    verbs: str, resources: str, *, group: str = "", namespace: str = "", why: str = ""
+    verbs: str,
+    resources: str,
+    *,
+    group: str = "",
+    namespace: str = "",
+    why: str = "",
+    is_optional: bool = False,
 ) -> tuple[Right, ...]:
     """Return those for each verb on each resource, with blanks between: ``"get list", "pods pods/log"``."""
     return tuple(
-        Right(group, resource.partition("/")[0], resource.partition("/")[2], verb, namespace, why)
+        Right(
+            group, resource.partition("/")[0], resource.partition("/")[2], verb, namespace, why, is_optional
+        )
         for resource in resources.split()
         for verb in verbs.split()
     )
@@ -67,6 +76,11 @@ async def missing_rights(client: Client, rights: Iterable[Right]) -> tuple[Right
 
     allowed = await in_window(wanted, is_allowed, WINDOW)
     return tuple(right for right, is_there in zip(wanted, allowed, strict=True) if not is_there)
+
+
+def is_enough(missing: Iterable[Right]) -> bool:
+    """Return whether nothing fails for what is missing."""
+    return all(right.is_optional for right in missing)
 
 
 def least_roles(rights: Iterable[Right], name: str = ROLE) -> tuple[dict[str, Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from seatrial.observe import system
 from seatrial.observe.host import HostSampler
@@ -15,7 +15,7 @@ from seatrial.observe.processes import ProcessSampler
 from seatrial.observe.samples import LookingCost
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from seatrial.machine.members import Member, Role
     from seatrial.observe.samples import Sample
@@ -27,6 +27,25 @@ WHOLE_EVERY = 5
 
 Counters lose nothing by it: what they counted over the measure phase is between the whole looks at its ends.
 """
+
+
+class Elsewhere(Protocol):
+    """Looks at members that are not on this machine. Whatever does not answer there is no failure of the looking.
+
+    ``interval_s`` is how often it is to be asked; ``cpu_s`` is what it has taken here so far.
+    """
+
+    interval_s: float
+    cpu_s: float
+
+    async def look(self, members: Iterable[Member]) -> Sequence[Sample]:
+        """Look once at all of them; return what is new."""
+
+    async def finish(self, members: Iterable[Member]) -> Sequence[Sample]:
+        """Look a last time; return what else there is to report, too."""
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what could not be known, and why."""
 
 
 class Sampler:
@@ -44,11 +63,13 @@ class Sampler:
         *,
         ports: Callable[[], Mapping[Role, frozenset[int]]] = dict,
         interval_s: float = INTERVAL_S,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._emit = emit
         self._members = members
         self._systems = systems
         self._interval_s = interval_s
+        self._elsewhere = elsewhere
         self._processes = ProcessSampler()
         self._host = HostSampler()
         self._network = NetworkSampler(ports)
@@ -65,8 +86,10 @@ class Sampler:
         # at.
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._every_interval(self._look_at_once))
-                group.create_task(self._every_interval(self._look_at_systems))
+                group.create_task(self._every_interval(self._look_at_once, self._interval_s))
+                group.create_task(self._every_interval(self._look_at_systems, self._interval_s))
+                if self._elsewhere is not None:
+                    group.create_task(self._every_interval(self.look_elsewhere, self._elsewhere.interval_s))
         except BaseExceptionGroup as failures:
             # What ``emit`` raised, such as a full disk, as it was raised.
             raise failures.exceptions[0] from None
@@ -79,13 +102,29 @@ class Sampler:
         self.look_here(closely=True, whole=True)
         await self._look_at_systems()
 
-    async def _every_interval(self, look: Callable[[], Awaitable[None]]) -> None:
+    async def look_elsewhere(self, members: Iterable[Member] | None = None) -> None:
+        """Look at members that are not here: at those of now, or at these."""
+        if self._elsewhere is not None:
+            for sample in await self._elsewhere.look(self._members() if members is None else members):
+                self._emit(sample)
+
+    async def finish_elsewhere(self) -> None:
+        """Look there for the last time: what they did until the end is seen once it is over."""
+        if self._elsewhere is not None:
+            for sample in await self._elsewhere.finish(self._members()):
+                self._emit(sample)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what could not be known of members elsewhere, and why."""
+        return () if self._elsewhere is None else self._elsewhere.remarks()
+
+    async def _every_interval(self, look: Callable[[], Awaitable[None]], interval_s: float) -> None:
         due_s = time.monotonic()
         while True:
             self._late_s_max = max(self._late_s_max, time.monotonic() - due_s)
             await look()
             now_s = time.monotonic()
-            due_s += self._interval_s * max(1, math.ceil((now_s - due_s) / self._interval_s))
+            due_s += interval_s * max(1, math.ceil((now_s - due_s) / interval_s))
             await asyncio.sleep(due_s - now_s)
 
     async def _look_at_once(self) -> None:
@@ -116,6 +155,7 @@ class Sampler:
         self.kernel_log.close()
 
     def cost(self) -> LookingCost:
-        """Return what looking has cost so far: CPU of all but the questions to systems, which wait for answers."""
+        """Return what looking has cost so far: CPU of all but asking systems and kubelets, which waits for answers."""
         elapsed_s = time.monotonic() - self._started_s
-        return LookingCost(self._looks, self._cpu_s, elapsed_s, self._late_s_max)
+        cpu_s = self._cpu_s + (0.0 if self._elsewhere is None else self._elsewhere.cpu_s)
+        return LookingCost(self._looks, cpu_s, elapsed_s, self._late_s_max)

@@ -18,6 +18,9 @@ class ProcessSample:
     ``name`` is of the process, which its ``member`` may have several of; ``incarnation`` tells them apart. Switches and
     ``cpu_wait_s``, how long its threads were ready and had no CPU, are sums over the threads that live.
     ``cpus_allowed`` are the CPUs that any of them may use, in the kernel's notation.
+
+    Of a pod it is one look of its node's kubelet at one container, whose processes are counted together; its size is
+    ``working_set_bytes``: what its control group uses, the kernel's part in it, without what could be dropped at once.
     """
 
     at_s: float
@@ -27,15 +30,16 @@ class ProcessSample:
     name: str
     cpu_user_s: float
     cpu_system_s: float
-    rss_bytes: int
+    rss_bytes: int | None
     pss_bytes: int | None
     fds: int | None
-    threads: int
+    threads: int | None
     throttled_s: float | None
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
     cpu_wait_s: float | None = None
     cpus_allowed: str | None = None
+    working_set_bytes: int | None = None
 
     @property
     def key(self) -> tuple[Role, str, str]:
@@ -91,7 +95,8 @@ class NetworkSample:
     """One look at a network namespace: counters by name, and its interfaces.
 
     ``network`` is the kernel's number of the namespace, ``roles`` are those whose processes are in it. ``listeners``
-    are known of the namespace that Seatrial itself is in.
+    are known of the namespace that Seatrial itself is in. Of a ``pod``, which is then its name, the interfaces alone
+    are known, and ``network`` is its uid.
     """
 
     at_s: float
@@ -100,6 +105,29 @@ class NetworkSample:
     values: Mapping[str, float]
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     listeners: Mapping[Role, ListenQueue] = field(default_factory=dict)
+    pod: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSample:
+    """One look of a kubelet at its node, which has pods of these ``roles``; None is "it does not say".
+
+    ``cpu_s`` is what all that runs there has used so far, ``cores`` how many CPUs there are.
+    """
+
+    at_s: float
+    node: str
+    roles: tuple[Role, ...]
+    cpu_s: float
+    memory_working_set_bytes: int | None = None
+    cores: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterEvent:
+    """What a cluster reported of pods or nodes that matters to a measurement, in words with its time."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +185,13 @@ class SystemSample:
     values: Mapping[str, float]
 
 
-Sample = ProcessSample | ProcessGone | HostSample | NetworkSample | KernelMessage | SystemSample
+Sample = (
+    ProcessSample
+    | ProcessGone
+    | HostSample
+    | NetworkSample
+    | NodeSample
+    | KernelMessage
+    | ClusterEvent
+    | SystemSample
+)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seatrial.observe.samples import (
         HostSample,
         NetworkSample,
+        NodeSample,
         ProcessSample,
         SystemSample,
     )
@@ -120,6 +121,14 @@ class NetworkSampled:
 
     trial: int
     sample: NetworkSample
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSampled:
+    """One look at a node of a cluster."""
+
+    trial: int
+    sample: NodeSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +266,7 @@ Event = (
     | ProcessSampled
     | HostSampled
     | NetworkSampled
+    | NodeSampled
     | SystemSampled
     | DisturbanceStarted
     | DisturbanceEnded

@@ -15,7 +15,7 @@ from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
 from seatrial.record.tables.frame_rows import join_frame
 from seatrial.record.tables.load_rows import account_of
-from seatrial.record.tables.network_rows import network_of
+from seatrial.record.tables.network_rows import network_of, node_of
 from seatrial.record.tables.run_rows import capacity_of, change_of, mapping_of, run_of
 from seatrial.record.tables.summary_rows import TABLE, KeptSummary, kept_summary, rows_of_trial
 from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import HostSample, NetworkSample, ProcessSample, SystemSample
+    from seatrial.observe.samples import HostSample, NetworkSample, NodeSample, ProcessSample, SystemSample
     from seatrial.preflight.capacity import Capacity
 
 Value = TypeVar("Value")
@@ -234,6 +234,10 @@ class RunReader:
         """Return every look at every network namespace, by time."""
         return self._samples("network_samples", trial, network_of)
 
+    def node_samples(self, trial: int) -> tuple[NodeSample, ...]:
+        """Return every look at every node of the cluster, by time."""
+        return self._samples("node_samples", trial, node_of)
+
     def system_samples(self, trial: int) -> tuple[SystemSample, ...]:
         """Return every look at the system's own counters, by time."""
         from seatrial.observe.samples import SystemSample
@@ -308,7 +312,7 @@ class RunReader:
 _PROCESS_COLUMNS = (
     "at_s", "role", "member", "incarnation", "name", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds",
     "threads", "throttled_s", "voluntary_switches", "involuntary_switches", "cpu_wait_s",
-    "cpus_allowed",
+    "cpus_allowed", "working_set_bytes",
 )  # fmt: skip
 
 

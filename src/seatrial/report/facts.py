@@ -26,7 +26,9 @@ METHOD = (
      ' but for a PASS that holds although the system was made to look worse: its latencies read "at most".'),
     ("CPU and memory", ("are of the processes of a role, from /proc, added up; CPU is the mean between looks at the two"
      " ends of the measure phase, memory the peak of the trial, both the median of the repeats. Memory is PSS, which"
-     " counts a page that several processes share by its parts; where the kernel does not give it, RSS, marked so.")),
+     " counts a page that several processes share by its parts; where the kernel does not give it, RSS, marked so. Both"
+     " are of pods what their nodes' kubelets have seen, who look every 10 to 20 s: CPU is between the first and the"
+     " last look within the measure phase, and memory is the working set, marked so.")),
 )  # fmt: skip
 
 DOUBTS = (

@@ -209,6 +209,7 @@ def _seen(trial: TrialSummary) -> dict[str, Any]:
     facts, looking = trial.facts, trial.facts.looking
     return {
         "kernel": trial.kernel,
+        "nodes": list(trial.nodes),
         "kernel_log": facts.kernel,
         "configurations": list(facts.configurations),
         "cpus": {

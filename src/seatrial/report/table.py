@@ -223,9 +223,14 @@ def _spread(key: str, form: str, divisor: float = 1) -> Callable[[CaseSummary], 
 def _memory(case: CaseSummary) -> str:
     """Return megabytes, with the measure where it is not that of the other systems."""
     text = _spread("system_memory_bytes", ",.0f", MEGABYTE)(case)
-    systems = [trial.resources.role("system") for trial in case.trials]
-    shared_counted_twice = any(system is not None and system.memory_measure == "RSS" for system in systems)
-    return f"{text} (RSS)" if shared_counted_twice else text
+    others = sorted(case.memory_measures - {"PSS"})
+    return f"{text} ({', '.join(others)})" if others else text
+
+
+def _memory_per_connection(case: CaseSummary) -> str:
+    """Return kilobytes, which of processes are of RSS."""
+    text = _spread("system_memory_bytes_per_connection", ",.1f", KILOBYTE)(case)
+    return f"{text} (working set)" if text != NONE and "working set" in case.memory_measures else text
 
 
 _CELLS: dict[str, Callable[[CaseSummary], str]] = {
@@ -243,7 +248,7 @@ _CELLS: dict[str, Callable[[CaseSummary], str]] = {
     "cpu": _spread("system_cpu_cores", ".2f"),
     "cpu_per_1000": _spread("system_cpu_cores_per_1000_per_s", ".3f"),
     "memory": _memory,
-    "memory_per_connection": _spread("system_memory_bytes_per_connection", ",.1f", KILOBYTE),
+    "memory_per_connection": _memory_per_connection,
     "to_clients": _spread("received_bytes_per_s", ",.2f", MEGABYTE),
 }
 

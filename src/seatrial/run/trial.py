@@ -174,7 +174,9 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
     testbed, place = stage
     trial_stop = asyncio.Event()
     label, ports = plan.case.system.label, testbed.ports
-    watch = Watch(plan.order, label, testbed.system, testbed.origin, desk.record, trial_stop, ports)
+    watch = Watch(
+        plan.order, label, testbed.system, testbed.origin, desk.record, trial_stop, ports, place.elsewhere()
+    )
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:
         await watch.start()
@@ -192,7 +194,7 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
         facts,
         system_failure=watch.failure,
         processes_lost=tuple(watch.lost),
-        remarks=() if others is None else (others,),
+        remarks=(*(() if others is None else (others,)), *watch.remarks()),
         beside=desk.others.seen,
         kernel=watch.kernel_report(),
         looking=watch.cost(),

@@ -12,6 +12,7 @@ from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.members import MemberUse, OwnGauge
+from seatrial.analysis.pods import NodeUse
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.resources import RoleCurve, TrialResources
 from seatrial.analysis.run.labels import variables_text
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.fit import Fit
     from seatrial.analysis.load.distribution import Distribution, Percentiles
+    from seatrial.analysis.memory import Measure
     from seatrial.analysis.reasons import Reason
     from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.analysis.run.objectives import Verdict
@@ -98,6 +100,7 @@ class TrialSummary:
     own_gauge: OwnGauge | None = None
     upstream_gauge: OwnGauge | None = None
     cpus: tuple[RoleCpus, ...] = ()
+    nodes: tuple[NodeUse, ...] = ()
 
     @property
     def ending(self) -> str:
@@ -132,6 +135,12 @@ class CaseSummary:
     def attempts(self) -> tuple[TrialSummary, ...]:
         """Every trial of the case, in order of execution."""
         return tuple(sorted((*self.trials, *self.set_aside), key=lambda trial: trial.order))
+
+    @property
+    def memory_measures(self) -> frozenset[Measure]:
+        """What the memory of its system is, in its trials."""
+        systems = (trial.resources.role("system") for trial in self.trials)
+        return frozenset(system.memory_measure for system in systems if system is not None)
 
     @property
     def label(self) -> str:

@@ -53,6 +53,7 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         upstream_gauge=evidence.upstream_gauge,
         facts=evidence.facts,
         cpus=evidence.cpus,
+        nodes=evidence.nodes,
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, roles, histograms.merge),

@@ -21,6 +21,7 @@ from seatrial.analysis.load.window import (
     throttled_s_in,
 )
 from seatrial.analysis.members import MemberUse, OwnGauge, members_in, own_gauge
+from seatrial.analysis.pods import NodeUse, PodsUse, nodes_in, pods_in
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
@@ -91,7 +92,7 @@ class TrialEvidence:
     of another class than 2xx. ``own_gauge`` and ``members`` are of the system's own counters, ``upstream_gauge`` of
     those towards its origin; its members should have like parts of the requests where those ``are_spread`` over the
     connections. ``kernel`` is what the kernel counted over the window, ``capacity`` what the network carried in it, and
-    ``cpus`` are those that each role might use.
+    ``cpus`` are those that each role might use. ``pods`` are roles that are of pods, ``nodes`` what has them.
 
     What a system is like once it was ``disturbed`` on purpose is a result: ``held``, ``active``, the gauges and
     ``members`` are of the time before. ``asked_beside`` requests were made to see that a disturbance was done, which
@@ -120,6 +121,8 @@ class TrialEvidence:
     drivers: tuple[str, ...] = ()
     capacity: CapacityUse = field(default_factory=CapacityUse)
     cpus: tuple[RoleCpus, ...] = ()
+    pods: tuple[PodsUse, ...] = ()
+    nodes: tuple[NodeUse, ...] = ()
     known_reasons: tuple[Reason, ...] = ()
 
     @property
@@ -168,6 +171,8 @@ def evidence_of(
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(processes, looks),
         cpus=cpus_in(processes, window),
+        pods=pods_in(processes, window),
+        nodes=nodes_in(reader.node_samples(trial.trial), window),
         drivers=() if account is None else account.drivers,
         capacity=capacity_use(load, reader.capacities(trial.trial), proxied=case.kind != "direct"),
         # Last: what cannot be read is known once everything has been.
@@ -290,7 +295,8 @@ def _cpu_shares(processes: Sequence[ProcessSample], seen: Sequence[HostSample]) 
         return None
     ours: dict[object, list[float]] = {}
     for sample in processes:
-        if seen[0].at_s <= sample.at_s <= seen[-1].at_s:
+        # What a pod used, it used on a machine of its own.
+        if sample.working_set_bytes is None and seen[0].at_s <= sample.at_s <= seen[-1].at_s:
             ours.setdefault(sample.key, []).append(sample.cpu_user_s + sample.cpu_system_s)
     used_s = sum(looks[-1] - looks[0] for looks in ours.values())
     return shares_between(_times(seen[0].values, 0.0), _times(seen[-1].values, used_s))

@@ -15,6 +15,7 @@ from seatrial.analysis.load.failures import held_answers_text
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.kernel_remarks import kernel_remarks
+from seatrial.analysis.validity.pod_remarks import pod_remarks
 from seatrial.analysis.validity.rules.delays import IDLE_FRACTION_ENOUGH, OTHERS_FRACTION_LIMIT
 from seatrial.analysis.validity.rules.table import RULES
 
@@ -58,6 +59,7 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         *remarks,
         *busy_remarks(evidence.cpu),
         *kernel_remarks(evidence),
+        *pod_remarks(evidence),
         *evidence.facts.remarks,
         *(f"not known: {text}" for text in evidence.facts.missing),
     )

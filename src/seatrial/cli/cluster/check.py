@@ -11,7 +11,7 @@ import yaml
 
 from seatrial.cli.console.documents import write_document
 from seatrial.cli.console.findings import findings_text
-from seatrial.cluster.rights import ROLE, least_roles, missing_rights
+from seatrial.cluster.rights import ROLE, is_enough, least_roles, missing_rights
 from seatrial.errors import ExitCode
 from seatrial.plan.cases import compile_cases
 from seatrial.run.cluster.rights import every_right, rights_of_plan
@@ -66,7 +66,7 @@ class _Found:
 
     @property
     def fits(self) -> bool:
-        return not self.missing and all(one.severity != "refuse" for one in self.findings)
+        return is_enough(self.missing) and all(one.severity != "refuse" for one in self.findings)
 
 
 def _rights(plan: Plan | None) -> tuple[Right, ...]:
@@ -88,9 +88,10 @@ def _lines(found: _Found) -> list[str]:
     reference, missing = found.reference, found.missing
     context = f"context {reference['context']}, " if "context" in reference else ""
     there = len(found.rights) - len(missing)
+    word = "refuse" if not is_enough(missing) else "warn" if missing else "ok"
     lines = [
         f"ok      cluster  {context}{reference['server']}, Kubernetes {found.version}",
-        f"{'refuse' if missing else 'ok':6}  rights   {there} of {len(found.rights)} are there",
+        f"{word:6}  rights   {there} of {len(found.rights)} are there",
     ]
     lines += [f"{'':6}  missing  {right}{f': {right.why}' if right.why else ''}" for right in missing]
     if missing:

@@ -128,13 +128,14 @@ def _(event: events.ProcessSampled, _: str) -> Row:
     statement = (
         "INSERT INTO process_samples (trial, at_s, role, member, incarnation, name, cpu_user_s, cpu_system_s,"
         " rss_bytes, pss_bytes, fds, threads, throttled_s, voluntary_switches, involuntary_switches, cpu_wait_s,"
-        f" cpus_allowed) VALUES ({', '.join('?' * 17)})"
+        f" cpus_allowed, working_set_bytes) VALUES ({', '.join('?' * 18)})"
     )
     sample = event.sample
     values = (sample.at_s, *sample.key, sample.name, sample.cpu_user_s, sample.cpu_system_s)
     sizes = (sample.rss_bytes, sample.pss_bytes, sample.fds, sample.threads, sample.throttled_s)
     scheduling = (sample.voluntary_switches, sample.involuntary_switches, sample.cpu_wait_s)
-    return statement, (event.trial, *values, *sizes, *scheduling, sample.cpus_allowed)
+    last = (sample.cpus_allowed, sample.working_set_bytes)
+    return statement, (event.trial, *values, *sizes, *scheduling, *last)
 
 
 @_row.register
@@ -148,6 +149,15 @@ def _(event: events.NetworkSampled, _: str) -> Row:
     statement = "INSERT INTO network_samples (trial, at_s, network, sample) VALUES (?, ?, ?, ?)"
     sample = event.sample
     return statement, (event.trial, sample.at_s, sample.network, network_json(sample))
+
+
+@_row.register
+def _(event: events.NodeSampled, _: str) -> Row:
+    columns = "trial, at_s, node, roles, cpu_s, memory_working_set_bytes, cores"
+    statement = f"INSERT INTO node_samples ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    sample = event.sample
+    used = (sample.cpu_s, sample.memory_working_set_bytes, sample.cores)
+    return statement, (event.trial, sample.at_s, sample.node, ",".join(sample.roles), *used)
 
 
 @_row.register

@@ -1,11 +1,11 @@
-"""Looks at network namespaces as rows, and back; of interfaces and listeners the numbers alone are written."""
+"""Looks at networks and nodes as rows, and back; of interfaces and listeners the numbers alone are written."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from seatrial.observe.samples import Interface, ListenQueue, NetworkSample
+from seatrial.observe.samples import Interface, ListenQueue, NetworkSample, NodeSample
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +19,7 @@ def network_json(sample: NetworkSample) -> str:
         "values": {name: int(value) for name, value in sample.values.items()},
         "interfaces": sample.interfaces,
         "listeners": sample.listeners,
+        **({"pod": sample.pod} if sample.pod else {}),
     }
     return json.dumps(document, separators=(",", ":"))
 
@@ -33,4 +34,17 @@ def network_of(row: sqlite3.Row) -> NetworkSample:
         values=document["values"],
         interfaces={name: Interface(*counts) for name, counts in document["interfaces"].items()},
         listeners={role: ListenQueue(*counts) for role, counts in document["listeners"].items()},
+        pod=document.get("pod", ""),
+    )
+
+
+def node_of(row: sqlite3.Row) -> NodeSample:
+    """Return the look at a node that a row is."""
+    return NodeSample(
+        at_s=row["at_s"],
+        node=row["node"],
+        roles=tuple(row["roles"].split(",")),
+        cpu_s=row["cpu_s"],
+        memory_working_set_bytes=row["memory_working_set_bytes"],
+        cores=row["cores"],
     )

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Written to `PRAGMA user_version`; a reader refuses a record of another version.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -57,9 +57,9 @@ CREATE INDEX histograms_of_frame ON frame_histograms (frame);
 CREATE TABLE process_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, role TEXT NOT NULL,
     member TEXT NOT NULL, incarnation TEXT NOT NULL, name TEXT NOT NULL, cpu_user_s REAL NOT NULL,
-    cpu_system_s REAL NOT NULL, rss_bytes INTEGER NOT NULL, pss_bytes INTEGER, fds INTEGER,
-    threads INTEGER NOT NULL, throttled_s REAL, voluntary_switches INTEGER, involuntary_switches INTEGER,
-    cpu_wait_s REAL, cpus_allowed TEXT
+    cpu_system_s REAL NOT NULL, rss_bytes INTEGER, pss_bytes INTEGER, fds INTEGER,
+    threads INTEGER, throttled_s REAL, voluntary_switches INTEGER, involuntary_switches INTEGER,
+    cpu_wait_s REAL, cpus_allowed TEXT, working_set_bytes INTEGER
 );
 CREATE INDEX process_samples_of_trial ON process_samples (trial);
 CREATE TABLE host_samples (
@@ -70,6 +70,11 @@ CREATE TABLE network_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, network TEXT NOT NULL, sample TEXT NOT NULL
 );
 CREATE INDEX network_samples_of_trial ON network_samples (trial);
+CREATE TABLE node_samples (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, node TEXT NOT NULL, roles TEXT NOT NULL,
+    cpu_s REAL NOT NULL, memory_working_set_bytes INTEGER, cores INTEGER
+);
+CREATE INDEX node_samples_of_trial ON node_samples (trial);
 CREATE TABLE system_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, system TEXT NOT NULL,
     member TEXT NOT NULL, incarnation TEXT NOT NULL, sample TEXT NOT NULL

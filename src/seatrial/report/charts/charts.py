@@ -153,7 +153,7 @@ def trial_over_time(case: CaseSummary, systems: Sequence[str] = ()) -> Spec | No
         "requests/s": series.rate_values(trial),
         "latency (ms)": series.latency_values(trial),
         "CPU (cores)": series.cpu_values(trial),
-        "memory (MB)": series.memory_values(trial),
+        series.memory_title(trial): series.memory_values(trial),
     }
     shown = {title: values for title, values in curves.items() if values}
     bands = series.phase_bands(trial)

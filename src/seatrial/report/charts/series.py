@@ -101,6 +101,12 @@ def cpu_values(trial: TrialSummary) -> Values:
     ]
 
 
+def memory_title(trial: TrialSummary) -> str:
+    """Return what the memory is: that of pods is another measure than that of processes here."""
+    measures = {curve.memory_measure for curve in trial.series.roles}
+    return "memory (MB; of pods: working set)" if "working set" in measures else "memory (MB)"
+
+
 def memory_values(trial: TrialSummary) -> Values:
     """Return the memory of each role in megabytes, as it was seen last."""
     rows: Values = []

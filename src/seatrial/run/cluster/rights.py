@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.cluster import nodes, owned
+from seatrial.cluster.pods import node
+from seatrial.observe import cluster_events
 from seatrial.pods import on_cluster as pods
 from seatrial.systems.installed import rights as systems
 from seatrial.systems.installed.kinds.found import FoundOptions
@@ -19,6 +21,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
     "objects": owned.RIGHTS,
     "workers and origins": pods.RIGHTS,
     "nodes": nodes.RIGHTS,
+    "what pods use": (*node.RIGHTS, *cluster_events.RIGHTS),
 }
 """By what needs them."""
 

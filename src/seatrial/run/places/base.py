@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from seatrial.machine.namespace import Namespace
     from seatrial.machine.place import Places
+    from seatrial.observe.sampler import Elsewhere
     from seatrial.plan.cases import Case
     from seatrial.record.writer import RunWriter
     from seatrial.run.workers.base import Workers
@@ -34,6 +35,9 @@ class TrialPlace(Protocol):
 
     def workers(self) -> Workers:
         """Return where the workers of its load are had from."""
+
+    def elsewhere(self) -> Elsewhere | None:
+        """Return what samples its members that are not on this machine; None where all are here."""
 
 
 class Standing(Protocol):

@@ -11,7 +11,7 @@ from seatrial.cluster.access import open_cluster
 from seatrial.cluster.labels import new_run_id
 from seatrial.cluster.nodes import nodes_of
 from seatrial.cluster.owned import Owned
-from seatrial.cluster.rights import missing_rights
+from seatrial.cluster.rights import is_enough, missing_rights
 from seatrial.plan.cases import compile_cases
 from seatrial.preflight.findings import Finding, require, warnings_of
 from seatrial.preflight.places.cluster import check_nodes, check_words, check_workers
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from seatrial.cluster.client import Client
     from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.cluster.nodes import NodeFacts
+    from seatrial.cluster.rights import Right
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
     from seatrial.record.writer import RunWriter
@@ -60,7 +61,7 @@ class OnKubernetes:
         rights = (
             _lacking(missing) if missing else Finding("rights", "ok", "all that the plan needs are there")
         )
-        if missing:
+        if not is_enough(missing):
             return (rights,)
         return (rights, *check_workers(cases), *check_nodes(cases, await nodes_of(self.client)))
 
@@ -113,10 +114,12 @@ _NAME_LIMIT = 40
 """A namespace's name has 63 letters at most, and those of trials have a number more."""
 
 
-def _lacking(missing: Sequence[object]) -> Finding:
+def _lacking(missing: Sequence[Right]) -> Finding:
     named = ", ".join(str(right) for right in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     remedy = "ask who owns the cluster for the role that `seatrial check PLAN --on kubernetes --rbac` prints"
+    if is_enough(missing):
+        return Finding("rights", "warn", f"it does not let you {named}: less will be known", remedy)
     return Finding("rights", "refuse", f"it does not let you {named}{more}", remedy)
 
 

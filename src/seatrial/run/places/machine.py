@@ -95,6 +95,9 @@ class TrialHere:
         """Return processes."""
         return LocalWorkers(self.places)
 
+    def elsewhere(self) -> None:
+        """Return None: each of them is a process here."""
+
 
 def _shortage_notes(settings: Sequence[Setting]) -> Iterator[str]:
     if shortage := shortage_text(settings):

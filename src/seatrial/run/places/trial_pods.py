@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.place import Places
+from seatrial.observe.pods import PodSampler
 from seatrial.plan.model.during import topologies
 from seatrial.pods.group import Group
 from seatrial.pods.job import PodJob
@@ -77,6 +78,10 @@ class TrialOnCluster:
         return PodWorkers(
             self._workers_group, PodLimits(DESCRIPTORS, PORTS[1] - PORTS[0] + 1), self._least, self._kept_off
         )
+
+    def elsewhere(self) -> PodSampler:
+        """Return what reads the kubelets of their nodes."""
+        return PodSampler(self.owned.client)
 
     def _workers_group(self, count: int) -> Group:
         ours = self.case.plan.kubernetes

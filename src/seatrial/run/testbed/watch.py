@@ -5,22 +5,33 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from seatrial.machine.members import Member, Role
-from seatrial.observe.sampler import Sampler
+from seatrial.observe.sampler import Elsewhere, Sampler
 from seatrial.observe.samples import (
+    ClusterEvent,
     HostSample,
     KernelMessage,
     KernelReport,
     LookingCost,
     NetworkSample,
+    NodeSample,
     ProcessGone,
     ProcessSample,
     Sample,
     SystemSample,
 )
-from seatrial.record.events import Event, HostSampled, NetworkSampled, ProcessSampled, SystemSampled
+from seatrial.record.events import (
+    Event,
+    HostSampled,
+    NetworkSampled,
+    NodeSampled,
+    Noted,
+    ProcessSampled,
+    SystemSampled,
+)
 from seatrial.systems.base import Origin, System
 
 MESSAGES_LIMIT = 50
@@ -28,12 +39,15 @@ MESSAGES_LIMIT = 50
 LIVENESS_EVERY_S = 0.1
 """A proxy that dies is noticed within this; a restart by a supervisor takes longer."""
 
+LAST_LOOK_LIMIT_S = 10.0
+"""Of a cluster that does not answer by then the trial does without the last look."""
+
 
 @dataclass(slots=True)
 class Watch:
     """Watches one trial. ``stop`` is set when the system or the origin has gone away.
 
-    ``ports`` are those that each role listens on.
+    ``ports`` are those that each role listens on, ``elsewhere`` looks at members that are pods.
     """
 
     trial: int
@@ -43,6 +57,7 @@ class Watch:
     record: Callable[[Event], None]
     stop: asyncio.Event
     ports: Mapping[Role, frozenset[int]] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
     failure: str | None = None
     lost: list[str] = field(default_factory=list)
     _generators: tuple[Member, ...] = ()
@@ -54,7 +69,11 @@ class Watch:
     def __post_init__(self) -> None:
         """Make the sampler; it looks at nothing yet."""
         self._sampler = Sampler(
-            self._take, self._members, lambda: {self.label: self.system}, ports=lambda: self.ports
+            self._take,
+            self._members,
+            lambda: {self.label: self.system},
+            ports=lambda: self.ports,
+            elsewhere=self.elsewhere,
         )
 
     async def start(self) -> None:
@@ -78,6 +97,8 @@ class Watch:
         """Look at the workers once more, and take no notice of those that end from here on: they are meant to."""
         self._ending = True
         self.look_at_edge()
+        # Where they are pods, these are deleted soon.
+        self._tasks.append(asyncio.create_task(self._sampler.look_elsewhere(self._members())))
         self._generators = ()
 
     async def end(self) -> None:
@@ -88,6 +109,13 @@ class Watch:
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_LOOK_LIMIT_S):
+                await self._sampler.finish_elsewhere()
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what could not be known of members that are pods, and why."""
+        return self._sampler.remarks()
 
     def cost(self) -> LookingCost:
         """Return what looking has cost so far."""
@@ -116,6 +144,10 @@ class Watch:
                 self.record(HostSampled(self.trial, sample))
             case NetworkSample():
                 self.record(NetworkSampled(self.trial, sample))
+            case NodeSample():
+                self.record(NodeSampled(self.trial, sample))
+            case ClusterEvent():
+                self.record(Noted("seatrial", sample.text, self.trial))
             case KernelMessage():
                 self._messages.append(sample)
             case SystemSample():

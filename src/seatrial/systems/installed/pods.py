@@ -76,16 +76,20 @@ class Proxies:
 
     async def look(self) -> None:
         """See what has become of them: the first that was restarted, or has gone, is in ``failure``."""
-        now = {one.name: one for one in await self._look()}
+        # One that was evicted is still there, and says why.
+        found = await pods_in(self._client, self._recipe.namespace, self._recipe.proxies())
+        now = {one.name: one for one in map(facts_of, found)}
         for proxy in self.all:
             facts = now.get(proxy.name)
-            if facts is None or facts.is_being_deleted or facts.uid != proxy.uid:
-                why = trouble_text([facts]) if facts else ""
+            if facts is None or facts.is_being_deleted or facts.has_ended or facts.uid != proxy.uid:
+                why = trouble_text([facts]).removeprefix(f"{proxy.name}: ") if facts else ""
                 self.failure = self.failure or f"{proxy.name} has gone{f': {why}' if why else ''}"
             elif facts.restarts != proxy.restarts:
                 self.failure = self.failure or f"{trouble_text([facts]) or f'{proxy.name} was restarted'}"
         self.all = tuple(
-            Proxy.of(facts) for proxy in self.all if (facts := now.get(proxy.name)) and facts.address
+            Proxy.of(facts)
+            for proxy in self.all
+            if (facts := now.get(proxy.name)) and facts.address and not facts.has_ended
         )
 
     async def page(self, proxy: Proxy, path: str) -> str:

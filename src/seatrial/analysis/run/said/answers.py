@@ -214,7 +214,7 @@ def _costs(cases: Sequence[CaseSummary]) -> str:
         proxied,
         "system_memory_bytes_per_connection",
         lambda value: f"{value / KILOBYTE:,.1f}",
-        "kB of memory",
+        f"kB of {memory_words(cases)}",
     )
     parts = []
     if cores:
@@ -222,6 +222,12 @@ def _costs(cases: Sequence[CaseSummary]) -> str:
     if memory:
         parts.append(f"{'a' if cores else 'A'} connection costs {memory}")
     return f"{'; '.join(parts)}." if parts else ""
+
+
+def memory_words(cases: Iterable[CaseSummary]) -> str:
+    """Return "memory", with what it is where that is of pods."""
+    of_pods = any("working set" in case.memory_measures for case in cases)
+    return "memory (working set)" if of_pods else "memory"
 
 
 def _each(systems: dict[str, list[CaseSummary]], key: str, text: Callable[[float], str], unit: str) -> str:

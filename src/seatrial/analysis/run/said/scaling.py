@@ -9,7 +9,7 @@ from seatrial.analysis.fit import fit, straight_up_to
 from seatrial.analysis.run.cases import READ
 from seatrial.analysis.run.labels import UNPROXIED, value_text
 from seatrial.analysis.run.model import Growth
-from seatrial.analysis.run.said.answers import by_system
+from seatrial.analysis.run.said.answers import by_system, memory_words
 from seatrial.analysis.wording import listed, plural
 from seatrial.units import format_us
 
@@ -82,7 +82,8 @@ def _growth(system: str, cases: Sequence[CaseSummary], figure: Figure) -> Growth
     if len(plane.slopes) == 1 and plane.is_straight is False:
         (name,) = plane.slopes
         straight_to = straight_up_to([(point[name], value) for point, value in points])
-    sentence = f"{system}, {figure.name}: {_costs(figure, plane)}; {_shape(plane, straight_to, len(cases))}"
+    words = memory_words(cases) if figure.name == "memory" else figure.name
+    sentence = f"{system}, {words}: {_costs(figure, plane)}; {_shape(plane, straight_to, len(cases))}"
     return Growth(system, figure.name, figure.unit, plane, straight_to, sentence)
 
 

@@ -10,6 +10,9 @@ from seatrial.preflight.capacity import CAPACITY_FRACTION
 from seatrial.units import format_bytes_per_s
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.validity.evidence import TrialEvidence
 
 # A loop that was away for one percent of the window has touched every p99 by itself; less than the tenth of a second
@@ -100,15 +103,11 @@ def generator_busy(evidence: TrialEvidence) -> Reason | None:
 
 
 def throttled(evidence: TrialEvidence) -> Reason | None:
-    """Doubt a trial whose generator was held back by a quota."""
+    """Doubt a trial whose generator, or whose origin as pods, was held back by a quota."""
     load = evidence.load
     if load is None:
         return None
-    # Pods have a quota each; workers of one machine are all held back with their parent.
-    worker = max(evidence.workers, key=lambda one: one.throttled_s, default=None)
-    throttled_s, who = load.generator.throttled_s, "the generator"
-    if worker is not None and worker.throttled_s > throttled_s:
-        throttled_s, who = worker.throttled_s, f"worker {worker.worker}"
+    throttled_s, who = max(_held_back(evidence, load))
     if throttled_s <= THROTTLED_FRACTION_LIMIT * load.window_s:
         return None
     return Reason(
@@ -117,6 +116,19 @@ def throttled(evidence: TrialEvidence) -> Reason | None:
         "raise or remove the cgroup's cpu.max (of pods: their CPU limit), or add workers",
         direction_of_delay(load),
     )
+
+
+def _held_back(evidence: TrialEvidence, load: LoadResult) -> Iterator[tuple[float, str]]:
+    """Yield for how long who was, of the load's window."""
+    yield load.generator.throttled_s, "the generator"
+    # Pods have a quota each; workers of one machine are all held back with their parent.
+    for worker in evidence.workers:
+        yield worker.throttled_s, f"worker {worker.worker}"
+    # The testbed's. A system's limit is its own, and is remarked.
+    for pods in evidence.pods:
+        for one in pods.throttled if pods.role in {"generator", "origin"} else ():
+            who = f"the origin's {one.member}" if pods.role == "origin" else one.member
+            yield one.throttled_s, who
 
 
 def stolen(evidence: TrialEvidence) -> Reason | None:

@@ -120,8 +120,13 @@ def drops(evidence: TrialEvidence) -> dict[str, float]:
     found = {"before a CPU took them (softnet)": kernel.counted.get("softnet_drops", 0.0)}
     for network in kernel.networks:
         for name, interface in network.interfaces.items():
-            if _carries(evidence, interface):
-                found[f"at {_place(name, network, kernel.networks)}"] = interface.drops + interface.errors
+            lost = interface.drops + interface.errors
+            if network.pod:
+                # All that goes through a pod's own interface is the trial's, and a part of it that is its own.
+                place = f"at the pods of the {' and '.join(network.roles)}"
+                found[place] = found.get(place, 0.0) + lost
+            elif _carries(evidence, interface):
+                found[f"at {_place(name, network, kernel.networks)}"] = lost
     return found
 
 

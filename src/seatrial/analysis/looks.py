@@ -1,0 +1,79 @@
+"""Looks at containers that nobody made together: each has moments of its own, 10 to 20 s apart.
+
+Locally every process is looked at at the two ends of the measure phase. A kubelet looks when it does. So what a
+container did in the phase is what lies between the first and the last look at it within, and never what came before.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from seatrial.analysis.load.window import Window
+    from seatrial.observe.samples import ProcessSample
+
+OVER_AFTER_S = 60.0
+"""A kubelet looks at a container that is there every 30 s at least: one that two looks have missed is gone."""
+
+
+def lineages(processes: Iterable[Sequence[ProcessSample]]) -> list[list[ProcessSample]]:
+    """Return the looks at each container of each member by time, through every start of it."""
+    found: dict[tuple[str, str], list[ProcessSample]] = {}
+    for own in processes:
+        found.setdefault((own[0].member, own[0].name), []).extend(own)
+    return [sorted(looks, key=lambda look: look.at_s) for looks in found.values()]
+
+
+def known_between(at_s: list[float], every: Sequence[Sequence[ProcessSample]]) -> list[float]:
+    """Return those of the times at which all that are there are known: between two looks at each."""
+    first_s = max(looks[0].at_s for looks in every if looks[0].at_s <= at_s[0] + OVER_AFTER_S)
+    last_s = min(looks[-1].at_s for looks in every if not _is_over(looks, at_s[-1]))
+    return [moment_s for moment_s in at_s if first_s <= moment_s <= last_s] or at_s
+
+
+def cpu_apart(
+    processes: Sequence[Sequence[ProcessSample]], window: Window
+) -> tuple[float, float, float] | None:
+    """Return from when to when CPU is known of each container in the window, at least, and the cores of all together.
+
+    The two times are as far apart as the shortest such part is long. None where one of them was not looked at twice.
+    """
+    cores, spans = 0.0, list[tuple[float, float]]()
+    last_s = max(own[-1].at_s for own in processes)
+    for looks in lineages(processes):
+        inside = looks_in(looks, window)
+        if len(inside) < 2:
+            if _is_over(looks, last_s) or looks[0].at_s > window.end_ns / NANOSECONDS:
+                continue
+            return None
+        start_s, end_s = inside[0].at_s, inside[-1].at_s
+        cores += grown(inside, lambda look: look.cpu_user_s + look.cpu_system_s) / (end_s - start_s)
+        spans.append((start_s, end_s))
+    if not spans:
+        return None
+    start_s, end_s = min(spans, key=lambda span: span[1] - span[0])
+    return start_s, end_s, cores
+
+
+def looks_in(looks: Sequence[ProcessSample], window: Window) -> list[ProcessSample]:
+    """Return those within the window, or at an end of it."""
+    start_s, end_s = window.start_ns / NANOSECONDS - EDGE_S, window.end_ns / NANOSECONDS + EDGE_S
+    return [look for look in looks if start_s <= look.at_s <= end_s]
+
+
+def grown(looks: Sequence[ProcessSample], read: Callable[[ProcessSample], float]) -> float:
+    """Return by how much a counter grew from the first look to the last; each start of a container counts from 0."""
+    total = 0.0
+    for before, after in pairwise(looks):
+        began = before.incarnation != after.incarnation
+        total += max(0.0, read(after) - (0.0 if began else read(before)))
+    return total
+
+
+def _is_over(looks: Sequence[ProcessSample], last_s: float) -> bool:
+    return looks[-1].at_s < last_s - OVER_AFTER_S
