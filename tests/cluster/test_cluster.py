@@ -5,28 +5,42 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 from tests.support.clusters import ask, eventually, need_cluster, own_cluster, pod
+from tests.support.program import Outcome
 from tools.cluster import objects, processes
 from tools.cluster.down import down
+from tools.cluster.images import asked
 from tools.cluster.images.catalogue import ALL, SEATRIAL, TOOLBOX
 from tools.cluster.layout import ROLE_LABEL, ROLES, SERVICE_NETWORK, Cluster
 from tools.cluster.namespaces import KUBELET_SETTINGS
 from tools.cluster.remains import processes_of, scan
 from tools.cluster.up import up
 
+import seatrial
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
-SERVE = "mkdir /www; hostname > /www/index.html; exec httpd -f -p 8080 -h /www"
+SERVE = (
+    "mkdir /www; hostname > /www/index.html; (while sleep 0.1; do :; done) & exec httpd -f -p 8080 -h /www"
+)
 PRINT_INDEX = (
     "import os, ssl, seatrial._engine; print('index', os.environ['JOB_COMPLETION_INDEX'], os.getuid())"
 )
 WORKERS = 3
+PLAN = """\
+name: small
+systems: [{traefik: {cpus: 0.2, memory: 128 MiB}}]
+origin: {body: 777 B}
+topology: {routes: 2, services: 2}
+load: {rate: 100/s}
+phases: {measure: 5 s}
+"""
 
 
 HOMES = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers")
@@ -89,7 +103,7 @@ def test_each_role_has_a_node_that_is_ready_and_says_so(cluster: Cluster) -> Non
         ready = [one["status"] for one in node["status"]["conditions"] if one["type"] == "Ready"]
         assert ready == ["True"]
         images = {name for image in node["status"]["images"] for name in image["names"]}
-        assert SEATRIAL.reference in images
+        assert {SEATRIAL.reference, *asked.names()} <= images
     assert len({node["status"]["addresses"][0]["address"] for node in nodes}) == len(ROLES)
 
 
@@ -111,8 +125,9 @@ def test_pods_reach_each_other_across_nodes_and_by_the_name_of_a_service(
 def test_an_indexed_job_runs_the_engine_as_nobody_with_a_read_only_root(cluster: Cluster) -> None:
     container = {
         "name": "main",
-        "image": SEATRIAL.reference,
-        "imagePullPolicy": "Never",
+        # As a plan's own objects ask for it.
+        "image": f"seatrial:{seatrial.__version__}",
+        "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-c", PRINT_INDEX],
         "securityContext": {
             "runAsNonRoot": True,
@@ -144,6 +159,34 @@ def test_an_indexed_job_runs_the_engine_as_nobody_with_a_read_only_root(cluster:
     assert {one["spec"]["nodeName"] for one in pods} == {"load"}
 
 
+def test_what_manifests_prints_of_a_plan_serves_when_it_is_applied(
+    cluster: Cluster, addresses: dict[str, str], tmp_path: Path, invoke: Callable[..., Outcome]
+) -> None:
+    plan = tmp_path / "small.yaml"
+    plan.write_text(PLAN)
+    printed = invoke("manifests", str(plan))
+    assert printed.code == 0
+    assert "image: seatrial:" in printed.stdout
+    namespace = "--namespace=seatrial-small-traefik"
+    objects.kubectl(cluster, "apply", "-f", "-", given=printed.stdout)
+    try:
+        deployments = ("deployment/origin", "deployment/traefik")
+        objects.kubectl(
+            cluster, "wait", namespace, "--for=condition=Available", *deployments, "--timeout=60s"
+        )
+        proxy = ask(cluster, namespace, "service", "traefik")["spec"]["clusterIP"]
+
+        def size(host: str) -> str:
+            asked = f"timeout 10 wget -q -O - --header 'Host: {host}' http://{proxy}/ | wc -c"
+            return objects.kubectl(cluster, "exec", "web-load", "--", "/bin/sh", "-c", asked).strip()
+
+        # Only the plan's origin has answers of that size.
+        eventually(lambda: size("route-1.example.com") == "777", "the origin answers through the proxy")
+        assert size("nobody.example.com") == "0"
+    finally:
+        objects.kubectl(cluster, "delete", "--ignore-not-found", "-f", "-", given=printed.stdout)
+
+
 def test_the_api_hands_on_what_a_node_measures_of_its_own_pods(
     cluster: Cluster, addresses: dict[str, str]
 ) -> None:
@@ -157,6 +200,19 @@ def test_the_api_hands_on_what_a_node_measures_of_its_own_pods(
         return all(pods_of(role, what) == {role} for role in ROLES for what in ("resource", "cadvisor"))
 
     eventually(each_has_its_own, "each node reports its own pod and no other")
+
+
+def test_a_node_looks_at_its_pods_every_second(cluster: Cluster, addresses: dict[str, str]) -> None:
+    """By itself a kubelet waits for 10 to 20 s between two looks: four would take 30 s at the least."""
+    seen: set[str] = set()
+
+    def four_looks() -> bool:
+        text = objects.kubectl(cluster, "get", "--raw", "/api/v1/nodes/proxy/proxy/metrics/resource")
+        line = r'^container_cpu_usage_seconds_total\{.*pod="web-proxy".*\} \S+ (\d+)$'
+        seen.update(re.findall(line, text, re.MULTILINE))
+        return len(seen) >= 4
+
+    eventually(four_looks, "a pod that is at work was looked at four times", 25.0)
 
 
 def test_a_second_up_changes_nothing(cluster: Cluster, addresses: dict[str, str]) -> None:

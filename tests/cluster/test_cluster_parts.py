@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 from tests.support.networks import need_root
-from tools.cluster import build, certificates, cgroups, debian, layout, processes
+from tools.cluster import build, cgroups, debian, layout, processes
+from tools.cluster.access import certificates
 from tools.cluster.layout import Cluster
 from tools.cluster.processes import Daemon
 from tools.cluster.programs import BUILT, NEEDED, Program
 from tools.cluster.remains import scan
 
-from seatrial.errors import EnvironmentFault, PlanError
+from seatrial.errors import EnvironmentFault, PlanError, SeatrialError
+from seatrial.machine import proc
 from seatrial.machine.namespace import Namespace
 
 LINK_NAME_LIMIT = 15
@@ -125,19 +127,74 @@ def test_without_go_a_build_says_how_to_get_it(cluster: Cluster, monkeypatch: py
     assert "go.dev" in str(raised.value.next_step)
 
 
-def test_a_build_that_fails_ends_with_what_the_compiler_said(
-    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+COMPILER = "main.go:3:1: syntax error"
+PROXY = 'go: k8s.io/api@v0.34.4: Get "https://proxy.example.com/": dial tcp: lookup proxy.example.com: no such host'
+
+
+def go_that(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a program of the test be what `go` is."""
     tool = tmp_path / "tools/go"
     tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\necho 'main.go:3:1: syntax error' >&2\nexit 1\n")
+    tool.write_text(f"#!/bin/sh\n{text}\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(
+    ("said", "fault", "code"), [(COMPILER, build.BuildFault, 1), (PROXY, EnvironmentFault, 4)]
+)
+def test_a_build_that_fails_ends_with_what_go_said_and_whose_fault_it_is(
+    said: str,
+    fault: type[SeatrialError],
+    code: int,
+    cluster: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_that(f"echo '{said}' >&2; exit 1", tmp_path, monkeypatch)
     monkeypatch.setattr(build, "_module", lambda _: tmp_path)
-    with pytest.raises(EnvironmentFault) as raised:
+    with pytest.raises(fault) as raised:
         build.build(["etcd"], print)
-    assert "main.go:3:1: syntax error" in str(raised.value.cause)
+    assert said in str(raised.value.cause)
     assert not build.path_of(BUILT["etcd"]).exists()
+    # And as `.ci/run` hears of it, where already the module cannot be fetched.
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.cluster", "build", "--needed"],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == code
+    assert said in done.stderr
+
+
+def test_a_build_that_takes_too_long_ends_with_all_that_it_started_and_goes_on_when_it_is_called_again(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = f"600.{os.getpid()}"
+    go_that(f'touch {tmp_path}/began; [ -e {tmp_path}/fast ] && touch "$3" || {{ sleep {mark} & sleep {mark}; }}',
+            tmp_path, monkeypatch)  # fmt: skip
+    monkeypatch.setattr(build, "_module", lambda _: tmp_path)
+    monkeypatch.setattr(build, "TOLD_EVERY_S", 0.2)
+    said: list[str] = []
+    with pytest.raises(EnvironmentFault, match="the time for it is over"):
+        build.build(["etcd", "coredns"], said.append, within_s=1.0)
+    assert (tmp_path / "began").exists()
+    assert [pid for pid in proc.all_pids() if mark in proc.command_line(pid)] == []
+    assert "etcd: 0 s so far" in said
+    (tmp_path / "fast").touch()
+    build.build(["etcd"], said.append, within_s=30.0)
+    build.build(["etcd", "coredns"], said.append, within_s=30.0)
+    assert [line for line in said if line.startswith("built")] == [
+        f"built etcd {BUILT['etcd'].version} (1 of 1) in 0 s",
+        f"built coredns {BUILT['coredns'].version} (1 of 1) in 0 s",
+    ]
+
+
+def test_a_build_beside_another_waits_for_it_and_not_for_ever(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_that("exit 1", tmp_path, monkeypatch)
+    with layout.alone("build"), pytest.raises(EnvironmentFault, match="another command was at work on build"):
+        build.build(["etcd"], print, within_s=0.1)
 
 
 def test_a_program_is_named_by_its_version(cluster: Cluster) -> None:

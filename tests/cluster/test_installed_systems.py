@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,33 @@ def test_the_others_serve_and_count(label: str, options: Callable[[], SystemOpti
             await assert_counts_agree(standing, system, endpoints, topology)
         finally:
             await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_a_pod_that_takes_minutes_to_end_does_not_hold_what_is_removed(tmp_path: Path) -> None:
+    async def work(standing: Stage) -> None:
+        namespace = f"st-{standing.run.run_id}-slow"
+        await standing.run.namespace(namespace)
+        container = {
+            "name": "slow",
+            "image": images()["toolbox"],
+            "command": ["/bin/sh", "-c", "trap '' TERM; while true; do sleep 1; done"],
+        }
+        # Its namespace would be looked at again after 301 s, and a removal has 120 s.
+        spec = {"terminationGracePeriodSeconds": 600, "containers": [container]}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "slow", "namespace": namespace},
+            "spec": spec,
+        }
+        await standing.run.apply([pod])
+        deadline_s = time.monotonic() + 60
+        while (await standing.run._objects.get(pod) or {}).get("status", {}).get("phase") != "Running":
+            assert time.monotonic() < deadline_s
+            await asyncio.sleep(0.2)
+        await standing.run.remove()
 
     played(tmp_path, work)
 

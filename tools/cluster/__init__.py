@@ -6,7 +6,7 @@ Read in this order:
 
 - ``programs``: what runs, each at a pinned version. ``build`` makes it, ``debian`` finds the rest.
 - ``layout``: the names and addresses of a cluster, which all follow from its own name.
-- ``up`` is the whole start on a page: ``namespaces``, ``certificates``, ``control_plane``, ``node``, ``objects``.
+- ``up`` is the whole start on a page: ``namespaces``, ``access``, ``control_plane``, ``node``, ``objects``.
 - ``down`` removes it, and ``remains`` looks for what is left.
 - ``images`` makes what pods run, without a registry and without a daemon.
 """

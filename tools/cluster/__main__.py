@@ -9,19 +9,21 @@ import sys
 
 from seatrial.errors import ExitCode, SeatrialError
 from tools.cluster import build, debian, objects, processes, remains
+from tools.cluster.access import kubeconfig
 from tools.cluster.down import down
-from tools.cluster.images import catalogue
+from tools.cluster.images import asked, catalogue
 from tools.cluster.layout import Cluster
-from tools.cluster.programs import BUILT
+from tools.cluster.programs import BUILT, NEEDED
 from tools.cluster.up import up
 
 COMMANDS = {
-    "up": "start the cluster, building what is missing; what runs already stays",
-    "down": "end it and remove all of it",
+    "up": "start the cluster, building what is missing, and make it kubectl's current context; what runs already stays",
+    "down": "end it and remove all of it, from the kubeconfig, too",
     "status": "print what runs of it; exit 4 unless everything does",
     "env": "print what a shell needs: eval $(python -m tools.cluster env)",
     "scan": "print what is there of it, processes to folders; exit 4 if anything is",
-    "build": "build every program, also those that are only tested on it, and every image",
+    "build": "build every program, also those that are only tested on it, and every image; what was cut off goes on. "
+    "Exit 4 where this machine or its network is in the way, 1 where what is pinned cannot be built",
     "images": "print the images that its nodes have",
 }
 
@@ -38,9 +40,11 @@ def main() -> int:
     parser.add_argument(
         "--name", default="seatrial", help="which cluster; several live side by side (default: %(default)s)"
     )
+    parser.add_argument("--needed", action="store_true", help="build: only what every cluster needs")
+    parser.add_argument("--within", type=float, metavar="SECONDS", help="build: give up after so long")
     arguments = parser.parse_args()
     try:
-        return _run(arguments.command, Cluster(arguments.name))
+        return _run(arguments, Cluster(arguments.name))
     except SeatrialError as error:
         _report(f"error: {error.what}")
         for word, text in (("cause", error.cause), ("hint", error.next_step)):
@@ -51,12 +55,16 @@ def main() -> int:
         return ExitCode.INTERRUPTED
 
 
-def _run(command: str, cluster: Cluster) -> int:
-    match command:
+def _run(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    match arguments.command:
         case "up":
             up(cluster, _report)
+            kubeconfig.enter(cluster, _report)
         case "down":
+            # What was done to it is noted among what goes now.
+            done = kubeconfig.noted(cluster)
             down(cluster, _report)
+            kubeconfig.leave(cluster, done, _report)
         case "status":
             return _print_status(cluster)
         case "env":
@@ -66,11 +74,17 @@ def _run(command: str, cluster: Cluster) -> int:
             print(*left, sep="\n", end="\n" if left else "")
             return ExitCode.ENVIRONMENT if left else ExitCode.PASS
         case "build":
+            build.build(NEEDED if arguments.needed else BUILT, _report, arguments.within)
             debian.provide(_report)
-            build.build(BUILT, _report)
-            catalogue.make(_report)
+            if not arguments.needed:
+                catalogue.make(_report)
         case "images":
-            print(*(image.reference for image in catalogue.available()), sep="\n")
+            for image in catalogue.available():
+                print(
+                    image.reference,
+                    *(f"{name} = {image.reference}" for name in asked.of(image.reference)),
+                    sep="\n",
+                )
     return ExitCode.PASS
 
 

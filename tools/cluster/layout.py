@@ -12,14 +12,16 @@ Only the link to this machine is visible outside; what is behind it has the same
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import re
+import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault, PlanError
 from seatrial.machine.namespace import Namespace
@@ -43,6 +45,7 @@ NODE_FOLDERS = {"run": "/run", "lib": "/var/lib", "log": "/var/log"}
 """Folders that each node has for itself: where containerd, kubelet and the network plugins keep their state."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?", re.ASCII)
 _HOST_LINKS = IPv4Address("10.201.0.0")
+_POLL_S = 0.05
 _HOST_LINKS_LIMIT = 16_384
 """As many /30 networks are in 10.201.0.0/16."""
 
@@ -63,13 +66,25 @@ def cache() -> Path:
 
 
 @contextmanager
-def alone(what: str) -> Iterator[None]:
-    """Have one command at a time do something to the cache; another one waits for it."""
+def alone(what: str, limit_s: float = math.inf) -> Iterator[None]:
+    """Have one command at a time do something to the cache; another one waits for it, for so long at most."""
     folder = cache() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
+    deadline_s = time.monotonic() + limit_s
     with (folder / what).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not _is_taken(lock):
+            if time.monotonic() > deadline_s:
+                raise EnvironmentFault(f"another command was at work on {what} for {limit_s:.0f} s")
+            time.sleep(_POLL_S)
         yield
+
+
+def _is_taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from seatrial.errors import EnvironmentFault
 from tools.cluster import cgroups, debian, namespaces
 from tools.cluster.build import program
-from tools.cluster.images import oci
+from tools.cluster.images import asked, oci
 from tools.cluster.images.catalogue import PAUSE
 from tools.cluster.layout import DNS_SERVICE_ADDRESS, DOMAIN, POD_NETWORK, ROLE_LABEL
 from tools.cluster.processes import Daemon, answers, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from tools.cluster.images.oci import Image
     from tools.cluster.layout import Node
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PODS_LIMIT = 250
 """A node has 254 addresses for them."""
 EVICTION_FREE_MEMORY = "100Mi"
+LOOK_EVERY = "500ms"
+"""cAdvisor waits for one to two of these between two looks at a container at work (a kubelet has 10 s), and
+for up to 30 s where nothing has changed."""
 _BLOBS = "lib/containerd/io.containerd.content.v1.content/blobs/sha256"
 _CONTAINERD = """\
 version = 2
@@ -61,8 +64,8 @@ def containerd(node: Node) -> Daemon:
     return _daemon(node, "containerd", argv, lambda: _succeeds(node, "ctr", "version"))
 
 
-def import_images(node: Node, images: Iterable[Image]) -> list[str]:
-    """Give a node those images that it has not got; return their names."""
+def import_images(node: Node, images: Sequence[Image]) -> list[str]:
+    """Give a node those images that it has not got, and the names that plans have for them; return what was given."""
     ctr = (str(debian.need("ctr")), "--namespace", "k8s.io")
     listed = namespaces.run(*namespaces.inside(node, *ctr, "images", "list"))
     # NAME TYPE DIGEST ...
@@ -70,7 +73,15 @@ def import_images(node: Node, images: Iterable[Image]) -> list[str]:
     wanted = [image for image in images if (image.reference, image.digest) not in has]
     for image in wanted:
         _import(node, image, ctr)
-    return [image.reference for image in wanted]
+    named = [
+        (name, image)
+        for image in images
+        for name in asked.of(image.reference)
+        if (name, image.digest) not in has
+    ]
+    for name, image in named:
+        namespaces.run(*namespaces.inside(node, *ctr, "images", "tag", "--force", image.reference, name))
+    return [*(image.reference for image in wanted), *(name for name, _ in named)]
 
 
 def _import(node: Node, image: Image, ctr: tuple[str, ...]) -> None:
@@ -107,6 +118,7 @@ def kubelet(node: Node) -> Daemon:
         f"--hostname-override={node.name}",
         f"--node-ip={node.address}",
         f"--node-labels={ROLE_LABEL}={node.role}",
+        f"--housekeeping-interval={LOOK_EVERY}",
         "--v=2",
     )
     return _daemon(node, "kubelet", argv, lambda: answers(node.namespace, "http://127.0.0.1:10248/healthz"))

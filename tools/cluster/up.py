@@ -11,7 +11,6 @@ from seatrial.errors import EnvironmentFault
 from seatrial.machine import proc
 from tools.cluster import (
     build,
-    certificates,
     control_plane,
     debian,
     layout,
@@ -20,6 +19,7 @@ from tools.cluster import (
     objects,
     processes,
 )
+from tools.cluster.access import certificates
 from tools.cluster.images import catalogue
 from tools.cluster.programs import NEEDED
 

@@ -1,4 +1,9 @@
-"""Waiting until objects are gone: a deletion is accepted long before it is done, and finalizers can hold it."""
+"""Waiting until objects are gone: a deletion is accepted long before it is done, and finalizers can hold it.
+
+A namespace is held by its pods. The controller that empties it looks again only after half of the longest time that one
+of them may take to end, however soon it has: three minutes for an Envoy of Envoy Gateway, which may take six
+(``ResourcesRemainingError`` in Kubernetes' pkg/controller/namespace). Its conditions say meanwhile that all is removed.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +26,9 @@ LIMIT_S = 120.0
 _PAGE = "1000"
 _ONE_BY_ONE_LIMIT = 16
 """So many of a kind are asked for by name; for more a list is less work, though it holds those of others, too."""
+PODS_GRACE_S = 1
+"""For pods whose namespace is being deleted: whatever they still do is of no use to anybody."""
+LOOK_AGAIN = "seatrial.dev/pods-have-ended"
 _POLL_S = 0.2
 _POLL_LIMIT_S = 1.0
 
@@ -46,6 +54,28 @@ async def left_after(client: Client, refs: Iterable[Ref], limit_s: float) -> tup
         pause_s = min(2 * pause_s, _POLL_LIMIT_S)
         left = await _there(client, left)
     return left
+
+
+async def end_pods(client: Client, namespace: str, limit_s: float) -> None:
+    """Have the pods of a namespace that is being deleted end at once, and its controller look again when they have.
+
+    Nobody can make new ones there.
+    """
+    path = f"/api/v1/namespaces/{namespace}"
+    deadline_s, pause_s = time.monotonic() + limit_s, _POLL_S
+    pods = await client.resources.find("v1", "Pod")
+    try:
+        grace = {"gracePeriodSeconds": PODS_GRACE_S}
+        await client.delete(f"{path}/pods", grace, asked=f"delete the pods in {namespace}")
+        while await listed(client, pods, namespace) and time.monotonic() < deadline_s:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _POLL_LIMIT_S)
+        # It looks at whatever changes.
+        changed = {"metadata": {"annotations": {LOOK_AGAIN: "yes"}}}
+        await client.patch(path, changed, "merge", {}, asked=f"patch Namespace {namespace}")
+    except ClusterFault as fault:
+        if fault.status != 404:
+            raise
 
 
 async def what_holds(client: Client, ref: Ref) -> str:

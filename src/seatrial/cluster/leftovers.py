@@ -7,9 +7,10 @@ a namespace of a run goes with the namespace. Only what has finalizers goes firs
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from seatrial.cluster.gone import left_after, listed, what_holds
+from seatrial.cluster.gone import end_pods, left_after, listed, what_holds
 from seatrial.cluster.labels import RUN, label_value, run_of, selector
 from seatrial.cluster.objects import WINDOW, Objects, in_window
 from seatrial.cluster.resources import Ref, Resource, ref_of
@@ -109,6 +110,7 @@ async def remove(
             client, map(ref_of, filter(_has_finalizers, first)), min(limit_s, FINALIZERS_LIMIT_S)
         )
     await many.delete(last)
+    await in_window(sorted(namespaces), partial(end_pods, client, limit_s=limit_s), WINDOW)
     refs = [ref_of(one) for one in (*first, *last)]
     left = await left_after(client, refs, limit_s)
     why = [(ref, await what_holds(client, ref)) for ref in left]

@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 
 KIND = "objects"
 """The kind of change that a record knows this by."""
-RIGHTS = rights_to(
-    "create get list delete",
-    "namespaces",
-    why="each run has a namespace of its own, removed when it is over",
+RIGHTS = (
+    *rights_to(
+        "create get list patch delete",
+        "namespaces",
+        why="each run has a namespace of its own, removed when it is over",
+    ),
+    *rights_to("list deletecollection", "pods", why="pods that take minutes to end hold their namespace"),
 )
 """What this room needs by itself; who has objects made states the rights to their kinds."""
 _NAMED_LIMIT = 3

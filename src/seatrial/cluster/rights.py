@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seatrial.cluster.objects import WINDOW, in_window
@@ -30,7 +30,7 @@ class Right:
     subresource: str
     verb: str
     namespace: str = ""
-    why: str = ""
+    why: str = field(default="", compare=False)
     is_optional: bool = False
 
     def __str__(self) -> str:

