@@ -20,7 +20,7 @@ from tests.support.systems import single
 from seatrial.machine import proc
 from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
-from seatrial.run.testbed.proof import ENDPOINT_FIELD
+from seatrial.probe.asking import ENDPOINT_FIELD
 from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectOptions
 from seatrial.systems.envoy.system import EnvoyOptions

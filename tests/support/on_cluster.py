@@ -23,13 +23,13 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.namespace import Namespace
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import Unrecorded
+from seatrial.probe.client import Client as HttpClient
 from seatrial.systems.base import Launch
 from seatrial.systems.installed.kinds.choice import recipe_of
 from seatrial.systems.installed.manifests.objects import ROLE, Site
 from seatrial.systems.installed.manifests.workloads import Container, Pod, Resources, deployment
 from seatrial.systems.installed.pods import facts_in
 from seatrial.systems.installed.system import Installed
-from seatrial.systems.local.http import Client as HttpClient
 from seatrial.systems.options import SystemOptions
 from seatrial.topology.expand import Topology, expand
 from seatrial.topology.options import TopologyPlan
