@@ -23,7 +23,12 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.namespace import Namespace
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import Unrecorded
+from seatrial.pods.group import Group
+from seatrial.pods.job import PodJob
+from seatrial.pods.on_cluster import OneNamespace
+from seatrial.pods.probe import PodProbe
 from seatrial.probe.client import Client as HttpClient
+from seatrial.run.testbed.proof import Asking, prove
 from seatrial.systems.base import Launch
 from seatrial.systems.installed.kinds.choice import recipe_of
 from seatrial.systems.installed.manifests.objects import ROLE, Site
@@ -36,7 +41,8 @@ from seatrial.topology.options import TopologyPlan
 
 NAME = os.environ.get("SEATRIAL_CLUSTER", "seatrial")
 NO_CLUSTER = "there is no cluster here: `make cluster`"
-PORT = 9000
+PORT, PORTS = 9000, 8
+"""Each pod of the origin listens on so many ports: as many addresses may be dealt to services."""
 READY_LIMIT_S = 90.0
 ORIGIN = f"""
 import http.server, threading
@@ -51,11 +57,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = str(count).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        if self.headers["Seatrial-Endpoint"]:
+            host, port = self.connection.getsockname()
+            self.send_header("Seatrial-Endpoint", f"{{host}}:{{port}}")
         self.end_headers()
         self.wfile.write(body)
     def log_message(self, *_): pass
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads, request_queue_size = True, 128
+for port in range({PORT + 1}, {PORT + PORTS}):
+    threading.Thread(target=Server(("0.0.0.0", port), Handler).serve_forever, daemon=True).start()
 Server(("0.0.0.0", {PORT}), Handler).serve_forever()
 """
 
@@ -83,7 +94,10 @@ def network_of_load() -> Namespace | None:
 
 @dataclass(slots=True)
 class Stage:
-    """What a test has: a client of the cluster, the run, the origin; ``load`` is the network of the load's node."""
+    """What a test has: a client of the cluster, the run, the origin; ``load`` is the network of the load's node.
+
+    ``endpoints`` are the addresses of the origin, of one of its pods after another.
+    """
 
     client: Client
     run: Owned
@@ -98,17 +112,41 @@ class Stage:
     def topology(self, routes: int, services: int, **given: Any) -> Topology:
         """Return a topology over the origin's pods, in turns."""
         plan = TopologyPlan(routes=routes, services=services, **given)
-        dealt = [self.endpoints[number % len(self.endpoints)] for number in range(plan.endpoints_in_all)]
-        return expand(plan, dealt)
+        return expand(plan, self.endpoints[: plan.endpoints_in_all])
 
     def installed(self, label: str, options: SystemOptions) -> Installed:
         """Return a system at a site of its own, not started."""
         site = Site(f"st-{self.run.run_id}-{label}", label, {ROLE: "proxy"})
         return Installed(recipe_of(options, site), self.run)
 
+    @asynccontextmanager
+    async def probing(self, **given: Any) -> AsyncIterator[PodProbe]:
+        """Have a probe meanwhile, in a pod on the load's node."""
+        namespace = f"st-{self.run.run_id}-origin"
+        job = PodJob(
+            f"probe-{uuid.uuid4().hex[:6]}", namespace, "probe", images()["seatrial"], 1, 240.0, cpu="200m",
+            memory_bytes=128 << 20, on_nodes={ROLE: "load"}, pull="Never", **given,
+        )  # fmt: skip
+        probe = PodProbe(Group(job, OneNamespace(self.client, namespace, self.run)))
+        await probe.start(["net.ipv4.ip_local_port_range", "net.core.somaxconn"], READY_LIMIT_S)
+        try:
+            yield probe
+        finally:
+            await probe.close()
+
+    async def proven(
+        self, system: Installed, endpoints: tuple[Endpoint, ...], topology: Topology, **given: Any
+    ) -> int:
+        """Have a probe prove a topology through a system, as a testbed does."""
+        members = tuple(member.name for member in system.members())
+        async with self.probing() as probe:
+            return await prove(
+                topology, endpoints, Asking(200, probe, published=system, members=members, **given)
+            )
+
     async def counted_at_origin(self) -> int:
         """Return how many requests the origin's pods have had."""
-        counts = [await self._count(endpoint) for endpoint in self.endpoints]
+        counts = [await self._count(endpoint) for endpoint in self.endpoints if endpoint.port == PORT]
         return sum(counts)
 
     async def _count(self, endpoint: Endpoint) -> int:
@@ -171,6 +209,6 @@ async def _origins(client: Client, run: Owned, count: int) -> tuple[Endpoint, ..
     while True:
         found = [one for one in await facts_in(client, site.namespace, labels) if one.is_ready]
         if len(found) == count:
-            return tuple(Endpoint(one.address, PORT) for one in found)
+            return tuple(Endpoint(one.address, PORT + number) for number in range(PORTS) for one in found)
         assert time.monotonic() < deadline_s, found
         await asyncio.sleep(0.2)
