@@ -15,6 +15,7 @@ from tests.support.on_cluster import Stage, images, stage
 from seatrial.cluster.resources import Ref
 from seatrial.errors import SystemFault
 from seatrial.machine.address import Endpoint
+from seatrial.plan.read import ANY_HOST
 from seatrial.pods.probe import PodProbe
 from seatrial.systems.certificate import Certificate
 from seatrial.systems.counters import counted_between
@@ -24,12 +25,14 @@ from seatrial.systems.installed.kinds.contour import ContourOptions
 from seatrial.systems.installed.kinds.envoy_gateway import EnvoyGatewayOptions
 from seatrial.systems.installed.kinds.found import IngressOptions
 from seatrial.systems.installed.manifests.objects import Site
-from seatrial.systems.installed.manifests.routes import ANY_HOST, host_of
+from seatrial.systems.installed.manifests.routes import host_of
 from seatrial.systems.installed.system import Installed
 from seatrial.systems.options import SystemOptions
+from seatrial.systems.origins.options import OriginPlan
+from seatrial.systems.origins.pods import PodOrigin
 from seatrial.systems.settings import require_in_force
 from seatrial.systems.traefik import TraefikOptions
-from seatrial.topology.expand import Topology
+from seatrial.topology.expand import NOWHERE, Topology
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -196,6 +199,27 @@ def test_routes_are_proven_over_tls_with_the_authority_of_the_load(
                 await standing.proven(system, distrusted, topology, server_name=ANY_HOST)
         finally:
             await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_each_address_of_an_origin_in_pods_names_itself_and_is_counted(tmp_path: Path) -> None:
+    async def work(standing: Stage) -> None:
+        origin = PodOrigin(OriginPlan(), standing.group("origin", "origin", 2))
+        launch = standing.launch("origin", NOWHERE, listens=5)
+        try:
+            endpoints = await origin.start(launch)
+            for number, endpoint in enumerate(endpoints):
+                named = await standing.named(endpoint, 1 + number)
+                assert named == [str(endpoint)] * (1 + number)
+            assert len({endpoint.host for endpoint in endpoints}) == 2
+            counts = await origin.counts()
+            assert (counts.requests, counts.by_endpoint) == (15, (1, 2, 3, 4, 5))
+            await origin.pause((0, 3))
+            await origin.pause(())
+        finally:
+            await origin.stop()
+        assert (await origin.counts()).by_endpoint == (1, 2, 3, 4, 5)
 
     played(tmp_path, work)
 

@@ -23,10 +23,12 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.namespace import Namespace
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import Unrecorded
+from seatrial.plan.read import ANY_HOST
 from seatrial.pods.group import Group
-from seatrial.pods.job import PodJob
+from seatrial.pods.job import PodJob, PodRole
 from seatrial.pods.on_cluster import OneNamespace
 from seatrial.pods.probe import PodProbe
+from seatrial.probe.asking import ENDPOINT_FIELD
 from seatrial.probe.client import Client as HttpClient
 from seatrial.run.testbed.proof import Asking, prove
 from seatrial.systems.base import Launch
@@ -112,22 +114,26 @@ class Stage:
     def topology(self, routes: int, services: int, **given: Any) -> Topology:
         """Return a topology over the origin's pods, in turns."""
         plan = TopologyPlan(routes=routes, services=services, **given)
-        return expand(plan, self.endpoints[: plan.endpoints_in_all])
+        return expand(plan, self.endpoints[: plan.endpoints_in_all], any_host=ANY_HOST)
 
     def installed(self, label: str, options: SystemOptions) -> Installed:
         """Return a system at a site of its own, not started."""
         site = Site(f"st-{self.run.run_id}-{label}", label, {ROLE: "proxy"})
         return Installed(recipe_of(options, site), self.run)
 
+    def group(self, role: PodRole, node: str, count: int, **given: Any) -> Group:
+        """Return pods of ours on the node of a role, not started."""
+        namespace = f"st-{self.run.run_id}-origin"
+        job = PodJob(
+            f"{role}-{uuid.uuid4().hex[:6]}", namespace, role, images()["seatrial"], count, 240.0, cpu="200m",
+            memory_bytes=128 << 20, on_nodes={ROLE: node}, pull="Never", **given,
+        )  # fmt: skip
+        return Group(job, OneNamespace(self.client, namespace, self.run))
+
     @asynccontextmanager
     async def probing(self, **given: Any) -> AsyncIterator[PodProbe]:
         """Have a probe meanwhile, in a pod on the load's node."""
-        namespace = f"st-{self.run.run_id}-origin"
-        job = PodJob(
-            f"probe-{uuid.uuid4().hex[:6]}", namespace, "probe", images()["seatrial"], 1, 240.0, cpu="200m",
-            memory_bytes=128 << 20, on_nodes={ROLE: "load"}, pull="Never", **given,
-        )  # fmt: skip
-        probe = PodProbe(Group(job, OneNamespace(self.client, namespace, self.run)))
+        probe = PodProbe(self.group("probe", "load", 1, **given))
         await probe.start(["net.ipv4.ip_local_port_range", "net.core.somaxconn"], READY_LIMIT_S)
         try:
             yield probe
@@ -175,6 +181,23 @@ class Stage:
             finally:
                 connection.close()
             return statuses
+
+        return await asyncio.to_thread(ask_all)
+
+    async def named(self, endpoint: Endpoint, times: int) -> list[str | None]:
+        """Ask so often, from the load's node, which endpoint it is that answers."""
+
+        def ask_all() -> list[str | None]:
+            connection, found = HttpClient(endpoint, 5.0, self.load), []
+            try:
+                for _ in range(times):
+                    connection.request("GET", "/", headers={ENDPOINT_FIELD: "wanted"})
+                    response = connection.getresponse()
+                    response.read()
+                    found.append(response.getheader(ENDPOINT_FIELD))
+            finally:
+                connection.close()
+            return found
 
         return await asyncio.to_thread(ask_all)
 

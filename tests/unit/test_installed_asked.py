@@ -243,21 +243,6 @@ def test_a_dead_route_is_named_with_the_proxy_and_what_its_object_says() -> None
     assert {question.asked for question in asker.asked[1:]} <= {(4,)}
 
 
-def test_routes_are_asked_for_by_the_host_that_their_dialect_needs() -> None:
-    topology = expand(TopologyPlan(routes=2, by="path"), [Endpoint("10.0.0.1", 9000)] * 2)
-    asker = Played(())
-
-    async def work(_: FakeApi, client: Client) -> None:
-        system = Installed(recipe_of(ContourOptions(), SITE), Owned(client, "a-run", Unrecorded()))
-        assert await prove(topology, PROXIES, Asking(200, asker, published=system)) == 4
-
-    played(work)
-    assert [tuple(route) for route in asker.asked[0].routes] == [
-        ("ingress.example.com", "/route-0/", 0),
-        ("ingress.example.com", "/route-1/", 1),
-    ]
-
-
 def test_a_route_that_nobody_has_taken_says_so() -> None:
     assert "no controller has taken it" in next(said_of("HTTPRoute", {"status": {"parents": []}}))
     refused = {"type": "ResolvedRefs", "status": "False", "message": "no such service"}

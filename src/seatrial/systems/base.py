@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seatrial.systems.counters import Counters, OriginCounts
     from seatrial.systems.disturbance import Disturbable
     from seatrial.systems.settings import Setting
-    from seatrial.topology.expand import Route, Topology
+    from seatrial.topology.expand import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,6 @@ class System(Protocol):
 @runtime_checkable
 class Published(Protocol):
     """What a ``System`` has, too, whose routes are objects of a cluster: their words where one is not served."""
-
-    def host(self, route: Route) -> str:
-        """Return the host by which requests reach a route."""
 
     async def reasons(self, names: Sequence[str]) -> Sequence[str]:
         """Return what the cluster says of the routes of these names; what says nothing is left out."""

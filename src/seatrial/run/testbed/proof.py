@@ -54,7 +54,7 @@ class Asking:
         numbers = {service.name: number for number, service in enumerate(topology.services)}
         ca = next((endpoint.ca for endpoint in endpoints), None)
         return Question(
-            routes=tuple(Wanted(self._host(one), one.prefix, numbers[one.service.name]) for one in routes),
+            routes=tuple(Wanted(one.authority, one.prefix, numbers[one.service.name]) for one in routes),
             endpoints=tuple(endpoints),
             services=tuple(Answering(one.name, tuple(map(str, one.endpoints))) for one in topology.services),
             status=self.status,
@@ -62,9 +62,6 @@ class Asking:
             ca_pem=None if ca is None else ca.read_text(),
             server_name=self.server_name,
         )
-
-    def _host(self, route: Route) -> str:
-        return route.authority if self.published is None else self.published.host(route)
 
     def through(self, number: int, of: int) -> str:
         """Return which member an endpoint is of, in words; one alone needs none."""

@@ -16,7 +16,7 @@ from seatrial.systems.installed.kinds import found as kind
 from seatrial.systems.installed.kinds.found import NOT_COUNTED, NOT_OURS, IngressOptions, UrlOptions
 from seatrial.systems.installed.made import Made
 from seatrial.systems.installed.manifests.objects import HTTP_PORT, HTTPS_PORT, Site
-from seatrial.systems.installed.manifests.routes import GATEWAY, host_of, routes
+from seatrial.systems.installed.manifests.routes import GATEWAY, routes
 from seatrial.systems.installed.manifests.services import certificate, services
 from seatrial.systems.installed.statuses import reasons
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from seatrial.systems.installed.kinds.found import FoundOptions
     from seatrial.systems.installed.manifests.objects import Object
     from seatrial.systems.settings import Setting
-    from seatrial.topology.expand import Route
 
 ADDRESS_LIMIT_S = 60.0
 POLL_S = 0.2
@@ -113,12 +112,6 @@ class Found:
                 next_step="give an address in place of the name, or correct it; nothing was measured",
             ) from None
         return name
-
-    def host(self, route: Route) -> str:
-        """Return the host by which requests reach a route."""
-        if isinstance(self._options, UrlOptions):
-            return route.authority
-        return host_of(route, kind.dialect(self._options)) or route.authority
 
     async def reasons(self, names: Sequence[str]) -> Sequence[str]:
         """Return what the cluster says of routes that are not served: nothing of those that are not Seatrial's."""

@@ -17,7 +17,6 @@ from seatrial.systems.installed.kinds.recipe import Asked
 from seatrial.systems.installed.logs import keep_logs
 from seatrial.systems.installed.made import Made
 from seatrial.systems.installed.manifests.documents import documents
-from seatrial.systems.installed.manifests.routes import host_of
 from seatrial.systems.installed.pods import Proxies
 from seatrial.systems.installed.statuses import reasons
 from seatrial.systems.local.ready import within
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from seatrial.systems.installed.kinds.recipe import Get, Recipe
     from seatrial.systems.installed.pods import Proxy
     from seatrial.systems.settings import Setting
-    from seatrial.topology.expand import Route, Topology
+    from seatrial.topology.expand import Topology
 
     Answer = TypeVar("Answer")
 
@@ -80,10 +79,6 @@ class Installed:
             Endpoint(proxy.address, port, None if launch.certificate is None else launch.certificate.ca)
             for proxy in self._proxies.all
         )
-
-    def host(self, route: Route) -> str:
-        """Return the host by which requests reach a route."""
-        return host_of(route, self.recipe.dialect) or route.authority
 
     async def reasons(self, names: Sequence[str]) -> Sequence[str]:
         """Return what the cluster says of routes that are not served."""
