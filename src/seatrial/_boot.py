@@ -1,7 +1,8 @@
-"""Starts the engine in a process of its own, in milliseconds.
+"""Starts a program of ours in a process of its own: the engine, in milliseconds, or the probe.
 
 Run as a script it loads the native module and nothing else of the package: no site directory, no other import. A worker
-holds thousands of connections in the memory that a full start would take.
+holds thousands of connections in the memory that a full start would take. The probe is the package's own Python, which
+needs the standard library and no more.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import sys
 if __name__ != "__main__":
     from typing import Literal
 
-    ProcessRole = Literal["worker", "origin"]
+    ProcessRole = Literal["worker", "origin", "probe"]
 
 
 def argv(role: ProcessRole, cpus: frozenset[int] | None = None) -> list[str]:
-    """Return the command of a worker or an origin; it takes its spec on stdin and reports on stdout.
+    """Return the command of a program of ours; it takes its spec or questions on stdin and reports on stdout.
 
     It is kept to ``cpus``; None is where its parent is.
     """
@@ -26,6 +27,20 @@ def argv(role: ProcessRole, cpus: frozenset[int] | None = None) -> list[str]:
 def _main() -> None:
     if sys.argv[2:]:
         _keep_to(sys.argv[2])
+    if sys.argv[1] == "probe":
+        _probe()
+    else:
+        _engine()
+
+
+def _probe() -> None:
+    sys.path.append(__file__.rpartition("/")[0].rpartition("/")[0])
+    from seatrial.probe.program import main
+
+    main()
+
+
+def _engine() -> None:
     from importlib.machinery import ExtensionFileLoader, ModuleSpec
 
     path = __file__.rpartition("/")[0] + "/_engine.abi3.so"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ from tests.support.on_cluster import Stage, images, stage
 from seatrial.cluster.resources import Ref
 from seatrial.errors import SystemFault
 from seatrial.machine.address import Endpoint
+from seatrial.plan.read import ANY_HOST
+from seatrial.pods.probe import PodProbe
+from seatrial.systems.certificate import Certificate
 from seatrial.systems.counters import counted_between
-from seatrial.systems.installed import found, live
+from seatrial.systems.installed import found
 from seatrial.systems.installed.found import Found
 from seatrial.systems.installed.kinds.contour import ContourOptions
 from seatrial.systems.installed.kinds.envoy_gateway import EnvoyGatewayOptions
@@ -24,9 +29,11 @@ from seatrial.systems.installed.manifests.objects import Site
 from seatrial.systems.installed.manifests.routes import host_of
 from seatrial.systems.installed.system import Installed
 from seatrial.systems.options import SystemOptions
+from seatrial.systems.origins.options import OriginPlan
+from seatrial.systems.origins.pods import PodOrigin
 from seatrial.systems.settings import require_in_force
 from seatrial.systems.traefik import TraefikOptions
-from seatrial.topology.expand import Topology
+from seatrial.topology.expand import NOWHERE, Topology
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -63,9 +70,10 @@ async def assert_counts_agree(
     """Every route is live through every proxy; a proxy's counts are what the test's own client has asked of it."""
     dialect = system.recipe.dialect
     asked = [(host_of(route, dialect) or "any", route.prefix) for route in topology.routes]
-    launch = standing.launch("proven", topology)
-    proven = await system.prove(launch, 200)
+    proven = await standing.proven(system, endpoints, topology)
     assert proven >= len(topology.routes) * len(endpoints)
+    # Nobody who asked for them is still there.
+    assert await system.drained(10.0)
     before, origin_before = await system.counters(), await standing.counted_at_origin()
     for endpoint in endpoints:
         for _ in range(REQUESTS):
@@ -116,15 +124,14 @@ def test_routes_by_path_are_live(tmp_path: Path) -> None:
 def test_a_dead_route_and_a_breaker_at_its_default_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "LIVE_LIMIT_S", 3.0)
+    monkeypatch.setattr(PodProbe, "live_limit_s", 3.0)
 
     async def work(standing: Stage) -> None:
         topology = standing.topology(4, 4)
         system = standing.installed("broken", contour())
-        launch = standing.launch("broken", topology)
-        await system.start(launch)
+        endpoints = await system.start(standing.launch("broken", topology))
         try:
-            await system.prove(launch, 200)
+            await standing.proven(system, endpoints, topology)
             namespace = system.recipe.site.namespace
             service = Ref("v1", "Service", "service-2", namespace)
             names = ("max-connections", "max-pending-requests", "max-requests", "max-retries")
@@ -137,11 +144,100 @@ def test_a_dead_route_and_a_breaker_at_its_default_are_named(
             await objects.delete([Ref("v1", "Service", "service-1", namespace)])
             await asyncio.sleep(1)
             with pytest.raises(SystemFault, match="2 of 8 routes are dead: route-1 through envoy-") as raised:
-                await system.prove(launch, 200)
+                await standing.proven(system, endpoints, topology)
             assert "HTTPProxy" in str(raised.value.cause)
             assert "service-1" in str(raised.value.cause)
+            assert f"kubectl -n {namespace} describe httpproxy" in str(raised.value.next_step)
         finally:
             await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_a_route_that_another_service_answers_is_named_with_who_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PodProbe, "live_limit_s", 2.0)
+
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(4, 4)
+        # What is served is wrong, as by a fault of what renders it.
+        first, *others = topology.routes
+        swapped = replace(topology, routes=(replace(first, service=topology.services[2]), *others))
+        system = standing.installed("swapped", contour(proxies=1))
+        endpoints = await system.start(standing.launch("swapped", swapped))
+        try:
+            (member,) = system.members()
+            at = topology.services[2].endpoints[0]
+            with pytest.raises(SystemFault) as raised:
+                await standing.proven(system, endpoints, topology)
+            assert (
+                f"1 of 4 routes lead elsewhere: route-0 through {member.name} was answered by service-2 at {at} "
+                "in place of service-0"
+            ) in str(raised.value)
+        finally:
+            await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_routes_are_proven_over_tls_with_the_authority_of_the_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(standing: Stage) -> None:
+        topology = standing.topology(3, 2, by="path")
+        certificate = Certificate.issue(tmp_path, (ANY_HOST,))
+        system = standing.installed("secure", contour(proxies=1))
+        endpoints = await system.start(standing.launch("secure", topology, certificate=certificate))
+        try:
+            assert await standing.proven(system, endpoints, topology, server_name=ANY_HOST) >= 3
+            monkeypatch.setattr(PodProbe, "live_limit_s", 1.0)
+            # Another authority than that which issued what is shown.
+            (tmp_path / "other").mkdir()
+            other = Certificate.issue(tmp_path / "other", (ANY_HOST,))
+            distrusted = tuple(replace(endpoint, ca=other.ca) for endpoint in endpoints)
+            with pytest.raises(SystemFault, match=r"3 of 3 routes are dead: .*CERTIFICATE_VERIFY_FAILED"):
+                await standing.proven(system, distrusted, topology, server_name=ANY_HOST)
+        finally:
+            await system.stop()
+
+    played(tmp_path, work)
+
+
+def test_each_address_of_an_origin_in_pods_names_itself_and_is_counted(tmp_path: Path) -> None:
+    async def work(standing: Stage) -> None:
+        origin = PodOrigin(OriginPlan(), standing.group("origin", "origin", 2))
+        launch = standing.launch("origin", NOWHERE, listens=5)
+        try:
+            endpoints = await origin.start(launch)
+            for number, endpoint in enumerate(endpoints):
+                named = await standing.named(endpoint, 1 + number)
+                assert named == [str(endpoint)] * (1 + number)
+            assert len({endpoint.host for endpoint in endpoints}) == 2
+            counts = await origin.counts()
+            assert (counts.requests, counts.by_endpoint) == (15, (1, 2, 3, 4, 5))
+            await origin.pause((0, 3))
+            await origin.pause(())
+        finally:
+            await origin.stop()
+        assert (await origin.counts()).by_endpoint == (1, 2, 3, 4, 5)
+
+    played(tmp_path, work)
+
+
+def test_a_pod_says_what_a_program_of_ours_has_on_its_node(tmp_path: Path) -> None:
+    async def work(standing: Stage) -> None:
+        async with standing.probing(ports=(20_000, 30_000)) as probe:
+            facts = probe.facts
+        assert (facts.machine.port_low, facts.machine.port_high) == (20_000, 30_000)
+        assert facts.settings["net.ipv4.ip_local_port_range"] == (20_000, 30_000)
+        assert facts.settings["net.core.somaxconn"] == (facts.machine.somaxconn,)
+        assert facts.machine.memory_limit_bytes == 128 << 20
+        assert facts.machine.cpu_quota_cores == pytest.approx(0.2)
+        assert facts.machine.nofile_hard > 0
+        # All nodes are this machine.
+        assert facts.kernel == os.uname().release
+        assert facts.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
     played(tmp_path, work)
 

@@ -11,7 +11,7 @@ from tests.support.systems import require
 
 from seatrial.errors import SystemFault
 from seatrial.machine.place import ThisMachine
-from seatrial.run.testbed import proof
+from seatrial.run.testbed import askers
 from seatrial.run.testbed.proof import Asking, gone, prove
 from seatrial.systems.base import Launch
 from seatrial.systems.nginx.system import NginxOptions
@@ -33,7 +33,7 @@ PLAN = TopologyPlan(routes=4, services=2, endpoints=2)
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong here stays so."""
-    monkeypatch.setattr(proof, "LIVE_LIMIT_S", 0.3)
+    monkeypatch.setattr(askers, "LIVE_LIMIT_S", 0.3)
 
 
 def proven(

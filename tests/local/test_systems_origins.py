@@ -17,7 +17,7 @@ from seatrial.errors import SystemFault
 from seatrial.machine import proc
 from seatrial.machine.address import Address
 from seatrial.machine.place import ThisMachine
-from seatrial.run.testbed.proof import ENDPOINT_FIELD
+from seatrial.probe.asking import ENDPOINT_FIELD
 from seatrial.systems.base import Launch
 from seatrial.systems.origins.nginx import NginxOrigin
 from seatrial.systems.origins.options import OriginPlan

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import http.client
+import json
 import select
 import socket
 import subprocess
@@ -17,14 +18,17 @@ import pytest
 from tests.support.members import processes_of
 from tests.support.systems import single
 
+from seatrial import _boot
 from seatrial.machine import proc
-from seatrial.machine.address import Endpoint
+from seatrial.machine.address import Address, Endpoint
 from seatrial.machine.place import ThisMachine
-from seatrial.run.testbed.proof import ENDPOINT_FIELD
+from seatrial.machine.sockets import free_address
+from seatrial.probe.asking import ENDPOINT_FIELD
 from seatrial.systems.base import Launch
 from seatrial.systems.direct import DirectOptions
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.nginx.system import NginxOptions
+from seatrial.systems.origins.asking import specification
 from seatrial.systems.origins.options import DelayPlan, OriginPlan
 from seatrial.systems.registry import create_origin
 from seatrial.topology.expand import NOWHERE
@@ -191,6 +195,24 @@ def test_an_answer_says_at_which_address_it_was_asked_for_where_the_request_want
             await origin.stop()
 
     asyncio.run(trial())
+
+
+def test_what_listens_everywhere_says_the_address_at_which_it_was_asked() -> None:
+    port = free_address("127.0.0.1").port
+    asked = specification(OriginPlan(), (Address("0.0.0.0", port),), 1, 1)
+    argv = _boot.argv("origin")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as origin:
+        assert origin.stdin is not None
+        assert origin.stdout is not None
+        print(json.dumps(asked), file=origin.stdin, flush=True)
+        assert json.loads(origin.stdout.readline())["type"] == "ready"
+        for host in ("127.0.0.2", "127.0.0.3"):
+            client = http.client.HTTPConnection(host, port, timeout=30)
+            client.request("GET", "/", headers={ENDPOINT_FIELD: "wanted"})
+            assert client.getresponse().getheader(ENDPOINT_FIELD) == f"{host}:{port}"
+            client.close()
+        print(json.dumps({"cmd": "stop"}), file=origin.stdin, flush=True)
+        origin.stdin.close()
 
 
 PARENT = """

@@ -23,20 +23,28 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.namespace import Namespace
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import Unrecorded
+from seatrial.plan.read import ANY_HOST
+from seatrial.pods.group import Group
+from seatrial.pods.job import PodJob, PodRole
+from seatrial.pods.on_cluster import OneNamespace
+from seatrial.pods.probe import PodProbe
+from seatrial.probe.asking import ENDPOINT_FIELD
+from seatrial.probe.client import Client as HttpClient
+from seatrial.run.testbed.proof import Asking, prove
 from seatrial.systems.base import Launch
 from seatrial.systems.installed.kinds.choice import recipe_of
 from seatrial.systems.installed.manifests.objects import ROLE, Site
 from seatrial.systems.installed.manifests.workloads import Container, Pod, Resources, deployment
 from seatrial.systems.installed.pods import facts_in
 from seatrial.systems.installed.system import Installed
-from seatrial.systems.local.http import Client as HttpClient
 from seatrial.systems.options import SystemOptions
 from seatrial.topology.expand import Topology, expand
 from seatrial.topology.options import TopologyPlan
 
 NAME = os.environ.get("SEATRIAL_CLUSTER", "seatrial")
 NO_CLUSTER = "there is no cluster here: `make cluster`"
-PORT = 9000
+PORT, PORTS = 9000, 8
+"""Each pod of the origin listens on so many ports: as many addresses may be dealt to services."""
 READY_LIMIT_S = 90.0
 ORIGIN = f"""
 import http.server, threading
@@ -51,11 +59,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = str(count).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        if self.headers["Seatrial-Endpoint"]:
+            host, port = self.connection.getsockname()
+            self.send_header("Seatrial-Endpoint", f"{{host}}:{{port}}")
         self.end_headers()
         self.wfile.write(body)
     def log_message(self, *_): pass
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads, request_queue_size = True, 128
+for port in range({PORT + 1}, {PORT + PORTS}):
+    threading.Thread(target=Server(("0.0.0.0", port), Handler).serve_forever, daemon=True).start()
 Server(("0.0.0.0", {PORT}), Handler).serve_forever()
 """
 
@@ -83,7 +96,10 @@ def network_of_load() -> Namespace | None:
 
 @dataclass(slots=True)
 class Stage:
-    """What a test has: a client of the cluster, the run, the origin; ``load`` is the network of the load's node."""
+    """What a test has: a client of the cluster, the run, the origin; ``load`` is the network of the load's node.
+
+    ``endpoints`` are the addresses of the origin, of one of its pods after another.
+    """
 
     client: Client
     run: Owned
@@ -98,17 +114,45 @@ class Stage:
     def topology(self, routes: int, services: int, **given: Any) -> Topology:
         """Return a topology over the origin's pods, in turns."""
         plan = TopologyPlan(routes=routes, services=services, **given)
-        dealt = [self.endpoints[number % len(self.endpoints)] for number in range(plan.endpoints_in_all)]
-        return expand(plan, dealt)
+        return expand(plan, self.endpoints[: plan.endpoints_in_all], any_host=ANY_HOST)
 
     def installed(self, label: str, options: SystemOptions) -> Installed:
         """Return a system at a site of its own, not started."""
         site = Site(f"st-{self.run.run_id}-{label}", label, {ROLE: "proxy"})
         return Installed(recipe_of(options, site), self.run)
 
+    def group(self, role: PodRole, node: str, count: int, **given: Any) -> Group:
+        """Return pods of ours on the node of a role, not started."""
+        namespace = f"st-{self.run.run_id}-origin"
+        job = PodJob(
+            f"{role}-{uuid.uuid4().hex[:6]}", namespace, role, images()["seatrial"], count, 240.0, cpu="200m",
+            memory_bytes=128 << 20, on_nodes={ROLE: node}, pull="Never", **given,
+        )  # fmt: skip
+        return Group(job, OneNamespace(self.client, namespace, self.run))
+
+    @asynccontextmanager
+    async def probing(self, **given: Any) -> AsyncIterator[PodProbe]:
+        """Have a probe meanwhile, in a pod on the load's node."""
+        probe = PodProbe(self.group("probe", "load", 1, **given))
+        await probe.start(["net.ipv4.ip_local_port_range", "net.core.somaxconn"], READY_LIMIT_S)
+        try:
+            yield probe
+        finally:
+            await probe.close()
+
+    async def proven(
+        self, system: Installed, endpoints: tuple[Endpoint, ...], topology: Topology, **given: Any
+    ) -> int:
+        """Have a probe prove a topology through a system, as a testbed does."""
+        members = tuple(member.name for member in system.members())
+        async with self.probing() as probe:
+            return await prove(
+                topology, endpoints, Asking(200, probe, published=system, members=members, **given)
+            )
+
     async def counted_at_origin(self) -> int:
         """Return how many requests the origin's pods have had."""
-        counts = [await self._count(endpoint) for endpoint in self.endpoints]
+        counts = [await self._count(endpoint) for endpoint in self.endpoints if endpoint.port == PORT]
         return sum(counts)
 
     async def _count(self, endpoint: Endpoint) -> int:
@@ -137,6 +181,23 @@ class Stage:
             finally:
                 connection.close()
             return statuses
+
+        return await asyncio.to_thread(ask_all)
+
+    async def named(self, endpoint: Endpoint, times: int) -> list[str | None]:
+        """Ask so often, from the load's node, which endpoint it is that answers."""
+
+        def ask_all() -> list[str | None]:
+            connection, found = HttpClient(endpoint, 5.0, self.load), []
+            try:
+                for _ in range(times):
+                    connection.request("GET", "/", headers={ENDPOINT_FIELD: "wanted"})
+                    response = connection.getresponse()
+                    response.read()
+                    found.append(response.getheader(ENDPOINT_FIELD))
+            finally:
+                connection.close()
+            return found
 
         return await asyncio.to_thread(ask_all)
 
@@ -171,6 +232,6 @@ async def _origins(client: Client, run: Owned, count: int) -> tuple[Endpoint, ..
     while True:
         found = [one for one in await facts_in(client, site.namespace, labels) if one.is_ready]
         if len(found) == count:
-            return tuple(Endpoint(one.address, PORT) for one in found)
+            return tuple(Endpoint(one.address, PORT + number) for number in range(PORTS) for one in found)
         assert time.monotonic() < deadline_s, found
         await asyncio.sleep(0.2)

@@ -32,7 +32,7 @@ def pod_object(
             "labels": {"batch.kubernetes.io/job-completion-index": str(index)}, **metadata,
         },
         "spec": {"nodeName": f"node-{index % 2}"},
-        "status": status or {"phase": "Running", "podIP": "127.0.0.1", "containerStatuses": [running]},
+        "status": status or {"phase": "Running", "podIP": f"127.0.0.{index + 1}", "containerStatuses": [running]},
     }  # fmt: skip
 
 

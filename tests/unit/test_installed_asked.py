@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,19 @@ from seatrial.errors import SystemFault
 from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import Unrecorded
+from seatrial.probe.question import Answer, Dead, Question
+from seatrial.run.testbed.proof import Asking, prove
 from seatrial.systems.base import Launch
 from seatrial.systems.envoy.system import parse_stats
-from seatrial.systems.installed import live
 from seatrial.systems.installed.found import Found
 from seatrial.systems.installed.kinds import envoy_pods, traefik
 from seatrial.systems.installed.kinds.choice import recipe_of
 from seatrial.systems.installed.kinds.contour import ContourOptions
 from seatrial.systems.installed.kinds.found import UrlOptions
-from seatrial.systems.installed.live import prove
 from seatrial.systems.installed.manifests.objects import Site
-from seatrial.systems.installed.pods import Proxies, Proxy
+from seatrial.systems.installed.pods import Proxies
 from seatrial.systems.installed.statuses import said_of, services_of
+from seatrial.systems.installed.system import Installed
 from seatrial.topology.expand import NOWHERE, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -190,56 +192,55 @@ def test_a_proxy_that_was_restarted_or_has_gone_is_named(later: list[dict[str, A
     played(work)
 
 
-PROXIES = tuple(Proxy(name, name, "proxy", "10.0.0.9", "", 0) for name in ("envoy-a", "envoy-b"))
+async def invalid(request: web.Request) -> web.StreamResponse:
+    """Play an API server whose HTTPProxies say that they are invalid."""
+    if request.path == "/apis/projectcontour.io/v1":
+        kind = {"name": "httpproxies", "kind": "HTTPProxy", "namespaced": True, "verbs": ["get"]}
+        return web.json_response({"resources": [kind]})
+    error = {"type": "ServiceError", "message": "service not found"}
+    said = {"currentStatus": "invalid", "conditions": [{"type": "Valid", "errors": [error]}]}
+    return web.json_response({"metadata": {}, "spec": {}, "status": said})
 
 
-def routes_of(dead: set[tuple[str, str]], asked: list[tuple[str, str]]) -> Any:
-    """Play the pods: what is dead answers 404; HTTPProxies say that they are invalid."""
+@dataclass(frozen=True)
+class Played:
+    """Somebody who asks, and is answered as the test says: by pairs, those that are dead."""
 
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if request.path == "/apis/projectcontour.io/v1":
-            kind = {"name": "httpproxies", "kind": "HTTPProxy", "namespaced": True, "verbs": ["get"]}
-            return web.json_response({"resources": [kind]})
-        if request.path.startswith("/apis/"):
-            error = {"type": "ServiceError", "message": "service not found"}
-            said = {"currentStatus": "invalid", "conditions": [{"type": "Valid", "errors": [error]}]}
-            return web.json_response({"metadata": {}, "spec": {}, "status": said})
-        name = request.path.removeprefix(f"{PODS}/").partition(":")[0]
-        asked.append((name, request.host))
-        return web.Response(status=404 if (name, request.host) in dead else 200)
+    dead: tuple[Dead, ...]
+    live_limit_s: float = 0.0
+    asked: list[Question] = field(default_factory=list)
 
-    return answer
+    async def ask(self, question: Question) -> Answer:
+        self.asked.append(question)
+        return Answer.of(self.dead)
+
+    async def certificate(self, *_: Any) -> bytes | None:
+        return None
 
 
-def test_every_route_is_asked_through_every_proxy_by_its_host() -> None:
+PROXIES = tuple(Endpoint("10.0.0.9", port) for port in (8080, 8081))
+
+
+def test_a_dead_route_is_named_with_the_proxy_and_what_its_object_says() -> None:
     topology = expand(TopologyPlan(routes=3), [Endpoint("10.0.0.1", 9000)] * 3)
-    asked: list[tuple[str, str]] = []
+    asker = Played((Dead(4, "answered 404 in place of 200", is_answered=False),))
 
     async def work(api: FakeApi, client: Client) -> None:
-        api.otherwise = routes_of(set(), asked)
-        assert await prove(client, recipe_of(ContourOptions(), SITE), PROXIES, topology, (8080, 200)) == 6
-
-    played(work)
-    hosts = [f"route-{number}.example.com" for number in range(3)]
-    assert sorted(asked) == sorted((proxy.name, host) for proxy in PROXIES for host in hosts)
-
-
-def test_a_dead_route_is_named_with_the_proxy_and_what_its_object_says(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(live, "LIVE_LIMIT_S", 0.3)
-    topology = expand(TopologyPlan(routes=3), [Endpoint("10.0.0.1", 9000)] * 3)
-
-    async def work(api: FakeApi, client: Client) -> None:
-        api.otherwise = routes_of({("envoy-b", "route-1.example.com")}, [])
+        api.otherwise = invalid
+        system = Installed(recipe_of(ContourOptions(), SITE), Owned(client, "a-run", Unrecorded()))
+        asking = Asking(200, asker, published=system, members=("envoy-a", "envoy-b"))
         with pytest.raises(SystemFault) as raised:
-            await prove(client, recipe_of(ContourOptions(), SITE), PROXIES, topology, (8080, 200))
+            await prove(topology, PROXIES, asking)
         assert "1 of 6 routes are dead: route-1 through envoy-b answered 404 in place of 200" in str(
             raised.value
         )
         assert raised.value.cause == "HTTPProxy a-run/route-1: invalid: service not found"
+        assert raised.value.next_step == "kubectl -n a-run describe httpproxy; nothing was measured"
 
     played(work)
+    assert asker.asked[0].asked == tuple(range(6))
+    # Those that are left are asked for again.
+    assert {question.asked for question in asker.asked[1:]} <= {(4,)}
 
 
 def test_a_route_that_nobody_has_taken_says_so() -> None:

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::address::RawAddress;
+use crate::socket::local_address;
 use crate::sys::{check, set_option};
 
 /// What the kernel is asked to queue; it cuts this to net.core.somaxconn.
@@ -34,7 +35,7 @@ impl Listener {
         check(unsafe { libc::bind(fd, raw.as_ptr(), raw.len()) })?;
         // SAFETY: no pointers are passed.
         check(unsafe { libc::listen(fd, BACKLOG) })?;
-        let address = SocketAddr::new(address.ip(), bound_port(fd)?);
+        let address = SocketAddr::new(address.ip(), local_address(fd)?.port());
         Ok(Self { socket, address })
     }
 
@@ -59,16 +60,5 @@ impl Listener {
                 libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
             )
         })
-    }
-}
-
-fn bound_port(fd: libc::c_int) -> io::Result<u16> {
-    // SAFETY: all zeroes is a valid sockaddr_storage; the call fills at most `size` bytes of it. Both address families
-    // keep the port, in network order, in the second 16-bit word.
-    unsafe {
-        let mut storage: libc::sockaddr_storage = std::mem::zeroed();
-        let mut size = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-        check(libc::getsockname(fd, (&raw mut storage).cast(), &raw mut size))?;
-        Ok(u16::from_be((*(&raw const storage).cast::<libc::sockaddr_in>()).sin_port))
     }
 }

@@ -1,7 +1,9 @@
 //! Non-blocking stream sockets.
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::FromRawFd;
 
 use crate::address::RawAddress;
 use crate::clock::in_ns;
@@ -55,6 +57,15 @@ fn begin(fd: libc::c_int, target: &RawAddress) -> io::Result<()> {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The address of this side: of a connection that came in, the one at which it did, whatever its listener is bound to.
+pub fn local_address(fd: libc::c_int) -> io::Result<SocketAddr> {
+    // SAFETY: whoever owns the descriptor goes on to: it is not closed here.
+    let socket = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
+    let address = socket.local_addr()?;
+    // At a socket for both kinds of addresses those of the older kind have a form of their own.
+    Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
 /// The pending error of a socket, if any.
@@ -186,21 +197,36 @@ pub fn shut(fd: libc::c_int, abort: bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+    use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
 
     fn local_port(fd: libc::c_int) -> u16 {
-        let mut address = libc::sockaddr_in {
-            sin_family: 0,
-            sin_port: 0,
-            sin_addr: libc::in_addr { s_addr: 0 },
-            sin_zero: [0; 8],
-        };
-        let mut size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
-        // SAFETY: the pointers describe `address` and its size.
-        check(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut size) }).expect("a name");
-        u16::from_be(address.sin_port)
+        local_address(fd).expect("a name").port()
+    }
+
+    #[test]
+    fn a_connection_says_at_which_address_it_came_in() {
+        for everywhere in ["0.0.0.0:0", "[::]:0"] {
+            let everywhere = everywhere.parse().expect("an address");
+            let Ok(server) = crate::listener::Listener::bind(everywhere, false) else {
+                assert!(everywhere.is_ipv6(), "every machine has the older kind of addresses");
+                continue;
+            };
+            for host in [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3)] {
+                let asked = SocketAddr::from((host, server.address().port()));
+                let client = TcpStream::connect(asked).expect("a connection");
+                let fd = loop {
+                    match server.accept() {
+                        Ok(fd) => break fd,
+                        Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+                    }
+                };
+                assert_eq!(local_address(fd).expect("an address"), asked);
+                assert_eq!(client.peer_addr().expect("an address"), asked);
+                shut(fd, true);
+            }
+        }
     }
 
     /// A range of 16 ports with a listener in it, and connections until none of them is left. The kernel's own range

@@ -73,8 +73,9 @@ impl Server {
                     self.faults.count("close");
                 }
                 if head.asks_endpoint && asked.fault.is_none() {
-                    let listener = self.listeners.get(connection.listener as usize);
-                    connection.made = listener.map(|at| self.answers.naming(&asked, at.address()));
+                    // Not the listener's: what listens everywhere has no address that tells it from others.
+                    let address = connection.stream.address();
+                    connection.made = address.map(|at| self.answers.naming(&asked, at));
                 }
                 connection.asked = Some(asked);
             };

@@ -1,6 +1,7 @@
 //! A client's connection, plain or TLS: what the event loop reads and writes.
 
 use std::io;
+use std::net::SocketAddr;
 
 use seatrial_net::socket;
 use seatrial_net::tls::config::ServerTls;
@@ -31,6 +32,11 @@ impl Stream {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.socket == CLOSED
+    }
+
+    /// The address at which the client has connected; none where the socket has no more of one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        socket::local_address(self.socket).ok()
     }
 
     /// Whether something was written that the socket has not taken.

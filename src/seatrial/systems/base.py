@@ -7,13 +7,13 @@ every operation that may take time is async, and processes appear only in those 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from seatrial.machine.address import Endpoint
 from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from seatrial.machine.address import Address
@@ -110,6 +110,18 @@ class System(Protocol):
 
     async def stop(self) -> None:
         """End it and everything it started; harmless when it has not started or has already ended."""
+
+
+@runtime_checkable
+class Published(Protocol):
+    """What a ``System`` has, too, whose routes are objects of a cluster: their words where one is not served."""
+
+    async def reasons(self, names: Sequence[str]) -> Sequence[str]:
+        """Return what the cluster says of the routes of these names; what says nothing is left out."""
+
+    @property
+    def shown_by(self) -> str:
+        """The command that shows a person the objects of its routes."""
 
 
 class Origin(Protocol):

@@ -22,6 +22,8 @@ PORTS = (1024, 65_535)
 """Every port that needs no privilege: all of a pod's own address are for its connections."""
 MAX_DESCRIPTORS = 1 << 20
 """As many as a container has where nobody has said otherwise; a run asks a pod."""
+PROBE_CPUS, PROBE_MEMORY_BYTES = 0.2, 128 << 20
+"""Of the pod that asks for routes from a node of the load: for ten thousand through twenty proxies it takes 40 MB."""
 _LABEL = "label a node: kubectl label node NAME seatrial.dev/role={}; or `kubernetes: {{nodes: any}}`"
 
 
@@ -109,7 +111,7 @@ def _asked(role: str, case: Case) -> tuple[float, int]:
     ours, options = case.plan.kubernetes, case.system.options
     if role == "load":
         count = workers_of(case)
-        return count * ours.worker_cpus, count * ours.worker_memory_bytes
+        return count * ours.worker_cpus + PROBE_CPUS, count * ours.worker_memory_bytes + PROBE_MEMORY_BYTES
     if role == "origin":
         count = case.origin.processes
         return count * ours.origin_cpus, count * ours.origin_memory_bytes

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from seatrial.machine.namespace import Namespace
     from seatrial.machine.place import Places
     from seatrial.observe.sampler import Elsewhere
     from seatrial.plan.cases import Case
     from seatrial.record.writer import RunWriter
+    from seatrial.run.testbed.askers import Asker
     from seatrial.run.workers.base import Workers
     from seatrial.systems.base import Origin, System
 
@@ -24,8 +24,8 @@ class TrialPlace(Protocol):
         """Where the programs of the roles are started, with nothing handed out yet."""
 
     @property
-    def asked_from(self) -> Namespace | None:
-        """The network that routes are asked from."""
+    def asked_from(self) -> Asker:
+        """Who asks for routes, in the network of the load."""
 
     def system(self, case: Case) -> System:
         """Return the system of a case; raises ``PlanError`` where there is none of it here."""

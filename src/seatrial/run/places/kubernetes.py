@@ -12,13 +12,25 @@ from seatrial.cluster.labels import new_run_id
 from seatrial.cluster.nodes import nodes_of
 from seatrial.cluster.owned import Owned
 from seatrial.cluster.rights import is_enough, missing_rights
-from seatrial.plan.cases import compile_cases
+from seatrial.plan.cases import compile_cases, expected_run_s
+from seatrial.pods.group import Group
+from seatrial.pods.job import PodJob
+from seatrial.pods.on_cluster import OneNamespace
+from seatrial.pods.probe import PodProbe
 from seatrial.preflight.findings import Finding, require, warnings_of
-from seatrial.preflight.places.cluster import check_nodes, check_words, check_workers
+from seatrial.preflight.places.cluster import (
+    PORTS,
+    PROBE_CPUS,
+    PROBE_MEMORY_BYTES,
+    check_nodes,
+    check_words,
+    check_workers,
+)
+from seatrial.preflight.tuning.rules import RULES
 from seatrial.record.environment import describe
 from seatrial.record.events import Noted
 from seatrial.run.cluster.rights import rights_of_plan
-from seatrial.run.places.trial_pods import TrialOnCluster
+from seatrial.run.places.trial_pods import A_WHILE_S, LIVES_FOR, TrialOnCluster, on_nodes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -69,17 +81,22 @@ class OnKubernetes:
     async def standing(self, writer: RunWriter) -> AsyncIterator[StandingOnCluster]:
         """Have a namespace of the run's own; everything that is made for the run is removed again."""
         owned = Owned(self.client, new_run_id(self.plan.name), writer)
-        stands = StandingOnCluster(self.plan, owned)
+        namespace = _namespace_of(owned)
+        probe = PodProbe(_probe_group(self.plan, owned, namespace))
         try:
-            await owned.namespace(stands.namespace, RESTRICTED)
+            await owned.namespace(namespace, RESTRICTED)
             server, version = self.client.reference["server"], self.client.version
             writer.append(
                 Noted(
                     "seatrial",
-                    f"on the cluster {server}, Kubernetes {version}, in namespace {stands.namespace}",
+                    f"on the cluster {server}, Kubernetes {version}, in namespace {namespace}",
                 )
             )
-            yield stands
+            await probe.start(rule.name for rule in RULES if rule.scope != "process")
+            try:
+                yield StandingOnCluster(self.plan, owned, namespace, probe)
+            finally:
+                await probe.close()
         finally:
             await owned.remove()
 
@@ -92,31 +109,50 @@ async def findings_on(plan: Plan, where: Where | None) -> tuple[Finding, ...]:
 
 @dataclass(frozen=True, slots=True)
 class StandingOnCluster:
-    """What stands for as long as a run goes on; see ``Standing``."""
+    """What stands for as long as a run goes on; see ``Standing``.
+
+    The pods of workers and origins are in the ``namespace``, and that of the ``probe``, on a node of the load.
+    """
 
     plan: Plan
     owned: Owned
-
-    @property
-    def namespace(self) -> str:
-        """Where the pods of workers and origins are."""
-        name, _, token = self.owned.run_id.rpartition("-")
-        short = "".join(letter if letter.isalnum() else "-" for letter in name.lower())[:_NAME_LIMIT].strip(
-            "-"
-        )
-        return f"st-{short}-{token}"
+    namespace: str
+    probe: PodProbe
 
     def trial(self, case: Case, number: int) -> TrialOnCluster:
         """Return what one trial is made with."""
-        return TrialOnCluster(case, number, self.owned, self.namespace)
+        return TrialOnCluster(case, number, self.owned, self.namespace, self.probe)
 
     def network(self) -> None:
         """Return None: the network between nodes is not measured."""
 
 
 _NAME_LIMIT = 12
-"""Contour cuts the name of a cluster that has a namespace, a service and a digest in it at 60 letters, and what is cut is
-no longer known for what it is. Namespaces of trials have a number more."""
+"""Contour cuts the name of a cluster that has a namespace, a service and a digest in it at 60 letters, and what is cut
+is no longer known for what it is. Namespaces of trials have a number more."""
+
+
+def _namespace_of(owned: Owned) -> str:
+    name, _, token = owned.run_id.rpartition("-")
+    short = "".join(letter if letter.isalnum() else "-" for letter in name.lower())[:_NAME_LIMIT].strip("-")
+    return f"st-{short}-{token}"
+
+
+def _probe_group(plan: Plan, owned: Owned, namespace: str) -> Group:
+    cases = compile_cases(plan)
+    job = PodJob(
+        name="probe",
+        namespace=namespace,
+        role="probe",
+        image=plan.kubernetes.image,
+        count=1,
+        deadline_s=LIVES_FOR * expected_run_s(plan, cases) + A_WHILE_S * (1 + len(cases) * plan.repeat),
+        cpu=f"{round(PROBE_CPUS * 1000)}m",
+        memory_bytes=PROBE_MEMORY_BYTES,
+        on_nodes=on_nodes(plan, "load"),
+        ports=PORTS,
+    )
+    return Group(job, OneNamespace(owned.client, namespace, owned))
 
 
 def _lacking(missing: Sequence[Right]) -> Finding:

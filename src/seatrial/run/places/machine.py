@@ -22,6 +22,7 @@ from seatrial.preflight.tuning.survey import settings_of_cases, shortage_text
 from seatrial.record.environment import describe
 from seatrial.record.events import Noted
 from seatrial.run.programs import programs_of
+from seatrial.run.testbed.askers import LocalAsker
 from seatrial.run.workers.local import LocalWorkers
 from seatrial.systems import registry
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from seatrial.machine.cpus.pinning import Pinning
-    from seatrial.machine.namespace import Namespace
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import PlaceName, Plan
     from seatrial.preflight.tuning.survey import Setting
@@ -79,9 +79,9 @@ class TrialHere:
     places: Places
 
     @property
-    def asked_from(self) -> Namespace | None:
-        """The network of the load."""
-        return self.places.load.namespace
+    def asked_from(self) -> LocalAsker:
+        """Threads of this process, in the network of the load."""
+        return LocalAsker(self.places.load.namespace)
 
     def system(self, case: Case) -> System:
         """Return it as the plan has it."""

@@ -21,7 +21,7 @@ from seatrial.systems.installed.create import create
 from seatrial.systems.installed.direct import DirectPods
 from seatrial.systems.installed.manifests.objects import Site
 from seatrial.systems.installed.system import Installed
-from seatrial.systems.origins.pods import PodOrigin
+from seatrial.systems.origins.pods import PodOrigin, pods_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from seatrial.cluster.owned import Owned
     from seatrial.machine.address import Address
     from seatrial.plan.cases import Case
+    from seatrial.plan.model.plan import Plan
     from seatrial.pods.job import PodRole
+    from seatrial.run.testbed.askers import Asker
     from seatrial.systems.base import Origin, System
     from seatrial.workload.spec import LoadSpec
 
@@ -47,7 +49,7 @@ class TrialOnCluster:
     number: int
     owned: Owned
     namespace: str
-    asked_from: None = None
+    asked_from: Asker
     _system: System | None = field(default=None)
 
     @property
@@ -69,7 +71,7 @@ class TrialOnCluster:
         plans = tuple(topologies(case.topology, case.disturbances))
         addresses = max(plan.services_in_all * plan.endpoints for plan in plans)
         ours = case.plan.kubernetes
-        count = min(case.origin.processes, addresses)
+        count = pods_for(case.origin.processes, addresses)
         job = self._job("origin", count, ours.origin_cpus, ours.origin_memory_bytes)
         return PodOrigin(case.origin, self._group(job), seed)
 
@@ -108,7 +110,7 @@ class TrialOnCluster:
         return Group(job, OneNamespace(self.owned.client, self.namespace, self.owned))
 
     def _on(self, role: str) -> Mapping[str, str]:
-        return {ROLE: role} if self.case.plan.kubernetes.nodes == "labelled" else {}
+        return on_nodes(self.case.plan, role)
 
     def _proxies(self) -> Mapping[str, str]:
         return self._system.recipe.proxies() if isinstance(self._system, Installed) else {}
@@ -122,6 +124,11 @@ class TrialOnCluster:
         if self.case.plan.kubernetes.shared_nodes or self._system is None:
             return set()
         return {member.pod.node for member in self._system.members() if member.pod is not None}
+
+
+def on_nodes(plan: Plan, role: str) -> Mapping[str, str]:
+    """Return the labels of the nodes that pods of a role may be on."""
+    return {ROLE: role} if plan.kubernetes.nodes == "labelled" else {}
 
 
 class _OnNodes:

@@ -12,14 +12,14 @@ from typing import Self, TypeVar
 from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
 from seatrial.machine.members import Role
-from seatrial.machine.namespace import Namespace
 from seatrial.plan.cases import Case
 from seatrial.plan.model.during import DisturbancePlan, topologies
 from seatrial.record.events import TrialCounts, TrialFacts
+from seatrial.run.testbed.askers import Asker, LocalAsker
 from seatrial.run.testbed.limits import limits_met, require_counting
 from seatrial.run.testbed.proof import DELAY_MAX_S, Asking, gone, prove, shown
 from seatrial.run.testbed.reached import reached
-from seatrial.systems.base import Launch, Origin, System
+from seatrial.systems.base import Launch, Origin, Published, System
 from seatrial.systems.certificate import ORIGIN_NAME, Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
 from seatrial.systems.running import RunningConfiguration
@@ -67,7 +67,7 @@ class Testbed:
     _before: tuple[Counters, OriginCounts] | None = None
     _upstreams: tuple[Endpoint, ...] = ()
     _run: int = 1
-    _asked_from: Namespace | None = None
+    _asked_from: Asker = field(default_factory=LocalAsker)
     _current: TopologyPlan = field(default_factory=TopologyPlan)
     _certificates: list[Certificate] = field(default_factory=list)
     _configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -101,13 +101,13 @@ class Testbed:
         return ports
 
     async def set_up(
-        self, launching: Launching, drain_limit_s: float, asked_from: Namespace | None = None
+        self, launching: Launching, drain_limit_s: float, asked_from: Asker | None = None
     ) -> None:
         """Start origin and system, wait until both are ready, and read what they have counted until then.
 
-        That every route is live is proven from ``asked_from``, the network of the load.
+        That every route is live is proven from the network of the load, where ``asked_from`` is.
         """
-        self._asked_from = asked_from
+        self._asked_from = asked_from or self._asked_from
         launch = self._certified(launching(ORIGIN, NOWHERE), is_front=not self.proxied)
         if self.tls_upstream:
             launch = _with_certificate(launch, (ORIGIN_NAME,))
@@ -147,7 +147,11 @@ class Testbed:
     @property
     def _asking(self) -> Asking:
         """How routes are asked for."""
-        return Asking(self.answers_with, self._asked_from)
+        asking = Asking(self.answers_with, self._asked_from, next(iter(self.certified_for or ()), None))
+        if not isinstance(self.system, Published):
+            return asking
+        members = tuple(member.name for member in self.system.members())
+        return dataclasses.replace(asking, published=self.system, members=members)
 
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
         if self.certified_for is None or not is_front:

@@ -1,98 +1,86 @@
-"""Whether every route leads to its service before anything is measured: each is asked once, through each member.
+"""Whether every route leads to its service before anything is measured: each is asked for, through each member.
 
-The request wants to know which endpoint answers, and the origin's answer names it: so a route that is answered, by
-another service than its own or by the proxy itself, is found.
+Who asks is where the load leaves, so its way to the system is proven as well. What is right is ``probe/asking.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import ssl
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING
 
 from seatrial.errors import SystemFault
-from seatrial.systems.local.http import Client
+from seatrial.probe.asking import ENDPOINT_FIELD
+from seatrial.probe.question import Answering, Question, Wanted
+from seatrial.run.testbed.askers import LocalAsker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from seatrial.machine.address import Endpoint
-    from seatrial.machine.namespace import Namespace
+    from seatrial.probe.question import Answer
+    from seatrial.run.testbed.askers import Asker
+    from seatrial.systems.base import Published
     from seatrial.systems.certificate import Certificate
     from seatrial.topology.expand import Route, Topology
 
-CONNECTIONS = 16
-"""How many ask at a time: enough for a proxy that is far away, and no load on one that is near."""
-
-ANSWER_LIMIT_S = 5.0
 DELAY_MAX_S = 1.0
 """Of an origin that thinks for longer than this nobody can say in time whether it will answer: it is not asked."""
 
-LIVE_LIMIT_S, AGAIN_S = 10.0, 0.2
-"""A system is ready before this begins; some still spread what they have read to their workers."""
-
+AGAIN_S = 0.2
 NAMED = 3
-
-ENDPOINT_FIELD = "Seatrial-Endpoint"
-"""With it a request asks for the address at which the origin was asked, and an answer of the origin says it."""
-
-
-class Asked(NamedTuple):
-    """A route, and the member that is asked for it."""
-
-    route: Route
-    endpoint: Endpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Dead:
-    """A route that its service did not answer, through one member; ``is_answered`` where something else did."""
-
-    route: Route
-    endpoint: Endpoint
-    what: str
-    is_answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The status that the origin answers with, and from where it is asked: the network of the load.
+    """The ``status`` that the origin answers with, and who asks.
 
-    So the load's way to the system is proven as well. ``services`` has the name of each by the addresses of its
-    endpoints.
+    Over TLS the certificate has to be for ``server_name``, by default for the host of the endpoint. Of a system whose
+    routes are objects of a cluster ``published`` has their words, and ``members`` the name of each endpoint's.
     """
 
     status: int
-    namespace: Namespace | None = None
-    services: Mapping[str, str] = field(default_factory=dict)
+    asker: Asker = field(default_factory=LocalAsker)
+    server_name: str | None = None
+    published: Published | None = None
+    members: tuple[str, ...] = ()
 
-    def of(self, topology: Topology) -> Self:
-        """Return the same with the services of a topology."""
-        services = {
-            str(endpoint): service.name for service in topology.services for endpoint in service.endpoints
-        }
-        return replace(self, services=services)
+    def question(
+        self, topology: Topology, routes: Sequence[Route], endpoints: Sequence[Endpoint]
+    ) -> Question:
+        """Return that of these routes of a topology through every endpoint."""
+        numbers = {service.name: number for number, service in enumerate(topology.services)}
+        ca = next((endpoint.ca for endpoint in endpoints), None)
+        return Question(
+            routes=tuple(Wanted(one.authority, one.prefix, numbers[one.service.name]) for one in routes),
+            endpoints=tuple(endpoints),
+            services=tuple(Answering(one.name, tuple(map(str, one.endpoints))) for one in topology.services),
+            status=self.status,
+            asked=tuple(range(len(routes) * len(endpoints))),
+            ca_pem=None if ca is None else ca.read_text(),
+            server_name=self.server_name,
+        )
+
+    def through(self, number: int, of: int) -> str:
+        """Return which member an endpoint is of, in words; one alone needs none."""
+        if len(self.members) == of:
+            return f" through {self.members[number]}"
+        return f" through member {number + 1}" if of > 1 else ""
 
 
 async def prove(topology: Topology, endpoints: Sequence[Endpoint], asking: Asking) -> int:
     """Ask for every route through every endpoint until its service has answered each, with the origin's status.
 
     Returns how many requests that took. Raises ``SystemFault`` that names the routes which lead elsewhere or nowhere,
-    so long after all were asked once as ``LIVE_LIMIT_S``. Called off, it ends with the requests that are under way.
+    once for as long as the asker's limit not one more was live, and as the asker does.
     """
-    asked = [Asked(route, endpoint) for endpoint in endpoints for route in topology.routes]
-
-    def left(dead: Sequence[Dead], _: Sequence[Asked]) -> list[Asked]:
-        return [Asked(one.route, one.endpoint) for one in dead]
-
     return await _until_none(
-        asked, asking.of(topology), left, lambda dead, _: _dead(dead, len(topology.routes), endpoints)
+        asking.question(topology, topology.routes, endpoints),
+        asking.asker,
+        lambda answer, _: answer.dead,
+        lambda answer, _: _dead(answer, topology.routes, endpoints, asking),
     )
 
 
@@ -100,53 +88,56 @@ async def gone(
     before: Topology, routes: Sequence[Route], endpoints: Sequence[Endpoint], asking: Asking
 ) -> int:
     """Ask for routes that there were ``before`` until their services answer none; return and raise as ``prove``."""
-    asked = [Asked(route, endpoint) for endpoint in endpoints for route in routes]
 
-    def left(dead: Sequence[Dead], of: Sequence[Asked]) -> list[Asked]:
-        silent = {(one.route, one.endpoint) for one in dead}
-        return [one for one in of if one not in silent]
+    def left(answer: Answer, asked: Sequence[int]) -> tuple[int, ...]:
+        silent = set(answer.dead)
+        return tuple(one for one in asked if one not in silent)
 
-    return await _until_none(asked, asking.of(before), left, lambda _, still: _alive(still))
+    async def alive(_: Answer, still: Sequence[int]) -> SystemFault:
+        named = ", ".join(routes[one % len(routes)].name for one in still[:NAMED])
+        return SystemFault(
+            f"{len(still):,} routes that were removed still answer: {named}",
+            cause="the proxy has not taken the configuration without them",
+            next_step="read its log in the run directory",
+        )
+
+    return await _until_none(asking.question(before, routes, endpoints), asking.asker, left, alive)
 
 
 async def _until_none(
-    asked: Sequence[Asked],
-    asking: Asking,
-    left: Callable[[Sequence[Dead], Sequence[Asked]], list[Asked]],
-    fault: Callable[[Sequence[Dead], Sequence[Asked]], SystemFault],
+    question: Question,
+    asker: Asker,
+    left: Callable[[Answer, Sequence[int]], tuple[int, ...]],
+    fault: Callable[[Answer, Sequence[int]], Awaitable[SystemFault]],
 ) -> int:
     """Ask, and again for those that are ``left``, until none is; return how many requests that took.
 
-    Raises the ``fault`` so long after all were asked once as ``LIVE_LIMIT_S``.
+    Raises the ``fault`` where for the asker's limit not one fewer was left.
     """
-    deadline_s, requests = None, 0
-    given_up = threading.Event()
-    try:
-        while asked:
-            dead = await asyncio.to_thread(_ask_all, asked, asking, given_up)
-            requests += len(asked)
-            asked = left(dead, asked)
-            deadline_s = deadline_s or time.monotonic() + LIVE_LIMIT_S
-            if asked and time.monotonic() > deadline_s:
-                raise fault(dead, asked)
-            if asked:
-                await asyncio.sleep(AGAIN_S)
-    finally:
-        given_up.set()
+    asked, requests = question.asked, 0
+    fewest, deadline_s = len(asked) + 1, 0.0
+    while asked:
+        answer = await asker.ask(replace(question, asked=asked))
+        requests += len(asked)
+        asked = left(answer, asked)
+        if len(asked) < fewest:
+            fewest, deadline_s = len(asked), time.monotonic() + asker.live_limit_s
+        if asked and time.monotonic() > deadline_s:
+            raise await fault(answer, asked)
+        if asked:
+            await asyncio.sleep(AGAIN_S)
     return requests
 
 
-async def shown(
-    certificate: Certificate, endpoints: Sequence[Endpoint], namespace: Namespace | None = None
-) -> None:
-    """Wait until every endpoint shows a certificate to those who connect anew from there; no request is made.
+async def shown(certificate: Certificate, endpoints: Sequence[Endpoint], asker: Asker) -> None:
+    """Wait until every endpoint shows a certificate to those who connect anew; no request is made.
 
-    Raises ``SystemFault`` that names the first which still shows another after ``LIVE_LIMIT_S``.
+    Raises ``SystemFault`` that names the first which still shows another after the asker's limit.
     """
-    wanted = ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())
-    deadline_s = time.monotonic() + LIVE_LIMIT_S
+    wanted, ca_pem = ssl.PEM_cert_to_DER_cert(certificate.cert.read_text()), certificate.ca.read_text()
+    deadline_s = time.monotonic() + asker.live_limit_s
     for endpoint in endpoints:
-        while await asyncio.to_thread(_certificate_at, endpoint, namespace) != wanted:
+        while await asker.certificate(endpoint, ca_pem) != wanted:
             if time.monotonic() > deadline_s:
                 raise SystemFault(
                     f"{endpoint} still shows the certificate that it had before",
@@ -156,92 +147,37 @@ async def shown(
             await asyncio.sleep(AGAIN_S)
 
 
-def _certificate_at(endpoint: Endpoint, namespace: Namespace | None) -> bytes | None:
-    client = Client(endpoint, ANSWER_LIMIT_S, namespace)
-    try:
-        client.connect()
-        return client.certificate()
-    except OSError:
-        return None
-    finally:
-        client.close()
-
-
-def _ask_all(asked: Sequence[Asked], asking: Asking, given_up: threading.Event) -> list[Dead]:
-    shares = [tuple(islice(asked, first, None, CONNECTIONS)) for first in range(min(CONNECTIONS, len(asked)))]
-    with ThreadPoolExecutor(len(shares)) as pool:
-        found = pool.map(lambda share: _ask(share, asking, given_up), shares)
-        return [dead for share in found for dead in share]
-
-
-def _ask(asked: Sequence[Asked], asking: Asking, given_up: threading.Event) -> list[Dead]:
-    """Ask one after another, over one connection to each endpoint."""
-    connections: dict[Endpoint, Client] = {}
-    dead = []
-    try:
-        for route, endpoint in asked:
-            if given_up.is_set():
-                break
-            if (connection := connections.get(endpoint)) is None:
-                connection = connections[endpoint] = Client(endpoint, ANSWER_LIMIT_S, asking.namespace)
-            try:
-                connection.request("GET", route.prefix, headers=_headers(route))
-                response = connection.getresponse()
-                response.read()
-                if (wrong := _wrong(Asked(route, endpoint), response, asking)) is not None:
-                    dead.append(wrong)
-            except (OSError, http.client.HTTPException) as error:
-                # It connects anew with the next request.
-                connection.close()
-                dead.append(Dead(route, endpoint, f"gave no answer ({error or type(error).__name__})"))
-    finally:
-        for connection in connections.values():
-            connection.close()
-    return dead
-
-
-def _headers(route: Route) -> dict[str, str]:
-    return {"Host": route.authority, ENDPOINT_FIELD: "wanted"}
-
-
-def _wrong(asked: Asked, response: http.client.HTTPResponse, asking: Asking) -> Dead | None:
-    """Return what is wrong with an answer; None where it is that of the route's own service."""
-    if response.status != asking.status:
-        return Dead(*asked, f"answered {response.status} in place of {asking.status}")
-    wanted, address = asked.route.service.name, response.getheader(ENDPOINT_FIELD)
-    service = asking.services.get(address or "")
-    if service == wanted:
-        return None
-    if address is None:
-        return Dead(*asked, f"was answered by no endpoint of {wanted}", is_answered=True)
-    by = f"{service} at {address}" if service else f"{address}, which is of no service"
-    return Dead(*asked, f"was answered by {by} in place of {wanted}", is_answered=True)
-
-
-def _dead(dead: Sequence[Dead], routes: int, endpoints: Sequence[Endpoint]) -> SystemFault:
-    member: Callable[[Endpoint], str] = lambda one: (  # noqa: E731
-        f" through member {endpoints.index(one) + 1}" if len(endpoints) > 1 else ""
-    )
-    named = [f"{one.route.name}{member(one.endpoint)} {one.what}" for one in dead[:NAMED]]
-    more = f", and {len(dead) - NAMED:,} more" if len(dead) > NAMED else ""
-    asked = routes * len(endpoints)
-    elsewhere = all(one.is_answered for one in dead)
+async def _dead(
+    answer: Answer, routes: Sequence[Route], endpoints: Sequence[Endpoint], asking: Asking
+) -> SystemFault:
+    first = answer.named[:NAMED]
+    names = [routes[one.pair % len(routes)].name for one in first]
+    members = [asking.through(one.pair // len(routes), len(endpoints)) for one in first]
+    named = [f"{name}{at} {one.what}" for name, at, one in zip(names, members, first, strict=True)]
+    dead, asked = len(answer.dead), len(routes) * len(endpoints)
+    more = f", and {dead - NAMED:,} more" if dead > NAMED else ""
+    elsewhere = answer.elsewhere == dead
+    cause, next_step = await _why(asking, names, elsewhere=elsewhere)
     return SystemFault(
-        f"{len(dead):,} of {asked:,} routes {'lead elsewhere' if elsewhere else 'are dead'}: {', '.join(named)}{more}",
-        cause=(
-            "the configuration of the system sends them to another service than the plan's topology, answers them "
-            f"itself, or takes the field `{ENDPOINT_FIELD}` out"
-            if elsewhere
-            else "the system is up and does not serve them"
-        ),
-        next_step="read its configuration and its log in the run directory; nothing was measured",
+        f"{dead:,} of {asked:,} routes {'lead elsewhere' if elsewhere else 'are dead'}: {', '.join(named)}{more}",
+        cause=cause,
+        next_step=f"{next_step}; nothing was measured",
     )
 
 
-def _alive(still: Sequence[Asked]) -> SystemFault:
-    named = ", ".join(route.name for route, _ in still[:NAMED])
-    return SystemFault(
-        f"{len(still):,} routes that were removed still answer: {named}",
-        cause="the proxy has not taken the configuration without them",
-        next_step="read its log in the run directory",
-    )
+async def _why(asking: Asking, names: Sequence[str], *, elsewhere: bool) -> tuple[str, str]:
+    """Return the likely cause, and where a person looks next."""
+    said: Sequence[str] = ()
+    cause, next_step = _DEAD_HERE, "read its configuration and its log in the run directory"
+    if asking.published is not None:
+        said = await asking.published.reasons(tuple(dict.fromkeys(names)))
+        cause, next_step = _DEAD_THERE, asking.published.shown_by
+    return "; ".join(said) or (_ELSEWHERE if elsewhere else cause), next_step
+
+
+_DEAD_HERE = "the system is up and does not serve them"
+_DEAD_THERE = "the proxies do not serve them, and their objects do not say why"
+_ELSEWHERE = (
+    "the configuration of the system sends them to another service than the plan's topology, answers them itself, or "
+    f"takes the field `{ENDPOINT_FIELD}` out"
+)

@@ -18,9 +18,10 @@ from seatrial.systems.installed.made import Made
 from seatrial.systems.installed.manifests.objects import HTTP_PORT, HTTPS_PORT, Site
 from seatrial.systems.installed.manifests.routes import GATEWAY, routes
 from seatrial.systems.installed.manifests.services import certificate, services
+from seatrial.systems.installed.statuses import reasons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from seatrial.cluster.owned import Owned
     from seatrial.machine.members import Member
@@ -111,6 +112,19 @@ class Found:
                 next_step="give an address in place of the name, or correct it; nothing was measured",
             ) from None
         return name
+
+    async def reasons(self, names: Sequence[str]) -> Sequence[str]:
+        """Return what the cluster says of routes that are not served: nothing of those that are not Seatrial's."""
+        if isinstance(self._options, UrlOptions):
+            return ()
+        return await reasons(self._client, self._site.namespace, kind.dialect(self._options), names)
+
+    @property
+    def shown_by(self) -> str:
+        """The command that shows a person its routes."""
+        if isinstance(self._options, UrlOptions):
+            return f"curl -v {self._options.url}"
+        return f"kubectl -n {self._site.namespace} describe {kind.dialect(self._options).lower()}"
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
         """Return that nothing is known."""

@@ -14,15 +14,15 @@ from seatrial.machine.members import Member, PodRef
 from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.kinds.recipe import Asked
-from seatrial.systems.installed.live import prove
 from seatrial.systems.installed.logs import keep_logs
 from seatrial.systems.installed.made import Made
 from seatrial.systems.installed.manifests.documents import documents
 from seatrial.systems.installed.pods import Proxies
+from seatrial.systems.installed.statuses import reasons
 from seatrial.systems.local.ready import within
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from seatrial.cluster.owned import Owned
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 TAKEN_LIMIT_S = 60.0
 """For ten thousand routes. What is not there by then is named when the routes are proven."""
-KEPT_S = 100.0
-"""An API server keeps a connection to a pod that it has opened for 90 s after the last request on it."""
 
 
 class Installed:
@@ -54,8 +52,6 @@ class Installed:
         self._proxies = Proxies(run.client, recipe)
         self._asked = Asked(has_tls=False, max_connections=0)
         self._last: Counters | None = None
-        self._kept: Mapping[str, int] = {}
-        self._kept_until_s = 0.0
         self._is_up = False
         self._logs: Path | None = None
 
@@ -84,24 +80,14 @@ class Installed:
             for proxy in self._proxies.all
         )
 
+    async def reasons(self, names: Sequence[str]) -> Sequence[str]:
+        """Return what the cluster says of routes that are not served."""
+        return await reasons(self._made.client, self.recipe.site.namespace, self.recipe.dialect, names)
+
     @property
-    def can_be_proven(self) -> bool:
-        """Whether its routes can be asked by way of the API server, which names no host when it speaks TLS to a pod."""
-        return not self._asked.has_tls
-
-    async def prove(self, launch: Launch, status: int) -> int:
-        """Ask every route through every proxy, by way of the API server, until each answers with the origin's status.
-
-        Returns how many requests that took. Raises ``SystemFault`` that names the routes which do not. Only where it
-        ``can_be_proven``.
-        """
-        port = self.recipe.listen_port(self._asked)
-        client, proxies = self._made.client, self._proxies.all
-        requests = await prove(client, self.recipe, proxies, launch.topology, (port, status))
-        members = (await self.counters()).members
-        self._kept = {name: reading.connections_active or 0 for name, reading in members.items()}
-        self._kept_until_s = time.monotonic() + KEPT_S
-        return requests
+    def shown_by(self) -> str:
+        """The command that shows a person its routes."""
+        return f"kubectl -n {self.recipe.site.namespace} describe {self.recipe.dialect.lower()}"
 
     async def counters(self, *, exact: bool = False) -> Counters:  # noqa: ARG002
         """Read what each proxy counts; the last reading once it is taken down."""
@@ -131,7 +117,7 @@ class Installed:
         return tuple(setting for found in (await self._of_each(one)).values() for setting in found)
 
     async def drained(self, limit_s: float) -> bool:
-        """Wait until no proxy has a connection but those of a proof; False where ``limit_s`` passes first."""
+        """Wait until no proxy has a connection of a client; False where ``limit_s`` passes first."""
         return await within(limit_s, self._is_empty)
 
     def members(self) -> tuple[Member, ...]:
@@ -177,9 +163,7 @@ class Installed:
         return all((await self._of_each(one)).values())
 
     async def _is_empty(self) -> bool:
-        kept = self._kept if time.monotonic() < self._kept_until_s else {}
-        members = (await self.counters()).members
-        return all((one.connections_active or 0) <= kept.get(name, 0) for name, one in members.items())
+        return all(not one.connections_active for one in (await self.counters()).members.values())
 
     async def _of_each(self, ask: Callable[[Proxy, Get], Awaitable[Answer]]) -> dict[str, Answer]:
         async def one(proxy: Proxy) -> Answer:

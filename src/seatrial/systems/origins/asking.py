@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from seatrial.systems.counters import OriginCounts
@@ -59,10 +60,11 @@ class Asking:
                 return self._final
             return await self._asked({"cmd": "counts"}, "counts", limit_s or ANSWER_LIMIT_S)
 
-    async def pause(self, endpoints: Collection[int]) -> None:
-        """Have these endpoints stand still and all others go on, and wait until they do; raises ``SystemFault``."""
+    async def pause(self, endpoints: Collection[int], limit_s: float | None = None) -> None:
+        """Have these endpoints stand still and all others go on, and wait until they do; see ``counts``."""
+        question = {"cmd": "pause", "endpoints": sorted(endpoints)}
         async with self._asking:
-            await self._asked({"cmd": "pause", "endpoints": sorted(endpoints)}, "paused", ANSWER_LIMIT_S)
+            await self._asked(question, "paused", limit_s or ANSWER_LIMIT_S)
 
     async def _asked(self, question: dict[str, Any], answered_with: str, limit_s: float) -> Mapping[str, Any]:
         # An answer that came after its question had been given up is not the answer to this one.
@@ -82,18 +84,29 @@ class Asking:
         return answer
 
 
-def added_up(answers: Sequence[Mapping[str, Any]]) -> OriginCounts:
-    """Return what all programs of an origin have counted together."""
+def added_up(answers: Sequence[Mapping[str, Any]], by_endpoint: tuple[int, ...]) -> OriginCounts:
+    """Return what all programs of an origin have counted together; ``by_endpoint`` is ``shared`` or ``dealt``."""
     by_route: Counter[str] = Counter()
     for answer in answers:
         by_route.update(answer["routes"])
     return OriginCounts(
         requests=sum(answer["requests"] for answer in answers),
         by_route=dict(by_route),
-        by_endpoint=tuple(map(sum, zip(*(answer["endpoints"] for answer in answers), strict=True))),
+        by_endpoint=by_endpoint,
         connections_active=sum(answer["connections_active"] for answer in answers),
         connections_accepted=sum(answer["connections_accepted"] for answer in answers),
     )
+
+
+def shared(answers: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Return the requests at each address, where every program listens on all of them."""
+    return tuple(map(sum, zip(*(answer["endpoints"] for answer in answers), strict=True)))
+
+
+def dealt(answers: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Return the requests at each address, where one after another was dealt to the programs in turns."""
+    rounds = zip_longest(*(answer["endpoints"] for answer in answers))
+    return tuple(count for of_each in rounds for count in of_each if count is not None)
 
 
 def specification(plan: OriginPlan, listens: Sequence[Address], seed: int, programs: int) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from seatrial.errors import SystemFault
 from seatrial.machine.address import Address
 from seatrial.machine.members import Member
 from seatrial.pods.group import pod_ref
-from seatrial.systems.origins.asking import Asking, added_up, specification
+from seatrial.systems.origins.asking import Asking, added_up, dealt, specification
 from seatrial.systems.origins.seatrial import READY_LIMIT_S, STOP_LIMIT_S, with_tls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from seatrial.machine.address import Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
@@ -26,42 +26,55 @@ if TYPE_CHECKING:
 PORT = 8080
 """The first of the ports that each pod listens on; a process without privileges may."""
 
-EVERYWHERE = "0.0.0.0"
-"""A pod's own network is all that there is."""
-
 COUNT_LIMIT_S = 30.0
 """An answer comes through the log of the pod: where the API server is away for a while, it comes after that."""
 
 
+def pods_for(processes: int, addresses: int) -> int:
+    """Return how many pods there are to be for an origin of so many processes: none without an address."""
+    return min(processes, addresses)
+
+
 class PodOrigin:
-    """A pod of the group for each of its programs; every one listens on the same ports of its own address."""
+    """A pod of the group for each of its programs; there are no more than ``pods_for`` says.
+
+    Its addresses are dealt to the pods in turns, so a service of several endpoints is on several of them: the k-th is
+    of pod k modulo their number, at the next of its ports.
+    """
 
     def __init__(self, plan: OriginPlan, group: Group, seed: int = 1) -> None:
         self._plan, self._group, self._seed = plan, group, seed
         self._pods: list[_Pod] = []
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
-        """Make the pods and wait until each listens; return the address of each, its ports together."""
+        """Make the pods and wait until each listens; see ``Origin.start``."""
         await self._group.start(READY_LIMIT_S)
-        count = self._group.job.count
-        listens = tuple(Address(EVERYWHERE, PORT + number) for number in range(launch.listens))
+        found = self._group.pods()
+        listens = [
+            Address(found[number % len(found)].address, PORT + number // len(found))
+            for number in range(launch.listens)
+        ]
         try:
-            for index in range(count):
-                asked = specification(self._plan, listens, self._seed + index, count)
+            for index in range(len(found)):
+                own = listens[index :: len(found)]
+                asked = specification(self._plan, own, self._seed + index, len(found))
                 self._pods.append(_Pod(self._group, index, with_tls(asked, launch.certificate)))
             await asyncio.gather(*(pod.ready() for pod in self._pods))
         except BaseException:
             await self.stop()
             raise
-        return tuple(
-            launch.endpoint(Address(pod.address, listen.port))
-            for pod in self._group.pods()
-            for listen in listens
-        )
+        return tuple(map(launch.endpoint, listens))
 
     async def counts(self) -> OriginCounts:
         """Add up what the pods count; exact, and kept after ``stop``."""
-        return added_up(await asyncio.gather(*(pod.counts() for pod in self._pods)))
+        answers = await asyncio.gather(*(pod.counts() for pod in self._pods))
+        return added_up(answers, dealt(answers))
+
+    async def pause(self, endpoints: Collection[int]) -> None:
+        """See ``Origin.pause``: each pod has those of them stand still that are its own."""
+        count = len(self._pods)
+        own = [[at // count for at in endpoints if at % count == index] for index in range(count)]
+        await asyncio.gather(*(pod.pause(still) for pod, still in zip(self._pods, own, strict=True)))
 
     def members(self) -> tuple[Member, ...]:
         """Return its pods; no process of it runs here."""
@@ -103,6 +116,9 @@ class _Pod:
 
     async def counts(self) -> Mapping[str, Any]:
         return await self._asking.counts(COUNT_LIMIT_S)
+
+    async def pause(self, endpoints: Collection[int]) -> None:
+        await self._asking.pause(endpoints, COUNT_LIMIT_S)
 
     def lost(self) -> str | None:
         standing = self._talk.standing

@@ -18,7 +18,7 @@ from seatrial.machine.proc import ProcessRef
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.child import Child
 from seatrial.machine.processes.guard import describe_exit, last_lines
-from seatrial.systems.origins.asking import Asking, added_up, specification
+from seatrial.systems.origins.asking import Asking, added_up, shared, specification
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -65,7 +65,8 @@ class SeatrialOrigin:
 
     async def counts(self) -> OriginCounts:
         """Add up what the processes count; exact, and kept after ``stop``."""
-        return added_up(await asyncio.gather(*(process.counts() for process in self._processes)))
+        answers = await asyncio.gather(*(process.counts() for process in self._processes))
+        return added_up(answers, shared(answers))
 
     async def pause(self, endpoints: Collection[int]) -> None:
         """See ``Origin.pause``: each process has them stand still, and says so."""
