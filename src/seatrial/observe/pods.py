@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from seatrial.observe.kubelet import ContainerKey, ContainerLook, NetworkLook, NodeLook, PodName, Seen
     from seatrial.observe.samples import NodeAway, Sample
 
-INTERVAL_S = 10.0
-"""A kubelet's looks at a pod are that far apart at least, by default. To write a page takes CPU of the node."""
+LEAST_INTERVAL_S, INTERVAL_S = 2.0, 10.0
+"""A kubelet's looks at a pod are the longer apart at least, by default: it is read so seldom where there is nothing
+new, and more often where there is. To write a page takes CPU of the node: a long one is never read often."""
+LONG_PAGE_BYTES = 1 << 20
 READ_LIMIT_S = 4.0
 """A node that has not answered by then could not be read; the next reading of the others is not kept waiting for it."""
 _MILLISECOND_NS, _SECOND_NS = 1_000_000, 1_000_000_000
@@ -44,9 +46,9 @@ class PodSampler:
     It raises nothing for a cluster that does not answer: what was missed is among the ``remarks``.
     """
 
-    interval_s = INTERVAL_S
-
     def __init__(self, client: Client) -> None:
+        self.interval_s = LEAST_INTERVAL_S
+        """When it is to be read next: more seldom where nothing was new."""
         self.cpu_s = 0.0
         """CPU that understanding the pages took, without their way here."""
         self._client = client
@@ -64,6 +66,7 @@ class PodSampler:
         self._no_events = ""
         self._answered: set[str] = set()
         self._reach = Reach()
+        self._is_long = False
 
     async def look(self, members: Iterable[Member]) -> Sequence[Sample]:
         """Read every node of theirs once, side by side; return what is new, by time."""
@@ -77,7 +80,10 @@ class PodSampler:
         found = await in_window(list(by_node.items()), lambda one: self._read(*one), WINDOW)
         roles = {node: _roles(its.values()) for node, its in by_node.items()}
         self._reach.took(roles, self._answered, began_s, time.monotonic())
-        return sorted((sample for of_node in found for sample in of_node), key=lambda sample: sample.at_s)
+        samples = [sample for of_node in found for sample in of_node]
+        has_news = bool(samples) and not self._is_long
+        self.interval_s = LEAST_INTERVAL_S if has_news else min(INTERVAL_S, 2 * self.interval_s)
+        return sorted(samples, key=lambda sample: sample.at_s)
 
     async def finish(self, members: Iterable[Member]) -> Sequence[Sample]:
         """Look once more, and return what the cluster has reported of the pods' namespaces and of nodes, too."""
@@ -148,6 +154,7 @@ class PodSampler:
             str(answer.body), {name: member.pod.uid for name, member in members.items() if member.pod}
         )
         self._learn(node, seen, answer)
+        self._is_long = self._is_long or len(answer.body) > LONG_PAGE_BYTES
         for key, look in seen.containers.items():
             self._seen.add(key.pod)
             first, _ = self._oom_kills.setdefault(key, (look.oom_kills, 0))

@@ -32,7 +32,7 @@ Counters lose nothing by it: what they counted over the measure phase is between
 class Elsewhere(Protocol):
     """Looks at members that are not on this machine. Whatever does not answer there is no failure of the looking.
 
-    ``interval_s`` is how often it is to be asked; ``cpu_s`` is what it has taken here so far.
+    ``interval_s`` is how often it is to be asked from now on; ``cpu_s`` is what it has taken here so far.
     """
 
     interval_s: float
@@ -89,10 +89,10 @@ class Sampler:
         # at.
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._every_interval(self._look_at_once, self._interval_s))
-                group.create_task(self._every_interval(self._look_at_systems, self._interval_s))
-                if self._elsewhere is not None:
-                    group.create_task(self._every_interval(self.look_elsewhere, self._elsewhere.interval_s))
+                group.create_task(self._every_interval(self._look_at_once))
+                group.create_task(self._every_interval(self._look_at_systems))
+                if (elsewhere := self._elsewhere) is not None:
+                    group.create_task(self._every_interval(self.look_elsewhere, lambda: elsewhere.interval_s))
         except BaseExceptionGroup as failures:
             # What ``emit`` raised, such as a full disk, as it was raised.
             raise failures.exceptions[0] from None
@@ -125,12 +125,14 @@ class Sampler:
         """Return what could not be known of members elsewhere, and why."""
         return () if self._elsewhere is None else self._elsewhere.remarks()
 
-    async def _every_interval(self, look: Callable[[], Awaitable[None]], interval_s: float) -> None:
+    async def _every_interval(
+        self, look: Callable[[], Awaitable[None]], every: Callable[[], float] | None = None
+    ) -> None:
         due_s = time.monotonic()
         while True:
             self._late_s_max = max(self._late_s_max, time.monotonic() - due_s)
             await look()
-            now_s = time.monotonic()
+            now_s, interval_s = time.monotonic(), self._interval_s if every is None else every()
             due_s += interval_s * max(1, math.ceil((now_s - due_s) / interval_s))
             await asyncio.sleep(due_s - now_s)
 
