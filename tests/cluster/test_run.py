@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hdrh.histogram import HdrHistogram
 from tests.support.cluster_runs import CONTOUR, ENVOY_GATEWAY, TRAEFIK, ClusterBench, cluster_of
 from tests.support.runs import Bench, trials
 
+from seatrial.record.reader import RunReader
+
+WORKERS = 4
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
@@ -35,11 +40,29 @@ def assert_counts_agree(trial: dict[str, Any]) -> None:
     assert trial["reached"] == {"routes": 6, "routes_reached": 6, "endpoints": 6, "endpoints_reached": 6}
 
 
+def assert_merged_as_one(run: Path, trial: dict[str, Any]) -> None:
+    """What is reported of the workers' latencies is what one histogram says that was fed all of their samples."""
+    one = HdrHistogram(1, 3_600_000_000, 3)
+    workers = set()
+    with RunReader.open(run) as reader:
+        for frame in reader.frames(trial["order"]):
+            for part in frame.parts:
+                if part.phase == "measure":
+                    workers.add(frame.worker)
+                    one.decode_and_add(part.latency)
+    assert len(workers) == WORKERS
+    found = trial["load"]["latency_us"]
+    assert one.get_total_count() == found["count"] == 400
+    for quantile in ("p50", "p90", "p99"):
+        assert found[quantile] == pytest.approx(one.get_value_at_percentile(float(quantile[1:])), rel=0.001)
+
+
 def test_a_plan_runs_through_contour_and_without_a_proxy(bench: ClusterBench) -> None:
     outcome, document = bench.played(bench.plan("direct", CONTOUR))
     assert outcome.code == 0, outcome.stdout + outcome.stderr
     found = trials(document)
     for trial in found.values():
+        assert_merged_as_one(bench.bench.run_directory(), trial)
         assert trial["validity"]["state"] == "VALID", trial["validity"]
         assert_counts_agree(trial)
     envoys = [member["member"] for member in found["contour"]["members"]]
@@ -54,3 +77,25 @@ def test_the_same_plan_runs_through(system: str, bench: ClusterBench) -> None:
     (trial,) = trials(document).values()
     assert trial["validity"]["state"] == "VALID", trial["validity"]
     assert_counts_agree(trial)
+
+
+def test_exactly_the_least_role_is_enough(bench: ClusterBench, tmp_path: Path) -> None:
+    plan = bench.plan(TRAEFIK)
+    with bench.command("check", str(plan), "--on", "kubernetes", "--rbac") as printing:
+        role = printing.wait(30.0).stdout
+    bench.kubectl("apply", "-f", "-", given=role)
+    bench.kubectl("create", "serviceaccount", "least")
+    bench.kubectl(
+        "create", "clusterrolebinding", "least", "--clusterrole=seatrial", "--serviceaccount=default:least"
+    )
+    try:
+        config = json.loads(bench.cluster.kubeconfig.read_text())
+        config["users"][0]["user"] = {"token": bench.kubectl("create", "token", "least").strip()}
+        least = tmp_path / "least"
+        least.write_text(json.dumps(config))
+        outcome, document = bench.played(plan, kubeconfig=least)
+    finally:
+        bench.kubectl("delete", "clusterrolebinding/least", "clusterrole/seatrial", "serviceaccount/least")
+    (trial,) = trials(document).values()
+    assert_counts_agree(trial)
+    assert "not known: CPU" not in outcome.stdout

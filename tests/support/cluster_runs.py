@@ -63,24 +63,24 @@ class ClusterBench:
         file.write_text(text)
         return file
 
-    def command(self, *words: str, fresh: bool = False) -> Running:
-        """Start a command with the cluster's kubeconfig, and go on."""
-        where = {"KUBECONFIG": str(self.cluster.kubeconfig)}
+    def command(self, *words: str, fresh: bool = False, kubeconfig: Path | None = None) -> Running:
+        """Start a command with the cluster's kubeconfig, or another, and go on."""
+        where = {"KUBECONFIG": str(kubeconfig or self.cluster.kubeconfig)}
         return Running(*words, directory=self.bench.directory, environment=where, fresh=fresh)
 
-    def start(self, plan: Path, *flags: str, fresh: bool = False) -> Running:
+    def start(self, plan: Path, *flags: str, fresh: bool = False, kubeconfig: Path | None = None) -> Running:
         """Start ``seatrial run``."""
-        return self.command("run", str(plan), *flags, fresh=fresh)
+        return self.command("run", str(plan), *flags, fresh=fresh, kubeconfig=kubeconfig)
 
     def played(
-        self, plan: Path, meanwhile: Callable[[Path], None] | None = None
+        self, plan: Path, meanwhile: Callable[[Path], None] | None = None, kubeconfig: Path | None = None
     ) -> tuple[Outcome, dict[str, Any]]:
         """Run a plan to its end; ``meanwhile`` is done once it is measured, with the run's directory.
 
         Return how it ended and its results. Nothing of it may be left on the cluster.
         """
         before = self.made()
-        with self.start(plan) as running:
+        with self.start(plan, kubeconfig=kubeconfig) as running:
             if meanwhile is not None:
                 run = self.bench.run_directory()
                 wait_for_answers(run)
@@ -95,9 +95,9 @@ class ClusterBench:
         found = ask(self.cluster, KINDS, "--all-namespaces", "-l", RUN_LABEL)
         return {f"{one['kind']} {one['metadata']['name']}" for one in found["items"]}
 
-    def kubectl(self, *words: str) -> str:
+    def kubectl(self, *words: str, given: str = "") -> str:
         """Ask the cluster for something else."""
-        return objects.kubectl(self.cluster, *words)
+        return objects.kubectl(self.cluster, *words, given=given)
 
     def evict(self, pod: dict[str, str]) -> None:
         """Have the API server evict a pod, as who drains a node does."""
