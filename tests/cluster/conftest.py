@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.support.api_server import ApiServer, api_server
@@ -14,6 +16,15 @@ from seatrial.cluster.connection.kubeconfig import Where
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     with api_server(tmp_path_factory.mktemp("api-server")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A cluster for all tests that leave its nodes and its control plane as they are."""
+    runs = pytest.importorskip("tests.support.cluster_runs", reason="what starts a cluster is not here")
+    with runs.cluster_of("shared") as made, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "SEATRIAL_CLUSTER", made.name)
+        yield made
 
 
 @pytest.fixture

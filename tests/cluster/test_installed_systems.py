@@ -35,7 +35,7 @@ from seatrial.systems.settings import require_in_force
 from seatrial.systems.traefik import TraefikOptions
 from seatrial.topology.expand import NOWHERE, Topology
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.usefixtures("cluster")]
 
 SMALL: dict[str, Any] = {"cpus": 0.2, "memory_bytes": 256 << 20}
 CONTROLLER: dict[str, Any] = {"controller_cpus": 0.3, "controller_memory_bytes": 256 << 20}

@@ -23,7 +23,7 @@ from seatrial.machine.members import Member, PodRef
 from seatrial.observe.pods import PodSampler
 from seatrial.observe.samples import ClusterEvent, NetworkSample, NodeSample, ProcessSample, Sample
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.usefixtures("cluster")]
 HELD_MB, SENT_MB, LIMIT_CORES = 64, 40, 0.3
 # Burns all that its limit leaves it, and says what the kernel says of that, at moments of a clock that its node shares
 # with this test.

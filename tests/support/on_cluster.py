@@ -41,7 +41,6 @@ from seatrial.systems.options import SystemOptions
 from seatrial.topology.expand import Topology, expand
 from seatrial.topology.options import TopologyPlan
 
-NAME = os.environ.get("SEATRIAL_CLUSTER", "seatrial")
 NO_CLUSTER = "there is no cluster here: `make cluster`"
 PORT, PORTS = 9000, 8
 """Each pod of the origin listens on so many ports: as many addresses may be dealt to services."""
@@ -79,18 +78,23 @@ def images() -> dict[str, str]:
     return {named.reference.rpartition("/")[2].partition(":")[0]: named.reference for named in catalogue.ALL}
 
 
+def cluster_name() -> str:
+    """Which cluster is meant."""
+    return os.environ.get("SEATRIAL_CLUSTER", "seatrial")
+
+
 def kubeconfig() -> Path:
     """The cluster's kubeconfig; skips the test, saying what to do, where there is no cluster."""
     layout = pytest.importorskip("tools.cluster.layout", reason=NO_CLUSTER)
-    found: Path = layout.Cluster(NAME).kubeconfig
+    found: Path = layout.Cluster(cluster_name()).kubeconfig
     if not found.exists():
-        pytest.skip(f"the cluster {NAME} is not up: `make cluster`")
+        pytest.skip(f"the cluster {cluster_name()} is not up: `make cluster`")
     return found
 
 
 def network_of_load() -> Namespace | None:
     """Return the network of the load's node; None where the test itself is among the nodes."""
-    name = f"lab-{NAME}-load"
+    name = f"lab-{cluster_name()}-load"
     return Namespace(name) if Path("/run/netns", name).exists() else None
 
 
