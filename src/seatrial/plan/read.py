@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from seatrial.plan.cases import Case
+    from seatrial.plan.model.load import LoadPlan
     from seatrial.plan.model.plan import PlaceName, Plan
 
 ROUNDING = 1e-9
@@ -71,10 +72,18 @@ ANY_HOST = "ingress.example.com"
 def placed(plan: Plan, place: PlaceName) -> Plan:
     """Return the plan at a place."""
     update: dict[str, Any] = {"place": place}
-    if place == "kubernetes" and plan.load.host is None:
-        name = plan.load.tls.sni if plan.load.tls is not None else None
-        update["load"] = plan.load.model_copy(update={"host": name or ANY_HOST})
+    if place == "kubernetes":
+        update["load"] = _named(plan.load)
     return plan.model_copy(update=update)
+
+
+def _named(load: LoadPlan) -> LoadPlan:
+    """Return a load that says a host, and over TLS a name: nobody knows the addresses of pods before they run."""
+    name = (load.tls.sni if load.tls is not None else None) or ANY_HOST
+    update: dict[str, Any] = {} if load.host is not None else {"host": name}
+    if load.tls is not None and load.tls.sni is None:
+        update["tls"] = load.tls.model_copy(update={"sni": name})
+    return load.model_copy(update=update)
 
 
 def read_plan(path: Path | str, scale: str | None = None) -> Plan:

@@ -37,14 +37,9 @@ def _not_there(case: Case) -> Iterator[tuple[str, str]]:
     plan = case.plan
     if case.disturbances:
         what = case.disturbances[0].do
-        yield f"`during`: `{what}` is done to proxies of this machine only", "run it with `place: machine`"
+        yield f"`during`: `{what}` is done to proxies of this machine only", "run it on one machine"
     if case.load.sources:
         yield "`sources`: a pod has one address", "leave it out: `workers` says how many addresses there are"
-    if case.load.tls is not None and not case.load.tls.sni:
-        yield (
-            "a load over TLS needs a name on a cluster, where addresses are not known before",
-            "`tls: {sni: NAME}`",
-        )
     if case.origin.kind != "seatrial":
         yield (
             f"an origin of kind `{case.origin.kind}` does not run on a cluster",
