@@ -164,6 +164,8 @@ def _proxies(site: Site, options: EnvoyGatewayOptions) -> Object:
     envoy = options.images[1]
     spec: dict[str, Any] = {
         "concurrency": options.concurrency,
+        # It would wait for a minute for what nobody asks any more.
+        "shutdown": {"drainTimeout": "1s", "minDrainDuration": "0s"},
         "logging": {"level": {"default": "warn"}},
         "bootstrap": {"type": "Merge", "value": yaml.safe_dump(status_listener("prometheus_stats"))},
         "provider": {
