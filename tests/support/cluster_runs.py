@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import queue
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +15,10 @@ from typing import Any
 
 from tests.support.clusters import ask, need_cluster, own_cluster
 from tests.support.program import Outcome, Running
+from tests.support.relay import Relay, relay
 from tests.support.runs import Bench, results, trials, wait_for_answers
 from tools.cluster import objects
-from tools.cluster.layout import Cluster
+from tools.cluster.layout import API_PORT, Cluster
 
 RUN_LABEL = "seatrial.dev/run"
 ENDS_WITHIN_S = 240.0
@@ -115,6 +119,39 @@ def only_trial(document: dict[str, Any]) -> dict[str, Any]:
     """Return the trial of a plan that has one."""
     (trial,) = trials(document).values()
     return trial
+
+
+@contextmanager
+def relayed(cluster: Cluster, folder: Path) -> Iterator[tuple[Path, Callable[[], int]]]:
+    """Have a kubeconfig whose way to the API server can be cut; yield it, and what cuts all connections there are."""
+    ready: queue.Queue[tuple[Relay, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+
+    async def serve() -> None:
+        over = asyncio.Event()
+        async with relay(cluster.api_address, API_PORT) as way:
+            ready.put((way, asyncio.get_running_loop(), over))
+            await over.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    way, loop, over = ready.get(timeout=10.0)
+    try:
+        config = json.loads(cluster.kubeconfig.read_text())
+        config["clusters"][0]["cluster"] |= {
+            "server": f"https://127.0.0.1:{way.port}",
+            "tls-server-name": cluster.api_address,
+        }
+        kubeconfig = folder / "relayed"
+        kubeconfig.write_text(json.dumps(config))
+        cutting: Callable[[], int] = lambda: asyncio.run_coroutine_threadsafe(_cut(way), loop).result(10.0)  # noqa: E731
+        yield kubeconfig, cutting
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10.0)
+
+
+async def _cut(way: Relay) -> int:
+    return way.cut()
 
 
 @contextmanager
