@@ -6,15 +6,19 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.cluster_runs import CONTOUR, ENDS_WITHIN_S, ClusterBench, only_trial, relayed
-from tests.support.program import Outcome
+from tests.support.program import Outcome, wait_until
 from tests.support.runs import Bench, codes, results, wait_for_answers
 from tools.cluster import processes
 from tools.cluster import up as starting
+
+from seatrial.errors import RecordError
+from seatrial.record.reader import RunReader
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -196,3 +200,24 @@ def test_what_a_killed_run_has_made_is_removed_by_clean(bench: ClusterBench, fla
         outcome = cleaning.wait(ENDS_WITHIN_S)
     assert outcome.code == 0, outcome.stdout + outcome.stderr
     assert bench.made() == set()
+
+
+def test_a_node_that_dies_is_named_and_its_run_ends_in_time(bench: ClusterBench) -> None:
+    def kill(run: Path) -> None:
+        for name in ("kubelet-load", "containerd-load"):
+            os.kill(processes.recorded(bench.cluster)[name], signal.SIGKILL)
+        # Without a kubelet its pods cannot be removed: that is said after two minutes, and costs this test as much.
+        try:
+            assert wait_until(lambda: is_over(run), ENDS_WITHIN_S, 0.5)
+        finally:
+            starting.up(bench.cluster, print)
+
+    outcome, document = bench.played(bench.plan(CONTOUR, measure=LONG), kill)
+    assert_names(document, outcome, "generator.lost", "on node load")
+
+
+def is_over(run: Path) -> bool:
+    """Whether the first trial has ended."""
+    with suppress(RecordError), RunReader.open(run) as reader:
+        return any(trial.state != "running" for trial in reader.trials())
+    return False
