@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from hdrh.histogram import HdrHistogram
-from tests.support.cluster_runs import CONTOUR, ENVOY_GATEWAY, TRAEFIK, ClusterBench
-from tests.support.runs import Bench, trials
+from tests.support.cluster_runs import CONTOUR, ENVOY_GATEWAY, MACHINE, TRAEFIK, ClusterBench
+from tests.support.runs import Bench, codes, trials
 
 from seatrial.record.reader import RunReader
 
@@ -42,7 +42,9 @@ def assert_merged_as_one(run: Path, trial: dict[str, Any]) -> None:
             for part in frame.parts:
                 if part.phase == "measure":
                     workers.add(frame.worker)
-                    one.decode_and_add(part.latency)
+                    # An interval in which nothing was answered has none.
+                    if part.latency:
+                        one.decode_and_add(part.latency)
     assert len(workers) == WORKERS
     found = trial["load"]["latency_us"]
     assert one.get_total_count() == found["count"] == 400
@@ -52,11 +54,11 @@ def assert_merged_as_one(run: Path, trial: dict[str, Any]) -> None:
 
 def test_a_plan_runs_through_contour_and_without_a_proxy(bench: ClusterBench) -> None:
     outcome, document = bench.played(bench.plan("direct", CONTOUR))
-    assert outcome.code == 0, outcome.stdout + outcome.stderr
+    assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
     found = trials(document)
     for trial in found.values():
         assert_merged_as_one(bench.bench.run_directory(), trial)
-        assert trial["validity"]["state"] == "VALID", trial["validity"]
+        assert codes(trial) <= MACHINE, trial["validity"]
         assert_counts_agree(trial)
     envoys = [member["member"] for member in found["contour"]["members"]]
     assert len(envoys) == 2
@@ -66,9 +68,9 @@ def test_a_plan_runs_through_contour_and_without_a_proxy(bench: ClusterBench) ->
 @pytest.mark.parametrize("system", [TRAEFIK, ENVOY_GATEWAY], ids=["traefik", "envoy-gateway"])
 def test_the_same_plan_runs_through(system: str, bench: ClusterBench) -> None:
     outcome, document = bench.played(bench.plan(system))
-    assert outcome.code == 0, outcome.stdout + outcome.stderr
+    assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
     (trial,) = trials(document).values()
-    assert trial["validity"]["state"] == "VALID", trial["validity"]
+    assert codes(trial) <= MACHINE, trial["validity"]
     assert_counts_agree(trial)
 
 

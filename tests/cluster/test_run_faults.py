@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.cluster_runs import CONTOUR, ENDS_WITHIN_S, ClusterBench, only_trial, relayed
+from tests.support.cluster_runs import CONTOUR, ENDS_WITHIN_S, MACHINE, ClusterBench, only_trial, relayed
 from tests.support.program import Outcome, wait_until
 from tests.support.runs import Bench, codes, results, wait_for_answers
 from tools.cluster import processes
@@ -49,13 +49,6 @@ def assert_names(document: dict[str, Any], outcome: Outcome, code: str, *words: 
         assert word in said
         assert word in outcome.stdout
     assert outcome.code == 3
-
-
-MACHINE = {
-    *("environment.busy", "environment.steal"),
-    *("generator.late", "generator.stalled", "generator.unread", "generator.cpu"),
-}
-"""What is said of a machine that does other things, too."""
 
 
 def assert_whole(trial: dict[str, Any]) -> None:

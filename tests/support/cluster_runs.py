@@ -26,6 +26,11 @@ KINDS = (
     "namespaces,pods,jobs,deployments,services,configmaps,clusterroles,clusterrolebindings,ingressclasses,"
     "customresourcedefinitions"
 )
+MACHINE = {
+    *("environment.busy", "environment.steal"),
+    *("generator.late", "generator.stalled", "generator.unread", "generator.cpu"),
+}
+"""What is said of a machine that does other things, too."""
 CONTOUR = (
     "contour: {proxies: 2, cpus: 0.3, memory: 256 MiB, controller_cpus: 0.3, controller_memory: 256 MiB}"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from seatrial.cluster.pods.facts import PodFacts, facts_of
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.members import PodRef
 from seatrial.pods.job import CONTAINER, PodJob, manifest_of
-from seatrial.pods.standing import Standing, standing_of
+from seatrial.pods.standing import UNSCHEDULABLE, Standing, standing_of
 from seatrial.pods.talk import Talk
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from seatrial.pods.streams import Streams
 
+UNSCHEDULABLE_S = 60.0
+"""Pods for which no node has room are waited for so long: others of the run may still be on their way out."""
 LOOK_S = 0.2
 """Whether one of them is hopeless is looked at this often while they are waited for."""
 
@@ -83,13 +86,14 @@ class Group:
         EnvironmentFault
             Some do not run by then, or will not: why is among the causes. Nothing is left of the Job.
         """
+        began_s = time.monotonic()
         try:
             await self._cluster.create(self._manifest)
             self._watching = asyncio.create_task(self._watch())
             with suppress(TimeoutError):
                 async with asyncio.timeout(limit_s):
                     await self._all_running()
-            self._require_running(limit_s)
+            self._require_running(limit_s, began_s)
         except BaseException:
             await self.close()
             raise
@@ -129,10 +133,15 @@ class Group:
         await self._cluster.delete(self._manifest)
 
     async def _all_running(self) -> None:
+        has_room_s = time.monotonic()
         while True:
             self._changed.clear()
             places = self._places.values()
             if any(place.standing.has_ended or place.standing.is_hopeless for place in places):
+                return
+            if not any(place.standing.why.startswith(UNSCHEDULABLE) for place in places):
+                has_room_s = time.monotonic()
+            elif time.monotonic() - has_room_s > UNSCHEDULABLE_S:
                 return
             if len(places) == self.job.count and all(place.standing.state == "running" for place in places):
                 return
@@ -168,7 +177,7 @@ class Group:
         if standing.has_ended and place.talk is not None:
             place.talk.over(standing)
 
-    def _require_running(self, limit_s: float) -> None:
+    def _require_running(self, limit_s: float, began_s: float) -> None:
         running = sum(place.standing.state == "running" for place in self._places.values())
         if running == self.job.count:
             return
@@ -176,7 +185,7 @@ class Group:
         is_over = any(
             place.standing.has_ended or place.standing.is_hopeless for place in self._places.values()
         )
-        when = "and will not all be" if is_over else f"after {limit_s:g} s"
+        when = "and will not all be" if is_over else f"after {min(limit_s, time.monotonic() - began_s):.0f} s"
         reasons = reasons_of((str(place), place.standing) for _, place in sorted(self._places.items()))
         raise EnvironmentFault(
             f"{running} of {self.job.count} {kind} are running {when}",
@@ -217,7 +226,7 @@ def _next_step(reasons: Iterable[str], job: PodJob) -> str:
 
 
 _STEPS = {
-    "Unschedulable": "add nodes of the role, or ask for fewer pods, or for less CPU or memory of each",
+    UNSCHEDULABLE: "add nodes of the role, or ask for fewer pods, or for less CPU or memory of each",
     "Image": "see that the nodes can pull the image, or have it: its name, its registry, its pull secret",
     "OOM-killed": "give each pod more memory, or more pods the connections",
     "SysctlForbidden": "have the kubelets allow the sysctl, or leave the port range as it is",

@@ -26,7 +26,9 @@ LIMITS = LogLimits(quiet_s=15.0, outage_s=OUTAGE_S)
 """Programs of ours that have work say something every second or two, and are asked for it every five."""
 
 RIGHTS = (
-    *rights_to("create get list delete", "jobs", group="batch", why="workers and origins are the pods of Jobs"),
+    *rights_to(
+        "create get list delete", "jobs", group="batch", why="workers and origins are the pods of Jobs"
+    ),
     *rights_to("get list watch", "pods", why="a pod that is not ready, or is lost, is named"),
     *rights_to("get", "pods/log", why="what workers and origins report is their log"),
     *rights_to(

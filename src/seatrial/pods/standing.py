@@ -18,6 +18,10 @@ KILLED = (128 + signal.SIGTERM, 128 + signal.SIGKILL)
 """The exit statuses of what was asked to end, and of what was made to."""
 
 
+UNSCHEDULABLE = "Unschedulable"
+"""How the words of a pod begin for which no node has room."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One look at a pod. ``why`` says what it waits for, or how it ended; one that ``is_hopeless`` will not run."""
@@ -65,6 +69,6 @@ def _words(trouble: Trouble) -> str:
         "node_lost": f"was lost with its node: {trouble.text}",
         "oom_killed": f"was OOM-killed, {trouble.text}",
         "failed": f"failed: {trouble.text}",
-        "unschedulable": f"Unschedulable: {trouble.text}",
+        "unschedulable": f"{UNSCHEDULABLE}: {trouble.text}",
     }
     return words.get(trouble.code, trouble.text)
