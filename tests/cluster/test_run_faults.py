@@ -6,16 +6,20 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.cluster_runs import CONTOUR, ENDS_WITHIN_S, MACHINE, ClusterBench, only_trial, relayed
+from tests.support.clusters import ask, pod
 from tests.support.program import Outcome, wait_until
 from tests.support.runs import Bench, codes, results, wait_for_answers
-from tools.cluster import processes
+from tools.cluster import objects, processes
 from tools.cluster import up as starting
+from tools.cluster.images.catalogue import SEATRIAL
+from tools.cluster.layout import Node
 
 from seatrial.errors import RecordError
 from seatrial.record.reader import RunReader
@@ -131,10 +135,10 @@ def test_streams_that_are_cut_cost_nothing(bench: ClusterBench, tmp_path: Path) 
     assert_whole(only_trial(document))
 
 
-@pytest.mark.parametrize("node", ["load", "proxy", "origin"])
-def test_a_node_that_is_cut_off_for_a_while_is_named(bench: ClusterBench, node: str) -> None:
+@pytest.mark.parametrize("role", ["load", "proxy", "origin"])
+def test_a_node_that_is_cut_off_for_a_while_is_named(bench: ClusterBench, role: str) -> None:
     def cut_off(_: Path) -> None:
-        ip = ("ip", "-n", f"lab-{bench.cluster.name}-control", "link", "set", node)
+        ip = ("ip", "-n", f"lab-{bench.cluster.name}-control", "link", "set", role)
         subprocess.run([*ip, "down"], check=True)
         try:
             time.sleep(AWAY_S)
@@ -142,20 +146,20 @@ def test_a_node_that_is_cut_off_for_a_while_is_named(bench: ClusterBench, node: 
             subprocess.run([*ip, "up"], check=True)
 
     outcome, document = bench.played(bench.plan(CONTOUR, measure="40 s"), cut_off)
-    assert_names(document, outcome, "environment.node_away", f"{node} (with pods of the ")
+    assert_names(document, outcome, "environment.node_away", f"{role} (with pods of the ")
 
 
 def test_workers_are_kept_off_the_nodes_of_proxies(bench: ClusterBench) -> None:
     # Of three nodes one is left: proxies come there first.
-    for node in ("load", "origin"):
-        bench.kubectl("cordon", node)
+    for name in ("load", "origin"):
+        bench.kubectl("cordon", name)
     try:
         outcome, document = bench.played(
             bench.plan(CONTOUR, **{"kubernetes: {": "kubernetes: {nodes: any, "})
         )
     finally:
-        for node in ("load", "origin"):
-            bench.kubectl("uncordon", node)
+        for name in ("load", "origin"):
+            bench.kubectl("uncordon", name)
     trial = only_trial(document)
     assert trial["validity"]["state"] == "INVALID"
     assert "0 of 4 worker pods are running" in outcome.stdout
@@ -214,3 +218,38 @@ def is_over(run: Path) -> bool:
     with suppress(RecordError), RunReader.open(run) as reader:
         return any(trial.state != "running" for trial in reader.trials())
     return False
+
+
+def test_a_node_whose_memory_is_filled_keeps_our_pods(bench: ClusterBench) -> None:
+    # All that they use is reserved for them, so the kernel takes it from who has reserved nothing.
+    hog = pod("hog", "load", SEATRIAL.reference, "/usr/local/bin/python3", "-c", HOG)
+    with little_memory(bench.cluster.nodes[0], HOG_BYTES // 2):
+        try:
+            _, document = bench.played(
+                bench.plan(CONTOUR, measure=LONG), lambda _: objects.apply(bench.cluster, [hog])
+            )
+            (container,) = ask(bench.cluster, "pod", "hog")["status"]["containerStatuses"]
+        finally:
+            bench.kubectl("delete", "pod", "hog", "--ignore-not-found", *AT_ONCE)
+    ends = (container["state"], container["lastState"])
+    assert any(end.get("terminated", {}).get("reason") == "OOMKilled" for end in ends), ends
+    assert_whole(only_trial(document))
+
+
+HOG_BYTES = 2 << 30
+HOG = f"import time; held = bytes([1]) * {HOG_BYTES}; time.sleep(120)"
+
+
+@contextmanager
+def little_memory(node: Node, more_bytes: int) -> Iterator[None]:
+    """Have a node with no more memory than it uses, and so much; no kubelet of this lab evicts for want of memory."""
+    group = Path("/sys/fs/cgroup/memory", node.cgroup.lstrip("/"))
+    if not group.exists():
+        pytest.skip("no control groups of version 1 here")
+    used_bytes = int((group / "memory.usage_in_bytes").read_text())
+    limit = group / "memory.limit_in_bytes"
+    limit.write_text(str(used_bytes + more_bytes))
+    try:
+        yield
+    finally:
+        limit.write_text("-1")

@@ -185,7 +185,9 @@ class Group:
         is_over = any(
             place.standing.has_ended or place.standing.is_hopeless for place in self._places.values()
         )
-        when = "and will not all be" if is_over else f"after {min(limit_s, time.monotonic() - began_s):.0f} s"
+        when = (
+            "and will not all be" if is_over else f"after {_rounded(limit_s, time.monotonic() - began_s)} s"
+        )
         reasons = reasons_of((str(place), place.standing) for _, place in sorted(self._places.items()))
         raise EnvironmentFault(
             f"{running} of {self.job.count} {kind} are running {when}",
@@ -198,6 +200,10 @@ class Group:
 def pod_ref(pod: PodFacts) -> PodRef:
     """Return a pod as a member of a role has it."""
     return PodRef(pod.namespace, pod.name, pod.uid, pod.node)
+
+
+def _rounded(limit_s: float, waited_s: float) -> str:
+    return f"{limit_s:g}" if waited_s >= limit_s else f"{waited_s:.0f}"
 
 
 def reasons_of(pods: Iterable[tuple[str, Standing]]) -> tuple[str, ...]:
