@@ -38,7 +38,7 @@ demo: setup ## Run the quick plan against real Envoy and nginx; ends with a tabl
 # it is not built, they are skipped and say so.
 test: setup tools lint ## Run every check and every test
 	cargo test --quiet --workspace
-	$(BIN)/pytest -m cluster tests/cluster
+	$(BIN)/pytest -n 2 --dist loadfile -m cluster tests/cluster
 	$(BIN)/pytest -n 4 --dist worksteal -m "not cluster"
 
 lint: setup ## Check style, types, layers and the engine's lints
@@ -85,7 +85,7 @@ cluster-down: setup ## End that cluster and remove all of it
 
 test-cluster: setup ## Build what the cluster needs and run the tests that start one
 	$(BIN)/python -m tools.cluster build
-	$(BIN)/pytest -m cluster tests/cluster
+	$(BIN)/pytest -n 2 --dist loadfile -m cluster tests/cluster
 
 clean: ## Remove what the other targets made, but not runs/
 	rm -rf $(VENV) target docs/_build benchmarks/.peers docs/reference/plan.md
