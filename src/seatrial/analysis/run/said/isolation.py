@@ -1,19 +1,27 @@
-"""Who was on which CPUs and shared them with whom, over a whole run: one sentence wherever that says it all."""
+"""Who was on which CPUs, or on which nodes of a cluster, and shared them with whom, over a whole run.
+
+One sentence wherever that says it all.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.cpus import cpus_text
 from seatrial.machine.cpus.lists import format_cpus
+from seatrial.machine.cpus.pinning import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from seatrial.analysis.cpus import RoleCpus
     from seatrial.analysis.run.model import CaseSummary
     from seatrial.machine.cpus.pinning import CpusAsked
+
+
+NAMED = 4
 
 
 @dataclass(slots=True)
@@ -32,6 +40,9 @@ class _Alike:
 
 def isolation_sentences(cases: Iterable[CaseSummary]) -> tuple[str, ...]:
     """Return it, with the systems and trials in front where it was not the same throughout; nothing if not known."""
+    cases = tuple(cases)
+    if nodes := _nodes_sentence(cases):
+        return (nodes,)
     groups: list[_Alike] = []
     # Where only Seatrial itself is here, the roles are on other machines.
     attempts = [
@@ -54,6 +65,27 @@ def isolation_sentences(cases: Iterable[CaseSummary]) -> tuple[str, ...]:
     if len(groups) == 1:
         return (cpus_text(tuple(groups[0].roles.values()), groups[0].asked),)
     return tuple(f"{_of(group)}: {cpus_text(tuple(group.roles.values()), group.asked)}" for group in groups)
+
+
+def _nodes_sentence(cases: Iterable[CaseSummary]) -> str:
+    """Return which role was on which nodes of a cluster, and on which of them several were; empty if none was."""
+    on: defaultdict[str, set[str]] = defaultdict(set)
+    for node in (node for case in cases for trial in case.attempts for node in trial.nodes):
+        for role in node.roles:
+            on[role].add(node.node)
+    roles = [role for role in ROLES if role in on]
+    shared = sorted(node for node in set().union(*on.values()) if sum(node in of for of in on.values()) > 1)
+    parts = [f"{role} on {_listed(sorted(on[role]))}" for role in roles]
+    if shared:
+        parts.append(f"several share {_listed(shared)}")
+    return f"pods on nodes of a Kubernetes cluster: {', '.join(parts)}" if parts else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as a person lists them, the first few."""
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    *first, last = [*names[:NAMED], *more]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _of(group: _Alike) -> str:
