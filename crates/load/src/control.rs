@@ -21,6 +21,8 @@ pub enum Command {
     },
     /// End the schedule now, wait for answers and report.
     Stop,
+    /// Begin anew, once everything is reported: the spec of another load follows.
+    Again,
     /// The parent has closed the pipe or is gone: there is nobody to report to.
     #[serde(skip)]
     Gone,

@@ -16,14 +16,30 @@ use crate::spec::{DriverKind, LoopKind, WorkerSpec};
 use crate::token::CONTROL;
 use crate::worker::Worker;
 
-/// Reads one spec from `input`, runs it, and writes frames to `output`. The text of an error is for a person.
+/// Reads a spec from `input`, runs it, and writes frames to `output`; and others, as long as the parent has more. The text
+/// of an error is for a person.
 pub fn run(input: i32, output: i32) -> Result<(), String> {
     process::die_with_parent();
     process::precise_timers();
     let descriptor_limit = process::raise_descriptor_limit().map_err(|error| error.to_string())?;
     let mut pipe = LinePipe::new(input, output);
-    let spec = WorkerSpec::parse(&pipe.read_spec().map_err(no_spec)?)?;
-    for fd in [input, output] {
+    loop {
+        let spec = WorkerSpec::parse(&pipe.read_spec().map_err(no_spec)?)?;
+        if run_one(spec, descriptor_limit, &mut pipe)? == Next::End {
+            return Ok(());
+        }
+    }
+}
+
+/// What the parent wants once a load is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Another,
+    End,
+}
+
+fn run_one(spec: WorkerSpec, descriptor_limit: u64, pipe: &mut LinePipe) -> Result<Next, String> {
+    for fd in pipe.both() {
         process::set_blocking(fd, false).map_err(|error| error.to_string())?;
     }
     let tls = spec.tls.as_ref().map(ClientTls::new).transpose()?;
@@ -59,14 +75,14 @@ pub fn run(input: i32, output: i32) -> Result<(), String> {
         monotonic_ns: now_ns(),
         realtime_ns: wall_ns(),
     }));
-    let run = || -> io::Result<()> {
+    let run = || -> io::Result<Next> {
         if let Some(mut driver) = uring {
             driver.watch(pipe.input(), CONTROL)?;
-            return run_over(driver, spec, tls, runs_first, &mut pipe);
+            return run_over(driver, spec, tls, runs_first, pipe);
         }
         let driver = EpollDriver::new(stamp_arrivals)?;
         driver.watch(pipe.input(), CONTROL)?;
-        run_over(driver, spec, tls, runs_first, &mut pipe)
+        run_over(driver, spec, tls, runs_first, pipe)
     };
     run().map_err(|error| format!("the event loop failed: {error}"))
 }
@@ -77,7 +93,7 @@ fn run_over<D: Driver>(
     tls: Option<ClientTls>,
     runs_first: bool,
     pipe: &mut LinePipe,
-) -> io::Result<()> {
+) -> io::Result<Next> {
     let number = spec.worker;
     match tls {
         Some(tls) => {
@@ -87,22 +103,29 @@ fn run_over<D: Driver>(
     }
 }
 
-fn run_to_end<D: Driver>(mut worker: Worker<D>, number: u32, pipe: &mut LinePipe) -> io::Result<()> {
+fn run_to_end<D: Driver>(mut worker: Worker<D>, number: u32, pipe: &mut LinePipe) -> io::Result<Next> {
     worker.run(pipe)?;
     process::run_shared();
     for fd in pipe.both() {
         process::set_blocking(fd, true)?;
     }
     pipe.flush();
-    // The parent lets it go when every worker is done, and it has looked at what this process took; it may ask what its
-    // clock shows.
+    let next = rest(number, pipe);
+    worker.close();
+    Ok(next)
+}
+
+/// The parent lets a worker go when every one is done, and it has looked at what this process took; it may ask what its
+/// clock shows.
+fn rest(number: u32, pipe: &mut LinePipe) -> Next {
     while let Ok(line) = pipe.read_first_line() {
-        if let Ok(Command::Ping { id }) = serde_json::from_str(&line) {
-            pipe.report(Message::Pong { worker: number, id, at_ns: now_ns() });
+        match serde_json::from_str(&line) {
+            Ok(Command::Ping { id }) => pipe.report(Message::Pong { worker: number, id, at_ns: now_ns() }),
+            Ok(Command::Again) => return Next::Another,
+            _ => {}
         }
     }
-    worker.close();
-    Ok(())
+    Next::End
 }
 
 fn no_spec(_: PipeClosed) -> String {

@@ -198,6 +198,8 @@ impl<D: Driver> Worker<D> {
                     });
                 }
                 Command::Stop => self.stop(),
+                // Said too early: what is under way goes on.
+                Command::Again => {}
                 Command::Gone => return false,
             }
         }

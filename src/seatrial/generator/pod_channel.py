@@ -33,17 +33,25 @@ INSIST_S = 1.0
 
 
 class PodWorkers:
-    """Opens the channels to the pods of a group that has started, one for each spec; see ``Open``."""
+    """Opens the channels to the pods of a group that has started, one for each spec; see ``Open``.
+
+    A pod that is given a spec again, once the channel of its last is closed, begins anew with it.
+    """
 
     def __init__(self, group: Group) -> None:
         self._group = group
         self._clocks = Clocks()
+        self._at_work: set[int] = set()
 
     async def open(self, spec: Mapping[str, Any]) -> Channel:
         """Give the pod of the spec's number its spec."""
         index = spec["worker"]
         name = f"worker {index} ({self._group.name(index)})"
-        return PodChannel(self._group.talk(index), name, spec, self._clocks)
+        talk = self._group.talk(index)
+        if index in self._at_work:
+            talk.send({"cmd": "again"})
+        self._at_work.add(index)
+        return PodChannel(talk, name, spec, self._clocks)
 
 
 class PodChannel:
@@ -113,11 +121,11 @@ class PodChannel:
         return None, f"{why}: {words}" if words else why
 
     async def close(self) -> None:
-        """End the conversation; the pod ends with its Job."""
+        """Say and hear nothing more; the conversation ends with the Job of the pod."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._talk.close()
+        self._talk.leave()
 
     def silence(self) -> str:
         """Say since when nothing has come, and how the pod stands."""

@@ -84,6 +84,10 @@ class Talk:
             self._standing = standing
             self._over.set()
 
+    def leave(self) -> None:
+        """End ``messages`` for who reads them; the conversation goes on, and another may read then."""
+        self._messages.put_nowait(None)
+
     async def close(self) -> None:
         """End the conversation; the pod is left alone."""
         self._over.set()

@@ -37,7 +37,8 @@ class PodLimits:
 class PodWorkers:
     """The pods of a group that ``group_of`` makes for their number; none may be on a node of ``kept_off``.
 
-    ``kept_off`` is asked once they run: the nodes of the proxies.
+    ``kept_off`` is asked once they run: the nodes of the proxies. Where they are for ``several_loads``, one after
+    another and of one size, they stay until ``end``.
     """
 
     def __init__(
@@ -46,10 +47,13 @@ class PodWorkers:
         limits: PodLimits,
         least: Callable[[LoadSpec], int],
         kept_off: Callable[[], Collection[str]],
+        *,
+        several_loads: bool = False,
     ) -> None:
         """Prepare; ``least`` returns how many pods a load takes at least."""
         self._group_of, self._limits = group_of, limits
         self._least, self._kept_off = least, kept_off
+        self._several_loads = several_loads
         self._group: Group | None = None
         self._channels: Channels | None = None
 
@@ -66,7 +70,9 @@ class PodWorkers:
         return False
 
     async def start(self, count: int) -> None:
-        """Make the Job and wait until all of its pods run, where they may be."""
+        """Make the Job and wait until all of its pods run, where they may be; nothing where they do already."""
+        if self._group is not None:
+            return
         group = self._group_of(count)
         await group.start(RUNNING_LIMIT_S)
         self._group, self._channels = group, Channels(group)
@@ -91,6 +97,11 @@ class PodWorkers:
         return dataclasses.replace(cost, pss_bytes=sum(done.pss_bytes for done in driven.dones))
 
     async def close(self) -> None:
+        """Delete the Job with its pods, unless another load follows."""
+        if not self._several_loads:
+            await self.end()
+
+    async def end(self) -> None:
         """Delete the Job with its pods."""
         if self._group is not None:
             await self._group.close()
