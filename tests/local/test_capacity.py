@@ -19,6 +19,7 @@ from seatrial.record.reader import RunReader
 from seatrial.run.capacity.iperf3 import PROGRAM
 from seatrial.run.capacity.measure import measured
 from seatrial.run.capacity.ways import Way
+from seatrial.run.places.ends import LocalEnd
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def test_the_kernel_has_carried_what_was_measured(tmp_path: Path) -> None:
     place = Places.on_this_machine().load
 
     async def measure() -> list[Capacity]:
-        ways = (Way("loopback", place, place),)
+        ways = (Way("loopback", LocalEnd(place), LocalEnd(place)),)
         return [capacity async for capacity in measured(ways, tmp_path, Unrecorded(), MEASURE_S)]
 
     before = loopback_bytes()

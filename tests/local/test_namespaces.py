@@ -29,6 +29,7 @@ from seatrial.preflight.capacity import Figure
 from seatrial.record.changes import open_changes
 from seatrial.run.capacity import engine
 from seatrial.run.capacity.ways import Way
+from seatrial.run.places.ends import LocalEnd
 
 # Each waits for those of other workers.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -238,7 +239,7 @@ def test_what_a_way_carries_goes_over_its_link(places: Places, tmp_path: Path) -
     measure_s = 0.2
 
     async def measured() -> list[Figure]:
-        way = Way("load - origin", places.load, places.origin)
+        way = Way("load - origin", LocalEnd(places.load), LocalEnd(places.origin))
         found = [figure async for figure in engine.figures(way, measure_s, tmp_path, Unrecorded())]
         return [figure for figure in found if isinstance(figure, Figure)]
 

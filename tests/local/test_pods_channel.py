@@ -20,6 +20,9 @@ from seatrial.generator.pod_channel import PodWorkers
 from seatrial.generator.routes import merged_routes
 from seatrial.generator.split import split
 from seatrial.pods.group import Group
+from seatrial.run.load import LoadHooks, run_load
+from seatrial.run.workers.pods import PodLimits
+from seatrial.run.workers.pods import PodWorkers as Workers
 from seatrial.workload.profile import constant
 from seatrial.workload.requests import Request, expand
 from seatrial.workload.spec import LoadSpec, Target
@@ -182,3 +185,24 @@ def test_a_start_that_was_not_heard_is_said_again() -> None:
             pod.take = heard
 
     assert_whole(play(Deaf()))
+
+
+def test_pods_that_stay_carry_one_load_after_another() -> None:
+    cluster = LocalPods(Faults(breaks_after=7, repeats=5), skew_ns=AHEAD_NS)
+    limits = PodLimits(4_096, 60_000)
+
+    async def scene(url: str) -> list[int]:
+        workers = Workers(
+            lambda count: Group(job(count), cluster), limits, lambda _: WORKERS, frozenset, several_loads=True
+        )
+        try:
+            loads = [await run_load(load_to(url), LoadHooks(), workers) for _ in range(3)]
+        finally:
+            await workers.end()
+        assert [load.account.driven and load.account.driven.lost for load in loads] == [()] * 3
+        return [load.result().requests.completed for load in loads]
+
+    with hostile.serving(hostile.always(hostile.ANSWER)) as url:
+        assert asyncio.run(scene(url)) == [INTENDED] * 3
+    # One Job for all of them, and its pods are gone.
+    assert (len(cluster.created), len(cluster.deleted)) == (1, 1)

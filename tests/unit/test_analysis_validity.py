@@ -132,6 +132,8 @@ def test_the_network_is_held_against_what_was_measured_of_it():
     use = capacity_use(LOAD, measured, proxied=True)
     assert use.carried == {"responses": 2 * received / window_s, "requests": 2 * LOAD.bytes.sent / window_s}
     assert use.carries == {"responses": 5e6, "requests": None}
+    between_nodes = capacity_use(LOAD, measured, proxied=True, on_nodes=True)
+    assert between_nodes.carried["responses"] == received / window_s
     for use in (CapacityUse({"responses": 7e8}, {"responses": 1e9}), CapacityUse({"responses": 7e8}, {})):
         assert judge_trial(replace(GOOD, capacity=use)) == Validity()
 

@@ -20,8 +20,10 @@ from seatrial.preflight.capacity import (
     check_capacity,
     narrowest,
 )
+from seatrial.preflight.places.cluster import check_words
 from seatrial.run.capacity.iperf3 import bytes_per_s
-from seatrial.run.capacity.ways import is_measured, plan_text, way_names, ways_of
+from seatrial.run.capacity.ways import Way, is_measured, plan_text, way_names, ways_of
+from seatrial.run.places.ends import ends_at
 
 PLAN = """
 name: wide
@@ -86,6 +88,16 @@ def test_of_one_way_the_largest_figure_counts_and_of_several_the_least() -> None
     assert check_capacity(read()[1], ()) == ()
 
 
+def test_between_nodes_each_way_carries_each_body_once() -> None:
+    _, cases = read(rest="place: kubernetes")
+    # 10,000 x 22,000 B = 220 MB/s, through a proxy or not; 70 % of 314 MB/s is 219.8 MB/s.
+    (finding,) = check_capacity(cases, (way("load - proxy", 315e6), way("proxy - origin", 900e6)))
+    assert finding.severity == "ok"
+    (finding,) = check_capacity(cases, (way("load - proxy", 314e6), way("proxy - origin", 900e6)))
+    assert finding.severity == "refuse"
+    assert "10k/s x 22 KB of responses = 220 MB/s; measured 314 MB/s" in finding.text
+
+
 def test_a_capacity_is_read_back_as_it_was() -> None:
     capacity = Capacity("load - proxy", way("a", 1e9).figures, 12_345.6, ("no iperf3 is installed (get it)",))
     assert Capacity.from_document(capacity.document()) == capacity
@@ -116,20 +128,61 @@ def test_it_is_measured_first_where_that_pays(given: dict[str, str], is_first: b
     assert "largest case nginx: " in said
 
 
+@pytest.mark.parametrize(
+    ("rest", "is_first", "said"),
+    [
+        # Three ways of 20 s: worth a run of 1,200 s, or of bodies.
+        (
+            "place: kubernetes",
+            True,
+            "measured first (load - proxy, proxy - origin, load - origin), about 60 s more; ",
+        ),
+        ("place: kubernetes\ncapacity: never", False, "not measured (`capacity: always` does); "),
+        (
+            "place: kubernetes\nkubernetes: {nodes: any}",
+            False,
+            "not measured: with `kubernetes: {nodes: any}` the roles have no nodes of their own, between which it could"
+            " be measured; ",
+        ),
+    ],
+)
+def test_on_a_cluster_it_is_measured_between_nodes_of_their_own(rest: str, is_first: bool, said: str) -> None:
+    plan, cases = read(rest=rest)
+    assert is_measured(plan, cases) is is_first
+    assert plan_text(plan, cases).startswith(said)
+
+
+def test_what_cannot_be_measured_on_a_cluster_is_refused_where_a_plan_insists() -> None:
+    on_any = "place: kubernetes\nkubernetes: {nodes: any}\ncapacity: always"
+    refused = {finding.text for finding in check_words(read(rest=on_any)[1])}
+    assert (
+        "`capacity: always`: with `kubernetes: {nodes: any}` the roles have no nodes of their own"
+        in "".join(refused)
+    )
+    _, apart = read(rest="place: kubernetes\ncapacity: always")
+    assert not any("capacity" in finding.text for finding in check_words(apart))
+
+
 def test_the_ways_are_those_that_the_systems_use() -> None:
     plan, _ = read()
     assert way_names(plan) == ("loopback",)
     apart, _ = read(rest="place: namespaces")
     assert way_names(apart) == ("load - proxy", "proxy - origin", "load - origin")
     places = Namespaces(Unrecorded()).places()
-    ends = [(way.clients.host, way.servers.host) for way in ways_of(apart, places)]
+    ends = [hosts(way) for way in ways_of(apart, ends_at(places))]
     assert ends == [
         ("198.18.0.1", "198.18.128.1"),
         ("198.18.128.1", "198.19.0.1"),
         ("198.18.0.1", "198.19.0.1"),
     ]
-    (loopback,) = ways_of(plan, Places.on_this_machine())
-    assert loopback.clients.host == loopback.servers.host == "127.0.0.1"
+    (loopback,) = ways_of(plan, ends_at(Places.on_this_machine()))
+    assert hosts(loopback) == ("127.0.0.1", "127.0.0.1")
+
+
+def hosts(way: Way) -> tuple[str, str]:
+    assert way.clients.place is not None
+    assert way.servers.place is not None
+    return way.clients.place.host, way.servers.place.host
 
 
 # What iperf3 3.12 printed here with -R -P 8, without its streams.

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
 
+import pytest
+from tests.unit.test_preflight import LARGE
+
+from seatrial.plan.cases import compile_cases
+from seatrial.plan.read import parse_plan
 from seatrial.preflight.needs import Needs
+from seatrial.preflight.places.cluster import workers_of
 from seatrial.preflight.places.pods import Pod, check_pods, pods_needed, room_of
+from seatrial.preflight.tuning.node import descriptors_of, node_notes
+from seatrial.probe.facts import Facts
 
 GIB = 1 << 30
+SETTINGS = {
+    "net.ipv4.ip_local_port_range": (1024, 65_535),
+    "net.ipv4.tcp_tw_reuse": (2,),
+    "net.ipv4.tcp_max_tw_buckets": (131_072,),
+    "net.ipv4.tcp_wmem": (4_096, 16_384, 4_194_304),
+    "net.ipv4.tcp_rmem": (4_096, 131_072, 6_291_456),
+    "net.netfilter.nf_conntrack_max": (65_536,),
+    # Not to be seen in a pod.
+    "net.netfilter.nf_conntrack_buckets": None,
+    # Of who listens: no worker does.
+    "net.core.somaxconn": (1,),
+}
+PLAN = """
+name: a
+systems: [contour: {proxies: 2}]
+place: kubernetes
+load: {rate: 10k/s, active: 600, connections: HELD, workers: 8}
+phases: {measure: 1 s}
+"""
 POD = Pod(memory_bytes=GIB, ports=64_512, descriptors=1_048_576)
 
 
@@ -48,3 +75,33 @@ def test_too_few_pods_are_refused_with_the_number_that_is_needed() -> None:
 def test_a_pod_too_small_for_its_program_is_refused() -> None:
     (finding,) = check_pods(Needs(held=10), Pod(32 << 20, 64_512, 1_024), 5)
     assert (finding.severity, finding.remedy) == ("refuse", "give each pod more memory, or more open files")
+
+
+def on_node(held: str, nodes: int) -> tuple[str, ...]:
+    cases = compile_cases(parse_plan(PLAN.replace("HELD", held), "a.yaml"))
+    seen = dataclasses.replace(LARGE, conntrack_max=65_536, conntrack_count=10)
+    return tuple(node_notes(cases, Facts(seen, SETTINGS, "6.8.0", "boot"), "big-1", nodes))
+
+
+def test_what_a_node_of_the_load_has_too_little_of_is_said_by_its_name() -> None:
+    # 70,600 connections + 10 tracked now; on two nodes it is 4 of 8 pods, half of them.
+    (note,) = on_node("70k", 1)
+    assert note == (
+        "node big-1, of the load: kernel settings fall short of what the plan needs: net.netfilter.nf_conntrack_max is"
+        " 65536, needed: 70610; from here they are not to be set: who owns the nodes of the load does it on all of them"
+    )
+    assert on_node("70k", 2) == ()
+
+
+def test_a_worker_pod_opens_as_many_files_as_the_node_lets_it() -> None:
+    def found(nofile_hard: int) -> int:
+        seen = dataclasses.replace(LARGE, nofile_hard=nofile_hard, nr_open=1 << 20)
+        return descriptors_of(Facts(seen, {}, "6.8.0", "boot"))
+
+    assert found(20_000) == 20_000
+    # No limit is still that of the kernel.
+    assert found((1 << 63) - 1) == 1 << 20
+    # 200,000 connections over pods of 19,934 each, where their memory would hold 80,000.
+    (case,) = compile_cases(parse_plan(PLAN.replace("HELD", "199.4k").replace(", workers: 8", ""), "a.yaml"))
+    assert workers_of(case, 20_000) == 11
+    assert workers_of(case, 1 << 20) == 3

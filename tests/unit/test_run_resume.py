@@ -31,6 +31,7 @@ from seatrial.plan.read import GivenPlan, given_again
 from seatrial.plan.scale import parse_scale
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record import events
+from seatrial.record.environment import LOAD_NODE
 from seatrial.record.reader import RunReader
 from seatrial.record.tables.rows import RecordedEnvironment
 from seatrial.record.writer import RunWriter
@@ -42,6 +43,7 @@ from seatrial.run import plan as run_plan_module
 from seatrial.run.agenda import Agenda, Past, TrialPlan
 from seatrial.run.ending import Ending
 from seatrial.run.judgement import validity_of
+from seatrial.run.places import machine
 from seatrial.run.resume import Resumption, resumption_of
 
 PLAN = PLAN_TEXT.replace("[direct, envoy, nginx]", "[direct]")
@@ -58,7 +60,13 @@ def planned(scale: str = "1") -> Agenda:
 
 
 def killed_run(
-    parent: Path, trials: int, *, in_trial: bool = False, twists: Twists | None = None, scale: str = "1"
+    parent: Path,
+    trials: int,
+    *,
+    in_trial: bool = False,
+    twists: Twists | None = None,
+    scale: str = "1",
+    learnt: dict[str, Any] | None = None,
 ) -> Path:
     """Write a run that was killed after so many trials, or in the next one."""
     plan = given(scale)
@@ -68,6 +76,8 @@ def killed_run(
     with RunWriter.create(parent, plan.plan.name, PLAN, compiled) as writer:
         writer.append(events.RunStarted(writer.path.name, plan.plan.name, agenda.planned))
         writer.environment(ENVIRONMENT)
+        if learnt is not None:
+            writer.environment({**ENVIRONMENT, **learnt})
         for _ in range(trials + in_trial):
             trial = agenda.next(seen)
             assert trial is not None
@@ -198,6 +208,29 @@ def test_another_environment_that_is_allowed_is_named_in_every_output(tmp_path, 
     mixed = [case for case in summary.cases if case.state == "INVALID"]
     assert len(mixed) == 2
     assert {reason.code for case in mixed for reason in case.validity.reasons} == {"environment.changed"}
+    assert summary.exit_code == ExitCode.INVALID_MEASUREMENT
+
+
+@pytest.mark.parametrize("kernel", ["6.1.0", "6.8.0"])
+def test_what_is_known_only_once_a_place_stands_is_held_against_what_was(tmp_path, monkeypatch, kernel):
+    run = killed_run(tmp_path, 6, learnt={LOAD_NODE: {"kernel": "6.1.0", "cpus": 4}})
+    node = {LOAD_NODE: {"kernel": kernel, "cpus": 4}}
+    monkeypatch.setattr(machine._Standing, "learnt", lambda _: node)
+    # It is not missed before.
+    resume(monkeypatch, resumption_of(run))
+    with RunReader.open(run) as reader:
+        assert reader.environment() == {**ENVIRONMENT, **node}
+        said = [
+            note
+            for note in map(str, reader.journal())
+            if "not as it was: load node kernel: 6.1.0, then" in note
+        ]
+    summary = summary_of(run)
+    if kernel == "6.1.0":
+        assert (said, summary.exit_code) == ([], ExitCode.PASS)
+        return
+    assert len(said) == 1
+    assert "load node kernel: 6.1.0, then 6.8.0" in summary.findings[0]
     assert summary.exit_code == ExitCode.INVALID_MEASUREMENT
 
 

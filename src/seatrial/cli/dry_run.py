@@ -28,13 +28,14 @@ def print_dry_run(plan: Plan, where: Where | None = None) -> int:
     from seatrial.plan.cases import compile_cases
     from seatrial.plan.shown.text import schedule_text
 
+    cases = compile_cases(plan)
+    text = f"{schedule_text(plan, cases)}\n{_network_text(plan, cases)}"
     if plan.place == "kubernetes":
         from seatrial.run.places.kubernetes import findings_on
 
         findings = asyncio.run(findings_on(plan, where))
-        return _print(schedule_text(plan, compile_cases(plan)), findings, "")
-    cases, machine = compile_cases(plan), probe_machine()
-    text = f"{schedule_text(plan, cases)}\n{_network_text(plan, cases)}"
+        return _print(text, findings, "")
+    machine = probe_machine()
     return _print(text, _findings(cases, machine), _shortage(cases, machine))
 
 

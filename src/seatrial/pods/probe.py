@@ -68,6 +68,11 @@ class PodProbe:
         assert self._facts is not None
         return self._facts
 
+    @property
+    def node(self) -> str:
+        """The node that it is on; it has started."""
+        return self._group.pods()[0].node
+
     async def ask(self, question: Question) -> Answer:
         """Have every pair of a question asked for once.
 

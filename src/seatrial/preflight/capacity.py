@@ -72,9 +72,12 @@ def narrowest(capacities: Sequence[Capacity], direction: Direction) -> Figure | 
     return min(found, key=lambda figure: figure.bytes_per_s, default=None)
 
 
-def ways_crossed(*, proxied: bool) -> int:
-    """Return how often each byte crosses the network. On one machine the same cores carry every way of it."""
-    return 2 if proxied else 1
+def ways_crossed(*, proxied: bool, on_nodes: bool) -> int:
+    """Return how often each byte crosses what a way was measured of.
+
+    On one machine the same cores carry every way; between nodes of their own each way carries it once.
+    """
+    return 2 if proxied and not on_nodes else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,9 @@ class Asked:
 
     @property
     def ways(self) -> int:
-        """How often each body crosses the network."""
-        return ways_crossed(proxied=self.case.system.options.proxied)
+        """How often each body crosses it."""
+        on_nodes = self.case.plan.place == "kubernetes"
+        return ways_crossed(proxied=self.case.system.options.proxied, on_nodes=on_nodes)
 
     @property
     def bytes_per_s(self) -> float:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from seatrial._version import __version__
 from seatrial.machine.cpus.layout import read_layout
 from seatrial.machine.cpus.lists import format_cpus
+from seatrial.machine.settings import format_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from seatrial.machine.processes.programs import BinaryInfo
+    from seatrial.probe.facts import Facts
 
 # The settings that decide how many connections and ports there are, how listen queues fill and how buffers
 # grow.
@@ -45,6 +47,8 @@ _LIMITS = {
     "locked_memory_bytes": resource.RLIMIT_MEMLOCK,
 }
 _CGROUP_FILES = ("cpu.max", "cpu.weight", "memory.max", "memory.high", "pids.max")
+LOAD_NODE = "load node"
+"""Where a description has what a probe has read of a node of the load, which is known after the rest."""
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 
@@ -69,6 +73,20 @@ def describe(binaries: Mapping[str, BinaryInfo]) -> dict[str, Any]:
         "binaries": {
             name: {"path": str(binary.path), "version": binary.version, "sha256": binary.sha256}
             for name, binary in binaries.items()
+        },
+    }
+
+
+def node_described(facts: Facts) -> dict[str, Any]:
+    """Return what pods of ours find on a node, but for what is another at any moment."""
+    machine = facts.machine
+    return {
+        "kernel": facts.kernel,
+        "clocksource": machine.clocksource,
+        "cpus": machine.cpus,
+        "limits": {"open_files": {"soft": machine.nofile_soft, "hard": machine.nofile_hard}},
+        "sysctls": {
+            name: None if values is None else format_values(values) for name, values in facts.settings.items()
         },
     }
 

@@ -20,12 +20,11 @@ from seatrial.run.activities.conduct import OnPhase, conduct
 from seatrial.run.activities.traffic import Traffic
 from seatrial.run.ending import Ending
 from seatrial.run.others import OtherLoads
-from seatrial.run.workers.local import LocalWorkers
 from seatrial.workload.spec import LoadSpec
 
 if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
-    from seatrial.machine.place import Places
+    from seatrial.run.workers.base import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ class LoadHooks:
     cut: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def run_load(load: LoadSpec, hooks: LoadHooks, places: Places | None = None) -> LoadRun:
-    """Run one load on local workers, at the load's place: a timeline with nothing but its traffic.
+async def run_load(load: LoadSpec, hooks: LoadHooks, workers: Workers | None = None) -> LoadRun:
+    """Run one load, by default with processes of this machine: a timeline with nothing but its traffic.
 
     Raises
     ------
@@ -79,7 +78,7 @@ async def run_load(load: LoadSpec, hooks: LoadHooks, places: Places | None = Non
         frames.append(frame)
         hooks.on_frame(frame)
 
-    traffic = Traffic(load, on_frame, hooks.on_started, workers=LocalWorkers(places))
+    traffic = Traffic(load, on_frame, hooks.on_started, workers=workers)
     ending = Ending(hooks.stop, hooks.cut)
     await conduct((traffic,), load.warmup_s, load.measure_s, ending, hooks.on_phase)
     return LoadRun(load, traffic.account, frames)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.run.environments import differences
 from seatrial.errors import SeatrialError
 from seatrial.machine.waiting import unless
 from seatrial.plan.cases import Case, compile_cases
@@ -23,7 +24,7 @@ from seatrial.run.capacity.before import require_capacity
 from seatrial.run.ending import Ending
 from seatrial.run.judgement import judged_and_kept
 from seatrial.run.others import OtherLoads
-from seatrial.run.places.base import RunPlace
+from seatrial.run.places.base import RunPlace, Standing
 from seatrial.run.places.choice import place_of
 from seatrial.run.resume import Resumption, reopened, require_same_environment
 from seatrial.run.sanity import SanityCourse
@@ -112,6 +113,7 @@ async def resume_plan(
             (*notes, *preflight),
             resumption.history,
             resumption.number,
+            resumption.environment if resumption.history else {},
         )
         with (
             OtherLoads("seatrial run --resume", share=share_machine) as others,
@@ -122,7 +124,10 @@ async def resume_plan(
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """What is to come, what it is run on, what is noted first, and what has been; ``number`` is the last trial's."""
+    """What is to come, what it is run on, what is noted first, and what has been; ``number`` is the last trial's.
+
+    ``earlier`` is what the trials that have been were run on.
+    """
 
     plan: Plan
     place: RunPlace
@@ -132,6 +137,7 @@ class _Course:
     notes: Sequence[str]
     history: tuple[Past, ...] = ()
     number: int = 0
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     def agenda(self, number: int) -> Agenda:
         """Return the trials that follow where ``number`` is the last one's that there is."""
@@ -177,6 +183,7 @@ async def _run_trials(
 ) -> SeatrialError | None:
     try:
         async with course.place.standing(writer) as standing:
+            _amend_environment(course, standing, writer)
             desk = Desk(writer.append, writer, writer.directory, others, standing)
             goes_on = await _all(course, desk, writer, ending)
     except BaseException as error:
@@ -193,13 +200,22 @@ async def _run_trials(
     return None
 
 
+def _amend_environment(course: _Course, standing: Standing, writer: RunWriter) -> None:
+    """Record what is known of the environment only since its place stands, and name what of it is not as it was."""
+    if not (learnt := standing.learnt()):
+        return
+    writer.environment({**course.environment, **learnt}, first_trial=course.number + 1)
+    before = {name: found for name in learnt if (found := course.earlier.get(name)) is not None}
+    for change in differences(before, json.loads(json.dumps(learnt))) if before else ():
+        writer.append(Noted("seatrial", f"not as it was: {change}"))
+
+
 async def _all(course: _Course, desk: Desk, writer: RunWriter, ending: Ending) -> bool:
     """Measure the network where that pays, run the sanity cells, and the trials unless one of those has failed."""
     # A run may be resumed only to come to its end.
-    network = desk.place.network()
-    if network is not None and course.agenda(course.number).next(course.history) is not None:
-        first = course.number + 1
-        await unless(ending.stop, require_capacity(course.plan, course.cases, network, writer, first))
+    if course.agenda(course.number).next(course.history) is not None:
+        first, ends = course.number + 1, desk.place.ends()
+        await unless(ending.stop, require_capacity(course.plan, course.cases, ends, writer, first))
     number = None if ending.stop.is_set() else await _sanity(course, desk, writer, ending)
     if number is not None:
         await _all_trials(course, number, desk, writer, ending)

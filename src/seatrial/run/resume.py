@@ -20,6 +20,7 @@ from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.scale import parse_scale
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record.changes import UNDOERS
+from seatrial.record.environment import LOAD_NODE
 from seatrial.record.events import CUT_OFF
 from seatrial.record.layout import last_number
 from seatrial.record.lock import held_by_another
@@ -100,8 +101,10 @@ class Resumption:
         return self._differing(environment) if self.history else ()
 
     def _differing(self, environment: Mapping[str, Any]) -> tuple[Difference, ...]:
+        # What is known once a place stands is not known yet.
+        before = {name: found for name, found in self.environment.items() if name != LOAD_NODE}
         # As it is read back from a record.
-        return differences(self.environment, json.loads(json.dumps(environment)))
+        return differences(before, json.loads(json.dumps(environment)))
 
 
 def resumption_of(directory: Path, plan: Path | None = None, scale: str | None = None) -> Resumption:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.reasons import Reason
+from seatrial.record.environment import LOAD_NODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -139,7 +140,9 @@ def _is_passed_over(way: Way) -> bool:
 
 
 def _is_same(way: Way, before: object, after: object) -> bool:
-    if before == after or way not in RECKONED_AT_BOOT or before is None or after is None:
+    # A node has the same of its own.
+    own = way[1:] if way[0] == LOAD_NODE else way
+    if before == after or own not in RECKONED_AT_BOOT or before is None or after is None:
         return before == after
     try:
         pairs = list(zip(_numbers(before), _numbers(after), strict=True))

@@ -59,7 +59,9 @@ class WorkerEvidence:
 
 @dataclass(frozen=True, slots=True)
 class CapacityUse:
-    """Bytes per second that all ways of the network carried in the window, by direction, and what it carries at least.
+    """Bytes per second that the network carried in the window, by direction, and what it carries at least.
+
+    On one machine all ways of it count together; between nodes each carries as much.
 
     ``carries`` is None where that was not measured.
     """
@@ -68,11 +70,13 @@ class CapacityUse:
     carries: Mapping[Direction, float | None] = field(default_factory=dict)
 
 
-def capacity_use(load: LoadResult | None, capacities: Sequence[Capacity], *, proxied: bool) -> CapacityUse:
+def capacity_use(
+    load: LoadResult | None, capacities: Sequence[Capacity], *, proxied: bool, on_nodes: bool = False
+) -> CapacityUse:
     """Return what a load had the network carry, beside what was measured of the network."""
     if load is None or load.window_s <= 0:
         return CapacityUse()
-    ways = ways_crossed(proxied=proxied)
+    ways = ways_crossed(proxied=proxied, on_nodes=on_nodes)
     carried: dict[Direction, int] = {
         "responses": load.bytes.received_in_window,
         "requests": load.bytes.sent,
@@ -177,7 +181,7 @@ def evidence_of(
         nodes=nodes_in(reader.node_samples(trial.trial), window),
         nodes_away=away_in(trial.facts.nodes_away, window),
         drivers=() if account is None else account.drivers,
-        capacity=capacity_use(load, reader.capacities(trial.trial), proxied=case.kind != "direct"),
+        capacity=_capacity(reader, trial.trial, load, proxied=case.kind != "direct"),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
             *(Reason(**item) for item in trial.reasons),
@@ -185,6 +189,13 @@ def evidence_of(
             *_damage(reader, trial.trial),
         ),
     )
+
+
+def _capacity(reader: RunReader, trial: int, load: LoadResult | None, *, proxied: bool) -> CapacityUse:
+    capacities = reader.capacities(trial)
+    # Not looked for where nothing was measured.
+    on_nodes = bool(capacities) and reader.plan()["plan"].get("place") == "kubernetes"
+    return capacity_use(load, capacities, proxied=proxied, on_nodes=on_nodes)
 
 
 def _load(

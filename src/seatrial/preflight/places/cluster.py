@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.nodes import NodeFacts
     from seatrial.plan.cases import Case
+    from seatrial.plan.model.plan import Plan
 
 ROLE = "seatrial.dev/role"
-ROLES = ("load", "proxy", "origin")
+NodeRole = Literal["load", "proxy", "origin"]
+ROLES: tuple[NodeRole, ...] = ("load", "proxy", "origin")
 PORTS = (1024, 65_535)
 """Every port that needs no privilege: all of a pod's own address are for its connections."""
 MAX_DESCRIPTORS = 1 << 20
@@ -50,23 +53,39 @@ def _not_there(case: Case) -> Iterator[tuple[str, str]]:
             "`cpus`: which CPUs pods have is their nodes' to decide",
             "leave it out; `kubernetes: {worker_cpus: N}`",
         )
-    if plan.capacity == "always":
-        yield "`capacity: always`: the network between nodes is not measured yet", "`capacity: never`"
+    if plan.capacity == "always" and (why := network_not_measured(plan)):
+        yield f"`capacity: always`: {why}", "`capacity: never`, or label the nodes"
 
 
-def check_nodes(cases: Sequence[Case], nodes: Iterable[NodeFacts]) -> Iterator[Finding]:
+def network_not_measured(plan: Plan) -> str | None:
+    """Return why what the network of a plan carries cannot be measured; None where it can."""
+    if plan.place == "kubernetes" and plan.kubernetes.nodes == "any":
+        return (
+            "with `kubernetes: {nodes: any}` the roles have no nodes of their own, between which it could be"
+            " measured"
+        )
+    return None
+
+
+def check_nodes(cases: Sequence[Case], nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
     """Yield whether each role has nodes that take pods, with room for the largest case's."""
-    usable = [node for node in nodes if not node.keeps_off]
     kept_off = "; ".join(f"{node.name}: {node.keeps_off}" for node in nodes if node.keeps_off)
-    by_label = cases[0].plan.kubernetes.nodes == "labelled"
+    plan = cases[0].plan
+    by_label = plan.kubernetes.nodes == "labelled"
     for role in ROLES:
-        of = [node for node in usable if node.has({ROLE: role})] if by_label else usable
+        of = nodes_for(role, plan, nodes)
         if not of:
             which = f"with the label {ROLE}={role} " if by_label else ""
             text = f"no node {which}takes pods{f' ({kept_off})' if kept_off else ''}"
             yield Finding(f"nodes-{role}", "refuse", text, _LABEL.format(role))
             continue
-        yield _room(role, of, max(cases, key=lambda case: _asked(role, case)))
+        yield _room(role, of, role_most(role, cases))
+
+
+def nodes_for(role: NodeRole, plan: Plan, nodes: Iterable[NodeFacts]) -> list[NodeFacts]:
+    """Return the nodes that take the pods of a role."""
+    usable = [node for node in nodes if not node.keeps_off]
+    return [node for node in usable if plan.kubernetes.nodes == "any" or node.has({ROLE: role})]
 
 
 def check_workers(cases: Sequence[Case]) -> Iterator[Finding]:
@@ -89,7 +108,32 @@ def workers_of(case: Case, descriptors: int = MAX_DESCRIPTORS) -> int:
     return max(pods_for_rate(pod, needs), pods_needed(pod, needs))
 
 
-def _room(role: str, nodes: Sequence[NodeFacts], case: Case) -> Finding:
+@dataclass(frozen=True, slots=True)
+class RolePods:
+    """How many pods a role has in a case, and how much each of them reserves."""
+
+    count: int
+    cpus: float
+    memory_bytes: int
+
+
+def pods_of(role: NodeRole, case: Case) -> RolePods:
+    """Return the pods of a role; one where it is not ours to say how many there are."""
+    ours, options = case.plan.kubernetes, case.system.options
+    if role == "load":
+        return RolePods(workers_of(case), ours.worker_cpus, ours.worker_memory_bytes)
+    if role == "origin":
+        return RolePods(case.origin.processes, ours.origin_cpus, ours.origin_memory_bytes)
+    cpus = getattr(options, "cpus", None) or getattr(options, "concurrency", None) or 1
+    return RolePods(getattr(options, "proxies", None) or 1, cpus, getattr(options, "memory_bytes", GIB))
+
+
+def role_most(role: NodeRole, cases: Sequence[Case]) -> Case:
+    """Return the case that reserves most for a role."""
+    return max(cases, key=lambda case: _asked(role, case))
+
+
+def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case) -> Finding:
     cpus, memory = _asked(role, case)
     has_cpus, has_memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
     text = (
@@ -101,15 +145,10 @@ def _room(role: str, nodes: Sequence[NodeFacts], case: Case) -> Finding:
     return Finding(f"nodes-{role}", "ok", text)
 
 
-def _asked(role: str, case: Case) -> tuple[float, int]:
+def _asked(role: NodeRole, case: Case) -> tuple[float, int]:
     """Return the CPUs and the memory that the pods of a role reserve, beside those of others on their nodes."""
-    ours, options = case.plan.kubernetes, case.system.options
-    if role == "load":
-        count = workers_of(case)
-        return count * ours.worker_cpus + PROBE_CPUS, count * ours.worker_memory_bytes + PROBE_MEMORY_BYTES
-    if role == "origin":
-        count = case.origin.processes
-        return count * ours.origin_cpus, count * ours.origin_memory_bytes
-    proxies = getattr(options, "proxies", None) or 0
-    each = getattr(options, "cpus", None) or getattr(options, "concurrency", None) or 1
-    return proxies * each, proxies * getattr(options, "memory_bytes", GIB)
+    pods = pods_of(role, case)
+    if role == "proxy" and not getattr(case.system.options, "proxies", None):
+        return 0.0, 0
+    cpus, memory = (PROBE_CPUS, PROBE_MEMORY_BYTES) if role == "load" else (0.0, 0)
+    return pods.count * pods.cpus + cpus, pods.count * pods.memory_bytes + memory

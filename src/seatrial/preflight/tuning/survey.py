@@ -73,7 +73,7 @@ class Setting:
 def settings_of_cases(cases: Sequence[Case], machine: Machine, root: Path = ROOT) -> tuple[Setting, ...]:
     """Return every setting that a plan's cases need, each by the case that needs most of it; short ones first."""
     needs = {case.id: needs_of_case(case) for case in cases}
-    found = (_setting(rule, needs, machine, root) for rule in RULES)
+    found = (setting_of(rule, needs, machine, *_read(rule, machine, root)) for rule in RULES)
     settings = (setting for setting in found if setting is not None)
     return tuple(sorted(settings, key=lambda setting: _STATES.index(setting.state)))
 
@@ -90,18 +90,26 @@ def shortage_text(settings: Sequence[Setting]) -> str:
     return f"kernel settings fall short of what the plan needs: {'; '.join(each)}"
 
 
-def _setting(rule: Rule, needs: Mapping[str, Needs], machine: Machine, root: Path) -> Setting | None:
+def setting_of(
+    rule: Rule, needs: Mapping[str, Needs], machine: Machine, reading: Reading, not_writable: str
+) -> Setting | None:
+    """Return one that was read somewhere, by the case that needs most of it; None where none needs it.
+
+    ``not_writable`` says why it cannot be set there; empty where it can.
+    """
     amounts = [(case, amount) for case, its in needs.items() if (amount := rule.needed(its, machine))]
     if not amounts:
         return None
     case, most = max(amounts, key=lambda pair: pair[1].amount)
     # Where every case needs the same, none is worth a name.
     named = case if len({amount.amount for _, amount in amounts}) > 1 else ""
+    return _held_against(rule, most, reading, not_writable, named)
+
+
+def _read(rule: Rule, machine: Machine, root: Path) -> tuple[Reading, str]:
     if rule.name == NOFILE:
-        reading = Reading((machine.nofile_hard,))
-        return _held_against(rule, most, reading, "each process has its own, from who starts it", named)
-    reading = read_setting(rule.name, root)
-    return _held_against(rule, most, reading, why_not_writable(rule.name, root) or "", named)
+        return Reading((machine.nofile_hard,)), "each process has its own, from who starts it"
+    return read_setting(rule.name, root), why_not_writable(rule.name, root) or ""
 
 
 def _held_against(rule: Rule, most: Amount, reading: Reading, not_writable: str, case: str) -> Setting:

@@ -15,20 +15,21 @@ from seatrial.record.writer import RunWriter
 from seatrial.run.capacity.measure import measured
 from seatrial.run.capacity.ways import is_measured, ways_of
 from seatrial.run.others import OtherLoads
+from seatrial.run.places.ends import ends_at
 from seatrial.run.places.machine import standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from seatrial.machine.place import Places
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
     from seatrial.plan.read import GivenPlan
+    from seatrial.run.places.ends import Ends
 
 
 async def require_capacity(
-    plan: Plan, cases: Sequence[Case], places: Places, writer: RunWriter, first_trial: int
+    plan: Plan, cases: Sequence[Case], at: Ends, writer: RunWriter, first_trial: int
 ) -> None:
     """Measure the network where the plan has it measured, before ``first_trial``.
 
@@ -36,7 +37,7 @@ async def require_capacity(
     """
     if not is_measured(plan, cases):
         return
-    capacities = await record_capacity(plan, places, writer, first_trial)
+    capacities = await record_capacity(plan, at, writer, first_trial)
     refused = [finding for finding in check_capacity(cases, capacities) if finding.severity == "refuse"]
     if refused:
         raise EnvironmentFault(
@@ -48,12 +49,10 @@ async def require_capacity(
         )
 
 
-async def record_capacity(
-    plan: Plan, places: Places, writer: RunWriter, first_trial: int
-) -> tuple[Capacity, ...]:
+async def record_capacity(plan: Plan, at: Ends, writer: RunWriter, first_trial: int) -> tuple[Capacity, ...]:
     """Measure every way that the plan uses, and write each down as it comes."""
     capacities: list[Capacity] = []
-    async for capacity in measured(ways_of(plan, places), _scratch(writer.directory.logs), writer):
+    async for capacity in measured(ways_of(plan, at), _scratch(writer.directory.logs), writer):
         writer.append(CapacityMeasured(first_trial, capacity))
         writer.append(Noted("seatrial", f"network, {capacity.way}: {capacity_text(capacity)}"))
         capacities.append(capacity)
@@ -91,4 +90,4 @@ def _capacities_of(given: GivenPlan, runs: Path) -> tuple[Capacity, ...]:
 
 async def _alone(plan: Plan, writer: RunWriter) -> tuple[Capacity, ...]:
     async with standing(plan, writer) as places:
-        return await record_capacity(plan, places(), writer, 1)
+        return await record_capacity(plan, ends_at(places()), writer, 1)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
-from seatrial.machine.place import Places
+from seatrial.errors import EnvironmentFault
 from seatrial.preflight.capacity import Figure
-from seatrial.run.load import LoadHooks, run_load
-from seatrial.systems.base import Launch
-from seatrial.systems.origins.options import OriginPlan
-from seatrial.systems.origins.seatrial import SeatrialOrigin
-from seatrial.topology.expand import NOWHERE
+from seatrial.run.load import LoadHooks, LoadRun, run_load
 from seatrial.workload.requests import Request
 from seatrial.workload.spec import LoadSpec, Target
 
@@ -21,8 +16,8 @@ if TYPE_CHECKING:
 
     from seatrial.machine.address import Endpoint
     from seatrial.machine.processes.changes import ChangeLog
-    from seatrial.preflight.capacity import Direction
     from seatrial.run.capacity.ways import Way
+    from seatrial.run.workers.base import Workers
 
 TOOL = "seatrial"
 CONNECTIONS = (1, 8)
@@ -41,30 +36,35 @@ async def figures(
 ) -> AsyncIterator[Figure | float]:
     """Yield each figure as it is measured, and small requests per second at the end.
 
-    Raises ``SystemFault``, ``GeneratorFault`` or ``EnvironmentFault`` where origin or workers do not come up.
+    Raises ``SystemFault``, ``GeneratorFault`` or ``EnvironmentFault`` where origin or workers do not come up, or
+    nothing comes through.
     """
-    large, small = (SeatrialOrigin(OriginPlan(body_bytes=size)) for size in (LARGE_BYTES, SMALL_BYTES))
-    try:
-        to_large = await large.start(_launch(way, "capacity-large", scratch, changes))
-        to_small = await small.start(_launch(way, "capacity-small", scratch, changes))
-        body = Request(method="POST", body=bytes(LARGE_BYTES))
-        asked: tuple[tuple[Direction, Sequence[Endpoint], Request], ...] = (
-            ("responses", to_large, Request()),
-            ("requests", to_small, body),
-        )
-        for (direction, to, request), connections in itertools.product(asked, CONNECTIONS):
-            received_per_s, sent_per_s, _ = await _closed_loop(way, to, request, connections, measure_s)
-            carried = received_per_s if direction == "responses" else sent_per_s
-            yield Figure(TOOL, direction, connections, carried)
-        _, _, requests_per_s = await _closed_loop(way, to_small, Request(), CONNECTIONS[-1], measure_s)
-        yield requests_per_s
-    finally:
-        await large.stop()
-        await small.stop()
+    label = scratch.name
+    connections_of = connections_between(way)
+    async with way.clients.working(f"{label}-load") as workers:
+        async with way.servers.serving(LARGE_BYTES, f"{label}-large", scratch, changes) as to:
+            for connections in connections_of:
+                received_per_s, _, _ = await _closed_loop(way, workers, to, Request(), connections, measure_s)
+                yield Figure(TOOL, "responses", connections, received_per_s)
+        async with way.servers.serving(SMALL_BYTES, f"{label}-small", scratch, changes) as to:
+            body = Request(method="POST", body=bytes(LARGE_BYTES))
+            for connections in connections_of:
+                _, sent_per_s, _ = await _closed_loop(way, workers, to, body, connections, measure_s)
+                yield Figure(TOOL, "requests", connections, sent_per_s)
+            _, _, requests_per_s = await _closed_loop(
+                way, workers, to, Request(), connections_of[-1], measure_s
+            )
+            yield requests_per_s
+
+
+def connections_between(way: Way) -> tuple[int, int]:
+    """Return over how many connections at once a way is measured: several are one for each of its ends at least."""
+    one, several = CONNECTIONS
+    return one, max(several, way.clients.count, way.servers.count)
 
 
 async def _closed_loop(
-    way: Way, to: Sequence[Endpoint], request: Request, connections: int, measure_s: float
+    way: Way, workers: Workers, to: Sequence[Endpoint], request: Request, connections: int, measure_s: float
 ) -> tuple[float, float, float]:
     """Return bytes received and sent, and answers, each per second."""
     load = LoadSpec(
@@ -76,7 +76,8 @@ async def _closed_loop(
         warmup_s=SETTLE_S,
         measure_s=measure_s,
     )
-    run = await run_load(load, LoadHooks(), Places(way.clients, way.servers, way.servers))
+    run = await run_load(load, LoadHooks(), workers)
+    _require_measured(way, run)
     result = run.result()
     return (
         result.bytes.received_in_window / result.window_s,
@@ -86,13 +87,20 @@ async def _closed_loop(
     )
 
 
-def _launch(way: Way, label: str, scratch: Path, changes: ChangeLog) -> Launch:
-    return Launch(
-        directory=scratch,
-        log_directory=scratch,
-        topology=NOWHERE,
-        max_connections=CONNECTIONS[-1],
-        place=way.servers,
-        label=label,
-        changes=changes,
-    )
+def _require_measured(way: Way, run: LoadRun) -> None:
+    """Raise ``EnvironmentFault`` where a figure would be of a load that was none: a plan is held against it."""
+    driven = run.account.driven
+    lost = ("nobody has driven it",) if driven is None else driven.lost
+    if lost:
+        raise EnvironmentFault(
+            f"the network cannot be measured, {way.name}",
+            cause="; ".join(lost),
+            next_step="see what became of the workers, or go without: `capacity: never`",
+        )
+    assert driven is not None
+    if not driven.ramp_complete:
+        raise EnvironmentFault(
+            f"the network cannot be measured, {way.name}: not every connection could be opened",
+            cause="a firewall, or a NetworkPolicy of the cluster, may stand between them",
+            next_step="let the roles reach each other, or go without: `capacity: never`",
+        )

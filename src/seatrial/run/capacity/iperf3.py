@@ -8,7 +8,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from seatrial.errors import SystemFault
+from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import sockets
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.guard import Command, GuardedProcess, run_to_end
@@ -47,11 +47,16 @@ async def figures(way: Way, measure_s: float, scratch: Path, changes: ChangeLog)
 
     Raises ``EnvironmentFault`` where there is no iperf3, ``SystemFault`` where it does not measure.
     """
+    clients, servers = way.clients.place, way.servers.place
+    if clients is None or servers is None:
+        raise EnvironmentFault(
+            "iperf3 is not in the image", cause="workers and origins are all that pods run"
+        )
     program = await asyncio.to_thread(programs.find, PROGRAM)
-    at = way.servers.address()
+    at = servers.address()
     log = scratch / "iperf3-server.log"
     serve = (str(program), "-s", "-B", at.host, "-p", str(at.port))
-    server = await GuardedProcess.start(_command("iperf3 (server)", serve, log, log, way.servers), changes)
+    server = await GuardedProcess.start(_command("iperf3 (server)", serve, log, log, servers), changes)
     try:
         await until_ready("iperf3 (server)", lambda: _listens(at), server.failure, log)
         for direction, connections in itertools.product(_FLAGS, CONNECTIONS):
@@ -62,7 +67,7 @@ async def figures(way: Way, measure_s: float, scratch: Path, changes: ChangeLog)
                 str(program), "-c", at.host, "-p", str(at.port), "-J", "-P", str(connections),
                 "-t", f"{max(1, round(measure_s))}", *_FLAGS[direction],
             )  # fmt: skip
-            command = _command("iperf3 (client)", words, out, out.with_suffix(".log"), way.clients)
+            command = _command("iperf3 (client)", words, out, out.with_suffix(".log"), clients)
             await run_to_end(command, changes, measure_s + _BESIDE_S)
             yield Figure(TOOL, direction, connections, bytes_per_s(out.read_text(), str(out)))
     finally:

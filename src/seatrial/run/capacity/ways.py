@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from seatrial.plan.cases import expected_run_s
 from seatrial.preflight.capacity import asked_most
+from seatrial.preflight.places.cluster import network_not_measured
 from seatrial.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.machine.place import Place, Places
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
+    from seatrial.run.places.ends import End, Ends
 
 MEASURE_S = 1.0
 """Of each figure: a second has a thousand bodies of a megabyte and more, and what they take to settle is left out."""
@@ -22,6 +23,8 @@ FIGURES = 5
 """Both directions over one connection and over several, and small requests."""
 WAY_S = (FIGURES + 4) * (MEASURE_S + 0.5)
 """What one way takes about: the engine's figures, and the four of iperf3 where it is installed."""
+POD_WAY_S = 20.0
+"""On a cluster: pods of both ends are started, and each start of a load is announced two seconds before."""
 
 AUTO_TIMES_AS_LONG = 20
 """`auto` spends at most 5 % of a run on it."""
@@ -35,8 +38,8 @@ class Way:
     """From the clients of one role to the servers of another; ``name`` is for people."""
 
     name: str
-    clients: Place
-    servers: Place
+    clients: End
+    servers: End
 
 
 def way_names(plan: Plan) -> tuple[str, ...]:
@@ -48,20 +51,20 @@ def way_names(plan: Plan) -> tuple[str, ...]:
     return (*through, *(("load - origin",) if False in proxied else ()))
 
 
-def ways_of(plan: Plan, places: Places) -> tuple[Way, ...]:
+def ways_of(plan: Plan, at: Ends) -> tuple[Way, ...]:
     """Return them with their two ends."""
     ends = {
-        "loopback": (places.load, places.origin),
-        "load - proxy": (places.load, places.proxy),
-        "proxy - origin": (places.proxy, places.origin),
-        "load - origin": (places.load, places.origin),
+        "loopback": (at.load, at.origin),
+        "load - proxy": (at.load, at.proxy),
+        "proxy - origin": (at.proxy, at.origin),
+        "load - origin": (at.load, at.origin),
     }
     return tuple(Way(name, *ends[name]) for name in way_names(plan))
 
 
 def expected_s(plan: Plan) -> float:
     """Return how long measuring takes."""
-    return WAY_S * len(way_names(plan))
+    return (POD_WAY_S if plan.place == "kubernetes" else WAY_S) * len(way_names(plan))
 
 
 def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
@@ -69,6 +72,10 @@ def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
     asked = "; ".join(f"largest case {one.case.id}: {one.text}" for one in asked_most(cases))
     if is_measured(plan, cases):
         first = f"measured first ({', '.join(way_names(plan))}), about {format_duration(round(expected_s(plan)))} more"
+    elif why := network_not_measured(plan):
+        first = f"not measured: {why}"
+    elif plan.place == "kubernetes":
+        first = "not measured (`capacity: always` does)"
     else:
         first = "not measured (`capacity: always`, or `seatrial check PLAN --network`, does)"
     return f"{first}; {asked or 'closed loops ask for what they get'}"
@@ -76,6 +83,8 @@ def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
 
 def is_measured(plan: Plan, cases: Sequence[Case]) -> bool:
     """Return whether the network is measured before the first trial of this plan."""
+    if network_not_measured(plan) is not None:
+        return False
     if plan.capacity != "auto":
         return plan.capacity == "always"
     is_long = expected_run_s(plan, cases) >= AUTO_TIMES_AS_LONG * expected_s(plan)

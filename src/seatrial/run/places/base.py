@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
     from seatrial.machine.place import Places
     from seatrial.observe.sampler import Elsewhere
     from seatrial.plan.cases import Case
     from seatrial.record.writer import RunWriter
+    from seatrial.run.places.ends import Ends
     from seatrial.run.testbed.askers import Asker
     from seatrial.run.workers.base import Workers
     from seatrial.systems.base import Origin, System
@@ -46,8 +48,11 @@ class Standing(Protocol):
     def trial(self, case: Case, number: int) -> TrialPlace:
         """Return what the trial of this number is made with."""
 
-    def network(self) -> Places | None:
-        """Return the ends of the network that may be measured before the first trial; None where it cannot be."""
+    def ends(self) -> Ends:
+        """Return the ends of the network, which may be measured before the first trial."""
+
+    def learnt(self) -> Mapping[str, Any]:
+        """Return what is known of the environment only since it stands."""
 
 
 class RunPlace(Protocol):

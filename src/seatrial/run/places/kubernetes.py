@@ -25,11 +25,14 @@ from seatrial.preflight.places.cluster import (
     check_nodes,
     check_words,
     check_workers,
+    network_not_measured,
+    nodes_for,
 )
-from seatrial.preflight.tuning.rules import RULES
-from seatrial.record.environment import describe
+from seatrial.preflight.tuning.node import READ_OF_NODE, descriptors_of, node_notes
+from seatrial.record.environment import LOAD_NODE, describe, node_described
 from seatrial.record.events import Noted
 from seatrial.run.cluster.rights import rights_of_plan
+from seatrial.run.places.pod_ends import ends_on
 from seatrial.run.places.trial_pods import A_WHILE_S, LIVES_FOR, TrialOnCluster, on_nodes
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
     from seatrial.record.writer import RunWriter
+    from seatrial.run.places.ends import Ends
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 """In a run's own namespace no pod may have rights over its node."""
@@ -60,7 +64,8 @@ class OnKubernetes:
         require(findings, "this cluster")
         made_by()
         described = _described(self.client, await nodes_of(self.client))
-        return warnings_of(findings), {**describe({}), "cluster": described}
+        notes = (*warnings_of(findings), *_network_notes(self.plan))
+        return notes, {**describe({}), "cluster": described}
 
     async def findings(self) -> tuple[Finding, ...]:
         """Return what every check says of the plan; raises ``ClusterFault``."""
@@ -92,8 +97,11 @@ class OnKubernetes:
                     f"on the cluster {server}, Kubernetes {version}, in namespace {namespace}",
                 )
             )
-            await probe.start(rule.name for rule in RULES if rule.scope != "process")
+            await probe.start(READ_OF_NODE)
             try:
+                nodes = nodes_for("load", self.plan, await nodes_of(self.client))
+                for note in node_notes(compile_cases(self.plan), probe.facts, probe.node, max(1, len(nodes))):
+                    writer.append(Noted("seatrial", note))
                 yield StandingOnCluster(self.plan, owned, namespace, probe)
             finally:
                 await probe.close()
@@ -121,10 +129,24 @@ class StandingOnCluster:
 
     def trial(self, case: Case, number: int) -> TrialOnCluster:
         """Return what one trial is made with."""
-        return TrialOnCluster(case, number, self.owned, self.namespace, self.probe)
+        descriptors = descriptors_of(self.probe.facts)
+        return TrialOnCluster(case, number, self.owned, self.namespace, self.probe, descriptors)
 
-    def network(self) -> None:
-        """Return None: the network between nodes is not measured."""
+    def ends(self) -> Ends:
+        """Return the nodes of the roles, where pods may be had."""
+        cases, descriptors = compile_cases(self.plan), descriptors_of(self.probe.facts)
+        return ends_on(cases, self.owned, self.namespace, descriptors)
+
+    def learnt(self) -> dict[str, Any]:
+        """Return what the probe has read of its node, which is one of the load."""
+        return {LOAD_NODE: node_described(self.probe.facts)}
+
+
+def _network_notes(plan: Plan) -> tuple[str, ...]:
+    why = network_not_measured(plan)
+    if why is None or plan.capacity == "never":
+        return ()
+    return (f"the network between the roles is not measured: {why}",)
 
 
 _NAME_LIMIT = 12

@@ -21,6 +21,7 @@ from seatrial.preflight.findings import require, warnings_of
 from seatrial.preflight.tuning.survey import settings_of_cases, shortage_text
 from seatrial.record.environment import describe
 from seatrial.record.events import Noted
+from seatrial.run.places.ends import ends_at
 from seatrial.run.programs import programs_of
 from seatrial.run.testbed.askers import LocalAsker
 from seatrial.run.workers.local import LocalWorkers
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from seatrial.plan.model.plan import PlaceName, Plan
     from seatrial.preflight.tuning.survey import Setting
     from seatrial.record.writer import RunWriter
+    from seatrial.run.places.ends import Ends
     from seatrial.systems.base import Origin, System
 
 
@@ -68,8 +70,11 @@ class _Standing:
     def trial(self, _case: Case, _number: int) -> TrialHere:
         return TrialHere(self.places())
 
-    def network(self) -> Places:
-        return self.places()
+    def ends(self) -> Ends:
+        return ends_at(self.places())
+
+    def learnt(self) -> dict[str, Any]:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

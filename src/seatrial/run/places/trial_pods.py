@@ -38,24 +38,27 @@ if TYPE_CHECKING:
 LIVES_FOR = 3
 """A pod of ours may live for so many times as long as its trial should take, and a while."""
 A_WHILE_S = 900.0
-DESCRIPTORS = 20_000
 
 
 @dataclass(slots=True)
 class TrialOnCluster:
-    """The pods of one trial; see ``TrialPlace``. Those of ours are in the ``namespace`` of the run."""
+    """The pods of one trial; see ``TrialPlace``. Those of ours are in the ``namespace`` of the run.
+
+    A worker may have so many ``descriptors`` open.
+    """
 
     case: Case
     number: int
     owned: Owned
     namespace: str
     asked_from: Asker
+    descriptors: int
     _system: System | None = field(default=None)
 
     @property
     def places(self) -> Places:
         """Where addresses are nobody's to hand out."""
-        return Places(_ON_NODES, _ON_NODES, _ON_NODES)
+        return Places(ON_NODES, ON_NODES, ON_NODES)
 
     def system(self, case: Case) -> System:
         """Return it at a site of its own, which is gone after the trial."""
@@ -77,9 +80,8 @@ class TrialOnCluster:
 
     def workers(self) -> PodWorkers:
         """Return an Indexed Job's pods."""
-        return PodWorkers(
-            self._workers_group, PodLimits(DESCRIPTORS, PORTS[1] - PORTS[0] + 1), self._least, self._kept_off
-        )
+        limits = PodLimits(self.descriptors, PORTS[1] - PORTS[0] + 1)
+        return PodWorkers(self._workers_group, limits, self._least, self._kept_off)
 
     def elsewhere(self) -> PodSampler:
         """Return what reads the kubelets of their nodes."""
@@ -116,8 +118,9 @@ class TrialOnCluster:
         return self._system.recipe.proxies() if isinstance(self._system, Installed) else {}
 
     def _least(self, load: LoadSpec) -> int:
-        count = workers_of(self.case, DESCRIPTORS)
-        require(check_pods(needs_of_load(load), worker_pod(self.case, DESCRIPTORS), count), "this cluster")
+        count = workers_of(self.case, self.descriptors)
+        pod = worker_pod(self.case, self.descriptors)
+        require(check_pods(needs_of_load(load), pod, count), "this cluster")
         return count
 
     def _kept_off(self) -> set[str]:
@@ -156,4 +159,4 @@ def _not_here() -> EnvironmentFault:
     )
 
 
-_ON_NODES = _OnNodes()
+ON_NODES = _OnNodes()
