@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,10 @@ def test_a_plan_beyond_what_the_nodes_links_carried_is_refused_and_nothing_is_le
     assert document["network"] == [capacity.document()]
     assert capacity.way == "load - origin"
     assert_carried(capacity, {name: after[name] - before[name] for name in before})
-    # What the probe has read is of that node.
+    # What the probe has read is of that node: of this kernel, and of a pod with ports of its own.
+    assert node["kernel"] == os.uname().release
     assert node["sysctls"]["net.ipv4.ip_local_port_range"] == "1024 65535"
+    assert "Node of the load: kernel" in (bench.bench.run_directory() / "report.html").read_text()
 
 
 def assert_carried(capacity: Capacity, over_link: dict[str, int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seatrial.preflight.capacity import capacity_text
+from seatrial.record.environment import LOAD_NODE
 from seatrial.units import format_size
 
 if TYPE_CHECKING:
@@ -87,10 +88,24 @@ def environment_facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...
         *((f"cgroup {name}", value) for name, value in (document.get("cgroup") or {}).items() if value),
         ("Seatrial", f"{seatrial.get('version')}, Python {seatrial.get('python')}"),
         ("Engine", f"sha256 {seatrial.get('engine_sha256')}"),
+        *_load_node(document.get(LOAD_NODE) or {}),
         *((name, _binary(binary)) for name, binary in (document.get("binaries") or {}).items()),
         *((name, value) for name, value in (document.get("sysctls") or {}).items() if value is not None),
     ]
     return tuple((name, str(value) if value is not None else NOT_KNOWN) for name, value in facts)
+
+
+def _load_node(node: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    if not node:
+        return ()
+    files = _limit(node["limits"]["open_files"])
+    facts = [
+        ("kernel", f"Linux {node['kernel']}"),
+        ("CPUs", node["cpus"]),
+        ("limit of open files", files),
+        *((name, value) for name, value in node["sysctls"].items() if value is not None),
+    ]
+    return tuple((f"Node of the load: {name}", str(value)) for name, value in facts)
 
 
 def _limit(limit: Mapping[str, int | None]) -> str:

@@ -67,8 +67,13 @@ def network_not_measured(plan: Plan) -> str | None:
     return None
 
 
-def check_nodes(cases: Sequence[Case], nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
-    """Yield whether each role has nodes that take pods, with room for the largest case's."""
+def check_nodes(
+    cases: Sequence[Case], nodes: Sequence[NodeFacts], descriptors: int = MAX_DESCRIPTORS
+) -> Iterator[Finding]:
+    """Yield whether each role has nodes that take pods, with room for the largest case's.
+
+    A worker may have so many ``descriptors`` open, and there are the more of them.
+    """
     kept_off = "; ".join(f"{node.name}: {node.keeps_off}" for node in nodes if node.keeps_off)
     plan = cases[0].plan
     by_label = plan.kubernetes.nodes == "labelled"
@@ -79,7 +84,7 @@ def check_nodes(cases: Sequence[Case], nodes: Sequence[NodeFacts]) -> Iterator[F
             text = f"no node {which}takes pods{f' ({kept_off})' if kept_off else ''}"
             yield Finding(f"nodes-{role}", "refuse", text, _LABEL.format(role))
             continue
-        yield _room(role, of, role_most(role, cases))
+        yield _room(role, of, role_most(role, cases, descriptors), descriptors)
 
 
 def nodes_for(role: NodeRole, plan: Plan, nodes: Iterable[NodeFacts]) -> list[NodeFacts]:
@@ -117,24 +122,24 @@ class RolePods:
     memory_bytes: int
 
 
-def pods_of(role: NodeRole, case: Case) -> RolePods:
+def pods_of(role: NodeRole, case: Case, descriptors: int = MAX_DESCRIPTORS) -> RolePods:
     """Return the pods of a role; one where it is not ours to say how many there are."""
     ours, options = case.plan.kubernetes, case.system.options
     if role == "load":
-        return RolePods(workers_of(case), ours.worker_cpus, ours.worker_memory_bytes)
+        return RolePods(workers_of(case, descriptors), ours.worker_cpus, ours.worker_memory_bytes)
     if role == "origin":
         return RolePods(case.origin.processes, ours.origin_cpus, ours.origin_memory_bytes)
     cpus = getattr(options, "cpus", None) or getattr(options, "concurrency", None) or 1
     return RolePods(getattr(options, "proxies", None) or 1, cpus, getattr(options, "memory_bytes", GIB))
 
 
-def role_most(role: NodeRole, cases: Sequence[Case]) -> Case:
+def role_most(role: NodeRole, cases: Sequence[Case], descriptors: int = MAX_DESCRIPTORS) -> Case:
     """Return the case that reserves most for a role."""
-    return max(cases, key=lambda case: _asked(role, case))
+    return max(cases, key=lambda case: _asked(role, case, descriptors))
 
 
-def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case) -> Finding:
-    cpus, memory = _asked(role, case)
+def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case, descriptors: int) -> Finding:
+    cpus, memory = _asked(role, case, descriptors)
     has_cpus, has_memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
     text = (
         f"{', '.join(node.name for node in nodes)}: {cpus:g} CPUs and {format_size(memory)} asked for, "
@@ -145,9 +150,9 @@ def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case) -> Finding:
     return Finding(f"nodes-{role}", "ok", text)
 
 
-def _asked(role: NodeRole, case: Case) -> tuple[float, int]:
+def _asked(role: NodeRole, case: Case, descriptors: int) -> tuple[float, int]:
     """Return the CPUs and the memory that the pods of a role reserve, beside those of others on their nodes."""
-    pods = pods_of(role, case)
+    pods = pods_of(role, case, descriptors)
     if role == "proxy" and not getattr(case.system.options, "proxies", None):
         return 0.0, 0
     cpus, memory = (PROBE_CPUS, PROBE_MEMORY_BYTES) if role == "load" else (0.0, 0)

@@ -99,14 +99,23 @@ class OnKubernetes:
             )
             await probe.start(READ_OF_NODE)
             try:
-                nodes = nodes_for("load", self.plan, await nodes_of(self.client))
-                for note in node_notes(compile_cases(self.plan), probe.facts, probe.node, max(1, len(nodes))):
+                for note in await self._seen_by(probe):
                     writer.append(Noted("seatrial", note))
                 yield StandingOnCluster(self.plan, owned, namespace, probe)
             finally:
                 await probe.close()
         finally:
             await owned.remove()
+
+    async def _seen_by(self, probe: PodProbe) -> Sequence[str]:
+        """Return what is to be noted of the load's nodes by what the probe has read of one.
+
+        Raises ``EnvironmentFault`` where there is no room for as many workers as its limit of open files makes them.
+        """
+        cases, nodes = compile_cases(self.plan), await nodes_of(self.client)
+        require(tuple(check_nodes(cases, nodes, descriptors_of(probe.facts))), "this cluster")
+        of_load = nodes_for("load", self.plan, nodes)
+        return tuple(node_notes(cases, probe.facts, probe.node, max(1, len(of_load))))
 
 
 async def findings_on(plan: Plan, where: Where | None) -> tuple[Finding, ...]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from seatrial.machine.processes.changes import ChangeLog
     from seatrial.plan.cases import Case
     from seatrial.pods.job import PodRole
-    from seatrial.preflight.places.cluster import NodeRole
+    from seatrial.preflight.places.cluster import NodeRole, RolePods
     from seatrial.run.workers.base import Workers
 
 
@@ -50,7 +50,7 @@ class PodEnd:
     @property
     def count(self) -> int:
         """How many pods there are."""
-        return pods_of(self.role, self.case).count
+        return self._pods.count
 
     @asynccontextmanager
     async def working(self, label: str) -> AsyncIterator[Workers]:
@@ -89,8 +89,11 @@ class PodEnd:
         finally:
             await origin.stop()
 
+    @property
+    def _pods(self) -> RolePods:
+        return pods_of(self.role, self.case, self.descriptors)
+
     def _group(self, role: PodRole, label: str, count: int) -> Group:
-        of_role = pods_of(self.role, self.case)
         job = PodJob(
             name=f"network-{label}",
             namespace=self.namespace,
@@ -98,8 +101,8 @@ class PodEnd:
             image=self.case.plan.kubernetes.image,
             count=count,
             deadline_s=A_WHILE_S,
-            cpu=f"{round(of_role.cpus * 1000)}m",
-            memory_bytes=of_role.memory_bytes,
+            cpu=f"{round(self._pods.cpus * 1000)}m",
+            memory_bytes=self._pods.memory_bytes,
             on_nodes=on_nodes(self.case.plan, self.role),
         )
         return Group(job, OneNamespace(self.owned.client, self.namespace, self.owned))
@@ -109,6 +112,6 @@ def ends_on(cases: Sequence[Case], owned: Owned, namespace: str, descriptors: in
     """Return the ends between which a plan's load goes."""
 
     def end(role: NodeRole) -> PodEnd:
-        return PodEnd(role_most(role, cases), role, owned, namespace, descriptors)
+        return PodEnd(role_most(role, cases, descriptors), role, owned, namespace, descriptors)
 
     return Ends(end("load"), end("proxy"), end("origin"))
