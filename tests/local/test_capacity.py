@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,10 @@ from tests.support.program import run_seatrial
 from tests.support.runs import START_LIMIT_S, Bench, results, survivors
 
 from seatrial.errors import EnvironmentFault, ExitCode
+from seatrial.machine.address import Endpoint
 from seatrial.machine.place import Places
 from seatrial.machine.processes import programs
-from seatrial.machine.processes.changes import Unrecorded
+from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 from seatrial.preflight.capacity import DIRECTIONS, Capacity
 from seatrial.record.changes import open_changes
 from seatrial.record.reader import RunReader
@@ -55,6 +59,32 @@ def test_the_kernel_has_carried_what_was_measured(tmp_path: Path) -> None:
     assert all(figure.bytes_per_s > 1e6 for figure in ours)
     assert capacity.requests_per_s > 100
     assert_iperf3_agrees(capacity)
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff(LocalEnd):
+    """An end that says where its origin is, which nobody reaches."""
+
+    @asynccontextmanager
+    async def serving(
+        self, body_bytes: int, label: str, folder: Path, changes: ChangeLog
+    ) -> AsyncIterator[tuple[Endpoint, ...]]:
+        at = self.place.address()
+        yield (Endpoint(at.host, at.port),)
+
+
+def test_no_figure_is_made_of_connections_that_did_not_come_about(tmp_path: Path) -> None:
+    place = Places.on_this_machine().load
+
+    async def measure() -> None:
+        way = Way("load - proxy", LocalEnd(place), CutOff(place))
+        async for _ in measured((way,), tmp_path, Unrecorded(), MEASURE_S):
+            pytest.fail("there is nothing to be measured")
+
+    with pytest.raises(EnvironmentFault) as raised:
+        asyncio.run(measure())
+    assert raised.value.what.startswith("the network cannot be measured, load - proxy")
+    assert "NetworkPolicy" in (raised.value.cause or "")
 
 
 def assert_iperf3_agrees(capacity: Capacity) -> None:

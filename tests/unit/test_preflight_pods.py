@@ -7,10 +7,11 @@ import dataclasses
 import pytest
 from tests.unit.test_preflight import LARGE
 
+from seatrial.cluster.nodes import NodeFacts
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
 from seatrial.preflight.needs import Needs
-from seatrial.preflight.places.cluster import workers_of
+from seatrial.preflight.places.cluster import ROLE, ROLES, check_nodes, workers_of
 from seatrial.preflight.places.pods import Pod, check_pods, pods_needed, room_of
 from seatrial.preflight.tuning.node import descriptors_of, node_notes
 from seatrial.probe.facts import Facts
@@ -105,3 +106,14 @@ def test_a_worker_pod_opens_as_many_files_as_the_node_lets_it() -> None:
     (case,) = compile_cases(parse_plan(PLAN.replace("HELD", "199.4k").replace(", workers: 8", ""), "a.yaml"))
     assert workers_of(case, 20_000) == 11
     assert workers_of(case, 1 << 20) == 3
+
+
+def test_fewer_open_files_make_more_workers_which_need_room() -> None:
+    cases = compile_cases(parse_plan(PLAN.replace("HELD", "70k"), "a.yaml"))
+    nodes = [NodeFacts(role, {ROLE: role}, 16.0, 64 * GIB) for role in ROLES]
+    found = {one.code: one for one in check_nodes(cases, nodes)}
+    assert found["nodes-load"].severity == "ok"
+    # 70,600 connections over pods of 2,000 - 66 are 37 pods of a CPU, and the probe has 0.2.
+    found = {one.code: one for one in check_nodes(cases, nodes, 2_000)}
+    assert found["nodes-load"].severity == "refuse"
+    assert "load: 37.2 CPUs" in found["nodes-load"].text
