@@ -93,7 +93,7 @@ def test_a_worker_that_is_ten_times_slower_is_not_averaged_away() -> None:
 SAMPLES = st.lists(st.integers(1, 3_600_000_000), min_size=1, max_size=60)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(shares=st.lists(SAMPLES, min_size=1, max_size=5))
 def test_percentiles_are_those_of_the_concatenated_samples(shares: list[list[int]]) -> None:
     frames = [frame(index % 2, index // 2, part(share)) for index, share in enumerate(shares)]
@@ -106,7 +106,7 @@ def test_percentiles_are_those_of_the_concatenated_samples(shares: list[list[int
         assert getattr(latency, name) == pytest.approx(nearest_rank(together, quantile), rel=PRECISION, abs=1)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(shares=st.lists(SAMPLES, min_size=2, max_size=6), seed=st.integers(0, 100))
 def test_the_order_of_frames_changes_nothing(shares: list[list[int]], seed: int) -> None:
     frames = [frame(index % 2, index // 2, part(share)) for index, share in enumerate(shares)]
