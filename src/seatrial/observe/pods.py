@@ -36,6 +36,8 @@ READ_LIMIT_S = 4.0
 """A node that has not answered by then could not be read; the next reading of the others is not kept waiting for it."""
 _MILLISECOND_NS, _SECOND_NS = 1_000_000, 1_000_000_000
 _FORBIDDEN = 403
+_OF_THE_WAY = frozenset({None, 500, 502, 503, 504})
+"""What is said, if anything, where the API server does not reach a kubelet."""
 _ID_DIGITS = 12
 """As many digits of a container's id tell it from others as tools show of it."""
 
@@ -64,7 +66,7 @@ class PodSampler:
         self._seen: set[PodName] = set()
         self._oom_kills: dict[ContainerKey, tuple[int, int]] = {}
         self._no_events = ""
-        self._answered: set[str] = set()
+        self._namespaces: set[str] = set()
         self._reach = Reach()
         self._is_long = False
 
@@ -73,13 +75,16 @@ class PodSampler:
         by_node: defaultdict[str, dict[PodName, Member]] = defaultdict(dict)
         for member in members:
             pod = member.pod
-            if pod is not None and pod.node and pod.node not in self._refused:
+            if pod is None:
+                continue
+            self._namespaces.add(pod.namespace)
+            if pod.node and pod.node not in self._refused:
                 by_node[pod.node][pod.namespace, pod.name] = member
-        began_s = time.monotonic()
-        self._answered = set()
-        found = await in_window(list(by_node.items()), lambda one: self._read(*one), WINDOW)
+        # Looks may overlap: each has its own.
+        answered: set[str] = set()
+        found = await in_window(list(by_node.items()), lambda one: self._read(*one, answered), WINDOW)
         roles = {node: _roles(its.values()) for node, its in by_node.items()}
-        self._reach.took(roles, self._answered, began_s, time.monotonic())
+        self._reach.took(roles, answered, time.monotonic())
         samples = [sample for of_node in found for sample in of_node]
         has_news = bool(samples) and not self._is_long
         self.interval_s = LEAST_INTERVAL_S if has_news else min(INTERVAL_S, 2 * self.interval_s)
@@ -88,7 +93,7 @@ class PodSampler:
     async def finish(self, members: Iterable[Member]) -> Sequence[Sample]:
         """Look once more, and return what the cluster has reported of the pods' namespaces and of nodes, too."""
         last = await self.look(members)
-        namespaces = sorted({namespace for namespace, _ in self._asked})
+        namespaces = sorted(self._namespaces)
         try:
             return [*last, *await events_since(self._client, namespaces, self._since_s, READ_LIMIT_S)]
         except ClusterFault as fault:
@@ -125,7 +130,9 @@ class PodSampler:
         if self._no_events:
             yield f"not known: what the cluster reported meanwhile: {self._no_events}"
 
-    async def _read(self, node: str, members: Mapping[PodName, Member]) -> Sequence[_Timed]:
+    async def _read(
+        self, node: str, members: Mapping[PodName, Member], answered: set[str]
+    ) -> Sequence[_Timed]:
         found: list[_Timed] = []
         self._readings[node] += 1
         try:
@@ -135,16 +142,19 @@ class PodSampler:
                 found += self._understood(node, members, answer)
                 self.cpu_s += time.thread_time() - began_s
         except ClusterFault as fault:
+            if fault.status not in _OF_THE_WAY:
+                answered.add(node)
             if fault.status == _FORBIDDEN:
                 self._refused.add(node)
             else:
                 self._failures[node] += 1
                 self._why[node] = f"{fault.what}{f' ({fault.cause})' if fault.cause else ''}"
         except ValueError as error:
+            answered.add(node)
             self._failures[node] += 1
             self._why[node] = f"its page is not what a kubelet writes: {error}"
         else:
-            self._answered.add(node)
+            answered.add(node)
             # Where nothing could be read, that is what there is to say.
             self._asked |= members.keys()
         return found

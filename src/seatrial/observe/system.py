@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.errors import SystemFault
+from seatrial.errors import ClusterFault, SystemFault
 from seatrial.observe.samples import SystemSample
 
 if TYPE_CHECKING:
@@ -16,10 +16,13 @@ COUNTED_BY_KERNEL = "connections_counted_by_kernel"
 
 
 async def sample(label: str, system: System) -> tuple[SystemSample, ...]:
-    """Look once at every member. Empty where the system does not answer: that is for ``System.failure`` to report."""
+    """Look once at every member. Empty where the system does not answer, or who is asked for it on a cluster.
+
+    What has become of it is for ``System.failure`` to report.
+    """
     try:
         counters = await system.counters()
-    except SystemFault:
+    except (SystemFault, ClusterFault):
         return ()
     return tuple(
         SystemSample(counters.at_s, label, member, reading.incarnation, values_of(reading))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from seatrial.errors import SeatrialError, StorageFault
+from seatrial.errors import ClusterFault, SeatrialError, StorageFault
 from seatrial.machine.place import Places
 from seatrial.machine.processes.changes import ChangeLog
 from seatrial.machine.waiting import unless
@@ -109,7 +109,11 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             facts=TrialFacts(settings=testbed.settings),
         )
     finally:
-        await testbed.put_back()
+        try:
+            await testbed.put_back()
+        except ClusterFault as fault:
+            # It stays written down, and is tried again when the run is over: what was measured is not lost for it.
+            desk.record(Noted("seatrial", _in_words(fault), plan.order))
     desk.record(ended)
 
 

@@ -102,10 +102,13 @@ class Traffic:
         try:
             await self._crew.close()
         finally:
-            await self._workers.close()
-        if self._driven is not None:
-            self._cost = self._workers.completed_cost(self._cost or WorkersCost(), self._driven)
-            self._on_ended(self._driven, self._cost)
+            try:
+                await self._workers.close()
+            finally:
+                # How it went is known, whatever became of the room that its workers had.
+                if self._driven is not None:
+                    self._cost = self._workers.completed_cost(self._cost or WorkersCost(), self._driven)
+                    self._on_ended(self._driven, self._cost)
 
     def _take(self, frame: Frame) -> None:
         # A thousand workers make more of them than memory holds: whoever needs them keeps them.

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PORT = 8080
 """The first of the ports that each pod listens on; a process without privileges may."""
 
+RUNNING_LIMIT_S = 180.0
+"""An image may have to be fetched."""
+
 COUNT_LIMIT_S = 30.0
 """An answer comes through the log of the pod: where the API server is away for a while, it comes after that."""
 
@@ -48,7 +51,7 @@ class PodOrigin:
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Make the pods and wait until each listens; see ``Origin.start``."""
-        await self._group.start(READY_LIMIT_S)
+        await self._group.start(RUNNING_LIMIT_S)
         found = self._group.pods()
         listens = [
             Address(found[number % len(found)].address, PORT + number // len(found))
