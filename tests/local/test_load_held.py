@@ -83,8 +83,8 @@ def test_idle_connections_are_there_until_the_window_ends(flags: tuple[str, ...]
         deadline_s = time.monotonic() + 20
         while count_established(server.port) < connections and time.monotonic() < deadline_s:
             time.sleep(0.02)
-        # The window begins after this, so the connections must be there for at least as long: what was counted later, on
-        # a machine that does other things, too, says nothing.
+        # The window begins after this, so the connections must be there for at least as long. What is
+        # counted later, where the machine does other things, too, says nothing.
         began_s = time.monotonic()
         while True:
             found = count_established(server.port)
