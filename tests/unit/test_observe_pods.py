@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -237,6 +237,36 @@ def test_who_may_not_ask_kubelets_is_told_once_and_asks_no_more() -> None:
         )
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("trouble", ["silent", "503", "nonsense"])
+def test_a_node_that_is_not_reached_is_away_and_one_that_says_nonsense_is_not(
+    trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.observe.pods.READ_LIMIT_S", 0.3)
+    kubelet, is_cut = Kubelet(looks=[(1_000, 1.0, 1, "a")]), [False]
+    other = replace(MEMBER, name="envoy-2", pod=PodRef(POD[0], "envoy-2", UID, "node-b"))
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if is_cut[0] and "/node-b/" in request.path:
+            if trouble == "silent":
+                await asyncio.sleep(5)
+            if trouble == "503":
+                return await refuses(503, "ServiceUnavailable", "dial tcp: i/o timeout")(request)
+            return web.Response(text="}{", content_type="text/plain")
+        return await kubelet.answer(request)
+
+    async def run() -> tuple[str, ...]:
+        async with fake_client() as (api, client):
+            api.otherwise = answer
+            sampler = PodSampler(client)
+            await sampler.look([MEMBER, other])
+            is_cut[0] = True
+            for _ in range(2):
+                await sampler.look([MEMBER, other])
+            return tuple(away.node for away in sampler.away())
+
+    assert asyncio.run(run()) == (() if trouble == "nonsense" else ("node-b",))
 
 
 def test_what_the_cluster_reported_meanwhile_is_noted_with_its_time() -> None:

@@ -36,8 +36,8 @@ READ_LIMIT_S = 4.0
 """A node that has not answered by then could not be read; the next reading of the others is not kept waiting for it."""
 _MILLISECOND_NS, _SECOND_NS = 1_000_000, 1_000_000_000
 _FORBIDDEN = 403
-_OF_THE_WAY = frozenset({None, 500, 502, 503, 504})
-"""What is said, if anything, where the API server does not reach a kubelet."""
+_OF_THE_WAY = frozenset({0, 500, 502, 503, 504})
+"""What is answered where the API server does not reach a kubelet; 0 is nothing."""
 _ID_DIGITS = 12
 """As many digits of a container's id tell it from others as tools show of it."""
 
