@@ -89,7 +89,7 @@ class Running:
                 f"still running after {limit_s} s: {stdout[-2000:]}{stderr[-2000:]}"
             ) from None
         outcome = Outcome(self.process.wait(), stdout, stderr)
-        assert TRACEBACK not in outcome.stderr + outcome.stdout
+        assert TRACEBACK not in outcome.stderr + outcome.stdout, outcome.stderr[-4000:]
         return outcome
 
     def left(self) -> tuple[int, ...]:
