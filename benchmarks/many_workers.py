@@ -29,7 +29,7 @@ from seatrial.cluster.connection.session import Session
 from seatrial.cluster.owned import Owned
 from seatrial.generator.crew import Crew
 from seatrial.generator.frames import Frame
-from seatrial.generator.pod_channel import PodWorkers
+from seatrial.generator.pod_channel import PodChannels
 from seatrial.machine.processes.changes import Unrecorded
 from seatrial.pods.group import Group, Seen
 from seatrial.pods.job import PodJob
@@ -119,7 +119,7 @@ async def heard(url: str, workers: int, record: RunWriter) -> Counter[str]:
         group = Group(PodJob("load", "bench", "worker", "none", workers, 3_600.0), cluster)
         await group.start(60.0)
         specs = [{"worker": index, "held": 100, "active": 10} for index in range(workers)]
-        crew = Crew(specs, PodWorkers(group).open, take)
+        crew = Crew(specs, PodChannels(group).open, take)
         try:
             await crew.start()
             await crew.finished(600.0)

@@ -28,7 +28,7 @@ from seatrial.generator.account import Driven
 from seatrial.generator.crew import Crew
 from seatrial.generator.drive import Drive
 from seatrial.generator.frames import Frame, answered
-from seatrial.generator.pod_channel import PodWorkers
+from seatrial.generator.pod_channel import PodChannels
 from seatrial.generator.split import split
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import Unrecorded
@@ -137,7 +137,7 @@ async def played(
 async def drive(
     load: LoadSpec, workers: Group, outcome: Outcome, meanwhile: Callable[[], Awaitable[None]]
 ) -> None:
-    crew = Crew(split(load, 4096), PodWorkers(workers).open, outcome.frames.append)
+    crew = Crew(split(load, 4096), PodChannels(workers).open, outcome.frames.append)
     try:
         await crew.start()
         driving = Drive(load, crew)
@@ -222,7 +222,7 @@ def test_a_pod_that_takes_more_memory_than_it_may_is_named(cluster: Any, tmp_pat
             load = LoadSpec(
                 targets=(Target("127.0.0.1", 9),), requests=routes, profile=constant(1.0), workers=2, active=2
             )
-            crew = Crew(split(load, 4096), PodWorkers(group).open, lambda _: None)
+            crew = Crew(split(load, 4096), PodChannels(group).open, lambda _: None)
             try:
                 await crew.start()
             finally:

@@ -16,13 +16,12 @@ from seatrial.generator.account import Driven
 from seatrial.generator.crew import Crew
 from seatrial.generator.drive import Drive
 from seatrial.generator.frames import Frame, answered
-from seatrial.generator.pod_channel import PodWorkers
+from seatrial.generator.pod_channel import PodChannels
 from seatrial.generator.routes import merged_routes
 from seatrial.generator.split import split
 from seatrial.pods.group import Group
 from seatrial.run.load import LoadHooks, run_load
-from seatrial.run.workers.pods import PodLimits
-from seatrial.run.workers.pods import PodWorkers as Workers
+from seatrial.run.workers.pods import PodLimits, PodWorkers
 from seatrial.workload.profile import constant
 from seatrial.workload.requests import Request, expand
 from seatrial.workload.spec import LoadSpec, Target
@@ -60,7 +59,7 @@ async def _play(load: LoadSpec, cluster: LocalPods, meanwhile: Callable[[LocalPo
     frames: list[Frame] = []
     group = Group(job(WORKERS), cluster)
     await group.start(20.0)
-    crew = Crew(split(load, 4096), PodWorkers(group).open, frames.append)
+    crew = Crew(split(load, 4096), PodChannels(group).open, frames.append)
     try:
         await crew.start()
         drive = Drive(load, crew)
@@ -192,7 +191,7 @@ def test_pods_that_stay_carry_one_load_after_another() -> None:
     limits = PodLimits(4_096, 60_000)
 
     async def scene(url: str) -> list[int]:
-        workers = Workers(
+        workers = PodWorkers(
             lambda count: Group(job(count), cluster), limits, lambda _: WORKERS, frozenset, several_loads=True
         )
         try:

@@ -19,7 +19,7 @@ from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.load.summarise import summarise
 from seatrial.generator.crew import Crew
 from seatrial.generator.frames import Frame
-from seatrial.generator.pod_channel import PodWorkers
+from seatrial.generator.pod_channel import PodChannels
 from seatrial.pods.group import Group
 
 SECOND_NS = 1_000_000_000
@@ -94,7 +94,7 @@ async def heard(cluster: PlayedCluster, messages: Mapping[int, list[dict[str, An
     await group.start(20.0)
     crew = Crew(
         [{"worker": index, "held": 0, "active": 0} for index in messages],
-        PodWorkers(group).open,
+        PodChannels(group).open,
         frames.append,
     )
     try:

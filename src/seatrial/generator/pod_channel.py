@@ -32,7 +32,7 @@ INSIST_S = 1.0
 """A start that a worker has not confirmed after so long is announced again, over another stream."""
 
 
-class PodWorkers:
+class PodChannels:
     """Opens the channels to the pods of a group that has started, one for each spec; see ``Open``.
 
     A pod that is given a spec again, once the channel of its last is closed, begins anew with it.
