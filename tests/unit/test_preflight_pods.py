@@ -11,10 +11,11 @@ from seatrial.cluster.nodes import NodeFacts
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
 from seatrial.preflight.needs import Needs
-from seatrial.preflight.places.cluster import ROLE, ROLES, check_nodes, workers_of
+from seatrial.preflight.places.cluster import ROLES, check_nodes, workers_of
 from seatrial.preflight.places.pods import Pod, check_pods, pods_needed, room_of
 from seatrial.preflight.tuning.node import descriptors_of, node_notes
 from seatrial.probe.facts import Facts
+from seatrial.systems.installed.manifests.objects import ROLE
 
 GIB = 1 << 30
 SETTINGS = {

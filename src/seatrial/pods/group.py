@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from seatrial.pods.streams import Streams
 
+RUNNING_LIMIT_S = 180.0
+"""Workers and origins have so long to run: an image may have to be fetched."""
 UNSCHEDULABLE_S = 60.0
 """Pods for which no node has room are waited for so long: others of the run may still be on their way out."""
 LOOK_S = 0.2

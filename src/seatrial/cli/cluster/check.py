@@ -80,7 +80,7 @@ async def _asked(where: Where, rights: Sequence[Right], plan: Plan | None) -> _F
         missing = await missing_rights(client, rights)
         findings: Sequence[Finding] = ()
         if plan is not None:
-            findings = [one for one in await OnKubernetes(plan, client).findings() if one.code != "rights"]
+            findings = [one for one in await OnKubernetes.of(plan, client).findings() if one.code != "rights"]
         return _Found(client.reference, client.version, rights, missing, findings)
 
 

@@ -9,13 +9,13 @@ from pydantic import Field
 from seatrial._version import __version__
 from seatrial.schema.fields import Model
 from seatrial.schema.quantities import SIZE, Quantity
+from seatrial.systems.installed.kinds.options import Cpus
 
 IMAGE = f"seatrial:{__version__}"
 """Of workers and origins; who has it in a registry names it there."""
 MIB = 1 << 20
 MEMORY_LEAST, MEMORY_MOST = 32 * MIB, 1_000_000_000_000
 
-Cpus = Annotated[float, Field(gt=0, le=1_024)]
 Memory = Annotated[int, Quantity(SIZE, MEMORY_LEAST, MEMORY_MOST)]
 
 

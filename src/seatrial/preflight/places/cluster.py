@@ -9,6 +9,7 @@ from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
 from seatrial.preflight.places.pods import Pod, check_rate, pods_for_rate, pods_needed
 from seatrial.systems.installed.kinds.options import GIB
+from seatrial.systems.installed.manifests.objects import ROLE
 from seatrial.units import format_size
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
 
-ROLE = "seatrial.dev/role"
 NodeRole = Literal["load", "proxy", "origin"]
 ROLES: tuple[NodeRole, ...] = ("load", "proxy", "origin")
 PORTS = (1024, 65_535)

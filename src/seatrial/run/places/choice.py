@@ -29,4 +29,4 @@ async def place_of(plan: Plan, where: Where | None = None) -> AsyncIterator[RunP
     from seatrial.run.places.kubernetes import OnKubernetes
 
     async with open_cluster(where) as client:
-        yield OnKubernetes(plan, client)
+        yield OnKubernetes.of(plan, client)

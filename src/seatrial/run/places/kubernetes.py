@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from seatrial.analysis.run.made_by import made_by
 from seatrial.cluster.access import open_cluster
@@ -13,15 +13,13 @@ from seatrial.cluster.nodes import nodes_of
 from seatrial.cluster.owned import Owned
 from seatrial.cluster.rights import is_enough, missing_rights
 from seatrial.plan.cases import compile_cases, expected_run_s
-from seatrial.pods.group import Group
-from seatrial.pods.job import PodJob
-from seatrial.pods.on_cluster import OneNamespace
 from seatrial.pods.probe import PodProbe
 from seatrial.preflight.findings import Finding, require, warnings_of
 from seatrial.preflight.places.cluster import (
     PORTS,
     PROBE_CPUS,
     PROBE_MEMORY_BYTES,
+    RolePods,
     check_nodes,
     check_words,
     check_workers,
@@ -32,8 +30,9 @@ from seatrial.preflight.tuning.node import READ_OF_NODE, descriptors_of, node_no
 from seatrial.record.environment import LOAD_NODE, describe, node_described
 from seatrial.record.events import Noted
 from seatrial.run.cluster.rights import rights_of_plan
+from seatrial.run.places.our_pods import A_WHILE_S, LIVES_FOR, OurPods
 from seatrial.run.places.pod_ends import ends_on
-from seatrial.run.places.trial_pods import A_WHILE_S, LIVES_FOR, TrialOnCluster, on_nodes
+from seatrial.run.places.trial_pods import TrialOnCluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from seatrial.cluster.rights import Right
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
+    from seatrial.pods.group import Group
     from seatrial.record.writer import RunWriter
     from seatrial.run.places.ends import Ends
 
@@ -57,6 +57,12 @@ class OnKubernetes:
 
     plan: Plan
     client: Client
+    cases: tuple[Case, ...]
+
+    @classmethod
+    def of(cls, plan: Plan, client: Client) -> Self:
+        """Return it for the cases of a plan."""
+        return cls(plan, client, compile_cases(plan))
 
     async def found(self, _cases: tuple[Case, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
         """Look whether the plan is one for a cluster, what may be done there, and what nodes there are."""
@@ -69,7 +75,7 @@ class OnKubernetes:
 
     async def findings(self) -> tuple[Finding, ...]:
         """Return what every check says of the plan; raises ``ClusterFault``."""
-        cases = compile_cases(self.plan)
+        cases = self.cases
         words = tuple(check_words(cases))
         if words:
             # What is refused has no rights and no pods to be counted.
@@ -87,7 +93,7 @@ class OnKubernetes:
         """Have a namespace of the run's own; everything that is made for the run is removed again."""
         owned = Owned(self.client, new_run_id(self.plan.name), writer)
         namespace = _namespace_of(owned)
-        probe = PodProbe(_probe_group(self.plan, owned, namespace))
+        probe = PodProbe(_probe_group(OurPods(self.plan, owned, namespace), self.cases))
         try:
             await owned.namespace(namespace, RESTRICTED)
             server, version = self.client.reference["server"], self.client.version
@@ -101,7 +107,7 @@ class OnKubernetes:
             try:
                 for note in await self._seen_by(probe):
                     writer.append(Noted("seatrial", note))
-                yield StandingOnCluster(self.plan, owned, namespace, probe)
+                yield StandingOnCluster(self.cases, owned, namespace, probe)
             finally:
                 await probe.close()
         finally:
@@ -112,7 +118,7 @@ class OnKubernetes:
 
         Raises ``EnvironmentFault`` where there is no room for as many workers as its limit of open files makes them.
         """
-        cases, nodes = compile_cases(self.plan), await nodes_of(self.client)
+        cases, nodes = self.cases, await nodes_of(self.client)
         require(tuple(check_nodes(cases, nodes, descriptors_of(probe.facts))), "this cluster")
         of_load = nodes_for("load", self.plan, nodes)
         return tuple(node_notes(cases, probe.facts, probe.node, max(1, len(of_load))))
@@ -121,7 +127,7 @@ class OnKubernetes:
 async def findings_on(plan: Plan, where: Where | None) -> tuple[Finding, ...]:
     """Return what every check says of a plan on a cluster, without running it; raises as ``open_cluster`` does."""
     async with open_cluster(where) as client:
-        return await OnKubernetes(plan, client).findings()
+        return await OnKubernetes.of(plan, client).findings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,7 @@ class StandingOnCluster:
     The pods of workers and origins are in the ``namespace``, and that of the ``probe``, on a node of the load.
     """
 
-    plan: Plan
+    cases: tuple[Case, ...]
     owned: Owned
     namespace: str
     probe: PodProbe
@@ -143,8 +149,7 @@ class StandingOnCluster:
 
     def ends(self) -> Ends:
         """Return the nodes of the roles, where pods may be had."""
-        cases, descriptors = compile_cases(self.plan), descriptors_of(self.probe.facts)
-        return ends_on(cases, self.owned, self.namespace, descriptors)
+        return ends_on(self.cases, self.owned, self.namespace, descriptors_of(self.probe.facts))
 
     def learnt(self) -> dict[str, Any]:
         """Return what the probe has read of its node, which is one of the load."""
@@ -169,21 +174,12 @@ def _namespace_of(owned: Owned) -> str:
     return f"st-{short}-{token}"
 
 
-def _probe_group(plan: Plan, owned: Owned, namespace: str) -> Group:
-    cases = compile_cases(plan)
-    job = PodJob(
-        name="probe",
-        namespace=namespace,
-        role="probe",
-        image=plan.kubernetes.image,
-        count=1,
-        deadline_s=LIVES_FOR * expected_run_s(plan, cases) + A_WHILE_S * (1 + len(cases) * plan.repeat),
-        cpu=f"{round(PROBE_CPUS * 1000)}m",
-        memory_bytes=PROBE_MEMORY_BYTES,
-        on_nodes=on_nodes(plan, "load"),
-        ports=PORTS,
-    )
-    return Group(job, OneNamespace(owned.client, namespace, owned))
+def _probe_group(pods: OurPods, cases: Sequence[Case]) -> Group:
+    plan = pods.plan
+    trials_s = LIVES_FOR * expected_run_s(plan, tuple(cases))
+    deadline_s = trials_s + A_WHILE_S * (1 + len(cases) * plan.repeat)
+    each = RolePods(1, PROBE_CPUS, PROBE_MEMORY_BYTES)
+    return pods.group("probe", "probe", "load", each, deadline_s, ports=PORTS)
 
 
 def _lacking(missing: Sequence[Right]) -> Finding:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.pods.group import Group
-from seatrial.pods.job import PodJob
-from seatrial.pods.on_cluster import OneNamespace
-from seatrial.preflight.places.cluster import PORTS, pods_of, role_most
+from seatrial.preflight.places.cluster import pods_of, role_most
 from seatrial.run.places.ends import CONNECTIONS_MOST, Ends
-from seatrial.run.places.trial_pods import A_WHILE_S, ON_NODES, on_nodes
-from seatrial.run.workers.pods import PodLimits, PodWorkers
+from seatrial.run.places.our_pods import A_WHILE_S, OurPods, limits_of
+from seatrial.run.places.trial_pods import ON_NODES
+from seatrial.run.workers.pods import PodWorkers
 from seatrial.systems.base import Launch
 from seatrial.systems.origins.options import OriginPlan
 from seatrial.systems.origins.pods import PodOrigin
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
     from seatrial.machine.processes.changes import ChangeLog
     from seatrial.plan.cases import Case
+    from seatrial.pods.group import Group
     from seatrial.pods.job import PodRole
     from seatrial.preflight.places.cluster import NodeRole, RolePods
     from seatrial.run.workers.base import Workers
@@ -55,10 +55,9 @@ class PodEnd:
     @asynccontextmanager
     async def working(self, label: str) -> AsyncIterator[Workers]:
         """Have the pods of one Job, made with the first load."""
-        limits = PodLimits(self.descriptors, PORTS[1] - PORTS[0] + 1)
         workers = PodWorkers(
             lambda count: self._group("worker", label, count),
-            limits,
+            limits_of(self.descriptors),
             lambda _: self.count,
             frozenset,
             several_loads=True,
@@ -89,23 +88,14 @@ class PodEnd:
         finally:
             await origin.stop()
 
+    def _group(self, programs: PodRole, label: str, count: int) -> Group:
+        each = dataclasses.replace(self._pods, count=count)
+        pods = OurPods(self.case.plan, self.owned, self.namespace)
+        return pods.group(f"network-{label}", programs, self.role, each, A_WHILE_S)
+
     @property
     def _pods(self) -> RolePods:
         return pods_of(self.role, self.case, self.descriptors)
-
-    def _group(self, role: PodRole, label: str, count: int) -> Group:
-        job = PodJob(
-            name=f"network-{label}",
-            namespace=self.namespace,
-            role=role,
-            image=self.case.plan.kubernetes.image,
-            count=count,
-            deadline_s=A_WHILE_S,
-            cpu=f"{round(self._pods.cpus * 1000)}m",
-            memory_bytes=self._pods.memory_bytes,
-            on_nodes=on_nodes(self.case.plan, self.role),
-        )
-        return Group(job, OneNamespace(self.owned.client, self.namespace, self.owned))
 
 
 def ends_on(cases: Sequence[Case], owned: Owned, namespace: str, descriptors: int) -> Ends:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.place import Places
 from seatrial.observe.pods import PodSampler
 from seatrial.plan.model.during import topologies
-from seatrial.pods.group import Group
-from seatrial.pods.job import PodJob
-from seatrial.pods.on_cluster import OneNamespace
 from seatrial.preflight.findings import require
-from seatrial.preflight.places.cluster import PORTS, ROLE, worker_pod, workers_of
+from seatrial.preflight.places.cluster import PORTS, RolePods, worker_pod, workers_of
 from seatrial.preflight.places.pods import check_pods
 from seatrial.run.load import needs_of_load
-from seatrial.run.workers.pods import PodLimits, PodWorkers
+from seatrial.run.places.our_pods import A_WHILE_S, LIVES_FOR, OurPods, limits_of, on_nodes
+from seatrial.run.workers.pods import PodWorkers
 from seatrial.systems.installed.create import create
-from seatrial.systems.installed.direct import DirectPods
 from seatrial.systems.installed.manifests.objects import Site
 from seatrial.systems.installed.system import Installed
 from seatrial.systems.origins.pods import PodOrigin, pods_for
@@ -29,15 +26,12 @@ if TYPE_CHECKING:
     from seatrial.cluster.owned import Owned
     from seatrial.machine.address import Address
     from seatrial.plan.cases import Case
-    from seatrial.plan.model.plan import Plan
+    from seatrial.pods.group import Group
     from seatrial.pods.job import PodRole
+    from seatrial.preflight.places.cluster import NodeRole
     from seatrial.run.testbed.askers import Asker
     from seatrial.systems.base import Origin, System
     from seatrial.workload.spec import LoadSpec
-
-LIVES_FOR = 3
-"""A pod of ours may live for so many times as long as its trial should take, and a while."""
-A_WHILE_S = 900.0
 
 
 @dataclass(slots=True)
@@ -62,11 +56,9 @@ class TrialOnCluster:
 
     def system(self, case: Case) -> System:
         """Return it at a site of its own, which is gone after the trial."""
-        if not case.system.options.proxied and case.system.kind == "direct":
-            self._system = DirectPods()
-        else:
-            site = Site(f"{self.namespace}-{self.number}", case.system.label, self._on("proxy"))
-            self._system = create(case.system.options, site, self.owned)
+        on_proxies = on_nodes(case.plan, "proxy")
+        site = Site(f"{self.namespace}-{self.number}", case.system.label, on_proxies)
+        self._system = create(case.system.options, site, self.owned)
         return self._system
 
     def origin(self, case: Case, seed: int) -> Origin:
@@ -75,12 +67,12 @@ class TrialOnCluster:
         addresses = max(plan.services_in_all * plan.endpoints for plan in plans)
         ours = case.plan.kubernetes
         count = pods_for(case.origin.processes, addresses)
-        job = self._job("origin", count, ours.origin_cpus, ours.origin_memory_bytes)
-        return PodOrigin(case.origin, self._group(job), seed)
+        each = RolePods(count, ours.origin_cpus, ours.origin_memory_bytes)
+        return PodOrigin(case.origin, self._group("origin", "origin", each), seed)
 
     def workers(self) -> PodWorkers:
         """Return an Indexed Job's pods."""
-        limits = PodLimits(self.descriptors, PORTS[1] - PORTS[0] + 1)
+        limits = limits_of(self.descriptors)
         return PodWorkers(self._workers_group, limits, self._least, self._kept_off)
 
     def elsewhere(self) -> PodSampler:
@@ -89,30 +81,18 @@ class TrialOnCluster:
 
     def _workers_group(self, count: int) -> Group:
         ours = self.case.plan.kubernetes
-        job = self._job("worker", count, ours.worker_cpus, ours.worker_memory_bytes)
-        return self._group(job)
-
-    def _job(self, role: PodRole, count: int, cpus: float, memory_bytes: int) -> PodJob:
-        ours = self.case.plan.kubernetes
-        return PodJob(
-            name=f"{role}-{self.number}",
-            namespace=self.namespace,
-            role=role,
-            image=ours.image,
-            count=count,
-            deadline_s=LIVES_FOR * self.case.expected_s + A_WHILE_S,
-            cpu=f"{round(cpus * 1000)}m",
-            memory_bytes=memory_bytes,
-            on_nodes=self._on("load" if role == "worker" else "origin"),
-            away_from=self._proxies() if role == "worker" and not ours.shared_nodes else {},
-            ports=PORTS if role == "worker" else None,
+        return self._group(
+            "worker",
+            "load",
+            RolePods(count, ours.worker_cpus, ours.worker_memory_bytes),
+            ports=PORTS,
+            away_from={} if ours.shared_nodes else self._proxies(),
         )
 
-    def _group(self, job: PodJob) -> Group:
-        return Group(job, OneNamespace(self.owned.client, self.namespace, self.owned))
-
-    def _on(self, role: str) -> Mapping[str, str]:
-        return on_nodes(self.case.plan, role)
+    def _group(self, programs: PodRole, on: NodeRole, each: RolePods, **more: Any) -> Group:
+        pods = OurPods(self.case.plan, self.owned, self.namespace)
+        deadline_s = LIVES_FOR * self.case.expected_s + A_WHILE_S
+        return pods.group(f"{programs}-{self.number}", programs, on, each, deadline_s, **more)
 
     def _proxies(self) -> Mapping[str, str]:
         return self._system.recipe.proxies() if isinstance(self._system, Installed) else {}
@@ -127,11 +107,6 @@ class TrialOnCluster:
         if self.case.plan.kubernetes.shared_nodes or self._system is None:
             return set()
         return {member.pod.node for member in self._system.members() if member.pod is not None}
-
-
-def on_nodes(plan: Plan, role: str) -> Mapping[str, str]:
-    """Return the labels of the nodes that pods of a role may be on."""
-    return {ROLE: role} if plan.kubernetes.nodes == "labelled" else {}
 
 
 class _OnNodes:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault
 from seatrial.generator.account import WorkersCost
-from seatrial.generator.pod_channel import PodWorkers as Channels
+from seatrial.generator.pod_channel import PodChannels
 from seatrial.generator.split import split
 from seatrial.machine.members import Member
-from seatrial.pods.group import Group, pod_ref
+from seatrial.pods.group import RUNNING_LIMIT_S, Group, pod_ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from seatrial.generator.messages import Hello
     from seatrial.record.events import Phase
     from seatrial.workload.spec import LoadSpec
-
-RUNNING_LIMIT_S = 180.0
-"""An image may have to be fetched."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class PodWorkers:
         self._least, self._kept_off = least, kept_off
         self._several_loads = several_loads
         self._group: Group | None = None
-        self._channels: Channels | None = None
+        self._channels: PodChannels | None = None
 
     def fitted(self, load: LoadSpec) -> LoadSpec:
         """Return it for as many pods as it takes."""
@@ -75,7 +72,7 @@ class PodWorkers:
             return
         group = self._group_of(count)
         await group.start(RUNNING_LIMIT_S)
-        self._group, self._channels = group, Channels(group)
+        self._group, self._channels = group, PodChannels(group)
         self._require_apart(group)
 
     async def open(self, spec: Mapping[str, Any]) -> Channel:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.errors import SystemFault
 from seatrial.machine.address import Address
 from seatrial.machine.members import Member
-from seatrial.pods.group import pod_ref
+from seatrial.pods.group import RUNNING_LIMIT_S, pod_ref
 from seatrial.systems.origins.asking import Asking, added_up, dealt, specification
 from seatrial.systems.origins.seatrial import READY_LIMIT_S, STOP_LIMIT_S, with_tls
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 PORT = 8080
 """The first of the ports that each pod listens on; a process without privileges may."""
-
-RUNNING_LIMIT_S = 180.0
-"""An image may have to be fetched."""
 
 COUNT_LIMIT_S = 30.0
 """An answer comes through the log of the pod: where the API server is away for a while, it comes after that."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.cpus import cpus_text
+from seatrial.analysis.wording import listed
 from seatrial.machine.cpus.lists import format_cpus
 from seatrial.machine.cpus.pinning import ROLES
 
@@ -75,17 +76,15 @@ def _nodes_sentence(cases: Iterable[CaseSummary]) -> str:
             on[role].add(node.node)
     roles = [role for role in ROLES if role in on]
     shared = sorted(node for node in set().union(*on.values()) if sum(node in of for of in on.values()) > 1)
-    parts = [f"{role} on {_listed(sorted(on[role]))}" for role in roles]
+    parts = [f"{role} on {_first(sorted(on[role]))}" for role in roles]
     if shared:
-        parts.append(f"several share {_listed(shared)}")
+        parts.append(f"several share {_first(shared)}")
     return f"pods on nodes of a Kubernetes cluster: {', '.join(parts)}" if parts else ""
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return names as a person lists them, the first few."""
+def _first(names: Sequence[str]) -> str:
     more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
-    *first, last = [*names[:NAMED], *more]
-    return f"{', '.join(first)} and {last}" if first else last
+    return listed([*names[:NAMED], *more])
 
 
 def _of(group: _Alike) -> str:
