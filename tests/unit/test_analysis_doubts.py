@@ -19,6 +19,7 @@ from seatrial.analysis.validity.evidence import WorkerEvidence
 from seatrial.analysis.validity.judge import judge_trial
 from seatrial.errors import ExitCode
 from seatrial.plan.metrics import METRICS
+from seatrial.record.events import CUT_OFF
 from seatrial.record.reader import RunReader
 from seatrial.report.markdown import render_markdown
 from seatrial.report.table import result_rows
@@ -149,6 +150,13 @@ def test_a_hypervisor_that_takes_the_cpu_does_not_ask_for_a_core_for_the_generat
     assert (consequence.code, consequence.because) == ("generator.late", "environment.steal")
     assert not any("core of its own" in reason.remedy for reason in validity.reasons)
     assert validity.direction == "inflates"
+
+
+def test_a_load_that_was_stopped_for_a_system_that_died_follows_from_that():
+    evidence = replace(GOOD, facts=replace(GOOD.facts, system_failure="envoy-1 has gone"), state=CUT_OFF)
+    validity = judge_trial(evidence)
+    assert [reason.code for reason in validity.causes] == ["system.died"]
+    assert "environment.cut_off" in {reason.code for reason in validity.consequences(validity.causes[0])}
 
 
 def test_what_has_no_known_cause_stands_for_itself():

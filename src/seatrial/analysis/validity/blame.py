@@ -32,6 +32,8 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "system.died": (
         *_GAPS, *_MISSING, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
         "system.unstable", "system.reconfigured",
+        # Its load was stopped for it.
+        "environment.cut_off",
     ),
     "environment.node_away": (
         *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
@@ -42,6 +44,8 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "environment.failed": (*_GAPS, *_MISSING, "system.counts"),
     "environment.cut_off": (*_GAPS, *_MISSING, "system.counts", "system.unstable"),
     "system.restarted": (*_MISSING, "system.counts", "system.uncounted", "system.errors", "system.reconfigured"),
+    # What a change has removed is asked for all the same, and what it had counted is gone with it.
+    "system.reconfigured": ("system.counts", "system.routes"),
     "environment.exhausted": (*_MISSING, "system.errors", "system.no_answers", "system.unstable"),
     "environment.listen_queue": (*_MISSING, "system.errors", "environment.syn_cookies"),
     "environment.conntrack": (*_MISSING, "system.errors", "environment.packets_dropped"),
