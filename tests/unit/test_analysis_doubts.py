@@ -18,6 +18,7 @@ from seatrial.analysis.validity.blame import CONSEQUENCES, EMPTY
 from seatrial.analysis.validity.evidence import WorkerEvidence
 from seatrial.analysis.validity.judge import judge_trial
 from seatrial.errors import ExitCode
+from seatrial.observe.samples import NodeAway
 from seatrial.plan.metrics import METRICS
 from seatrial.record.events import CUT_OFF
 from seatrial.record.reader import RunReader
@@ -141,6 +142,17 @@ def test_a_killed_worker_is_one_cause_and_the_first():
     assert {"generator.frames", "system.active_connections"} <= after
     assert "system.no_answers" not in after, "a worker that is gone reads no answer, which says nothing"
     assert {reason.remedy for reason in validity.reasons} == {LOST.remedy}
+
+
+def test_workers_that_are_lost_with_their_node_are_not_to_blame():
+    away = NodeAway("node-1", ("generator",), 5_001.0, 5_003.0)
+    validity = judge_trial(replace(GOOD, known_reasons=(LOST,), nodes_away=(away,)))
+    assert [reason.code for reason in validity.causes] == ["environment.node_away"]
+    assert "node-1 (with pods of the generator) for up to 2 s; workers were lost" in validity.causes[0].text
+    assert "generator.lost" in {reason.code for reason in validity.consequences(validity.causes[0])}
+    # That the proxies' node was away loses no worker.
+    elsewhere = replace(GOOD, known_reasons=(LOST,), nodes_away=(replace(away, roles=("system",)),))
+    assert [reason.code for reason in judge_trial(elsewhere).causes] == ["generator.lost"]
 
 
 def test_a_hypervisor_that_takes_the_cpu_does_not_ask_for_a_core_for_the_generator():

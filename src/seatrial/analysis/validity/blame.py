@@ -25,6 +25,11 @@ _GAPS = ("generator.frames", "generator.rate", "generator.no_data")
 CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     # Not that a system died: one that takes all memory is to blame itself, and is not to be tried again until it lives.
     "environment.oom_kill": ("generator.lost",),
+    # Its workers are lost with it.
+    "environment.node_away": (
+        "generator.lost", *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.uncounted", "system.errors",
+        "system.no_answers", "system.unstable",
+    ),
     # What is gone was counted by nobody, and its connections with it. Its last requests have no answers.
     "generator.lost": (
         *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.errors", "system.no_answers", "system.unstable",
@@ -34,10 +39,6 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
         "system.unstable", "system.reconfigured",
         # Its load was stopped for it.
         "environment.cut_off",
-    ),
-    "environment.node_away": (
-        *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
-        "system.unstable",
     ),
     "system.failed": (*_GAPS, *_MISSING, "system.counts"),
     "generator.failed": (*_GAPS, *_MISSING, "system.counts"),
