@@ -82,12 +82,13 @@ def test_a_proxy_with_too_little_memory_is_the_systems_fault(bench: ClusterBench
     assert "it took more memory than its limit" in said_of(document)
     assert_only_cause(document, "system.died")
     assert "it took more memory than its limit" in outcome.stdout
+    assert "give each of its pods more memory" in outcome.stdout
     assert "give it the time to come to its window" not in outcome.stdout
 
 
 def test_a_proxy_that_its_cpu_limit_holds_back_is_said_to_be(bench: ClusterBench) -> None:
     system = f"contour: {{proxies: 1, cpus: 0.05, memory: 256 MiB, {LITTLE}}}"
-    more = {"rate: 100/s": "rate: 300/s", "active: 8,": "active: 40,", "timeout: 2 s": "timeout: 10 s"}
+    more = {"rate: 100/s": "rate: 400/s", "active: 8,": "active: 40,", "timeout: 2 s": "timeout: 10 s"}
     # A kubelet looks at a pod when it pleases, and twice in the phase it has to.
     outcome, document = bench.played(bench.plan(system, measure="8 s", **more))
     assert codes(only_trial(document)) <= MACHINE, said_of(document)
@@ -109,7 +110,7 @@ def test_circuit_breakers_at_their_default_are_named_where_they_are_met(bench: C
     outcome, document = bench.played(bench.plan(system, **changes))
     assert codes(only_trial(document)) <= MACHINE, said_of(document)
     met = {one["counter"] for one in only_trial(document)["limits_met"]}
-    assert met == {"cluster.upstream_cx_overflow"}
+    assert "cluster.upstream_cx_overflow" in met
     assert (
         "its own limits were met: circuit_breakers.max_connections, which is 1,024 by default"
         in outcome.stdout

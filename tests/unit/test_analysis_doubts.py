@@ -17,6 +17,7 @@ from seatrial.analysis.run.summary import summarise_run
 from seatrial.analysis.validity.blame import CONSEQUENCES, EMPTY
 from seatrial.analysis.validity.evidence import WorkerEvidence
 from seatrial.analysis.validity.judge import judge_trial
+from seatrial.cluster.pods.facts import facts_of
 from seatrial.errors import ExitCode
 from seatrial.observe.samples import NodeAway
 from seatrial.plan.metrics import METRICS
@@ -142,6 +143,22 @@ def test_a_killed_worker_is_one_cause_and_the_first():
     assert {"generator.frames", "system.active_connections"} <= after
     assert "system.no_answers" not in after, "a worker that is gone reads no answer, which says nothing"
     assert {reason.remedy for reason in validity.reasons} == {LOST.remedy}
+
+
+def test_a_system_without_memory_is_given_more():
+    (trouble,) = facts_of(
+        {
+            "metadata": {"name": "envoy-1"},
+            "status": {
+                "containerStatuses": [
+                    {"name": "envoy", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+                ]
+            },
+        }
+    ).troubles
+    for words, step in ((trouble.text, "more memory"), ("envoy-1 has gone", "read its log")):
+        (reason,) = judge_trial(replace(GOOD, facts=replace(GOOD.facts, system_failure=words))).reasons
+        assert step in reason.remedy
 
 
 def test_workers_that_are_lost_with_their_node_are_not_to_blame():
