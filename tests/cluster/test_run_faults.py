@@ -21,11 +21,15 @@ from tools.cluster import up as starting
 from tools.cluster.images.catalogue import SEATRIAL
 from tools.cluster.layout import Node
 
+from seatrial.cluster.leftovers import REMOVAL_LIMIT_S
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 LONG, LONGER = "6 s", "12 s"
 AT_ONCE = ("--grace-period=0", "--force")
 AWAY_S = 20.0
+DEAD_NODE_LIMIT_S = REMOVAL_LIMIT_S + 180.0
+"""Beside the removal, which takes all of its time, workers and their counts are waited for."""
 
 
 @pytest.fixture
@@ -199,14 +203,15 @@ def test_what_a_killed_run_has_made_is_removed_by_clean(bench: ClusterBench, fla
 
 
 def test_a_node_that_dies_is_named_and_what_is_left_there_is_removed_later(bench: ClusterBench) -> None:
-    with bench.start(bench.plan(CONTOUR, measure=LONG)) as running:
+    plan = bench.plan(CONTOUR, measure=LONG, **{"cooldown: 20 s": "cooldown: 2 s"})
+    with bench.start(plan) as running:
         run = bench.bench.run_directory()
         wait_for_answers(run)
         for name in ("kubelet-load", "containerd-load"):
             os.kill(processes.recorded(bench.cluster)[name], signal.SIGKILL)
         try:
             # What is on it cannot be removed: that is said after two minutes, and costs this test as much.
-            outcome = running.wait(ENDS_WITHIN_S)
+            outcome = running.wait(DEAD_NODE_LIMIT_S)
         finally:
             starting.up(bench.cluster, print)
     document = results(run)
