@@ -145,6 +145,15 @@ def test_a_killed_worker_is_one_cause_and_the_first():
     assert {reason.remedy for reason in validity.reasons} == {LOST.remedy}
 
 
+def test_counts_that_are_lost_with_a_node_do_not_blame_the_system():
+    away = NodeAway("node-1", ("system",), 5_001.0, 5_003.0)
+    facts = replace(GOOD.facts, uncounted=("system: envoy-1 cannot be asked how it is",))
+    validity = judge_trial(replace(GOOD, facts=facts, nodes_away=(away,)))
+    assert [reason.code for reason in validity.causes] == ["environment.node_away"]
+    assert "what was counted there is not known" in validity.causes[0].text
+    assert judge_trial(replace(GOOD, nodes_away=(away,))).is_valid
+
+
 def test_a_system_without_memory_is_given_more():
     (trouble,) = facts_of(
         {

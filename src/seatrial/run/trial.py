@@ -89,6 +89,7 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
     place = desk.place.trial(plan.case, plan.order)
     seed = derive(plan.seed, "origin")
     testbed = Testbed.of(plan.case, place.system(plan.case), place.origin(plan.case, seed))
+    ended = None
     try:
         ended = await _attempt(plan, desk, (testbed, place), ending)
     except StorageFault:
@@ -109,8 +110,12 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             facts=TrialFacts(settings=testbed.settings),
         )
     finally:
-        await testbed.put_back()
-    desk.record(ended)
+        try:
+            await testbed.put_back()
+        finally:
+            # What cannot be put back takes nothing from what was measured before.
+            if ended is not None:
+                desk.record(ended)
 
 
 async def _attempt(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) -> TrialEnded:
