@@ -21,6 +21,7 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.proc import ProcessRef
 from seatrial.plan.read import read_given_plan
+from seatrial.record.reader import RunReader
 from seatrial.run.activities.traffic import Traffic
 from seatrial.run.ending import Ending
 from seatrial.run.plan import run_plan
@@ -132,7 +133,7 @@ def test_trials_and_roles_draw_from_streams_of_their_own(tmp_path: Path, seen: S
     assert all(later - earlier > 1_000_000 for earlier, later in pairwise(ordered))
 
 
-def test_an_origin_is_stopped_though_its_system_does_not_stop(
+def test_an_origin_is_stopped_and_the_trial_recorded_though_its_system_does_not_stop(
     tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def stop(_: DirectSystem) -> None:
@@ -143,6 +144,9 @@ def test_an_origin_is_stopped_though_its_system_does_not_stop(
     outcome = asyncio.run(run_plan(read_given_plan(bench.plan("direct")), bench.runs, (), Ending()))
     assert isinstance(outcome.fault, SystemFault)
     assert outcome.fault.what == "it does not stop"
+    with RunReader.open(bench.run_directory()) as reader:
+        (trial,) = reader.trials()
+    assert (trial.state, trial.failure) == ("failed", "no load is wanted here")
     assert seen.processes
     assert not any(proc.is_alive(ref.pid, ref.started_ticks) for ref in seen.processes)
 

@@ -91,7 +91,7 @@ class ClusterBench:
         before = self.made()
         with self.start(plan, kubeconfig=kubeconfig) as running:
             if meanwhile is not None:
-                run = self.bench.run_directory()
+                run = self.bench.run_directory(running)
                 wait_for_answers(run)
                 meanwhile(run)
             outcome = running.wait(ENDS_WITHIN_S)

@@ -61,9 +61,17 @@ class Bench:
         # As a person does: runs/ below where they are.
         return Running("run", str(plan), *flags, directory=self.directory, fresh=fresh)
 
-    def run_directory(self) -> Path:
-        """Wait for the record of the last run to be there."""
-        assert wait_until(lambda: list(self.runs.glob("*/record.db")), START_LIMIT_S)
+    def run_directory(self, running: Running | None = None) -> Path:
+        """Wait for the record of the last run to be there; ``running`` ends the wait, and the test, by its own end."""
+
+        def found() -> list[Path]:
+            return list(self.runs.glob("*/record.db"))
+
+        def is_over() -> bool:
+            return running is not None and running.process.poll() is not None
+
+        wait_until(lambda: found() or is_over(), START_LIMIT_S)
+        assert found(), running and running.wait(1.0)
         return max(self.runs.iterdir())
 
 

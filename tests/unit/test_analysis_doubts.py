@@ -17,8 +17,11 @@ from seatrial.analysis.run.summary import summarise_run
 from seatrial.analysis.validity.blame import CONSEQUENCES, EMPTY
 from seatrial.analysis.validity.evidence import WorkerEvidence
 from seatrial.analysis.validity.judge import judge_trial
+from seatrial.cluster.pods.facts import facts_of
 from seatrial.errors import ExitCode
+from seatrial.observe.samples import NodeAway
 from seatrial.plan.metrics import METRICS
+from seatrial.record.events import CUT_OFF
 from seatrial.record.reader import RunReader
 from seatrial.report.markdown import render_markdown
 from seatrial.report.table import result_rows
@@ -142,6 +145,42 @@ def test_a_killed_worker_is_one_cause_and_the_first():
     assert {reason.remedy for reason in validity.reasons} == {LOST.remedy}
 
 
+def test_counts_that_are_lost_with_a_node_do_not_blame_the_system():
+    away = NodeAway("node-1", ("system",), 5_001.0, 5_003.0)
+    facts = replace(GOOD.facts, uncounted=("system: envoy-1 cannot be asked how it is",))
+    validity = judge_trial(replace(GOOD, facts=facts, nodes_away=(away,)))
+    assert [reason.code for reason in validity.causes] == ["environment.node_away"]
+    assert "what was counted there is not known" in validity.causes[0].text
+    assert judge_trial(replace(GOOD, nodes_away=(away,))).is_valid
+
+
+def test_a_system_without_memory_is_given_more():
+    (trouble,) = facts_of(
+        {
+            "metadata": {"name": "envoy-1"},
+            "status": {
+                "containerStatuses": [
+                    {"name": "envoy", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+                ]
+            },
+        }
+    ).troubles
+    for words, step in ((trouble.text, "more memory"), ("envoy-1 has gone", "read its log")):
+        (reason,) = judge_trial(replace(GOOD, facts=replace(GOOD.facts, system_failure=words))).reasons
+        assert step in reason.remedy
+
+
+def test_workers_that_are_lost_with_their_node_are_not_to_blame():
+    away = NodeAway("node-1", ("generator",), 5_001.0, 5_003.0)
+    validity = judge_trial(replace(GOOD, known_reasons=(LOST,), nodes_away=(away,)))
+    assert [reason.code for reason in validity.causes] == ["environment.node_away"]
+    assert "node-1 (with pods of the generator) for up to 2 s; workers were lost" in validity.causes[0].text
+    assert "generator.lost" in {reason.code for reason in validity.consequences(validity.causes[0])}
+    # That the proxies' node was away loses no worker.
+    elsewhere = replace(GOOD, known_reasons=(LOST,), nodes_away=(replace(away, roles=("system",)),))
+    assert [reason.code for reason in judge_trial(elsewhere).causes] == ["generator.lost"]
+
+
 def test_a_hypervisor_that_takes_the_cpu_does_not_ask_for_a_core_for_the_generator():
     validity = judge_trial(replace(late(3_000), steal_fraction=0.25))
     assert [reason.code for reason in validity.causes] == ["environment.steal"]
@@ -149,6 +188,13 @@ def test_a_hypervisor_that_takes_the_cpu_does_not_ask_for_a_core_for_the_generat
     assert (consequence.code, consequence.because) == ("generator.late", "environment.steal")
     assert not any("core of its own" in reason.remedy for reason in validity.reasons)
     assert validity.direction == "inflates"
+
+
+def test_a_load_that_was_stopped_for_a_system_that_died_follows_from_that():
+    evidence = replace(GOOD, facts=replace(GOOD.facts, system_failure="envoy-1 has gone"), state=CUT_OFF)
+    validity = judge_trial(evidence)
+    assert [reason.code for reason in validity.causes] == ["system.died"]
+    assert "environment.cut_off" in {reason.code for reason in validity.consequences(validity.causes[0])}
 
 
 def test_what_has_no_known_cause_stands_for_itself():

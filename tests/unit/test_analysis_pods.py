@@ -8,6 +8,7 @@ import pytest
 from tests.unit.test_analysis_validity import GOOD, LOAD
 
 from seatrial.analysis.kernel import InterfaceUse, KernelUse, NetworkUse
+from seatrial.analysis.limits import throttled_text
 from seatrial.analysis.load.window import Window
 from seatrial.analysis.pods import NodeUse, PodsUse, PodThrottled, nodes_in, pods_in
 from seatrial.analysis.resources import roles_of, trial_resources
@@ -123,8 +124,23 @@ def test_the_limit_of_a_proxy_is_its_own_and_is_remarked() -> None:
     evidence = throttled("system", 0.02 * LOAD.window_s)
     assert judge_trial(evidence).is_valid
     (remark,) = remarks_on(evidence)
-    assert remark.startswith("the-pod (main) was held back by its own CPU limit for")
+    assert remark.startswith("its own CPU limit held back the-pod (main) for")
     assert remarks_on(throttled("system", 0.001 * LOAD.window_s)) == ()
+
+
+def test_of_several_containers_the_most_throttled_is_named() -> None:
+    assert throttled_text([]) is None
+    alone = [PodThrottled("envoy-1", "envoy", 1.0, 10.0)]
+    assert throttled_text(alone) == "its own CPU limit held back envoy-1 (envoy) for 1.00 of 10.0 s"
+    # In another trial the same one, and beside it one that was held back for less time, but a larger part.
+    several = [
+        *alone,
+        PodThrottled("envoy-1", "envoy", 2.0, 10.0),
+        PodThrottled("envoy-2", "envoy", 1.5, 5.0),
+    ]
+    assert throttled_text(several) == (
+        "its own CPU limit held back envoy-2 (envoy) for 1.50 of 5.0 s (and 1 more for less)"
+    )
 
 
 def test_only_what_was_throttled_within_the_phase_is_counted() -> None:

@@ -123,3 +123,19 @@ def test_workers_that_are_gone_before_the_window_are_one_cause(lost: tuple[str, 
     (cause,) = validity.causes
     assert (cause.code, expected in cause.text) == ("generator.lost", True), cause.text
     assert [reason.code for reason in validity.consequences(cause)] == ["system.unstable"]
+
+
+@pytest.mark.parametrize(
+    ("end", "step"),
+    [
+        ("was OOM-killed, ended by the kernel: it took more memory than its limit", "worker_memory"),
+        ("was evicted: the node was low on resource: memory", "kubectl describe node"),
+        ("was deleted", "who deletes pods"),
+        ("ended with -9: no words", "bug in Seatrial"),
+    ],
+)
+def test_what_ended_a_worker_says_what_to_do(end: str, step: str) -> None:
+    lost = (f"worker 0 (pod worker-1-0-x on node load) {end}",)
+    seen = replace(account(), driven=replace(driven((HELLO,), 0, 0.0), lost=lost, start_ns=None, dones=()))
+    (cause,) = judge_load(result(seen), [], seen).causes
+    assert step in cause.remedy

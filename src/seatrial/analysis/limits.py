@@ -9,6 +9,7 @@ from seatrial.systems.settings import value_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from seatrial.analysis.pods import PodThrottled
     from seatrial.record.events import TrialFacts
     from seatrial.systems.settings import Setting
 
@@ -28,6 +29,24 @@ def limits_text(trials: Iterable[TrialFacts]) -> str | None:
         return None
     named = (_text(counter, count, settings.get(counter)) for counter, count in most.items())
     return f"its own limits were met: {'; '.join(named)}"
+
+
+def throttled_text(containers: Iterable[PodThrottled]) -> str | None:
+    """Return "its own CPU limit held back envoy-1 (envoy) for 5.21 of 6.8 s (and 2 more for less)", or None.
+
+    Of several containers and trials it is the one that was held back for the largest part.
+    """
+    found = sorted(containers, key=lambda one: one.throttled_s / one.covers_s, reverse=True)
+    if not found:
+        return None
+    most, others = found[0], len({(one.member, one.container) for one in found}) - 1
+    more = f" (and {others:,} more for less)" if others else ""
+    return f"its own CPU limit held back {held_back_text(most)}{more}"
+
+
+def held_back_text(one: PodThrottled) -> str:
+    """Return who was held back, and for how long of the time that is known."""
+    return f"{one.member} ({one.container}) for {one.throttled_s:.2f} of {one.covers_s:.1f} s"
 
 
 def _text(counter: str, count: int, setting: Setting | None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from seatrial.cluster.client import METADATA_LIST
@@ -89,7 +90,18 @@ async def what_holds(client: Client, ref: Ref) -> str:
     said = [str(one["message"]) for one in conditions if one.get("status") == "True" and one.get("message")]
     finalizers = found["metadata"].get("finalizers")
     said += [f"it waits for who removes its finalizers: {', '.join(finalizers)}"] if finalizers else []
+    said += [words] if ref.kind == "Namespace" and (words := await _held_by_nodes(client, ref.name)) else []
     return "; ".join(said) or "it is being deleted"
+
+
+async def _held_by_nodes(client: Client, namespace: str) -> str:
+    """Return on which nodes pods of a namespace have not ended: only its kubelet can say that one has."""
+    answer = await client.get(f"/api/v1/namespaces/{namespace}/pods", {"limit": _PAGE})
+    counts = Counter(str(node) for pod in answer.body["items"] if (node := pod["spec"].get("nodeName")))
+    if not counts:
+        return ""
+    nodes = ", ".join(f"{count} on node {node}" for node, count in sorted(counts.items()))
+    return f"pods have not ended, {nodes}: see whether its kubelet runs, kubectl describe node"
 
 
 async def _there(client: Client, refs: tuple[Ref, ...]) -> tuple[Ref, ...]:

@@ -6,6 +6,7 @@ a namespace of a run goes with the namespace. Only what has finalizers goes firs
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 REMOVAL_LIMIT_S = 120.0
 FINALIZERS_LIMIT_S = 15.0
 """How long controllers have for their own objects, before their namespace, and they with it, is removed."""
+NAMESPACE_LIMIT_S = 15.0
+"""How long a namespace has once its pods have had their time: its controller alone waits for five seconds."""
 _NEEDED_VERBS = {"list", "delete"}
 _CRD = "CustomResourceDefinition"
 
@@ -92,10 +95,11 @@ async def find(
 async def remove(
     client: Client, objects: Sequence[Mapping[str, Any]], limit_s: float = REMOVAL_LIMIT_S
 ) -> Removed:
-    """Delete them and wait until they are gone.
+    """Delete them and wait until they are gone, about ``limit_s`` in all.
 
     A definition of a kind stays where there are objects of that kind that are not of its run: they would go with it.
     """
+    deadline_s = time.monotonic() + limit_s
     kept = await _definitions_in_use(client, objects)
     objects = [one for one in objects if ref_of(one) not in kept]
     namespaces = {one["metadata"]["name"] for one in objects if one["kind"] == "Namespace"}
@@ -112,7 +116,9 @@ async def remove(
     await many.delete(last)
     await in_window(sorted(namespaces), partial(end_pods, client, limit_s=limit_s), WINDOW)
     refs = [ref_of(one) for one in (*first, *last)]
-    left = await left_after(client, refs, limit_s)
+    # Pods whose node is gone have used it up.
+    left_s = max(deadline_s - time.monotonic(), min(limit_s, NAMESPACE_LIMIT_S))
+    left = await left_after(client, refs, left_s)
     why = [(ref, await what_holds(client, ref)) for ref in left]
     gone = tuple(ref for one in objects if (ref := ref_of(one)) not in set(left))
     return Removed(gone, (*why, *kept.items()))

@@ -89,6 +89,7 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
     place = desk.place.trial(plan.case, plan.order)
     seed = derive(plan.seed, "origin")
     testbed = Testbed.of(plan.case, place.system(plan.case), place.origin(plan.case, seed))
+    ended = None
     try:
         ended = await _attempt(plan, desk, (testbed, place), ending)
     except StorageFault:
@@ -114,7 +115,10 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
         except ClusterFault as fault:
             # It stays written down, and is tried again when the run is over: what was measured is not lost for it.
             desk.record(Noted("seatrial", _in_words(fault), plan.order))
-    desk.record(ended)
+        finally:
+            # What cannot be put back takes nothing from what was measured before.
+            if ended is not None:
+                desk.record(ended)
 
 
 async def _attempt(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) -> TrialEnded:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.cpus import RoleCpus
 from seatrial.analysis.kernel import KernelUse
-from seatrial.analysis.limits import limits_text
+from seatrial.analysis.limits import limits_text, throttled_text
 from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.members import MemberUse, OwnGauge
-from seatrial.analysis.pods import NodeUse
+from seatrial.analysis.pods import NodeUse, PodThrottled
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.resources import RoleCurve, TrialResources
 from seatrial.analysis.run.labels import variables_text
@@ -78,7 +78,10 @@ class TrialSeries:
 
 @dataclass(frozen=True, slots=True)
 class TrialSummary:
-    """One trial; ``phases`` count from its start. ``load`` is None where nothing was recorded."""
+    """One trial; ``phases`` count from its start. ``load`` is None where nothing was recorded.
+
+    ``throttled`` are the containers of its system that their CPU limit held back for long enough to show.
+    """
 
     trial: int
     repeat: int
@@ -101,6 +104,7 @@ class TrialSummary:
     upstream_gauge: OwnGauge | None = None
     cpus: tuple[RoleCpus, ...] = ()
     nodes: tuple[NodeUse, ...] = ()
+    throttled: tuple[PodThrottled, ...] = ()
 
     @property
     def ending(self) -> str:
@@ -166,9 +170,10 @@ class CaseSummary:
     @property
     def findings(self) -> tuple[str, ...]:
         """What a reader must know before any figure: answers not as asked for, and limits of its own that it met."""
-        limits = limits_text(trial.facts for trial in self.trials)
         answered = findings_of(trial.load for trial in self.trials if trial.load is not None)
-        return answered if limits is None else (*answered, limits)
+        limits = limits_text(trial.facts for trial in self.trials)
+        throttled = throttled_text(one for trial in self.trials for one in trial.throttled)
+        return (*answered, *(text for text in (limits, throttled) if text is not None))
 
     @property
     def state(self) -> str:

@@ -11,6 +11,7 @@ from seatrial.analysis.run.model import TrialSummary
 from seatrial.analysis.run.series import from_start, trial_series
 from seatrial.analysis.validity.evidence import evidence_of, measure_window
 from seatrial.analysis.validity.judge import judge_trial, remarks_on
+from seatrial.analysis.validity.pod_remarks import held_back
 
 if TYPE_CHECKING:
     from seatrial.analysis.load.decoded import Buckets, Decoded
@@ -54,6 +55,7 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         facts=evidence.facts,
         cpus=evidence.cpus,
         nodes=evidence.nodes,
+        throttled=held_back(evidence),
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, roles, histograms.merge),

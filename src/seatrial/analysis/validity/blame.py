@@ -25,6 +25,11 @@ _GAPS = ("generator.frames", "generator.rate", "generator.no_data")
 CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     # Not that a system died: one that takes all memory is to blame itself, and is not to be tried again until it lives.
     "environment.oom_kill": ("generator.lost",),
+    # Its workers are lost with it.
+    "environment.node_away": (
+        "generator.lost", *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.uncounted", "system.errors",
+        "system.no_answers", "system.unstable",
+    ),
     # What is gone was counted by nobody, and its connections with it. Its last requests have no answers.
     "generator.lost": (
         *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.errors", "system.no_answers", "system.unstable",
@@ -32,16 +37,16 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "system.died": (
         *_GAPS, *_MISSING, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
         "system.unstable", "system.reconfigured",
-    ),
-    "environment.node_away": (
-        *_GAPS, *_MISSING, *_DELAYS, "system.counts", "system.uncounted", "system.errors", "system.no_answers",
-        "system.unstable",
+        # Its load was stopped for it.
+        "environment.cut_off",
     ),
     "system.failed": (*_GAPS, *_MISSING, "system.counts"),
     "generator.failed": (*_GAPS, *_MISSING, "system.counts"),
     "environment.failed": (*_GAPS, *_MISSING, "system.counts"),
     "environment.cut_off": (*_GAPS, *_MISSING, "system.counts", "system.unstable"),
     "system.restarted": (*_MISSING, "system.counts", "system.uncounted", "system.errors", "system.reconfigured"),
+    # What a change has removed is asked for all the same, and what it had counted is gone with it.
+    "system.reconfigured": ("system.counts", "system.routes"),
     "environment.exhausted": (*_MISSING, "system.errors", "system.no_answers", "system.unstable"),
     "environment.listen_queue": (*_MISSING, "system.errors", "environment.syn_cookies"),
     "environment.conntrack": (*_MISSING, "system.errors", "environment.packets_dropped"),

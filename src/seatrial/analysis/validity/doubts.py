@@ -86,5 +86,15 @@ def _lost_workers(lines: Sequence[str]) -> Reason:
     return Reason(
         "generator.lost",
         f"{lines[0]}{others}: {'their' if others else 'its'} requests are missing from the counts",
-        "run again; if it happens again, it is a bug in Seatrial",
+        next((step for sign, step in _AFTER.items() if sign in lines[0]), _AGAIN),
     )
+
+
+_AFTER = {
+    "OOM-killed": "give each worker more memory (`kubernetes: {worker_memory: ...}`), or plan more workers",
+    "was evicted": "see what its node lacked, or who drains it: kubectl describe node; then run again",
+    "was lost with its node": "see to the node: kubectl describe node; then run again",
+    "was deleted": "find out who deletes pods of a run; then run again",
+}
+"""What a person does after an end that Kubernetes has words for."""
+_AGAIN = "run again; if it happens again, it is a bug in Seatrial"

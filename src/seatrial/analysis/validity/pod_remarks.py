@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.limits import held_back_text
 from seatrial.analysis.validity.rules.delays import THROTTLED_FRACTION_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.analysis.pods import PodsUse
+    from seatrial.analysis.pods import PodsUse, PodThrottled
     from seatrial.analysis.validity.evidence import TrialEvidence
 
 # A role whose CPU is known of nearly all of the phase has nothing in the rest that would move its mean by much.
@@ -23,8 +24,8 @@ def pod_remarks(evidence: TrialEvidence) -> Iterator[str]:
     window_s = 0.0 if evidence.load is None else evidence.load.window_s
     for pods in evidence.pods:
         yield from _cpu(pods, window_s)
-        if pods.role == "system":
-            yield from _throttled(pods)
+    for one in held_back(evidence):
+        yield f"its own CPU limit held back {held_back_text(one)}"
     for node in evidence.nodes:
         if node.cores and node.cpu_cores_mean > NODE_FRACTION_LIMIT * node.cores:
             yield (
@@ -47,10 +48,7 @@ def _cpu(pods: PodsUse, window_s: float) -> Iterator[str]:
         )
 
 
-def _throttled(pods: PodsUse) -> Iterator[str]:
-    for one in pods.throttled:
-        if one.throttled_s > THROTTLED_FRACTION_LIMIT * one.covers_s:
-            yield (
-                f"{one.member} ({one.container}) was held back by its own CPU limit for {one.throttled_s:.2f} of"
-                f" {one.covers_s:.1f} s"
-            )
+def held_back(evidence: TrialEvidence) -> tuple[PodThrottled, ...]:
+    """Return the containers of the system that their own CPU limit held back for long enough to show."""
+    system = (one for pods in evidence.pods if pods.role == "system" for one in pods.throttled)
+    return tuple(one for one in system if one.throttled_s > THROTTLED_FRACTION_LIMIT * one.covers_s)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from seatrial.errors import SystemFault
+from seatrial.errors import ClusterFault, SystemFault
 from seatrial.machine.address import Endpoint
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.described import described
@@ -117,7 +118,18 @@ class Found:
         """Return what the cluster says of routes that are not served: nothing of those that are not Seatrial's."""
         if isinstance(self._options, UrlOptions):
             return ()
-        return await reasons(self._client, self._site.namespace, kind.dialect(self._options), names)
+        said = await reasons(self._client, self._site.namespace, kind.dialect(self._options), names)
+        return said or await self._untaken()
+
+    async def _untaken(self) -> Sequence[str]:
+        """Say that no controller has taken the routes: an Ingress has no other place for that than its address."""
+        with suppress(ClusterFault):
+            if isinstance(self._options, IngressOptions) and await self._written() is None:
+                return (
+                    "no controller has written an address into them: perhaps none serves the class"
+                    f" {self._options.class_name}",
+                )
+        return ()
 
     @property
     def shown_by(self) -> str:

@@ -13,15 +13,21 @@ if TYPE_CHECKING:
 WITHOUT_WINDOW = {"environment.cut_off", "environment.ramp", "generator.lost", "system.ramp"}
 """Reasons of the workers' parent that say why the measure window never began."""
 
+OUT_OF_MEMORY = "took more memory than its limit"
+"""In the words for a container of a pod that the kernel has ended."""
+
 
 def system_died(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial whose system went away."""
-    if evidence.facts.system_failure is None:
+    failure = evidence.facts.system_failure
+    if failure is None:
         return None
     return Reason(
         "system.died",
-        f"the system went away during the trial: {evidence.facts.system_failure}",
-        "read its log in the run directory, under logs/",
+        f"the system went away during the trial: {failure}",
+        "give each of its pods more memory, or plan fewer connections"
+        if OUT_OF_MEMORY in failure
+        else "read its log in the run directory, under logs/",
     )
 
 

@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 
 def node_away(evidence: TrialEvidence) -> Reason | None:
-    """Doubt a trial in which requests failed while a node of its pods could not be reached."""
-    broken = 0 if evidence.load is None else error_count(evidence.load)
-    away = evidence.nodes_away
-    if not away or not lost_too_many(evidence, broken):
+    """Doubt a trial in which requests failed, or workers or counts were lost, while a node was out of reach."""
+    away, what = evidence.nodes_away, _what_broke(evidence)
+    if not away or not what:
         return None
     named = ", ".join(
         f"{one.node} (with pods of the {' and the '.join(one.roles)}) for up to {one.to_s - one.from_s:.0f} s"
@@ -24,6 +23,19 @@ def node_away(evidence: TrialEvidence) -> Reason | None:
     )
     return Reason(
         "environment.node_away",
-        f"a node could not be reached during the measure phase: {named}; {broken:,} requests or connections failed",
+        f"a node could not be reached during the measure phase: {named}; {what}",
         "see to the node and to the network between the nodes: kubectl describe node",
     )
+
+
+def _what_broke(evidence: TrialEvidence) -> str:
+    """Return what came of it, in words; empty where nothing did."""
+    roles = {role for one in evidence.nodes_away for role in one.roles}
+    # What workers on it had still to report nobody has heard, and it counts nowhere.
+    if "generator" in roles and any(reason.code == "generator.lost" for reason in evidence.known_reasons):
+        return "workers were lost with it"
+    broken = 0 if evidence.load is None else error_count(evidence.load)
+    if lost_too_many(evidence, broken):
+        return f"{broken:,} requests or connections failed"
+    # Pods of a node whose kubelet is gone may live on, and answer, while nobody can ask what they have counted.
+    return "what was counted there is not known" if roles - {"generator"} and evidence.facts.uncounted else ""
