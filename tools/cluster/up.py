@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault
@@ -116,19 +117,27 @@ def _agents(one: Node) -> bool:
 def _await_nodes(cluster: Cluster) -> None:
     """Wait until pods can be made: each node is ready, and there is the account that pods have by default."""
 
-    def there(*words: str) -> bool:
+    def said(*words: str) -> str | None:
         try:
-            objects.kubectl(cluster, "wait", *words, f"--timeout={LOOK_S}s")
+            return objects.kubectl(cluster, *words)
         except EnvironmentFault:
-            return False
-        return True
+            return None
 
-    def wait(what: str, daemon: str, *words: str) -> None:
-        processes.wait_until(lambda: there(*words), what, READY_LIMIT_S, cluster, daemon)
+    def there(*words: str) -> bool:
+        return said("wait", *words, f"--timeout={LOOK_S}s") is not None
 
-    wait("pods may be made", "kube-controller-manager", "--for=create", "serviceaccount/default")
+    def takes_pods(one: Node) -> bool:
+        # That a node is not ready is a taint, too, which goes a moment after it is.
+        taints = ("get", "node", one.name, "-o", "jsonpath={.spec.taints}")
+        return there("--for=condition=Ready", f"node/{one.name}") and said(*taints) == ""
+
+    def wait(what: str, daemon: str, true: Callable[[], bool]) -> None:
+        processes.wait_until(true, what, READY_LIMIT_S, cluster, daemon)
+
+    account = partial(there, "--for=create", "serviceaccount/default")
+    wait("pods may be made", "kube-controller-manager", account)
     for one in cluster.nodes:
-        wait(f"node {one.name} is ready", f"kubelet-{one.name}", "--for=condition=Ready", f"node/{one.name}")
+        wait(f"node {one.name} is ready", f"kubelet-{one.name}", partial(takes_pods, one))
 
 
 def _link_kubectl(cluster: Cluster) -> None:
