@@ -332,6 +332,8 @@ def test_what_was_found_is_described_and_gets_routes_which_are_removed(
         said = {setting.name: setting.in_force for setting in await system.settings()}
         assert "sha256:" in str(said["origin: image"])
         assert (said["origin: cpu"], said["node"]) != (None, None)
+        # So their nodes are read as those of any system, and no worker may be beside them.
+        assert {member.pod.node for member in system.members() if member.pod} == {"origin"}
         await system.stop()
         assert await standing.run._objects.get(Ref("v1", "Namespace", site.namespace)) is None
         nowhere = Found(IngressOptions(class_name="nobody"), site, standing.run)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.support.cluster_runs import CONTOUR, ENDS_WITHIN_S, MACHINE, ClusterBench, only_trial, relayed
-from tests.support.clusters import ask, pod
+from tests.support.clusters import ask, eventually, pod
 from tests.support.program import Outcome
 from tests.support.runs import Bench, codes, results, wait_for_answers
 from tools.cluster import objects, processes
@@ -185,6 +185,29 @@ def test_ctrl_c_ends_it_in_order(bench: ClusterBench) -> None:
     assert outcome.code == 130
     assert bench.made() == set()
     assert only_trial(results(bench.bench.run_directory()))["state"] == "cut off"
+
+
+def test_ctrl_c_is_heard_while_pods_come_up(bench: ClusterBench) -> None:
+    # No node has an image of that name: the probe never runs, which would be waited for for two minutes.
+    plan = bench.plan(CONTOUR, **{"kubernetes: {": "kubernetes: {image: registry.invalid/none:1, "})
+    with bench.start(plan) as running:
+        run = bench.bench.run_directory(running)
+        eventually(lambda: bool(bench.pods("probe")), "there is a probe")
+        running.signal(signal.SIGINT)
+        outcome = running.wait(60.0)
+    assert outcome.code == 130, outcome
+    assert bench.made() == set()
+    assert results(run)["run"]["state"] == "interrupted"
+
+
+def test_a_probe_that_is_lost_is_made_again(bench: ClusterBench) -> None:
+    plan = bench.plan(CONTOUR, measure="2 s", **{"repeat: 1": "repeat: 2", "cooldown: 20 s": "cooldown: 1 s"})
+    gone: list[str] = []
+    outcome, document = bench.played(plan, lambda _: gone.append(delete_pod(bench, "probe")))
+    assert f"the probe was lost: pod {gone[0]}" in outcome.stderr
+    first, second = document["cases"][0]["trials"]
+    assert_whole(first)
+    assert_whole(second)
 
 
 @pytest.mark.parametrize(

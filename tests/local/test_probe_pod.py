@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -15,6 +16,7 @@ from seatrial.pods import probe as pod_probe
 from seatrial.pods.group import Group
 from seatrial.pods.probe import PodProbe
 from seatrial.probe.question import Question, Wanted
+from seatrial.run.places.lasting_probe import LastingProbe
 from seatrial.run.testbed.proof import Asking, gone, prove
 from seatrial.topology.expand import Topology, expand
 from seatrial.topology.options import TopologyPlan
@@ -138,3 +140,57 @@ def test_a_probe_that_is_called_off_stops_asking() -> None:
 
     with serving(proxy):
         probed(work)
+
+
+def test_a_late_word_to_give_up_ends_no_other_question() -> None:
+    proxy = Proxy({}, otherwise=A)
+
+    async def work(probe: PodProbe, cluster: LocalPods) -> None:
+        one = Question((Wanted("r", "/", 0),), (proxy.address,), SERVICES, 200, (0,))
+        assert (await probe.ask(one)).dead == ()
+        pod = cluster.pods["load-0"]
+        routes = tuple(Wanted(f"r{number}", "/", 0) for number in range(2_000))
+        asking = asyncio.ensure_future(
+            probe.ask(Question(routes, (proxy.address,), SERVICES, 200, tuple(range(2_000))))
+        )
+        for _ in range(20):
+            # Of the question before, and of facts.
+            for number in (0, 1):
+                pod.take(json.dumps({"cmd": "give up", "id": number}))
+            await asyncio.sleep(0.01)
+        assert (await asking).dead == ()
+        # Had it given up, those that it had not come to would be dead, or not asked.
+        assert len(proxy.asked) == 2_001
+
+    with serving(proxy):
+        probed(work)
+
+
+def test_a_lost_probe_of_a_run_is_made_again() -> None:
+    proxy, notes = Proxy({}, otherwise=A), list[str]()
+
+    async def play() -> None:
+        clusters = [LocalPods(), LocalPods()]
+        probe = LastingProbe(
+            lambda number: Group(job(1, "probe"), clusters[number - 1]), ("net.core.somaxconn",), notes.append
+        )
+        await probe.start()
+        try:
+            one = Question((Wanted("r", "/", 0),), (proxy.address,), SERVICES, 200, (0,))
+            assert (await probe.ask(one)).dead == ()
+            process = clusters[0].pods["load-0"].process
+            assert process is not None
+            process.kill()
+            with pytest.raises(EnvironmentFault, match=r"the probe, .* ended with exit status 137"):
+                await probe.ask(one)
+            assert (await probe.ask(one)).dead == ()
+            assert probe.facts.machine.somaxconn
+        finally:
+            await probe.close()
+        assert [len(cluster.deleted) for cluster in clusters] == [1, 1]
+
+    with serving(proxy):
+        asyncio.run(play())
+    assert notes == [
+        "the probe was lost: pod load-0 on node node-0 ended with exit status 137; another is made"
+    ]

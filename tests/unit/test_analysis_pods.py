@@ -103,6 +103,27 @@ def test_a_container_that_ended_before_the_phase_takes_nothing_from_what_is_know
     assert use.cpu_covers_s == pytest.approx(39.0)
 
 
+def test_the_cpu_of_a_role_is_not_known_where_a_pod_was_not_looked_at_any_more() -> None:
+    unread = [look(at_s, 5.0, "envoy-2") for at_s in (60.0, 73.0)]
+    (role,) = roles_of([*burning(0.3, 60.0, "envoy-1"), *unread])
+    # The other is looked at for more than a minute longer, but no container of this pod: its kubelet was not read.
+    (use,) = pods_in(role.samples, WINDOW)
+    assert use.cpu_covers_s is None
+    system = trial_resources((role,), (), (), WINDOW, None).role("system")
+    assert system is not None
+    assert (system.cpu_cores_mean, system.scheduling.cpu_user_cores_mean) == (None, None)  # type: ignore[union-attr]
+
+
+def test_the_parts_of_cpu_make_up_their_sum() -> None:
+    samples = [*burning(0.4, 60.0, "envoy-1"), *burning(0.8, 67.0, "envoy-2")]
+    system = trial_resources(roles_of(samples), (), (), WINDOW, None).role("system")
+    assert system is not None
+    assert system.scheduling is not None
+    parts = (system.scheduling.cpu_user_cores_mean, system.scheduling.cpu_system_cores_mean)
+    assert parts == pytest.approx((0.9, 0.3))
+    assert system.cpu_cores_mean == pytest.approx(1.2)
+
+
 def test_what_pods_use_is_not_of_this_machine() -> None:
     assert pods_in([replace(look(1.0, 1.0), working_set_bytes=None, rss_bytes=5)], WINDOW) == ()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from seatrial.analysis.load.window import Window
     from seatrial.observe.samples import ProcessSample
@@ -31,33 +31,43 @@ def lineages(processes: Iterable[Sequence[ProcessSample]]) -> list[list[ProcessS
 
 def known_between(at_s: list[float], every: Sequence[Sequence[ProcessSample]]) -> list[float]:
     """Return those of the times at which all that are there are known: between two looks at each."""
+    ends = _last_looks(every)
     first_s = max(looks[0].at_s for looks in every if looks[0].at_s <= at_s[0] + OVER_AFTER_S)
-    last_s = min(looks[-1].at_s for looks in every if not _is_over(looks, at_s[-1]))
+    last_s = min(looks[-1].at_s for looks in every if not _is_over(looks, ends))
     return [moment_s for moment_s in at_s if first_s <= moment_s <= last_s] or at_s
 
 
-def cpu_apart(
-    processes: Sequence[Sequence[ProcessSample]], window: Window
-) -> tuple[float, float, float] | None:
-    """Return from when to when CPU is known of each container in the window, at least, and the cores of all together.
+def cpu_s_of(look: ProcessSample) -> float:
+    """Return the CPU time that a process had used."""
+    return look.cpu_user_s + look.cpu_system_s
 
-    The two times are as far apart as the shortest such part is long. None where one of them was not looked at twice.
+
+def per_s_apart(
+    processes: Iterable[Sequence[ProcessSample]],
+    window: Window,
+    read: Callable[[ProcessSample], float] = cpu_s_of,
+) -> tuple[float, float, float] | None:
+    """Return from when to when a counter is known of each container in the window, at least, and its growth per second.
+
+    The growth is that of all together. The two times are as far apart as the shortest such part is long. None where one
+    of them was not looked at twice.
     """
-    cores, spans = 0.0, list[tuple[float, float]]()
-    last_s = max(own[-1].at_s for own in processes)
-    for looks in lineages(processes):
+    per_s, spans = 0.0, list[tuple[float, float]]()
+    every = lineages(processes)
+    ends = _last_looks(every)
+    for looks in every:
         inside = looks_in(looks, window)
         if len(inside) < 2:
-            if _is_over(looks, last_s) or looks[0].at_s > window.end_ns / NANOSECONDS:
+            if _is_over(looks, ends) or looks[0].at_s > window.end_ns / NANOSECONDS:
                 continue
             return None
         start_s, end_s = inside[0].at_s, inside[-1].at_s
-        cores += grown(inside, lambda look: look.cpu_user_s + look.cpu_system_s) / (end_s - start_s)
+        per_s += grown(inside, read) / (end_s - start_s)
         spans.append((start_s, end_s))
     if not spans:
         return None
     start_s, end_s = min(spans, key=lambda span: span[1] - span[0])
-    return start_s, end_s, cores
+    return start_s, end_s, per_s
 
 
 def looks_in(looks: Sequence[ProcessSample], window: Window) -> list[ProcessSample]:
@@ -75,5 +85,16 @@ def grown(looks: Sequence[ProcessSample], read: Callable[[ProcessSample], float]
     return total
 
 
-def _is_over(looks: Sequence[ProcessSample], last_s: float) -> bool:
-    return looks[-1].at_s < last_s - OVER_AFTER_S
+def _last_looks(every: Iterable[Sequence[ProcessSample]]) -> Mapping[str, float]:
+    """Return when any container of each member was looked at last."""
+    found: dict[str, float] = {}
+    for looks in every:
+        member, at_s = looks[-1].member, looks[-1].at_s
+        found[member] = max(at_s, found.get(member, at_s))
+    return found
+
+
+def _is_over(looks: Sequence[ProcessSample], ends: Mapping[str, float]) -> bool:
+    # One that prepares a pod ends before the others of that pod. Where none of a pod is looked at any more it is its
+    # kubelet that could not be read, and what the pod used since is not known.
+    return looks[-1].at_s < ends[looks[-1].member] - OVER_AFTER_S

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
-from seatrial.analysis.looks import cpu_apart, grown, lineages, looks_in
+from seatrial.analysis.looks import grown, lineages, looks_in, per_s_apart
 from seatrial.analysis.resources import roles_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def away_in(stretches: Iterable[NodeAway], window: Window | None) -> tuple[NodeA
 
 
 def _pods(role: Role, window: Window) -> PodsUse:
-    known = cpu_apart(role.processes, window)
+    known = per_s_apart(role.processes, window)
     gaps = [later.at_s - look.at_s for own in role.processes for look, later in pairwise(own)]
     return PodsUse(
         role.name,
@@ -107,8 +107,12 @@ def _node(looks: list[NodeSample]) -> NodeUse:
         node=last.node,
         roles=tuple(sorted({role for look in looks for role in look.roles})),
         covers_s=round(last.at_s - first.at_s, 3),
-        # A node that was started anew counts from 0: nothing is known of it but what it has used since.
-        cpu_cores_mean=round(max(0.0, last.cpu_s - first.cpu_s) / (last.at_s - first.at_s), 6),
+        cpu_cores_mean=round(sum(map(_used_s, looks, looks[1:])) / (last.at_s - first.at_s), 6),
         cores=last.cores,
         memory_working_set_bytes_max=max(sizes, default=None),
     )
+
+
+def _used_s(before: NodeSample, after: NodeSample) -> float:
+    # One that was started anew counts from 0: of the time before nothing more is known than the look before.
+    return after.cpu_s - (before.cpu_s if after.cpu_s >= before.cpu_s else 0.0)

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS, by_worker
-from seatrial.analysis.looks import cpu_apart, known_between, lineages
+from seatrial.analysis.looks import known_between, lineages, per_s_apart
 from seatrial.analysis.memory import HELD, Measure, measure_of
 from seatrial.analysis.scheduling import SchedulingUse, scheduling_use
 
@@ -252,7 +252,7 @@ def _cpu_in(role: Role, window: Window | None) -> CpuSpan | None:
     if window is None:
         return None
     if role.measure == "working set":
-        found = cpu_apart(role.processes, window)
+        found = per_s_apart(role.processes, window)
         return None if found is None else CpuSpan(*found)
     start_s, end_s = window.start_ns / NANOSECONDS, window.end_ns / NANOSECONDS
     at_s = role.at_s

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.kernel import enclosing
+from seatrial.analysis.looks import per_s_apart
+from seatrial.analysis.memory import measure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,14 +41,28 @@ def scheduling_use(
     if not every:
         return None
     threads = [[look.threads for look in looks if look.threads is not None] for looks in every]
+    threads_max = sum(map(max, threads)) if all(threads) else None
+    if measure_of(every) == "working set":
+        # A kubelet counts neither switches nor waits; the two parts of CPU are to be what their sum is made of.
+        user, system = (
+            _apart(every, window, read) for read in (attrgetter("cpu_user_s"), attrgetter("cpu_system_s"))
+        )
+        return SchedulingUse(threads_max, user, system)
     return SchedulingUse(
-        threads_max=sum(map(max, threads)) if all(threads) else None,
+        threads_max=threads_max,
         cpu_user_cores_mean=_per_s(every, window, lambda look: look.cpu_user_s),
         cpu_system_cores_mean=_per_s(every, window, lambda look: look.cpu_system_s),
         voluntary_switches_per_s=_per_s(every, window, lambda look: look.voluntary_switches),
         involuntary_switches_per_s=_per_s(every, window, lambda look: look.involuntary_switches),
         cpu_wait_cores_mean=_per_s(every, window, lambda look: look.cpu_wait_s),
     )
+
+
+def _apart(
+    every: Iterable[Sequence[ProcessSample]], window: Window | None, read: Callable[[ProcessSample], float]
+) -> float | None:
+    found = None if window is None else per_s_apart(every, window, read)
+    return None if found is None else round(found[2], 6)
 
 
 def _per_s(

@@ -78,12 +78,7 @@ class PodProbe:
 
         Raises ``EnvironmentFault`` where the pod is lost, or cannot be heard. Called off, the pod stops asking.
         """
-        try:
-            answer, parts = await self._answer({"cmd": "prove", **question.document()})
-        except asyncio.CancelledError:
-            if self._talk is not None:
-                self._talk.send({"cmd": "give up"})
-            raise
+        answer, parts = await self._answer({"cmd": "prove", **question.document()})
         dead = numbers_of(part for message in parts for part in message.get("ranges", ()))
         if len(dead) != answer["dead"]:
             raise self._fault("has answered in part", "lines of its log are missing")
@@ -112,16 +107,26 @@ class PodProbe:
             assert self._talk is not None
             numbered = {**command, "id": next(self._numbers)}
             self._talk.send(numbered)
-            is_confirmed, parts = False, []
-            while (message := await self._next(numbered, is_confirmed=is_confirmed)) is not None:
-                is_confirmed = True
-                if message["type"] == "failed":
-                    raise self._fault("cannot answer", message["what"])
-                if message["type"] == "dead":
-                    parts.append(message)
-                elif message["type"] != "asking":
-                    return message, parts
-            raise self._lost()
+            try:
+                return await self._answered(numbered)
+            except asyncio.CancelledError:
+                self._talk.send({"cmd": "give up", "id": numbered["id"]})
+                raise
+
+    async def _answered(
+        self, command: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+        is_confirmed = False
+        parts: list[Mapping[str, Any]] = []
+        while (message := await self._next(command, is_confirmed=is_confirmed)) is not None:
+            is_confirmed = True
+            if message["type"] == "failed":
+                raise self._fault("cannot answer", message["what"])
+            if message["type"] == "dead":
+                parts.append(message)
+            elif message["type"] != "asking":
+                return message, parts
+        raise self._lost()
 
     async def _next(self, command: Mapping[str, Any], *, is_confirmed: bool) -> Mapping[str, Any] | None:
         """Return the next that it says to a question; None where it says nothing more."""

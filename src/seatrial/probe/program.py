@@ -51,7 +51,9 @@ class Program:
             if command.get("cmd") == "stop":
                 break
             if command.get("cmd") == "give up":
-                self._given_up.set()
+                # One that comes late, or again, is not of the question that is worked on by then.
+                if command.get("id") == self._number:
+                    self._given_up.set()
             elif command.get("cmd") in _ANSWERS and isinstance(command.get("id"), int):
                 self._take(command)
         self._rest()

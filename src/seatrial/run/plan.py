@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,10 +183,14 @@ async def _run_trials(
     course: _Course, writer: RunWriter, ending: Ending, others: OtherLoads
 ) -> SeatrialError | None:
     try:
-        async with course.place.standing(writer) as standing:
-            _amend_environment(course, standing, writer)
-            desk = Desk(writer.append, writer, writer.directory, others, standing)
-            goes_on = await _all(course, desk, writer, ending)
+        goes_on = True
+        async with AsyncExitStack() as stack:
+            # Pods take their time to come up, and a person may not have it.
+            standing = await unless(ending.stop, stack.enter_async_context(course.place.standing(writer)))
+            if standing is not None:
+                _amend_environment(course, standing, writer)
+                desk = Desk(writer.append, writer, writer.directory, others, standing)
+                goes_on = await _all(course, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))
         if isinstance(error, SeatrialError):

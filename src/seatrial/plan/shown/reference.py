@@ -123,8 +123,6 @@ def _form(schema: Mapping[str, Any]) -> str:
             _form(form) for form in schema["anyOf"] if form.get("type") != "null" and "const" not in form
         ]
         return " or ".join(dict.fromkeys(forms))
-    if "pattern" in schema and schema.get("type") == "string" and "label" not in schema:
-        return "text" if "description" in schema else "duration"
     names = {
         "string": "text",
         "array": "list",

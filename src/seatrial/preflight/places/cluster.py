@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from seatrial.plan.model.during import topologies
 from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
 from seatrial.preflight.places.pods import Pod, check_rate, pods_for_rate, pods_needed
 from seatrial.systems.installed.kinds.options import GIB
 from seatrial.systems.installed.manifests.objects import ROLE
+from seatrial.systems.origins.pods import pods_for
 from seatrial.units import format_size
 
 if TYPE_CHECKING:
@@ -128,9 +130,14 @@ def pods_of(role: NodeRole, case: Case, descriptors: int = MAX_DESCRIPTORS) -> R
     if role == "load":
         return RolePods(workers_of(case, descriptors), ours.worker_cpus, ours.worker_memory_bytes)
     if role == "origin":
-        return RolePods(case.origin.processes, ours.origin_cpus, ours.origin_memory_bytes)
+        return RolePods(_origin_pods(case), ours.origin_cpus, ours.origin_memory_bytes)
     cpus = getattr(options, "cpus", None) or getattr(options, "concurrency", None) or 1
     return RolePods(getattr(options, "proxies", None) or 1, cpus, getattr(options, "memory_bytes", GIB))
+
+
+def _origin_pods(case: Case) -> int:
+    plans = topologies(case.topology, case.disturbances)
+    return pods_for(case.origin.processes, max(plan.services_in_all * plan.endpoints for plan in plans))
 
 
 def role_most(role: NodeRole, cases: Sequence[Case], descriptors: int = MAX_DESCRIPTORS) -> Case:

@@ -13,7 +13,6 @@ from seatrial.cluster.nodes import nodes_of
 from seatrial.cluster.owned import Owned
 from seatrial.cluster.rights import is_enough, missing_rights
 from seatrial.plan.cases import compile_cases, expected_run_s
-from seatrial.pods.probe import PodProbe
 from seatrial.preflight.findings import Finding, require, warnings_of
 from seatrial.preflight.places.cluster import (
     PORTS,
@@ -30,6 +29,7 @@ from seatrial.preflight.tuning.node import READ_OF_NODE, descriptors_of, node_no
 from seatrial.record.environment import LOAD_NODE, describe, node_described
 from seatrial.record.events import Noted
 from seatrial.run.cluster.rights import rights_of_plan
+from seatrial.run.places.lasting_probe import LastingProbe
 from seatrial.run.places.our_pods import A_WHILE_S, LIVES_FOR, OurPods
 from seatrial.run.places.pod_ends import ends_on
 from seatrial.run.places.trial_pods import TrialOnCluster
@@ -93,7 +93,12 @@ class OnKubernetes:
         """Have a namespace of the run's own; everything that is made for the run is removed again."""
         owned = Owned(self.client, new_run_id(self.plan.name), writer)
         namespace = _namespace_of(owned)
-        probe = PodProbe(_probe_group(OurPods(self.plan, owned, namespace), self.cases))
+        pods = OurPods(self.plan, owned, namespace)
+        probe = LastingProbe(
+            lambda number: _probe_group(pods, self.cases, number),
+            READ_OF_NODE,
+            lambda text: writer.append(Noted("seatrial", text)),
+        )
         try:
             await owned.namespace(namespace, RESTRICTED)
             server, version = self.client.reference["server"], self.client.version
@@ -103,7 +108,7 @@ class OnKubernetes:
                     f"on the cluster {server}, Kubernetes {version}, in namespace {namespace}",
                 )
             )
-            await probe.start(READ_OF_NODE)
+            await probe.start()
             try:
                 for note in await self._seen_by(probe):
                     writer.append(Noted("seatrial", note))
@@ -113,7 +118,7 @@ class OnKubernetes:
         finally:
             await owned.remove()
 
-    async def _seen_by(self, probe: PodProbe) -> Sequence[str]:
+    async def _seen_by(self, probe: LastingProbe) -> Sequence[str]:
         """Return what is to be noted of the load's nodes by what the probe has read of one.
 
         Raises ``EnvironmentFault`` where there is no room for as many workers as its limit of open files makes them.
@@ -140,7 +145,7 @@ class StandingOnCluster:
     cases: tuple[Case, ...]
     owned: Owned
     namespace: str
-    probe: PodProbe
+    probe: LastingProbe
 
     def trial(self, case: Case, number: int) -> TrialOnCluster:
         """Return what one trial is made with."""
@@ -174,12 +179,12 @@ def _namespace_of(owned: Owned) -> str:
     return f"st-{short}-{token}"
 
 
-def _probe_group(pods: OurPods, cases: Sequence[Case]) -> Group:
+def _probe_group(pods: OurPods, cases: Sequence[Case], number: int) -> Group:
     plan = pods.plan
     trials_s = LIVES_FOR * expected_run_s(plan, tuple(cases))
     deadline_s = trials_s + A_WHILE_S * (1 + len(cases) * plan.repeat)
     each = RolePods(1, PROBE_CPUS, PROBE_MEMORY_BYTES)
-    return pods.group("probe", "probe", "load", each, deadline_s, ports=PORTS)
+    return pods.group(f"probe-{number}", "probe", "load", each, deadline_s, ports=PORTS)
 
 
 def _lacking(missing: Sequence[Right]) -> Finding:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.place import Places
 from seatrial.observe.pods import PodSampler
-from seatrial.plan.model.during import topologies
 from seatrial.preflight.findings import require
-from seatrial.preflight.places.cluster import PORTS, RolePods, worker_pod, workers_of
+from seatrial.preflight.places.cluster import PORTS, RolePods, pods_of, worker_pod, workers_of
 from seatrial.preflight.places.pods import check_pods
 from seatrial.run.load import needs_of_load
 from seatrial.run.places.our_pods import A_WHILE_S, LIVES_FOR, OurPods, limits_of, on_nodes
@@ -18,7 +17,7 @@ from seatrial.run.workers.pods import PodWorkers
 from seatrial.systems.installed.create import create
 from seatrial.systems.installed.manifests.objects import Site
 from seatrial.systems.installed.system import Installed
-from seatrial.systems.origins.pods import PodOrigin, pods_for
+from seatrial.systems.origins.pods import PodOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,12 +62,7 @@ class TrialOnCluster:
 
     def origin(self, case: Case, seed: int) -> Origin:
         """Return it as pods, one for each of its processes as far as there are addresses for them."""
-        plans = tuple(topologies(case.topology, case.disturbances))
-        addresses = max(plan.services_in_all * plan.endpoints for plan in plans)
-        ours = case.plan.kubernetes
-        count = pods_for(case.origin.processes, addresses)
-        each = RolePods(count, ours.origin_cpus, ours.origin_memory_bytes)
-        return PodOrigin(case.origin, self._group("origin", "origin", each), seed)
+        return PodOrigin(case.origin, self._group("origin", "origin", pods_of("origin", case)), seed)
 
     def workers(self) -> PodWorkers:
         """Return an Indexed Job's pods."""

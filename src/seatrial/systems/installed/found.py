@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from seatrial.errors import ClusterFault, SystemFault
 from seatrial.machine.address import Endpoint
+from seatrial.machine.members import Member, PodRef
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.described import described
 from seatrial.systems.installed.kinds import found as kind
@@ -19,13 +20,13 @@ from seatrial.systems.installed.made import Made
 from seatrial.systems.installed.manifests.objects import HTTP_PORT, HTTPS_PORT, Site
 from seatrial.systems.installed.manifests.routes import GATEWAY, routes
 from seatrial.systems.installed.manifests.services import certificate, services
+from seatrial.systems.installed.pods import facts_in
 from seatrial.systems.installed.statuses import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from seatrial.cluster.owned import Owned
-    from seatrial.machine.members import Member
     from seatrial.systems.base import Launch
     from seatrial.systems.disturbance import Disturbable
     from seatrial.systems.installed.kinds.found import FoundOptions
@@ -44,6 +45,7 @@ class Found:
         self._site = site
         self._client = run.client
         self._made = Made(run, site)
+        self._members: tuple[Member, ...] = ()
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Make the routes, and wait until there is an address. Raises ``SystemFault`` where it does not resolve."""
@@ -52,12 +54,14 @@ class Found:
         ca = None if launch.certificate is None else launch.certificate.ca
         if isinstance(options, UrlOptions):
             parts = urlsplit(options.url)
+            self._members = await self._its_pods()
             return (Endpoint(await self._resolved(str(parts.hostname)), parts.port or HTTP_PORT),)
         try:
             before = kind.before(self._site, options, has_tls=has_tls)
             await self._made.apply(before, launch.changes, in_order=True)
             await self._made.apply(self._topology(launch), launch.changes, in_order=False)
             address = options.address or await self._address()
+            self._members = await self._its_pods()
         except BaseException:
             await self.stop()
             raise
@@ -151,9 +155,8 @@ class Found:
         """Return what its pods are, where the plan names them. Raises ``SystemFault`` where there are none."""
         if self._options.pods is None:
             return ()
-        of, _, label = self._options.pods.partition("/")
-        name, _, value = label.partition("=")
-        found = await described(self._client, of, {name: value})
+        of, labels = self._chosen()
+        found = await described(self._client, of, labels)
         if not found:
             raise SystemFault(
                 f"there is no pod {self._options.pods}",
@@ -167,8 +170,8 @@ class Found:
         return True
 
     def members(self) -> tuple[Member, ...]:
-        """Return nothing: which members it has is not known."""
-        return ()
+        """Return the pods that the plan names, as they were when it started; none of another is known."""
+        return self._members
 
     def proxies(self) -> tuple[Disturbable, ...]:
         """Return nothing: it is not Seatrial's to disturb."""
@@ -184,6 +187,20 @@ class Found:
     async def stop(self) -> None:
         """Remove the routes."""
         await self._made.remove()
+
+    def _chosen(self) -> tuple[str, Mapping[str, str]]:
+        of, _, label = self._options.pods.partition("/")
+        name, _, value = label.partition("=")
+        return of, {name: value}
+
+    async def _its_pods(self) -> tuple[Member, ...]:
+        if self._options.pods is None:
+            return ()
+        of, labels = self._chosen()
+        return tuple(
+            Member("system", pod.name, (), PodRef(of, pod.name, pod.uid, pod.node))
+            for pod in await facts_in(self._client, of, labels)
+        )
 
 
 def _of_ingress(status: Mapping[str, Any]) -> str | None:

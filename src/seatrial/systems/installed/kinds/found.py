@@ -55,7 +55,7 @@ class FoundOptions(InstalledOptions):
     )
     pods: Annotated[str, Field(pattern=_PODS)] | None = Field(
         None,
-        description="Its proxies' pods, as NAMESPACE/LABEL=VALUE, to be described in the report.",
+        description="Its proxies' pods, as NAMESPACE/LABEL=VALUE: they are described, and what they use is measured.",
         examples=["projectcontour/app=envoy"],
     )
 

@@ -1,0 +1,76 @@
+"""The probe of a whole run: one pod for as long as it lives, and another once that is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from seatrial.pods.probe import LIVE_LIMIT_S, PodProbe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from seatrial.machine.address import Address
+    from seatrial.pods.group import Group
+    from seatrial.probe.facts import Facts
+    from seatrial.probe.question import Answer, Question
+
+
+class LastingProbe:
+    """Asks by pods that ``group_of`` makes for a number, from 1; ``note`` is given a sentence where one was lost.
+
+    A question that a pod was lost over fails as that of a ``PodProbe`` does; the next one is asked by another pod.
+    """
+
+    live_limit_s = LIVE_LIMIT_S
+
+    def __init__(
+        self, group_of: Callable[[int], Group], settings: Sequence[str], note: Callable[[str], None]
+    ) -> None:
+        self._group_of, self._settings, self._note = group_of, settings, note
+        self._number = 0
+        self._pod: PodProbe | None = None
+        self._making = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Make the first pod; raises ``EnvironmentFault`` where it does not run, and leaves nothing then."""
+        self._number += 1
+        pod = PodProbe(self._group_of(self._number))
+        await pod.start(self._settings)
+        self._pod = pod
+
+    @property
+    def facts(self) -> Facts:
+        """What a program of ours has in the pod; it has started."""
+        assert self._pod is not None
+        return self._pod.facts
+
+    @property
+    def node(self) -> str:
+        """The node that it is on; it has started."""
+        assert self._pod is not None
+        return self._pod.node
+
+    async def ask(self, question: Question) -> Answer:
+        """Have a question asked; raises as ``PodProbe.ask`` and its start do."""
+        return await (await self._living()).ask(question)
+
+    async def certificate(self, endpoint: Address, ca_pem: str) -> bytes | None:
+        """Return the certificate that an endpoint shows; raises as ``PodProbe.certificate`` and its start do."""
+        return await (await self._living()).certificate(endpoint, ca_pem)
+
+    async def close(self) -> None:
+        """Delete the pod."""
+        if self._pod is not None:
+            await self._pod.close()
+
+    async def _living(self) -> PodProbe:
+        async with self._making:
+            if self._pod is not None and (why := self._pod.failure()) is not None:
+                self._note(f"the probe was lost: {why}; another is made")
+                lost, self._pod = self._pod, None
+                await lost.close()
+            if self._pod is None:
+                await self.start()
+            assert self._pod is not None
+            return self._pod
