@@ -41,6 +41,38 @@ def over_interface(name: str = "eth0", **changes: Any) -> TrialEvidence:
     return network(interfaces={name: replace(use, **changes)})
 
 
+def of_pod(at_s: float, *, received: int, sent: int, drops: int = 0, pod: str = "a/envoy-1") -> NetworkSample:
+    interface = Interface(received, received // 100, 0, drops, sent, sent // 100, 0, 0)
+    return NetworkSample(at_s, f"uid of {pod}", ("system",), {}, {"eth0": interface}, pod=pod)
+
+
+def test_of_pods_it_is_what_they_carried_between_the_looks_within_the_window():
+    # 1 MB/s comes in and 3 MB/s go out from 100 s on, nothing before; a kubelet looks when it does.
+    def moments(first_s: float, pod: str, drops: int) -> list[NetworkSample]:
+        return [
+            of_pod(
+                at_s,
+                received=int(max(0.0, at_s - 100) * 1e6),
+                sent=int(max(0.0, at_s - 100) * 3e6),
+                drops=drops if at_s > 155 else 0,
+                pod=pod,
+            )
+            for at_s in (first_s + 13.0 * number for number in range(12))
+        ]
+
+    looks = [*moments(60.0, "a/envoy-1", 7), *moments(67.0, "a/envoy-2", 0)]
+    found = kernel_use([], looks, None, Window(100 * 10**9, 160 * 10**9))
+    assert found is not None
+    assert found.pods_received_bytes_per_s("system") == pytest.approx(2e6)
+    assert found.pods_sent_bytes_per_s("system") == pytest.approx(6e6)
+    assert found.pods_sent_bytes_per_s("origin") is None
+    first, _ = found.networks
+    # From 112 to 151; the drops came before the look at 164, and may have been of the window.
+    assert (first.covers_s, first.interfaces["eth0"].drops) == (39.0, 7)
+    assert found.covers_s == max(one.covers_s for one in found.networks)
+    assert kernel_use([], looks[:3], None, Window(100 * 10**9, 160 * 10**9)) is None
+
+
 def test_a_system_that_accepts_slowly_by_itself_is_slow_and_not_in_doubt() -> None:
     # Its queue is shorter than the machine allows: it, or who configures it, chose that.
     own = listeners(system=QueueUse(500, 128, 128, 4_096))

@@ -7,15 +7,16 @@ looks that enclose the window is taken, by namespace, and what a counter cannot 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
+from seatrial.analysis.looks import looks_in
 from seatrial.observe.network import GAUGES
 from seatrial.observe.samples import KernelMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from seatrial.analysis.load.window import Window
     from seatrial.observe.samples import (
@@ -69,7 +70,9 @@ class QueueUse:
 class NetworkUse:
     """One network namespace: what was ``counted`` between the looks, the ``highest`` of what goes up and down.
 
-    Of one that is a ``pod``'s, which is then its name, only the interfaces are known.
+    ``covers_s`` lies between those looks. Of one that is a ``pod``'s, which is then its name, only the interfaces are
+    known. Kubelets look at pods up to 20 s apart: so its bytes and packets are those between the first and the last
+    look *within* the window, and none of the idle time before; drops and errors are of the looks around it.
     """
 
     roles: tuple[str, ...]
@@ -78,11 +81,14 @@ class NetworkUse:
     interfaces: Mapping[str, InterfaceUse] = field(default_factory=dict)
     listeners: Mapping[str, QueueUse] = field(default_factory=dict)
     pod: str = ""
+    covers_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class KernelUse:
     """What the kernel counted over ``covers_s``, the time between the looks that enclose the measure window.
+
+    Of a cluster it is the networks alone, and the longest such time of them.
 
     ``softirq_busiest`` is the part of its time that the busiest CPU of each look spent in softirqs, the mean over the
     looks. None, or a name that is absent, is "this kernel does not say".
@@ -94,6 +100,22 @@ class KernelUse:
     networks: tuple[NetworkUse, ...] = ()
     messages: tuple[KernelMessage, ...] = ()
 
+    def pods_received_bytes_per_s(self, role: str) -> float | None:
+        """Return what came to the pods of a role, by all of their interfaces; None where that is not known."""
+        return self._pods(role, lambda interface: interface.received_bytes)
+
+    def pods_sent_bytes_per_s(self, role: str) -> float | None:
+        """Return what left the pods of a role, by all of their interfaces; None where that is not known."""
+        return self._pods(role, lambda interface: interface.sent_bytes)
+
+    def _pods(self, role: str, carried: Callable[[InterfaceUse], int]) -> float | None:
+        rates = [
+            sum(map(carried, use.interfaces.values())) / use.covers_s
+            for use in self.networks
+            if use.pod and role in use.roles
+        ]
+        return sum(rates) if rates else None
+
 
 def kernel_use(
     hosts: Sequence[HostSample],
@@ -101,12 +123,17 @@ def kernel_use(
     report: KernelReport | None,
     window: Window | None,
 ) -> KernelUse | None:
-    """Return what was counted over the window; None where the machine was not looked at around it."""
+    """Return what was counted over the window; None where neither machine nor networks were looked at around it."""
     looks = enclosing(hosts, window)
     # Not every look counts them.
     counting = enclosing([host for host in hosts if not host.values.keys().isdisjoint(_COUNTERS)], window)
-    if window is None or len(looks) < 2:
+    if window is None:
         return None
+    of_networks = tuple(_networks(networks, window))
+    if len(looks) < 2:
+        # The machine that conducts a run on a cluster is none of the roles'.
+        covers_s = max((one.covers_s for one in of_networks), default=0.0)
+        return KernelUse(covers_s, networks=of_networks) if of_networks else None
     first, last = (counting[0], counting[-1]) if counting else (looks[0], looks[-1])
     busiest = [look.values["softirq_busiest"] for look in looks[1:] if "softirq_busiest" in look.values]
     messages = () if report is None else report.messages
@@ -114,7 +141,7 @@ def kernel_use(
         covers_s=round(last.at_s - first.at_s, 3),
         counted=_differences(first.values, last.values, _COUNTERS),
         softirq_busiest=round(sum(busiest) / len(busiest), 3) if busiest else None,
-        networks=tuple(_networks(networks, window)),
+        networks=of_networks,
         messages=tuple(message for message in messages if window.holds(message.at_s)),
     )
 
@@ -155,7 +182,10 @@ def _networks(samples: Iterable[NetworkSample], window: Window) -> Iterable[Netw
         found.setdefault(sample.network, []).append(sample)
     for own in found.values():
         looks = enclosing(own, window)
-        if len(looks) > 1:
+        if own[-1].pod:
+            if len(inside := looks_in(own, window)) > 1:
+                yield _of_pod(inside, looks)
+        elif len(looks) > 1:
             yield _network(looks)
 
 
@@ -177,8 +207,33 @@ def _network(looks: Sequence[NetworkSample]) -> NetworkUse:
             role: _queue([look.listeners[role] for look in looks if role in look.listeners], highest)
             for role in last.listeners
         },
-        pod=last.pod,
+        covers_s=round(last.at_s - first.at_s, 3),
     )
+
+
+def _of_pod(inside: Sequence[NetworkSample], around: Sequence[NetworkSample]) -> NetworkUse:
+    first, last = inside[0], inside[-1]
+    return NetworkUse(
+        roles=last.roles,
+        counted={},
+        highest={},
+        interfaces={
+            name: _with_losses_of(
+                _interface(first.interfaces[name], interface),
+                _interface(
+                    around[0].interfaces.get(name, first.interfaces[name]), around[-1].interfaces[name]
+                ),
+            )
+            for name, interface in last.interfaces.items()
+            if name in first.interfaces and name in around[-1].interfaces
+        },
+        pod=last.pod,
+        covers_s=round(last.at_s - first.at_s, 3),
+    )
+
+
+def _with_losses_of(carried: InterfaceUse, around: InterfaceUse) -> InterfaceUse:
+    return replace(carried, drops=around.drops, errors=around.errors)
 
 
 def _interface(first: Interface, last: Interface) -> InterfaceUse:

@@ -7,7 +7,7 @@ container did in the phase is what lies between the first and the last look at i
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
 
@@ -70,7 +70,16 @@ def per_s_apart(
     return start_s, end_s, per_s
 
 
-def looks_in(looks: Sequence[ProcessSample], window: Window) -> list[ProcessSample]:
+class _Look(Protocol):
+    @property
+    def at_s(self) -> float:
+        """When it was."""
+
+
+Look = TypeVar("Look", bound=_Look)
+
+
+def looks_in(looks: Sequence[Look], window: Window) -> list[Look]:
     """Return those within the window, or at an end of it."""
     start_s, end_s = window.start_ns / NANOSECONDS - EDGE_S, window.end_ns / NANOSECONDS + EDGE_S
     return [look for look in looks if start_s <= look.at_s <= end_s]

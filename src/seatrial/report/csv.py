@@ -120,6 +120,10 @@ def _kernel(trial: TrialSummary) -> dict[str, Any]:
         return sum(counts) if counts else None
 
     return {
+        "system_pods_received_bytes_per_s": None
+        if kernel is None
+        else kernel.pods_received_bytes_per_s("system"),
+        "system_pods_sent_bytes_per_s": None if kernel is None else kernel.pods_sent_bytes_per_s("system"),
         "kernel_softirq_busiest_fraction": None if kernel is None else kernel.softirq_busiest,
         "kernel_softnet_drops_count": None if kernel is None else kernel.counted.get("softnet_drops"),
         "kernel_listen_drops_count": of_networks("tcp_listen_drops"),

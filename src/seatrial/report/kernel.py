@@ -29,6 +29,8 @@ def kernel_lines(summary: RunSummary) -> tuple[str, ...]:
 def _parts(trials: Sequence[TrialSummary]) -> Iterator[str]:
     yield from _range(trials, _softirq_percent, "the busiest CPU {} % in softirqs")
     yield from _range(trials, _sent_again_per_s, "{} segments/s sent again")
+    yield from _range(trials, _received, "its pods received {} MB/s")
+    yield from _range(trials, _sent, "and sent {} MB/s")
     yield from _range(trials, _switched_per_s, "its threads lost their CPU to others {} times/s")
     yield from _range(trials, _waiting, "and {} of them waited for one on average")
     yield from _losses(trials)
@@ -75,6 +77,18 @@ def _sent_again_per_s(trial: TrialSummary) -> float | None:
         return None
     counts = [use.counted[name] for use in kernel.networks if name in use.counted]
     return sum(counts) / kernel.covers_s if counts else None
+
+
+def _received(trial: TrialSummary) -> float | None:
+    return _megabytes(None if trial.kernel is None else trial.kernel.pods_received_bytes_per_s("system"))
+
+
+def _sent(trial: TrialSummary) -> float | None:
+    return _megabytes(None if trial.kernel is None else trial.kernel.pods_sent_bytes_per_s("system"))
+
+
+def _megabytes(size_bytes: float | None) -> float | None:
+    return None if size_bytes is None else size_bytes / 1e6
 
 
 def _switched_per_s(trial: TrialSummary) -> float | None:
