@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from tests.support.cluster_runs import CONTOUR, ENVOY_GATEWAY, MACHINE, TRAEFIK, ClusterBench
 from tests.support.runs import Bench, codes, trials
+from tools.cluster.layout import Cluster
 
 from seatrial.record.reader import RunReader
 
 WORKERS = 4
+BODY_BYTES = 600
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
@@ -52,6 +55,31 @@ def assert_merged_as_one(run: Path, trial: dict[str, Any]) -> None:
         assert found[quantile] == pytest.approx(one.get_value_at_percentile(float(quantile[1:])), rel=0.001)
 
 
+def tracked_on(cluster: Cluster, node: str) -> int:
+    """Return how many connections the kernel of a node tracks, as it says there."""
+    count = "/proc/sys/net/netfilter/nf_conntrack_count"
+    words = ["ip", "netns", "exec", f"lab-{cluster.name}-{node}", "cat", count]
+    return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
+def assert_networks_are_known(run: Path, trial: dict[str, Any], tracked: int) -> None:
+    """What the proxies' node tracks is what it says itself, and what the pods carried is the bodies, twice, and more."""
+    with RunReader.open(run) as reader:
+        looks = [look for look in reader.network_samples(trial["order"]) if look.node == "proxy"]
+    seen = [look.values["conntrack_entries"] for look in looks]
+    # There are always some that come and go.
+    assert min(seen) * 0.8 <= tracked <= max(seen) * 1.25, (seen, tracked)
+    networks = trial["kernel"]["networks"]
+    assert {one["node"] for one in networks} >= {"load", "proxy", "origin"}
+    sent = sum(
+        sum(interface["sent_bytes"] for interface in one["interfaces"].values()) / one["covers_s"]
+        for one in networks
+        if one["pod"] and "system" in one["roles"]
+    )
+    # Each body once to its client; headers and requests to the origin are less than thrice as much.
+    assert 1 < sent / (trial["load"]["rate_per_s"]["achieved"] * BODY_BYTES) < 4
+
+
 def test_a_plan_runs_through_contour_and_without_a_proxy(bench: ClusterBench) -> None:
     outcome, document = bench.played(bench.plan("direct", CONTOUR))
     assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
@@ -67,11 +95,15 @@ def test_a_plan_runs_through_contour_and_without_a_proxy(bench: ClusterBench) ->
 
 @pytest.mark.parametrize("system", [TRAEFIK, ENVOY_GATEWAY], ids=["traefik", "envoy-gateway"])
 def test_the_same_plan_runs_through(system: str, bench: ClusterBench) -> None:
-    outcome, document = bench.played(bench.plan(system))
+    tracked: list[int] = []
+    outcome, document = bench.played(
+        bench.plan(system), lambda _: tracked.append(tracked_on(bench.cluster, "proxy"))
+    )
     assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
     (trial,) = trials(document).values()
     assert codes(trial) <= MACHINE, trial["validity"]
     assert_counts_agree(trial)
+    assert_networks_are_known(bench.bench.run_directory(), trial, tracked[0])
 
 
 def test_exactly_the_least_role_is_enough(bench: ClusterBench, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ import pytest
 from tests.support.program import SEATRIAL, Running, run_seatrial, wait_until
 
 from seatrial.errors import ExitCode
+from seatrial.machine.counters.tcp import listen_overflows
 from seatrial.machine.sockets import free_address
-from seatrial.observe.tcp import listen_overflows
 
 QUEUE = 128
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -19,12 +19,12 @@ from tests.support.runs import Bench, results, trials, wait_for_phase
 
 from seatrial.errors import EnvironmentFault, ExitCode
 from seatrial.machine import proc, sockets
+from seatrial.machine.counters import tcp
 from seatrial.machine.namespace import Namespace, entered, stream_socket
 from seatrial.machine.namespaces import Namespaces, copy_settings, remove
 from seatrial.machine.place import Places
 from seatrial.machine.processes.changes import Unrecorded
 from seatrial.machine.undoers import UNDOERS, Undone
-from seatrial.observe import tcp
 from seatrial.preflight.capacity import Figure
 from seatrial.record.changes import open_changes
 from seatrial.run.capacity import engine

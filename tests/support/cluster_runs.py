@@ -27,7 +27,7 @@ KINDS = (
     "customresourcedefinitions"
 )
 MACHINE = {
-    *("environment.busy", "environment.steal"),
+    *("environment.busy", "environment.steal", "environment.packets_dropped"),
     *("generator.late", "generator.stalled", "generator.unread", "generator.cpu"),
 }
 """What is said of a machine that does other things, too."""

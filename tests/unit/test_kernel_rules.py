@@ -15,6 +15,7 @@ from seatrial.analysis.load.window import Window
 from seatrial.analysis.run.attempts import may_be_set_aside
 from seatrial.analysis.validity.evidence import TrialEvidence
 from seatrial.analysis.validity.judge import judge_trial, remarks_on
+from seatrial.machine.members import Role
 from seatrial.observe.samples import (
     HostSample,
     Interface,
@@ -44,6 +45,31 @@ def over_interface(name: str = "eth0", **changes: Any) -> TrialEvidence:
 def of_pod(at_s: float, *, received: int, sent: int, drops: int = 0, pod: str = "a/envoy-1") -> NetworkSample:
     interface = Interface(received, received // 100, 0, drops, sent, sent // 100, 0, 0)
     return NetworkSample(at_s, f"uid of {pod}", ("system",), {}, {"eth0": interface}, pod=pod)
+
+
+def of_node(at_s: float, drops: int, softnet_drops: int = 0) -> NetworkSample:
+    values = {"conntrack_drops": drops, "conntrack_entries": 9_500, "conntrack_max": 10_000}
+    uplink = Interface(int(CARRIED * (at_s - 50)), 1, 0, drops, 1, 1, 0, 0)
+    of: tuple[Role, ...] = ("system",)
+    return NetworkSample(
+        at_s, "node proxy", of, {**values, "softnet_drops": softnet_drops}, {"eth0": uplink}, node="proxy"
+    )
+
+
+def test_what_the_kernel_of_a_node_drops_names_the_node():
+    window = Window(100 * 10**9, 160 * 10**9)
+    looks = [of_node(98.0, 5), of_node(120.0, 5), of_node(161.0, 5_005, 4_000), of_node(170.0, 9_999)]
+    evidence = replace(GOOD, kernel=kernel_use([], looks, None, window))
+    reasons = {reason.code: reason.text for reason in judge_trial(evidence).reasons}
+    assert reasons["environment.conntrack"] == (
+        "5,000 packets were dropped because the table of tracked connections of node proxy was full: it holds 10,000"
+    )
+    assert reasons["environment.packets_dropped"] == (
+        "packets were dropped: 4,000 on node proxy before a CPU took them (softnet), 5,000 at eth0 of node proxy"
+    )
+    assert "9,500 connections were tracked on node proxy, and the table holds 10,000" in remarks_on(evidence)
+    calm = replace(GOOD, kernel=kernel_use([], [of_node(98.0, 5), of_node(161.0, 5)], None, window))
+    assert judge_trial(calm).is_valid
 
 
 def test_of_pods_it_is_what_they_carried_between_the_looks_within_the_window():

@@ -114,7 +114,7 @@ def test_fewer_open_files_make_more_workers_which_need_room() -> None:
     nodes = [NodeFacts(role, {ROLE: role}, 16.0, 64 * GIB) for role in ROLES]
     found = {one.code: one for one in check_nodes(cases, nodes)}
     assert found["nodes-load"].severity == "ok"
-    # 70,600 connections over pods of 2,000 - 66 are 37 pods of a CPU, and the probe has 0.2.
+    # 70,600 connections over pods of 2,000 - 66 are 37 pods of a CPU, and the probes have 0.3.
     found = {one.code: one for one in check_nodes(cases, nodes, 2_000)}
     assert found["nodes-load"].severity == "refuse"
-    assert "load: 37.2 CPUs" in found["nodes-load"].text
+    assert "load: 37.3 CPUs" in found["nodes-load"].text

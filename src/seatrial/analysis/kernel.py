@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
 from seatrial.analysis.looks import looks_in
-from seatrial.observe.network import GAUGES
+from seatrial.machine.counters.network import GAUGES
 from seatrial.observe.samples import KernelMessage
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class NetworkUse:
 
     ``covers_s`` lies between those looks. Of one that is a ``pod``'s, which is then its name, only the interfaces are
     known. Kubelets look at pods up to 20 s apart: so its bytes and packets are those between the first and the last
-    look *within* the window, and none of the idle time before; drops and errors are of the looks around it.
+    look *within* the window, and none of the idle time before; drops and errors are of the looks around it. Of one that
+    is a ``node``'s own, what only its kernel counts.
     """
 
     roles: tuple[str, ...]
@@ -82,6 +83,7 @@ class NetworkUse:
     listeners: Mapping[str, QueueUse] = field(default_factory=dict)
     pod: str = ""
     covers_s: float = 0.0
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,7 @@ def _network(looks: Sequence[NetworkSample]) -> NetworkUse:
             for role in last.listeners
         },
         covers_s=round(last.at_s - first.at_s, 3),
+        node=last.node,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seatrial.machine.cgroup import groups
+from seatrial.machine.counters.network import softnet
 from seatrial.observe.pressure import pressure
 from seatrial.observe.samples import HostSample
 
@@ -41,7 +42,7 @@ class HostSampler:
         values = {**_cpu(every, len(each)), **_memory(self._proc)}
         if whole:
             values |= {
-                **_softnet(self._proc),
+                **softnet(self._proc / "net"),
                 **_oom_kills(self._proc, self._oom_files),
                 **pressure(self._proc),
             }
@@ -82,17 +83,6 @@ def _memory(proc: Path) -> dict[str, float]:
         if line.startswith("MemAvailable:"):
             return {"memory_available_bytes": float(line.split()[1]) * 1024}
     return {}
-
-
-def _softnet(proc: Path) -> dict[str, float]:
-    """Sum up, over CPUs, the packets taken from interfaces, those dropped before, and how often there was no time left.
-
-    The CPUs of the whole machine, whichever namespace one is in. Source: softnet_seq_show in net/core/net-procfs.c.
-    """
-    lines = [line.split() for line in _read(proc / "net/softnet_stat").splitlines()]
-    names = ("softnet_processed", "softnet_drops", "softnet_squeezes")
-    sums = (sum(int(line[column], 16) for line in lines) for column in range(len(names)))
-    return dict(zip(names, map(float, sums), strict=True)) if lines else {}
 
 
 def _oom_kills(proc: Path, cgroup_files: Iterable[Path]) -> dict[str, float]:

@@ -6,6 +6,7 @@ put onto our clock, and what a page repeats is dropped. So readings need not be 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from seatrial.cluster.client import Client
     from seatrial.machine.members import Member, Role
     from seatrial.observe.kubelet import ContainerKey, ContainerLook, NetworkLook, NodeLook, PodName, Seen
+    from seatrial.observe.nodes import NodeNetworks
     from seatrial.observe.samples import NodeAway, Sample
 
 LEAST_INTERVAL_S, INTERVAL_S = 2.0, 10.0
@@ -48,12 +50,13 @@ class PodSampler:
     It raises nothing for a cluster that does not answer: what was missed is among the ``remarks``.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, networks: NodeNetworks | None = None) -> None:
         self.interval_s = LEAST_INTERVAL_S
         """When it is to be read next: more seldom where nothing was new."""
         self.cpu_s = 0.0
         """CPU that understanding the pages took, without their way here."""
         self._client = client
+        self._networks = networks
         self._since_s = time.time()
         self._clocks = Clocks()
         self._last: dict[object, tuple[int, float]] = {}
@@ -82,13 +85,16 @@ class PodSampler:
                 by_node[pod.node][pod.namespace, pod.name] = member
         # Looks may overlap: each has its own.
         answered: set[str] = set()
-        found = await in_window(list(by_node.items()), lambda one: self._read(*one, answered), WINDOW)
         roles = {node: _roles(its.values()) for node, its in by_node.items()}
+        found, of_kernels = await asyncio.gather(
+            in_window(list(by_node.items()), lambda one: self._read(*one, answered), WINDOW),
+            self._look_at_networks(roles),
+        )
         self._reach.took(roles, answered, time.monotonic())
         samples = [sample for of_node in found for sample in of_node]
         has_news = bool(samples) and not self._is_long
         self.interval_s = LEAST_INTERVAL_S if has_news else min(INTERVAL_S, 2 * self.interval_s)
-        return sorted(samples, key=lambda sample: sample.at_s)
+        return sorted((*samples, *of_kernels), key=lambda sample: sample.at_s)
 
     async def finish(self, members: Iterable[Member]) -> Sequence[Sample]:
         """Look once more, and return what the cluster has reported of the pods' namespaces and of nodes, too."""
@@ -108,7 +114,12 @@ class PodSampler:
         """Return what could not be known, and why."""
         return tuple(self._remarks())
 
+    async def _look_at_networks(self, roles: Mapping[str, tuple[Role, ...]]) -> Sequence[NetworkSample]:
+        return () if self._networks is None else await self._networks.look(roles)
+
     def _remarks(self) -> Iterator[str]:
+        if self._networks is not None:
+            yield from self._networks.remarks()
         if self._refused:
             yield (
                 f"not known: CPU, memory and network of the pods on {', '.join(sorted(self._refused))}: may not read"

@@ -98,7 +98,8 @@ class NetworkSample:
 
     ``network`` is the kernel's number of the namespace, ``roles`` are those whose processes are in it. ``listeners``
     are known of the namespace that Seatrial itself is in. Of a ``pod``, which is then its name, the interfaces alone
-    are known, and ``network`` is its uid.
+    are known, and ``network`` is its uid. Of a ``node``'s own it is what only the node's kernel counts: connection
+    tracking, softnet and the busiest interfaces.
     """
 
     at_s: float
@@ -108,6 +109,7 @@ class NetworkSample:
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     listeners: Mapping[Role, ListenQueue] = field(default_factory=dict)
     pod: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)

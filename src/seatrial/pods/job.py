@@ -38,6 +38,7 @@ class PodJob:
     that they may be on, and none of them shares a node with a pod that has the labels of ``away_from``, in whichever
     namespace.
     ``cpu`` and ``memory_bytes`` are requests and limits in one. ``ports`` is the range that connections leave from.
+    With ``of_node`` it is that node's own network that they are in, whatever keeps other pods off it.
     The entry point of the ``image`` starts the program of the role that is its one argument.
     """
 
@@ -53,6 +54,7 @@ class PodJob:
     away_from: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, int] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    of_node: str = ""
     pull: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
 
     @property
@@ -95,6 +97,8 @@ def _pod(job: PodJob) -> dict[str, Any]:
     }
     if job.on_nodes:
         pod["nodeSelector"] = dict(job.on_nodes)
+    if job.of_node:
+        pod |= {"nodeName": job.of_node, "hostNetwork": True}
     if job.away_from:
         pod["affinity"] = {"podAntiAffinity": _away_from(job.away_from)}
     return pod

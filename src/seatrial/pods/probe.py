@@ -13,7 +13,7 @@ from seatrial.probe.facts import Facts
 from seatrial.probe.question import Answer, Dead, numbers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from seatrial.machine.address import Address
     from seatrial.pods.group import Group
@@ -90,6 +90,14 @@ class PodProbe:
         command = {"cmd": "certificate", "endpoint": [endpoint.host, endpoint.port], "ca_pem": ca_pem}
         answer, _ = await self._answer(command)
         return None if answer["der"] is None else base64.b64decode(answer["der"])
+
+    async def network(self) -> tuple[Mapping[str, float], Mapping[str, Sequence[int]]]:
+        """Return what the kernel counts of the network that the pod is in, by name, and of its busiest interfaces.
+
+        See ``machine/counters/network.py``. Raises as ``ask`` does.
+        """
+        answer, _ = await self._answer({"cmd": "network"})
+        return answer["values"], answer["interfaces"]
 
     def failure(self) -> str | None:
         """Say how the pod was lost, or None."""

@@ -11,10 +11,12 @@ import base64
 import json
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from seatrial.machine import proc
 from seatrial.machine.address import Address
+from seatrial.machine.counters.network import conntrack, interfaces, own_limits, softnet
 from seatrial.probe.asking import ask_all, certificate_at
 from seatrial.probe.facts import Facts
 from seatrial.probe.question import Question, ranges_of
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 WORD_S = 1.0
 """Whoever waits for an answer hears so often that it is being worked on."""
 
+INTERFACES_LIMIT = 16
 RANGES_A_LINE, NAMED_A_LINE = 400, 20
 """Some 6 KiB each; a runtime breaks lines at 16 KiB."""
 
@@ -140,4 +143,15 @@ def _certificate(
     return "certificate", {"der": None if shown is None else base64.b64encode(shown).decode()}
 
 
-_ANSWERS = {"prove": _prove, "facts": _facts, "certificate": _certificate}
+def _network(
+    _command: Mapping[str, Any], _given_up: threading.Event, _say: Callable[..., None]
+) -> tuple[str, dict[str, Any]]:
+    net = Path("/proc/net")
+    values = {**conntrack(net), **own_limits(Path("/proc/sys/net")), **softnet(net)}
+    found = interfaces(net, Path("/sys/class/net"))
+    # A node has two for each of its pods. What most goes through is what a load comes by.
+    most = sorted(found, key=lambda name: -sum(found[name][:1] + found[name][4:5]))[:INTERFACES_LIMIT]
+    return "network", {"values": values, "interfaces": {name: found[name] for name in most}}
+
+
+_ANSWERS = {"prove": _prove, "facts": _facts, "certificate": _certificate, "network": _network}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SQUEEZES_PER_S = 1.0
 # A table that is nearly full drops nothing yet.
 CONNTRACK_FRACTION = 0.9
+# The first probe of a node may run only once the phase has begun.
+COVERED_ENOUGH = 0.9
 # Less than this is what a handful of processes take: a pause of 20 ms a second at most, beside those who measure.
 LOOKING_CORES_REMARKED = 0.02
 
@@ -32,7 +34,7 @@ def kernel_remarks(evidence: TrialEvidence) -> Iterator[str]:
     if kernel is not None:
         yield from _queues(evidence, kernel)
         yield from _losses(evidence)
-        yield from _packets(kernel)
+        yield from _packets(kernel, 0.0 if evidence.load is None else evidence.load.window_s)
         for message in kernel.messages:
             if message.kind in COUNTED_KINDS:
                 yield f"the kernel reported in the measure window: {message.text}"
@@ -73,11 +75,23 @@ def _losses(evidence: TrialEvidence) -> Iterator[str]:
                 yield f"packets were dropped: {count:,.0f} {place}, too few to show in the latencies"
 
 
-def _packets(kernel: KernelUse) -> Iterator[str]:
+def _packets(kernel: KernelUse, window_s: float) -> Iterator[str]:
     squeezes = kernel.counted.get("softnet_squeezes", 0)
     if kernel.covers_s and squeezes > SQUEEZES_PER_S * kernel.covers_s:
         yield f"the kernel ran out of time for packets {squeezes:,.0f} times (softnet time_squeeze)"
     for network in kernel.networks:
+        squeezes = network.counted.get("softnet_squeezes", 0)
+        if squeezes > SQUEEZES_PER_S * network.covers_s:
+            yield (
+                f"the kernel of node {network.node} ran out of time for packets {squeezes:,.0f} times (softnet"
+                " time_squeeze)"
+            )
+        if network.node and network.covers_s < COVERED_ENOUGH * window_s:
+            yield (
+                f"what the kernel of node {network.node} counts is known of {network.covers_s:.1f} of the {window_s:g} s"
+                " of the measure phase"
+            )
         entries, limit = network.highest.get("conntrack_entries", 0), network.highest.get("conntrack_max", 0)
         if limit and entries > CONNTRACK_FRACTION * limit:
-            yield f"{entries:,.0f} connections were tracked, and the table holds {limit:,.0f}"
+            where = f" on node {network.node}" if network.node else ""
+            yield f"{entries:,.0f} connections were tracked{where}, and the table holds {limit:,.0f}"

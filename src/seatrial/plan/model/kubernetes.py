@@ -38,6 +38,12 @@ class KubernetesPlan(Model):
         description="Whether a worker may be on a node where a proxy is: each then takes CPU from the other.",
         examples=["yes"],
     )
+    node_probes: bool = Field(
+        True,
+        description="Whether a pod in the own network of each node, without any other right over it, reads what the "
+        "node's kernel counts: tracked connections, dropped packets. `no` where no pod may be in a node's network.",
+        examples=["no"],
+    )
     worker_cpus: Cpus = Field(
         1, description="CPUs of each worker, which are its limit and reserved for it.", examples=[2]
     )

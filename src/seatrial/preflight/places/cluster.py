@@ -29,6 +29,8 @@ MAX_DESCRIPTORS = 1 << 20
 """As many as a container has where nobody has said otherwise; a run asks a pod."""
 PROBE_CPUS, PROBE_MEMORY_BYTES = 0.2, 128 << 20
 """Of the pod that asks for routes from a node of the load: for ten thousand through twenty proxies it takes 40 MB."""
+NODE_PROBE_CPUS, NODE_PROBE_MEMORY_BYTES = 0.1, 64 << 20
+"""Of the pod that reads what the kernel of a node counts: it is asked every few seconds."""
 _LABEL = "label a node: kubectl label node NAME seatrial.dev/role={}; or `kubernetes: {{nodes: any}}`"
 
 
@@ -147,6 +149,8 @@ def role_most(role: NodeRole, cases: Sequence[Case], descriptors: int = MAX_DESC
 
 def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case, descriptors: int) -> Finding:
     cpus, memory = _asked(role, case, descriptors)
+    if case.plan.kubernetes.node_probes:
+        cpus, memory = cpus + len(nodes) * NODE_PROBE_CPUS, memory + len(nodes) * NODE_PROBE_MEMORY_BYTES
     has_cpus, has_memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
     text = (
         f"{', '.join(node.name for node in nodes)}: {cpus:g} CPUs and {format_size(memory)} asked for, "

@@ -20,6 +20,7 @@ def network_json(sample: NetworkSample) -> str:
         "interfaces": sample.interfaces,
         "listeners": sample.listeners,
         **({"pod": sample.pod} if sample.pod else {}),
+        **({"node": sample.node} if sample.node else {}),
     }
     return json.dumps(document, separators=(",", ":"))
 
@@ -35,6 +36,7 @@ def network_of(row: sqlite3.Row) -> NetworkSample:
         interfaces={name: Interface(*counts) for name, counts in document["interfaces"].items()},
         listeners={role: ListenQueue(*counts) for role, counts in document["listeners"].items()},
         pod=document.get("pod", ""),
+        node=document.get("node", ""),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from seatrial.analysis.run.made_by import made_by
@@ -30,6 +30,7 @@ from seatrial.record.environment import LOAD_NODE, describe, node_described
 from seatrial.record.events import Noted
 from seatrial.run.cluster.rights import rights_of_plan
 from seatrial.run.places.lasting_probe import LastingProbe
+from seatrial.run.places.node_probes import NodeProbesOfRun
 from seatrial.run.places.our_pods import A_WHILE_S, LIVES_FOR, OurPods
 from seatrial.run.places.pod_ends import ends_on
 from seatrial.run.places.trial_pods import TrialOnCluster
@@ -112,11 +113,25 @@ class OnKubernetes:
             try:
                 for note in await self._seen_by(probe):
                     writer.append(Noted("seatrial", note))
-                yield StandingOnCluster(self.cases, owned, namespace, probe)
+                async with self._node_probes(pods, writer) as node_probes:
+                    yield StandingOnCluster(self.cases, owned, namespace, probe, node_probes)
             finally:
                 await probe.close()
         finally:
             await owned.remove()
+
+    @asynccontextmanager
+    async def _node_probes(self, pods: OurPods, writer: RunWriter) -> AsyncIterator[NodeProbesOfRun | None]:
+        if not self.plan.kubernetes.node_probes:
+            yield None
+            return
+        in_nodes = replace(pods, namespace=f"{pods.namespace}-nodes")
+        deadline_s = _lifetime_s(self.plan, self.cases)
+        probes = NodeProbesOfRun(in_nodes, deadline_s, lambda text: writer.append(Noted("seatrial", text)))
+        try:
+            yield probes
+        finally:
+            await probes.close()
 
     async def _seen_by(self, probe: LastingProbe) -> Sequence[str]:
         """Return what is to be noted of the load's nodes by what the probe has read of one.
@@ -146,11 +161,14 @@ class StandingOnCluster:
     owned: Owned
     namespace: str
     probe: LastingProbe
+    node_probes: NodeProbesOfRun | None = None
 
     def trial(self, case: Case, number: int) -> TrialOnCluster:
         """Return what one trial is made with."""
         descriptors = descriptors_of(self.probe.facts)
-        return TrialOnCluster(case, number, self.owned, self.namespace, self.probe, descriptors)
+        return TrialOnCluster(
+            case, number, self.owned, self.namespace, self.probe, descriptors, self.node_probes
+        )
 
     def ends(self) -> Ends:
         """Return the nodes of the roles, where pods may be had."""
@@ -180,11 +198,15 @@ def _namespace_of(owned: Owned) -> str:
 
 
 def _probe_group(pods: OurPods, cases: Sequence[Case], number: int) -> Group:
-    plan = pods.plan
-    trials_s = LIVES_FOR * expected_run_s(plan, tuple(cases))
-    deadline_s = trials_s + A_WHILE_S * (1 + len(cases) * plan.repeat)
+    deadline_s = _lifetime_s(pods.plan, cases)
     each = RolePods(1, PROBE_CPUS, PROBE_MEMORY_BYTES)
     return pods.group(f"probe-{number}", "probe", "load", each, deadline_s, ports=PORTS)
+
+
+def _lifetime_s(plan: Plan, cases: Sequence[Case]) -> float:
+    """Return how long a pod of the whole run may live."""
+    trials_s = LIVES_FOR * expected_run_s(plan, tuple(cases))
+    return trials_s + A_WHILE_S * (1 + len(cases) * plan.repeat)
 
 
 def _lacking(missing: Sequence[Right]) -> Finding:

@@ -37,12 +37,15 @@ class OurPods:
         self,
         name: str,
         programs: PodRole,
-        on: NodeRole,
+        on: NodeRole | None,
         each: RolePods,
         deadline_s: float,
         **more: Any,
     ) -> Group:
-        """Return a group that is not started: so many ``programs``, on nodes of a role; ``more`` is of ``PodJob``."""
+        """Return a group that is not started: so many ``programs``, on nodes of a role, or any where it is None.
+
+        ``more`` is of ``PodJob``.
+        """
         job = PodJob(
             name=name,
             namespace=self.namespace,
@@ -52,7 +55,7 @@ class OurPods:
             deadline_s=deadline_s,
             cpu=f"{round(each.cpus * 1000)}m",
             memory_bytes=each.memory_bytes,
-            on_nodes=on_nodes(self.plan, on),
+            on_nodes={} if on is None else on_nodes(self.plan, on),
             **more,
         )
         return Group(job, OneNamespace(self.owned.client, self.namespace, self.owned))

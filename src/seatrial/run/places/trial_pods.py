@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import EnvironmentFault
 from seatrial.machine.place import Places
+from seatrial.observe.nodes import NodeNetworks
 from seatrial.observe.pods import PodSampler
 from seatrial.preflight.findings import require
 from seatrial.preflight.places.cluster import PORTS, RolePods, pods_of, worker_pod, workers_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.owned import Owned
     from seatrial.machine.address import Address
+    from seatrial.observe.nodes import NodeProbes
     from seatrial.plan.cases import Case
     from seatrial.pods.group import Group
     from seatrial.pods.job import PodRole
@@ -46,6 +48,7 @@ class TrialOnCluster:
     namespace: str
     asked_from: Asker
     descriptors: int
+    node_probes: NodeProbes | None = None
     _system: System | None = field(default=None)
 
     @property
@@ -70,8 +73,9 @@ class TrialOnCluster:
         return PodWorkers(self._workers_group, limits, self._least, self._kept_off)
 
     def elsewhere(self) -> PodSampler:
-        """Return what reads the kubelets of their nodes."""
-        return PodSampler(self.owned.client)
+        """Return what reads the kubelets and the kernels of their nodes."""
+        networks = None if self.node_probes is None else NodeNetworks(self.node_probes)
+        return PodSampler(self.owned.client, networks)
 
     def _workers_group(self, count: int) -> Group:
         ours = self.case.plan.kubernetes

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seatrial.generator.account import WorkersCost
+from seatrial.machine.counters.tcp import listen_overflows
 from seatrial.machine.cpus.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.machine.memory import pss_bytes
 from seatrial.machine.throttling import cpu_stat_files, throttled_s
-from seatrial.observe.tcp import listen_overflows
 
 if TYPE_CHECKING:
     from seatrial.machine.namespace import Namespace

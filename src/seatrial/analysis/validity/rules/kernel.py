@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.validity.direction import direction_of_delay
+from seatrial.analysis.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,9 @@ def drops(evidence: TrialEvidence) -> dict[str, float]:
         return {}
     found = {"before a CPU took them (softnet)": kernel.counted.get("softnet_drops", 0.0)}
     for network in kernel.networks:
+        if network.node:
+            place = f"on node {network.node} before a CPU took them (softnet)"
+            found[place] = network.counted.get("softnet_drops", 0.0)
         for name, interface in network.interfaces.items():
             lost = interface.drops + interface.errors
             if network.pod:
@@ -135,11 +139,13 @@ def conntrack_full(evidence: TrialEvidence) -> Reason | None:
     dropped = _counted(evidence, "conntrack_drops")
     if not lost_too_many(evidence, dropped):
         return None
-    limit = max((network.highest.get("conntrack_max", 0) for network in _networks(evidence)), default=0)
+    full = [network for network in _networks(evidence) if network.counted.get("conntrack_drops")]
+    limit = max(network.highest.get("conntrack_max", 0) for network in full)
+    nodes = listed([network.node for network in full if network.node])
     return Reason(
         "environment.conntrack",
-        f"{dropped:,.0f} packets were dropped because the table of tracked connections was full"
-        + (f": it holds {limit:,.0f}" if limit else ""),
+        f"{dropped:,.0f} packets were dropped because the table of tracked connections"
+        f"{f' of node {nodes}' if nodes else ''} was full" + (f": it holds {limit:,.0f}" if limit else ""),
         "raise net.netfilter.nf_conntrack_max, or take the load's traffic out of connection tracking (NOTRACK)",
     )
 
@@ -238,4 +244,6 @@ def _carries(evidence: TrialEvidence, interface: InterfaceUse) -> bool:
 
 
 def _place(name: str, network: NetworkUse, networks: tuple[NetworkUse, ...]) -> str:
+    if network.node:
+        return f"{name} of node {network.node}"
     return name if len(networks) == 1 else f"{name} of {' and '.join(network.roles)}"
