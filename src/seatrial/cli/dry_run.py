@@ -10,6 +10,7 @@ import click
 from seatrial.cli.check import settings_line
 from seatrial.cli.console.findings import findings_text
 from seatrial.errors import ExitCode
+from seatrial.preflight.findings import Finding, fits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from seatrial.machine.facts import Machine
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
-    from seatrial.preflight.findings import Finding
     from seatrial.run.resume import Resumption
 
 
@@ -31,37 +31,61 @@ def print_dry_run(plan: Plan, where: Where | None = None) -> int:
     cases = compile_cases(plan)
     text = f"{schedule_text(plan, cases)}\n{_network_text(plan, cases)}"
     if plan.place == "kubernetes":
-        from seatrial.run.places.kubernetes import findings_on
-
-        findings = asyncio.run(findings_on(plan, where))
-        return _print(text, findings, "")
+        return _print(text, asyncio.run(_found_on(plan, where))[0], "")
     machine = probe_machine()
     return _print(text, _findings(cases, machine), _shortage(cases, machine))
 
 
-def print_dry_resume(resumption: Resumption, *, allow_changes: bool) -> int:
-    """Print what is left of a run, and whether it may go on here; return the exit code: 4 where it may not."""
+def print_dry_resume(resumption: Resumption, where: Where | None = None, *, allow_changes: bool) -> int:
+    """Print what is left of a run, and whether it may go on at its place; return the exit code: 4 where it may not."""
+    plan, cases = resumption.given.plan, resumption.cases
+    if plan.place == "kubernetes":
+        (findings, environment), shortage = asyncio.run(_found_on(plan, where)), ""
+    else:
+        findings, environment, shortage = _found_here(cases)
+    changed = _changed(resumption, environment, allow_changes=allow_changes)
+    return _print(_rest(resumption, environment), (*findings, *changed), shortage)
+
+
+async def _found_on(plan: Plan, where: Where | None) -> tuple[tuple[Finding, ...], dict[str, Any] | None]:
+    """Return what every check says of a plan on a cluster and, where none refuses it, the environment.
+
+    Nothing is made there. Raises as ``open_cluster`` does.
+    """
+    from seatrial.cluster.access import open_cluster
+    from seatrial.run.places.kubernetes import OnKubernetes
+
+    async with open_cluster(where) as client:
+        place = OnKubernetes.of(plan, client)
+        findings = await place.findings()
+        return findings, await place.environment() if fits(findings) else None
+
+
+def _found_here(cases: Sequence[Case]) -> tuple[tuple[Finding, ...], dict[str, Any] | None, str]:
+    """Return the same of this machine, and which of its settings fall short."""
     from seatrial.machine.facts import probe_machine
-    from seatrial.preflight.findings import Finding
     from seatrial.record.environment import describe
     from seatrial.run.programs import programs_of
+
+    machine = probe_machine()
+    findings = _findings(cases, machine)
+    return findings, describe(programs_of(cases)) if fits(findings) else None, _shortage(cases, machine)
+
+
+def _changed(
+    resumption: Resumption, environment: dict[str, Any] | None, *, allow_changes: bool
+) -> tuple[Finding, ...]:
     from seatrial.run.resume import ALLOW
 
-    cases, machine = resumption.cases, probe_machine()
-    findings, shortage = _findings(cases, machine), _shortage(cases, machine)
-    if any(finding.severity == "refuse" for finding in findings):
-        return _print(_rest(resumption, None), findings, shortage)
-    environment = describe(programs_of(cases))
-    changed = tuple(
+    return tuple(
         Finding(
             "environment",
             "warn" if allow_changes else "refuse",
             f"not as it was: {change}",
             "" if allow_changes else f"go on where it is as it was, or give {ALLOW}",
         )
-        for change in resumption.changes(environment)
+        for change in (() if environment is None else resumption.changes(environment))
     )
-    return _print(_rest(resumption, environment), (*findings, *changed), shortage)
 
 
 def _rest(resumption: Resumption, environment: dict[str, Any] | None) -> str:
@@ -97,5 +121,4 @@ def _print(text: str, findings: Sequence[Finding], shortage: str) -> int:
     click.echo(f"{text}\n\n{findings_text(findings)}")
     if shortage:
         click.echo(f"\n{shortage}")
-    fits = all(finding.severity != "refuse" for finding in findings)
-    return ExitCode.PASS if fits else ExitCode.ENVIRONMENT
+    return ExitCode.PASS if fits(findings) else ExitCode.ENVIRONMENT

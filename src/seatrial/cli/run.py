@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -18,13 +18,14 @@ from seatrial.cli.options.cluster import cluster_options, where_of
 from seatrial.cli.options.scale import scale_option
 from seatrial.cli.options.share import share_option
 from seatrial.cli.results import show_results
-from seatrial.errors import ExitCode, SeatrialError
+from seatrial.errors import ExitCode, PlanError, SeatrialError
 from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from seatrial.cluster.connection.kubeconfig import Where
+    from seatrial.plan.model.plan import PlaceName
     from seatrial.plan.read import GivenPlan
     from seatrial.record.events import Event
     from seatrial.run.plan import PlanRun
@@ -86,11 +87,11 @@ def run(context: click.Context, /, plan: Path | None, **flags: Any) -> int:
     if given_flags.allow_changes:
         raise click.UsageError("--allow-changed-environment is of --resume.", context)
     # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.
-    where = given_flags.where()
-    given = read_given_plan(plan, given_flags.scale, None if where is None else "kubernetes")
+    given = read_given_plan(plan, given_flags.scale, given_flags.on)
+    where = given_flags.where(given.plan.place)
     if given_flags.dry_run:
         return print_dry_run(given.plan, where)
-    return _run_and_show(lambda signals: _run(given, given_flags, signals), given_flags.json_target)
+    return _run_and_show(lambda signals: _run(given, given_flags, where, signals), given_flags.json_target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +106,13 @@ class _Flags:
     dry_run: bool
     share_machine: bool
     quiet: bool
-    on: str | None
+    on: Literal["kubernetes"] | None
     kubeconfig: str | None
     context: str | None
 
-    def where(self) -> Where | None:
-        """Return the cluster that is named; raises ``PlanError`` where words of one stand without it."""
-        return where_of(self.on, self.kubeconfig, self.context)
+    def where(self, place: PlaceName) -> Where | None:
+        """Return the cluster of a plan of this place; raises ``PlanError`` where words of one stand without it."""
+        return where_of(self.on, self.kubeconfig, self.context, place)
 
 
 def _require_no_other_place(context: click.Context) -> None:
@@ -125,17 +126,30 @@ def _require_no_other_place(context: click.Context) -> None:
 def _resume(directory: Path, plan: Path | None, flags: _Flags) -> int:
     from seatrial.run.resume import resumption_of
 
-    flags.where()
     # Programs are started in folders of their own, where a relative path would mean something else.
     resumption = resumption_of(directory.resolve(), plan, flags.scale)
+    place = resumption.given.plan.place
+    _require_place(directory, place, flags)
+    where = flags.where(place)
     if resumption.is_complete:
         click.echo(f"{directory} is complete: {resumption.text}, and none is left to run", err=True)
         return (
             ExitCode.PASS if flags.dry_run else show_results(directory, flags.json_target, every_path=False)
         )
     if flags.dry_run:
-        return print_dry_resume(resumption, allow_changes=flags.allow_changes)
-    return _run_and_show(lambda signals: _go_on(resumption, flags, signals), flags.json_target)
+        return print_dry_resume(resumption, where, allow_changes=flags.allow_changes)
+    return _run_and_show(lambda signals: _go_on(resumption, flags, where, signals), flags.json_target)
+
+
+def _require_place(directory: Path, place: PlaceName, flags: _Flags) -> None:
+    """Raise ``PlanError`` where a run is to go on somewhere else."""
+    if flags.on is not None and place != flags.on:
+        raise PlanError(
+            f"{directory} was not made on a cluster",
+            cause="trials of different places are not of one run",
+            next_step=f"leave out --on kubernetes, or run its plan anew: seatrial run {directory / 'plan.yaml'} --on"
+            " kubernetes",
+        )
 
 
 def _run_and_show(start: Callable[[Signals], Coroutine[Any, Any, PlanRun]], json_target: str | None) -> int:
@@ -170,18 +184,18 @@ def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None
     return fault.exit_code
 
 
-async def _run(given: GivenPlan, flags: _Flags, signals: Signals) -> PlanRun:
+async def _run(given: GivenPlan, flags: _Flags, where: Where | None, signals: Signals) -> PlanRun:
     from seatrial.run.ending import Ending
     from seatrial.run.plan import run_plan
 
     with _watched(flags.runs, quiet=flags.quiet) as listeners:
         ending = Ending(*signals.events())
         return await run_plan(
-            given, flags.runs, listeners, ending, share_machine=flags.share_machine, where=flags.where()
+            given, flags.runs, listeners, ending, share_machine=flags.share_machine, where=where
         )
 
 
-async def _go_on(resumption: Resumption, flags: _Flags, signals: Signals) -> PlanRun:
+async def _go_on(resumption: Resumption, flags: _Flags, where: Where | None, signals: Signals) -> PlanRun:
     from seatrial.run.ending import Ending
     from seatrial.run.plan import resume_plan
 
@@ -193,7 +207,7 @@ async def _go_on(resumption: Resumption, flags: _Flags, signals: Signals) -> Pla
             ending,
             allow_changes=flags.allow_changes,
             share_machine=flags.share_machine,
-            where=flags.where(),
+            where=where,
         )
 
 

@@ -38,6 +38,11 @@ def warnings_of(findings: Iterable[Finding]) -> tuple[str, ...]:
     )
 
 
+def fits(findings: Iterable[Finding]) -> bool:
+    """Return whether nothing is refused."""
+    return all(finding.severity != "refuse" for finding in findings)
+
+
 def require(findings: Iterable[Finding], who: str = "this machine") -> None:
     """Raise EnvironmentFault with every refusal, its arithmetic and its remedy; return if nothing is refused."""
     refused = [finding for finding in findings if finding.severity == "refuse"]

@@ -17,9 +17,9 @@ _OPTIONS = (
     click.option(
         "--kubeconfig",
         metavar="FILE",
-        help="With --on kubernetes: how to reach it; as for kubectl, else KUBECONFIG, else ~/.kube/config.",
+        help="Of a cluster: how to reach it; as for kubectl, else KUBECONFIG, else ~/.kube/config.",
     ),
-    click.option("--context", metavar="NAME", help="With --on kubernetes: a context of the kubeconfig."),
+    click.option("--context", metavar="NAME", help="Of a cluster: a context of the kubeconfig."),
 )
 
 
@@ -30,9 +30,14 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def where_of(on: str | None, kubeconfig: str | None, context: str | None) -> Where | None:
-    """Return which cluster is meant, None without ``--on kubernetes``; raises ``PlanError`` for words that need it."""
-    if on is not None:
+def where_of(
+    on: str | None, kubeconfig: str | None, context: str | None, place: str | None = None
+) -> Where | None:
+    """Return which cluster is meant by ``--on kubernetes``, or by a plan whose ``place`` is one; else None.
+
+    Raises ``PlanError`` for words that need a cluster where there is none.
+    """
+    if on is not None or place == "kubernetes":
         return Where(kubeconfig, context)
     if kubeconfig is not None or context is not None:
         raise PlanError("--kubeconfig and --context go with --on kubernetes", next_step="add --on kubernetes")

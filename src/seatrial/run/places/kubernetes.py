@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from seatrial.analysis.run.made_by import made_by
-from seatrial.cluster.access import open_cluster
 from seatrial.cluster.labels import new_run_id
 from seatrial.cluster.nodes import nodes_of
 from seatrial.cluster.owned import Owned
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from seatrial.cluster.client import Client
-    from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.cluster.nodes import NodeFacts
     from seatrial.cluster.rights import Right
     from seatrial.plan.cases import Case
@@ -70,9 +68,12 @@ class OnKubernetes:
         findings = await self.findings()
         require(findings, "this cluster")
         made_by()
-        described = _described(self.client, await nodes_of(self.client))
         notes = (*warnings_of(findings), *_network_notes(self.plan))
-        return notes, {**describe({}), "cluster": described}
+        return notes, await self.environment()
+
+    async def environment(self) -> dict[str, Any]:
+        """Return what is known of the environment before anything stands; raises ``ClusterFault``."""
+        return {**describe({}), "cluster": _described(self.client, await nodes_of(self.client))}
 
     async def findings(self) -> tuple[Finding, ...]:
         """Return what every check says of the plan; raises ``ClusterFault``."""
@@ -142,12 +143,6 @@ class OnKubernetes:
         require(tuple(check_nodes(cases, nodes, descriptors_of(probe.facts))), "this cluster")
         of_load = nodes_for("load", self.plan, nodes)
         return tuple(node_notes(cases, probe.facts, probe.node, max(1, len(of_load))))
-
-
-async def findings_on(plan: Plan, where: Where | None) -> tuple[Finding, ...]:
-    """Return what every check says of a plan on a cluster, without running it; raises as ``open_cluster`` does."""
-    async with open_cluster(where) as client:
-        return await OnKubernetes.of(plan, client).findings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""A dry run of what is left of a run, on a real cluster: what it looks at. Nothing is made there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.cluster_runs import ClusterBench
+from tests.support.made_run import Twist
+from tests.support.made_trials import happened
+from tests.support.runs import START_LIMIT_S, Bench
+
+from seatrial.errors import ExitCode
+from seatrial.plan.cases import compile_cases
+from seatrial.plan.read import read_given_plan
+from seatrial.plan.shown.compiled import compiled_document
+from seatrial.record import events
+from seatrial.record.environment import describe
+from seatrial.record.writer import RunWriter
+from seatrial.run.agenda import Agenda
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+SERVER_BEFORE = "https://192.0.2.1:6443"
+
+
+@pytest.fixture
+def bench(cluster: Any, tmp_path: Path) -> ClusterBench:
+    return ClusterBench(cluster, Bench(tmp_path))
+
+
+def begun_run(bench: ClusterBench, plan: Path) -> Path:
+    """Return a run that was killed after its first trial, on a cluster that was another."""
+    given = read_given_plan(plan)
+    cases = compile_cases(given.plan)
+    compiled = json.dumps(compiled_document(given.plan, cases, given.scale))
+    trial = Agenda(given.plan, cases).next([])
+    assert trial is not None
+    with RunWriter.create(bench.bench.runs, given.plan.name, given.text, compiled) as writer:
+        writer.append(events.RunStarted(writer.path.name, given.plan.name, 2))
+        writer.environment({**describe({}), "cluster": {"server": SERVER_BEFORE}})
+        for event in happened(trial, Twist()):
+            writer.append(event)
+    return writer.path
+
+
+def test_what_is_left_of_a_run_is_held_against_the_cluster(bench: ClusterBench) -> None:
+    run = begun_run(bench, bench.plan("direct", **{"repeat: 1": "repeat: 2"}))
+    with bench.command("run", "--resume", str(run), "--dry-run") as looking:
+        refused = looking.wait(START_LIMIT_S)
+    assert refused.code == ExitCode.ENVIRONMENT
+    assert "1 of 2 planned trials are there" in refused.stdout
+    assert "ok      nodes-load" in refused.stdout
+    assert f"refuse  environment   not as it was: cluster server: {SERVER_BEFORE}, then" in refused.stdout
+    with bench.command("run", "--resume", str(run), "--dry-run", "--allow-changed-environment") as looking:
+        assert looking.wait(START_LIMIT_S).code == ExitCode.PASS
