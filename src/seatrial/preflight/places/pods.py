@@ -100,7 +100,7 @@ def check_rate(needs: Needs, pod: Pod, pods: int) -> Iterator[Finding]:
         return
     text = (
         f"{format_rate(needs.rate_per_s)} x about {CPU_US_PER_REQUEST:g} CPU-us = {_cores(needs):.2g} cores; "
-        f"{pods} worker pods have {pods * pod.cpus:g}, half of which is planned with"
+        f"{pods} worker {'pod has' if pods == 1 else 'pods have'} {pods * pod.cpus:g}, half of which is planned with"
     )
     needed = pods_for_rate(pod, needs)
     if needed > pods:
