@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.cluster_runs import ClusterBench
+from tests.support.cluster_runs import ENDS_WITHIN_S, ClusterBench
+from tests.support.program import wait_until
 from tests.support.runs import Bench
 
 from seatrial.errors import ExitCode
-from seatrial.preflight.capacity import DIRECTIONS, Capacity
+from seatrial.preflight.capacity import DIRECTIONS, Capacity, capacity_text
+from seatrial.record.changes import open_changes
 from seatrial.record.reader import RunReader
 from seatrial.run.capacity.ways import MEASURE_S
 
@@ -70,3 +73,42 @@ def assert_carried(capacity: Capacity, over_link: dict[str, int]) -> None:
         assert carried <= over_link[direction] <= MORE_AT_MOST * carried, (capacity, over_link)
     assert capacity.requests_per_s > 20
     assert capacity.missing == ("iperf3 is not in the image (workers and origins are all that pods run)",)
+
+
+def test_check_measures_the_same_without_a_trial(bench: ClusterBench) -> None:
+    plan = bench.plan("direct", **{"body: 600 B": "body: 60 MB", "rate: 100/s": "rate: 10k/s"})
+    made, before = bench.made(), bytes_over_link(bench)
+    with bench.command("check", str(plan), "--network", "--json", "-") as checking:
+        outcome = checking.wait(ENDS_WITHIN_S)
+    after = bytes_over_link(bench)
+    assert bench.made() == made
+    document = outcome.document
+    assert (outcome.code, document["fits"]) == (ExitCode.ENVIRONMENT, False), outcome
+    (found,) = document["network"]
+    capacity = Capacity.from_document(found)
+    assert capacity.way == "load - origin"
+    assert_carried(capacity, {name: after[name] - before[name] for name in before})
+    texts = {finding["code"]: (finding["severity"], finding["text"]) for finding in document["findings"]}
+    assert texts["network"] == ("ok", f"load - origin: {capacity_text(capacity)}")
+    severity, text = texts["network-responses"]
+    assert severity == "refuse"
+    assert "10k/s x 60 MB of responses = 600 GB/s; measured " in text
+    with RunReader.open(bench.bench.run_directory()) as reader:
+        assert reader.capacities() == (capacity,)
+        assert (reader.run().state, reader.trials()) == ("finished", ())
+
+
+def test_nothing_is_left_where_a_person_ends_it(bench: ClusterBench) -> None:
+    made = bench.made()
+    with bench.command("check", str(bench.plan("direct")), "--network") as checking:
+        assert wait_until(lambda: bench.pods("network-"), ENDS_WITHIN_S, 0.5)
+        checking.signal(signal.SIGINT)
+        outcome = checking.wait(ENDS_WITHIN_S)
+        checking.assert_nothing_left()
+    assert (outcome.code, outcome.stdout) == (ExitCode.INTERRUPTED, "")
+    assert "interrupted: everything is being put back" in outcome.stderr
+    assert bench.made() == made
+    run = bench.bench.run_directory()
+    assert open_changes(run) == ((), ())
+    with RunReader.open(run) as reader:
+        assert reader.run().state == "interrupted"

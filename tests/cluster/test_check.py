@@ -1,4 +1,4 @@
-"""A dry run of what is left of a run, on a real cluster: what it looks at. Nothing is made there."""
+"""`check`, and a dry run of what is left of a run, on a real cluster: what they look at. Nothing is made there."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ SERVER_BEFORE = "https://192.0.2.1:6443"
 @pytest.fixture
 def bench(cluster: Any, tmp_path: Path) -> ClusterBench:
     return ClusterBench(cluster, Bench(tmp_path))
+
+
+def test_a_plan_that_names_a_cluster_is_held_against_its_nodes(bench: ClusterBench) -> None:
+    plan = bench.plan("direct")
+    with bench.command("check", str(plan), "--json", "-") as checking:
+        outcome = checking.wait(START_LIMIT_S)
+    document = outcome.document
+    assert (outcome.code, document["fits"], document["plan"]) == (ExitCode.PASS, True, "on-cluster")
+    assert document["cluster"]["kubeconfig"] == str(bench.cluster.kubeconfig)
+    found = {finding["code"]: finding["text"] for finding in document["findings"]}
+    assert found["nodes-load"].startswith("load: 1 CPUs and 640 MiB asked for")
+    assert document["network"] == []
 
 
 def begun_run(bench: ClusterBench, plan: Path) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support.program import run_seatrial
+from tests.support.program import Running, run_seatrial, wait_until
 from tests.support.runs import START_LIMIT_S, Bench, results, survivors
 
 from seatrial.errors import EnvironmentFault, ExitCode
@@ -135,3 +136,22 @@ def test_a_plan_beyond_the_network_is_refused_before_its_first_trial(tmp_path: P
         assert reader.trials() == ()
     assert results(run)["network"] == [capacity.document()]
     assert "Network: loopback" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_check_puts_everything_back_where_a_person_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+    bench = Bench(tmp_path)
+    words = ("check", str(bench.plan("direct")), "--network")
+    with Running(*words, directory=tmp_path) as running:
+        run = bench.run_directory(running)
+        # Beside itself: its workers and its origin.
+        assert wait_until(lambda: len(running.left()) > 1, START_LIMIT_S)
+        running.signal(number)
+        outcome = running.wait(START_LIMIT_S)
+        running.assert_nothing_left()
+    assert (outcome.code, outcome.stdout) == (ExitCode.INTERRUPTED, "")
+    assert "measuring the network (loopback), about 14 s" in outcome.stderr
+    assert "interrupted: everything is being put back" in outcome.stderr
+    assert open_changes(run) == ((), ())
+    with RunReader.open(run) as reader:
+        assert (reader.run().state, reader.capacities()) == ("interrupted", ())

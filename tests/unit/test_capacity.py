@@ -137,7 +137,11 @@ def test_it_is_measured_first_where_that_pays(given: dict[str, str], is_first: b
             True,
             "measured first (load - proxy, proxy - origin, load - origin), about 60 s more; ",
         ),
-        ("place: kubernetes\ncapacity: never", False, "not measured (`capacity: always` does); "),
+        (
+            "place: kubernetes\ncapacity: never",
+            False,
+            "not measured (`capacity: always`, or `seatrial check PLAN --network`, does); ",
+        ),
         (
             "place: kubernetes\nkubernetes: {nodes: any}",
             False,

@@ -10,14 +10,18 @@ import click
 
 from seatrial.cli.console.documents import json_option, write_document
 from seatrial.cli.console.findings import findings_text
+from seatrial.cli.console.network import measured_capacities
 from seatrial.cli.options.cluster import cluster_options, where_of
 from seatrial.cli.options.scale import scale_option
 from seatrial.errors import ExitCode, PlanError
+from seatrial.preflight.findings import fits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seatrial.machine.facts import Machine
+    from seatrial.plan.model.plan import PlaceName
+    from seatrial.plan.read import GivenPlan
     from seatrial.preflight.capacity import Capacity
     from seatrial.preflight.findings import Finding
     from seatrial.preflight.tuning.survey import Setting
@@ -59,26 +63,29 @@ def check(plan_file: str | None, scale: str | None, runs: Path, json_target: str
 
     With --apply it exits with 4, too, if a kernel setting still falls short of what the plan needs.
 
-    With --on kubernetes it lists the rights on that cluster that are missing, and whether its nodes have room for a
-    PLAN, and exits with 4 if anything is missing; nothing is made there.
+    With --on kubernetes, or with a PLAN whose place that is, it lists the rights on that cluster that are missing, and
+    whether its nodes have room for the PLAN, and exits with 4 if anything is missing. Nothing is made there, but with
+    --network: pods of its own, which are gone afterwards.
     """
-    rbac = asked.pop("rbac")
-    where = where_of(**{name: asked.pop(name) for name in ("on", "kubeconfig", "context")})
-    wants = Wants(**asked, rbac=rbac)
+    words = {name: asked.pop(name) for name in ("on", "kubeconfig", "context")}
+    wants = Wants(**asked)
+    wants.require_sense(plan_file)
+    given = None if plan_file is None else _read(plan_file, scale, words["on"])
+    where = where_of(**words, place=None if given is None else given.plan.place)
     if where is not None:
         from seatrial.cli.cluster.check import check_cluster, print_roles
-        from seatrial.plan.read import read_given_plan
 
         wants.require_cluster()
-        plan = None if plan_file is None else read_given_plan(plan_file, scale, "kubernetes").plan
-        return print_roles(plan) if rbac else check_cluster(where, json_target, plan)
-    wants.require_sense(plan_file)
-    checked = _checked(plan_file, scale, runs, wants)
+        if wants.rbac:
+            return print_roles(None if given is None else given.plan)
+        return check_cluster(where, json_target, given, runs if wants.network else None)
+    wants.require_machine()
+    checked = _checked(given, runs, wants)
     if json_target:
         write_document(checked.document(tune=wants.tune), json_target)
     if json_target != "-":
         click.echo(checked.text(tune=wants.tune))
-    if any(finding.severity == "refuse" for finding in checked.findings):
+    if not fits(checked.findings):
         return ExitCode.ENVIRONMENT
     short = any(setting.state == "short" for setting in checked.settings)
     return ExitCode.ENVIRONMENT if wants.apply and short else ExitCode.PASS
@@ -95,10 +102,16 @@ class Wants:
 
     def require_cluster(self) -> None:
         """Raise ``PlanError`` where it is nothing that is done on a cluster."""
-        if self.tune or self.apply or self.network:
+        if self.tune:
             raise PlanError(
-                "--tune, --apply and --network are of this machine", next_step="leave out --on kubernetes"
+                "--tune is of this machine, and the plan is of a cluster: its nodes are not Seatrial's to change",
+                next_step="leave it out: the journal of a run says what of a node of the load falls short",
             )
+
+    def require_machine(self) -> None:
+        """Raise ``PlanError`` where it is nothing that is done on one machine."""
+        if self.rbac:
+            raise PlanError("--rbac goes with --on kubernetes", next_step=RBAC_USAGE)
 
     def require_sense(self, plan_file: str | None) -> None:
         """Raise ``PlanError`` where it cannot be done."""
@@ -106,8 +119,8 @@ class Wants:
             raise PlanError("--tune needs a plan: settings are worked out from its cases", next_step=USAGE)
         if self.apply and not self.tune:
             raise PlanError("--apply goes with --tune: look at what would be set first", next_step=USAGE)
-        if self.rbac:
-            raise PlanError("--rbac goes with --on kubernetes", next_step=RBAC_USAGE)
+        if self.rbac and (self.tune or self.network):
+            raise PlanError("--rbac prints the least role and does nothing else", next_step=RBAC_USAGE)
         if self.network and not plan_file:
             raise PlanError(
                 "--network needs a plan: its systems say which ways there are", next_step=NETWORK_USAGE
@@ -147,24 +160,28 @@ class Checked:
         return "\n\n".join(blocks)
 
 
-def _checked(plan_file: str | None, scale: str | None, runs: Path, wants: Wants) -> Checked:
+def _read(plan_file: str, scale: str | None, on: PlaceName | None) -> GivenPlan:
+    # A machine that is looked at without a plan needs nothing that reads one.
+    from seatrial.plan.read import read_given_plan
+
+    return read_given_plan(plan_file, scale, on)
+
+
+def _checked(given: GivenPlan | None, runs: Path, wants: Wants) -> Checked:
     from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
-    from seatrial.plan.read import read_given_plan
-    from seatrial.preflight.capacity import check_capacity, ways_found
+    from seatrial.preflight.capacity import capacity_findings
     from seatrial.preflight.checks import check_cases
     from seatrial.preflight.load import check_needs
     from seatrial.preflight.needs import Needs
     from seatrial.preflight.tuning.survey import settings_of_cases
-    from seatrial.run.capacity.before import capacities_of
     from seatrial.run.programs import check_programs
     from seatrial.run.tuning import tune
 
     machine = probe_machine()
-    if plan_file is None:
+    if given is None:
         # Without a plan the least is asked for, so that every limit is shown.
         return Checked(None, machine, check_needs(Needs(), machine))
-    given = read_given_plan(plan_file, scale)
     cases = compile_cases(given.plan)
     settings, tuned = settings_of_cases(cases, machine), None
     if wants.apply:
@@ -173,9 +190,9 @@ def _checked(plan_file: str | None, scale: str | None, runs: Path, wants: Wants)
         settings = settings_of_cases(cases, machine)
     findings = (*check_cases(cases, machine), *check_programs(cases))
     capacities: tuple[Capacity, ...] = ()
-    if wants.network and not any(finding.severity == "refuse" for finding in findings):
-        capacities = capacities_of(given, runs)
-        findings = (*findings, *ways_found(capacities), *check_capacity(cases, capacities))
+    if wants.network and fits(findings):
+        capacities = measured_capacities(given, runs)
+        findings = (*findings, *capacity_findings(cases, capacities))
     return Checked(given.plan.name, machine, findings, settings, tuned, capacities)
 
 
@@ -193,7 +210,7 @@ def _document(checked: Checked) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "plan": checked.plan_name,
-        "fits": all(finding.severity != "refuse" for finding in checked.findings),
+        "fits": fits(checked.findings),
         "findings": [asdict(finding) for finding in checked.findings],
         "network": [capacity.document() for capacity in checked.capacities],
         "machine": facts,

@@ -120,11 +120,12 @@ def check_capacity(cases: Sequence[Case], capacities: Sequence[Capacity]) -> tup
     return tuple(finding for asked in asked_most(cases) for finding in _finding(asked, capacities))
 
 
-def ways_found(capacities: Sequence[Capacity]) -> tuple[Finding, ...]:
-    """Return what was measured of each way, as findings."""
-    return tuple(
+def capacity_findings(cases: Sequence[Case], capacities: Sequence[Capacity]) -> tuple[Finding, ...]:
+    """Return what was measured of each way, and whether that carries what the plan asks."""
+    measured = (
         Finding("network", "ok", f"{capacity.way}: {capacity_text(capacity)}") for capacity in capacities
     )
+    return (*measured, *check_capacity(cases, capacities))
 
 
 def _asked(case: Case) -> Iterator[Asked]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault
+from seatrial.machine.waiting import unless
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.preflight.capacity import Capacity, capacity_text, check_capacity
 from seatrial.record.environment import describe
@@ -15,13 +15,14 @@ from seatrial.record.writer import RunWriter
 from seatrial.run.capacity.measure import measured
 from seatrial.run.capacity.ways import is_measured, ways_of
 from seatrial.run.others import OtherLoads
-from seatrial.run.places.ends import ends_at
-from seatrial.run.places.machine import standing
+from seatrial.run.places.choice import place_of
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
     from pathlib import Path
 
+    from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import Plan
     from seatrial.plan.read import GivenPlan
@@ -65,29 +66,36 @@ def _scratch(logs: Path) -> Path:
     return next(folder for name in names if not (folder := logs / name).exists())
 
 
-def capacities_of(given: GivenPlan, runs: Path) -> tuple[Capacity, ...]:
+async def capacities_of(
+    given: GivenPlan, runs: Path, where: Where | None, stop: asyncio.Event
+) -> tuple[Capacity, ...] | None:
     """Measure the network of a plan without its trials, on a record of its own, from which `clean` puts back.
 
+    ``where`` is the cluster of a plan whose place is one. Whatever is made for it is gone afterwards, also where
+    ``stop`` ends it: the result is None then.
+
     Raises ``StorageFault`` or ``RecordError`` where it cannot be recorded, ``EnvironmentFault`` where something is
-    measured on this machine, and what ``measured`` raises.
+    measured on this machine, and what ``measured``, ``place_of`` and ``RunPlace.standing`` raise.
     """
-    # Beside somebody's measurement each would have a part of the network only.
-    with OtherLoads("seatrial check --network", share=False):
-        return _capacities_of(given, runs)
-
-
-def _capacities_of(given: GivenPlan, runs: Path) -> tuple[Capacity, ...]:
     plan = given.plan
     # Without its cases: none of them is going to run.
     compiled = json.dumps(compiled_document(plan, ()))
-    with RunWriter.create(runs.resolve(), f"network-{plan.name}", given.text, compiled) as writer:
+    # Beside somebody's measurement each would have a part of the network only.
+    with (
+        OtherLoads("seatrial check --network", share=False),
+        RunWriter.create(runs.resolve(), f"network-{plan.name}", given.text, compiled) as writer,
+    ):
         writer.environment(describe({}))
         writer.append(RunStarted(writer.path.name, plan.name, 0))
-        capacities = asyncio.run(_alone(plan, writer))
-        writer.append(RunEnded("finished"))
+        try:
+            capacities = await unless(stop, _alone(plan, where, writer))
+        except BaseException:
+            writer.append(RunEnded("failed"))
+            raise
+        writer.append(RunEnded("interrupted" if capacities is None else "finished"))
         return capacities
 
 
-async def _alone(plan: Plan, writer: RunWriter) -> tuple[Capacity, ...]:
-    async with standing(plan, writer) as places:
-        return await record_capacity(plan, ends_at(places()), writer, 1)
+async def _alone(plan: Plan, where: Where | None, writer: RunWriter) -> tuple[Capacity, ...]:
+    async with place_of(plan, where) as place, place.standing(writer) as standing:
+        return await record_capacity(plan, standing.ends(), writer, 1)

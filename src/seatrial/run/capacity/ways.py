@@ -67,15 +67,18 @@ def expected_s(plan: Plan) -> float:
     return (POD_WAY_S if plan.place == "kubernetes" else WAY_S) * len(way_names(plan))
 
 
+def ways_text(plan: Plan) -> str:
+    """Return, for people, which ways there are and how long measuring them takes."""
+    return f"({', '.join(way_names(plan))}), about {format_duration(round(expected_s(plan)))}"
+
+
 def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
     """Return, for people, what a plan asks of the network and whether that is measured first."""
     asked = "; ".join(f"largest case {one.case.id}: {one.text}" for one in asked_most(cases))
     if is_measured(plan, cases):
-        first = f"measured first ({', '.join(way_names(plan))}), about {format_duration(round(expected_s(plan)))} more"
+        first = f"measured first {ways_text(plan)} more"
     elif why := network_not_measured(plan):
         first = f"not measured: {why}"
-    elif plan.place == "kubernetes":
-        first = "not measured (`capacity: always` does)"
     else:
         first = "not measured (`capacity: always`, or `seatrial check PLAN --network`, does)"
     return f"{first}; {asked or 'closed loops ask for what they get'}"
