@@ -15,6 +15,7 @@ from seatrial.cli.options.cluster import cluster_options, where_of
 from seatrial.cli.options.scale import scale_option
 from seatrial.errors import ExitCode, PlanError
 from seatrial.preflight.findings import fits
+from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,10 +64,12 @@ def check(plan_file: str | None, scale: str | None, runs: Path, json_target: str
 
     With --apply it exits with 4, too, if a kernel setting still falls short of what the plan needs.
 
-    With --on kubernetes, or with a PLAN whose place that is, it lists the rights on that cluster that are missing, and
+    With --on kubernetes, or with a PLAN of that place, it lists the rights on that cluster that are missing, and
     whether its nodes have room for the PLAN, and exits with 4 if anything is missing. Nothing is made there, but with
     --network: pods of its own, which are gone afterwards.
     """
+    # What is measured first may take a minute.
+    require_writable((json_target,))
     words = {name: asked.pop(name) for name in ("on", "kubeconfig", "context")}
     wants = Wants(**asked)
     wants.require_sense(plan_file)
