@@ -38,7 +38,7 @@ def test_a_plan_that_names_a_cluster_is_held_against_its_nodes(bench: ClusterBen
     assert (outcome.code, document["fits"], document["plan"]) == (ExitCode.PASS, True, "on-cluster")
     assert document["cluster"]["kubeconfig"] == str(bench.cluster.kubeconfig)
     found = {finding["code"]: finding["text"] for finding in document["findings"]}
-    assert found["nodes-load"].startswith("load: 1 CPUs and 640 MiB asked for")
+    assert found["nodes-load"].startswith("load: 1.1 CPUs and 704 MiB asked for")
     assert document["network"] == []
 
 

@@ -63,7 +63,7 @@ def tracked_on(cluster: Cluster, node: str) -> int:
 
 
 def assert_networks_are_known(run: Path, trial: dict[str, Any], tracked: int) -> None:
-    """What the proxies' node tracks is what it says itself, and what the pods carried is the bodies, twice, and more."""
+    """What the proxies' node tracks is what it says itself, and what the pods carried the bodies and more."""
     with RunReader.open(run) as reader:
         looks = [look for look in reader.network_samples(trial["order"]) if look.node == "proxy"]
     seen = [look.values["conntrack_entries"] for look in looks]

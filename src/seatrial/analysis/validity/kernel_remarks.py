@@ -88,8 +88,8 @@ def _packets(kernel: KernelUse, window_s: float) -> Iterator[str]:
             )
         if network.node and network.covers_s < COVERED_ENOUGH * window_s:
             yield (
-                f"what the kernel of node {network.node} counts is known of {network.covers_s:.1f} of the {window_s:g} s"
-                " of the measure phase"
+                f"what the kernel of node {network.node} counts is known of {network.covers_s:.1f} of the"
+                f" {window_s:g} s of the measure phase"
             )
         entries, limit = network.highest.get("conntrack_entries", 0), network.highest.get("conntrack_max", 0)
         if limit and entries > CONNTRACK_FRACTION * limit:
