@@ -259,7 +259,7 @@ class RunReader:
         )
 
     def changes(self) -> tuple[rows.Change, ...]:
-        """Return what the run changed on this machine, in order."""
+        """Return what the run changed, on this machine or on a cluster, in order."""
         # A run that was cut before its tables were made has changed nothing yet.
         if not self._rows.has_table("changes"):
             return ()
