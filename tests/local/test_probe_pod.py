@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import pytest
 from tests.support.leading import SERVICES, A, B, Proxy, serving
@@ -194,3 +195,32 @@ def test_a_lost_probe_of_a_run_is_made_again() -> None:
     assert notes == [
         "the probe was lost: pod load-0 on node node-0 ended with exit status 137; another is made"
     ]
+
+
+def test_what_is_known_of_a_lost_probe_stays_where_no_other_comes_up() -> None:
+    """A trial after the one that failed for it is planned with what the first has read."""
+
+    class NoRoom(LocalPods):
+        async def create(self, manifest: Mapping[str, Any]) -> None:
+            raise EnvironmentFault("no room")
+
+    async def play() -> None:
+        clusters = [LocalPods(), NoRoom(), LocalPods()]
+        probe = LastingProbe(lambda number: Group(job(1, "probe"), clusters[number - 1]), (), lambda _: None)
+        await probe.start()
+        try:
+            facts = probe.facts
+            process = clusters[0].pods["load-0"].process
+            assert process is not None
+            process.kill()
+            one = Question((), (), SERVICES, 200, ())
+            with pytest.raises(EnvironmentFault, match="ended with exit status 137"):
+                await probe.ask(one)
+            with pytest.raises(EnvironmentFault, match="no room"):
+                await probe.ask(one)
+            assert (probe.facts, probe.node) == (facts, "node-0")
+            assert (await probe.ask(one)).dead == ()
+        finally:
+            await probe.close()
+
+    asyncio.run(play())

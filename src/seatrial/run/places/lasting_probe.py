@@ -30,6 +30,7 @@ class LastingProbe:
         self._group_of, self._settings, self._note = group_of, settings, note
         self._number = 0
         self._pod: PodProbe | None = None
+        self._learnt: tuple[Facts, str] | None = None
         self._making = asyncio.Lock()
 
     async def start(self) -> None:
@@ -37,19 +38,20 @@ class LastingProbe:
         self._number += 1
         pod = PodProbe(self._group_of(self._number))
         await pod.start(self._settings)
-        self._pod = pod
+        # Of the last that came up: where no other does, the trials that fail for it are planned with this.
+        self._pod, self._learnt = pod, (pod.facts, pod.node)
 
     @property
     def facts(self) -> Facts:
-        """What a program of ours has in the pod; it has started."""
-        assert self._pod is not None
-        return self._pod.facts
+        """What a program of ours has in the pod, or had in the last one; it has started."""
+        assert self._learnt is not None
+        return self._learnt[0]
 
     @property
     def node(self) -> str:
-        """The node that it is on; it has started."""
-        assert self._pod is not None
-        return self._pod.node
+        """The node that those facts are of; it has started."""
+        assert self._learnt is not None
+        return self._learnt[1]
 
     async def ask(self, question: Question) -> Answer:
         """Have a question asked; raises as ``PodProbe.ask`` and its start do."""
