@@ -48,6 +48,11 @@ class SeatrialError(Exception):
         if next_step:
             self.add_note(f"hint: {next_step}")
 
+    @property
+    def line(self) -> str:
+        """What happened, and the likely cause, for where there is room for one line."""
+        return " ".join(f"{self.what}{f' ({self.cause})' if self.cause else ''}".split())
+
 
 class PlanError(SeatrialError):
     """The plan or an argument is wrong; ``what`` may hold several located messages, one a line."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from seatrial.machine.members import Role
 
 READ_LIMIT_S = 4.0
+LEAST_ANSWERS = 2
+"""What was counted lies between two."""
 
 
 class NodeProbe(Protocol):
@@ -46,6 +48,7 @@ class NodeNetworks:
     def __init__(self, probes: NodeProbes) -> None:
         self._probes = probes
         self._readings: Counter[str] = Counter()
+        self._answers: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._why: dict[str, str] = {}
 
@@ -62,7 +65,10 @@ class NodeNetworks:
                 f" times: {self._why[node]}"
             )
         for node in sorted(self._readings):
-            if why := self._probes.why_not(node):
+            why = self._probes.why_not(node)
+            if not why and not self._failures[node] and self._answers[node] < LEAST_ANSWERS:
+                why = "its probe ran only at the end of the trial"
+            if why:
                 yield f"not known: what the kernel of node {node} counts: {why}"
 
     async def _read(self, node: str, roles: tuple[Role, ...]) -> NetworkSample | None:
@@ -74,10 +80,13 @@ class NodeNetworks:
         try:
             async with asyncio.timeout(READ_LIMIT_S):
                 values, interfaces = await probe.network()
-        except (SeatrialError, TimeoutError) as error:
-            self._failures[node] += 1
-            self._why[node] = str(error) or f"no answer within {READ_LIMIT_S:g} s"
+        except SeatrialError as error:
+            self._failed(node, error.line)
             return None
+        except TimeoutError:
+            self._failed(node, f"no answer within {READ_LIMIT_S:g} s")
+            return None
+        self._answers[node] += 1
         return NetworkSample(
             at_s=(began_s + time.monotonic()) / 2,
             network=f"node {node}",
@@ -86,3 +95,7 @@ class NodeNetworks:
             interfaces={name: Interface._make(counts) for name, counts in interfaces.items()},
             node=node,
         )
+
+    def _failed(self, node: str, why: str) -> None:
+        self._failures[node] += 1
+        self._why[node] = why

@@ -159,7 +159,7 @@ class PodSampler:
                 self._refused.add(node)
             else:
                 self._failures[node] += 1
-                self._why[node] = f"{fault.what}{f' ({fault.cause})' if fault.cause else ''}"
+                self._why[node] = fault.line
         except ValueError as error:
             answered.add(node)
             self._failures[node] += 1

@@ -8,12 +8,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seatrial.machine.counters import tcp
-
-if TYPE_CHECKING:
-    pass
 
 GAUGES = frozenset((
     "sockets_used", "tcp_in_use", "tcp_orphans", "tcp_time_wait", "tcp_memory_bytes", "tcp_established",

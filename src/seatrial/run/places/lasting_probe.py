@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.pods.probe import LIVE_LIMIT_S, PodProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from seatrial.machine.address import Address
     from seatrial.pods.group import Group
@@ -60,10 +60,6 @@ class LastingProbe:
     async def certificate(self, endpoint: Address, ca_pem: str) -> bytes | None:
         """Return the certificate that an endpoint shows; raises as ``PodProbe.certificate`` and its start do."""
         return await (await self._living()).certificate(endpoint, ca_pem)
-
-    async def network(self) -> tuple[Mapping[str, float], Mapping[str, Sequence[int]]]:
-        """Return what the kernel counts there; raises as ``PodProbe.network`` and its start do."""
-        return await (await self._living()).network()
 
     async def close(self) -> None:
         """Delete the pod."""
