@@ -15,6 +15,7 @@ from tests.support.fake_api import FakeApi, fake_client, refuses
 
 from seatrial.machine.members import Member, PodRef
 from seatrial.observe.kubelet import read_page
+from seatrial.observe.nodes import NodeNetworks
 from seatrial.observe.pods import PodSampler
 from seatrial.observe.samples import ClusterEvent, NetworkSample, NodeSample, ProcessSample, Sample
 
@@ -220,6 +221,35 @@ def test_a_pod_that_replaced_another_of_its_name_is_not_that_one() -> None:
             assert sampler.remarks() == (
                 "not known: CPU and memory of shop/envoy-1: the kubelet said nothing of it",
             )
+
+    asyncio.run(run())
+
+
+def test_kernels_are_read_where_kubelets_may_not_be() -> None:
+    class Kernel:
+        async def network(self) -> tuple[dict[str, float], dict[str, list[int]]]:
+            return {"conntrack_drops": 3.0}, {"eth0": [1, 2, 3, 4, 5, 6, 7, 8, 9]}
+
+    class Kernels:
+        def on(self, node: str) -> Kernel:
+            assert node == "node-a"
+            return Kernel()
+
+        def why_not(self, _: str) -> str:
+            return ""
+
+    async def run() -> None:
+        async with fake_client() as (api, client):
+            api.otherwise = Kubelet().answer
+            sampler = PodSampler(client, NodeNetworks(Kernels()))
+            api.then(refuses(403, "Forbidden", 'cannot get resource "nodes/proxy"'))
+            for _ in range(3):
+                (sample,) = await sampler.look([MEMBER])
+                assert isinstance(sample, NetworkSample)
+                assert (sample.node, sample.values) == ("node-a", {"conntrack_drops": 3.0})
+                assert sample.interfaces["eth0"].sent_bytes == 5
+            assert len(sampler.remarks()) == 1
+            assert sampler.away() == ()
 
     asyncio.run(run())
 

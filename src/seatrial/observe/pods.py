@@ -81,16 +81,18 @@ class PodSampler:
             if pod is None:
                 continue
             self._namespaces.add(pod.namespace)
-            if pod.node and pod.node not in self._refused:
+            if pod.node:
                 by_node[pod.node][pod.namespace, pod.name] = member
         # Looks may overlap: each has its own.
         answered: set[str] = set()
         roles = {node: _roles(its.values()) for node, its in by_node.items()}
+        # A kernel is read without the right to read its node's kubelet.
+        asked = [(node, its) for node, its in by_node.items() if node not in self._refused]
         found, of_kernels = await asyncio.gather(
-            in_window(list(by_node.items()), lambda one: self._read(*one, answered), WINDOW),
+            in_window(asked, lambda one: self._read(*one, answered), WINDOW),
             self._look_at_networks(roles),
         )
-        self._reach.took(roles, answered, time.monotonic())
+        self._reach.took({node: roles[node] for node, _ in asked}, answered, time.monotonic())
         samples = [sample for of_node in found for sample in of_node]
         has_news = bool(samples) and not self._is_long
         self.interval_s = LEAST_INTERVAL_S if has_news else min(INTERVAL_S, 2 * self.interval_s)
