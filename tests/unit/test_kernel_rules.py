@@ -99,6 +99,27 @@ def test_of_pods_it_is_what_they_carried_between_the_looks_within_the_window():
     assert kernel_use([], looks[:3], None, Window(100 * 10**9, 160 * 10**9)) is None
 
 
+@pytest.mark.parametrize("at_s", [(86.0, 161.0), (86.0, 130.0, 161.0), (130.0,)])
+def test_what_the_pods_of_a_role_carried_is_not_known_where_that_of_one_is_not(
+    at_s: tuple[float, ...],
+) -> None:
+    known = [of_pod(moment_s, received=int(moment_s), sent=0) for moment_s in (99.0, 120.0, 150.0)]
+    once = [
+        of_pod(moment_s, received=5, sent=5, drops=7 if moment_s == at_s[-1] else 0, pod="a/envoy-2")
+        for moment_s in at_s
+    ]
+    window = Window(100 * 10**9, 160 * 10**9)
+    found = kernel_use([], [*known, *once], None, window)
+    assert found is not None
+    assert found.pods_received_bytes_per_s("system") is None
+    alone = kernel_use([], known, None, window)
+    assert alone is not None
+    assert alone.pods_received_bytes_per_s("system") == pytest.approx(1.0)
+    # What it dropped lies between the looks around the window all the same.
+    _, other = found.networks
+    assert (other.covers_s, other.interfaces["eth0"].drops) == (0.0, 7 if len(at_s) > 1 else 0)
+
+
 def test_a_system_that_accepts_slowly_by_itself_is_slow_and_not_in_doubt() -> None:
     # Its queue is shorter than the machine allows: it, or who configures it, chose that.
     own = listeners(system=QueueUse(500, 128, 128, 4_096))

@@ -72,8 +72,9 @@ class NetworkUse:
 
     ``covers_s`` lies between those looks. Of one that is a ``pod``'s, which is then its name, only the interfaces are
     known. Kubelets look at pods up to 20 s apart: so its bytes and packets are those between the first and the last
-    look *within* the window, and none of the idle time before; drops and errors are of the looks around it. Of one that
-    is a ``node``'s own, what only its kernel counts.
+    look *within* the window, and none of the idle time before; drops and errors are of the looks around it. Where no
+    two are within it, ``covers_s`` is 0, and what the pod carried is not known. Of one that is a ``node``'s own it is
+    what only its kernel counts.
     """
 
     roles: tuple[str, ...]
@@ -103,20 +104,19 @@ class KernelUse:
     messages: tuple[KernelMessage, ...] = ()
 
     def pods_received_bytes_per_s(self, role: str) -> float | None:
-        """Return what came to the pods of a role, by all of their interfaces; None where that is not known."""
+        """Return what came to the pods of a role, by all of their interfaces; None where one's is not known."""
         return self._pods(role, lambda interface: interface.received_bytes)
 
     def pods_sent_bytes_per_s(self, role: str) -> float | None:
-        """Return what left the pods of a role, by all of their interfaces; None where that is not known."""
+        """Return what left the pods of a role, by all of their interfaces; None where one's is not known."""
         return self._pods(role, lambda interface: interface.sent_bytes)
 
     def _pods(self, role: str, carried: Callable[[InterfaceUse], int]) -> float | None:
-        rates = [
-            sum(map(carried, use.interfaces.values())) / use.covers_s
-            for use in self.networks
-            if use.pod and role in use.roles
-        ]
-        return sum(rates) if rates else None
+        uses = [use for use in self.networks if use.pod and role in use.roles]
+        # The sum of some would pass for that of all.
+        if not uses or not all(use.covers_s for use in uses):
+            return None
+        return sum(sum(map(carried, use.interfaces.values())) / use.covers_s for use in uses)
 
 
 def kernel_use(
@@ -185,8 +185,9 @@ def _networks(samples: Iterable[NetworkSample], window: Window) -> Iterable[Netw
     for own in found.values():
         looks = enclosing(own, window)
         if own[-1].pod:
-            if len(inside := looks_in(own, window)) > 1:
-                yield _of_pod(inside, looks)
+            inside = looks_in(own, window)
+            if inside or len(looks) > 1:
+                yield _of_pod(inside or looks[:1], looks)
         elif len(looks) > 1:
             yield _network(looks)
 
