@@ -240,7 +240,7 @@ def test_a_node_that_dies_is_named_and_what_is_left_there_is_removed_later(bench
     document = results(run)
     assert_names(document, outcome, "environment.node_away", "load (with pods of the generator", exit_code=4)
     assert "generator.lost" in codes(only_trial(document))
-    assert "on node load: see whether its kubelet runs" in outcome.stderr
+    assert "on node load: see whether a kubelet runs there" in outcome.stderr
     assert "seatrial clean" in outcome.stderr
     with bench.command("clean") as cleaning:
         cleaned = cleaning.wait(ENDS_WITHIN_S)

@@ -72,6 +72,33 @@ def test_what_the_kernel_of_a_node_drops_names_the_node():
     assert judge_trial(calm).is_valid
 
 
+def test_each_node_is_named_and_one_that_is_known_of_late_is_remarked():
+    window = Window(100 * 10**9, round((100 + LOAD.window_s) * 1e9))
+    first = [of_node(98.0, 5), of_node(101 + LOAD.window_s, 5_005)]
+    # It ran a second after the phase had begun, and counts ten squeezes a second from then on.
+    second = [
+        replace(
+            look,
+            at_s=at_s,
+            network="node load",
+            node="load",
+            values={**look.values, "softnet_squeezes": count},
+        )
+        for look, at_s, count in zip(first, (101.0, 101.5), (0, 10), strict=True)
+    ]
+    evidence = replace(GOOD, kernel=kernel_use([], [*first, *second], None, window))
+    texts = {reason.code: reason.text for reason in judge_trial(evidence).reasons}
+    assert texts["environment.conntrack"] == (
+        "10,000 packets were dropped because the table of tracked connections of nodes proxy and load was full: it"
+        " holds 10,000"
+    )
+    said = [remark for remark in remarks_on(evidence) if "the kernel of node" in remark]
+    assert said == [
+        "the kernel of node load ran out of time for packets 10 times (softnet time_squeeze)",
+        f"what the kernel of node load counts is known of 0.5 of the {LOAD.window_s:g} s of the measure phase",
+    ]
+
+
 def test_of_pods_it_is_what_they_carried_between_the_looks_within_the_window():
     # 1 MB/s comes in and 3 MB/s go out from 100 s on, nothing before; a kubelet looks when it does.
     def moments(first_s: float, pod: str, drops: int) -> list[NetworkSample]:

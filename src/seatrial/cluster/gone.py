@@ -95,13 +95,13 @@ async def what_holds(client: Client, ref: Ref) -> str:
 
 
 async def _held_by_nodes(client: Client, namespace: str) -> str:
-    """Return on which nodes pods of a namespace have not ended: only its kubelet can say that one has."""
+    """Return on which nodes pods of a namespace have not ended: only a node's kubelet can say that one has."""
     answer = await client.get(f"/api/v1/namespaces/{namespace}/pods", {"limit": _PAGE})
     counts = Counter(str(node) for pod in answer.body["items"] if (node := pod["spec"].get("nodeName")))
     if not counts:
         return ""
     nodes = ", ".join(f"{count} on node {node}" for node, count in sorted(counts.items()))
-    return f"pods have not ended, {nodes}: see whether its kubelet runs, kubectl describe node"
+    return f"pods have not ended, {nodes}: see whether a kubelet runs there (kubectl describe node)"
 
 
 async def _there(client: Client, refs: tuple[Ref, ...]) -> tuple[Ref, ...]:

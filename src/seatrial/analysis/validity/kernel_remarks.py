@@ -80,18 +80,23 @@ def _packets(kernel: KernelUse, window_s: float) -> Iterator[str]:
     if kernel.covers_s and squeezes > SQUEEZES_PER_S * kernel.covers_s:
         yield f"the kernel ran out of time for packets {squeezes:,.0f} times (softnet time_squeeze)"
     for network in kernel.networks:
-        squeezes = network.counted.get("softnet_squeezes", 0)
-        if squeezes > SQUEEZES_PER_S * network.covers_s:
-            yield (
-                f"the kernel of node {network.node} ran out of time for packets {squeezes:,.0f} times (softnet"
-                " time_squeeze)"
-            )
-        if network.node and network.covers_s < COVERED_ENOUGH * window_s:
-            yield (
-                f"what the kernel of node {network.node} counts is known of {network.covers_s:.1f} of the"
-                f" {window_s:g} s of the measure phase"
-            )
+        if network.node:
+            yield from _of_node(network, window_s)
         entries, limit = network.highest.get("conntrack_entries", 0), network.highest.get("conntrack_max", 0)
         if limit and entries > CONNTRACK_FRACTION * limit:
             where = f" on node {network.node}" if network.node else ""
             yield f"{entries:,.0f} connections were tracked{where}, and the table holds {limit:,.0f}"
+
+
+def _of_node(network: NetworkUse, window_s: float) -> Iterator[str]:
+    squeezes = network.counted.get("softnet_squeezes", 0)
+    if squeezes > SQUEEZES_PER_S * network.covers_s:
+        yield (
+            f"the kernel of node {network.node} ran out of time for packets {squeezes:,.0f} times (softnet"
+            " time_squeeze)"
+        )
+    if network.covers_s < COVERED_ENOUGH * window_s:
+        yield (
+            f"what the kernel of node {network.node} counts is known of {network.covers_s:.1f} of the"
+            f" {window_s:g} s of the measure phase"
+        )

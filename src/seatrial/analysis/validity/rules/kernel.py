@@ -141,11 +141,12 @@ def conntrack_full(evidence: TrialEvidence) -> Reason | None:
         return None
     full = [network for network in _networks(evidence) if network.counted.get("conntrack_drops")]
     limit = max(network.highest.get("conntrack_max", 0) for network in full)
-    nodes = listed([network.node for network in full if network.node])
+    nodes = [network.node for network in full if network.node]
+    where = f" of node{'s' if nodes[1:] else ''} {listed(nodes)}" if nodes else ""
     return Reason(
         "environment.conntrack",
-        f"{dropped:,.0f} packets were dropped because the table of tracked connections"
-        f"{f' of node {nodes}' if nodes else ''} was full" + (f": it holds {limit:,.0f}" if limit else ""),
+        f"{dropped:,.0f} packets were dropped because the table of tracked connections{where} was full"
+        + (f": it holds {limit:,.0f}" if limit else ""),
         "raise net.netfilter.nf_conntrack_max, or take the load's traffic out of connection tracking (NOTRACK)",
     )
 
