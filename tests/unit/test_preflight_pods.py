@@ -118,3 +118,9 @@ def test_fewer_open_files_make_more_workers_which_need_room() -> None:
     found = {one.code: one for one in check_nodes(cases, nodes, 2_000)}
     assert found["nodes-load"].severity == "refuse"
     assert "load: 37.3 CPUs" in found["nodes-load"].text
+    assert "node_probes" not in found["nodes-load"].remedy
+    # They have room but for the 0.1 of what reads the kernel of the node.
+    nodes = [NodeFacts(role, {ROLE: role}, 37.25, 64 * GIB) for role in ROLES]
+    found = {one.code: one for one in check_nodes(cases, nodes, 2_000)}
+    assert found["nodes-load"].severity == "refuse"
+    assert "or `kubernetes: {node_probes: no}`" in found["nodes-load"].remedy

@@ -148,16 +148,21 @@ def role_most(role: NodeRole, cases: Sequence[Case], descriptors: int = MAX_DESC
 
 
 def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case, descriptors: int) -> Finding:
-    cpus, memory = _asked(role, case, descriptors)
-    if case.plan.kubernetes.node_probes:
-        cpus, memory = cpus + len(nodes) * NODE_PROBE_CPUS, memory + len(nodes) * NODE_PROBE_MEMORY_BYTES
+    of_role = _asked(role, case, descriptors)
+    probes = len(nodes) if case.plan.kubernetes.node_probes else 0
+    cpus, memory = of_role[0] + probes * NODE_PROBE_CPUS, of_role[1] + probes * NODE_PROBE_MEMORY_BYTES
     has_cpus, has_memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
     text = (
         f"{', '.join(node.name for node in nodes)}: {cpus:g} CPUs and {format_size(memory)} asked for, "
         f"{has_cpus:g} and {format_size(has_memory)} there"
     )
     if cpus > has_cpus or memory > has_memory:
-        return Finding(f"nodes-{role}", "refuse", text, "more nodes, or less of each for its pods")
+        remedy = "more nodes, or less of each for its pods"
+        if of_role[0] <= has_cpus and of_role[1] <= has_memory:
+            remedy += (
+                "; or `kubernetes: {node_probes: no}`: what the kernels of the nodes count is not known then"
+            )
+        return Finding(f"nodes-{role}", "refuse", text, remedy)
     return Finding(f"nodes-{role}", "ok", text)
 
 
