@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.systems.settings import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from seatrial.analysis.pods import PodThrottled
     from seatrial.record.events import TrialFacts
@@ -31,17 +31,23 @@ def limits_text(trials: Iterable[TrialFacts]) -> str | None:
     return f"its own limits were met: {'; '.join(named)}"
 
 
-def throttled_text(containers: Iterable[PodThrottled]) -> str | None:
+def throttled_text(trials: Iterable[Sequence[PodThrottled]]) -> str | None:
     """Return "its own CPU limit held back envoy-1 (envoy) for 5.21 of 6.8 s (and 2 more for less)", or None.
 
-    Of several containers and trials it is the one that was held back for the largest part.
+    Of several containers and trials it is the one that was held back for the largest part; the others are of its trial,
+    for the pods of another have other names.
     """
-    found = sorted(containers, key=lambda one: one.throttled_s / one.covers_s, reverse=True)
+    found = [(max(containers, key=_part), containers) for containers in trials if containers]
     if not found:
         return None
-    most, others = found[0], len({(one.member, one.container) for one in found}) - 1
+    most, containers = max(found, key=lambda one: _part(one[0]))
+    others = len({(one.member, one.container) for one in containers}) - 1
     more = f" (and {others:,} more for less)" if others else ""
     return f"its own CPU limit held back {held_back_text(most)}{more}"
+
+
+def _part(one: PodThrottled) -> float:
+    return one.throttled_s / one.covers_s
 
 
 def held_back_text(one: PodThrottled) -> str:

@@ -172,7 +172,7 @@ class CaseSummary:
         """What a reader must know before any figure: answers not as asked for, and limits of its own that it met."""
         answered = findings_of(trial.load for trial in self.trials if trial.load is not None)
         limits = limits_text(trial.facts for trial in self.trials)
-        throttled = throttled_text(one for trial in self.trials for one in trial.throttled)
+        throttled = throttled_text(trial.throttled for trial in self.trials)
         return (*answered, *(text for text in (limits, throttled) if text is not None))
 
     @property
