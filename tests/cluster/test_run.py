@@ -74,7 +74,7 @@ def assert_networks_are_known(run: Path, trial: dict[str, Any], tracked: int) ->
     sent = sum(
         sum(interface["sent_bytes"] for interface in one["interfaces"].values()) / one["covers_s"]
         for one in networks
-        if one["pod"] and "system" in one["roles"]
+        if one["pod"] and one["covers_s"] and "system" in one["roles"]
     )
     # Each body once to its client; headers and requests to the origin are less than thrice as much.
     assert 1 < sent / (trial["load"]["rate_per_s"]["achieved"] * BODY_BYTES) < 4

@@ -40,5 +40,8 @@ def where_of(
     if on is not None or place == "kubernetes":
         return Where(kubeconfig, context)
     if kubeconfig is not None or context is not None:
-        raise PlanError("--kubeconfig and --context go with --on kubernetes", next_step="add --on kubernetes")
+        raise PlanError(
+            "--kubeconfig and --context go with --on kubernetes",
+            next_step="add --on kubernetes, or leave them out",
+        )
     return None
