@@ -105,7 +105,7 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             FAILED,
             time.monotonic(),
             reasons=(_reason(error),),
-            failure=f"{error.what}{_because(error)}",
+            failure=error.line,
             # What was in force may be why.
             facts=TrialFacts(settings=testbed.settings),
         )
@@ -142,13 +142,9 @@ def _reason(error: SeatrialError) -> dict[str, str]:
     fault = {"generator": "generator", "system under test": "system"}.get(error.fault, "environment")
     return {
         "code": f"{fault}.failed",
-        "text": f"the trial failed: {error.what}{_because(error)}",
+        "text": f"the trial failed: {error.line}",
         "remedy": error.next_step or "remove the cause, run again",
     }
-
-
-def _because(error: SeatrialError) -> str:
-    return f" ({' '.join(error.cause.split())})" if error.cause else ""
 
 
 def _in_words(error: SeatrialError) -> str:
