@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 from tests.support.accounts import driven
+from tests.support.pods import ended_status, pod_object
 
 from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.analysis.validity.load import judge_load
+from seatrial.cluster.pods.facts import facts_of
 from seatrial.generator.account import Asked, LoadAccount
 from seatrial.generator.messages import Hello
+from seatrial.pods.job import CONTAINER
+from seatrial.pods.standing import standing_of
 from seatrial.record.events import Phase
 from seatrial.run.workers.cost import CostMeter
 from seatrial.workload.profile import constant, parse_profile
@@ -126,16 +130,20 @@ def test_workers_that_are_gone_before_the_window_are_one_cause(lost: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("end", "step"),
+    ("changes", "step"),
     [
-        ("was OOM-killed, ended by the kernel: it took more memory than its limit", "worker_memory"),
-        ("was evicted: the node was low on resource: memory", "kubectl describe node"),
-        ("was deleted", "who deletes pods"),
-        ("ended with -9: no words", "bug in Seatrial"),
+        ({"status": ended_status(exitCode=137, reason="OOMKilled")}, "worker_memory"),
+        ({"status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}}, "who drains it"),
+        ({"status": {"phase": "Failed", "reason": "NodeLost"}}, "see to the node"),
+        ({"deletionTimestamp": "2026-11-26T16:46:09Z"}, "who deletes pods"),
+        ({"status": ended_status(exitCode=1, reason="Error")}, "bug in Seatrial"),
     ],
+    ids=["oom-killed", "evicted", "node-lost", "deleted", "crashed"],
 )
-def test_what_ended_a_worker_says_what_to_do(end: str, step: str) -> None:
-    lost = (f"worker 0 (pod worker-1-0-x on node load) {end}",)
+def test_what_ended_a_worker_says_what_to_do(changes: dict[str, Any], step: str) -> None:
+    ended = standing_of(facts_of(pod_object(0, **changes)), CONTAINER)
+    assert ended.has_ended
+    lost = (f"worker 0 (pod worker-1-0-x on node load) {ended.why}",)
     seen = replace(account(), driven=replace(driven((HELLO,), 0, 0.0), lost=lost, start_ns=None, dones=()))
     (cause,) = judge_load(result(seen), [], seen).causes
     assert step in cause.remedy
