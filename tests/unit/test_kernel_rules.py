@@ -99,6 +99,17 @@ def test_each_node_is_named_and_one_that_is_known_of_late_is_remarked():
     ]
 
 
+def test_a_node_whose_kernel_does_not_count_what_its_table_drops_is_remarked():
+    looks = [replace(of_node(at_s, 0), values={"conntrack_max": 10_000.0}) for at_s in (98.0, 161.0)]
+    window = Window(100 * 10**9, 160 * 10**9)
+    assert remarks_on(replace(GOOD, kernel=kernel_use([], looks, None, window))) == (
+        "not known: whether connections were dropped at the table of tracked ones of node proxy",
+    )
+    # Where connections are not tracked there is none to be full.
+    untracked = [replace(look, values={"softnet_drops": 0.0}) for look in looks]
+    assert remarks_on(replace(GOOD, kernel=kernel_use([], untracked, None, window))) == ()
+
+
 def test_of_pods_it_is_what_they_carried_between_the_looks_within_the_window():
     # 1 MB/s comes in and 3 MB/s go out from 100 s on, nothing before; a kubelet looks when it does.
     def moments(first_s: float, pod: str, drops: int) -> list[NetworkSample]:

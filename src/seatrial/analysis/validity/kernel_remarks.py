@@ -100,3 +100,6 @@ def _of_node(network: NetworkUse, window_s: float) -> Iterator[str]:
             f"what the kernel of node {network.node} counts is known of {network.covers_s:.1f} of the"
             f" {window_s:g} s of the measure phase"
         )
+    if "conntrack_max" in network.highest and "conntrack_drops" not in network.counted:
+        # A kernel that was built without these counters (CONFIG_NF_CONNTRACK_PROCFS) says how large its table is.
+        yield f"not known: whether connections were dropped at the table of tracked ones of node {network.node}"
