@@ -172,13 +172,16 @@ def test_a_system_without_memory_is_given_more():
 
 def test_workers_that_are_lost_with_their_node_are_not_to_blame():
     away = NodeAway("node-1", ("generator",), 5_001.0, 5_003.0)
-    validity = judge_trial(replace(GOOD, known_reasons=(LOST,), nodes_away=(away,)))
+    lost = ("worker 3 (pod worker-1-3-abcde on node node-1) was lost with its node",)
+    evidence = replace(GOOD, known_reasons=(LOST,), lost_workers=lost, nodes_away=(away,))
+    validity = judge_trial(evidence)
     assert [reason.code for reason in validity.causes] == ["environment.node_away"]
     assert "node-1 (with pods of the generator) for up to 2 s; workers were lost" in validity.causes[0].text
     assert "generator.lost" in {reason.code for reason in validity.consequences(validity.causes[0])}
-    # That the proxies' node was away loses no worker.
-    elsewhere = replace(GOOD, known_reasons=(LOST,), nodes_away=(replace(away, roles=("system",)),))
-    assert [reason.code for reason in judge_trial(elsewhere).causes] == ["generator.lost"]
+    # That the proxies' node was away loses no worker, nor does one that has other workers.
+    for other in (replace(away, roles=("system",)), replace(away, node="node-11")):
+        elsewhere = replace(evidence, nodes_away=(other,))
+        assert [reason.code for reason in judge_trial(elsewhere).causes] == ["generator.lost"]
 
 
 def test_a_hypervisor_that_takes_the_cpu_does_not_ask_for_a_core_for_the_generator():

@@ -119,9 +119,17 @@ async def remove(
     # Pods whose node is gone have used it up.
     left_s = max(deadline_s - time.monotonic(), min(limit_s, NAMESPACE_LIMIT_S))
     left = await left_after(client, refs, left_s)
-    why = [(ref, await what_holds(client, ref)) for ref in left]
+    why = [(ref, await _what_holds(client, ref)) for ref in left]
     gone = tuple(ref for one in objects if (ref := ref_of(one)) not in set(left))
     return Removed(gone, (*why, *kept.items()))
+
+
+async def _what_holds(client: Client, ref: Ref) -> str:
+    try:
+        return await what_holds(client, ref)
+    except ClusterFault as fault:
+        # What is left is known all the same.
+        return f"why is not known: {fault.what}"
 
 
 async def _places(client: Client, groups: Iterable[Group] | None) -> list[tuple[Resource, str]]:

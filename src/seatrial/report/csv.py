@@ -125,7 +125,9 @@ def _kernel(trial: TrialSummary) -> dict[str, Any]:
         else kernel.pods_received_bytes_per_s("system"),
         "system_pods_sent_bytes_per_s": None if kernel is None else kernel.pods_sent_bytes_per_s("system"),
         "kernel_softirq_busiest_fraction": None if kernel is None else kernel.softirq_busiest,
-        "kernel_softnet_drops_count": None if kernel is None else kernel.counted.get("softnet_drops"),
+        "kernel_softnet_drops_count": None
+        if kernel is None
+        else kernel.counted.get("softnet_drops", of_networks("softnet_drops")),
         "kernel_listen_drops_count": of_networks("tcp_listen_drops"),
         "kernel_retransmitted_segments_count": of_networks("tcp_retransmitted_segments"),
         "looking_cpu_cores": None if looking is None else round(looking.cores, 6),

@@ -121,6 +121,7 @@ class TrialEvidence:
     requests_are_spread: bool = True
     disturbed: DisturbedLoad | None = None
     asked_beside: int = 0
+    lost_workers: tuple[str, ...] = ()
     steal_fraction: float | None = None
     cpu: CpuShares | None = None
     drivers: tuple[str, ...] = ()
@@ -173,6 +174,7 @@ def evidence_of(
         members=members_in(system_samples, calm),
         disturbed=parts,
         asked_beside=sum(one.asked for one in disturbances),
+        lost_workers=() if account is None or account.driven is None else account.driven.lost,
         requests_are_spread=case.document["load"].get("reuse") != "mru",
         steal_fraction=_steal_fraction(looks),
         cpu=_cpu_shares(processes, looks),

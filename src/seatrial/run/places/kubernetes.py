@@ -161,6 +161,8 @@ class StandingOnCluster:
     def trial(self, case: Case, number: int) -> TrialOnCluster:
         """Return what one trial is made with."""
         descriptors = descriptors_of(self.probe.facts)
+        if self.node_probes is not None:
+            self.node_probes.try_again()
         return TrialOnCluster(
             case, number, self.owned, self.namespace, self.probe, descriptors, self.node_probes
         )

@@ -51,6 +51,12 @@ class NodeProbesOfRun:
         self._starting[node] = asyncio.create_task(self._start(node, probe))
         return None
 
+    def try_again(self) -> None:
+        """Have a probe that did not come up started once more when it is asked for: another trial begins."""
+        for node, starting in list(self._starting.items()):
+            if starting.done() and not starting.cancelled() and starting.exception() is not None:
+                del self._starting[node]
+
     def why_not(self, node: str) -> str:
         """Return why there is none on a node; empty where there is one, or will be."""
         starting = self._starting.get(node)

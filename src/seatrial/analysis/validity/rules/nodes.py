@@ -31,8 +31,9 @@ def node_away(evidence: TrialEvidence) -> Reason | None:
 def _what_broke(evidence: TrialEvidence) -> str:
     """Return what came of it, in words; empty where nothing did."""
     roles = {role for one in evidence.nodes_away for role in one.roles}
-    # What workers on it had still to report nobody has heard, and it counts nowhere.
-    if "generator" in roles and any(reason.code == "generator.lost" for reason in evidence.known_reasons):
+    # What workers on it had still to report nobody has heard, and it counts nowhere. A worker's name has its node.
+    of_workers = [one.node for one in evidence.nodes_away if "generator" in one.roles]
+    if any(f" on node {node})" in line for node in of_workers for line in evidence.lost_workers):
         return "workers were lost with it"
     broken = 0 if evidence.load is None else error_count(evidence.load)
     if lost_too_many(evidence, broken):
