@@ -20,6 +20,12 @@ mod _engine {
         door::enter(py, || seatrial_load::process::run(input_fd, output_fd))
     }
 
+    /// Runs a prober on two pipes; raises `RuntimeError` with a text for a person.
+    #[pyfunction]
+    fn run_prober(py: Python<'_>, input_fd: i32, output_fd: i32) -> PyResult<()> {
+        door::enter(py, || seatrial_prober::process::run(input_fd, output_fd))
+    }
+
     /// Issues a certificate for names and IP addresses; returns the PEM of its authority, of itself and of its key.
     #[pyfunction]
     #[allow(clippy::needless_pass_by_value, reason = "what Python hands over is converted, and so owned")]
