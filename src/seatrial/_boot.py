@@ -12,7 +12,7 @@ import sys
 if __name__ != "__main__":
     from typing import Literal
 
-    ProcessRole = Literal["worker", "origin", "probe"]
+    ProcessRole = Literal["worker", "origin", "prober", "probe"]
 
 
 def argv(role: ProcessRole, cpus: frozenset[int] | None = None) -> list[str]:
@@ -47,7 +47,7 @@ def _engine() -> None:
     loader = ExtensionFileLoader("_engine", path)
     engine = loader.create_module(ModuleSpec("_engine", loader, origin=path))
     loader.exec_module(engine)
-    run = {"worker": engine.run_worker, "origin": engine.run_origin}[sys.argv[1]]
+    run = {"worker": engine.run_worker, "origin": engine.run_origin, "prober": engine.run_prober}[sys.argv[1]]
     try:
         run(0, 1)
     except RuntimeError as error:

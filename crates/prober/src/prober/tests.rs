@@ -89,7 +89,10 @@ fn firsts(reports: &[Report]) -> Vec<Sighting> {
     reports.iter().filter_map(first).collect()
 }
 
-fn settled(reports: &[Report]) -> Vec<(Sighting, bool, u32, Vec<(String, u64)>)> {
+/// The row, whether it was long enough, the relapses, and the answers by name.
+type Settled = (Sighting, bool, u32, Vec<(String, u64)>);
+
+fn settled(reports: &[Report]) -> Vec<Settled> {
     let settled = |report: &Report| match report {
         Report::Settled { sighting, is_stable, relapses, answers } => {
             Some((*sighting, *is_stable, *relapses, answers.clone().into_iter().collect()))

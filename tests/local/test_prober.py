@@ -1,0 +1,168 @@
+"""The prober against a proxy of ours: routes go live at moments that are set, and are seen within a period of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tests.support.live_proxy import WHO, Replica
+
+from seatrial import _boot
+from seatrial.machine.processes.child import Child
+
+PERIOD_NS = 10_000_000
+MS = 1_000_000
+NEVER_NS = 1 << 62
+A, B = "10.0.0.1:80", "10.0.0.2:80"
+# The proxy is Python, beside whatever else this machine does.
+BUSY_NS = 500 * MS
+
+
+@asynccontextmanager
+async def probing(
+    replicas: Sequence[Replica], **changes: Any
+) -> AsyncIterator[tuple[Child, list[dict[str, Any]]]]:
+    """Have a prober, ready, and what it says from then on."""
+    spec = {
+        "worker": 0, "replicas": [{"host": "127.0.0.1", "port": one.port} for one in replicas],
+        "period_ns": PERIOD_NS, "rate_limit_per_s": 2_000.0, "timeout_ns": 2_000 * MS, "stable_after": 3,
+        "field": WHO, "headers": [[WHO, "?"]], "kept_connections": 2, **changes,
+    }  # fmt: skip
+    child = await Child.start(_boot.argv("prober"))
+    said: list[dict[str, Any]] = []
+    is_ready = asyncio.Event()
+
+    async def listen() -> None:
+        async for message in child.messages():
+            said.append(message)
+            if message["type"] == "ready":
+                is_ready.set()
+
+    listening = asyncio.create_task(listen())
+    try:
+        child.send(spec)
+        await asyncio.wait_for(is_ready.wait(), 10)
+        yield child, said
+        child.send({"cmd": "stop"})
+        await asyncio.wait_for(listening, 10)
+        assert await child.wait() == 0, await child.words()
+    finally:
+        child.hang_up()
+        await child.end(5.0)
+        listening.cancel()
+
+
+def settled(said: Sequence[Mapping[str, Any]]) -> dict[tuple[int, int, str], Mapping[str, Any]]:
+    return {(one["id"], one["replica"], one["over"]): one for one in said if one["type"] == "settled"}
+
+
+async def until(said: Sequence[Mapping[str, Any]], count: int, limit_s: float = 60.0) -> None:
+    deadline_s = time.monotonic() + limit_s
+    while len(settled(said)) < count:
+        assert time.monotonic() < deadline_s, f"{len(settled(said))} of {count}"
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(("routes", "replicas"), [(1, 1), (1, 3), (100, 2), (3_000, 2)])
+def test_routes_are_seen_live_within_a_period_of_the_moment_that_they_are(routes: int, replicas: int) -> None:
+    drawn = random.Random(routes)
+
+    async def play() -> None:
+        proxies = [Replica() for _ in range(replicas)]
+        for proxy in proxies:
+            await proxy.start()
+        async with probing(proxies) as (child, said):
+            now_ns = time.monotonic_ns()
+            for number in range(routes):
+                for proxy in proxies:
+                    live_ns = now_ns + drawn.randrange(2_000 * MS)
+                    proxy.live[f"r{number}"] = live_ns, NEVER_NS, A
+                child.send({"cmd": "watch", "id": number, "host": f"r{number}", "path": "/", "by": [A]})
+            await until(said, routes * replicas)
+        for (number, replica, _), one in settled(said).items():
+            live_ns, _, _ = proxies[replica].live[f"r{number}"]
+            assert one["is_stable"]
+            assert one["relapses"] == 0
+            # That is what it claims: it came about between these two.
+            assert min(one["after_ns"], live_ns) <= live_ns <= one["heard_ns"], one
+            assert one["after_ns"] <= live_ns or one["answers"].keys() == {"served"}
+        done = said[-1]
+        assert done["type"] == "done"
+        assert done["probes"] == sum(proxy.asked for proxy in proxies)
+        assert [proxy.connections for proxy in proxies] == [2] * replicas
+        # All that is looked for is asked in turns: so long at most it is not looked at, and a busy machine's time.
+        turn_ns = max(PERIOD_NS, routes * replicas / 2_000 * 1e9)
+        widths = sorted(one["heard_ns"] - one["after_ns"] for one in settled(said).values())
+        assert widths[len(widths) // 2] < turn_ns + 50 * MS, (turn_ns, widths[len(widths) // 2])
+        assert widths[-1] < 2 * turn_ns + BUSY_NS, (turn_ns, widths[-1])
+        for proxy in proxies:
+            await proxy.close()
+
+    asyncio.run(play())
+
+
+def test_a_route_that_is_still_served_over_old_connections_is_not_gone() -> None:
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        async with probing([proxy]) as (child, said):
+            now_ns = time.monotonic_ns()
+            proxy.live["r"] = 0, now_ns + 300 * MS, A
+            watch = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [A], "gone": True}
+            child.send({**watch, "over": ["kept", "fresh"]})
+            await until(said, 2)
+        for one in settled(said).values():
+            assert one["is_stable"]
+            assert one["after_ns"] <= now_ns + 300 * MS <= one["heard_ns"]
+            assert one["answers"]["404"] == 3
+            assert one["answers"]["served"] > 3
+        assert proxy.connections > 2 + 3
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+def test_an_older_generation_is_not_the_change() -> None:
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        proxy.live["r"] = 0, NEVER_NS, A
+        async with probing([proxy]) as (child, said):
+            child.send({"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B]})
+            await asyncio.sleep(0.3)
+            assert not settled(said)
+            changed_ns = time.monotonic_ns()
+            proxy.live["r"] = 0, NEVER_NS, B
+            await until(said, 1)
+            child.send({"cmd": "watch", "id": 2, "host": "never", "path": "/", "by": [A]})
+            await asyncio.sleep(0.1)
+            child.send({"cmd": "forget", "id": 2})
+            await until(said, 2)
+        found = settled(said)
+        assert found[1, 0, "kept"]["answers"].keys() == {"elsewhere", "served"}
+        assert found[1, 0, "kept"]["heard_ns"] >= changed_ns
+        never = found[2, 0, "kept"]
+        assert (never["is_stable"], never["heard_ns"], never["answers"].keys()) == (False, 0, {"404"})
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+def test_what_is_refused_or_silent_is_counted_and_nothing_ends() -> None:
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        async with probing([proxy], timeout_ns=50 * MS) as (child, said):
+            await proxy.close()
+            child.send({"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [A], "over": ["fresh"]})
+            await asyncio.sleep(0.3)
+        one = settled(said)[1, 0, "fresh"]
+        assert one["answers"].keys() == {"connect_refused"}
+        assert one["answers"]["connect_refused"] > 3
+
+    asyncio.run(play())

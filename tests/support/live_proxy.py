@@ -1,0 +1,61 @@
+"""A proxy of ours, several replicas of it, whose routes go live and away at set moments."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+WHO = "Seatrial-Endpoint"
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Replica:
+    """One replica: ``live`` says from when to when (CLOCK_MONOTONIC, ns) which service answers for a host.
+
+    ``asked`` counts requests, ``connections`` those that were opened.
+    """
+
+    live: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    asked: int = 0
+    connections: int = 0
+    port: int = 0
+    _server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen on a port of loopback."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Listen no longer."""
+        assert self._server is not None
+        self._server.close()
+
+    def answer(self, host: str) -> bytes:
+        """Answer a request at this moment."""
+        self.asked += 1
+        from_ns, to_ns, service = self.live.get(host, (0, 0, ""))
+        if from_ns <= time.monotonic_ns() < to_ns:
+            return f"HTTP/1.1 200 OK\r\n{WHO}: {service}\r\nContent-Length: 2\r\n\r\nok".encode()
+        return NOT_FOUND
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._replica.connections += 1
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while b"\r\n\r\n" in self._received:
+            head, _, self._received = self._received.partition(b"\r\n\r\n")
+            host = next(line[6:] for line in head.split(b"\r\n") if line.lower().startswith(b"host: "))
+            self._transport.write(self._replica.answer(host.decode()))
