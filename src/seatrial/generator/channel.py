@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from seatrial import _boot
 from seatrial.errors import GeneratorFault
@@ -76,18 +76,19 @@ class LocalChannel:
         spec: Mapping[str, Any],
         namespace: Namespace | None = None,
         cpus: frozenset[int] | None = None,
+        role: Literal["worker", "prober"] = "worker",
     ) -> Self:
         """Start a process, in the network of a namespace and on these CPUs, and give it its spec; see ``Open``."""
         try:
-            child = await Child.start(_boot.argv("worker", cpus), namespace=namespace)
+            child = await Child.start(_boot.argv(role, cpus), namespace=namespace)
         except OSError as error:
             raise GeneratorFault(
-                f"worker {spec['worker']} cannot be started",
+                f"{role} {spec['worker']} cannot be started",
                 cause=str(error),
                 next_step="leave this machine processes and memory (ulimit -u, free), or ask for fewer workers",
             ) from error
         child.send(spec)
-        return cls(child, f"worker {spec['worker']}")
+        return cls(child, f"{role} {spec['worker']}")
 
     def send(self, command: Mapping[str, Any]) -> None:
         """Give it a command."""

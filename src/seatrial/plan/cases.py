@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from seatrial.plan.model.during import DisturbancePlan
     from seatrial.plan.model.load import LoadPlan
+    from seatrial.plan.model.objects import ObjectsPlan
     from seatrial.plan.model.plan import PhasePlan, Plan
     from seatrial.plan.model.target import SystemPlan
     from seatrial.plan.model.variables import VariableName
@@ -72,6 +73,11 @@ class Case:
         if not self.system.options.proxied:
             return ()
         return tuple(one for one in self.plan.during if one.is_of(self.system.label))
+
+    @property
+    def objects(self) -> ObjectsPlan | None:
+        """What is changed beside the traffic; nothing where there is no proxy, nor in a sanity cell."""
+        return self.plan.objects if self.system.options.proxied and not self.is_sanity else None
 
     @property
     def spared(self) -> tuple[DisturbancePlan, ...]:

@@ -18,6 +18,7 @@ from seatrial.plan.scale import parse_scale, scaled
 from seatrial.plan.written.decode import decode
 from seatrial.plan.written.during import impossible_disturbances, require_possible
 from seatrial.plan.written.forms import describe, reshape
+from seatrial.plan.written.objects import impossible_objects
 from seatrial.plan.written.rules import broken_rules
 from seatrial.plan.yaml.problems import PlanFileError, Problem, Span, refusal
 from seatrial.plan.yaml.yaml12 import Map, read_yaml
@@ -137,6 +138,7 @@ def parse_plan(source: str, name: str) -> Plan:
         cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
         problems.extend(_impossible_topology(cases, root) or _impossible_load(plan, cases, root))
         problems.extend(impossible_disturbances(plan, cases, root))
+        problems.extend(impossible_objects(plan, cases, root))
         if wrong := impossible_sanity(plan):
             problems.append(Problem(root.entries["sanity"].key, *wrong))
     if plan is None or problems:

@@ -32,6 +32,11 @@ Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
 RunEnd = Literal["finished", "interrupted", "failed", "stopped"]
 """``stopped``: a sanity cell did not hold, so that nothing else was run."""
 
+Milestone = Literal["asked", "accepted", "status", "live", "stable", "not seen"]
+"""``asked``: the change was begun. ``accepted``: whoever keeps it has it. ``status``: the system says that it serves
+it. ``live``: the first answer that is as it should be. ``stable``: the first of a row of them. ``not seen``: there was
+none."""
+
 Author = Literal["seatrial", "person"]
 
 TrialEnd = Literal["completed", "cut off", "failed"]
@@ -180,6 +185,28 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
+class MilestoneReached:
+    """A thing that happened to a ``subject``, a route that changes, in its ``generation``, at a ``place``.
+
+    ``place`` is a proxy, over "kept" or "fresh" connections where it was probed; "" is the control plane. It came about
+    after ``after_s`` and by ``at_s``. ``answers`` are those on the way, by what they were; ``relapses`` how often one
+    that was not as it should be followed one that was.
+    """
+
+    trial: int
+    subject: str
+    change: str
+    generation: int
+    milestone: Milestone
+    place: str
+    at_s: float
+    after_s: float
+    over: str = ""
+    relapses: int = 0
+    answers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class TrialFacts:
     """What the conductor of a trial saw that no sample shows.
 
@@ -271,6 +298,7 @@ Event = (
     | SystemSampled
     | DisturbanceStarted
     | DisturbanceEnded
+    | MilestoneReached
     | TrialEnded
     | CapacityMeasured
     | Noted

@@ -18,7 +18,7 @@ from seatrial.record.tables.load_rows import account_of
 from seatrial.record.tables.network_rows import network_of, node_of
 from seatrial.record.tables.run_rows import capacity_of, change_of, mapping_of, run_of
 from seatrial.record.tables.summary_rows import TABLE, KeptSummary, kept_summary, rows_of_trial
-from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of
+from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of, milestone_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample, NetworkSample, NodeSample, ProcessSample, SystemSample
     from seatrial.preflight.capacity import Capacity
+    from seatrial.record.events import MilestoneReached
 
 Value = TypeVar("Value")
 
@@ -164,6 +165,10 @@ class RunReader:
             rows.RecordedPhase(row["name"], row["at_s"], end_s, row["expected_s"])
             for row, end_s in zip(found, ends, strict=False)
         )
+
+    def milestones(self, trial: int) -> tuple[MilestoneReached, ...]:
+        """Return what became of each change of a trial, in the order in which it was seen."""
+        return self._rows.read(milestone_of, "milestones", "WHERE trial = ? ORDER BY id", trial, trial=trial)
 
     def disturbances(self, trial: int) -> tuple[rows.RecordedDisturbance, ...]:
         """Return what was done to the system of a trial while it was measured, in order."""

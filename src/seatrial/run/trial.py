@@ -170,7 +170,8 @@ def _launch(plan: TrialPlan, desk: Desk, places: Places, label: str, topology: T
         place=places.origin if label == ORIGIN else places.proxy,
         label=label,
         changes=desk.changes,
-        is_reconfigured=any(one.do in OF_CONFIGURATION for one in plan.case.disturbances),
+        is_reconfigured=plan.case.objects is not None
+        or any(one.do in OF_CONFIGURATION for one in plan.case.disturbances),
     )
 
 

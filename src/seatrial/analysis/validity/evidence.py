@@ -173,7 +173,7 @@ def evidence_of(
         upstream_gauge=own_gauge(system_samples, calm, "upstream_connections"),
         members=members_in(system_samples, calm),
         disturbed=parts,
-        asked_beside=sum(one.asked for one in disturbances),
+        asked_beside=sum(one.asked for one in disturbances) + _probes(reader, trial.trial),
         lost_workers=() if account is None or account.driven is None else account.driven.lost,
         requests_are_spread=case.document["load"].get("reuse") != "mru",
         steal_fraction=_steal_fraction(looks),
@@ -191,6 +191,11 @@ def evidence_of(
             *_damage(reader, trial.trial),
         ),
     )
+
+
+def _probes(reader: RunReader, trial: int) -> int:
+    """Return how many probes of changes were sent, as far as what became of them is known."""
+    return sum(sum(one.answers.values()) for one in reader.milestones(trial))
 
 
 def _capacity(reader: RunReader, trial: int, load: LoadResult | None, *, proxied: bool) -> CapacityUse:

@@ -18,6 +18,7 @@ from seatrial.plan.model.cpus import CpusWritten
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan
+from seatrial.plan.model.objects import ObjectsPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.target import SystemPlan
 from seatrial.plan.model.variables import VARIABLES, VariableName
@@ -130,6 +131,11 @@ class Plan(Model):
         max_length=limits.MAX_DISTURBANCES,
         description="What is done to the proxies while they are measured, in order of time.",
         examples=["[{at: 10 s, do: reload}]"],
+    )
+    objects: ObjectsPlan | None = Field(
+        None,
+        description="Routes that are created, changed and deleted in the measure phase, beside the traffic: when is "
+        "each live at every proxy, and when is it gone?",
     )
     repeat: Annotated[int, Quantity(COUNT, 1, limits.MAX_REPEAT)] = Field(
         3, description="Trials of each case, in randomised order.", examples=[3]

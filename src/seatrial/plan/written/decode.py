@@ -12,6 +12,7 @@ from seatrial.plan.model.cpus import CpusPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
+from seatrial.plan.model.objects import ObjectsPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.written.forms import describe
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
@@ -39,6 +40,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("load", "tls"): TlsPlan,
     ("phases",): model.PhasePlan,
     ("during",): DisturbancePlan,
+    ("objects",): ObjectsPlan,
     ("sanity",): SanityPlan,
     # A mapping of that name, where a word may stand too.
     ("cpus", "cpus"): CpusPlan,

@@ -182,6 +182,15 @@ def _(event: events.DisturbanceEnded, _: str) -> Row:
 
 
 @_row.register
+def _(event: events.MilestoneReached, _: str) -> Row:
+    columns = "trial, subject, change, generation, milestone, place, at_s, after_s, over, relapses, answers"
+    statement = f"INSERT INTO milestones ({columns}) VALUES ({', '.join('?' * 11)})"
+    what = (event.subject, event.change, event.generation, event.milestone, event.place)
+    answers = json.dumps(event.answers, separators=(",", ":"))
+    return statement, (event.trial, *what, event.at_s, event.after_s, event.over, event.relapses, answers)
+
+
+@_row.register
 def _(event: events.CapacityMeasured, now_utc: str) -> Row:
     statement = "INSERT INTO capacities (first_trial, at_utc, document) VALUES (?, ?, ?)"
     return statement, (event.first_trial, now_utc, json.dumps(event.capacity.document()))

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Written to `PRAGMA user_version`; a reader refuses a record of another version.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -89,6 +89,12 @@ CREATE TABLE disturbances (
     started_s REAL NOT NULL, ended_s REAL, asked INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX disturbances_of_trial ON disturbances (trial);
+CREATE TABLE milestones (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, subject TEXT NOT NULL, change TEXT NOT NULL,
+    generation INTEGER NOT NULL, milestone TEXT NOT NULL, place TEXT NOT NULL, at_s REAL NOT NULL,
+    after_s REAL NOT NULL, over TEXT NOT NULL, relapses INTEGER NOT NULL, answers TEXT NOT NULL
+);
+CREATE INDEX milestones_of_trial ON milestones (trial);
 CREATE TABLE summaries (
     trial INTEGER PRIMARY KEY, made_by TEXT NOT NULL, made_from TEXT NOT NULL, seal TEXT NOT NULL,
     document TEXT NOT NULL

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
-from seatrial.record.events import Reached, TrialCounts, TrialFacts
+from seatrial.record.events import MilestoneReached, Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
 from seatrial.systems.running import RunningConfiguration
 from seatrial.systems.settings import LimitMet, Setting
@@ -50,6 +51,23 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
 
 def _cpus_of(document: Mapping[str, Any]) -> CpusAsked:
     return CpusAsked(dict(document.get("by_role", {})), tuple(document.get("cores", ())))
+
+
+def milestone_of(row: sqlite3.Row) -> MilestoneReached:
+    """Return the milestone that a row is."""
+    return MilestoneReached(
+        trial=row["trial"],
+        subject=row["subject"],
+        change=row["change"],
+        generation=row["generation"],
+        milestone=row["milestone"],
+        place=row["place"],
+        at_s=row["at_s"],
+        after_s=row["after_s"],
+        over=row["over"],
+        relapses=row["relapses"],
+        answers=json.loads(row["answers"]),
+    )
 
 
 def disturbance_of(row: sqlite3.Row) -> RecordedDisturbance:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seatrial.run.ending import Ending
     from seatrial.run.workers.base import Workers
     from seatrial.systems.base import Origin, System
+    from seatrial.topology.expand import Topology
     from seatrial.topology.options import TopologyPlan
 
 
@@ -112,6 +113,16 @@ class Bed(Protocol):
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Where the system takes requests."""
+
+    @property
+    def topology(self) -> Topology:
+        """What the load asks for."""
+
+    async def serve(self, topology: Topology, taken: Callable[[str], None]) -> None:
+        """Have every proxy serve a topology, side by side; ``taken`` hears of each that says that it does.
+
+        Raises ``SystemFault`` where one does not take it. Nobody has asked for its routes by then.
+        """
 
     async def change_topology(self, changed: Callable[[TopologyPlan], TopologyPlan]) -> int:
         """Have every proxy serve another topology than now, and return once all of its routes are live."""

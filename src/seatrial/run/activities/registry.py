@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.run.activities.disturb import disturbances_of
+from seatrial.run.activities.objects import objects_of
 from seatrial.run.activities.traffic import traffic_of
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 ACTIVITIES: Sequence[Callable[[Setting], Activity | None]] = (
     disturbances_of,
+    objects_of,
     # The last: connections are being opened once it has started, and then all else should have.
     traffic_of,
 )

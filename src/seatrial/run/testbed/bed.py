@@ -22,6 +22,7 @@ from seatrial.run.testbed.reached import reached
 from seatrial.systems.base import Launch, Origin, Published, System
 from seatrial.systems.certificate import ORIGIN_NAME, Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
+from seatrial.systems.disturbance import Disturbable
 from seatrial.systems.running import RunningConfiguration
 from seatrial.systems.settings import Setting, require_in_force
 from seatrial.topology.expand import NOWHERE, Topology, expand
@@ -160,6 +161,15 @@ class Testbed:
         swaps = sum(one.do == "swap certificate" for one in self.during)
         first, *self._certificates = Certificate.issue_several(launch.directory, names, 1 + swaps)
         return dataclasses.replace(launch, certificate=first)
+
+    async def serve(self, topology: Topology, taken: Callable[[str], None]) -> None:
+        """Have every proxy serve a topology, side by side; ``taken`` hears of each that says that it does."""
+
+        async def one(proxy: Disturbable) -> None:
+            await proxy.reload(topology)
+            taken(proxy.name)
+
+        await asyncio.gather(*map(one, self.system.proxies()))
 
     async def change_topology(self, changed: Callable[[TopologyPlan], TopologyPlan]) -> int:
         """Have every proxy serve another topology, one after another; return once its routes are live, others gone.

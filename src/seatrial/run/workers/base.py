@@ -47,6 +47,9 @@ class Workers(Protocol):
     async def open(self, spec: Mapping[str, Any]) -> Channel:
         """Start one; see ``Open``."""
 
+    async def open_prober(self, spec: Mapping[str, Any]) -> Channel:
+        """Start a prober where they are; see ``Open``."""
+
     def members(self, hellos: Sequence[Hello]) -> tuple[Member, ...]:
         """Return them as members of the load, once all have started."""
 

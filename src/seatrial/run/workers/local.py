@@ -60,6 +60,11 @@ class LocalWorkers:
         cpus = None if self._place is None else self._place.cpus
         return await LocalChannel.open(spec, namespace=self._namespace, cpus=cpus)
 
+    async def open_prober(self, spec: Mapping[str, Any]) -> LocalChannel:
+        """Start a process, beside the workers."""
+        cpus = None if self._place is None else self._place.cpus
+        return await LocalChannel.open(spec, namespace=self._namespace, cpus=cpus, role="prober")
+
     def members(self, hellos: Sequence[Hello]) -> tuple[Member, ...]:
         """Return those that are still there."""
         found = (Member.alone("generator", f"worker {index}", one.pid) for index, one in enumerate(hellos))

@@ -80,6 +80,13 @@ class PodWorkers:
         assert self._channels is not None
         return await self._channels.open(spec)
 
+    async def open_prober(self, spec: Mapping[str, Any]) -> Channel:
+        """Raise ``EnvironmentFault``: there is no pod for it."""
+        raise EnvironmentFault(
+            "no prober runs on a cluster",
+            next_step=f"run the plan on one machine ({len(spec['replicas'])} proxies)",
+        )
+
     def members(self, hellos: Sequence[Hello]) -> tuple[Member, ...]:  # noqa: ARG002
         """Return the pods; no process of them is here."""
         pods = () if self._group is None else self._group.pods()

@@ -1,0 +1,43 @@
+"""What a plan's ``objects`` cannot be: said with its place, for the systems and the topology of every case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.plan.yaml.problems import Problem
+from seatrial.systems.disturbance import OF_CONFIGURATION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model.plan import Plan
+    from seatrial.plan.yaml.yaml12 import Map
+
+
+def impossible_objects(plan: Plan, cases: Sequence[Case], root: Map) -> Iterator[Problem]:
+    """Yield what cannot be done; ``cases`` are those of one system, with every value of what varies."""
+    if plan.objects is None:
+        return
+    where = root.entries["objects"].key
+    for text, allowed in _mistakes(plan, cases):
+        yield Problem(where, text, allowed)
+
+
+def _mistakes(plan: Plan, cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
+    proxied = [system for system in plan.systems if system.options.proxied]
+    if not proxied:
+        yield "`objects` are of a proxy, and this plan has none", "a proxy among the `systems`"
+    for system in proxied:
+        if "add routes" not in system.options.disturbances:
+            yield f"the routes of `{system.kind}` cannot be changed while it serves", "other `systems`"
+            break
+    if any(not case.topology.is_routed or case.topology.services_in_all < 2 for case in cases):
+        yield (
+            "what changes stands beside routes that stay, and leads to one service or another",
+            "`topology: {routes: 2, services: 2}` or more of both",
+        )
+    if any(one.do in OF_CONFIGURATION for one in plan.during):
+        yield "`during` changes the topology, too: what came of which nobody could tell", "one of the two"
+    if plan.load.tls is not None:
+        yield "`objects` are probed without TLS only", "no `tls` in `load`"
