@@ -86,10 +86,11 @@ def _all_texts(summary: RunSummary) -> Iterator[_Texts]:
                 for window in trial.disturbed.windows:
                     yield _texts(case, trial, trial.disturbed, window)
         for at_s, words in case.case.spared:
-            yield _Texts(_where(case), NONE, f"{at_s:.1f}", words, SPARED)
+            yield _Texts(where_text(case), NONE, f"{at_s:.1f}", words, SPARED)
 
 
-def _where(case: CaseSummary) -> str:
+def where_text(case: CaseSummary) -> str:
+    """Return the system and what of the case varies."""
     return f"{case.case.system}, {case.label}" if case.label else case.case.system
 
 
@@ -97,7 +98,7 @@ def _texts(
     case: CaseSummary, trial: TrialSummary, disturbed: DisturbedLoad, window: DisturbedWindow
 ) -> _Texts:
     begun = _Texts(
-        where=_where(case),
+        where=where_text(case),
         trial=str(trial.order),
         at_s=f"{window.at_s:.1f}",
         done=window.words,

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seatrial.report import balance, disturbances, kernel, settings
+from seatrial.report import balance, disturbances, kernel, objects, settings
 from seatrial.report.charts import charts
 from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.series import typical_trial
@@ -76,6 +76,9 @@ def render_html(summary: RunSummary) -> str:
         disturbances_heading=disturbances.HEADING,
         disturbance_columns=disturbances.COLUMNS,
         disturbances=disturbances.disturbance_rows(summary),
+        objects_heading=objects.HEADING,
+        object_columns=objects.COLUMNS,
+        objects=objects.object_rows(summary),
         balance_heading=balance.HEADING,
         balance=balance.balance_lines(summary),
         kernel_heading=kernel.HEADING,

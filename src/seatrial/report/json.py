@@ -16,6 +16,7 @@ from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
 from seatrial.report.disturbances import disturbance_documents
+from seatrial.report.objects import change_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -191,6 +192,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "limits_met": list(trial.facts.limits_met),
         "members": list(trial.members),
         "disturbances": disturbance_documents(trial.disturbed),
+        "changes": change_documents(trial.changes),
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},
             "members": {name: _role(member) for name, member in trial.resources.members.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.report import balance, disturbances, kernel, settings
+from seatrial.report import balance, disturbances, kernel, objects, settings
 from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.facts import (
     DOUBTS,
@@ -58,6 +58,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     rows = result_rows(summary)
     yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
     yield from _disturbances(summary)
+    yield from _objects(summary)
     yield from _growth(summary)
     yield from _ours(summary)
     yield from _balance(summary)
@@ -117,6 +118,13 @@ def _disturbances(summary: RunSummary) -> Iterator[str]:
     if rows:
         yield f"\n{disturbances.HEADING}\n"
         yield from _table(disturbances.COLUMNS, rows)
+
+
+def _objects(summary: RunSummary) -> Iterator[str]:
+    rows = objects.object_rows(summary)
+    if rows:
+        yield f"\n{objects.HEADING}\n"
+        yield from _table(objects.COLUMNS, rows)
 
 
 def _balance(summary: RunSummary) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.report import balance, disturbances
+from seatrial.report import balance, disturbances, objects
 from seatrial.report.doubts import doubts
 from seatrial.report.facts import GROWTH
 from seatrial.report.table import ours_by_system, result_rows, set_aside_lines
@@ -74,6 +74,7 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     _say_below(console, "What of these may be the generator's own (the report has each case):", ours)
     _say_below(console, GROWTH, [growth.sentence for growth in summary.growth])
     _say_below(console, disturbances.HEADING, disturbances.disturbance_lines(summary))
+    _say_below(console, objects.HEADING, objects.object_lines(summary))
     _say_below(console, balance.HEADING, balance.balance_lines(summary))
 
 

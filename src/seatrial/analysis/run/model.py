@@ -12,6 +12,7 @@ from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.members import MemberUse, OwnGauge
+from seatrial.analysis.objects import ChangeUse
 from seatrial.analysis.pods import NodeUse, PodThrottled
 from seatrial.analysis.reasons import Validity
 from seatrial.analysis.resources import RoleCurve, TrialResources
@@ -80,7 +81,8 @@ class TrialSeries:
 class TrialSummary:
     """One trial; ``phases`` count from its start. ``load`` is None where nothing was recorded.
 
-    ``throttled`` are the containers of its system that their CPU limit held back for long enough to show.
+    ``throttled`` are the containers of its system that their CPU limit held back for long enough to show. ``changes``
+    is how soon what was changed beside the load was live.
     """
 
     trial: int
@@ -105,6 +107,7 @@ class TrialSummary:
     cpus: tuple[RoleCpus, ...] = ()
     nodes: tuple[NodeUse, ...] = ()
     throttled: tuple[PodThrottled, ...] = ()
+    changes: tuple[ChangeUse, ...] = ()
 
     @property
     def ending(self) -> str:

@@ -56,6 +56,7 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         cpus=evidence.cpus,
         nodes=evidence.nodes,
         throttled=held_back(evidence),
+        changes=evidence.changes,
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, roles, histograms.merge),

@@ -21,6 +21,7 @@ from seatrial.analysis.load.window import (
     throttled_s_in,
 )
 from seatrial.analysis.members import MemberUse, OwnGauge, members_in, own_gauge
+from seatrial.analysis.objects import ChangeUse, changes_in
 from seatrial.analysis.pods import NodeUse, PodsUse, away_in, nodes_in, pods_in
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CPU_SPAN_MIN_S
@@ -122,6 +123,7 @@ class TrialEvidence:
     disturbed: DisturbedLoad | None = None
     asked_beside: int = 0
     lost_workers: tuple[str, ...] = ()
+    changes: tuple[ChangeUse, ...] = ()
     steal_fraction: float | None = None
     cpu: CpuShares | None = None
     drivers: tuple[str, ...] = ()
@@ -157,6 +159,12 @@ def evidence_of(
     if disturbances and account is not None and load is not None and window is not None:
         parts = disturbed(account, frames, window, disturbances, merge)
     calm = window if parts is None else parts.calm
+    milestones = reader.milestones(trial.trial)
+    changes = changes_in(milestones)
+    if changes and window is not None:
+        # What connections are lost to a change is a result.
+        first_ns = round(min(one.at_s for one in milestones) * NANOSECONDS)
+        calm = Window(window.start_ns, max(window.start_ns, min(first_ns, window.end_ns)))
     return TrialEvidence(
         state=trial.state,
         load=load,
@@ -169,11 +177,13 @@ def evidence_of(
         facts=trial.facts,
         workers=tuple(worker_evidence(worker, own, window) for worker, own in by_worker(frames).items()),
         kernel=kernel_use(hosts, reader.network_samples(trial.trial), trial.facts.kernel, window),
-        own_gauge=own_gauge(system_samples, calm),
+        # The prober's connections are among those that the system counts.
+        own_gauge=None if changes else own_gauge(system_samples, calm),
         upstream_gauge=own_gauge(system_samples, calm, "upstream_connections"),
         members=members_in(system_samples, calm),
         disturbed=parts,
-        asked_beside=sum(one.asked for one in disturbances) + _probes(reader, trial.trial),
+        asked_beside=sum(one.asked for one in disturbances) + _probes(changes),
+        changes=changes,
         lost_workers=() if account is None or account.driven is None else account.driven.lost,
         requests_are_spread=case.document["load"].get("reuse") != "mru",
         steal_fraction=_steal_fraction(looks),
@@ -193,9 +203,9 @@ def evidence_of(
     )
 
 
-def _probes(reader: RunReader, trial: int) -> int:
+def _probes(changes: Iterable[ChangeUse]) -> int:
     """Return how many probes of changes were sent, as far as what became of them is known."""
-    return sum(sum(one.answers.values()) for one in reader.milestones(trial))
+    return sum(sum(one.answers.values()) for one in changes)
 
 
 def _capacity(reader: RunReader, trial: int, load: LoadResult | None, *, proxied: bool) -> CapacityUse:

@@ -15,12 +15,11 @@ from seatrial.run.activities.base import Bed, Setting, Takes, Timeline, sleep_un
 from seatrial.topology.changed import changed_route, with_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from seatrial.plan.model.objects import Change, ObjectsPlan
-    from seatrial.record.events import Event, Milestone
+    from seatrial.record.events import Milestone
     from seatrial.run.ending import Ending
-    from seatrial.run.workers.base import Workers
     from seatrial.topology.expand import Topology
 
 PROBE_TIMEOUT_S = 2.0
@@ -44,13 +43,12 @@ class Objects:
     completed = 0
     """Its probes are no load: how many were answered is among the milestones."""
 
-    def __init__(
-        self, trial: int, plan: ObjectsPlan, bed: Bed, workers: Workers, record: Callable[[Event], None]
-    ) -> None:
-        self._trial, self._plan, self._bed = trial, plan, bed
-        self._workers, self._record = workers, record
+    def __init__(self, plan: ObjectsPlan, setting: Setting) -> None:
+        self._trial, self._plan, self._bed = setting.trial.order, plan, setting.bed
+        self._workers, self._record = setting.workers, setting.record
+        self._calm_s = setting.trial.case.load.interval_s
         self._prober = Prober(self._open, self._on_sighting)
-        self._base: Topology = bed.topology
+        self._base: Topology = setting.bed.topology
         self._generations: dict[int, int] = {}
         self._watched: list[_Changing] = []
         self._places: tuple[str, ...] = ()
@@ -67,7 +65,8 @@ class Objects:
 
     async def run(self, timeline: Timeline) -> None:
         """Make every change within the measure phase; what is not settled by its end is recorded as it stands."""
-        await sleep_until(timeline.measure_ns)
+        # First it is seen that everything is as asked for.
+        await sleep_until(timeline.measure_ns + round(self._calm_s * _NS))
         left_s = (timeline.end_ns - time.monotonic_ns()) / _NS
         try:
             async with asyncio.timeout(max(0.0, left_s)):
@@ -201,4 +200,4 @@ def objects_of(setting: Setting) -> Objects | None:
     plan = setting.trial.case.objects
     if plan is None:
         return None
-    return Objects(setting.trial.order, plan, setting.bed, setting.workers, setting.record)
+    return Objects(plan, setting)

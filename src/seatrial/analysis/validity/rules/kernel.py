@@ -196,7 +196,7 @@ def kernel_reported(evidence: TrialEvidence) -> Reason | None:
 def reconfigured(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial whose system did not run the same before and after."""
     # A plan that changes the system on purpose says so.
-    if evidence.disturbed is not None:
+    if evidence.disturbed is not None or evidence.changes:
         return None
     changed = [
         f"{running.member} ({', '.join(running.changed)})"

@@ -1,0 +1,120 @@
+"""How soon changes were live, from their milestones: of each route the moment at the first proxy and at the last.
+
+Times are from the moment at which a change was begun. A moment is known to within the time since the probe before:
+what is reported is the later end, at which it was so for certain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from seatrial.record.events import MilestoneReached
+
+STATUS = "status"
+"""In the place of a proxy: the system said that it serves the change."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeUse:
+    """One kind of change, as seen over one kind of connections; the lists are in seconds and sorted, a value a route.
+
+    ``first_s`` is until the first of the ``places`` served the change, ``every_s`` until the last did, ``stable_s``
+    until each had begun a row of answers without any other; ``status_s`` until the last of them said that it serves
+    it, and ``gap_s`` how much later than that it was live everywhere: less than 0 is sooner. ``not_live`` routes were
+    not so everywhere by the end. ``known_to_s`` is the time since the probe before, the median and the longest.
+    """
+
+    change: str
+    over: str
+    routes: int
+    places: int
+    first_s: tuple[float, ...]
+    every_s: tuple[float, ...]
+    stable_s: tuple[float, ...]
+    status_s: tuple[float, ...]
+    gap_s: tuple[float, ...]
+    not_live: int
+    known_to_s: tuple[float, float] | None
+    relapses: int
+    answers: Mapping[str, int]
+
+
+def changes_in(milestones: Iterable[MilestoneReached]) -> tuple[ChangeUse, ...]:
+    """Return what became of each kind of change, in the order in which they were begun."""
+    of_change: dict[str, list[MilestoneReached]] = {}
+    for one in milestones:
+        of_change.setdefault(one.change, []).append(one)
+    return tuple(use for change, own in of_change.items() for use in _uses(change, own))
+
+
+def quantile(values: Sequence[float], fraction: float) -> float | None:
+    """Return the smallest of sorted values that at least this fraction of them do not exceed; None where none is."""
+    return values[max(0, math.ceil(fraction * len(values)) - 1)] if values else None
+
+
+def _uses(change: str, milestones: Sequence[MilestoneReached]) -> Iterator[ChangeUse]:
+    asked_s = {one.subject: one.at_s for one in milestones if one.milestone == "asked"}
+    status_s: dict[str, float] = {}
+    by_over: defaultdict[str, list[MilestoneReached]] = defaultdict(list)
+    for one in milestones:
+        if one.milestone == STATUS:
+            status_s[one.subject] = max(one.at_s, status_s.get(one.subject, one.at_s))
+        elif one.over:
+            by_over[one.over].append(one)
+    for over, seen in sorted(by_over.items(), reverse=True) or [("", [])]:
+        yield _use(change, over, asked_s, status_s, seen)
+
+
+def _use(
+    change: str,
+    over: str,
+    asked_s: Mapping[str, float],
+    status_s: Mapping[str, float],
+    seen: Sequence[MilestoneReached],
+) -> ChangeUse:
+    places = len({one.place for one in seen})
+    live = _at_places(seen, "live")
+    stable = _at_places(seen, "stable")
+    everywhere = {subject: max(at) for subject, at in live.items() if len(at) == places}
+    settled = {subject: max(at) for subject, at in stable.items() if len(at) == places}
+    widths = sorted(one.at_s - one.after_s for one in seen if one.milestone == "live")
+    middle, longest = quantile(widths, 0.5), quantile(widths, 1.0)
+    answers: Counter[str] = Counter()
+    for one in seen:
+        answers.update(one.answers)
+    return ChangeUse(
+        change=change,
+        over=over,
+        routes=len(asked_s),
+        places=places,
+        first_s=_since(asked_s, {subject: min(at) for subject, at in live.items()}),
+        every_s=_since(asked_s, everywhere),
+        stable_s=_since(asked_s, settled),
+        status_s=_since(asked_s, status_s),
+        gap_s=_since(status_s, everywhere),
+        not_live=len(asked_s) - len(settled),
+        known_to_s=None if middle is None or longest is None else (round(middle, 6), round(longest, 6)),
+        relapses=sum(one.relapses for one in seen),
+        answers=dict(sorted(answers.items())),
+    )
+
+
+def _at_places(seen: Iterable[MilestoneReached], milestone: str) -> Mapping[str, Sequence[float]]:
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for one in seen:
+        if one.milestone == milestone:
+            found[one.subject].append(one.at_s)
+    return found
+
+
+def _since(from_s: Mapping[str, float], to_s: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(
+        sorted(round(at_s - from_s[subject], 6) for subject, at_s in to_s.items() if subject in from_s)
+    )

@@ -1,0 +1,99 @@
+"""How soon changes were live, a row for each kind of them: the same in every output."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from seatrial.analysis.objects import quantile
+from seatrial.report.disturbances import where_text
+from seatrial.units import format_us
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from seatrial.analysis.objects import ChangeUse
+    from seatrial.analysis.run.model import RunSummary, TrialSummary
+
+HEADING = "When each change was live, from the moment that it was begun:"
+COLUMNS = (
+    "System and case",
+    "Trial",
+    "Change",
+    "Seen over",
+    "Routes",
+    "Proxies",
+    "System says so, p50",
+    "First proxy, p50",
+    "Every proxy, p50",
+    "p99",
+    "max",
+    "Stable, max",
+    "Not live",
+    "Known to within",
+)
+NONE = "-"
+_QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+
+
+def object_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
+    """Return a row for each kind of change of each trial that was not set aside."""
+    return tuple(
+        (where_text(case), _trial(trial), *_texts(use))
+        for case in summary.cases
+        for trial in case.trials
+        for use in trial.changes
+    )
+
+
+def _trial(trial: TrialSummary) -> str:
+    state = trial.validity.state
+    return str(trial.order) if state == "VALID" else f"{trial.order} ({state})"
+
+
+def object_lines(summary: RunSummary) -> tuple[str, ...]:
+    """Return a sentence for each, for a terminal."""
+    return tuple(_sentence(dict(zip(COLUMNS, row, strict=True))) for row in object_rows(summary))
+
+
+def change_documents(changes: Iterable[ChangeUse]) -> list[dict[str, Any]]:
+    """Return them for JSON: every value, and their percentiles, in seconds."""
+    return [{**asdict(use), "percentiles_s": dict(_percentiles(use))} for use in changes]
+
+
+def _percentiles(use: ChangeUse) -> Iterator[tuple[str, dict[str, float | None]]]:
+    for name in ("first_s", "every_s", "stable_s", "status_s", "gap_s"):
+        values: Sequence[float] = getattr(use, name)
+        key = name.removesuffix("_s")
+        yield key, {label: quantile(values, fraction) for label, fraction in _QUANTILES.items()}
+
+
+def _texts(use: ChangeUse) -> tuple[str, ...]:
+    return (
+        use.change,
+        use.over or NONE,
+        f"{use.routes:,}",
+        f"{use.places:,}",
+        _time(quantile(use.status_s, 0.5)),
+        _time(quantile(use.first_s, 0.5)),
+        _time(quantile(use.every_s, 0.5)),
+        _time(quantile(use.every_s, 0.99)),
+        _time(quantile(use.every_s, 1.0)),
+        _time(quantile(use.stable_s, 1.0)),
+        f"{use.not_live:,}",
+        NONE if use.known_to_s is None else _time(use.known_to_s[0]),
+    )
+
+
+def _time(seconds: float | None) -> str:
+    return NONE if seconds is None else format_us(round(seconds * 1e6))
+
+
+def _sentence(row: dict[str, str]) -> str:
+    where = f"{row['System and case']}, trial {row['Trial']}: {row['Change']} of {row['Routes']} routes"
+    late = f", {row['Not live']} not by the end" if row["Not live"] != "0" else ""
+    return (
+        f"{where}, over {row['Seen over']} connections: at every proxy after {row['Every proxy, p50']} (p50), "
+        f"{row['p99']} (p99), {row['max']} (max){late}; the system says so after {row['System says so, p50']}; "
+        f"known to within {row['Known to within']}"
+    )
