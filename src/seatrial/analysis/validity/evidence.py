@@ -24,10 +24,10 @@ from seatrial.analysis.members import MemberUse, OwnGauge, members_in, own_gauge
 from seatrial.analysis.objects import ChangeUse, changes_in
 from seatrial.analysis.pods import NodeUse, PodsUse, away_in, nodes_in, pods_in
 from seatrial.analysis.reasons import Reason
-from seatrial.analysis.resources import CPU_SPAN_MIN_S
 from seatrial.analysis.validity.doubts import doubts_of
+from seatrial.analysis.validity.shares import cpu_shares, looks_at_machine, steal_fraction
 from seatrial.generator.frames import answered, answered_other, unanswered
-from seatrial.machine.cpus.shares import CpuShares, CpuTimes, shares_between
+from seatrial.machine.cpus.shares import CpuShares
 from seatrial.preflight.capacity import narrowest, ways_crossed
 from seatrial.record.events import TrialCounts, TrialFacts
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import HostSample, NodeAway, ProcessSample
+    from seatrial.observe.samples import NodeAway
     from seatrial.preflight.capacity import Capacity, Direction
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
@@ -152,7 +152,7 @@ def evidence_of(
     account = reader.account(trial.trial)
     load = _load(account, frames, window, merge)
     hosts = reader.host_samples(trial.trial)
-    looks = _looks_in(hosts, window)
+    looks = looks_at_machine(hosts, window)
     system_samples, processes = reader.system_samples(trial.trial), reader.process_samples(trial.trial)
     disturbances = reader.disturbances(trial.trial)
     parts = None
@@ -186,8 +186,8 @@ def evidence_of(
         changes=changes,
         lost_workers=() if account is None or account.driven is None else account.driven.lost,
         requests_are_spread=case.document["load"].get("reuse") != "mru",
-        steal_fraction=_steal_fraction(looks),
-        cpu=_cpu_shares(processes, looks),
+        steal_fraction=steal_fraction(looks),
+        cpu=cpu_shares(processes, looks),
         cpus=cpus_in(processes, window),
         pods=pods_in(processes, window),
         nodes=nodes_in(reader.node_samples(trial.trial), window),
@@ -300,42 +300,3 @@ def worker_evidence(worker: int, frames: Sequence[Frame], window: Window | None)
         longest_gap_s=max(gaps, default=0) / NANOSECONDS,
         throttled_s=throttled_s_in(frames, window),
     )
-
-
-def _looks_in(hosts: Sequence[HostSample], window: Window | None) -> list[HostSample]:
-    """Return the looks at the machine within the window."""
-    return [] if window is None else [sample for sample in hosts if window.holds(sample.at_s)]
-
-
-def _are_apart(seen: Sequence[HostSample]) -> bool:
-    # A look at an end of the window may stand beside a regular one: one tick is a large part of that time.
-    return len(seen) > 1 and seen[-1].at_s - seen[0].at_s >= CPU_SPAN_MIN_S
-
-
-def _steal_fraction(seen: Sequence[HostSample]) -> float | None:
-    if not _are_apart(seen) or "cpu_steal_s" not in seen[0].values:
-        return None
-    stolen_s = seen[-1].values["cpu_steal_s"] - seen[0].values["cpu_steal_s"]
-    cores = seen[-1].values.get("cpu_count", 1) or 1
-    return stolen_s / (seen[-1].at_s - seen[0].at_s) / cores
-
-
-def _cpu_shares(processes: Sequence[ProcessSample], seen: Sequence[HostSample]) -> CpuShares | None:
-    """Return whose the CPU time was, between the first and the last look at the machine in the window."""
-    if not _are_apart(seen) or "cpu_user_s" not in seen[0].values:
-        return None
-    ours: dict[object, list[float]] = {}
-    for sample in processes:
-        # What a pod used, it used on a machine of its own.
-        if sample.working_set_bytes is None and seen[0].at_s <= sample.at_s <= seen[-1].at_s:
-            ours.setdefault(sample.key, []).append(sample.cpu_user_s + sample.cpu_system_s)
-    used_s = sum(looks[-1] - looks[0] for looks in ours.values())
-    return shares_between(_times(seen[0].values, 0.0), _times(seen[-1].values, used_s))
-
-
-def _times(values: Mapping[str, float], ours_s: float) -> CpuTimes:
-    processes_s = sum(values[f"cpu_{kind}_s"] for kind in ("user", "nice", "system"))
-    idle_s = values["cpu_idle_s"] + values.get("cpu_iowait_s", 0.0)
-    interrupts_s = sum(values.get(f"cpu_{kind}_s", 0.0) for kind in ("irq", "softirq"))
-    stolen_s = values.get("cpu_steal_s", 0.0)
-    return CpuTimes(processes_s, idle_s, ours_s, processes_s + idle_s + interrupts_s + stolen_s, stolen_s)
