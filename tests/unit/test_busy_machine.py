@@ -18,9 +18,10 @@ from tests.unit.test_document import ACCOUNT
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Window
 from seatrial.analysis.run.summary import summarise_run
-from seatrial.analysis.validity.evidence import TrialEvidence, _cpu_shares, _looks_in, _steal_fraction
+from seatrial.analysis.validity.evidence import TrialEvidence
 from seatrial.analysis.validity.judge import remarks_on
 from seatrial.analysis.validity.load import judge_load, remarks_of
+from seatrial.analysis.validity.shares import cpu_shares, looks_at_machine, steal_fraction
 from seatrial.machine.cpus.shares import CpuShares, CpuTimes, read_times, shares_between
 from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.record.reader import RunReader
@@ -128,10 +129,10 @@ class Samples:
 def test_a_trial_is_distinguished_from_its_neighbours_by_its_samples():
     reader = cast(RunReader, Samples())
     hosts = reader.host_samples(1)
-    cpu = _cpu_shares(reader.process_samples(1), _looks_in(hosts, Window(2 * 10**9, 8 * 10**9)))
+    cpu = cpu_shares(reader.process_samples(1), looks_at_machine(hosts, Window(2 * 10**9, 8 * 10**9)))
     assert cpu is not None
     assert [cpu.others, cpu.idle] == pytest.approx([0.5, 0.25])
-    assert _cpu_shares(reader.process_samples(1), _looks_in(hosts, None)) is None
+    assert cpu_shares(reader.process_samples(1), looks_at_machine(hosts, None)) is None
 
 
 def looks(at_s: float, *, stolen_s: float) -> list[HostSample]:
@@ -146,10 +147,10 @@ def looks(at_s: float, *, stolen_s: float) -> list[HostSample]:
 
 
 def test_two_looks_side_by_side_say_nothing_of_the_machine():
-    assert _steal_fraction(looks(0.03, stolen_s=0.01)) is None
-    assert _steal_fraction(looks(1.0, stolen_s=0.2)) == pytest.approx(0.1)
-    assert _cpu_shares(Samples().process_samples(1), looks(0.2, stolen_s=0.2)) is None
-    assert _steal_fraction(looks(1.0, stolen_s=0.2)[:1]) is None
+    assert steal_fraction(looks(0.03, stolen_s=0.01)) is None
+    assert steal_fraction(looks(1.0, stolen_s=0.2)) == pytest.approx(0.1)
+    assert cpu_shares(Samples().process_samples(1), looks(0.2, stolen_s=0.2)) is None
+    assert steal_fraction(looks(1.0, stolen_s=0.2)[:1]) is None
 
 
 def test_a_busy_machine_is_found_in_the_record_and_a_pass_holds_all_the_same(tmp_path):

@@ -46,6 +46,32 @@ class ChangeUse:
     answers: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What the probes of a trial's changes came to: ``answered`` by the system, ``passed_on`` to the origin.
+
+    Of the ``unclear`` ones nobody knows: they had no answer, or one that does not say who gave it.
+    """
+
+    answered: int = 0
+    passed_on: int = 0
+    unclear: int = 0
+
+
+_BY_ORIGIN, _UNMARKED = ("served", "elsewhere"), "unmarked"
+
+
+def probes_of(changes: Iterable[ChangeUse]) -> Probes:
+    """Return the probes of all changes together; the names of answers are those of ``crates/prober``."""
+    every: Counter[str] = Counter()
+    for use in changes:
+        every.update(use.answers)
+    passed_on = sum(every[name] for name in _BY_ORIGIN)
+    unmarked = every[_UNMARKED]
+    answered = passed_on + unmarked + sum(count for name, count in every.items() if name.isdigit())
+    return Probes(answered, passed_on, every.total() - answered + unmarked)
+
+
 def changes_in(milestones: Iterable[MilestoneReached]) -> tuple[ChangeUse, ...]:
     """Return what became of each kind of change, in the order in which they were begun."""
     of_change: dict[str, list[MilestoneReached]] = {}

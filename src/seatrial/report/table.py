@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.load.ours import worth_showing
+from seatrial.analysis.objects import probes_of
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.said.sentences import range_us, rate_text
 from seatrial.analysis.wording import plural
@@ -260,11 +261,15 @@ def _count_row(case: CaseSummary, trial: TrialSummary) -> tuple[str, ...]:
         counts.origin_requests
     )  # fmt: skip
     texts = (NONE if number is None else f"{number:,}" for number in numbers)
-    return str(trial.order), case.case.id, str(trial.repeat), *texts, _agreement(numbers)
+    return str(trial.order), case.case.id, str(trial.repeat), *texts, _agreement(numbers, trial)
 
 
-def _agreement(numbers: Sequence[int | None]) -> str:
-    known = {number for number in numbers if number is not None}
-    if len([number for number in numbers if number is not None]) < 2:
+def _agreement(numbers: Sequence[int | None], trial: TrialSummary) -> str:
+    probes = probes_of(trial.changes)
+    beside = (0, probes.answered, probes.passed_on, probes.passed_on)
+    of_load = [number - others for number, others in zip(numbers, beside, strict=True) if number is not None]
+    if len(of_load) < 2:
         return "not known"
-    return "equal" if len(known) == 1 else f"differ by {max(known) - min(known):,}"
+    if len(set(of_load)) > 1:
+        return f"differ by {max(of_load) - min(of_load):,}"
+    return f"equal, with {probes.answered:,} probes" if probes.answered else "equal"

@@ -21,7 +21,7 @@ from seatrial.analysis.load.window import (
     throttled_s_in,
 )
 from seatrial.analysis.members import MemberUse, OwnGauge, members_in, own_gauge
-from seatrial.analysis.objects import ChangeUse, changes_in
+from seatrial.analysis.objects import ChangeUse, Probes, changes_in, probes_of
 from seatrial.analysis.pods import NodeUse, PodsUse, away_in, nodes_in, pods_in
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.validity.doubts import doubts_of
@@ -124,6 +124,7 @@ class TrialEvidence:
     asked_beside: int = 0
     lost_workers: tuple[str, ...] = ()
     changes: tuple[ChangeUse, ...] = ()
+    probes: Probes = field(default_factory=Probes)
     steal_fraction: float | None = None
     cpu: CpuShares | None = None
     drivers: tuple[str, ...] = ()
@@ -182,8 +183,9 @@ def evidence_of(
         upstream_gauge=own_gauge(system_samples, calm, "upstream_connections"),
         members=members_in(system_samples, calm),
         disturbed=parts,
-        asked_beside=sum(one.asked for one in disturbances) + _probes(changes),
+        asked_beside=sum(one.asked for one in disturbances),
         changes=changes,
+        probes=probes_of(changes),
         lost_workers=() if account is None or account.driven is None else account.driven.lost,
         requests_are_spread=case.document["load"].get("reuse") != "mru",
         steal_fraction=steal_fraction(looks),
@@ -201,11 +203,6 @@ def evidence_of(
             *_damage(reader, trial.trial),
         ),
     )
-
-
-def _probes(changes: Iterable[ChangeUse]) -> int:
-    """Return how many probes of changes were sent, as far as what became of them is known."""
-    return sum(sum(one.answers.values()) for one in changes)
 
 
 def _capacity(reader: RunReader, trial: int, load: LoadResult | None, *, proxied: bool) -> CapacityUse:

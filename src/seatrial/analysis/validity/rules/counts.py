@@ -47,25 +47,29 @@ def counts_disagree(evidence: TrialEvidence) -> Reason | None:
     # Behind a proxy that refuses a request by itself (a body too large, a route that is not there) nobody counts it. An
     # answer of 2xx that its origin never gave is a cache's: another system would be measured.
     passed_on = completed - evidence.answers_other
+    probes = evidence.probes
     others = {
-        "the system": (counts.system_requests, completed),
-        "the system, towards the origin": (counts.system_upstream_requests, passed_on),
+        "the system": (counts.system_requests, completed, probes.answered),
+        "the system, towards the origin": (counts.system_upstream_requests, passed_on, probes.passed_on),
         "the origin": (
             counts.origin_requests,
             completed if counts.system_requests is None else passed_on,
+            probes.passed_on,
         ),
     }
     # A request that broke off or was still under way may or may not have been counted further down.
+    may_be = evidence.unfinished + evidence.asked_beside + probes.unclear
     wrong = [
         f"{who} {count:,}"
-        for who, (count, least) in others.items()
-        if count is not None and not least <= count <= completed + evidence.unfinished + evidence.asked_beside
+        for who, (count, least, beside) in others.items()
+        if count is not None and not least <= count - beside <= completed + may_be
     ]
     if not wrong:
         return None
+    beside = f" and {probes.answered:,} probes" if probes.answered else ""
     return Reason(
         "system.counts",
-        f"the counts of requests disagree: the generator {completed:,}, {', '.join(wrong)}",
+        f"the counts of requests disagree: the generator {completed:,}{beside}, {', '.join(wrong)}",
         "look for retries, caching, or other traffic on the system or the origin",
     )
 

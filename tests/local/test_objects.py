@@ -1,0 +1,102 @@
+"""Routes that are changed beside traffic, on real proxies: the counts of every side are the judge, to the request."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.runs import Bench, codes, results, trials, wait_for_phase
+
+PLAN = """
+name: changes
+systems: [{systems}]
+origin: {{kind: seatrial, body: 200 B}}
+topology: {{routes: 4, services: 2}}
+load: {{connections: 10, active: 4, rate: 100/s, connect_rate: 500/s, timeout: 5 s, resolution: 10 ms}}
+phases: {{stable_for: 0 s, warmup: 0 s, measure: {measure}, cooldown: 10 s}}
+objects: {{routes: 6, at_a_time: 2, probe_period: 20 ms, probe_rate: 500/s, stable_after: 3}}
+repeat: 1
+retry: 0
+objectives: [p99 < 10 s]
+"""
+ON_THE_WAY = {"create": {"404"}, "update": {"elsewhere"}, "delete": {"served"}}
+"""What may be answered before a change is live; beside it a connection may break off."""
+AT_LAST = {"create": "served", "update": "served", "delete": "404"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def plan(bench: Bench, systems: str, measure: str = "12 s") -> Path:
+    file = bench.directory / "plan.yaml"
+    file.write_text(PLAN.format(systems=systems, measure=measure))
+    return file
+
+
+def assert_counted(trial: dict[str, Any]) -> None:
+    """Load and probes together are what each side has counted."""
+    answers: dict[str, int] = {}
+    for use in trial["changes"]:
+        for name, count in use["answers"].items():
+            answers[name] = answers.get(name, 0) + count
+    counts = trial["counts"]
+    passed_on = sum(answers.get(name, 0) for name in ("served", "elsewhere"))
+    answered = passed_on + answers.get("404", 0)
+    unclear = sum(answers.values()) - answered
+    completed = counts["generator_completed"]
+    for counted, probes in (("system_requests", answered), ("origin_requests", passed_on)):
+        if counts[counted] is not None:
+            assert completed + probes <= counts[counted] <= completed + probes + unclear, (counts, answers)
+    assert "system.counts" not in codes(trial)
+
+
+def test_every_change_is_seen_live_at_every_proxy(bench: Bench) -> None:
+    with bench.start(plan(bench, "nginx, haproxy, {envoy: {proxies: 2}}")) as running:
+        outcome = running.wait(120.0)
+        running.assert_nothing_left()
+    assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
+    found = trials(results(bench.run_directory()))
+    assert found.keys() == {"nginx", "haproxy", "envoy"}
+    for system, trial in found.items():
+        assert_counted(trial)
+        uses = trial["changes"]
+        assert [(use["change"], use["over"]) for use in uses] == [
+            ("create", "kept"), ("update", "kept"), ("delete", "kept"), ("delete", "fresh"),
+        ]  # fmt: skip
+        for use in uses:
+            places = 2 if system == "envoy" else 1
+            assert (use["routes"], use["places"], use["not_live"]) == (6, places, 0), (system, use)
+            assert (
+                len(use["first_s"])
+                == len(use["every_s"])
+                == len(use["stable_s"])
+                == len(use["status_s"])
+                == 6
+            )
+            assert all(first <= every for first, every in zip(use["first_s"], use["every_s"], strict=True))
+            assert use["every_s"][0] > 0
+            names = use["answers"].keys()
+            assert AT_LAST[use["change"]] in names
+            broken = {name for name in names if not name.isdigit() and name not in {"served", "elsewhere"}}
+            assert names - broken <= ON_THE_WAY[use["change"]] | {AT_LAST[use["change"]]}, (system, use)
+        # Nothing else of the trial is in doubt for it.
+        assert not codes(trial) & {"system.reconfigured", "system.connections", "system.held_connections"}
+        assert f"{system}, single case, trial" in outcome.stdout
+    report = (bench.run_directory() / "report.html").read_text()
+    assert "When each change was live" in report
+    assert report.count('<td data-label="Change">delete</td>') == 6
+
+
+def test_changes_that_a_person_ends_are_reported_as_far_as_they_came(bench: Bench) -> None:
+    with bench.start(plan(bench, "nginx", "60 s")) as running:
+        wait_for_phase(bench.run_directory(running), "measure")
+        running.signal(signal.SIGINT)
+        outcome = running.wait(60.0)
+        running.assert_nothing_left()
+    assert outcome.code == 130
+    (trial,) = trials(results(bench.run_directory())).values()
+    assert trial["state"] == "cut off"

@@ -1,0 +1,107 @@
+"""How soon changes were live: arithmetic from made milestones is the judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.test_analysis_validity import GOOD
+
+from seatrial.analysis.objects import Probes, changes_in, probes_of, quantile
+from seatrial.analysis.validity.judge import judge_trial
+from seatrial.record.events import Milestone, MilestoneReached, TrialCounts
+
+
+def reached(
+    subject: str, milestone: Milestone, at_s: float, place: str = "", **more: Any
+) -> MilestoneReached:
+    after_s = more.pop("after_s", at_s)
+    return MilestoneReached(1, subject, "create", 1, milestone, place, at_s, after_s, **more)
+
+
+def seen(subject: str, place: str, live_s: float, stable_s: float, **answers: int) -> list[MilestoneReached]:
+    """What a prober says of one route at one proxy."""
+    return [
+        reached(subject, "live", live_s, place, after_s=live_s - 0.01, over="kept"),
+        reached(subject, "stable", stable_s, place, after_s=stable_s - 0.01, over="kept", answers=answers),
+    ]
+
+
+def test_of_each_route_it_is_the_first_proxy_and_the_last() -> None:
+    (use,) = changes_in(
+        [
+            reached("a", "asked", 100.0),
+            reached("a", "status", 100.4, "one"),
+            reached("a", "status", 100.6, "two"),
+            *seen("a", "one", 100.2, 100.2, served=5),
+            *seen("a", "two", 100.9, 101.5, **{"404": 7, "served": 6}),
+            reached("b", "asked", 200.0),
+            reached("b", "status", 200.1, "one"),
+            *seen("b", "one", 200.3, 200.3, served=5),
+            reached(
+                "b", "not seen", 230.0, "two", over="kept", after_s=229.9, relapses=2, answers={"404": 3}
+            ),
+        ]
+    )
+    assert (use.change, use.over, use.routes, use.places) == ("create", "kept", 2, 2)
+    assert use.first_s == pytest.approx((0.2, 0.3))
+    # b was never live at the second.
+    assert use.every_s == pytest.approx((0.9,))
+    assert use.stable_s == pytest.approx((1.5,))
+    assert use.status_s == pytest.approx((0.1, 0.6))
+    assert use.gap_s == pytest.approx((0.3,))
+    assert (use.not_live, use.relapses) == (1, 2)
+    assert use.known_to_s == pytest.approx((0.01, 0.01))
+    assert use.answers == {"404": 10, "served": 16}
+
+
+def test_what_is_gone_over_new_connections_may_be_there_over_old_ones() -> None:
+    kept, fresh = changes_in(
+        [
+            reached("a", "asked", 10.0),
+            reached("a", "live", 10.1, "one", over="fresh"),
+            reached("a", "stable", 10.1, "one", over="fresh"),
+            reached("a", "live", 10.7, "one", over="kept"),
+            reached("a", "stable", 10.7, "one", over="kept"),
+        ]
+    )
+    assert (kept.over, fresh.over) == ("kept", "fresh")
+    assert kept.every_s == pytest.approx((0.7,))
+    assert fresh.every_s == pytest.approx((0.1,))
+
+
+def test_a_change_that_nobody_looked_for_yet_is_not_live() -> None:
+    (use,) = changes_in([reached("a", "asked", 10.0)])
+    assert (use.not_live, use.every_s, use.known_to_s) == (1, (), None)
+    assert changes_in([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("fraction", "expected"), [(0.5, 2.0), (0.51, 3.0), (0.99, 4.0), (1.0, 4.0), (0.0, 1.0)]
+)
+def test_a_quantile_is_one_of_the_values(fraction: float, expected: float) -> None:
+    assert quantile((1.0, 2.0, 3.0, 4.0), fraction) == expected
+    assert quantile((), fraction) is None
+
+
+def test_probes_are_counted_by_system_and_origin_and_those_without_an_answer_may_be() -> None:
+    uses = changes_in(
+        [
+            reached("a", "asked", 1.0),
+            *seen("a", "one", 2.0, 2.0, **{"404": 4, "503": 1, "served": 5, "elsewhere": 2, "timeout": 3}),
+        ]
+    )
+    assert probes_of(uses) == Probes(answered=12, passed_on=7, unclear=3)
+    evidence = replace(GOOD, probes=probes_of(uses), changes=uses)
+    done = GOOD.counts.generator_completed or 0
+    for system, origin, agree in (
+        (12, 7, True),
+        (15, 10, True),
+        (11, 7, False),
+        (16, 7, False),
+        (12, 6, False),
+    ):
+        counts = TrialCounts(done, done + system, done + 7, done + origin)
+        codes = {reason.code for reason in judge_trial(replace(evidence, counts=counts)).reasons}
+        assert ("system.counts" not in codes) == agree, (system, origin)

@@ -1,0 +1,80 @@
+"""The ``objects`` of a plan: what may be written, what cannot be, and which routes they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from seatrial.errors import PlanError
+from seatrial.machine.address import Endpoint
+from seatrial.plan.cases import compile_cases
+from seatrial.plan.read import parse_plan
+from seatrial.topology.changed import changed_route, with_changes
+from seatrial.topology.expand import expand
+from seatrial.topology.options import TopologyPlan
+
+PLAN = """
+name: changes
+systems: [{systems}]
+topology: {topology}
+load: {{rate: 100/s{load}}}
+phases: {{measure: 30 s}}
+objects: {objects}
+objectives: [errors == 0]
+"""
+
+
+def plan(
+    objects: str = "{routes: 20}",
+    systems: str = "direct, nginx",
+    topology: str = "{routes: 4, services: 2}",
+    load: str = "",
+    more: str = "",
+) -> str:
+    return PLAN.format(objects=objects, systems=systems, topology=topology, load=load) + more
+
+
+def test_only_what_has_a_proxy_is_changed() -> None:
+    cases = compile_cases(parse_plan(plan(), "a.yaml"))
+    assert [case.objects is not None for case in cases] == [False, True]
+    objects = cases[1].objects
+    assert objects is not None
+    assert (objects.routes, objects.at_a_time, objects.changes) == (20, 1, ("create", "update", "delete"))
+    assert (objects.probe_period_s, objects.rate_per_s) == (0.01, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (plan(systems="direct"), "`objects` are of a proxy"),
+        (plan(topology="{routes: 4, services: 1}"), "leads to one service or another"),
+        (plan(topology="{routes: 1}"), "leads to one service or another"),
+        (plan(load=", tls: true"), "probed without TLS only"),
+        (plan("{changes: [update, create]}"), "`changes` are `create`"),
+        (plan("{changes: [delete]}"), "`changes` are `create`"),
+        (plan("{routes: 3, at_a_time: 4}"), "4 at a time of 3 routes"),
+        (plan("{rates: 3/s}"), "unknown key `rates`"),
+        (plan(more="during: [{at: 5 s, do: add routes}]"), "`during` changes the topology, too"),
+    ],
+)
+def test_what_cannot_be_is_said_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(PlanError) as raised:
+        parse_plan(text, "a.yaml")
+    assert said in str(raised.value) + str(raised.value.cause)
+
+
+@pytest.mark.parametrize("by", ["host", "path"])
+def test_each_generation_leads_to_another_service(by: str) -> None:
+    at = [Endpoint("10.0.0.1", port) for port in (80, 81, 82)]
+    base = expand(TopologyPlan(routes=3, services=3, by=by), at)  # type: ignore[arg-type]
+    first, second = (changed_route(base, 7, generation) for generation in (1, 2))
+    assert first.service != second.service
+    assert (first.name, first.authority, first.prefix) == (second.name, second.authority, second.prefix)
+    assert {first.authority, first.prefix} == (
+        {"change-7.example.com", "/"} if by == "host" else {"localhost", "/change-7/"}
+    )
+    both = with_changes(base, {7: 2, 3: 1})
+    assert both.routes[:3] == base.routes
+    assert [route.name for route in both.routes[3:]] == ["change-3", "change-7"]
+    assert both.services == base.services
+    assert len({(route.authority, route.prefix) for route in both.routes}) == 5
+    assert with_changes(base, {}) == base
