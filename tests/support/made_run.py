@@ -65,6 +65,7 @@ class Twist:
     driver: str = "epoll"
     busy: bool = False
     disturbed_s: float | None = None
+    changed_s: float | None = None
     beside: tuple[str, ...] = ()
     of_pods: bool = False
 
@@ -166,8 +167,19 @@ def trial_events(
         yield events.NodeSampled(number, NodeSample(at_s, "node", ("system",), at_s, 1 << 30, 4))
         yield events.DisturbanceStarted(number, 1, "reload", at_s)
         yield events.DisturbanceEnded(number, 1, at_s + 0.4, 0)
+    if twist.changed_s is not None:
+        yield from _made_change(number, measure_start_s(start_s) + twist.changed_s)
     yield events.LoadEnded(number, account.driven, account.cost)
     yield _end(number, case, twist, frames)
+
+
+def _made_change(number: int, at_s: float) -> Iterator[events.Event]:
+    """Yield what becomes of one route that is created."""
+    of = (number, "change-0", "create", 1)
+    yield events.MilestoneReached(*of, "asked", "", at_s, at_s)
+    yield events.MilestoneReached(*of, "live", "one", at_s + 0.2, at_s + 0.19, "kept")
+    answers = {"404": 3, "served": 5}
+    yield events.MilestoneReached(*of, "stable", "one", at_s + 0.2, at_s + 0.19, "kept", 0, answers)
 
 
 def _frames_once(number: int, case: dict[str, Any], twist: Twist) -> list[Frame]:

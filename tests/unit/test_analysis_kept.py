@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.run.model import RunSummary
 
 TWISTS = {
-    1: Twist(slow=30.0, disturbed_s=2.0),
+    1: Twist(slow=30.0, disturbed_s=2.0, changed_s=2.0),
     2: Twist(busy=True),
     3: Twist(driver="io_uring"),
     5: Twist(died=True),

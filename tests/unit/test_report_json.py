@@ -211,6 +211,20 @@ TRIAL = {
             "service_time_us": dict,
         }
     ],
+    "changes": [
+        {
+            "change": str,
+            "over": str,
+            "routes": int,
+            "places": int,
+            **{key: [NUMBER] for key in ("first_s", "every_s", "stable_s", "status_s", "gap_s")},
+            "not_live": int,
+            "known_to_s": [NUMBER],
+            "relapses": int,
+            "answers": dict,
+            "percentiles_s": dict,
+        }
+    ],
     "counts": dict.fromkeys(
         ("generator_completed", "system_requests", "system_upstream_requests", "origin_requests"), MAYBE_INT
     ),
@@ -434,7 +448,10 @@ def by_python(document: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     "made",
     [
-        {"systems": ("direct", "envoy"), "twists": {3: Twist(died=True), 5: Twist(disturbed_s=2.0)}},
+        {
+            "systems": ("direct", "envoy"),
+            "twists": {3: Twist(died=True), 5: Twist(disturbed_s=2.0, changed_s=2.0)},
+        },
         {"systems": ("envoy",), "trials": 3, "end": False},
         {"systems": ("envoy",), "trials": 0, "end": False},
         {"systems": ("envoy",), "twists": {2: Twist(lateness_us=2_000)}, "again": (1,)},

@@ -55,7 +55,7 @@ impl Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::Over;
+    use crate::over::Over;
 
     fn watch(gone: bool) -> Watch {
         let by = vec!["10.0.0.1:80".to_owned(), "10.0.0.2:80".to_owned()];

@@ -3,6 +3,7 @@
 use seatrial_net::pipe::{LinePipe, PipeClosed};
 use serde::Deserialize;
 
+use crate::over::Over;
 use crate::report::Report;
 
 /// A command; the spec comes before all of them.
@@ -50,16 +51,6 @@ pub struct Watch {
 
 fn kept_alone() -> Vec<Over> {
     vec![Over::Kept]
-}
-
-/// Which connections a probe goes over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Over {
-    /// One that was there before the change.
-    Kept,
-    /// One of its own, opened for it.
-    Fresh,
 }
 
 /// Whoever a prober works for. Neither method may block.

@@ -4,6 +4,7 @@
 mod answers;
 pub mod control;
 mod line_up;
+pub mod over;
 mod place;
 mod pool;
 pub mod prober;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::answers::Judgement;
-use crate::control::Over;
+use crate::over::Over;
 use crate::report::{Report, Sighting};
 
 /// Where a change is looked for.

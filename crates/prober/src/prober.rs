@@ -5,8 +5,9 @@ use std::io;
 use seatrial_net::{Driver, Event, Wake};
 
 use crate::answers::Judgement;
-use crate::control::{Command, Over, Parent, Watch};
+use crate::control::{Command, Parent, Watch};
 use crate::line_up::LineUp;
+use crate::over::Over;
 use crate::place::Place;
 use crate::pool::{Came, Pool, Probe};
 use crate::report::Report;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::control::Over;
+use crate::over::Over;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize)]

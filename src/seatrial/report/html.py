@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seatrial.report import balance, disturbances, kernel, objects, settings
+from seatrial.report import balance, kernel, settings
 from seatrial.report.charts import charts
 from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.series import typical_trial
 from seatrial.report.doubts import doubted_text, doubts
+from seatrial.report.during import disturbances, objects
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,

@@ -15,8 +15,8 @@ from seatrial.analysis.cpus import cpus_text
 from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
-from seatrial.report.disturbances import disturbance_documents
-from seatrial.report.objects import change_documents
+from seatrial.report.during.disturbances import disturbance_documents
+from seatrial.report.during.objects import change_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.report import balance, disturbances, kernel, objects, settings
+from seatrial.report import balance, kernel, settings
 from seatrial.report.doubts import doubted_text, doubts
+from seatrial.report.during import disturbances, objects
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,

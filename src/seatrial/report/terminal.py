@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seatrial.report import balance, disturbances, objects
+from seatrial.report import balance
 from seatrial.report.doubts import doubts
+from seatrial.report.during import disturbances, objects
 from seatrial.report.facts import GROWTH
 from seatrial.report.table import ours_by_system, result_rows, set_aside_lines
 

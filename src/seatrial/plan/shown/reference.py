@@ -62,6 +62,7 @@ _SECTIONS = {
     "topology": "TopologyPlan",
     "load": "LoadPlan",
     "phases": "PhasePlan",
+    "objects": "ObjectsPlan",
     "sanity": "SanityPlan",
 }
 

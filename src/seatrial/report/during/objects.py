@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.objects import quantile
-from seatrial.report.disturbances import where_text
+from seatrial.report.during.disturbances import where_text
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
