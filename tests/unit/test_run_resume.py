@@ -10,6 +10,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from seatrial.analysis.run.summary import summarise_run
 from seatrial.cli.main import main
 from seatrial.errors import EnvironmentFault, ExitCode, PlanError, RecordError
 from seatrial.machine import proc
+from seatrial.machine.undoers import Undone
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import GivenPlan, given_again
 from seatrial.plan.scale import parse_scale
@@ -316,6 +318,21 @@ def test_what_a_killed_run_left_behind_is_ended_first(tmp_path, monkeypatch):
         assert left.wait(START_LIMIT_S) == -signal.SIGTERM
     with RunReader.open(run) as reader:
         assert all(change.undone_utc for change in reader.changes())
+
+
+def test_what_was_changed_last_is_put_back_first(tmp_path, monkeypatch):
+    run, put_back = killed_run(tmp_path, 3), list[str]()
+
+    def undo(detail: Mapping[str, Any], _run: Path) -> Undone:
+        put_back.append(detail["name"])
+        return Undone(detail["name"])
+
+    monkeypatch.setattr("seatrial.run.resume.UNDOERS", {"objects": undo})
+    with RunWriter.reopen(run, 3) as writer:
+        for name in ("namespace", "definition", "object"):
+            writer.will_start("objects", {"name": name})
+    resume(monkeypatch, resumption_of(run))
+    assert put_back == ["object", "definition", "namespace"]
 
 
 def test_what_cannot_be_put_back_keeps_a_run_from_going_on(tmp_path, monkeypatch):

@@ -181,7 +181,8 @@ def reopened(resumption: Resumption) -> RunWriter:
 def _put_back(writer: RunWriter) -> None:
     with RunReader.open(writer.path) as reader:
         changes = [change for change in reader.changes() if change.undone_utc is None]
-    for change in changes:
+    # The last first: what was changed twice is to be as it was at first, and an object goes before what it needs.
+    for change in reversed(changes):
         if not _is_put_back(change, writer.path):
             raise EnvironmentFault(
                 f"what this run had changed cannot be put back: {change.kind} {dict(change.detail)}",
