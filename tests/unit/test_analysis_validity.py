@@ -97,6 +97,7 @@ BAD = {
         load(errors_in_window={"connect_refused": 1}),
         nodes_away=(NodeAway("node-1", ("generator",), 5_001.0, 5_003.0),),
     ),
+    "environment.run_beside": replace(GOOD, facts=TrialFacts(runs_beside=("first-1f0c22ab on node-1",))),
     "system.counts": replace(GOOD, counts=TrialCounts(8_000, 8_000, 8_001, 8_000)),
     "system.gauge": replace(GOOD, own_gauge=OwnGauge(249, 250)),
     "system.unbalanced": replace(

@@ -70,6 +70,9 @@ class Cluster:
         await self.look(members)
         return [NODE, ClusterEvent("it was so")]
 
+    def runs_beside(self) -> tuple[str, ...]:
+        return ("first-1 on node-a",)
+
     def remarks(self) -> tuple[str, ...]:
         return ("not all of it",)
 
@@ -116,6 +119,7 @@ def test_what_a_watch_takes_from_elsewhere_comes_back_from_the_record(
         await asyncio.sleep(0.2)
         await watch.end()
         assert watch.remarks() == ("not all of it",)
+        assert watch.runs_beside() == ("first-1 on node-a",)
 
     with RunWriter.create(tmp_path, "p", "", json.dumps(compiled_plan())) as writer:
         asyncio.run(run(writer))

@@ -339,6 +339,42 @@ def test_what_the_cluster_reported_meanwhile_is_noted_with_its_time() -> None:
     ]
 
 
+def test_another_run_on_the_same_nodes_is_named_with_them() -> None:
+    def of_run(run: str, node: str, **more: Any) -> dict[str, Any]:
+        return {"metadata": {"labels": {"seatrial.dev/run": run}, **more}, "spec": {"nodeName": node}}
+
+    pods = [
+        of_run("other-1", "node-a"),
+        of_run("other-1", "node-z"),
+        of_run("away-2", "node-z"),
+        of_run("ending-3", "node-a", deletionTimestamp="2026-11-27T00:00:00Z"),
+    ]
+    kubelet, is_there = Kubelet(looks=[(1_000, 1.0, 1, "a")]), [True]
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path != "/api/v1/pods":
+            return await kubelet.answer(request)
+        assert request.query["labelSelector"] == "seatrial.dev/run,seatrial.dev/run!=own-0"
+        return web.json_response({"items": pods if is_there[0] else []})
+
+    async def run() -> tuple[tuple[str, ...], tuple[str, ...]]:
+        async with fake_client() as (api, client):
+            api.otherwise = answer
+            sampler = PodSampler(client, run_id="own-0")
+            await sampler.look([MEMBER])
+            # Who has come and gone was there all the same.
+            is_there[0] = False
+            await sampler.finish([])
+            seen = sampler.runs_beside()
+            api.otherwise = refuses(403, "Forbidden", "may not list pods")
+            await sampler.look([])
+            return seen, sampler.remarks()
+
+    seen, remarks = asyncio.run(run())
+    assert seen == ("other-1 on node-a",)
+    assert any("whether another run of Seatrial was on these nodes" in remark for remark in remarks)
+
+
 def test_a_process_that_is_killed_for_memory_is_told_though_its_container_goes_on() -> None:
     async def run() -> None:
         # Two of them were before this trial.

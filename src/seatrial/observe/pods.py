@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.cluster.objects import WINDOW, in_window
 from seatrial.cluster.pods.node import CADVISOR_METRICS, RESOURCE_METRICS, node_proxy
+from seatrial.cluster.pods.others import nodes_of_other_runs
 from seatrial.errors import ClusterFault
 from seatrial.generator.clocks import Clocks
 from seatrial.observe.cluster_events import events_since
@@ -45,17 +46,19 @@ _ID_DIGITS = 12
 
 
 class PodSampler:
-    """Reads the kubelets of those nodes that members of one trial are on, as pods.
+    """Reads the kubelets of those nodes that members of one trial are on, as pods, and looks who else is on them.
 
-    It raises nothing for a cluster that does not answer: what was missed is among the ``remarks``.
+    Who else is known by the label of his run, which is another than ``run_id``; without that nobody is looked for. It
+    raises nothing for a cluster that does not answer: what was missed is among the ``remarks``.
     """
 
-    def __init__(self, client: Client, networks: NodeNetworks | None = None) -> None:
+    def __init__(self, client: Client, networks: NodeNetworks | None = None, run_id: str = "") -> None:
         self.interval_s = LEAST_INTERVAL_S
         """When it is to be read next: more seldom where nothing was new."""
         self.cpu_s = 0.0
         """CPU that understanding the pages took, without their way here."""
         self._client = client
+        self._run_id = run_id
         self._networks = networks
         self._since_s = time.time()
         self._clocks = Clocks()
@@ -69,6 +72,9 @@ class PodSampler:
         self._seen: set[PodName] = set()
         self._oom_kills: dict[ContainerKey, tuple[int, int]] = {}
         self._no_events = ""
+        self._nodes: set[str] = set()
+        self._nodes_of_others: defaultdict[str, set[str]] = defaultdict(set)
+        self._no_others = ""
         self._namespaces: set[str] = set()
         self._reach = Reach()
         self._is_long = False
@@ -82,15 +88,17 @@ class PodSampler:
                 continue
             self._namespaces.add(pod.namespace)
             if pod.node:
+                self._nodes.add(pod.node)
                 by_node[pod.node][pod.namespace, pod.name] = member
         # Looks may overlap: each has its own.
         answered: set[str] = set()
         roles = {node: _roles(its.values()) for node, its in by_node.items()}
         # A kernel is read without the right to read its node's kubelet.
         asked = [(node, its) for node, its in by_node.items() if node not in self._refused]
-        found, of_kernels = await asyncio.gather(
+        found, of_kernels, _ = await asyncio.gather(
             in_window(asked, lambda one: self._read(*one, answered), WINDOW),
             self._look_at_networks(roles),
+            self._look_for_others(),
         )
         self._reach.took({node: roles[node] for node, _ in asked}, answered, time.monotonic())
         samples = [sample for of_node in found for sample in of_node]
@@ -112,12 +120,31 @@ class PodSampler:
         """Return which nodes could not be reached, and when."""
         return self._reach.away(time.monotonic())
 
+    def runs_beside(self) -> tuple[str, ...]:
+        """Return which other runs had pods on the nodes of this trial meanwhile, and on which."""
+        return tuple(
+            f"{run} on {', '.join(sorted(shared))}"
+            for run, nodes in sorted(self._nodes_of_others.items())
+            if (shared := nodes & self._nodes)
+        )
+
     def remarks(self) -> tuple[str, ...]:
         """Return what could not be known, and why."""
         return tuple(self._remarks())
 
     async def _look_at_networks(self, roles: Mapping[str, tuple[Role, ...]]) -> Sequence[NetworkSample]:
         return () if self._networks is None else await self._networks.look(roles)
+
+    async def _look_for_others(self) -> None:
+        if not self._run_id:
+            return
+        try:
+            others = await nodes_of_other_runs(self._client, self._run_id, READ_LIMIT_S)
+        except ClusterFault as fault:
+            self._no_others = fault.what
+            return
+        for run, nodes in others.items():
+            self._nodes_of_others[run] |= nodes
 
     def _remarks(self) -> Iterator[str]:
         if self._networks is not None:
@@ -140,6 +167,8 @@ class PodSampler:
                     f"the kernel killed {last - first:,} of the processes of {'/'.join(key.pod)} ({key.container}) for"
                     " want of memory"
                 )
+        if self._no_others:
+            yield f"not known at every look: whether another run of Seatrial was on these nodes: {self._no_others}"
         if self._no_events:
             yield f"not known: what the cluster reported meanwhile: {self._no_events}"
 

@@ -47,6 +47,9 @@ class Elsewhere(Protocol):
     def away(self) -> tuple[NodeAway, ...]:
         """Return which nodes could not be reached, and when."""
 
+    def runs_beside(self) -> tuple[str, ...]:
+        """Return which other runs of Seatrial were on the same nodes, and on which."""
+
     def remarks(self) -> tuple[str, ...]:
         """Return what could not be known, and why."""
 
@@ -120,6 +123,10 @@ class Sampler:
     def away(self) -> tuple[NodeAway, ...]:
         """Return which nodes could not be reached, and when."""
         return () if self._elsewhere is None else self._elsewhere.away()
+
+    def runs_beside(self) -> tuple[str, ...]:
+        """Return which other runs of Seatrial were on the nodes of members elsewhere."""
+        return () if self._elsewhere is None else self._elsewhere.runs_beside()
 
     def remarks(self) -> tuple[str, ...]:
         """Return what could not be known of members elsewhere, and why."""

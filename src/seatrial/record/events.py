@@ -218,7 +218,8 @@ class TrialFacts:
     many were opened to the origin since before the load. ``configurations`` are what each member ran before and after
     the load; ``kernel`` is what the kernel reported meanwhile, ``looking`` what the samplers cost. ``settings`` are the
     system's own limits and sizes, asked for and in force before the load; ``limits_met`` those that it met since.
-    ``cpus`` is which role was to be kept to which CPUs. ``nodes_away`` are those of a cluster that were not reached.
+    ``cpus`` is which role was to be kept to which CPUs. ``nodes_away`` are those of a cluster that were not reached,
+    ``runs_beside`` the other runs that had pods on those of this trial, each with its nodes.
     """
 
     drained_before_start: bool | None = None
@@ -237,6 +238,7 @@ class TrialFacts:
     limits_met: tuple[LimitMet, ...] = ()
     cpus: CpusAsked = field(default_factory=CpusAsked)
     nodes_away: tuple[NodeAway, ...] = ()
+    runs_beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

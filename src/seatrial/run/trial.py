@@ -204,6 +204,7 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
         kernel=watch.kernel_report(),
         looking=watch.cost(),
         nodes_away=watch.nodes_away(),
+        runs_beside=watch.runs_beside(),
         cpus=place.places.pinning.asked,
     )
     is_whole = not ended_early or watch.failure is not None

@@ -57,6 +57,7 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "environment.throttled": (*_DELAYS, *_GAPS, "generator.cpu"),
     "environment.steal": (*_DELAYS, *_GAPS),
     "environment.busy": (*_DELAYS, *_GAPS),
+    "environment.run_beside": (*_DELAYS, *_GAPS),
     "environment.network": (*_DELAYS, *_GAPS),
     "generator.late_start": (*_DELAYS, "generator.rate"),
     "generator.cpu": (*_DELAYS, *_GAPS),

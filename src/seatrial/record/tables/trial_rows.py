@@ -45,6 +45,7 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         nodes_away=tuple(
             NodeAway(**{**away, "roles": tuple(away["roles"])}) for away in document.get("nodes_away", ())
         ),
+        runs_beside=tuple(document.get("runs_beside", ())),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )
 

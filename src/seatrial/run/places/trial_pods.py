@@ -73,9 +73,9 @@ class TrialOnCluster:
         return PodWorkers(self._workers_group, limits, self._least, self._kept_off)
 
     def elsewhere(self) -> PodSampler:
-        """Return what reads the kubelets and the kernels of their nodes."""
+        """Return what reads the kubelets and the kernels of their nodes, and sees who else is on them."""
         networks = None if self.node_probes is None else NodeNetworks(self.node_probes)
-        return PodSampler(self.owned.client, networks)
+        return PodSampler(self.owned.client, networks, self.owned.run_id)
 
     def _workers_group(self, count: int) -> Group:
         ours = self.case.plan.kubernetes

@@ -119,6 +119,10 @@ class Watch:
         """Return which nodes could not be reached, and when."""
         return self._sampler.away()
 
+    def runs_beside(self) -> tuple[str, ...]:
+        """Return which other runs of Seatrial were on the same nodes of a cluster, and on which."""
+        return self._sampler.runs_beside()
+
     def remarks(self) -> tuple[str, ...]:
         """Return what could not be known of members that are pods, and why."""
         return self._sampler.remarks()

@@ -1,4 +1,4 @@
-"""The rule of validity that is about the nodes of a cluster."""
+"""The rules of validity that are about the nodes of a cluster."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.reasons import Reason
+from seatrial.analysis.validity.direction import direction_of_delay
 from seatrial.analysis.validity.rules.kernel import lost_too_many
 
 if TYPE_CHECKING:
@@ -25,6 +26,20 @@ def node_away(evidence: TrialEvidence) -> Reason | None:
         "environment.node_away",
         f"a node could not be reached during the measure phase: {named}; {what}",
         "see to the node and to the network between the nodes: kubectl describe node",
+    )
+
+
+def run_beside(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial whose nodes had pods of another run: what those took of them, and when, nobody measured."""
+    runs = evidence.facts.runs_beside
+    if not runs:
+        return None
+    return Reason(
+        "environment.run_beside",
+        f"another run of Seatrial had pods on the same nodes: {'; '.join(runs)}",
+        "wait for its end, or give each run nodes of its own; of one that was killed: seatrial clean --on kubernetes"
+        f" --run {runs[0].partition(' ')[0]}",
+        direction_of_delay(evidence.load),
     )
 
 

@@ -53,6 +53,7 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     kernel.reconfigured,
     delays.network_near_capacity,
     nodes.node_away,
+    nodes.run_beside,
     cpus.elsewhere,
     members.gauge_disagrees,
     members.unbalanced,
