@@ -23,8 +23,12 @@ from seatrial.cluster.leftovers import find
 from seatrial.cluster.objects import Objects
 from seatrial.cluster.owned import Owned
 from seatrial.errors import ClusterFault, StorageFault
+from seatrial.systems.installed.definitions import definition
 
 pytestmark = pytest.mark.cluster
+
+LITTLE_S = 5.0
+"""How long a removal takes at most, apart from what it waits for anyhow."""
 
 KILLED = """
 import asyncio, os, signal, sys
@@ -209,7 +213,7 @@ CRD = {
 }  # fmt: skip
 
 
-async def until_made(objects: Objects, manifest: dict[str, Any]) -> None:
+async def until_made(objects: Objects | Owned, manifest: dict[str, Any]) -> None:
     """Make an object of a kind that is being established."""
     async with asyncio.timeout(30):
         while True:
@@ -219,6 +223,49 @@ async def until_made(objects: Objects, manifest: dict[str, Any]) -> None:
                 await asyncio.sleep(0.1)
             else:
                 return
+
+
+def test_what_a_controller_holds_goes_before_its_rights(where: Where) -> None:
+    run = f"k{uuid.uuid4().hex[:8]}"
+    held = config_map(f"{run}-held")
+    held["metadata"]["finalizers"] = ["example.com/held"]
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": run}}
+
+    async def lets_go(objects: Objects) -> None:
+        """Do as a controller with this role: what is being deleted is let go of, as long as it may."""
+        while await objects.get(role) is not None:
+            found = await objects.get(held)
+            if found is not None and "deletionTimestamp" in found["metadata"]:
+                await objects.patch([(held, {"metadata": {"finalizers": None}})])
+
+    async def go() -> None:
+        async with open_cluster(where) as client:
+            owned = Owned(client, run, Log(where, run))
+            await owned.apply([role, held])
+            controller = asyncio.create_task(lets_go(Objects(client)))
+            await owned.remove(LITTLE_S)
+            await controller
+
+    asyncio.run(go())
+    assert there(where, run) == []
+
+
+def test_a_class_whose_controller_has_ended_is_let_go_of(where: Where) -> None:
+    run = f"k{uuid.uuid4().hex[:8]}"
+    version = "gateway.networking.k8s.io/v1"
+    name = {"name": run, "finalizers": ["gateway-exists-finalizer.gateway.networking.k8s.io"]}
+    spec = {"controllerName": "example.com/ended"}
+
+    async def go() -> None:
+        async with open_cluster(where) as client:
+            owned = Owned(client, run, Log(where, run))
+            await owned.apply([definition(version, "GatewayClass")])
+            one = {"apiVersion": version, "kind": "GatewayClass", "metadata": name, "spec": spec}
+            await until_made(owned, one)
+            await owned.remove(LITTLE_S)
+
+    asyncio.run(go())
+    assert there(where, run) == []
 
 
 def test_a_definition_stays_as_long_as_others_have_objects_of_it(where: Where) -> None:

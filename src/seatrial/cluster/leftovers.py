@@ -7,6 +7,7 @@ a namespace of a run goes with the namespace. Only what has finalizers goes firs
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ NAMESPACE_LIMIT_S = 15.0
 """How long a namespace has once its pods have had their time: its controller alone waits for five seconds."""
 _NEEDED_VERBS = {"list", "delete"}
 _CRD = "CustomResourceDefinition"
+_LAST = frozenset({"Namespace", _CRD})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -103,19 +105,19 @@ async def remove(
     kept = await _definitions_in_use(client, objects)
     objects = [one for one in objects if ref_of(one) not in kept]
     namespaces = {one["metadata"]["name"] for one in objects if one["kind"] == "Namespace"}
+    last = [one for one in objects if one["kind"] in _LAST]
+    others = [one for one in objects if one["kind"] not in _LAST]
+    held = [one for one in others if _is_let_go_of(one)]
     first = [
-        one for one in objects if one["kind"] not in {"Namespace", _CRD} and _goes_first(one, namespaces)
+        one for one in others if not _is_let_go_of(one) and one["metadata"].get("namespace") not in namespaces
     ]
-    last = [one for one in objects if one["kind"] in {"Namespace", _CRD}]
     many = Objects(client)
-    await many.delete(first)
-    if namespaces:
-        await left_after(
-            client, map(ref_of, filter(_has_finalizers, first)), min(limit_s, FINALIZERS_LIMIT_S)
-        )
-    await many.delete(last)
+    # Before the rights of the controllers that let go of them.
+    await many.delete(held)
+    await _let_go(client, held, min(limit_s, FINALIZERS_LIMIT_S))
+    await many.delete([*first, *last])
     await in_window(sorted(namespaces), partial(end_pods, client, limit_s=limit_s), WINDOW)
-    refs = [ref_of(one) for one in (*first, *last)]
+    refs = [ref_of(one) for one in (*held, *first, *last)]
     # Pods whose node is gone have used it up.
     left_s = max(deadline_s - time.monotonic(), min(limit_s, NAMESPACE_LIMIT_S))
     left = await left_after(client, refs, left_s)
@@ -165,8 +167,21 @@ async def _definitions_in_use(client: Client, objects: Sequence[Mapping[str, Any
     return kept
 
 
-def _goes_first(one: Mapping[str, Any], namespaces: set[str]) -> bool:
-    return one["metadata"].get("namespace") not in namespaces or _has_finalizers(one)
+async def _let_go(client: Client, held: Sequence[Mapping[str, Any]], limit_s: float) -> None:
+    """Wait until controllers have let go of these, which are being deleted.
+
+    A GatewayClass whose controller has ended is let go of for it, or its kind could never be removed.
+    """
+    left = await left_after(client, map(ref_of, filter(_has_finalizers, held)), limit_s)
+    classes = [ref for ref in left if ref.kind == "GatewayClass"]
+    # Who may not, or finds it gone just now, is told what is left.
+    with suppress(ClusterFault):
+        await Objects(client).patch([(ref, {"metadata": {"finalizers": None}}) for ref in classes])
+
+
+def _is_let_go_of(one: Mapping[str, Any]) -> bool:
+    # A controller holds its class for as long as there is a Gateway of it.
+    return _has_finalizers(one) or one["kind"] == "Gateway"
 
 
 def _has_finalizers(one: Mapping[str, Any]) -> bool:

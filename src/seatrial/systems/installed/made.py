@@ -7,10 +7,9 @@ import time
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
-from seatrial.cluster.gone import left_after
 from seatrial.cluster.objects import Objects
 from seatrial.cluster.owned import Owned
-from seatrial.cluster.resources import Ref, ref_of
+from seatrial.cluster.resources import Ref
 from seatrial.errors import ClusterFault, EnvironmentFault, SystemFault
 from seatrial.systems.installed.definitions import definition
 from seatrial.systems.installed.manifests.objects import INSTANCE, NAME
@@ -28,7 +27,6 @@ TOGETHER = 500
 READY_LIMIT_S = 180.0
 """An image may have to be fetched."""
 KNOWN_LIMIT_S = 30.0
-LET_GO_LIMIT_S = 15.0
 POLL_S = 0.2
 
 
@@ -38,8 +36,6 @@ class Made:
     def __init__(self, run: Owned, site: Site) -> None:
         self._run, self._site = run, site
         self._own: Owned | None = None
-        self._classes: list[Ref] = []
-        self._gateways: list[Ref] = []
 
     @property
     def client(self) -> Client:
@@ -73,8 +69,6 @@ class Made:
         )
         left = iter(objects)
         while part := list(islice(left, TOGETHER)):
-            self._classes += [ref_of(one) for one in part if one["kind"] == "GatewayClass"]
-            self._gateways += [ref_of(one) for one in part if one["kind"] == "Gateway"]
             if not in_order:
                 await own.apply(part)
                 continue
@@ -100,22 +94,8 @@ class Made:
     async def remove(self) -> None:
         """Delete everything, and wait until it is gone. Raises ``ClusterFault`` where something stays."""
         if self._own is not None:
-            await self._let_go_of_classes()
             await self._own.remove()
             self._own = None
-
-    async def _let_go_of_classes(self) -> None:
-        """Have a controller let go of its GatewayClass while it lives: it holds it for as long as there is a Gateway.
-
-        What a controller that has ended holds is let go of for it, or its kind could never be removed.
-        """
-        if not self._classes:
-            return
-        objects = Objects(self.client)
-        await objects.delete([*self._gateways, *self._classes])
-        for left in await left_after(self.client, self._classes, LET_GO_LIMIT_S):
-            await objects.patch([(left, {"metadata": {"finalizers": None}})])
-        self._classes, self._gateways = [], []
 
     async def _knows(self, api_version: str, kind: str) -> bool:
         try:
