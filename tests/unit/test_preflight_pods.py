@@ -11,7 +11,7 @@ from seatrial.cluster.nodes import NodeFacts
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
 from seatrial.preflight.needs import Needs
-from seatrial.preflight.places.cluster import ROLES, check_nodes, workers_of
+from seatrial.preflight.places.cluster import ROLES, check_nodes, check_workers, workers_of
 from seatrial.preflight.places.pods import Pod, check_pods, pods_needed, room_of
 from seatrial.preflight.tuning.node import descriptors_of, node_notes
 from seatrial.probe.facts import Facts
@@ -77,6 +77,15 @@ def test_too_few_pods_are_refused_with_the_number_that_is_needed() -> None:
 def test_a_pod_too_small_for_its_program_is_refused() -> None:
     (finding,) = check_pods(Needs(held=10), Pod(32 << 20, 64_512, 1_024), 5)
     assert (finding.severity, finding.remedy) == ("refuse", "give each pod more memory, or more open files")
+
+
+def test_workers_with_too_little_memory_are_refused_before_anything_is_made() -> None:
+    little = PLAN.replace("HELD", "20") + "kubernetes: {worker_memory: 32 MiB}\n"
+    refused, *_ = check_workers(compile_cases(parse_plan(little, "plan.yaml")))
+    assert (refused.code, refused.severity) == ("pods", "refuse")
+    assert "each worker pod holds 0 connections (bound by memory" in refused.text
+    enough = little.replace("32 MiB", "128 MiB")
+    assert all(one.severity == "ok" for one in check_workers(compile_cases(parse_plan(enough, "plan.yaml"))))
 
 
 def on_node(held: str, nodes: int) -> tuple[str, ...]:

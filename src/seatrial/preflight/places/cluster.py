@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from seatrial.plan.model.during import topologies
 from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
-from seatrial.preflight.places.pods import Pod, check_rate, pods_for_rate, pods_needed
+from seatrial.preflight.places.pods import Pod, check_pods, check_rate, pods_for_rate, pods_needed
 from seatrial.systems.installed.kinds.options import GIB
 from seatrial.systems.installed.manifests.objects import ROLE
 from seatrial.systems.origins.pods import pods_for
@@ -99,8 +99,16 @@ def nodes_for(role: NodeRole, plan: Plan, nodes: Iterable[NodeFacts]) -> list[No
     return [node for node in usable if plan.kubernetes.nodes == "any" or node.has({ROLE: role})]
 
 
-def check_workers(cases: Sequence[Case]) -> Iterator[Finding]:
-    """Yield whether the workers of the fastest case have CPU for its rate."""
+def check_workers(cases: Sequence[Case], descriptors: int = MAX_DESCRIPTORS) -> Iterator[Finding]:
+    """Yield whether the workers of the fastest case have CPU for its rate, and whose connections none could hold.
+
+    Each may have so many ``descriptors`` open.
+    """
+    for case in cases:
+        pods = check_pods(needs_of_case(case), worker_pod(case, descriptors), workers_of(case, descriptors))
+        if refused := [finding for finding in pods if finding.severity == "refuse"]:
+            yield refused[0]
+            return
     fastest = max(cases, key=lambda case: case.load.peak_rate_per_s or 0.0)
     yield from check_rate(needs_of_case(fastest), worker_pod(fastest), workers_of(fastest))
 

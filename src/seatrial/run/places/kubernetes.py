@@ -137,10 +137,12 @@ class OnKubernetes:
     async def _seen_by(self, probe: LastingProbe) -> Sequence[str]:
         """Return what is to be noted of the load's nodes by what the probe has read of one.
 
-        Raises ``EnvironmentFault`` where there is no room for as many workers as its limit of open files makes them.
+        Raises ``EnvironmentFault`` where its limit of open files is too low for any number of workers, or there is no
+        room for as many as it makes them.
         """
         cases, nodes = self.cases, await nodes_of(self.client)
-        require(tuple(check_nodes(cases, nodes, descriptors_of(probe.facts))), "this cluster")
+        descriptors = descriptors_of(probe.facts)
+        require((*check_workers(cases, descriptors), *check_nodes(cases, nodes, descriptors)), "this cluster")
         of_load = nodes_for("load", self.plan, nodes)
         return tuple(node_notes(cases, probe.facts, probe.node, max(1, len(of_load))))
 
