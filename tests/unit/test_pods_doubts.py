@@ -42,6 +42,13 @@ def test_a_clock_that_is_not_known_or_drifts_is_named(error_ms: int, drift_ms: i
     assert "worker 7" in reason.text
 
 
+def test_a_load_whose_workers_were_all_lost_may_have_measured() -> None:
+    lost = account_of(driven__dones=(), driven__interrupted=True, driven__lost=("worker 0 was deleted",))
+    assert [reason.code for reason in doubts_of(lost)] == ["generator.lost"]
+    stopped = account_of(driven__dones=(), driven__interrupted=True)
+    assert [reason.code for reason in doubts_of(stopped)] == ["environment.cut_off"]
+
+
 def frames(throttled_ns: list[int]) -> list[Frame]:
     made = []
     for seq, so_far_ns in enumerate(throttled_ns):

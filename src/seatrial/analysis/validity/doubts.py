@@ -24,7 +24,8 @@ def doubts_of(account: LoadAccount, errors: Mapping[str, int] = MappingProxyType
     doubts += _not_together(driven)
     if driven.ramp is not None and not (driven.ramp_complete or driven.interrupted or driven.lost):
         return (*doubts, ramp_failed(driven.ramp, errors, account.cost.listen_overflows))
-    if driven.interrupted and not driven.has_measured:
+    # Of workers that were lost none has said how far it came: what they measured is in their frames.
+    if driven.interrupted and not driven.has_measured and (driven.dones or not driven.lost):
         doubts.append(_STOPPED_EARLY)
     if not driven.was_stable and not driven.interrupted:
         doubts.append(_UNSTABLE)
