@@ -157,12 +157,29 @@ def test_a_baseline_that_did_not_run_is_not_called_one_that_the_plan_lacks(tmp_p
 
 
 def test_where_nothing_can_be_believed_that_is_the_first_sentence(tmp_path):
-    twists = {number: Twist(counts_off=1) for number in range(1, 5)}
+    twists = {number: Twist(counts_off=1) for number in range(1, 13)}
     sentences = answers_of(summary_of(make_run(tmp_path, twists=twists, systems=("envoy",))))
     assert sentences[0].startswith("Nothing in this run could be believed")
     assert "no system `direct`" in sentences[1]
     assert sentences[-1] == (
         "How figures move with connections and rate is not known: no two cases to compare can be believed."
+    )
+
+
+def test_where_single_trials_can_be_believed_that_is_not_nothing(tmp_path):
+    twists = {number: Twist(counts_off=1) for number in range(1, 5)}
+    first, *_ = answers_of(summary_of(make_run(tmp_path, twists=twists, systems=("envoy",))))
+    assert first == "No case of this run could be believed as a whole, though single trials could."
+
+
+def test_a_repeat_without_a_figure_is_none_that_they_could_differ_by(tmp_path):
+    run = summary_of(make_run(tmp_path, systems=("envoy",)))
+    cases = tuple(
+        replace(case, trials=(case.trials[0], *(replace(one, load=None) for one in case.trials[1:])))
+        for case in run.cases
+    )
+    assert "one repeat each: how far these figures spread is not known" in " ".join(
+        answers_of(replace(run, cases=cases))
     )
 
 

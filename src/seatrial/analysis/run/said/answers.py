@@ -60,6 +60,8 @@ def _nothing_believed(cases: Sequence[CaseSummary]) -> str:
     without = [case for case in cases if not any(trial.validity.reasons for trial in case.trials)]
     if without:
         return _nothing_judged(cases, without)
+    if any(not trial.validity.reasons for case in cases for trial in case.trials):
+        return "No case of this run could be believed as a whole, though single trials could."
     return "Nothing in this run could be believed: what follows is what was seen, and proves nothing."
 
 
@@ -197,7 +199,8 @@ def _out_of(all_added: Sequence[_Added]) -> str:
 
 def _repeats(cases: Sequence[CaseSummary], *, less_believed: bool = False) -> str:
     others = "other cases can be believed less; " if less_believed else ""
-    if max(len(case.trials) for case in cases) < 2:
+    # A trial that failed has no figure that could differ.
+    if max(sum(trial.load is not None for trial in case.trials) for case in cases) < 2:
         return f" ({others}one repeat each: how far these figures spread is not known)"
     apart = (
         max(case.spreads[name].max - case.spreads[name].min for case in cases if name in case.spreads)
