@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -165,6 +166,46 @@ def test_a_late_word_to_give_up_ends_no_other_question() -> None:
 
     with serving(proxy):
         probed(work)
+
+
+def test_who_does_not_wait_for_another_probe_does_not_end_its_making() -> None:
+    made: list[LocalPods] = []
+
+    def group_of(number: int) -> Group:
+        made.append(SlowPods() if number > 1 else LocalPods())
+        return Group(job(1, "probe"), made[-1])
+
+    async def play() -> None:
+        probe = LastingProbe(group_of, (), print)
+        await probe.start()
+        try:
+            process = made[0].pods["load-0"].process
+            assert process is not None
+            process.kill()
+            with pytest.raises(EnvironmentFault):
+                await probe.ask(Question((), (), SERVICES, 200, ()))
+            for _ in range(100):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SHORTER_S):
+                        await probe.network()
+                        return
+        finally:
+            await probe.close()
+            assert len(made) == 2
+            assert all(len(cluster.deleted) == 1 for cluster in made)
+
+    asyncio.run(play())
+
+
+SHORTER_S, LONGER_S = 0.5, 1.5
+
+
+class SlowPods(LocalPods):
+    """A cluster where a pod takes longer to come up than who asks it has."""
+
+    async def make(self, index: int, manifest: Mapping[str, Any]) -> None:
+        await asyncio.sleep(LONGER_S)
+        await super().make(index, manifest)
 
 
 def test_a_lost_probe_of_a_run_is_made_again() -> None:

@@ -32,6 +32,7 @@ class LastingProbe:
         self._pod: PodProbe | None = None
         self._learnt: tuple[Facts, str] | None = None
         self._making = asyncio.Lock()
+        self._another: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Make the first pod; raises ``EnvironmentFault`` where it does not run, and leaves nothing then."""
@@ -63,6 +64,9 @@ class LastingProbe:
 
     async def close(self) -> None:
         """Delete the pod."""
+        if self._another is not None:
+            self._another.cancel()
+            await asyncio.gather(self._another, return_exceptions=True)
         if self._pod is not None:
             await self._pod.close()
 
@@ -73,6 +77,14 @@ class LastingProbe:
                 lost, self._pod = self._pod, None
                 await lost.close()
             if self._pod is None:
-                await self.start()
+                await self._make_another()
             assert self._pod is not None
             return self._pod
+
+    async def _make_another(self) -> None:
+        """Have another made; who asked may be called off meanwhile, and who asks next goes on waiting for the same."""
+        if self._another is None or self._another.done():
+            self._another = asyncio.create_task(self.start())
+            # Why it did not come up is heard by who waits for it, if anybody does.
+            self._another.add_done_callback(lambda made: made.cancelled() or made.exception())
+        await asyncio.shield(self._another)
