@@ -42,6 +42,12 @@ def test_a_clock_that_is_not_known_or_drifts_is_named(error_ms: int, drift_ms: i
     assert "worker 7" in reason.text
 
 
+def test_a_pod_that_went_silent_is_not_called_a_bug() -> None:
+    silent = "worker 0 (pod a on node b) did not finish (last heard of 25 s ago)"
+    (reason,) = doubts_of(account_of(driven__lost=(silent,)))
+    assert "kubectl get nodes" in reason.remedy
+
+
 def test_a_load_whose_workers_were_all_lost_may_have_measured() -> None:
     lost = account_of(driven__dones=(), driven__interrupted=True, driven__lost=("worker 0 was deleted",))
     assert [reason.code for reason in doubts_of(lost)] == ["generator.lost"]

@@ -74,8 +74,17 @@ class Owned:
 
     async def remove(self, limit_s: float = leftovers.REMOVAL_LIMIT_S) -> None:
         """Remove all of it and wait until it is gone; what stays is named in the fault, and stays written down."""
-        found = await leftovers.find(self.client, self.run_id, self._written, self.part)
-        removed = await leftovers.remove(self.client, found.objects, limit_s)
+        try:
+            found = await leftovers.find(self.client, self.run_id, self._written, self.part)
+            removed = await leftovers.remove(self.client, found.objects, limit_s)
+        except ClusterFault as fault:
+            raise ClusterFault(
+                f"what was made on the cluster could not be removed: {fault.what}",
+                cause=fault.cause,
+                next_step="see to what keeps the cluster from it, then: seatrial clean",
+                status=fault.status,
+                reason=fault.reason,
+            ) from fault
         if removed.left:
             raise ClusterFault(
                 f"not all that was made on the cluster could be removed: {_left(removed)}",

@@ -96,6 +96,8 @@ _AFTER = {
     "was evicted": "see what its node lacked, or who drains it: kubectl describe node; then run again",
     "was lost with its node": "see to the node: kubectl describe node; then run again",
     "was deleted": "find out who deletes pods of a run; then run again",
+    # Whether it was the worker, its node or the API server that went silent nobody here has seen.
+    "last heard of": "see whether the API server and the worker's node were away: kubectl get nodes; then run again",
 }
 """What a person does after an end that Kubernetes has words for."""
 _AGAIN = "run again; if it happens again, it is a bug in Seatrial"
