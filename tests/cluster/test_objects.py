@@ -1,177 +1,53 @@
-"""Many objects on a real API server: which are there afterwards it says itself, to reads without our client."""
+"""Routes that are changed as objects of a real cluster: live at every proxy, gone again, and every probe counted."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import ssl
-import urllib.request
-import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.api_server import ADMIN, ApiServer, config_map
+from tests.local.test_objects import AT_LAST, assert_counted
+from tests.support.cluster_runs import CONTOUR, ENVOY_GATEWAY, TRAEFIK, ClusterBench, only_trial
+from tests.support.runs import Bench
 
-from seatrial.cluster.access import open_cluster
-from seatrial.cluster.connection.kubeconfig import Where
-from seatrial.cluster.gone import wait_until_gone
-from seatrial.cluster.labels import labelled
-from seatrial.cluster.objects import Objects
-from seatrial.cluster.resources import Ref, ref_of
-from seatrial.errors import ClusterFault
+from seatrial.record.reader import RunReader
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-
-def asked(server: ApiServer, path: str) -> Any:
-    """Read from the API server with the standard library."""
-    request = urllib.request.Request(
-        server.url + path, headers={"Authorization": f"Bearer {server.token(ADMIN)}"}
-    )
-    with urllib.request.urlopen(
-        request, context=ssl.create_default_context(cafile=str(server.pem.ca))
-    ) as answer:
-        return json.load(answer)
+OBJECTS = "objects: {routes: 8, at_a_time: 2, probe_period: 20 ms, probe_rate: 400/s, stable_after: 3}\n"
+HAS_STATUS = {"contour", "envoy-gateway"}
+"""An Ingress, which is what Traefik is given, has no status of its own."""
 
 
-def names(server: ApiServer, prefix: str) -> list[str]:
-    items = asked(server, "/api/v1/namespaces/default/configmaps")["items"]
-    return sorted(one["metadata"]["name"] for one in items if one["metadata"]["name"].startswith(prefix))
+@pytest.fixture
+def bench(cluster: Any, tmp_path: Path) -> ClusterBench:
+    return ClusterBench(cluster, Bench(tmp_path))
 
 
-def test_objects_are_made_changed_and_deleted_in_order(server: ApiServer, where: Where) -> None:
-    prefix = f"o{uuid.uuid4().hex[:8]}"
-    manifests = [config_map(f"{prefix}-{number:03}", number=str(number)) for number in range(150)]
-
-    async def run() -> None:
-        async with open_cluster(where) as client:
-            objects = Objects(client, window=8)
-            answers = await objects.apply(manifests)
-            assert [one.body["metadata"]["name"] for one in answers] == [
-                one["metadata"]["name"] for one in manifests
-            ]
-            assert names(server, prefix) == [one["metadata"]["name"] for one in manifests]
-            # The same again changes nothing.
-            again = await objects.apply(manifests[:3])
-            versions = [one.body["metadata"]["resourceVersion"] for one in (*answers[:3], *again)]
-            assert versions[:3] == versions[3:]
-            await objects.patch([(ref_of(manifests[5]), {"data": {"number": "changed"}})])
-            found = asked(server, f"/api/v1/namespaces/default/configmaps/{prefix}-005")
-            assert found["data"] == {"number": "changed"}
-            await objects.delete(manifests[1:])
-            await wait_until_gone(client, map(ref_of, manifests[1:]))
-            assert names(server, prefix) == [f"{prefix}-000"]
-            assert await objects.delete(manifests[:2]) != [None, None]
-            assert await objects.delete(manifests[:1]) == [None]
-
-    asyncio.run(run())
-
-
-def test_the_first_failure_names_its_object_and_nothing_more_is_begun(
-    server: ApiServer, where: Where
+@pytest.mark.parametrize(
+    ("system", "proxies"),
+    [(CONTOUR, 2), (ENVOY_GATEWAY, 1), (TRAEFIK, 1)],
+    ids=["contour", "envoy-gateway", "traefik"],
+)
+def test_routes_that_change_are_seen_live_and_gone_at_every_proxy(
+    system: str, proxies: int, bench: ClusterBench
 ) -> None:
-    prefix = f"o{uuid.uuid4().hex[:8]}"
-    manifests = [config_map(f"{prefix}-{number:03}") for number in range(100)]
-    manifests[10]["metadata"]["name"] = f"{prefix}_010"
-
-    async def run() -> None:
-        async with open_cluster(where) as client:
-            with pytest.raises(
-                ClusterFault, match=f"cannot create ConfigMap default/{prefix}_010: .* 422 Invalid"
-            ):
-                await Objects(client, window=4).create(manifests)
-            assert 9 <= len(names(server, prefix)) <= 15
-            with pytest.raises(
-                ClusterFault, match=f"cannot create ConfigMap default/{prefix}-000: .* 409 AlreadyExists"
-            ):
-                await Objects(client).create(manifests[:1])
-            with pytest.raises(ClusterFault, match="the cluster has no Wreck"):
-                await Objects(client).apply(
-                    [{**manifests[0], "apiVersion": "example.com/v1", "kind": "Wreck"}]
-                )
-
-    asyncio.run(run())
-
-
-def test_an_object_of_the_same_name_and_another_uid_is_not_deleted(server: ApiServer, where: Where) -> None:
-    name = f"o{uuid.uuid4().hex[:8]}"
-
-    async def run() -> None:
-        async with open_cluster(where) as client:
-            objects = Objects(client)
-            (first,) = await objects.create([config_map(name)])
-            await objects.delete([config_map(name)])
-            await objects.create([config_map(name)])
-            assert await objects.delete([{**first.body, "apiVersion": "v1", "kind": "ConfigMap"}]) == [None]
-            assert names(server, name) == [name]
-
-    asyncio.run(run())
-
-
-def test_what_holds_an_object_is_said(where: Where) -> None:
-    name = f"o{uuid.uuid4().hex[:8]}"
-    held = config_map(name)
-    held["metadata"]["finalizers"] = ["example.com/never"]
-
-    async def run() -> None:
-        async with open_cluster(where) as client:
-            objects = Objects(client)
-            await objects.create([held])
-            await objects.delete([held])
-            with pytest.raises(
-                ClusterFault, match=f"ConfigMap default/{name} is not gone within 0.5 s"
-            ) as raised:
-                await wait_until_gone(client, [ref_of(held)], limit_s=0.5)
-            assert raised.value.cause == "it waits for who removes its finalizers: example.com/never"
-            await objects.patch([(ref_of(held), {"metadata": {"finalizers": None}})])
-            await wait_until_gone(client, [ref_of(held)])
-
-    asyncio.run(run())
-
-
-def test_a_creation_that_was_cut_off_is_found_out_by_the_runs_label(server: ApiServer, where: Where) -> None:
-    """A proxy between passes the creation on, and cuts off its answer."""
-    name = f"o{uuid.uuid4().hex[:8]}"
-    ours = labelled(config_map(name), "run-1")
-
-    async def run() -> None:
-        async with open_cluster(where) as client:
-            request = client.session.request
-            cut: list[str] = []
-
-            def cutting(method: str, path: str, **more: Any) -> Any:
-                asking = request(method, path, **more)
-                if method == "POST" and not cut:
-                    cut.append(path)
-                    return Cut(asking)
-                return asking
-
-            client.session.request = cutting  # type: ignore[method-assign]
-            (answer,) = await Objects(client).create([ours])
-            assert (answer.body["metadata"]["name"], len(cut)) == (name, 1)
-            cut.clear()
-            with pytest.raises(ClusterFault, match="AlreadyExists"):
-                await Objects(client).create([labelled(config_map(name), "run-2")])
-
-    asyncio.run(run())
-    assert names(server, name) == [name]
-
-
-class Cut:
-    """A call that is made, and whose answer never comes."""
-
-    def __init__(self, asking: Any) -> None:
-        self._asking = asking
-
-    async def __aenter__(self) -> Any:
-        async with self._asking as response:
-            await response.read()
-        raise ConnectionResetError
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-
-def test_a_reference_to_what_is_in_no_namespace_has_none() -> None:
-    assert str(Ref("v1", "Namespace", "a")) == "Namespace a"
-    assert str(Ref("v1", "Pod", "a", "b")) == "Pod b/a"
+    plan = bench.plan(
+        system, measure="20 s", **{"repeat: 1\n": f"repeat: 1\n{OBJECTS}", "cooldown: 20 s": "cooldown: 5 s"}
+    )
+    outcome, document = bench.played(plan)
+    assert outcome.code in {0, 1, 3}, outcome.stdout + outcome.stderr
+    trial = only_trial(document)
+    assert_counted(trial)
+    kind = document["cases"][0]["system"]
+    assert [use["change"] for use in trial["changes"]] == ["create", "update", "delete", "delete"]
+    for use in trial["changes"]:
+        assert (use["routes"], use["places"], use["not_live"]) == (8, proxies, 0), use
+        assert AT_LAST[use["change"]] in use["answers"]
+        assert len(use["accepted_s"]) == 8
+        assert len(use["status_s"]) == (8 if kind in HAS_STATUS and use["change"] != "delete" else 0)
+    with RunReader.open(bench.bench.run_directory()) as reader:
+        places = {one.place for one in reader.milestones(trial["order"]) if one.milestone == "stable"}
+    # Each proxy by the name of its pod.
+    assert len(places) == proxies
+    assert places <= {member["member"] for member in trial["members"]} or not trial["members"]

@@ -51,7 +51,7 @@ def assert_counted(trial: dict[str, Any]) -> None:
     for counted, probes in (("system_requests", answered), ("origin_requests", passed_on)):
         if counts[counted] is not None:
             assert completed + probes <= counts[counted] <= completed + probes + unclear, (counts, answers)
-    assert "system.counts" not in codes(trial)
+    assert "system.counts" not in codes(trial), (trial["validity"], counts, answers)
 
 
 def test_every_change_is_seen_live_at_every_proxy(bench: Bench) -> None:

@@ -217,7 +217,9 @@ TRIAL = {
             "over": str,
             "routes": int,
             "places": int,
-            **{key: [NUMBER] for key in ("first_s", "every_s", "stable_s", "status_s", "gap_s")},
+            **{
+                key: [NUMBER] for key in ("first_s", "every_s", "stable_s", "accepted_s", "status_s", "gap_s")
+            },
             "not_live": int,
             "known_to_s": [NUMBER],
             "relapses": int,

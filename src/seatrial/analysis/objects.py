@@ -26,9 +26,10 @@ class ChangeUse:
     """One kind of change, as seen over one kind of connections; the lists are in seconds and sorted, a value a route.
 
     ``first_s`` is until the first of the ``places`` served the change, ``every_s`` until the last did, ``stable_s``
-    until each had begun a row of answers without any other; ``status_s`` until the last of them said that it serves
-    it, and ``gap_s`` how much later than that it was live everywhere: less than 0 is sooner. ``not_live`` routes were
-    not so everywhere by the end. ``known_to_s`` is the time since the probe before, the median and the longest.
+    until each had begun a row of answers without any other. ``accepted_s`` is until an API server had it, ``status_s``
+    until the last of them said that it serves it, and ``gap_s`` how much later than that it was live everywhere: less
+    than 0 is sooner. ``not_live`` routes were not so everywhere by the end. ``known_to_s`` is the time since the probe
+    before, the median and the longest.
     """
 
     change: str
@@ -38,6 +39,7 @@ class ChangeUse:
     first_s: tuple[float, ...]
     every_s: tuple[float, ...]
     stable_s: tuple[float, ...]
+    accepted_s: tuple[float, ...]
     status_s: tuple[float, ...]
     gap_s: tuple[float, ...]
     not_live: int
@@ -87,22 +89,22 @@ def quantile(values: Sequence[float], fraction: float) -> float | None:
 
 def _uses(change: str, milestones: Sequence[MilestoneReached]) -> Iterator[ChangeUse]:
     asked_s = {one.subject: one.at_s for one in milestones if one.milestone == "asked"}
-    status_s: dict[str, float] = {}
+    said: dict[str, dict[str, float]] = {"accepted": {}, STATUS: {}}
     by_over: defaultdict[str, list[MilestoneReached]] = defaultdict(list)
     for one in milestones:
-        if one.milestone == STATUS:
-            status_s[one.subject] = max(one.at_s, status_s.get(one.subject, one.at_s))
+        if (at_s := said.get(one.milestone)) is not None:
+            at_s[one.subject] = max(one.at_s, at_s.get(one.subject, one.at_s))
         elif one.over:
             by_over[one.over].append(one)
     for over, seen in sorted(by_over.items(), reverse=True) or [("", [])]:
-        yield _use(change, over, asked_s, status_s, seen)
+        yield _use(change, over, asked_s, said, seen)
 
 
 def _use(
     change: str,
     over: str,
     asked_s: Mapping[str, float],
-    status_s: Mapping[str, float],
+    said: Mapping[str, Mapping[str, float]],
     seen: Sequence[MilestoneReached],
 ) -> ChangeUse:
     places = len({one.place for one in seen})
@@ -123,8 +125,9 @@ def _use(
         first_s=_since(asked_s, {subject: min(at) for subject, at in live.items()}),
         every_s=_since(asked_s, everywhere),
         stable_s=_since(asked_s, settled),
-        status_s=_since(asked_s, status_s),
-        gap_s=_since(status_s, everywhere),
+        accepted_s=_since(asked_s, said["accepted"]),
+        status_s=_since(asked_s, said[STATUS]),
+        gap_s=_since(said[STATUS], everywhere),
         not_live=len(asked_s) - len(settled),
         known_to_s=None if middle is None or longest is None else (round(middle, 6), round(longest, 6)),
         relapses=sum(one.relapses for one in seen),

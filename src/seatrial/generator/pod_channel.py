@@ -147,7 +147,8 @@ class PodChannel:
         if moments is None or self._clock is None:
             return message
         offset = self._at_start or self._clocks.offset(self._clock)
-        return message | {name: message[name] - offset.offset_ns for name in moments}
+        # What never came has no moment, which is 0.
+        return message | {name: message[name] - offset.offset_ns for name in moments if message[name]}
 
     async def _ping(self) -> None:
         for number in itertools.count():
@@ -173,4 +174,10 @@ class PodChannel:
             self._talk.send(start, anew=True)
 
 
-_MOMENTS = {"frame": ("start_ns", "end_ns"), "going": ("at_ns", "heard_ns")}
+_SIGHTING = ("after_ns", "sent_ns", "heard_ns")
+_MOMENTS = {
+    "frame": ("start_ns", "end_ns"),
+    "going": ("at_ns", "heard_ns"),
+    "first": _SIGHTING,
+    "settled": _SIGHTING,
+}

@@ -27,7 +27,7 @@ KEPT_AFTER_S = 3_600
 PORT_RANGE = "net.ipv4.ip_local_port_range"
 """A sysctl of a pod's own network, and one of those that a kubelet allows every pod ("safe")."""
 
-PodRole = Literal["worker", "origin", "probe"]
+PodRole = Literal["worker", "origin", "prober", "probe"]
 
 
 @dataclass(frozen=True, slots=True)

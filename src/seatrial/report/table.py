@@ -266,8 +266,12 @@ def _count_row(case: CaseSummary, trial: TrialSummary) -> tuple[str, ...]:
 
 def _agreement(numbers: Sequence[int | None], trial: TrialSummary) -> str:
     probes = probes_of(trial.changes)
-    beside = (0, probes.answered, probes.passed_on, probes.passed_on)
-    of_load = [number - others for number, others in zip(numbers, beside, strict=True) if number is not None]
+    completed, system, upstream, origin = numbers
+    if probes.answered:
+        # What a system has counted by route goes with the route.
+        upstream = None
+    sides = ((completed, 0), (system, probes.answered), (upstream, 0), (origin, probes.passed_on))
+    of_load = [number - others for number, others in sides if number is not None]
     if len(of_load) < 2:
         return "not known"
     if len(set(of_load)) > 1:

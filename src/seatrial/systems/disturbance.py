@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from seatrial.machine.proc import ProcessRef
     from seatrial.systems.certificate import Certificate
-    from seatrial.topology.expand import Topology
+    from seatrial.topology.expand import Route, Service, Topology
 
 Action = Literal[
     "reload",
@@ -69,3 +70,24 @@ class Disturbable(Protocol):
 
     async def revive(self) -> None:
         """Start one that is down again, at the same address."""
+
+
+RouteHeard: TypeAlias = Callable[[Literal["asked", "accepted", "status"], str, str, float, float], None]
+"""Hears what became of the change of a route: what, at which place ("" is the control plane), the route's name, and
+after and by when (CLOCK_MONOTONIC, s)."""
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """What a ``System`` has, too, whose routes are objects that change one by one."""
+
+    async def change_routes(
+        self, put: Sequence[Route], gone: Sequence[Route], services: Sequence[Service], heard: RouteHeard
+    ) -> None:
+        """Have routes made or changed, and others deleted; return once whoever keeps them has taken all.
+
+        What their status says ``heard`` hears whenever it comes. Raises ``SeatrialError`` where one is refused.
+        """
+
+    async def routes_said(self, limit_s: float) -> None:
+        """Wait until the status of every route that was put says that it is in order; ``limit_s`` at most."""

@@ -30,12 +30,14 @@ class SystemOptions(Model):
     """The options of one kind of system; each kind has ``kind``, a Literal with its word as the default.
 
     ``proxied`` is whether a proxy stands before the origin, ``disturbances`` what may be done to it while it is
-    measured, ``bytes_per_connection`` its user memory of one connection, ``raw`` what of its configuration a plan may
-    merge in, ``lacks`` which options it has not, and ``not_counted`` what nobody can learn from it.
+    measured, ``routes_are_objects`` whether each of its routes changes by itself, ``bytes_per_connection`` its user
+    memory of one connection, ``raw`` what of its configuration a plan may merge in, ``lacks`` which options it has not,
+    and ``not_counted`` what nobody can learn from it.
     """
 
     proxied: ClassVar[bool] = True
     disturbances: ClassVar[frozenset[Action]] = frozenset()
+    routes_are_objects: ClassVar[bool] = False
     bytes_per_connection: ClassVar[int]
     raw: ClassVar[Document] = Document({})
     lacks: ClassVar[tuple[Lack, ...]] = ()

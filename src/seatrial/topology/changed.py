@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seatrial.topology.expand import Route, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A ``topology`` as it is to be: which of its routes are ``put``, anew or changed, and which are ``gone``."""
+
+    topology: Topology
+    put: tuple[Route, ...]
+    gone: tuple[Route, ...]
 
 
 def changed_route(base: Topology, number: int, generation: int) -> Route:

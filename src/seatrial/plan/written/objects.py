@@ -29,7 +29,7 @@ def _mistakes(plan: Plan, cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
     if not proxied:
         yield "`objects` are of a proxy, and this plan has none", "a proxy among the `systems`"
     for system in proxied:
-        if "add routes" not in system.options.disturbances:
+        if "add routes" not in system.options.disturbances and not system.options.routes_are_objects:
             yield f"the routes of `{system.kind}` cannot be changed while it serves", "other `systems`"
             break
     if any(not case.topology.is_routed or case.topology.services_in_all < 2 for case in cases):

@@ -31,6 +31,8 @@ PROBE_CPUS, PROBE_MEMORY_BYTES = 0.2, 128 << 20
 """Of the pod that asks for routes from a node of the load: for ten thousand through twenty proxies it takes 40 MB."""
 NODE_PROBE_CPUS, NODE_PROBE_MEMORY_BYTES = 0.1, 64 << 20
 """Of the pod that reads what the kernel of a node counts: it is asked every few seconds."""
+PROBER_CPUS, PROBER_MEMORY_BYTES = 0.2, 64 << 20
+"""Of the pod that probes what changes: it sends a thousand requests a second by default."""
 _LABEL = "label a node: kubectl label node NAME seatrial.dev/role={}; or `kubernetes: {{nodes: any}}`"
 
 
@@ -45,8 +47,8 @@ def _not_there(case: Case) -> Iterator[tuple[str, str]]:
     if case.disturbances:
         what = case.disturbances[0].do
         yield f"`during`: `{what}` is done to proxies of this machine only", "run it on one machine"
-    if case.objects is not None:
-        yield "`objects`: routes are changed on this machine only", "run it on one machine"
+    if case.objects is not None and case.topology.by == "path":
+        yield "`objects`: on a cluster a route that changes is told by its host", "`topology: {by: host}`"
     if case.load.sources:
         yield "`sources`: a pod has one address", "leave it out: `workers` says how many addresses there are"
     if case.origin.kind != "seatrial":
@@ -182,4 +184,6 @@ def _asked(role: NodeRole, case: Case, descriptors: int) -> tuple[float, int]:
     if role == "proxy" and not getattr(case.system.options, "proxies", None):
         return 0.0, 0
     cpus, memory = (PROBE_CPUS, PROBE_MEMORY_BYTES) if role == "load" else (0.0, 0)
+    if role == "load" and case.objects is not None:
+        cpus, memory = cpus + PROBER_CPUS, memory + PROBER_MEMORY_BYTES
     return pods.count * pods.cpus + cpus, pods.count * pods.memory_bytes + memory

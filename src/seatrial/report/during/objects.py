@@ -62,7 +62,7 @@ def change_documents(changes: Iterable[ChangeUse]) -> list[dict[str, Any]]:
 
 
 def _percentiles(use: ChangeUse) -> Iterator[tuple[str, dict[str, float | None]]]:
-    for name in ("first_s", "every_s", "stable_s", "status_s", "gap_s"):
+    for name in ("first_s", "every_s", "stable_s", "accepted_s", "status_s", "gap_s"):
         values: Sequence[float] = getattr(use, name)
         key = name.removesuffix("_s")
         yield key, {label: quantile(values, fraction) for label, fraction in _QUANTILES.items()}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from seatrial.run.ending import Ending
     from seatrial.run.workers.base import Workers
     from seatrial.systems.base import Origin, System
+    from seatrial.systems.disturbance import RouteHeard
+    from seatrial.topology.changed import Changed
     from seatrial.topology.expand import Topology
     from seatrial.topology.options import TopologyPlan
 
@@ -118,11 +120,14 @@ class Bed(Protocol):
     def topology(self) -> Topology:
         """What the load asks for."""
 
-    async def serve(self, topology: Topology, taken: Callable[[str], None]) -> None:
-        """Have every proxy serve a topology, side by side; ``taken`` hears of each that says that it does.
+    async def serve(self, changed: Changed, heard: RouteHeard) -> None:
+        """Have routes changed at every proxy; ``heard`` hears when each was asked for, taken, and said to be served.
 
-        Raises ``SystemFault`` where one does not take it. Nobody has asked for its routes by then.
+        Raises ``SeatrialError`` where one is not taken. Nobody has asked for the routes by then.
         """
+
+    async def said(self, limit_s: float) -> None:
+        """Wait until the system says of all that was changed that it serves it; ``limit_s`` at most."""
 
     async def change_topology(self, changed: Callable[[TopologyPlan], TopologyPlan]) -> int:
         """Have every proxy serve another topology than now, and return once all of its routes are live."""

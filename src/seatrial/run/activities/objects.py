@@ -12,17 +12,19 @@ from seatrial.generator.prober import Prober, Sighting
 from seatrial.probe.asking import ENDPOINT_FIELD
 from seatrial.record.events import MilestoneReached, Noted
 from seatrial.run.activities.base import Bed, Setting, Takes, Timeline, sleep_until
-from seatrial.topology.changed import changed_route, with_changes
+from seatrial.topology.changed import Changed, changed_route, with_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from seatrial.plan.model.objects import Change, ObjectsPlan
     from seatrial.record.events import Milestone
     from seatrial.run.ending import Ending
-    from seatrial.topology.expand import Topology
+    from seatrial.topology.expand import Route, Topology
 
 PROBE_TIMEOUT_S = 2.0
+SAID_LIMIT_S = 15.0
+"""A status that is written later than that, once traffic is served, is not waited for."""
 KEPT_CONNECTIONS = 4
 """To each proxy: what has threads serves them by several, and each of those takes a change by itself."""
 _NS = 1_000_000_000
@@ -73,6 +75,7 @@ class Objects:
                 for change in self._plan.changes:
                     await self._make(change)
                     await self._prober.settled()
+                    await self._bed.said(SAID_LIMIT_S)
         except TimeoutError:
             text = "objects: not every change was made and live when the measure phase ended"
             self._record(Noted("seatrial", text, self._trial))
@@ -99,17 +102,18 @@ class Objects:
         for turn, batch in enumerate(self._batches(change)):
             if self._plan.rate_per_s is not None:
                 await sleep_until(began_ns + round(turn / self._plan.rate_per_s * _NS))
+            put, gone = [], []
             for one in batch:
-                self._watch(one)
+                route = self._watch(one)
                 if change == "delete":
-                    self._generations.pop(one.number, None)
+                    del self._generations[one.number]
+                    gone.append(route)
                 else:
                     self._generations[one.number] = one.generation
-            self._reached(batch, "asked", "")
-            await self._bed.serve(
-                with_changes(self._base, self._generations),
-                partial(self._reached, batch, "status"),
-            )
+                    put.append(route)
+            topology = with_changes(self._base, self._generations)
+            by_name = {_subject(one): one for one in batch}
+            await self._bed.serve(Changed(topology, tuple(put), tuple(gone)), partial(self._heard, by_name))
 
     def _batches(self, change: Change) -> Iterator[Sequence[_Changing]]:
         for first in range(0, self._plan.routes, self._plan.at_a_time):
@@ -120,7 +124,7 @@ class Objects:
         now = self._generations.get(number, 0)
         return now if change == "delete" else now + 1
 
-    def _watch(self, one: _Changing) -> None:
+    def _watch(self, one: _Changing) -> Route:
         route = changed_route(self._base, one.number, one.generation)
         more: dict[str, Any] = {}
         over = 1
@@ -136,15 +140,21 @@ class Objects:
             over * len(self._places),
             **more,
         )
+        return route
 
-    def _reached(self, batch: Sequence[_Changing], milestone: Milestone, place: str) -> None:
-        at_s = time.monotonic()
-        for one in batch:
-            self._record(
-                MilestoneReached(
-                    self._trial, _subject(one), one.change, one.generation, milestone, place, at_s, at_s
-                )
-            )
+    def _heard(
+        self,
+        batch: Mapping[str, _Changing],
+        milestone: Milestone,
+        place: str,
+        name: str,
+        after_s: float,
+        at_s: float,
+    ) -> None:
+        one = batch[name]
+        self._record(
+            MilestoneReached(self._trial, name, one.change, one.generation, milestone, place, at_s, after_s)
+        )
 
     def _on_sighting(self, sighting: Sighting) -> None:
         one = self._watched[sighting.watch]
@@ -189,9 +199,12 @@ def _subject(one: _Changing) -> str:
 
 def _places(bed: Bed) -> tuple[str, ...]:
     """Return the name of each endpoint's member, or its address where members are not told by their endpoints."""
-    names = [proxy.name for proxy in bed.system.proxies()]
-    if len(names) == len(bed.endpoints):
-        return tuple(names)
+    for names in (
+        [proxy.name for proxy in bed.system.proxies()],
+        [member.name for member in bed.system.members()],
+    ):
+        if len(names) == len(bed.endpoints):
+            return tuple(names)
     return tuple(str(endpoint) for endpoint in bed.endpoints)
 
 

@@ -36,4 +36,6 @@ def rights_of_plan(cases: Sequence[Case]) -> tuple[Right, ...]:
     options = {case.system.label: case.system.options for case in cases}.values()
     installed = [one for one in options if one.proxied and not isinstance(one, FoundOptions)]
     further = (right for one in installed for right in systems.rights_of(one))
-    return tuple(dict.fromkeys((*every_right(), *further)))
+    changed = {case.system.label: case.system.options for case in cases if case.objects is not None}.values()
+    followed = (right for one in changed for right in systems.rights_to_follow(one))
+    return tuple(dict.fromkeys((*every_right(), *further, *followed)))

@@ -10,7 +10,15 @@ from seatrial.machine.place import Places
 from seatrial.observe.nodes import NodeNetworks
 from seatrial.observe.pods import PodSampler
 from seatrial.preflight.findings import require
-from seatrial.preflight.places.cluster import PORTS, RolePods, pods_of, worker_pod, workers_of
+from seatrial.preflight.places.cluster import (
+    PORTS,
+    PROBER_CPUS,
+    PROBER_MEMORY_BYTES,
+    RolePods,
+    pods_of,
+    worker_pod,
+    workers_of,
+)
 from seatrial.preflight.places.pods import check_pods
 from seatrial.run.load import needs_of_load
 from seatrial.run.places.our_pods import A_WHILE_S, LIVES_FOR, OurPods, limits_of, on_nodes
@@ -70,7 +78,9 @@ class TrialOnCluster:
     def workers(self) -> PodWorkers:
         """Return an Indexed Job's pods."""
         limits = limits_of(self.descriptors)
-        return PodWorkers(self._workers_group, limits, self._least, self._kept_off)
+        return PodWorkers(
+            self._workers_group, limits, self._least, self._kept_off, prober_of=self._prober_group
+        )
 
     def elsewhere(self) -> PodSampler:
         """Return what reads the kubelets and the kernels of their nodes, and sees who else is on them."""
@@ -86,6 +96,9 @@ class TrialOnCluster:
             ports=PORTS,
             away_from={} if ours.shared_nodes else self._proxies(),
         )
+
+    def _prober_group(self) -> Group:
+        return self._group("prober", "load", RolePods(1, PROBER_CPUS, PROBER_MEMORY_BYTES), ports=PORTS)
 
     def _group(self, programs: PodRole, on: NodeRole, each: RolePods, **more: Any) -> Group:
         pods = OurPods(self.case.plan, self.owned, self.namespace)

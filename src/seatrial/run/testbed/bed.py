@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from seatrial.errors import SeatrialError
 from seatrial.machine.address import Endpoint
@@ -22,9 +23,10 @@ from seatrial.run.testbed.reached import reached
 from seatrial.systems.base import Launch, Origin, Published, System
 from seatrial.systems.certificate import ORIGIN_NAME, Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
-from seatrial.systems.disturbance import Disturbable
+from seatrial.systems.disturbance import Changing, Disturbable, RouteHeard
 from seatrial.systems.running import RunningConfiguration
 from seatrial.systems.settings import Setting, require_in_force
+from seatrial.topology.changed import Changed
 from seatrial.topology.expand import NOWHERE, Topology, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -162,14 +164,29 @@ class Testbed:
         first, *self._certificates = Certificate.issue_several(launch.directory, names, 1 + swaps)
         return dataclasses.replace(launch, certificate=first)
 
-    async def serve(self, topology: Topology, taken: Callable[[str], None]) -> None:
-        """Have every proxy serve a topology, side by side; ``taken`` hears of each that says that it does."""
+    async def serve(self, changed: Changed, heard: RouteHeard) -> None:
+        """Have routes changed at every proxy, side by side: one by one, or by having the whole topology read anew."""
+        if isinstance(self.system, Changing):
+            await self.system.change_routes(changed.put, changed.gone, changed.topology.services, heard)
+            return
+        names = [route.name for route in (*changed.put, *changed.gone)]
+
+        def hears(what: Literal["asked", "status"], place: str) -> None:
+            at_s = time.monotonic()
+            for name in names:
+                heard(what, place, name, at_s, at_s)
 
         async def one(proxy: Disturbable) -> None:
-            await proxy.reload(topology)
-            taken(proxy.name)
+            await proxy.reload(changed.topology)
+            hears("status", proxy.name)
 
+        hears("asked", "")
         await asyncio.gather(*map(one, self.system.proxies()))
+
+    async def said(self, limit_s: float) -> None:
+        """Wait until the system says of all that was changed that it serves it; what reloads has said it by then."""
+        if isinstance(self.system, Changing):
+            await self.system.routes_said(limit_s)
 
     async def change_topology(self, changed: Callable[[TopologyPlan], TopologyPlan]) -> int:
         """Have every proxy serve another topology, one after another; return once its routes are live, others gone.

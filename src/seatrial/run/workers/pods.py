@@ -46,11 +46,14 @@ class PodWorkers:
         kept_off: Callable[[], Collection[str]],
         *,
         several_loads: bool = False,
+        prober_of: Callable[[], Group] | None = None,
     ) -> None:
         """Prepare; ``least`` returns how many pods a load takes at least."""
         self._group_of, self._limits = group_of, limits
         self._least, self._kept_off = least, kept_off
         self._several_loads = several_loads
+        self._prober_of = prober_of
+        self._prober: Group | None = None
         self._group: Group | None = None
         self._channels: PodChannels | None = None
 
@@ -81,11 +84,11 @@ class PodWorkers:
         return await self._channels.open(spec)
 
     async def open_prober(self, spec: Mapping[str, Any]) -> Channel:
-        """Raise ``EnvironmentFault``: there is no pod for it."""
-        raise EnvironmentFault(
-            "no prober runs on a cluster",
-            next_step=f"run the plan on one machine ({len(spec['replicas'])} proxies)",
-        )
+        """Have a pod for it, and give it its spec. Raises ``EnvironmentFault`` where it does not run."""
+        assert self._prober_of is not None
+        self._prober = self._prober_of()
+        await self._prober.start(RUNNING_LIMIT_S)
+        return await PodChannels(self._prober).open(spec)
 
     def members(self, hellos: Sequence[Hello]) -> tuple[Member, ...]:  # noqa: ARG002
         """Return the pods; no process of them is here."""
@@ -101,7 +104,10 @@ class PodWorkers:
         return dataclasses.replace(cost, pss_bytes=sum(done.pss_bytes for done in driven.dones))
 
     async def close(self) -> None:
-        """Delete the Job with its pods, unless another load follows."""
+        """Delete the Job with its pods, unless another load follows; and that of a prober."""
+        if self._prober is not None:
+            await self._prober.close()
+            self._prober = None
         if not self._several_loads:
             await self.end()
 

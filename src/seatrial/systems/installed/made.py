@@ -18,6 +18,7 @@ from seatrial.systems.installed.pods import facts_in, is_hopeless, trouble_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from seatrial.cluster.answers import Answer
     from seatrial.cluster.client import Client
     from seatrial.machine.processes.changes import ChangeLog
     from seatrial.systems.installed.manifests.objects import Object, Site
@@ -74,6 +75,15 @@ class Made:
                 continue
             for _, together in groupby(part, key=lambda one: str(one["kind"])):
                 await own.apply(together)
+
+    async def change(self, objects: Iterable[Object]) -> list[Answer]:
+        """Make or change some, once there are others; return the API server's answer to each."""
+        assert self._own is not None
+        return await self._own.apply(objects)
+
+    async def delete(self, refs: Iterable[Ref]) -> list[Answer | None]:
+        """Delete some; None is the answer for one that is gone already."""
+        return await Objects(self.client).delete(refs)
 
     async def available(self, deployments: Iterable[str]) -> None:
         """Wait until every pod of these Deployments is ready. Raises ``SystemFault`` that says why one is not."""

@@ -12,6 +12,7 @@ from seatrial.cluster.rights import Right, rights_to
 from seatrial.systems.installed.kinds.choice import recipe_of
 from seatrial.systems.installed.kinds.recipe import Asked
 from seatrial.systems.installed.manifests.objects import Site
+from seatrial.systems.installed.statuses import API_VERSIONS
 from seatrial.topology.expand import expand
 from seatrial.topology.options import TopologyPlan
 
@@ -49,12 +50,22 @@ def rights_of(options: SystemOptions) -> tuple[Right, ...]:
     return tuple(dict.fromkeys((*READING, *made, *slices, *secrets, *definitions, *granted)))
 
 
+def rights_to_follow(options: SystemOptions) -> tuple[Right, ...]:
+    """Return what it takes to see when the status of a changed route is written."""
+    recipe = recipe_of(options, _SITE)
+    kind, group = recipe.dialect, API_VERSIONS[recipe.dialect].rpartition("/")[0]
+    return rights_to("list watch", _plural(kind), group=group, why="when a changed route's status is written")
+
+
 def _to_make(one: Object) -> tuple[Right, ...]:
     kind, group = str(one["kind"]), str(one["apiVersion"]).rpartition("/")[0]
-    plural = _PLURALS.get(kind) or f"{kind.lower()}{'es' if kind.endswith('s') else 's'}"
+    return rights_to(MAKE, _plural(kind), group=group, why="the system and its routes")
+
+
+def _plural(kind: str) -> str:
     if kind.endswith("Policy"):
-        plural = f"{kind[:-1].lower()}ies"
-    return rights_to(MAKE, plural, group=group, why="the system and its routes")
+        return f"{kind[:-1].lower()}ies"
+    return _PLURALS.get(kind) or f"{kind.lower()}{'es' if kind.endswith('s') else 's'}"
 
 
 def _granted(one: Object) -> Iterator[Right]:

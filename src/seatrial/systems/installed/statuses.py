@@ -22,6 +22,10 @@ API_VERSIONS: Mapping[Dialect, str] = {
 }
 
 
+STATED: frozenset[Dialect] = frozenset({"HTTPProxy", "HTTPRoute"})
+"""Those whose status says of which generation it is; an Ingress has none of its own."""
+
+
 async def reasons(client: Client, namespace: str, dialect: Dialect, names: Iterable[str]) -> list[str]:
     """Return what is said of these routes, each of which says something; what cannot be read says nothing."""
     objects, found = Objects(client), []
@@ -70,3 +74,24 @@ def services_of(dialect: Dialect, route: Mapping[str, Any]) -> Iterator[str]:
     else:
         paths = [path for rule in spec.get("rules", ()) for path in rule.get("http", {}).get("paths", ())]
         yield from (str(path["backend"]["service"]["name"]) for path in paths)
+
+
+def observed_generation(dialect: Dialect, route: Mapping[str, Any]) -> int:
+    """Return the generation of a route that its status says is in order; 0 where it says that of none.
+
+    An Ingress has no status of its own routes.
+    """
+    status = route.get("status") or {}
+    if dialect == "HTTPProxy":
+        if status.get("currentStatus") != "valid":
+            return 0
+        return _least(one for one in status.get("conditions") or () if one["type"] == "Valid")
+    if dialect == "HTTPRoute":
+        conditions = [one for parent in status.get("parents") or () for one in parent.get("conditions") or ()]
+        needed = [one for one in conditions if one["type"] in {"Accepted", "ResolvedRefs"}]
+        return _least(needed) if all(one["status"] == "True" for one in needed) else 0
+    return 0
+
+
+def _least(conditions: Iterable[Mapping[str, Any]]) -> int:
+    return min((int(one.get("observedGeneration") or 0) for one in conditions), default=0)

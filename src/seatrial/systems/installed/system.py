@@ -13,6 +13,7 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.members import Member, PodRef
 from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.systems.counters import Counters
+from seatrial.systems.installed.changes import RouteChanges
 from seatrial.systems.installed.kinds.recipe import Asked
 from seatrial.systems.installed.logs import keep_logs
 from seatrial.systems.installed.made import Made
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from seatrial.cluster.owned import Owned
     from seatrial.systems.base import Launch
     from seatrial.systems.counters import Reading
-    from seatrial.systems.disturbance import Disturbable
+    from seatrial.systems.disturbance import Disturbable, RouteHeard
     from seatrial.systems.installed.kinds.recipe import Get, Recipe
     from seatrial.systems.installed.pods import Proxy
     from seatrial.systems.settings import Setting
-    from seatrial.topology.expand import Topology
+    from seatrial.topology.expand import Route, Service, Topology
 
     Answer = TypeVar("Answer")
 
@@ -54,6 +55,7 @@ class Installed:
         self._last: Counters | None = None
         self._is_up = False
         self._logs: Path | None = None
+        self._changes = RouteChanges(recipe, self._made)
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Make the system and the topology, and wait until every proxy is ready; see ``System.start``."""
@@ -83,6 +85,16 @@ class Installed:
     async def reasons(self, names: Sequence[str]) -> Sequence[str]:
         """Return what the cluster says of routes that are not served."""
         return await reasons(self._made.client, self.recipe.site.namespace, self.recipe.dialect, names)
+
+    async def change_routes(
+        self, put: Sequence[Route], gone: Sequence[Route], services: Sequence[Service], heard: RouteHeard
+    ) -> None:
+        """Have routes made or changed, and others deleted; see ``Changing``."""
+        await self._changes.make(put, gone, services, heard)
+
+    async def routes_said(self, limit_s: float) -> None:
+        """Wait until the status of what was changed is there; see ``Changing``."""
+        await self._changes.said(limit_s)
 
     @property
     def shown_by(self) -> str:
@@ -156,6 +168,7 @@ class Installed:
                 self._logs = None
         finally:
             self._is_up = False
+            await self._changes.close()
             await self._made.remove()
 
     async def _has_taken(self, topology: Topology) -> bool:

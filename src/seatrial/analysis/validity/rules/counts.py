@@ -50,7 +50,8 @@ def counts_disagree(evidence: TrialEvidence) -> Reason | None:
     probes = evidence.probes
     others = {
         "the system": (counts.system_requests, completed, probes.answered),
-        "the system, towards the origin": (counts.system_upstream_requests, passed_on, probes.passed_on),
+        # What a system has counted by route goes with the route: of its probes some are counted, or none.
+        "the system, towards the origin": (counts.system_upstream_requests, passed_on, 0),
         "the origin": (
             counts.origin_requests,
             completed if counts.system_requests is None else passed_on,
@@ -62,7 +63,8 @@ def counts_disagree(evidence: TrialEvidence) -> Reason | None:
     wrong = [
         f"{who} {count:,}"
         for who, (count, least, beside) in others.items()
-        if count is not None and not least <= count - beside <= completed + may_be
+        if count is not None
+        and not least <= count - beside <= completed + may_be + (0 if beside else probes.passed_on)
     ]
     if not wrong:
         return None

@@ -77,6 +77,8 @@ class InstalledOptions(SystemOptions, SharedOptions):
 class ControlledOptions(InstalledOptions, OnCluster):
     """The options of proxies that a controller beside them configures: both are installed."""
 
+    routes_are_objects: ClassVar[bool] = True
+
     proxies: Processes = Field(
         1, description="Proxies side by side: the replicas of the Deployment.", examples=[1, 8]
     )
