@@ -16,6 +16,7 @@ UNKNOWN_WHETHER_DONE = "UnknownWhetherDone"
 """The ``reason`` of a call that was cut off, and that is not safe to be made again."""
 _MESSAGE_LIMIT = 600
 """A refusal of an object lists every field of it that is wrong; whoever wants all of them asks kubectl."""
+_QUOTA = "exceeded quota"
 _OWN_FAULT = "look at the API server's health: kubectl get --raw '/readyz?verbose'"
 _WORDS: Mapping[int, tuple[str, str]] = {
     401: (
@@ -41,6 +42,8 @@ def of_status(asked: str, status: int, body: Any) -> ClusterFault:
     if len(message) > _MESSAGE_LIMIT:
         message = f"{message[:_MESSAGE_LIMIT]}..."
     cause, next_step = _WORDS.get(status, ("", _OWN_FAULT if status >= 500 else ""))
+    if status == 403 and _QUOTA in message:
+        next_step = "raise the quota of the namespace (kubectl describe quota), or plan for less"
     return ClusterFault(
         f"cannot {asked}: the API server answers {status} {reason}".rstrip(),
         cause=": ".join(filter(None, [cause, message])) or None,

@@ -150,13 +150,19 @@ async def _places(client: Client, groups: Iterable[Group] | None) -> list[tuple[
 
 
 async def _definitions_in_use(client: Client, objects: Sequence[Mapping[str, Any]]) -> dict[Ref, str]:
-    """Return which definitions of kinds are needed by objects of others, and why they stay."""
+    """Return which definitions of kinds are needed by others, and why they stay.
+
+    Those of one API group stay together: a controller that watches the kind of one watches those of the others as well,
+    and ends where one is not there.
+    """
     kept: dict[Ref, str] = {}
+    groups: dict[str, list[Ref]] = {}
     for one in (one for one in objects if one["kind"] == _CRD):
         definition = await Objects(client).get(one)
         if definition is None:
             continue
         spec = definition["spec"]
+        groups.setdefault(str(spec["group"]), []).append(ref_of(one))
         version = next(str(each["name"]) for each in spec["versions"] if each["served"])
         resource = Resource(
             f"{spec['group']}/{version}", spec["names"]["kind"], spec["names"]["plural"], False
@@ -164,6 +170,10 @@ async def _definitions_in_use(client: Client, objects: Sequence[Mapping[str, Any
         foreign = await listed(client, resource, labels=f"{RUN}!={label_value(str(run_of(one)))}")
         if foreign:
             kept[ref_of(one)] = f"{len(foreign)} objects of this kind are not the run's, and would go with it"
+    for of_group in groups.values():
+        if any(ref in kept for ref in of_group):
+            for ref in of_group:
+                kept.setdefault(ref, "objects of another kind of its group are not the run's")
     return kept
 
 

@@ -58,11 +58,15 @@ class Resource:
 
 
 class Resources:
-    """Every kind that a cluster knows, asked for once a version of a group."""
+    """Every kind that a cluster knows, asked for once a version of a group, until it is to ``forget`` them."""
 
     def __init__(self, client: Reads) -> None:
         self._client = client
         self._known: dict[tuple[str, str], Resource] = {}
+
+    def forget(self) -> None:
+        """Ask anew from now on: kinds come, and somebody may remove them."""
+        self._known.clear()
 
     async def find(self, api_version: str, kind: str) -> Resource:
         """Return where the objects of a kind are; raises ``ClusterFault`` where the cluster does not have it (404)."""

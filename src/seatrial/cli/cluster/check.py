@@ -34,20 +34,26 @@ if TYPE_CHECKING:
 
 SCHEMA = "seatrial.check/1"
 _ADVICE = (
-    "remedy: ask who owns the cluster for the role that `seatrial check --on kubernetes --rbac` prints, "
+    "remedy: ask who owns the cluster for the role that `seatrial check{plan} --on kubernetes --rbac` prints, "
     "and a binding of it"
 )
 _HEADER = f"""\
-# The least that Seatrial needs, and nothing else. To have it:
-#   seatrial check --on kubernetes --rbac | kubectl apply -f -
+# The least that Seatrial needs{{of}}, and nothing else. To have it:
+#   seatrial check{{plan}} --on kubernetes --rbac | kubectl apply -f -
 #   kubectl create clusterrolebinding {ROLE} --clusterrole={ROLE} --user=NAME
+# Each role of that name replaces the one before: with several plans, have one of each under a name of its own.
 """
 
 
 def print_roles(plan: Plan | None = None) -> int:
     """Print the least role that has every right, with those that the systems of a plan take."""
     documents = yaml.safe_dump_all(least_roles(_rights(plan)), sort_keys=False)
-    click.echo(_HEADER + documents, nl=False)
+    header = (
+        _HEADER.format(of=f" for the plan {plan.name}", plan=" PLAN")
+        if plan
+        else _HEADER.format(of="", plan="")
+    )
+    click.echo(header + documents, nl=False)
     return ExitCode.PASS
 
 
@@ -126,7 +132,7 @@ def _lines(found: _Found) -> list[str]:
     ]
     lines += [f"{'':6}  missing  {right}{f': {right.why}' if right.why else ''}" for right in missing]
     if missing:
-        lines.append(f"{'':6}  {_ADVICE}")
+        lines.append(f"{'':6}  {_ADVICE.format(plan=' PLAN' if found.plan_name else '')}")
     return [*lines, *([findings_text(found.findings)] if found.findings else [])]
 
 

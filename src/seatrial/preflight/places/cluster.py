@@ -90,7 +90,8 @@ def check_nodes(
         if not of:
             which = f"with the label {ROLE}={role} " if by_label else ""
             text = f"no node {which}takes pods{f' ({kept_off})' if kept_off else ''}"
-            yield Finding(f"nodes-{role}", "refuse", text, _LABEL.format(role))
+            usable = "kubectl uncordon NODE, or remove its taint; or " if kept_off else ""
+            yield Finding(f"nodes-{role}", "refuse", text, usable + _LABEL.format(role))
             continue
         yield _room(role, of, role_most(role, cases, descriptors), descriptors)
 

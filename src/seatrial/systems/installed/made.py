@@ -48,6 +48,8 @@ class Made:
 
         Raises ``EnvironmentFault`` for a kind whose definition does not come along.
         """
+        # Another run may have removed what it had defined since the trial before.
+        self.client.resources.forget()
         lacking = [kind for kind in kinds if not await self._knows(*kind)]
         if not lacking:
             return
