@@ -195,7 +195,7 @@ def test_from_another_machine_it_lists_and_deletes_only_what_it_may(
     assert invoke(*asked, "--run", other).stdout == f"nothing left on {server.url}\n"
 
 
-CRD = {
+CRD: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
     "metadata": {"name": "boats.sea.example"},
@@ -211,6 +211,14 @@ CRD = {
         ],
     },
 }  # fmt: skip
+
+
+# Of the same group, and without objects.
+SAILS = {
+    **CRD,
+    "metadata": {"name": "sails.sea.example"},
+    "spec": {**CRD["spec"], "names": {"plural": "sails", "singular": "sail", "kind": "Sail"}},
+}
 
 
 async def until_made(objects: Objects | Owned, manifest: dict[str, Any]) -> None:
@@ -280,11 +288,13 @@ def test_a_definition_stays_as_long_as_others_have_objects_of_it(where: Where) -
         async with open_cluster(where) as client:
             log = Log(where, run)
             owned, objects = Owned(client, run, log), Objects(client)
-            await owned.apply([CRD])
+            await owned.apply([CRD, SAILS])
             await until_made(objects, boat)
             with pytest.raises(ClusterFault, match="1 objects of this kind are not the run's"):
                 await owned.remove()
             assert len(log.open) == 1
+            # Who watches boats watches sails, and would end without.
+            assert await objects.get(SAILS) is not None
             assert await objects.get(boat) is not None
             await objects.delete([boat])
             await owned.remove()
