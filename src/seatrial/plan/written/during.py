@@ -98,6 +98,8 @@ def _of_kind(plan: Plan, system: SystemPlan, one: DisturbancePlan) -> _Mistake |
     if one.do not in system.options.disturbances:
         can = [other.label for other in plan.systems if one.do in other.options.disturbances]
         named = f"`systems: [{', '.join(can)}]` with it, or " if can else ""
+        if not system.options.disturbances:
+            return f"nothing can be done to `{system.kind}` while it is measured", f"{named}no `during`"
         words = listed(sorted(system.options.disturbances))
         return f"`{one.do}` cannot be done to `{system.kind}`", f"{named}of `{system.kind}`: {words}"
     if one.do == "swap certificate" and plan.load.tls is None:

@@ -13,7 +13,7 @@ from seatrial.cluster.resources import Ref
 from seatrial.errors import ClusterFault, EnvironmentFault, SystemFault
 from seatrial.systems.installed.definitions import definition
 from seatrial.systems.installed.manifests.objects import INSTANCE, NAME
-from seatrial.systems.installed.pods import facts_in, is_hopeless, trouble_text
+from seatrial.systems.installed.pods import LOGS_KEPT, facts_in, is_hopeless, trouble_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -99,7 +99,7 @@ class Made:
                     raise SystemFault(
                         f"{name} of {self._site.label} did not come up",
                         cause=trouble_text(pods) or f"it was not ready within {READY_LIMIT_S:g} s",
-                        next_step=f"kubectl -n {namespace} describe pods",
+                        next_step=LOGS_KEPT,
                     )
                 await asyncio.sleep(POLL_S)
 

@@ -21,6 +21,9 @@ UP_LIMIT_S = 180.0
 POLL_S = 0.2
 PAGE_LIMIT_S = 120.0
 """A page of ten thousand routes is long."""
+LOGS_KEPT = (
+    "read what its containers wrote, in the run directory under logs/: the pods are gone after the trial"
+)
 HOPELESS_AFTER = 3
 """A container that was started anew so often ends each time."""
 
@@ -70,7 +73,7 @@ class Proxies:
                 raise SystemFault(
                     f"{len(ready)} of {wanted} proxies of {self._recipe.site.label} are ready",
                     cause=trouble_text(found) or f"the rest was not within {UP_LIMIT_S:g} s",
-                    next_step=f"kubectl -n {self._recipe.namespace} describe pods",
+                    next_step=LOGS_KEPT,
                 )
             await asyncio.sleep(POLL_S)
 
