@@ -103,6 +103,9 @@ class Session:
     async def close(self) -> None:
         """Close every connection."""
         await self._http.close()
+        # A connection that is aborted lets go of its socket in a later turn of the loop, which may have none.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def _authorization(self) -> dict[str, str]:
         token = self.credentials.authorization
