@@ -13,6 +13,7 @@ from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.window import Window
 from seatrial.analysis.measured import Measured, metric_value
+from seatrial.analysis.objects import ChangeUse
 from seatrial.analysis.resources import RoleResources, TrialResources, roles_of, trial_resources
 from seatrial.analysis.run.objectives import judge_case, samples_needed
 from seatrial.analysis.run.spread import spread_of
@@ -21,11 +22,16 @@ from seatrial.record.tables.rows import RecordedObjective
 
 PROXY = RoleResources("system", 1, 0.5, 0.7, 50_000_000, 40_000_000, 300, 0.0)
 
+CHANGES = tuple(
+    ChangeUse(change, "kept", 1, 1, (0.1,), (0.2,), (0.2,), (), (), (), 0, (0.01, 0.01), 0, {})
+    for change in ("create", "delete")
+)
+
 
 def measured(p99_us: int = 1_000, **changes: Any) -> Measured:
     latency_us = replace(LOAD.latency_us, p99=p99_us)
     load = changed(LOAD, **{"latency_us": latency_us, "latency_ours_us": None, **changes})
-    return Measured(load, TrialResources((PROXY,)))
+    return Measured(load, TrialResources((PROXY,)), changed=True, changes=CHANGES)
 
 
 def objective(metric: str, comparison: str, threshold: float) -> RecordedObjective:

@@ -6,11 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.test_analysis_validity import GOOD
+from tests.unit.test_analysis_validity import GOOD, LOAD
 
-from seatrial.analysis.objects import Probes, changes_in, probes_of, quantile
+from seatrial.analysis.measured import Measured
+from seatrial.analysis.objects import ChangeUse, Probes, changes_in, probes_of, quantile
+from seatrial.analysis.resources import TrialResources
+from seatrial.analysis.run.objectives import judge_case
 from seatrial.analysis.validity.judge import judge_trial
+from seatrial.plan.metrics import parse_objective
 from seatrial.record.events import Milestone, MilestoneReached, TrialCounts
+from seatrial.record.tables.rows import RecordedObjective
 
 
 def reached(
@@ -105,3 +110,39 @@ def test_probes_are_counted_by_system_and_origin_and_those_without_an_answer_may
         counts = TrialCounts(done, done + system, done + 7, done + origin)
         codes = {reason.code for reason in judge_trial(replace(evidence, counts=counts)).reasons}
         assert ("system.counts" not in codes) == agree, (system, origin)
+
+
+def of_times(change: str, *every_s: float, routes: int, over: str = "kept") -> ChangeUse:
+    late = routes - len(every_s)
+    return ChangeUse(change, over, routes, 1, (), tuple(sorted(every_s)), (), (), (), (), late, None, 0, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "uses", "state"),
+    [
+        ("live_p99 < 2 s", [of_times("create", 0.1, 1.9, routes=2)], "PASS"),
+        ("live_max < 1 s", [of_times("create", 0.1, routes=1), of_times("update", 1.1, routes=1)], "FAIL"),
+        # Of 200 changes two may be late, and a third not.
+        ("live_p99 < 2 s", [of_times("create", *[0.1] * 198, routes=200)], "PASS"),
+        ("live_p99 < 2 s", [of_times("create", *[0.1] * 197, routes=200)], "FAIL"),
+        ("live_p50 < 2 min", [of_times("create", routes=4)], "FAIL"),
+        ("not_live == 0", [of_times("create", 0.1, routes=2)], "FAIL"),
+        ("not_live == 0", [of_times("create", 0.1, 0.2, routes=2)], "PASS"),
+        (
+            "gone_max < 1 s",
+            [of_times("delete", 0.1, routes=1), of_times("delete", 1.1, routes=1, over="fresh")],
+            "FAIL",
+        ),
+        ("gone_max < 1 s", [of_times("create", 3.0, routes=1), of_times("delete", 0.1, routes=1)], "PASS"),
+        # What ought to be known and is not decides nothing.
+        ("live_max < 1 s", [], None),
+    ],
+)
+def test_objectives_are_about_all_changes(text: str, uses: list[ChangeUse], state: str | None) -> None:
+    parsed = parse_objective(text)
+    objective = RecordedObjective(text, parsed.metric, parsed.comparison, parsed.threshold)
+    trial = Measured(LOAD, TrialResources(()), changed=True, changes=tuple(uses))
+    verdict = judge_case([objective], [trial], repeats=1)
+    assert verdict.state == state, verdict
+    # A load without a proxy has no routes that change.
+    assert judge_case([objective], [replace(trial, changed=False, changes=())], repeats=1).state is None

@@ -42,6 +42,9 @@ def test_only_what_has_a_proxy_is_changed() -> None:
     assert (objects.probe_period_s, objects.rate_per_s) == (0.01, None)
 
 
+OF_NOBODY = "`live_p99` is of routes that change"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -53,6 +56,7 @@ def test_only_what_has_a_proxy_is_changed() -> None:
         (plan("{changes: [delete]}"), "`changes` are `create`"),
         (plan("{routes: 3, at_a_time: 4}"), "4 at a time of 3 routes"),
         (plan("{rates: 3/s}"), "unknown key `rates`"),
+        (plan().replace("errors == 0", "live_p99 < 1 s").replace("objects: {routes: 20}\n", ""), OF_NOBODY),
         (plan(more="during: [{at: 5 s, do: add routes}]"), "`during` changes the topology, too"),
     ],
 )

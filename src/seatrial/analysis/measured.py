@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
-from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, UPSTREAM
+from seatrial.analysis.objects import until
+from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, GONE, LIVE, NOT_LIVE, UPSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.objects import ChangeUse
     from seatrial.analysis.resources import RoleResources, TrialResources
 
 LATENCY_METRICS = (*QUANTILES, "max", "mean")
 
 
-_UNITS = {"achieved": "fraction", "proxy_cpu_cores": "cores", "proxy_memory": "bytes"}
+_UNITS = {
+    "achieved": "fraction",
+    "proxy_cpu_cores": "cores",
+    "proxy_memory": "bytes",
+    **dict.fromkeys((*LIVE, *GONE), "us"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +33,9 @@ class Measured:
     """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy.
 
     ``disturbed`` is whether the plan does anything to its system; ``windows`` are those of what was done to it.
-    ``timeout_s`` None is unknown. Connections are those that the system ``counted`` itself, those that it had
-    ``upstream`` by its own count, and those that came in ``at_origin``; None is "it does not count them".
+    ``changed`` is whether it changes routes, ``changes`` what became of those. ``timeout_s`` None is unknown.
+    Connections are those that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those
+    that came in ``at_origin``; None is "it does not count them".
     """
 
     load: LoadResult
@@ -39,6 +47,8 @@ class Measured:
     counted: int | None = None
     upstream: int | None = None
     at_origin: int | None = None
+    changed: bool = False
+    changes: tuple[ChangeUse, ...] = ()
 
 
 def metric_value(metric: str, trial: Measured) -> float | None:
@@ -69,6 +79,26 @@ def _of_proxy(
     return of_trial
 
 
+PUT, DELETED = frozenset({"create", "update"}), frozenset({"delete"})
+"""The kinds of changes after which a route is to be live, and to be gone."""
+KINDS = {**dict.fromkeys(LIVE, PUT), **dict.fromkeys(GONE, DELETED)}
+FRACTIONS = {**LIVE, **GONE}
+
+
+def _until(name: str) -> Callable[[Measured], float | None]:
+    def read(trial: Measured) -> float | None:
+        value_s, late = until(trial.changes, KINDS[name], FRACTIONS[name])
+        # What was not live by the end was not for as long as the phase at most: how long, nobody has seen.
+        least_s = trial.load.window_s if value_s is None and late else value_s
+        return None if least_s is None else least_s * 1e6
+
+    return read
+
+
+def _not_live(trial: Measured) -> float | None:
+    return sum(use.not_live for use in trial.changes) if trial.changes else None
+
+
 _READ: dict[str, Callable[[Measured], float | None]] = {
     **{name: _latency(name) for name in LATENCY_METRICS},
     "errors": lambda trial: error_count(trial.load),
@@ -76,6 +106,8 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     "unanswered": lambda trial: unanswered(trial.load) + trial.load.connections.held_unanswered,
     "unexpected": lambda trial: trial.load.answers.unexpected + unexpected_of_held(trial.load),
     "achieved": _achieved,
+    **{name: _until(name) for name in FRACTIONS},
+    NOT_LIVE: _not_live,
     COUNTED: lambda trial: trial.counted,
     UPSTREAM: lambda trial: trial.upstream,
     AT_ORIGIN: lambda trial: trial.at_origin,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from seatrial.record.events import MilestoneReached
 
@@ -80,6 +80,20 @@ def changes_in(milestones: Iterable[MilestoneReached]) -> tuple[ChangeUse, ...]:
     for one in milestones:
         of_change.setdefault(one.change, []).append(one)
     return tuple(use for change, own in of_change.items() for use in _uses(change, own))
+
+
+def until(changes: Iterable[ChangeUse], kinds: Collection[str], fraction: float) -> tuple[float | None, int]:
+    """Return the time until so many of the changes of these kinds were live everywhere, and how many were not in time.
+
+    The time is None where the changes that came in time are fewer than that; both are None and 0 where there were none.
+    """
+    own = [use for use in changes if use.change in kinds]
+    values = sorted(value for use in own for value in use.every_s)
+    asked = sum(use.routes for use in own)
+    if not asked:
+        return None, 0
+    rank = max(1, math.ceil(fraction * asked))
+    return (values[rank - 1], 0) if rank <= len(values) else (None, asked - len(values))
 
 
 def quantile(values: Sequence[float], fraction: float) -> float | None:

@@ -143,8 +143,39 @@ _OF_WINDOWS = (
     "unexpected",
 )
 
+LIVE: Mapping[str, float] = {"live_p50": 0.5, "live_p99": 0.99, "live_max": 1.0}
+GONE: Mapping[str, float] = {"gone_p50": 0.5, "gone_p99": 0.99, "gone_max": 1.0}
+"""Of what changes (`objects`), by the part of the routes that they are of."""
+NOT_LIVE = "not_live"
+OF_CHANGES = frozenset({*LIVE, *GONE, NOT_LIVE})
+
+
+def _until(name: str, what: str) -> Metric:
+    return Metric(
+        "us",
+        _read_us,
+        f"{name.partition('_')[2]}, over the routes that `objects` {what}; an upper bound does not hold where more of "
+        "them than it leaves out were not so by the end of the measure phase",
+        raised=True,
+    )
+
+
 METRICS: Mapping[str, Metric] = {
     **_WHOLE,
+    **{
+        name: _until(name, "creates or updates, of the time until every proxy served the change")
+        for name in LIVE
+    },
+    **{
+        name: _until(name, "deletes, of the time until no proxy served it, over any connection")
+        for name in GONE
+    },
+    NOT_LIVE: Metric(
+        "",
+        units.parse_count,
+        "changes of `objects` that were not in force at every proxy by the end of the measure phase",
+        raised=True,
+    ),
     **{
         f"{DURING}{name}": replace(
             _WHOLE[name],

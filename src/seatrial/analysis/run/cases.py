@@ -78,6 +78,8 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             counted=_farthest(trial.own_gauge, case.held),
             upstream=_farthest(trial.upstream_gauge, 0),
             at_origin=trial.facts.origin_connections,
+            changed=proxied and case.changes_routes,
+            changes=trial.changes,
         )
         for trial in trials
         if trial.load is not None

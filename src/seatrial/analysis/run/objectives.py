@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from seatrial.analysis.load.answered import unanswered
 from seatrial.analysis.load.histograms import QUANTILES
-from seatrial.analysis.measured import LATENCY_METRICS, Measured, metric_value
+from seatrial.analysis.measured import FRACTIONS, KINDS, LATENCY_METRICS, Measured, metric_value
+from seatrial.analysis.objects import until
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.metrics import AT_ORIGIN, DURING, METRICS, UPSTREAM
+from seatrial.plan.metrics import AT_ORIGIN, DURING, METRICS, OF_CHANGES, UPSTREAM
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:
@@ -213,6 +214,8 @@ def _lost(objective: RecordedObjective, trial: Measured) -> int:
 
     They are in the histograms with the time that was waited for them: the least that an answer would have taken.
     """
+    if objective.metric in KINDS and objective.comparison in _UPPER_BOUNDS:
+        return until(trial.changes, KINDS[objective.metric], FRACTIONS[objective.metric])[1]
     if objective.metric not in LATENCY_METRICS or objective.comparison not in _UPPER_BOUNDS:
         return 0
     lost, left_out = unanswered(trial.load), 1 - QUANTILES.get(objective.metric, 1.0)
@@ -267,6 +270,8 @@ def _none_would_time_out(trial: Measured) -> bool:
 def _applies(metric: str, trial: Measured) -> bool:
     if metric.startswith("proxy_"):
         return trial.proxied
+    if metric in OF_CHANGES:
+        return trial.changed
     # Some systems count nothing of that: that is said, and no doubt.
     if metric in {UPSTREAM, AT_ORIGIN}:
         return False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial import units
 from seatrial.limits import MAX_CASES, MAX_TRIALS
-from seatrial.plan.metrics import DURING
+from seatrial.plan.metrics import DURING, OF_CHANGES
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
@@ -33,6 +33,7 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     yield from _delay_and_timeout(root)
     yield from _proxies_of_objectives(root)
     yield from _windows_of_nobody(root)
+    yield from _changes_of_nobody(root)
     yield from _too_many(root, varied)
 
 
@@ -214,6 +215,15 @@ def _windows_of_nobody(root: Map) -> Iterator[Problem]:
         if isinstance(item, Scalar) and item.text.strip().startswith(DURING):
             text = f"`{item.text.split()[0]}` is of disturbances, and this plan has none"
             yield Problem(item.span, text, "`during`, such as `during: [{at: 10 s, do: reload}]`")
+
+
+def _changes_of_nobody(root: Map) -> Iterator[Problem]:
+    """Yield objectives on how soon changes are live where there are none."""
+    objectives = root.get("objectives")
+    for item in objectives.items if isinstance(objectives, List) and "objects" not in root.entries else ():
+        if isinstance(item, Scalar) and item.text.split()[:1] and item.text.split()[0] in OF_CHANGES:
+            text = f"`{item.text.split()[0]}` is of routes that change, and this plan has none"
+            yield Problem(item.span, text, "`objects`, such as `objects: {routes: 50}`")
 
 
 def _kinds(systems: List) -> list[str]:

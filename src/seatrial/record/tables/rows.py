@@ -81,6 +81,11 @@ class RecordedCase:
         return self.document.get("disturbances") != []
 
     @property
+    def changes_routes(self) -> bool:
+        """Whether the plan changes routes of its system while it is measured."""
+        return self.document.get("objects") is not None
+
+    @property
     def spared(self) -> tuple[tuple[float, str], ...]:
         """When the plan does what to other systems, and not to this one; seconds from the measure phase's start."""
         return tuple((one["at_s"], one["words"]) for one in self.document.get("spared", ()))
