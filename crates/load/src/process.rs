@@ -4,7 +4,7 @@ use std::io;
 
 use seatrial_net::clock::{now_ns, wall_ns};
 use seatrial_net::epoll::{EpollDriver, arrival_stamps_work};
-use seatrial_net::pipe::{LinePipe, PipeClosed};
+use seatrial_net::pipe::LinePipe;
 use seatrial_net::tls::TlsDriver;
 use seatrial_net::tls::config::ClientTls;
 use seatrial_net::uring::UringDriver;
@@ -19,12 +19,9 @@ use crate::worker::Worker;
 /// Reads a spec from `input`, runs it, and writes frames to `output`; and others, as long as the parent has more. The text
 /// of an error is for a person.
 pub fn run(input: i32, output: i32) -> Result<(), String> {
-    process::die_with_parent();
-    process::precise_timers();
-    let descriptor_limit = process::raise_descriptor_limit().map_err(|error| error.to_string())?;
-    let mut pipe = LinePipe::new(input, output);
+    let (mut pipe, descriptor_limit) = LinePipe::to_parent(input, output)?;
     loop {
-        let spec = WorkerSpec::parse(&pipe.read_spec().map_err(no_spec)?)?;
+        let spec = WorkerSpec::parse(&pipe.spec()?)?;
         if run_one(spec, descriptor_limit, &mut pipe)? == Next::End {
             return Ok(());
         }
@@ -39,9 +36,7 @@ enum Next {
 }
 
 fn run_one(spec: WorkerSpec, descriptor_limit: u64, pipe: &mut LinePipe) -> Result<Next, String> {
-    for fd in pipe.both() {
-        process::set_blocking(fd, false).map_err(|error| error.to_string())?;
-    }
+    pipe.unblock()?;
     let tls = spec.tls.as_ref().map(ClientTls::new).transpose()?;
     // A loop that never sleeps would shut everything else out, and the kernel would then stop it for its own good.
     let sleeps = spec.loop_kind == LoopKind::Open && !spec.spin;
@@ -126,8 +121,4 @@ fn rest(number: u32, pipe: &mut LinePipe) -> Next {
         }
     }
     Next::End
-}
-
-fn no_spec(_: PipeClosed) -> String {
-    "the parent closed the pipe before it sent a spec".to_owned()
 }

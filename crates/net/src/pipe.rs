@@ -4,8 +4,9 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
+use crate::process;
 use crate::sys::check_len;
 
 /// How much is read at once.
@@ -31,6 +32,15 @@ impl LinePipe {
     /// Takes over two descriptors, both still blocking.
     pub fn new(input: RawFd, output: RawFd) -> Self {
         Self { input, output, received: Vec::new(), searched: 0, unsent: Vec::new(), lines: 0 }
+    }
+
+    /// Prepares this process for a parent that speaks to it over two descriptors; returns the pipe and the descriptor
+    /// limit, raised. The text of an error is for a person.
+    pub fn to_parent(input: RawFd, output: RawFd) -> Result<(Self, u64), String> {
+        process::die_with_parent();
+        process::precise_timers();
+        let descriptor_limit = process::raise_descriptor_limit().map_err(|error| error.to_string())?;
+        Ok((Self::new(input, output), descriptor_limit))
     }
 
     /// The descriptor that lines arrive on.
@@ -64,6 +74,28 @@ impl LinePipe {
                 return Ok(line);
             }
         }
+    }
+
+    /// As [`LinePipe::read_spec`], with a text for a person where there comes none.
+    pub fn spec(&mut self) -> Result<String, String> {
+        self.read_spec().map_err(|PipeClosed| "the parent closed the pipe before it sent a spec".to_owned())
+    }
+
+    /// Lets neither direction block from here on. The text of an error is for a person.
+    pub fn unblock(&self) -> Result<(), String> {
+        self.both()
+            .into_iter()
+            .try_for_each(|fd| process::set_blocking(fd, false).map_err(|error| error.to_string()))
+    }
+
+    /// The next command, if one has arrived on the non-blocking pipe; what cannot be read is passed over.
+    pub fn read_command<C: DeserializeOwned>(&mut self) -> Result<Option<C>, PipeClosed> {
+        while let Some(line) = self.read_line()? {
+            if let Ok(command) = serde_json::from_str(&line) {
+                return Ok(Some(command));
+            }
+        }
+        Ok(None)
     }
 
     /// The next line, if a whole one has arrived on the non-blocking pipe.

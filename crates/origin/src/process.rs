@@ -48,17 +48,9 @@ struct Address {
 /// Reads one spec from `input` and serves until it is to stop or the parent is gone. The text of an error is for a
 /// person.
 pub fn run(input: i32, output: i32) -> Result<(), String> {
-    process::die_with_parent();
-    process::precise_timers();
-    process::raise_descriptor_limit().map_err(|error| error.to_string())?;
-    let mut pipe = LinePipe::new(input, output);
-    let line = pipe
-        .read_spec()
-        .map_err(|PipeClosed| "the parent closed the pipe before it sent a spec".to_owned())?;
-    let spec = OriginSpec::parse(&line)?;
-    for fd in [input, output] {
-        process::set_blocking(fd, false).map_err(|error| error.to_string())?;
-    }
+    let (mut pipe, _) = LinePipe::to_parent(input, output)?;
+    let spec = OriginSpec::parse(&pipe.spec()?)?;
+    pipe.unblock()?;
     let mut server = Server::new(&spec)?;
     server.watch(input).map_err(|error| error.to_string())?;
     say(&mut pipe, &ready(&server));
@@ -105,19 +97,18 @@ fn serve(server: &mut Server, pipe: &mut LinePipe) -> std::io::Result<()> {
 
 /// Does what the parent has asked for.
 fn obey(server: &mut Server, pipe: &mut LinePipe, stop_at_ns: &mut Option<u64>) -> Result<(), PipeClosed> {
-    while let Some(line) = pipe.read_line()? {
-        match serde_json::from_str(&line) {
-            Ok(Command::Counts) => say(pipe, &server.counts(false)),
-            Ok(Command::Pause { endpoints }) => {
+    while let Some(command) = pipe.read_command()? {
+        match command {
+            Command::Counts => say(pipe, &server.counts(false)),
+            Command::Pause { endpoints } => {
                 server.pause(&endpoints);
                 say(pipe, &Paused { r#type: "paused", endpoints });
             }
-            Ok(Command::Stop) => {
+            Command::Stop => {
                 server.pause(&[]);
                 server.stop_listening();
                 *stop_at_ns = Some(now_ns() + STOP_LIMIT_NS);
             }
-            Err(_) => {}
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What the parent may say to a prober, and how the two reach each other.
 
-use seatrial_net::pipe::{LinePipe, PipeClosed};
+use seatrial_net::pipe::LinePipe;
 use serde::Deserialize;
 
 use crate::over::Over;
@@ -66,19 +66,8 @@ pub trait Parent {
 }
 
 impl Parent for LinePipe {
-    /// What cannot be read is passed over.
     fn command(&mut self) -> Option<Command> {
-        loop {
-            match self.read_line() {
-                Err(PipeClosed) => return Some(Command::Gone),
-                Ok(None) => return None,
-                Ok(Some(line)) => {
-                    if let Ok(command) = serde_json::from_str(&line) {
-                        return Some(command);
-                    }
-                }
-            }
-        }
+        self.read_command().unwrap_or(Some(Command::Gone))
     }
 
     fn report(&mut self, report: &Report) {

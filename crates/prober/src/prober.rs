@@ -1,5 +1,6 @@
 //! The prober's event loop.
 
+use std::collections::HashSet;
 use std::io;
 
 use seatrial_net::{Driver, Event, Wake};
@@ -25,6 +26,8 @@ pub struct Prober<D: Driver> {
     pool: Pool,
     line_up: LineUp,
     watches: Vec<(Watch, Vec<u8>)>,
+    /// The numbers of all watches.
+    known: HashSet<u64>,
     places: Vec<Place>,
 }
 
@@ -33,7 +36,7 @@ impl<D: Driver> Prober<D> {
     pub fn new(spec: ProberSpec, driver: D) -> Self {
         let pool = Pool::new(spec.addresses(), spec.kept_connections, spec.timeout_ns, &spec.field);
         let line_up = LineUp::new(spec.rate_limit_per_s);
-        Self { spec, driver, pool, line_up, watches: vec![], places: vec![] }
+        Self { spec, driver, pool, line_up, watches: vec![], known: HashSet::new(), places: vec![] }
     }
 
     /// Does what the parent says until it is to stop.
@@ -83,7 +86,7 @@ impl<D: Driver> Prober<D> {
 
     fn watch(&mut self, watch: Watch) {
         // What is said again, over another stream, is known.
-        if self.watches.iter().rev().any(|(known, _)| known.id == watch.id) {
+        if !self.known.insert(watch.id) {
             return;
         }
         let now_ns = self.driver.now_ns();

@@ -2,7 +2,7 @@
 
 use seatrial_net::clock::{now_ns, wall_ns};
 use seatrial_net::epoll::{EpollDriver, arrival_stamps_work};
-use seatrial_net::pipe::{LinePipe, PipeClosed};
+use seatrial_net::pipe::LinePipe;
 use seatrial_net::tls::TlsDriver;
 use seatrial_net::tls::config::ClientTls;
 use seatrial_net::{Driver, process};
@@ -15,17 +15,9 @@ use crate::spec::ProberSpec;
 /// Reads one spec from `input` and probes until it is to stop or the parent is gone. The text of an error is for a
 /// person.
 pub fn run(input: i32, output: i32) -> Result<(), String> {
-    process::die_with_parent();
-    process::precise_timers();
-    process::raise_descriptor_limit().map_err(|error| error.to_string())?;
-    let mut pipe = LinePipe::new(input, output);
-    let line = pipe
-        .read_spec()
-        .map_err(|PipeClosed| "the parent closed the pipe before it sent a spec".to_owned())?;
-    let spec = ProberSpec::parse(&line)?;
-    for fd in pipe.both() {
-        process::set_blocking(fd, false).map_err(|error| error.to_string())?;
-    }
+    let (mut pipe, _) = LinePipe::to_parent(input, output)?;
+    let spec = ProberSpec::parse(&pipe.spec()?)?;
+    pipe.unblock()?;
     let tls = spec.tls.as_ref().map(ClientTls::new).transpose()?;
     pipe.report(&Report::Hello {
         worker: spec.worker,
