@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
-from seatrial.analysis.looks import looks_in
+from seatrial.analysis.looks import Look, looks_in
 from seatrial.machine.counters.network import GAUGES
 from seatrial.observe.samples import KernelMessage
 
@@ -146,15 +146,6 @@ def kernel_use(
         networks=of_networks,
         messages=tuple(message for message in messages if window.holds(message.at_s)),
     )
-
-
-class _Look(Protocol):
-    @property
-    def at_s(self) -> float:
-        """When it was."""
-
-
-Look = TypeVar("Look", bound=_Look)
 
 
 def enclosing(looks: Sequence[Look], window: Window | None) -> Sequence[Look]:

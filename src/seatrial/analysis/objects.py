@@ -85,15 +85,13 @@ def changes_in(milestones: Iterable[MilestoneReached]) -> tuple[ChangeUse, ...]:
 def until(changes: Iterable[ChangeUse], kinds: Collection[str], fraction: float) -> tuple[float | None, int]:
     """Return the time until so many of the changes of these kinds were live everywhere, and how many were not in time.
 
-    The time is None where the changes that came in time are fewer than that; both are None and 0 where there were none.
+    The time is None where the changes that came in time are fewer than that; they are None and 0 where there were none.
     """
     own = [use for use in changes if use.change in kinds]
     values = sorted(value for use in own for value in use.every_s)
-    asked = sum(use.routes for use in own)
-    if not asked:
-        return None, 0
-    rank = max(1, math.ceil(fraction * asked))
-    return (values[rank - 1], 0) if rank <= len(values) else (None, asked - len(values))
+    late = sum(use.routes for use in own) - len(values)
+    found = quantile([*values, *[math.inf] * late], fraction)
+    return (None, late) if found == math.inf else (found, 0)
 
 
 def quantile(values: Sequence[float], fraction: float) -> float | None:

@@ -93,11 +93,6 @@ class Prober:
         """Wait until everything that is looked for is settled."""
         await self._until(lambda: not self._open_places, None, "")
 
-    def forget(self) -> None:
-        """Look for nothing any more: what is not settled is, as it stands."""
-        for number in self._open_places:
-            self._send({"cmd": "forget", "id": number})
-
     async def finish(self) -> Probed | None:
         """End it in order, and return what it has done; None where it does not say."""
         self._send({"cmd": "stop"})

@@ -13,11 +13,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A ``topology`` as it is to be: which of its routes are ``put``, anew or changed, and which are ``gone``."""
+    """Which routes beside those of ``base`` are ``put``, anew or changed, and which are ``gone``.
 
-    topology: Topology
+    ``generations`` are those of all that there are then, by number.
+    """
+
+    base: Topology
+    generations: Mapping[int, int]
     put: tuple[Route, ...]
     gone: tuple[Route, ...]
+
+    def topology(self) -> Topology:
+        """Return the whole as it is then: whoever changes single routes does without the ten thousand others."""
+        return with_changes(self.base, self.generations)
 
 
 def changed_route(base: Topology, number: int, generation: int) -> Route:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.validity.pod_remarks import COVERED_FRACTION
 from seatrial.analysis.validity.rules.kernel import (
     COUNTED_KINDS,
     LOOKING_CORES_LIMIT,
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 SQUEEZES_PER_S = 1.0
 # A table that is nearly full drops nothing yet.
 CONNTRACK_FRACTION = 0.9
-# The first probe of a node may run only once the phase has begun.
-COVERED_ENOUGH = 0.9
 # Less than this is what a handful of processes take: a pause of 20 ms a second at most, beside those who measure.
 LOOKING_CORES_REMARKED = 0.02
 
@@ -95,7 +94,8 @@ def _of_node(network: NetworkUse, window_s: float) -> Iterator[str]:
             f"the kernel of node {network.node} ran out of time for packets {squeezes:,.0f} times (softnet"
             " time_squeeze)"
         )
-    if network.covers_s < COVERED_ENOUGH * window_s:
+    # The first probe of a node may run only once the phase has begun.
+    if network.covers_s < COVERED_FRACTION * window_s:
         yield (
             f"what the kernel of node {network.node} counts is known of {network.covers_s:.1f} of the"
             f" {window_s:g} s of the measure phase"

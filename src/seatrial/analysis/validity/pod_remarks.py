@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.pods import PodsUse, PodThrottled
     from seatrial.analysis.validity.evidence import TrialEvidence
 
-# A role whose CPU is known of nearly all of the phase has nothing in the rest that would move its mean by much.
+# What is known of nearly all of the phase has nothing in the rest that would move it by much.
 COVERED_FRACTION = 0.9
 # See GENERATOR_CORES_LIMIT: of a node that busy, whoever runs there waits.
 NODE_FRACTION_LIMIT = 0.9

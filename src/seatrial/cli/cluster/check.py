@@ -48,11 +48,7 @@ _HEADER = f"""\
 def print_roles(plan: Plan | None = None) -> int:
     """Print the least role that has every right, with those that the systems of a plan take."""
     documents = yaml.safe_dump_all(least_roles(_rights(plan)), sort_keys=False)
-    header = (
-        _HEADER.format(of=f" for the plan {plan.name}", plan=" PLAN")
-        if plan
-        else _HEADER.format(of="", plan="")
-    )
+    header = _HEADER.format(of=f" for the plan {plan.name}" if plan else "", plan=" PLAN" if plan else "")
     click.echo(header + documents, nl=False)
     return ExitCode.PASS
 

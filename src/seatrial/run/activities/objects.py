@@ -12,7 +12,7 @@ from seatrial.generator.prober import Prober, Sighting
 from seatrial.probe.asking import ENDPOINT_FIELD
 from seatrial.record.events import MilestoneReached, Noted
 from seatrial.run.activities.base import Bed, Setting, Takes, Timeline, sleep_until
-from seatrial.topology.changed import Changed, changed_route, with_changes
+from seatrial.topology.changed import Changed, changed_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,9 +111,9 @@ class Objects:
                 else:
                     self._generations[one.number] = one.generation
                     put.append(route)
-            topology = with_changes(self._base, self._generations)
+            changed = Changed(self._base, dict(self._generations), tuple(put), tuple(gone))
             by_name = {_subject(one): one for one in batch}
-            await self._bed.serve(Changed(topology, tuple(put), tuple(gone)), partial(self._heard, by_name))
+            await self._bed.serve(changed, partial(self._heard, by_name))
 
     def _batches(self, change: Change) -> Iterator[Sequence[_Changing]]:
         for first in range(0, self._plan.routes, self._plan.at_a_time):

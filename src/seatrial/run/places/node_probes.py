@@ -25,7 +25,7 @@ PRIVILEGED = {"pod-security.kubernetes.io/enforce": "privileged"}
 class NodeProbesOfRun:
     """See ``NodeProbes``. Their pods are in a namespace of their own, made with the first of them.
 
-    One that is lost is made again; one that does not come up is not tried again in the run.
+    One that is lost is made again; one that does not come up is tried once more in each trial.
     """
 
     def __init__(self, pods: OurPods, deadline_s: float, note: Callable[[str], None]) -> None:

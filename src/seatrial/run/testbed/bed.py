@@ -167,9 +167,10 @@ class Testbed:
     async def serve(self, changed: Changed, heard: RouteHeard) -> None:
         """Have routes changed at every proxy, side by side: one by one, or by having the whole topology read anew."""
         if isinstance(self.system, Changing):
-            await self.system.change_routes(changed.put, changed.gone, changed.topology.services, heard)
+            await self.system.change_routes(changed.put, changed.gone, changed.base.services, heard)
             return
         names = [route.name for route in (*changed.put, *changed.gone)]
+        topology = changed.topology()
 
         def hears(what: Literal["asked", "status"], place: str) -> None:
             at_s = time.monotonic()
@@ -177,7 +178,7 @@ class Testbed:
                 heard(what, place, name, at_s, at_s)
 
         async def one(proxy: Disturbable) -> None:
-            await proxy.reload(changed.topology)
+            await proxy.reload(topology)
             hears("status", proxy.name)
 
         hears("asked", "")

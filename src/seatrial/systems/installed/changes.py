@@ -98,10 +98,8 @@ class RouteChanges:
             return
 
     def _take(self, change: Change) -> None:
-        name, generation = (
-            str(change.object["metadata"]["name"]),
-            observed_generation(self.recipe.dialect, change.object),
-        )
+        name = str(change.object["metadata"]["name"])
+        generation = observed_generation(self.recipe.dialect, change.object)
         if generation <= self._observed.get(name, (0, 0.0))[0]:
             return
         self._observed[name] = generation, change.seen_s
