@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,6 +18,7 @@ from seatrial.observe import nodes
 from seatrial.observe.nodes import NodeNetworks
 from seatrial.observe.samples import NetworkSample
 from seatrial.pods.group import Group
+from seatrial.probe.looks import Looks
 from seatrial.run.places.node_probes import NodeProbesOfRun
 from seatrial.run.places.our_pods import OurPods
 
@@ -62,8 +65,8 @@ def probes_of(
 async def looked(networks: NodeNetworks) -> NetworkSample:
     """Return the first look that there is."""
     for _ in range(1_000):
-        if found := await networks.look(ON_IT):
-            return found[0]
+        if found := await networks.look(ON_IT, at_once=True):
+            return found[-1]
         await asyncio.sleep(0.02)
     raise AssertionError("no look came about")
 
@@ -91,6 +94,46 @@ def test_what_a_probe_reads_is_what_the_kernel_says_itself() -> None:
     asyncio.run(play())
 
 
+def test_a_probe_looks_by_itself_and_is_asked_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it saw between two questions is known with its moments, and the kernel was so at them."""
+    monkeypatch.setattr(nodes, "LOOK_EVERY_S", 0.1)
+
+    async def play() -> None:
+        probes = probes_of([LocalPods()], [])
+        networks = NodeNetworks(probes)
+        try:
+            await looked(networks)
+            truth = []
+            for _ in range(150):
+                # It is not its turn.
+                assert await networks.look(ON_IT) == []
+                before_s, count = time.monotonic(), processed()
+                truth.append((before_s, time.monotonic(), count))
+                await asyncio.sleep(0.01)
+            samples = await networks.look(ON_IT, at_once=True)
+            assert len(samples) > 5
+            # An answer is put where the middle of its way was.
+            error_s = 0.05
+            for earlier, later in pairwise(samples):
+                assert later.at_s - earlier.at_s >= 0.09 or later is samples[-1]
+                least = max((count for _, end_s, count in truth if end_s < later.at_s - error_s), default=0)
+                most = [count for start_s, _, count in truth if start_s > later.at_s + error_s]
+                assert least <= later.values["softnet_processed"] <= min(most, default=2**63)
+            assert await networks.look(ON_IT) == []
+        finally:
+            await probes.close()
+
+    asyncio.run(play())
+
+
+def test_looks_whose_answer_was_lost_come_with_the_next() -> None:
+    taken = Looks(60.0)
+    first = taken.after(0)
+    assert [look["number"] for look in first] == [1]
+    assert [look["number"] for look in taken.after(0)] == [1, 2]
+    assert [look["number"] for look in taken.after(2)] == [3]
+
+
 def test_one_that_is_lost_is_made_again_and_no_look_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async def play() -> None:
         first, second, notes = LocalPods(), Held(), list[str]()
@@ -102,14 +145,14 @@ def test_one_that_is_lost_is_made_again_and_no_look_waits_for_it(monkeypatch: py
             assert process is not None
             process.kill()
             for _ in range(1_000):
-                await networks.look(ON_IT)
+                await networks.look(ON_IT, at_once=True)
                 if notes:
                     break
                 await asyncio.sleep(0.02)
             # Longer than a look may take: who makes it is not called off for that.
             monkeypatch.setattr(nodes, "READ_LIMIT_S", 0.05)
             for _ in range(5):
-                assert await networks.look(ON_IT) == []
+                assert await networks.look(ON_IT, at_once=True) == []
                 await asyncio.sleep(0.05)
             monkeypatch.undo()
             second.let.set()

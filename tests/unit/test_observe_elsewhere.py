@@ -61,7 +61,7 @@ class Cluster:
     def away(self) -> tuple[NodeAway, ...]:
         return (AWAY,)
 
-    async def look(self, members: Iterable[Member]) -> list[Sample]:
+    async def look(self, members: Iterable[Member], *, at_once: bool = False) -> list[Sample]:
         assert POD in members
         await asyncio.sleep(self.takes_s)
         return [PROCESS, NETWORK]

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from seatrial.observe.kubelet import read_page
 from seatrial.observe.nodes import NodeNetworks
 from seatrial.observe.pods import PodSampler
 from seatrial.observe.samples import ClusterEvent, NetworkSample, NodeSample, ProcessSample, Sample
+from seatrial.probe.looks import KernelLook
 
 UID = "cb010ef7-af14-4b9c-adac-b3b0b766b1f8"
 POD = ("shop", "envoy-1")
@@ -227,8 +229,8 @@ def test_a_pod_that_replaced_another_of_its_name_is_not_that_one() -> None:
 
 def test_kernels_are_read_where_kubelets_may_not_be() -> None:
     class Kernel:
-        async def network(self) -> tuple[dict[str, float], dict[str, list[int]]]:
-            return {"conntrack_drops": 3.0}, {"eth0": [1, 2, 3, 4, 5, 6, 7, 8, 9]}
+        async def networks(self, _: float) -> list[KernelLook]:
+            return [KernelLook(1, 0.0, {"conntrack_drops": 3.0}, {"eth0": [1, 2, 3, 4, 5, 6, 7, 8, 9]})]
 
     class Kernels:
         def on(self, node: str) -> Kernel:
@@ -244,7 +246,7 @@ def test_kernels_are_read_where_kubelets_may_not_be() -> None:
             sampler = PodSampler(client, NodeNetworks(Kernels()))
             api.then(refuses(403, "Forbidden", 'cannot get resource "nodes/proxy"'))
             for _ in range(3):
-                (sample,) = await sampler.look([MEMBER])
+                (sample,) = await sampler.look([MEMBER], at_once=True)
                 assert isinstance(sample, NetworkSample)
                 assert (sample.node, sample.values) == ("node-a", {"conntrack_drops": 3.0})
                 assert sample.interfaces["eth0"].sent_bytes == 5
@@ -252,6 +254,37 @@ def test_kernels_are_read_where_kubelets_may_not_be() -> None:
             assert sampler.away() == ()
 
     asyncio.run(run())
+
+
+def test_many_nodes_are_read_one_a_little_after_the_other_and_others_are_asked_for_seldom() -> None:
+    """All at once would take all the CPU of a small machine for a moment, and its load would wait."""
+    members = [
+        replace(MEMBER, name=f"envoy-{node}", pod=PodRef(POD[0], f"envoy-{node}", UID, f"node-{node}"))
+        for node in range(4)
+    ]
+    kubelet, asked = Kubelet(looks=[(1_000, 1.0, 1, "a")]), list[tuple[float, str]]()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append((time.monotonic(), request.path))
+        if request.path == "/api/v1/pods":
+            return web.json_response({"items": []})
+        return await kubelet.answer(request)
+
+    async def run() -> tuple[list[tuple[float, str]], list[tuple[float, str]]]:
+        async with fake_client() as (api, client):
+            api.otherwise = answer
+            sampler = PodSampler(client, run_id="own-0")
+            await sampler.look(members)
+            spread = asked.copy()
+            asked.clear()
+            await sampler.look(members)
+            return spread, asked.copy()
+
+    first, second = asyncio.run(run())
+    begun_s = [at_s for at_s, path in first if path.endswith("metrics/cadvisor")]
+    assert all(later - earlier > 0.1 for earlier, later in pairwise(begun_s))
+    assert len(begun_s) == 4
+    assert [sum(path == "/api/v1/pods" for _, path in one) for one in (first, second)] == [1, 0]
 
 
 def test_who_may_not_ask_kubelets_is_told_once_and_asks_no_more() -> None:
@@ -300,7 +333,8 @@ def test_a_node_that_is_not_reached_is_away_and_one_that_says_nonsense_is_not(
 
 
 def test_what_the_cluster_reported_meanwhile_is_noted_with_its_time() -> None:
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    # Written to the second: one of this second may be from before the sampler began.
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
 
     def event(reason: str, at: str, **more: Any) -> dict[str, Any]:
         of_whom = {"kind": "Pod", "namespace": "shop", "name": "envoy-1"}
@@ -367,7 +401,7 @@ def test_another_run_on_the_same_nodes_is_named_with_them() -> None:
             await sampler.finish([])
             seen = sampler.runs_beside()
             api.otherwise = refuses(403, "Forbidden", "may not list pods")
-            await sampler.look([])
+            await sampler.look([], at_once=True)
             return seen, sampler.remarks()
 
     seen, remarks = asyncio.run(run())

@@ -11,6 +11,7 @@ import pytest
 from seatrial.limits import named_limits
 from seatrial.plan.metrics import METRICS
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.read import parse_plan
 from seatrial.plan.shown.reference import reference_text
 from seatrial.plan.shown.schema import json_schema
 from seatrial.plan.written.decode import SECTIONS, allowed_keys
@@ -97,3 +98,19 @@ def test_the_reference_has_every_key_metric_variable_and_limit():
         *named_limits(),
     }
     assert [word for word in sorted(words) if f"| `{word}` |" not in page] == []
+
+
+@pytest.mark.parametrize(("word", "is_on"), [("yes", True), ("true", True), ("no", False), ("false", False)])
+def test_every_switch_is_written_with_either_pair_of_words(word, is_on):
+    text = (
+        "name: a\nsystems: [direct, envoy: {tls_upstream: WORD}]\nphases: {measure: 1 s}\n"
+        "load: {rate: 1/s, spin: WORD, route_latency: WORD, tls: {resumption: WORD}}\n"
+        "kubernetes: {node_probes: WORD, shared_nodes: WORD}\n"
+    ).replace("WORD", word)
+    plan = parse_plan(text, "plan.yaml")
+    assert fits(plain(read_yaml(text)[0]), SCHEMA)
+    tls = plan.load.tls
+    assert tls is not None
+    switches = (plan.load.spin, plan.load.route_latency, tls.resumption)
+    assert {*switches, plan.kubernetes.node_probes, plan.kubernetes.shared_nodes} == {is_on}
+    assert vars(plan.systems[1].options)["tls_upstream"] is is_on

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from seatrial.machine.members import Role
+    from seatrial.probe.looks import KernelLook
 
+LOOK_EVERY_S, ASK_EVERY_S = 2.0, 10.0
+"""A probe looks by itself and is asked more seldom: an answer comes through the node's kubelet, a look does not."""
 READ_LIMIT_S = 4.0
 LEAST_ANSWERS = 2
 """What was counted lies between two."""
@@ -28,8 +31,11 @@ LEAST_ANSWERS = 2
 class NodeProbe(Protocol):
     """Reads what the kernel of one node counts."""
 
-    async def network(self) -> tuple[Mapping[str, float], Mapping[str, Sequence[int]]]:
-        """Return what it counts of the node's own network, and of its interfaces; raises ``SeatrialError``."""
+    async def networks(self, interval_s: float) -> Sequence[KernelLook]:
+        """Return its looks at the node's own network, every ``interval_s``, that it has not yet returned.
+
+        The last is of now. Raises ``SeatrialError``.
+        """
 
 
 class NodeProbes(Protocol):
@@ -51,11 +57,20 @@ class NodeNetworks:
         self._answers: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._why: dict[str, str] = {}
+        self._since_s = time.monotonic()
+        self._due_s: dict[str, float] = {}
 
-    async def look(self, roles: Mapping[str, tuple[Role, ...]]) -> list[NetworkSample]:
-        """Read every node once, side by side; those without a probe, and those that do not answer, are left out."""
-        found = await in_window(list(roles.items()), lambda one: self._read(*one), WINDOW)
-        return [sample for sample in found if sample is not None]
+    async def look(
+        self, roles: Mapping[str, tuple[Role, ...]], *, at_once: bool = False
+    ) -> list[NetworkSample]:
+        """Ask each node's probe whose turn it is, or all ``at_once``; return its looks until now.
+
+        Those without a probe, and those that do not answer, are left out.
+        """
+        now_s = time.monotonic()
+        asked = [one for one in roles.items() if at_once or now_s >= self._due_s.get(one[0], 0.0)]
+        found = await in_window(asked, lambda one: self._read(*one), WINDOW)
+        return [sample for of_node in found for sample in of_node]
 
     def remarks(self) -> Iterator[str]:
         """Yield what could not be known, and why."""
@@ -71,31 +86,40 @@ class NodeNetworks:
             if why:
                 yield f"not known: what the kernel of node {node} counts: {why}"
 
-    async def _read(self, node: str, roles: tuple[Role, ...]) -> NetworkSample | None:
+    async def _read(self, node: str, roles: tuple[Role, ...]) -> Sequence[NetworkSample]:
         self._readings[node] += 1
         probe = self._probes.on(node)
         if probe is None:
-            return None
+            return ()
         began_s = time.monotonic()
         try:
             async with asyncio.timeout(READ_LIMIT_S):
-                values, interfaces = await probe.network()
+                looks = await probe.networks(LOOK_EVERY_S)
         except SeatrialError as error:
             self._failed(node, error.line)
-            return None
+            return ()
         except TimeoutError:
             self._failed(node, f"no answer within {READ_LIMIT_S:g} s")
-            return None
-        self._answers[node] += 1
-        return NetworkSample(
-            at_s=(began_s + time.monotonic()) / 2,
-            network=f"node {node}",
-            roles=roles,
-            values=values,
-            interfaces={name: Interface._make(counts) for name, counts in interfaces.items()},
-            node=node,
-        )
+            return ()
+        self._due_s[node] = began_s + ASK_EVERY_S
+        answered_s = (began_s + time.monotonic()) / 2
+        samples = [_sample(node, roles, answered_s - look.age_s, look) for look in looks]
+        # A probe looks on between the trials.
+        own = [sample for sample in samples if sample.at_s >= self._since_s]
+        self._answers[node] += len(own)
+        return own
 
     def _failed(self, node: str, why: str) -> None:
         self._failures[node] += 1
         self._why[node] = why
+
+
+def _sample(node: str, roles: tuple[Role, ...], at_s: float, look: KernelLook) -> NetworkSample:
+    return NetworkSample(
+        at_s=at_s,
+        network=f"node {node}",
+        roles=roles,
+        values=look.values,
+        interfaces={name: Interface._make(counts) for name, counts in look.interfaces.items()},
+        node=node,
+    )

@@ -35,6 +35,10 @@ LEAST_INTERVAL_S, INTERVAL_S = 2.0, 10.0
 """A kubelet's looks at a pod are the longer apart at least, by default: it is read so seldom where there is nothing
 new, and more often where there is. To write a page takes CPU of the node: a long one is never read often."""
 LONG_PAGE_BYTES = 1 << 20
+SPREAD_S = 1.0
+"""Over so long a look at many nodes is spread: at once it would take all the CPU there is between them and here."""
+OTHERS_EVERY_S = 10.0
+"""How often it is asked who else measures on these nodes: a run is there for longer."""
 READ_LIMIT_S = 4.0
 """A node that has not answered by then could not be read; the next reading of the others is not kept waiting for it."""
 _MILLISECOND_NS, _SECOND_NS = 1_000_000, 1_000_000_000
@@ -75,12 +79,16 @@ class PodSampler:
         self._nodes: set[str] = set()
         self._nodes_of_others: defaultdict[str, set[str]] = defaultdict(set)
         self._no_others = ""
+        self._others_due_s = 0.0
         self._namespaces: set[str] = set()
         self._reach = Reach()
         self._is_long = False
 
-    async def look(self, members: Iterable[Member]) -> Sequence[Sample]:
-        """Read every node of theirs once, side by side; return what is new, by time."""
+    async def look(self, members: Iterable[Member], *, at_once: bool = False) -> Sequence[Sample]:
+        """Read every node of theirs once, one a little after the other; return what is new, by time.
+
+        A look ``at_once`` is at all together, and at what is read more seldom, too.
+        """
         by_node: defaultdict[str, dict[PodName, Member]] = defaultdict(dict)
         for member in members:
             pod = member.pod
@@ -95,10 +103,13 @@ class PodSampler:
         roles = {node: _roles(its.values()) for node, its in by_node.items()}
         # A kernel is read without the right to read its node's kubelet.
         asked = [(node, its) for node, its in by_node.items() if node not in self._refused]
+        apart_s = 0.0 if at_once else SPREAD_S / max(1, len(asked))
         found, of_kernels, _ = await asyncio.gather(
-            in_window(asked, lambda one: self._read(*one, answered), WINDOW),
-            self._look_at_networks(roles),
-            self._look_for_others(),
+            in_window(
+                list(enumerate(asked)), lambda one: self._read(one[0] * apart_s, *one[1], answered), WINDOW
+            ),
+            self._look_at_networks(roles, at_once=at_once),
+            self._look_for_others(at_once=at_once),
         )
         self._reach.took({node: roles[node] for node, _ in asked}, answered, time.monotonic())
         samples = [sample for of_node in found for sample in of_node]
@@ -108,7 +119,7 @@ class PodSampler:
 
     async def finish(self, members: Iterable[Member]) -> Sequence[Sample]:
         """Look once more, and return what the cluster has reported of the pods' namespaces and of nodes, too."""
-        last = await self.look(members)
+        last = await self.look(members, at_once=True)
         namespaces = sorted(self._namespaces)
         try:
             return [*last, *await events_since(self._client, namespaces, self._since_s, READ_LIMIT_S)]
@@ -132,12 +143,15 @@ class PodSampler:
         """Return what could not be known, and why."""
         return tuple(self._remarks())
 
-    async def _look_at_networks(self, roles: Mapping[str, tuple[Role, ...]]) -> Sequence[NetworkSample]:
-        return () if self._networks is None else await self._networks.look(roles)
+    async def _look_at_networks(
+        self, roles: Mapping[str, tuple[Role, ...]], *, at_once: bool
+    ) -> Sequence[NetworkSample]:
+        return () if self._networks is None else await self._networks.look(roles, at_once=at_once)
 
-    async def _look_for_others(self) -> None:
-        if not self._run_id:
+    async def _look_for_others(self, *, at_once: bool) -> None:
+        if not self._run_id or not (at_once or time.monotonic() >= self._others_due_s):
             return
+        self._others_due_s = time.monotonic() + OTHERS_EVERY_S
         try:
             others = await nodes_of_other_runs(self._client, self._run_id, READ_LIMIT_S)
         except ClusterFault as fault:
@@ -173,8 +187,9 @@ class PodSampler:
             yield f"not known: what the cluster reported meanwhile: {self._no_events}"
 
     async def _read(
-        self, node: str, members: Mapping[PodName, Member], answered: set[str]
+        self, after_s: float, node: str, members: Mapping[PodName, Member], answered: set[str]
     ) -> Sequence[_Timed]:
+        await asyncio.sleep(after_s)
         found: list[_Timed] = []
         self._readings[node] += 1
         try:

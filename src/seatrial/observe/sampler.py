@@ -38,8 +38,8 @@ class Elsewhere(Protocol):
     interval_s: float
     cpu_s: float
 
-    async def look(self, members: Iterable[Member]) -> Sequence[Sample]:
-        """Look once at all of them; return what is new."""
+    async def look(self, members: Iterable[Member], *, at_once: bool = False) -> Sequence[Sample]:
+        """Look once at all of them, in a way that no load beside it feels, or ``at_once``; return what is new."""
 
     async def finish(self, members: Iterable[Member]) -> Sequence[Sample]:
         """Look a last time; return what else there is to report, too."""
@@ -108,10 +108,16 @@ class Sampler:
         self.look_here(closely=True, whole=True)
         await self._look_at_systems()
 
-    async def look_elsewhere(self, members: Iterable[Member] | None = None) -> None:
-        """Look at members that are not here: at those of now, or at these."""
+    async def look_elsewhere(self) -> None:
+        """Look at members that are not here."""
         if self._elsewhere is not None:
-            for sample in await self._elsewhere.look(self._members() if members is None else members):
+            for sample in await self._elsewhere.look(self._members()):
+                self._emit(sample)
+
+    async def look_elsewhere_at_once(self, members: Iterable[Member]) -> None:
+        """Look at these members, which are not here, and will not be there for long."""
+        if self._elsewhere is not None:
+            for sample in await self._elsewhere.look(members, at_once=True):
                 self._emit(sample)
 
     async def finish_elsewhere(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import EnvironmentFault
 from seatrial.probe.facts import Facts
+from seatrial.probe.looks import KernelLook
 from seatrial.probe.question import Answer, Dead, numbers_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class PodProbe:
         self._listener: asyncio.Task[None] | None = None
         self._asking = asyncio.Lock()
         self._facts: Facts | None = None
+        self._seen = 0
 
     async def start(self, settings: Iterable[str] = (), limit_s: float = START_LIMIT_S) -> None:
         """Make the pod and wait until it has said its facts, the kernel ``settings`` of these names among them.
@@ -91,13 +93,19 @@ class PodProbe:
         answer, _ = await self._answer(command)
         return None if answer["der"] is None else base64.b64decode(answer["der"])
 
-    async def network(self) -> tuple[Mapping[str, float], Mapping[str, Sequence[int]]]:
-        """Return what the kernel counts of the network that the pod is in, by name, and of its busiest interfaces.
+    async def networks(self, interval_s: float) -> Sequence[KernelLook]:
+        """Return its looks at the network that the pod is in since it was asked for the last time, and one of now.
 
-        See ``machine/counters/network.py``. Raises as ``ask`` does.
+        It looks every ``interval_s`` from the first question on. Raises as ``ask`` does; the looks are returned the
+        next time then.
         """
-        answer, _ = await self._answer({"cmd": "network"})
-        return answer["values"], answer["interfaces"]
+        command = {"cmd": "network", "interval_s": interval_s, "after": self._seen}
+        answer, parts = await self._answer(command)
+        looks = [KernelLook.of(look) for part in parts for look in part["looks"]]
+        if len(looks) != answer["looks"]:
+            raise self._fault("has answered in part", "lines of its log are missing")
+        self._seen = looks[-1].number
+        return looks
 
     def failure(self) -> str | None:
         """Say how the pod was lost, or None."""
@@ -130,7 +138,7 @@ class PodProbe:
             is_confirmed = True
             if message["type"] == "failed":
                 raise self._fault("cannot answer", message["what"])
-            if message["type"] == "dead":
+            if message["type"] == "part":
                 parts.append(message)
             elif message["type"] != "asking":
                 return message, parts

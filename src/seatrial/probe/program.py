@@ -11,14 +11,14 @@ import base64
 import json
 import sys
 import threading
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 from seatrial.machine import proc
 from seatrial.machine.address import Address
-from seatrial.machine.counters.network import conntrack, interfaces, own_limits, softnet
 from seatrial.probe.asking import ask_all, certificate_at
 from seatrial.probe.facts import Facts
+from seatrial.probe.looks import Looks
 from seatrial.probe.question import Question, ranges_of
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 WORD_S = 1.0
 """Whoever waits for an answer hears so often that it is being worked on."""
 
-INTERFACES_LIMIT = 16
-"""Of a node that has more, those that bytes went through most: some 2 KiB of the line."""
-RANGES_A_LINE, NAMED_A_LINE = 400, 20
+RANGES_A_LINE, NAMED_A_LINE, LOOKS_A_LINE = 400, 20, 3
 """Some 6 KiB each; a runtime breaks lines at 16 KiB."""
 
 
@@ -83,7 +81,7 @@ class Program:
         telling.start()
         try:
             kind, fields = _ANSWERS[command["cmd"]](
-                command, given_up, lambda **more: self._say("dead", **more)
+                command, given_up, lambda **more: self._say("part", **more)
             )
         except Exception as error:  # noqa: BLE001 - whoever asked hears of whatever it is.
             kind, fields = "failed", {"what": f"{type(error).__name__}: {error}"}
@@ -145,14 +143,17 @@ def _certificate(
 
 
 def _network(
-    _command: Mapping[str, Any], _given_up: threading.Event, _say: Callable[..., None]
+    command: Mapping[str, Any], _given_up: threading.Event, say: Callable[..., None]
 ) -> tuple[str, dict[str, Any]]:
-    net = Path("/proc/net")
-    values = {**conntrack(net), **own_limits(Path("/proc/sys/net")), **softnet(net)}
-    found = interfaces(net, Path("/sys/class/net"))
-    # A node has two for each of its pods. What most goes through is what a load comes by.
-    most = sorted(found, key=lambda name: found[name][0] + found[name][4], reverse=True)[:INTERFACES_LIMIT]
-    return "network", {"values": values, "interfaces": {name: found[name] for name in most}}
+    looks = _looks(command["interval_s"]).after(command["after"])
+    for part in _parts(looks, LOOKS_A_LINE):
+        say(id=command["id"], looks=part)
+    return "network", {"looks": len(looks)}
+
+
+@cache
+def _looks(interval_s: float) -> Looks:
+    return Looks(interval_s)
 
 
 _ANSWERS = {"prove": _prove, "facts": _facts, "certificate": _certificate, "network": _network}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from seatrial import limits
 from seatrial.schema.quantities import COUNT, DURATION, RATE, Quantity
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 Time: TypeAlias = Annotated[float, Quantity(DURATION, 0, limits.MAX_DURATION_S)]
 AnyRate: TypeAlias = Annotated[float, Quantity(RATE, limits.MIN_RATE_PER_S, limits.MAX_RATE_PER_S)]
 Processes: TypeAlias = Annotated[int, Quantity(COUNT, 1, limits.MAX_PROCESSES)]
+
+_SWITCHES = {"yes": True, "no": False}
+
+
+def switched(value: object) -> object:
+    """Return True for `yes` and False for `no`, which are words to YAML 1.2, and all else as it is."""
+    return _SWITCHES.get(value, value) if isinstance(value, str) else value
+
+
+Switch: TypeAlias = Annotated[
+    bool,
+    BeforeValidator(switched),
+    WithJsonSchema({"anyOf": [{"enum": list(_SWITCHES)}, {"type": "boolean"}]}),
+]
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from seatrial.schema.fields import Model
+from seatrial.schema.fields import Model, Switch
 from seatrial.schema.quantities import COUNT, SIZE, Quantity
 from seatrial.systems.raw import Document, refusal_of
 
@@ -43,7 +43,7 @@ class SharedOptions(Model):
         "`default`, or this number. What is in force is read from the running proxy, and is in the report.",
         examples=["default", 100],
     )
-    tls_upstream: bool = Field(
+    tls_upstream: Switch = Field(
         False,
         description="TLS to the origin too, which then serves it; its certificate is verified.",
         examples=[True],

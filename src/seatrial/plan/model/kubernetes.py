@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seatrial._version import __version__
-from seatrial.schema.fields import Model
+from seatrial.schema.fields import Model, Switch
 from seatrial.schema.quantities import SIZE, Quantity
 from seatrial.systems.installed.kinds.options import Cpus
 
@@ -33,12 +33,12 @@ class KubernetesPlan(Model):
         "`load`, `proxy` and `origin`. `any`: where the scheduler puts them.",
         examples=["any"],
     )
-    shared_nodes: bool = Field(
+    shared_nodes: Switch = Field(
         False,
         description="Whether a worker may be on a node where a proxy is: each then takes CPU from the other.",
         examples=["yes"],
     )
-    node_probes: bool = Field(
+    node_probes: Switch = Field(
         True,
         description="Whether a pod in the own network of each node, without any other right over it, reads what the "
         "node's kernel counts: tracked connections, dropped packets. `no` where no pod may be in a node's network.",

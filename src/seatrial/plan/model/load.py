@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from seatrial import limits
 from seatrial.plan.model.words import by_reader
-from seatrial.schema.fields import AnyRate, Model
+from seatrial.schema.fields import AnyRate, Model, Switch
 from seatrial.schema.quantities import COUNT, DURATION, RATE, SIZE, Quantity
 from seatrial.units import parse_size_bytes
 from seatrial.workload.profile import parse_profile
@@ -114,7 +114,7 @@ class TlsPlan(Model):
     alpn: Annotated[str, by_reader(protocols)] = Field(
         DEFAULT_ALPN, description="Protocols to offer.", examples=["http/1.1"]
     )
-    resumption: bool = Field(
+    resumption: Switch = Field(
         True, description="Whether later connections resume the sessions of earlier ones.", examples=[False]
     )
 
@@ -194,7 +194,7 @@ class LoadPlan(Model):
         description="Grid of the intended send times: finer costs more CPU.",
         examples=["auto", "250 us"],
     )
-    spin: bool = Field(
+    spin: Switch = Field(
         False, description="Workers never sleep: even to the microsecond, for a whole core each.",
         examples=[True],
     )  # fmt: skip
@@ -206,7 +206,7 @@ class LoadPlan(Model):
         description="Source addresses (CIDR). If left out: chosen automatically.",
     )  # fmt: skip
     tls: TlsPlan | None = Field(
-        None, description="Speak TLS to the system: `true`, or a mapping.", examples=[True]
+        None, description="Speak TLS to the system: `yes`, or a mapping.", examples=[True]
     )
     method: Annotated[str, by_reader(values.method)] = Field(
         "GET", description="Request method.", examples=["GET"]
@@ -222,7 +222,7 @@ class LoadPlan(Model):
         "if it has one.",
         examples=["route-{0..2999}.example.com"],
     )
-    route_latency: bool = Field(
+    route_latency: Switch = Field(
         False, description="Keep latencies apart for each host and path.", examples=[True]
     )
     headers: tuple[Annotated[HeaderField, AfterValidator(_own)], ...] = Field(

@@ -169,7 +169,7 @@ def _load(properties: dict[str, Any]) -> None:
         del properties["headers"][key]
     expected = properties["expect_header"]
     expected["anyOf"] = [{**field, "minProperties": 1, "maxProperties": 1}, {"type": "null"}]
-    properties["tls"]["anyOf"] = [{"type": "boolean"}, *properties["tls"]["anyOf"]]
+    properties["tls"]["anyOf"] = [{"enum": ["yes", "no"]}, {"type": "boolean"}, *properties["tls"]["anyOf"]]
 
 
 def _delay(section: dict[str, Any]) -> dict[str, Any]:

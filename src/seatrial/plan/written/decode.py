@@ -53,8 +53,8 @@ _KINDS = {
     "model_attributes_type": "a mapping",
     "dict_type": "a mapping",
     "tuple_type": "a list",
-    "bool_type": "`true` or `false`",
-    "bool_parsing": "`true` or `false`",
+    "bool_type": "`yes` or `no`, `true` or `false`",
+    "bool_parsing": "`yes` or `no`, `true` or `false`",
     "string_type": "text",
 }
 

@@ -18,6 +18,7 @@ from seatrial.plan.written.fragment import fragment_of
 from seatrial.plan.written.load import load_in_shape
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar, ScalarValue
+from seatrial.schema.fields import switched
 from seatrial.schema.quantities import DURATION
 from seatrial.systems.registry import SYSTEMS
 
@@ -268,9 +269,10 @@ def _sanity(node: Node, problems: list[Problem]) -> Node:
     if not isinstance(node, Scalar):
         return node
     # `1` equals `True`, and is neither of the words.
-    if node.value is True or node.value == "yes":
+    is_on = switched(node.value)
+    if is_on is True:
         return Map(node.span, {})
-    if node.value is not False and node.value != "no":
+    if is_on is not False:
         text = f"`sanity` is `yes`, `no` or a mapping, not {describe(node)}"
         problems.append(
             Problem(node.span, text, "`sanity: yes`, or such as `sanity: {rate: 1k/s, for: 30 s}`")

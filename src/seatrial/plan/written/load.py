@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar
+from seatrial.schema.fields import switched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,8 +68,8 @@ def _in_form(load: Map, problems: list[Problem]) -> Map:
     """Leave out what has a form of its own in YAML and was written in another."""
     wrong: list[tuple[str, Node, str, str]] = []
     tls, header = load.get("tls"), load.get("expect_header")
-    if isinstance(tls, List) or (isinstance(tls, Scalar) and not isinstance(tls.value, bool)):
-        wrong.append(("tls", tls, "`true`, `false` or a mapping", "`true`, or `{sni: shop.example}`"))
+    if isinstance(tls, List) or (isinstance(tls, Scalar) and not isinstance(switched(tls.value), bool)):
+        wrong.append(("tls", tls, "`yes`, `no` or a mapping", "`yes`, or `{sni: shop.example}`"))
     if header is not None and not (isinstance(header, Map) and len(header.entries) == 1):
         wrong.append(("expect_header", header, "a mapping of one name", "`{X-Cache: HIT}`"))
     for name, node, form, allowed in wrong:
@@ -115,11 +116,11 @@ def _rate_or_profile(load: Map) -> Map:
 
 
 def _tls(load: Map) -> Map:
-    """``tls: true`` is TLS with every default, ``tls: false`` none; the version 1.3 is a word, not a number."""
+    """``tls: yes`` is TLS with every default, ``tls: no`` none; the version 1.3 is a word, not a number."""
     tls = load.get("tls")
-    if isinstance(tls, Scalar) and isinstance(tls.value, bool):
+    if isinstance(tls, Scalar) and isinstance(is_on := switched(tls.value), bool):
         none = Scalar(tls.span, "null", None)
-        return load.with_entry("tls", Map(tls.span, {}) if tls.value else none)
+        return load.with_entry("tls", Map(tls.span, {}) if is_on else none)
     if isinstance(tls, Map) and (version := tls.get("version")) is not None:
         return load.with_entry("tls", tls.with_entry("version", _as_text(version)))
     return load

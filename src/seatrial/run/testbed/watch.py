@@ -100,7 +100,7 @@ class Watch:
         self._ending = True
         self._sampler.look_here(whole=True)
         # Where they are pods, these are deleted soon.
-        self._tasks.append(asyncio.create_task(self._sampler.look_elsewhere(self._members())))
+        self._tasks.append(asyncio.create_task(self._sampler.look_elsewhere_at_once(self._members())))
         self._generators = ()
 
     async def end(self) -> None:
