@@ -133,3 +133,25 @@ def test_fewer_open_files_make_more_workers_which_need_room() -> None:
     found = {one.code: one for one in check_nodes(cases, nodes, 2_000)}
     assert found["nodes-load"].severity == "refuse"
     assert "or `kubernetes: {node_probes: no}`" in found["nodes-load"].remedy
+
+
+def test_pods_have_room_only_where_others_leave_it_and_each_on_one_node() -> None:
+    cases = compile_cases(parse_plan(PLAN.replace("HELD", "70k"), "a.yaml"))
+    others = [
+        NodeFacts(role, {ROLE: role}, 16.0, 64 * GIB, reserved_cpus=9.0, reserved_memory_bytes=GIB)
+        for role in ROLES
+    ]
+    found = {one.code: one for one in check_nodes(cases, others)}
+    assert found["nodes-load"].severity == "refuse"
+    assert (
+        "load: 8.3 CPUs and 4.496 GB asked for, 7 and 63 GiB free of 16 and 64 GiB"
+        in found["nodes-load"].text
+    )
+    assert "fewer pods of others there" in found["nodes-load"].remedy
+    # 8.3 of 11.2 CPUs, but each node has room for one pod of a CPU.
+    small = [
+        NodeFacts(f"{role}-{number}", {ROLE: role}, 1.6, 64 * GIB) for role in ROLES for number in range(7)
+    ]
+    found = {one.code: one for one in check_nodes(cases, small)}
+    assert found["nodes-load"].severity == "refuse"
+    assert "but of 8 pods of 1 CPU and 512 MiB each only 7 have room on one" in found["nodes-load"].text

@@ -25,7 +25,8 @@ _UNITS = {
 class NodeFacts:
     """One node; ``cpus`` and ``memory_bytes`` are what pods may have of it in all.
 
-    ``keeps_off`` is why no pod comes to it, empty where some may.
+    Of these so much is ``reserved`` by pods that are there, as far as that is known. ``keeps_off`` is why no pod comes
+    to it, empty where some may.
     """
 
     name: str
@@ -34,6 +35,18 @@ class NodeFacts:
     memory_bytes: int
     keeps_off: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    reserved_cpus: float = 0.0
+    reserved_memory_bytes: int = 0
+
+    @property
+    def free_cpus(self) -> float:
+        """What a scheduler still gives of its CPUs."""
+        return max(0.0, self.cpus - self.reserved_cpus)
+
+    @property
+    def free_memory_bytes(self) -> int:
+        """What a scheduler still gives of its memory."""
+        return max(0, self.memory_bytes - self.reserved_memory_bytes)
 
     def has(self, labels: Mapping[str, str]) -> bool:
         """Return whether it has all of these labels."""

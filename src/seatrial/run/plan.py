@@ -233,6 +233,7 @@ async def _sanity(course: _Course, desk: Desk, writer: RunWriter, ending: Ending
     after = course.agenda(number).planned - len(course.history)
     while (attempt := course.sanity.next(number + 1, max(0, after))) is not None:
         number = attempt.order
+        await desk.place.require()
         await run_trial(attempt, desk, ending)
         if ending.stop.is_set() or writer.fault is not None:
             return None
@@ -252,6 +253,7 @@ async def _all_trials(course: _Course, number: int, desk: Desk, writer: RunWrite
             text = f"{trial.of - of} run again in place of trials that cannot be believed"
             writer.append(Noted("seatrial", text))
             of = trial.of
+        await desk.place.require()
         await run_trial(trial, desk, ending)
         if ending.stop.is_set() or writer.fault is not None:
             return

@@ -164,19 +164,41 @@ def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case, descriptors: i
     of_role = _asked(role, case, descriptors)
     probes = len(nodes) if case.plan.kubernetes.node_probes else 0
     cpus, memory = of_role[0] + probes * NODE_PROBE_CPUS, of_role[1] + probes * NODE_PROBE_MEMORY_BYTES
-    has_cpus, has_memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
+    has_cpus, has_memory = sum(one.free_cpus for one in nodes), sum(one.free_memory_bytes for one in nodes)
     text = (
         f"{', '.join(node.name for node in nodes)}: {cpus:g} CPUs and {format_size(memory)} asked for, "
-        f"{has_cpus:g} and {format_size(has_memory)} there"
+        f"{has_cpus:g} and {format_size(has_memory)} free{_of_all(nodes)}"
     )
+    remedy = "more nodes, or less of each for its pods"
+    if any(node.reserved_cpus or node.reserved_memory_bytes for node in nodes):
+        remedy += ", or fewer pods of others there"
     if cpus > has_cpus or memory > has_memory:
-        remedy = "more nodes, or less of each for its pods"
         if of_role[0] <= has_cpus and of_role[1] <= has_memory:
             remedy += (
                 "; or `kubernetes: {node_probes: no}`: what the kernels of the nodes count is not known then"
             )
         return Finding(f"nodes-{role}", "refuse", text, remedy)
+    pods = pods_of(role, case, descriptors)
+    if of_role[0] and (fit := sum(_fitting(node, pods, probes) for node in nodes)) < pods.count:
+        each = f"{pods.cpus:g} CPU{'s' * (pods.cpus != 1)} and {format_size(pods.memory_bytes)}"
+        text += f", but of {pods.count} pods of {each} each only {fit} have room on one"
+        return Finding(f"nodes-{role}", "refuse", text, remedy)
     return Finding(f"nodes-{role}", "ok", text)
+
+
+def _of_all(nodes: Sequence[NodeFacts]) -> str:
+    if not any(node.reserved_cpus or node.reserved_memory_bytes for node in nodes):
+        return ""
+    cpus, memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
+    return f" of {cpus:g} and {format_size(memory)}"
+
+
+def _fitting(node: NodeFacts, each: RolePods, probes: int) -> int:
+    """Return how many pods have room on a node, each on it as a whole, beside the probe of the node."""
+    cpus = node.free_cpus - NODE_PROBE_CPUS * bool(probes)
+    memory = node.free_memory_bytes - NODE_PROBE_MEMORY_BYTES * bool(probes)
+    # Sums of tenths are not exact.
+    return max(0, min(int(cpus / each.cpus + 1e-6), memory // each.memory_bytes))
 
 
 def _asked(role: NodeRole, case: Case, descriptors: int) -> tuple[float, int]:

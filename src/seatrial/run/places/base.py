@@ -54,6 +54,9 @@ class Standing(Protocol):
     def learnt(self) -> Mapping[str, Any]:
         """Return what is known of the environment only since it stands."""
 
+    async def require(self) -> None:
+        """Wait until it can be used for another trial; raises ``EnvironmentFault`` where that takes too long."""
+
 
 class RunPlace(Protocol):
     """Where a run is made."""

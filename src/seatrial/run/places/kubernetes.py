@@ -10,13 +10,16 @@ from seatrial.analysis.run.made_by import made_by
 from seatrial.cluster.labels import new_run_id
 from seatrial.cluster.nodes import nodes_of
 from seatrial.cluster.owned import Owned
+from seatrial.cluster.pods.reserved import with_reserved
 from seatrial.cluster.rights import is_enough, missing_rights
+from seatrial.errors import ClusterFault, EnvironmentFault
 from seatrial.plan.cases import compile_cases, expected_run_s
 from seatrial.preflight.findings import Finding, require, warnings_of
 from seatrial.preflight.places.cluster import (
     PORTS,
     PROBE_CPUS,
     PROBE_MEMORY_BYTES,
+    ROLES,
     RolePods,
     check_nodes,
     check_words,
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from seatrial.record.writer import RunWriter
     from seatrial.run.places.ends import Ends
 
+AWAY_LIMIT_S = 60.0
+"""So long an API server may be away between two trials: it may be started anew, or be another one's turn."""
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 """In a run's own namespace no pod may have rights over its node."""
 
@@ -88,7 +93,15 @@ class OnKubernetes:
         )
         if not is_enough(missing):
             return (rights,)
-        return (rights, *check_workers(cases), *check_nodes(cases, await nodes_of(self.client)))
+        return (rights, *check_workers(cases), *check_nodes(cases, await self._nodes()))
+
+    async def _nodes(self, run_id: str = "") -> Sequence[NodeFacts]:
+        """Return all nodes, those that take our pods with what others than the run of this id reserve there."""
+        nodes = await nodes_of(self.client)
+        taking = {node.name for role in ROLES for node in nodes_for(role, self.plan, nodes)}
+        rest = [node for node in nodes if node.name not in taking]
+        of_roles = [node for node in nodes if node.name in taking]
+        return [*rest, *await with_reserved(self.client, of_roles, run_id)]
 
     @asynccontextmanager
     async def standing(self, writer: RunWriter) -> AsyncIterator[StandingOnCluster]:
@@ -112,7 +125,7 @@ class OnKubernetes:
             )
             await probe.start()
             try:
-                for note in await self._seen_by(probe):
+                for note in await self._seen_by(probe, owned.run_id):
                     writer.append(Noted("seatrial", note))
                 async with self._node_probes(pods, writer) as node_probes:
                     yield StandingOnCluster(self.cases, owned, namespace, probe, node_probes)
@@ -134,13 +147,13 @@ class OnKubernetes:
         finally:
             await probes.close()
 
-    async def _seen_by(self, probe: LastingProbe) -> Sequence[str]:
+    async def _seen_by(self, probe: LastingProbe, run_id: str) -> Sequence[str]:
         """Return what is to be noted of the load's nodes by what the probe has read of one.
 
         Raises ``EnvironmentFault`` where its limit of open files is too low for any number of workers, or there is no
         room for as many as it makes them.
         """
-        cases, nodes = self.cases, await nodes_of(self.client)
+        cases, nodes = self.cases, await self._nodes(run_id)
         descriptors = descriptors_of(probe.facts)
         require((*check_workers(cases, descriptors), *check_nodes(cases, nodes, descriptors)), "this cluster")
         of_load = nodes_for("load", self.plan, nodes)
@@ -176,6 +189,19 @@ class StandingOnCluster:
     def learnt(self) -> dict[str, Any]:
         """Return what the probe has read of its node, which is one of the load."""
         return {LOAD_NODE: node_described(self.probe.facts)}
+
+    async def require(self) -> None:
+        """Wait until the API server answers: each trial without one would take its time to fail."""
+        client = self.owned.client
+        try:
+            await client.get("/version", limit_s=AWAY_LIMIT_S, asked="begin another trial")
+        except ClusterFault as fault:
+            raise EnvironmentFault(
+                f"the API server {client.reference['server']} has not answered for {AWAY_LIMIT_S:g} s: no other trial"
+                " is begun",
+                cause=fault.line,
+                next_step="once it answers, go on: seatrial run --resume DIR",
+            ) from fault
 
 
 def _network_notes(plan: Plan) -> tuple[str, ...]:

@@ -76,6 +76,9 @@ class _Standing:
     def learnt(self) -> dict[str, Any]:
         return {}
 
+    async def require(self) -> None:
+        return
+
 
 @dataclass(frozen=True, slots=True)
 class TrialHere:
