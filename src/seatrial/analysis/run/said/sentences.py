@@ -44,7 +44,7 @@ def _verdict(label: str, cases: Sequence[CaseSummary]) -> str:
         where = f"INVALID in {doubted} of {plural(len(cases), 'case')}, where {_doubts(cases)}"
         return f"{label}: FAIL, {_failures(cases)}; {where}"
     if state == "INVALID":
-        return f"{label}: INVALID, {_doubts(cases)}{_not_enough(cases)}"
+        return f"{label}: INVALID, {_doubts(cases)}{_in_doubt(cases)}{_not_enough(cases)}"
     if state == "FAIL":
         return f"{label}: FAIL, {_failures(cases)}; {_figures(cases)}{_even_so(cases)}"
     if state in {"not run", "unfinished"}:
@@ -119,11 +119,17 @@ def _first(found: Sequence[Reason]) -> str:
     return f"{first} (and {plural(more, 'other reason')})" if more else first
 
 
-def _failures(cases: Sequence[CaseSummary]) -> str:
+def _in_doubt(cases: Sequence[CaseSummary]) -> str:
+    """Say what does not hold by figures that cannot be believed: whoever mends what is doubted will meet it next."""
+    broken = _failures(cases, "INVALID")
+    return f"; by what was measured all the same, {broken}" if broken else ""
+
+
+def _failures(cases: Sequence[CaseSummary], state: str = "FAIL") -> str:
     broken: dict[str, list[str]] = {}
     for case in cases:
         for outcome in case.verdict.outcomes:
-            if outcome.held is False and case.verdict.state == "FAIL":
+            if outcome.held is False and case.state == state:
                 broken.setdefault(outcome.objective.text, []).append(
                     f"{case.label}: {_values(case, outcome)}"
                 )
