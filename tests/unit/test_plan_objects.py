@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from seatrial.errors import PlanError
 from seatrial.machine.address import Endpoint
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
+from seatrial.plan.scale import scaled
 from seatrial.topology.changed import changed_route, with_changes
 from seatrial.topology.expand import expand
 from seatrial.topology.options import TopologyPlan
@@ -42,6 +45,29 @@ def test_only_what_has_a_proxy_is_changed() -> None:
     assert (objects.probe_period_s, objects.rate_per_s) == (0.01, None)
 
 
+def test_how_many_change_and_how_soon_after_each_other_may_vary() -> None:
+    given = parse_plan(VARIED, "a.yaml")
+    found = [case.objects for case in compile_cases(given)]
+    assert found[:4] == [None] * 4
+    assert [(one.routes, one.rate_per_s, one.at_a_time) for one in found[4:] if one is not None] == [
+        (20, 1, 30),
+        (20, 5, 30),
+        (1_000, 1, 30),
+        (1_000, 5, 30),
+    ]
+    small = scaled(given, Fraction(1, 10))
+    assert [case.objects.routes for case in compile_cases(small) if case.objects is not None] == [
+        2,
+        2,
+        100,
+        100,
+    ]
+    assert "services and changed_routes" in str(small.question)
+    without = parse_plan(plan().replace("objects: {routes: 20}\n", ""), "a.yaml")
+    assert "changed_routes" not in str(scaled(without, Fraction(1, 2)).question)
+
+
+VARIED = plan("{at_a_time: 30}", more="vary: {changed_routes: [20, 1k], change_rate: [1/s, 5/s]}\n")
 OF_NOBODY = "`live_p99` is of routes that change"
 
 
@@ -54,7 +80,12 @@ OF_NOBODY = "`live_p99` is of routes that change"
         (plan(load=", tls: true"), "probed without TLS only"),
         (plan("{changes: [update, create]}"), "`changes` are `create`"),
         (plan("{changes: [delete]}"), "`changes` are `create`"),
-        (plan("{routes: 3, at_a_time: 4}"), "4 at a time of 3 routes"),
+        (
+            plan(more="vary: {changed_routes: [5, 10]}\n"),
+            "`routes` is given in `objects` as well as in `vary` as",
+        ),
+        (plan("{rate: 1/s}", more="vary: {change_rate: [1/s]}\n"), "`rate` is given in `objects` as well"),
+        (VARIED.replace("objects: {at_a_time: 30}\n", ""), "`changed_routes` is of routes that change"),
         (plan("{rates: 3/s}"), "unknown key `rates`"),
         (plan().replace("errors == 0", "live_p99 < 1 s").replace("objects: {routes: 20}\n", ""), OF_NOBODY),
         (plan(more="during: [{at: 5 s, do: add routes}]"), "`during` changes the topology, too"),

@@ -12,12 +12,13 @@ from seatrial.workload.profile import Stretch, parse_profile
 
 if TYPE_CHECKING:
     from seatrial.plan.model.load import LoadPlan
+    from seatrial.plan.model.objects import ObjectsPlan
     from seatrial.plan.model.plan import Plan, Variable
     from seatrial.plan.model.sanity import SanityPlan
     from seatrial.plan.model.target import SystemPlan
     from seatrial.topology.options import TopologyPlan
 
-SIZES = ("connections", "rate", "active", "routes", "services")
+SIZES = ("connections", "rate", "active", "routes", "services", "changed_routes")
 """What is scaled. Times, bodies, and how fast connections are opened stay as they are: they are no sizes."""
 
 
@@ -48,6 +49,7 @@ def scaled(plan: Plan, scale: Fraction) -> Plan:
         "load": _load(plan.load, scale),
         "topology": _topology(plan.topology, scale),
         "sanity": _sanity(plan.sanity, scale),
+        "objects": _objects(plan.objects, scale),
         "vary": tuple(_variable(variable, scale) for variable in plan.vary),
     }
     if _scales_proxies(plan):
@@ -61,8 +63,9 @@ def _scales_proxies(plan: Plan) -> bool:
 
 def _sizes_of(plan: Plan) -> tuple[str, ...]:
     """Return what of the plan is scaled, as its outputs name it."""
+    sizes = tuple(name for name in SIZES if name != "changed_routes" or plan.objects is not None)
     has_fleet = any(getattr(system.options, "proxies", 1) > 1 for system in plan.systems)
-    return (*SIZES, "proxies") if has_fleet and _scales_proxies(plan) else SIZES
+    return (*sizes, "proxies") if has_fleet and _scales_proxies(plan) else sizes
 
 
 def _load(load: LoadPlan, scale: Fraction) -> LoadPlan:
@@ -94,6 +97,12 @@ def _sanity(sanity: SanityPlan | None, scale: Fraction) -> SanityPlan | None:
 def _topology(topology: TopologyPlan, scale: Fraction) -> TopologyPlan:
     services = None if topology.services is None else _count(topology.services, scale)
     return topology.model_copy(update={"routes": _count(topology.routes, scale), "services": services})
+
+
+def _objects(objects: ObjectsPlan | None, scale: Fraction) -> ObjectsPlan | None:
+    if objects is None:
+        return None
+    return objects.model_copy(update={"routes": _count(objects.routes, scale)})
 
 
 def _variable(variable: Variable, scale: Fraction) -> Variable:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
-from seatrial.analysis.measured import Measured
+from seatrial.analysis.measured import DELETED, PUT, Measured
+from seatrial.analysis.objects import until
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.environments import mixed
 from seatrial.analysis.run.labels import UNPROXIED
@@ -195,6 +196,16 @@ def _received(trial: TrialSummary) -> float | None:
     )
 
 
+def _until(kinds: frozenset[str], fraction: float) -> Callable[[TrialSummary], float | None]:
+    """Return what reads until when so many of these changes had come everywhere; None where that many did not."""
+
+    def read(trial: TrialSummary) -> float | None:
+        value_s, _ = until(trial.changes, kinds, fraction)
+        return None if value_s is None else value_s * 1e6
+
+    return read
+
+
 READ: dict[str, Callable[[TrialSummary], float | None]] = {
     **{name: _latency(name) for name in ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")},
     "achieved_per_s": lambda trial: None if trial.load is None else trial.load.rate_per_s.achieved,
@@ -203,6 +214,9 @@ READ: dict[str, Callable[[TrialSummary], float | None]] = {
     "origin_cpu_cores": _cpu("origin"),
     "system_memory_bytes": _memory,
     "received_bytes_per_s": _received,
+    "live_p50_us": _until(PUT, 0.5),
+    "live_p99_us": _until(PUT, 0.99),
+    "gone_p99_us": _until(DELETED, 0.99),
     "system_cpu_cores_per_1000_per_s": lambda trial: trial.resources.system_cpu_cores_per_1000_per_s,
     "system_memory_bytes_per_connection": lambda trial: trial.resources.system_memory_bytes_per_connection,
 }

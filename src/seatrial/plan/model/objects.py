@@ -22,7 +22,9 @@ class ObjectsPlan(Model):
         10, description="How many routes change; those of the topology stay as they are.", examples=[1000]
     )
     at_a_time: RouteCount = Field(
-        1, description="How many of them one change is of: a reload, where a system reloads.", examples=[100]
+        1,
+        description="How many one change is of, at most all: a reload, where a system reloads.",
+        examples=[100],
     )
     changes: tuple[Change, ...] = Field(
         CHANGES,
@@ -57,8 +59,4 @@ class ObjectsPlan(Model):
         known = [change for change in CHANGES if change in self.changes]
         if list(self.changes) != known or self.changes[:1] != ("create",):
             raise ValueError("`changes` are `create`, and then `update`, `delete` or both, each once")
-        if self.at_a_time > self.routes:
-            raise ValueError(
-                f"{self.at_a_time:,} at a time of {self.routes:,} routes: as many as there are, at most"
-            )
         return self

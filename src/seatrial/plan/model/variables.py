@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from seatrial.plan.model.load import LoadPlan
+from seatrial.plan.model.objects import ObjectsPlan
 from seatrial.schema.fields import quantity_of
 from seatrial.systems.options import ProxyOptions
 from seatrial.systems.origins.options import OriginPlan
@@ -20,18 +21,22 @@ if TYPE_CHECKING:
 VariableName = Literal[
     "connections", "rate", "active", "body", "connect_rate", "request_body", "requests_per_connection", "lifetime",
     "timeout", "workers", "resolution", "interval", "proxies",
-    "routes", "services", "endpoints",
+    "routes", "services", "endpoints", "changed_routes", "change_rate",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class VariableKind:
-    """One variable: the way to the model field that it sets, and the values that it may take."""
+    """One variable: the way to the model field that it sets, and the values that it may take.
+
+    ``key`` is what its section has it as in YAML, where that is not the variable's own name.
+    """
 
     path: tuple[str, ...]
     quantity: Quantity
     meaning: str
     example: tuple[str, ...]
+    key: str = ""
 
 
 def _of_load(name: str, meaning: str, *example: str) -> VariableKind:
@@ -41,14 +46,15 @@ def _of_load(name: str, meaning: str, *example: str) -> VariableKind:
 
 def _kind(
     section: str,
-    model: type[LoadPlan | OriginPlan | ProxyOptions | TopologyPlan],
+    model: type[LoadPlan | OriginPlan | ProxyOptions | TopologyPlan | ObjectsPlan],
     name: str,
     meaning: str,
     example: tuple[str, ...],
+    key: str = "",
 ) -> VariableKind:
     quantity = quantity_of(model.model_fields[name])
     assert quantity is not None
-    return VariableKind((section, name), quantity, meaning, example)
+    return VariableKind((section, name), quantity, meaning, example, key)
 
 
 _ACTIVE = _of_load("active", "connections that carry requests", "50", "600")
@@ -78,5 +84,16 @@ VARIABLES: Mapping[VariableName, VariableKind] = {
         "topology", TopologyPlan, "services", "services that the routes lead to", ("10", "100")
     ),
     "endpoints": _kind("topology", TopologyPlan, "endpoints", "endpoints of each service", ("1", "10")),
+    "changed_routes": _kind(
+        "objects",
+        ObjectsPlan,
+        "routes",
+        "routes that change beside those of the topology",
+        ("10", "1k"),
+        "routes",
+    ),
+    "change_rate": _kind(
+        "objects", ObjectsPlan, "rate_per_s", "changes that are begun in a second", ("1/s", "10/s"), "rate"
+    ),
     "proxies": _kind("systems", ProxyOptions, "proxies", "proxies of each system that has any", ("1", "8")),
 }

@@ -33,7 +33,7 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     yield from _delay_and_timeout(root)
     yield from _proxies_of_objectives(root)
     yield from _windows_of_nobody(root)
-    yield from _changes_of_nobody(root)
+    yield from _changes_of_nobody(root, varied)
     yield from _too_many(root, varied)
 
 
@@ -41,10 +41,11 @@ def _given_twice(root: Map, varied: Map) -> Iterator[Problem]:
     for name, kind in VARIABLES.items():
         where = kind.path[0]
         for section in _sections(root.get(where)):
-            if name in varied.entries and name in section.entries:
-                text = f"`{name}` is given in `{where}` as well as in `vary`"
+            key = kind.key or name
+            if name in varied.entries and key in section.entries:
+                text = f"`{key}` is given in `{where}` as well as in `vary`{f' as `{name}`' if key != name else ''}"
                 yield Problem(
-                    section.entries[name].key, text, "one of the two: `vary` moves it, or it stands still"
+                    section.entries[key].key, text, "one of the two: `vary` moves it, or it stands still"
                 )
 
 
@@ -217,13 +218,22 @@ def _windows_of_nobody(root: Map) -> Iterator[Problem]:
             yield Problem(item.span, text, "`during`, such as `during: [{at: 10 s, do: reload}]`")
 
 
-def _changes_of_nobody(root: Map) -> Iterator[Problem]:
-    """Yield objectives on how soon changes are live where there are none."""
+def _changes_of_nobody(root: Map, varied: Map) -> Iterator[Problem]:
+    """Yield objectives on how soon changes are live, and what varies of them, where there are none."""
+    if "objects" in root.entries:
+        return
+    for name, kind in VARIABLES.items():
+        if kind.path[0] == "objects" and name in varied.entries:
+            text = f"`{name}` is of routes that change, and this plan has none"
+            yield Problem(varied.entries[name].key, text, _CHANGES_ALLOWED)
     objectives = root.get("objectives")
-    for item in objectives.items if isinstance(objectives, List) and "objects" not in root.entries else ():
+    for item in objectives.items if isinstance(objectives, List) else ():
         if isinstance(item, Scalar) and item.text.split()[:1] and item.text.split()[0] in OF_CHANGES:
             text = f"`{item.text.split()[0]}` is of routes that change, and this plan has none"
-            yield Problem(item.span, text, "`objects`, such as `objects: {routes: 50}`")
+            yield Problem(item.span, text, _CHANGES_ALLOWED)
+
+
+_CHANGES_ALLOWED = "`objects`, such as `objects: {at_a_time: 5}`"
 
 
 def _kinds(systems: List) -> list[str]:

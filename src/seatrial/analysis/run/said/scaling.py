@@ -44,6 +44,9 @@ FIGURES = (
     Figure("p99", "p99", "us", format_us),
     Figure("CPU", "system_cpu_cores", "cores", lambda value: f"{value:.3g} cores"),
     Figure("memory", "system_memory_bytes", "bytes", _bytes),
+    Figure("live everywhere, p50", "live_p50_us", "us", format_us),
+    Figure("live everywhere, p99", "live_p99_us", "us", format_us),
+    Figure("gone everywhere, p99", "gone_p99_us", "us", format_us),
     Figure("sent to clients", "received_bytes_per_s", "bytes/s", lambda value: f"{_bytes(value)}/s"),
 )
 # Of how many of a variable a cost is given, so that it is a number that a person can use.
@@ -53,6 +56,8 @@ _UNITS: Mapping[str, tuple[float, str]] = {
     "active": (100, "100 active connections"),
     "routes": (1_000, "1,000 routes"),
     "services": (1_000, "1,000 services"),
+    "changed_routes": (1_000, "1,000 changed routes"),
+    "change_rate": (1, "change/s"),
     "endpoints": (1_000, "1,000 endpoints of each service"),
     "proxies": (1, "proxy"),
     "body": (KILOBYTE, "KB of body"),
