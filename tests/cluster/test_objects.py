@@ -42,7 +42,7 @@ def test_routes_that_change_are_seen_live_and_gone_at_every_proxy(
     kind = document["cases"][0]["system"]
     assert [use["change"] for use in trial["changes"]] == ["create", "update", "delete", "delete"]
     for use in trial["changes"]:
-        assert (use["routes"], use["places"], use["not_live"]) == (8, proxies, 0), use
+        assert (use["made"], use["places"], use["not_live"]) == (8, proxies, 0), use
         assert AT_LAST[use["change"]] in use["answers"]
         assert len(use["accepted_s"]) == 8
         assert len(use["status_s"]) == (8 if kind in HAS_STATUS and use["change"] != "delete" else 0)

@@ -49,7 +49,7 @@ def test_of_each_route_it_is_the_first_proxy_and_the_last() -> None:
             ),
         ]
     )
-    assert (use.change, use.over, use.routes, use.places) == ("create", "kept", 2, 2)
+    assert (use.change, use.over, use.made, use.places) == ("create", "kept", 2, 2)
     assert use.first_s == pytest.approx((0.2, 0.3))
     # b was never live at the second.
     assert use.every_s == pytest.approx((0.9,))
@@ -59,6 +59,18 @@ def test_of_each_route_it_is_the_first_proxy_and_the_last() -> None:
     assert (use.not_live, use.relapses) == (1, 2)
     assert use.known_to_s == pytest.approx((0.01, 0.01))
     assert use.answers == {"404": 10, "served": 16}
+
+
+def test_a_route_that_is_created_again_is_another_change_each_time() -> None:
+    rounds = [
+        replace(one, generation=generation)
+        for generation, begun_s, live_s in ((1, 10.0, 10.3), (2, 20.0, 20.1))
+        for one in (reached("a", "asked", begun_s), *seen("a", "one", live_s, live_s, served=5))
+    ]
+    third = replace(reached("a", "asked", 30.0), generation=3)
+    (use,) = changes_in([*rounds, third])
+    assert (use.made, use.not_live) == (3, 1)
+    assert use.every_s == pytest.approx((0.1, 0.3))
 
 
 def test_what_is_gone_over_new_connections_may_be_there_over_old_ones() -> None:

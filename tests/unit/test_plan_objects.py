@@ -80,6 +80,7 @@ OF_NOBODY = "`live_p99` is of routes that change"
         (plan(load=", tls: true"), "probed without TLS only"),
         (plan("{changes: [update, create]}"), "`changes` are `create`"),
         (plan("{changes: [delete]}"), "`changes` are `create`"),
+        (plan("{changes: [create, update], rounds: 2}"), "`rounds` need `delete`"),
         (
             plan(more="vary: {changed_routes: [5, 10]}\n"),
             "`routes` is given in `objects` as well as in `vary` as",

@@ -23,18 +23,20 @@ STATUS = "status"
 
 @dataclass(frozen=True, slots=True)
 class ChangeUse:
-    """One kind of change, as seen over one kind of connections; the lists are in seconds and sorted, a value a route.
+    """One kind of change, as seen over one kind of connections; the lists are in seconds and sorted, a value a change.
+
+    It was ``made`` so often, each time to one route.
 
     ``first_s`` is until the first of the ``places`` served the change, ``every_s`` until the last did, ``stable_s``
     until each had begun a row of answers without any other. ``accepted_s`` is until an API server had it, ``status_s``
     until the last of them said that it serves it, and ``gap_s`` how much later than that it was live everywhere: less
-    than 0 is sooner. ``not_live`` routes were not so everywhere by the end. ``known_to_s`` is the time since the probe
+    than 0 is sooner. ``not_live`` were not so everywhere by the end. ``known_to_s`` is the time since the probe
     before, the median and the longest.
     """
 
     change: str
     over: str
-    routes: int
+    made: int
     places: int
     first_s: tuple[float, ...]
     every_s: tuple[float, ...]
@@ -89,7 +91,7 @@ def until(changes: Iterable[ChangeUse], kinds: Collection[str], fraction: float)
     """
     own = [use for use in changes if use.change in kinds]
     values = sorted(value for use in own for value in use.every_s)
-    late = sum(use.routes for use in own) - len(values)
+    late = sum(use.made for use in own) - len(values)
     found = quantile([*values, *[math.inf] * late], fraction)
     return (None, late) if found == math.inf else (found, 0)
 
@@ -99,13 +101,21 @@ def quantile(values: Sequence[float], fraction: float) -> float | None:
     return values[max(0, math.ceil(fraction * len(values)) - 1)] if values else None
 
 
+_Key = tuple[str, int]
+"""A route by its name, and its generation: the same kind of change may be made to it more than once."""
+
+
+def _key(one: MilestoneReached) -> _Key:
+    return one.subject, one.generation
+
+
 def _uses(change: str, milestones: Sequence[MilestoneReached]) -> Iterator[ChangeUse]:
-    asked_s = {one.subject: one.at_s for one in milestones if one.milestone == "asked"}
-    said: dict[str, dict[str, float]] = {"accepted": {}, STATUS: {}}
+    asked_s = {_key(one): one.at_s for one in milestones if one.milestone == "asked"}
+    said: dict[str, dict[_Key, float]] = {"accepted": {}, STATUS: {}}
     by_over: defaultdict[str, list[MilestoneReached]] = defaultdict(list)
     for one in milestones:
         if (at_s := said.get(one.milestone)) is not None:
-            at_s[one.subject] = max(one.at_s, at_s.get(one.subject, one.at_s))
+            at_s[_key(one)] = max(one.at_s, at_s.get(_key(one), one.at_s))
         elif one.over:
             by_over[one.over].append(one)
     for over, seen in sorted(by_over.items(), reverse=True) or [("", [])]:
@@ -115,15 +125,15 @@ def _uses(change: str, milestones: Sequence[MilestoneReached]) -> Iterator[Chang
 def _use(
     change: str,
     over: str,
-    asked_s: Mapping[str, float],
-    said: Mapping[str, Mapping[str, float]],
+    asked_s: Mapping[_Key, float],
+    said: Mapping[str, Mapping[_Key, float]],
     seen: Sequence[MilestoneReached],
 ) -> ChangeUse:
     places = len({one.place for one in seen})
     live = _at_places(seen, "live")
     stable = _at_places(seen, "stable")
-    everywhere = {subject: max(at) for subject, at in live.items() if len(at) == places}
-    settled = {subject: max(at) for subject, at in stable.items() if len(at) == places}
+    everywhere = {key: max(at) for key, at in live.items() if len(at) == places}
+    settled = {key: max(at) for key, at in stable.items() if len(at) == places}
     widths = sorted(one.at_s - one.after_s for one in seen if one.milestone == "live")
     middle, longest = quantile(widths, 0.5), quantile(widths, 1.0)
     answers: Counter[str] = Counter()
@@ -132,9 +142,9 @@ def _use(
     return ChangeUse(
         change=change,
         over=over,
-        routes=len(asked_s),
+        made=len(asked_s),
         places=places,
-        first_s=_since(asked_s, {subject: min(at) for subject, at in live.items()}),
+        first_s=_since(asked_s, {key: min(at) for key, at in live.items()}),
         every_s=_since(asked_s, everywhere),
         stable_s=_since(asked_s, settled),
         accepted_s=_since(asked_s, said["accepted"]),
@@ -147,15 +157,13 @@ def _use(
     )
 
 
-def _at_places(seen: Iterable[MilestoneReached], milestone: str) -> Mapping[str, Sequence[float]]:
-    found: defaultdict[str, list[float]] = defaultdict(list)
+def _at_places(seen: Iterable[MilestoneReached], milestone: str) -> Mapping[_Key, Sequence[float]]:
+    found: defaultdict[_Key, list[float]] = defaultdict(list)
     for one in seen:
         if one.milestone == milestone:
-            found[one.subject].append(one.at_s)
+            found[_key(one)].append(one.at_s)
     return found
 
 
-def _since(from_s: Mapping[str, float], to_s: Mapping[str, float]) -> tuple[float, ...]:
-    return tuple(
-        sorted(round(at_s - from_s[subject], 6) for subject, at_s in to_s.items() if subject in from_s)
-    )
+def _since(from_s: Mapping[_Key, float], to_s: Mapping[_Key, float]) -> tuple[float, ...]:
+    return tuple(sorted(round(at_s - from_s[key], 6) for key, at_s in to_s.items() if key in from_s))

@@ -31,6 +31,11 @@ class ObjectsPlan(Model):
         description="What is done to them, in this order. `update`: each leads to another service from then on.",
         examples=["[create, delete]"],
     )
+    rounds: Annotated[int, Quantity(COUNT, 1, 10_000)] = Field(
+        1,
+        description="How often `changes` are gone through, one round after the other; more than once needs `delete`.",
+        examples=[10],
+    )
     rate_per_s: AnyRate | None = Field(
         None,
         alias="rate",
@@ -59,4 +64,8 @@ class ObjectsPlan(Model):
         known = [change for change in CHANGES if change in self.changes]
         if list(self.changes) != known or self.changes[:1] != ("create",):
             raise ValueError("`changes` are `create`, and then `update`, `delete` or both, each once")
+        if self.rounds > 1 and "delete" not in self.changes:
+            raise ValueError(
+                "`rounds` need `delete` among the `changes`: what is there cannot be created again"
+            )
         return self

@@ -21,7 +21,7 @@ COLUMNS = (
     "Trial",
     "Change",
     "Seen over",
-    "Routes",
+    "Made",
     "Proxies",
     "System says so, p50",
     "First proxy, p50",
@@ -72,7 +72,7 @@ def _texts(use: ChangeUse) -> tuple[str, ...]:
     return (
         use.change,
         use.over or NONE,
-        f"{use.routes:,}",
+        f"{use.made:,}",
         f"{use.places:,}",
         _time(quantile(use.status_s, 0.5)),
         _time(quantile(use.first_s, 0.5)),
@@ -90,7 +90,7 @@ def _time(seconds: float | None) -> str:
 
 
 def _sentence(row: dict[str, str]) -> str:
-    where = f"{row['System and case']}, trial {row['Trial']}: {row['Change']} of {row['Routes']} routes"
+    where = f"{row['System and case']}, trial {row['Trial']}: {row['Change']}, {row['Made']} times"
     late = f", {row['Not live']} not by the end" if row["Not live"] != "0" else ""
     return (
         f"{where}, over {row['Seen over']} connections: at every proxy after {row['Every proxy, p50']} (p50), "

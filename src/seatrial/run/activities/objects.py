@@ -52,6 +52,7 @@ class Objects:
         self._prober = Prober(self._open, self._on_sighting)
         self._base: Topology = setting.bed.topology
         self._generations: dict[int, int] = {}
+        self._latest: dict[int, int] = {}
         self._watched: list[_Changing] = []
         self._places: tuple[str, ...] = ()
 
@@ -72,7 +73,7 @@ class Objects:
         left_s = (timeline.end_ns - time.monotonic_ns()) / _NS
         try:
             async with asyncio.timeout(max(0.0, left_s)):
-                for change in self._plan.changes:
+                for change in self._plan.changes * self._plan.rounds:
                     await self._make(change)
                     await self._prober.settled()
                     await self._bed.said(SAID_LIMIT_S)
@@ -121,8 +122,10 @@ class Objects:
             yield [_Changing(number, change, self._generation(number, change)) for number in numbers]
 
     def _generation(self, number: int, change: Change) -> int:
-        now = self._generations.get(number, 0)
-        return now if change == "delete" else now + 1
+        # One that is created again is another: each generation is of one change, and of its end.
+        if change != "delete":
+            self._latest[number] = self._latest.get(number, 0) + 1
+        return self._latest[number]
 
     def _watch(self, one: _Changing) -> Route:
         route = changed_route(self._base, one.number, one.generation)
