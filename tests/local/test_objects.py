@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,31 @@ def test_changes_that_a_person_ends_are_reported_as_far_as_they_came(bench: Benc
     assert outcome.code == 130
     (trial,) = trials(results(bench.run_directory())).values()
     assert trial["state"] == "cut off"
+
+
+def test_a_proxy_that_does_not_take_a_configuration_is_named_with_how_often(bench: Bench) -> None:
+    """Two virtual hosts of one name are what an Envoy refuses; it serves on by what it had. The other one takes all."""
+    file = plan(bench, "{envoy: {proxies: 2}}")
+    text = file.read_text().replace("warmup: 0 s", "warmup: 3 s")
+    file.write_text(text.replace("[p99 < 10 s]", "[rejected == 0]"))
+    with bench.start(file) as running:
+        run = bench.run_directory(running)
+        wait_for_phase(run, "warm up")
+        (routes,) = run.glob("configs/*/envoy-1-rds.json")
+        document = json.loads(routes.read_text())
+        hosts = document["resources"][0]["virtual_hosts"]
+        hosts.append({**hosts[0], "name": "again"})
+        planted = routes.with_suffix(".planted")
+        planted.write_text(json.dumps(document))
+        planted.replace(routes)
+        outcome = running.wait(120.0)
+        running.assert_nothing_left()
+    (trial,) = trials(results(bench.run_directory())).values()
+    assert_counted(trial)
+    (found,) = trial["rejected"]
+    assert (found["member"], found["count"]) == ("envoy-1", 1)
+    assert found["counter"].endswith(".update_rejected")
+    assert "it did not take updates of its configuration, and served what it had before" in outcome.stdout
+    assert "rejected == 0 does not hold" in outcome.stdout
+    # What came afterwards it took.
+    assert [use["not_live"] for use in trial["changes"]] == [0] * 4

@@ -31,7 +31,7 @@ CHANGES = tuple(
 def measured(p99_us: int = 1_000, **changes: Any) -> Measured:
     latency_us = replace(LOAD.latency_us, p99=p99_us)
     load = changed(LOAD, **{"latency_us": latency_us, "latency_ours_us": None, **changes})
-    return Measured(load, TrialResources((PROXY,)), changed=True, changes=CHANGES)
+    return Measured(load, TrialResources((PROXY,)), changed=True, changes=CHANGES, rejected=0)
 
 
 def objective(metric: str, comparison: str, threshold: float) -> RecordedObjective:
@@ -109,6 +109,14 @@ def test_every_metric_of_a_plan_is_known():
 
     plain = [metric.removeprefix(DURING) for metric in METRICS]
     assert all(metric_value(metric, measured()) is not None for metric in plain)
+
+
+def test_what_a_system_does_not_count_is_neither_held_against_it_nor_a_doubt():
+    asked = [objective("p99", "<", 1_500), objective("rejected", "==", 0)]
+    states = {
+        count: judge_case(asked, [replace(measured(1_000), rejected=count)]).state for count in (None, 0, 2)
+    }
+    assert states == {None: "PASS", 0: "PASS", 2: "FAIL"}
 
 
 def test_an_error_is_counted_once():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
@@ -19,8 +21,10 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import Unrecorded
 from seatrial.probe.question import Answer, Dead, Question
+from seatrial.run.testbed.limits import rejected
 from seatrial.run.testbed.proof import Asking, prove
 from seatrial.systems.base import Launch
+from seatrial.systems.counters import Counters, Reading
 from seatrial.systems.envoy.system import parse_stats
 from seatrial.systems.installed.found import Found
 from seatrial.systems.installed.kinds import envoy_pods, traefik
@@ -31,6 +35,7 @@ from seatrial.systems.installed.manifests.objects import Site
 from seatrial.systems.installed.pods import Proxies
 from seatrial.systems.installed.statuses import said_of, services_of
 from seatrial.systems.installed.system import Installed
+from seatrial.systems.settings import LimitMet
 from seatrial.topology.expand import NOWHERE, expand
 from seatrial.topology.options import TopologyPlan
 
@@ -105,6 +110,39 @@ def test_what_envoys_of_contour_count_has_the_names_of_seatrials_own() -> None:
     assert reading.limits_met == {
         "cluster.upstream_rq_pending_overflow": 2, "listener.ingress.downstream_cx_overflow": 5,
     }  # fmt: skip
+
+
+def test_updates_that_an_envoy_does_not_take_are_asked_for_and_counted_by_their_kind() -> None:
+    names = envoy_pods.of_contour("a-run", has_tls=False, is_gateway=False)
+    given = {
+        "cluster_manager.cds.update_rejected": 3,
+        "http.ingress_http.rds.ingress_http.update_rejected": 1,
+        "listener_manager.lds.update_rejected": 0,
+        "cluster_manager.cds.update_success": 9,
+    }
+
+    async def page(path: str) -> str:
+        wanted = re.compile(unquote(path.partition("filter=")[2]))
+        asked = {name: value for name, value in given.items() if wanted.search(name)}
+        assert "cluster_manager.cds.update_success" not in asked
+        return STATS + "".join(f"{name}: {value}\n" for name, value in asked.items())
+
+    reading = asyncio.run(envoy_pods.reading(page, names, "an-incarnation"))
+    assert reading.rejected is not None
+    assert list(reading.rejected.values()) == [3, 1]
+
+
+def test_what_was_not_taken_is_since_the_reading_before_and_not_known_where_one_does_not_count_it() -> None:
+    def counters(*counts: dict[str, int] | None, incarnation: str = "a") -> Counters:
+        readings = [Reading(incarnation, 0, 0, 0, 0, {}, rejected=count) for count in counts]
+        return Counters(0.0, {f"envoy-{number}": one for number, one in enumerate(readings, 1)})
+
+    before, after = counters({"cds": 2}, {}), counters({"cds": 5}, {"lds": 1})
+    assert rejected(before, after) == (LimitMet("envoy-1", "cds", 3), LimitMet("envoy-2", "lds", 1))
+    anew = counters({"cds": 5}, {}, incarnation="b")
+    assert rejected(before, anew) == (LimitMet("envoy-1", "cds", 5),)
+    assert rejected(before, counters({}, None)) is None
+    assert rejected(before, before) == ()
 
 
 def test_what_envoys_of_envoy_gateway_count_has_the_same_names() -> None:

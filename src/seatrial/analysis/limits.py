@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.pods import PodThrottled
     from seatrial.record.events import TrialFacts
-    from seatrial.systems.settings import Setting
+    from seatrial.systems.settings import LimitMet, Setting
 
 
 def limits_text(trials: Iterable[TrialFacts]) -> str | None:
@@ -29,6 +29,21 @@ def limits_text(trials: Iterable[TrialFacts]) -> str | None:
         return None
     named = (_text(counter, count, settings.get(counter)) for counter, count in most.items())
     return f"its own limits were met: {'; '.join(named)}"
+
+
+def rejected_text(trials: Iterable[TrialFacts]) -> str | None:
+    """Return "it did not take updates of its configuration: lds.update_rejected up to 3 (envoy-1)", or None.
+
+    Of several trials and members it is the most that one has counted.
+    """
+    most: dict[str, LimitMet] = {}
+    for one in (one for facts in trials for one in facts.rejected or ()):
+        if one.count > (most[one.counter].count if one.counter in most else 0):
+            most[one.counter] = one
+    if not most:
+        return None
+    named = ", ".join(f"{one.counter} up to {one.count:,} ({one.member})" for one in most.values())
+    return f"it did not take updates of its configuration, and served what it had before: {named}"
 
 
 def throttled_text(trials: Iterable[Sequence[PodThrottled]]) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.objects import until
-from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, GONE, LIVE, NOT_LIVE, UPSTREAM
+from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, GONE, LIVE, NOT_LIVE, REJECTED, UPSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,8 @@ class Measured:
     """The numbers of one trial that an objective may be about; ``proxied`` False is a load without a proxy.
 
     ``disturbed`` is whether the plan does anything to its system; ``windows`` are those of what was done to it.
-    ``changed`` is whether it changes routes, ``changes`` what became of those. ``timeout_s`` None is unknown.
+    ``changed`` is whether it changes routes, ``changes`` what became of those; ``rejected`` how many updates its system
+    did not take, None where it does not count them. ``timeout_s`` None is unknown.
     Connections are those that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those
     that came in ``at_origin``; None is "it does not count them".
     """
@@ -49,6 +50,7 @@ class Measured:
     at_origin: int | None = None
     changed: bool = False
     changes: tuple[ChangeUse, ...] = ()
+    rejected: int | None = None
 
 
 def metric_value(metric: str, trial: Measured) -> float | None:
@@ -108,6 +110,7 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     "achieved": _achieved,
     **{name: _until(name) for name in FRACTIONS},
     NOT_LIVE: _not_live,
+    REJECTED: lambda trial: trial.rejected,
     COUNTED: lambda trial: trial.counted,
     UPSTREAM: lambda trial: trial.upstream,
     AT_ORIGIN: lambda trial: trial.at_origin,

@@ -146,7 +146,7 @@ _OF_WINDOWS = (
 LIVE: Mapping[str, float] = {"live_p50": 0.5, "live_p99": 0.99, "live_max": 1.0}
 GONE: Mapping[str, float] = {"gone_p50": 0.5, "gone_p99": 0.99, "gone_max": 1.0}
 """Of what changes (`objects`), by the part of the routes that they are of."""
-NOT_LIVE = "not_live"
+NOT_LIVE, REJECTED = "not_live", "rejected"
 OF_CHANGES = frozenset({*LIVE, *GONE, NOT_LIVE})
 
 
@@ -175,6 +175,11 @@ METRICS: Mapping[str, Metric] = {
         units.parse_count,
         "changes of `objects` that were not in force at every proxy by the end of the measure phase",
         raised=True,
+    ),
+    REJECTED: Metric(
+        "",
+        units.parse_count,
+        "updates of its configuration that the system did not take in the trial, where it counts them: Envoy does",
     ),
     **{
         f"{DURING}{name}": replace(

@@ -217,7 +217,8 @@ class TrialFacts:
     went on on this machine. ``reached`` is None where the origin could not be asked. ``origin_connections`` is how
     many were opened to the origin since before the load. ``configurations`` are what each member ran before and after
     the load; ``kernel`` is what the kernel reported meanwhile, ``looking`` what the samplers cost. ``settings`` are the
-    system's own limits and sizes, asked for and in force before the load; ``limits_met`` those that it met since.
+    system's own limits and sizes, asked for and in force before the load; ``limits_met`` those that it met since,
+    ``rejected`` the updates of its configuration that it did not take, None where it does not count them.
     ``cpus`` is which role was to be kept to which CPUs. ``nodes_away`` are those of a cluster that were not reached,
     ``runs_beside`` the other runs that had pods on those of this trial, each with its nodes.
     """
@@ -236,6 +237,7 @@ class TrialFacts:
     looking: LookingCost | None = None
     settings: tuple[Setting, ...] = ()
     limits_met: tuple[LimitMet, ...] = ()
+    rejected: tuple[LimitMet, ...] | None = None
     cpus: CpusAsked = field(default_factory=CpusAsked)
     nodes_away: tuple[NodeAway, ...] = ()
     runs_beside: tuple[str, ...] = ()

@@ -190,6 +190,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
             {**_fields(setting), "is_as_asked": setting.is_as_asked} for setting in trial.facts.settings
         ],
         "limits_met": list(trial.facts.limits_met),
+        "rejected": None if trial.facts.rejected is None else list(trial.facts.rejected),
         "members": list(trial.members),
         "disturbances": disturbance_documents(trial.disturbed),
         "changes": change_documents(trial.changes),

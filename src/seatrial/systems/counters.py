@@ -22,7 +22,8 @@ class Reading:
     Of the ingress side only: its admin or status port is not counted. ``values`` holds everything that was read, by
     the member's own names. Where a member does not count its connections, the kernel does (``is_counted_by_kernel``).
     What is ``absent`` it would say under the name that is given: some are there once there was something to count, and
-    read as 0 until then. ``limits_met`` is how often it has met a limit of its own, by the name of its counter.
+    read as 0 until then. ``limits_met`` is how often it has met a limit of its own, by the name of its counter;
+    ``rejected`` how often it did not take a configuration that it was given, None where it does not count that.
     """
 
     incarnation: str
@@ -35,6 +36,7 @@ class Reading:
     is_counted_by_kernel: bool = False
     absent: Mapping[Says, str] = field(default_factory=dict)
     limits_met: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class LimitMet:
-    """How often one member met a limit of its own during a trial, by the name of its own counter."""
+    """How often one member met a limit of its own in a trial, or did not take a change, by its own counter's name."""
 
     member: str
     counter: str

@@ -81,10 +81,16 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             at_origin=trial.facts.origin_connections,
             changed=proxied and case.changes_routes,
             changes=trial.changes,
+            rejected=_rejected(trial),
         )
         for trial in trials
         if trial.load is not None
     ]
+
+
+def _rejected(trial: TrialSummary) -> int | None:
+    found = trial.facts.rejected
+    return None if found is None else sum(one.count for one in found)
 
 
 def _windows(trial: TrialSummary) -> tuple[LoadResult | None, ...]:

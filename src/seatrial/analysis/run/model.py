@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.cpus import RoleCpus
 from seatrial.analysis.kernel import KernelUse
-from seatrial.analysis.limits import limits_text, throttled_text
+from seatrial.analysis.limits import limits_text, rejected_text, throttled_text
 from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
@@ -175,8 +175,9 @@ class CaseSummary:
         """What a reader must know before any figure: answers not as asked for, and limits of its own that it met."""
         answered = findings_of(trial.load for trial in self.trials if trial.load is not None)
         limits = limits_text(trial.facts for trial in self.trials)
+        not_taken = rejected_text(trial.facts for trial in self.trials)
         throttled = throttled_text(trial.throttled for trial in self.trials)
-        return (*answered, *(text for text in (limits, throttled) if text is not None))
+        return (*answered, *(text for text in (limits, not_taken, throttled) if text is not None))
 
     @property
     def state(self) -> str:

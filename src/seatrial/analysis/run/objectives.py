@@ -11,7 +11,7 @@ from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.measured import FRACTIONS, KINDS, LATENCY_METRICS, Measured, metric_value
 from seatrial.analysis.objects import until
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.metrics import AT_ORIGIN, DURING, METRICS, OF_CHANGES, UPSTREAM
+from seatrial.plan.metrics import AT_ORIGIN, DURING, METRICS, OF_CHANGES, REJECTED, UPSTREAM
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:
@@ -273,6 +273,6 @@ def _applies(metric: str, trial: Measured) -> bool:
     if metric in OF_CHANGES:
         return trial.changed
     # Some systems count nothing of that: that is said, and no doubt.
-    if metric in {UPSTREAM, AT_ORIGIN}:
+    if metric in {UPSTREAM, AT_ORIGIN, REJECTED}:
         return False
     return metric != "achieved" or bool(trial.load.rate_per_s.requested)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.limits import limits_text
+from seatrial.analysis.limits import limits_text, rejected_text
 from seatrial.analysis.load.failures import held_answers_text
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.blame import grouped
@@ -53,8 +53,8 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         remarks.append(
             f"{load.requests.in_flight:,} requests were unanswered at the end; they count with their age"
         )
-    if limits := limits_text((evidence.facts,)):
-        remarks.append(limits)
+    said = (limits_text((evidence.facts,)), rejected_text((evidence.facts,)))
+    remarks += [text for text in said if text is not None]
     return (
         *remarks,
         *busy_remarks(evidence.cpu),

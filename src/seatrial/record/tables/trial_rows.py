@@ -41,6 +41,9 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         looking=None if (looking := document.get("looking")) is None else LookingCost(**looking),
         settings=tuple(Setting(**setting) for setting in document.get("settings", ())),
         limits_met=tuple(LimitMet(**met) for met in document.get("limits_met", ())),
+        rejected=None
+        if (not_taken := document.get("rejected")) is None
+        else tuple(LimitMet(**one) for one in not_taken),
         cpus=_cpus_of(document.get("cpus") or {}),
         nodes_away=tuple(
             NodeAway(**{**away, "roles": tuple(away["roles"])}) for away in document.get("nodes_away", ())

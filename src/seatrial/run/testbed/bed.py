@@ -17,7 +17,7 @@ from seatrial.plan.cases import Case
 from seatrial.plan.model.during import DisturbancePlan, topologies
 from seatrial.record.events import TrialCounts, TrialFacts
 from seatrial.run.testbed.askers import Asker, LocalAsker
-from seatrial.run.testbed.limits import limits_met, require_counting
+from seatrial.run.testbed.limits import limits_met, rejected, require_counting
 from seatrial.run.testbed.proof import DELAY_MAX_S, Asking, gone, prove, shown
 from seatrial.run.testbed.reached import reached
 from seatrial.systems.base import Launch, Origin, Published, System
@@ -262,6 +262,7 @@ class Testbed:
             configurations=await self._configurations(),
             settings=self.settings,
             limits_met=() if counters is None else limits_met(counters_before, counters),
+            rejected=None if counters is None else rejected(counters_before, counters),
         )
         return counts, facts
 

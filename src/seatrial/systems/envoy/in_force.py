@@ -117,6 +117,19 @@ def _sizes(
             yield Setting(member, name, wanted, in_force[name], "/config_dump")
 
 
+_REJECTED = ".update_rejected"
+REJECTED = rf".+\{_REJECTED}$"
+"""Counted for each kind of resource where an update is not taken: what was there stays in force.
+
+Source: "xDS subscription statistics" of Envoy's documentation.
+"""
+
+
+def rejected(values: Mapping[str, float]) -> Mapping[str, int]:
+    """Return how many updates it did not take, by the counter of each kind of resource, those that were."""
+    return {name: int(value) for name, value in values.items() if value and name.endswith(_REJECTED)}
+
+
 def limits_met(values: Mapping[str, float]) -> Mapping[str, int]:
     """Return how often each limit was met, by its counter, those that were."""
     return {name: int(values[name]) for name in _COUNTERS.values() if values.get(name)}

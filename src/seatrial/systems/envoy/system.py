@@ -38,7 +38,7 @@ _STATS = (
     rf"^(http\.{STAT_PREFIX}\.(downstream_(cx|rq)|no_)"
     r"|cluster\.service-\d+\.(circuit_breakers\.default|membership|upstream_(cx|rq))"
     rf"|listener\.{LISTENER}\.downstream"
-    r"|server\.(memory|total_connections|concurrency|worker))"
+    rf"|server\.(memory|total_connections|concurrency|worker)|{in_force.REJECTED})"
 )
 # Only what has been counted at all: a stat that is absent is 0, and a sample is a third of the size.
 _STATS_PAGE = f"/stats?usedonly&filter={quote(_STATS)}"
@@ -144,6 +144,10 @@ class EnvoyDialect(Dialect):
     def limits_met(self, values: Mapping[str, float]) -> Mapping[str, int]:
         """Return what its circuit breakers and its listener's limits have counted."""
         return in_force.limits_met(values)
+
+    def rejected(self, values: Mapping[str, float]) -> Mapping[str, int]:
+        """Return what each of its subscriptions has not taken."""
+        return in_force.rejected(values)
 
     def own(self, values: Mapping[str, float]) -> Own:
         """Return what the listener's connection manager and the clusters count."""

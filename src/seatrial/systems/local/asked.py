@@ -90,6 +90,7 @@ class AskedProxy:
             is_counted_by_kernel=active is None,
             absent=lacking,
             limits_met=self._dialect.limits_met(values),
+            rejected=self._dialect.rejected(values),
         )
         interrupted = (self.name,) if self._interrupted else ()
         return Counters(time.monotonic(), {self.name: reading}, self._dialect.missing, interrupted)

@@ -116,6 +116,10 @@ class Dialect(ABC):
         """Return how often it has met a limit of its own, by its own counters' names; empty where it does not count."""
         return {}
 
+    def rejected(self, values: Mapping[str, float]) -> Mapping[str, int] | None:  # noqa: ARG002
+        """Return how often it took no configuration, by its own counters' names; None where it does not count."""
+        return None
+
     async def configuration(self, status: Address) -> Mapping[str, str]:  # noqa: ARG002
         """Return digests of what it says that it runs, by name; none where it does not say. Raises as ``is_live`` does.
 

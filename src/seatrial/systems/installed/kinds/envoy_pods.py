@@ -75,6 +75,7 @@ async def reading(get: Get, names: EnvoyNames, incarnation: str) -> Reading:
         upstream_connections=own.upstream_connections,
         absent=lacking,
         limits_met=in_force.limits_met(values),
+        rejected=in_force.rejected(values),
     )
 
 
@@ -116,7 +117,7 @@ def stats_page(names: EnvoyNames) -> str:
         rf"^({_MANAGERS}(downstream_(cx|rq)|no_)"
         rf"|cluster\.({names.stats})\.(circuit_breakers\.default|membership|upstream_(cx|rq))"
         rf"|{_LISTENERS}downstream"
-        r"|server\.(memory|total_connections|concurrency|worker))"
+        rf"|server\.(memory|total_connections|concurrency|worker)|{in_force.REJECTED})"
     )
     return f"/stats?usedonly&filter={quote(wanted)}"
 
