@@ -16,8 +16,11 @@ from tools.cluster.layout import CONTROL_ADDRESS, Node
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 LITTLE = "controller_cpus: 0.3, controller_memory: 256 MiB"
-MEMORY = Path("/sys/fs/cgroup/memory")
-"""Control groups of version 1; a test that needs them is skipped where there are none."""
+GROUPS = Path("/sys/fs/cgroup")
+MEMORY, LIMIT = (
+    (GROUPS / "memory", "memory.limit_in_bytes") if (GROUPS / "memory").exists() else (GROUPS, "memory.max")
+)
+"""Control groups of version 1, or of version 2, where all resources have one tree."""
 SQUEEZE_LIMIT_S = 30.0
 
 
@@ -39,7 +42,7 @@ def squeeze(node: Node, pod: dict[str, Any]) -> None:
     # The kernel takes what is largest: what fills the memory is, and is meant to be the last to go.
     for pid in (group / "cgroup.procs").read_text().split():
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
-    limit = int((group / "memory.limit_in_bytes").read_text())
+    limit = int((group / LIMIT).read_text())
     subprocess.run(
         [sys.executable, "-c", SQUEEZING, str(group / "cgroup.procs"), str(2 * limit)],
         check=False,
@@ -55,7 +58,6 @@ held = bytes([1]) * int(sys.argv[2])
 """
 
 
-@pytest.mark.skipif(not MEMORY.exists(), reason="no control groups of version 1 here")
 def test_a_worker_that_is_oom_killed_is_named_with_why(bench: ClusterBench) -> None:
     killed: list[str] = []
 
