@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import random
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.local.test_objects import AT_LAST, assert_counted
-from tests.support.cluster_runs import CONTOUR, ENVOY_GATEWAY, TRAEFIK, ClusterBench, only_trial
-from tests.support.runs import Bench
+from tests.support.cluster_runs import (
+    CONTOUR,
+    ENDS_WITHIN_S,
+    ENVOY_GATEWAY,
+    TRAEFIK,
+    ClusterBench,
+    only_trial,
+)
+from tests.support.runs import START_LIMIT_S, Bench, trials, wait_for_answers
 
 from seatrial.record.reader import RunReader
 
@@ -51,3 +62,33 @@ def test_routes_that_change_are_seen_live_and_gone_at_every_proxy(
     # Each proxy by the name of its pod.
     assert len(places) == proxies
     assert places <= {member["member"] for member in trial["members"]} or not trial["members"]
+
+
+@pytest.mark.parametrize("turn", range(2))
+def test_a_run_that_is_killed_amid_changes_leaves_nothing_that_clean_does_not_find(
+    turn: int, bench: ClusterBench
+) -> None:
+    """Also from another machine, by the label alone; and what was seen until then is in the report."""
+    churn = OBJECTS.replace("routes: 8", "routes: 8, rounds: 100")
+    plan = bench.plan(CONTOUR, measure="2 min", **{"repeat: 1\n": f"repeat: 1\n{churn}"})
+    with bench.start(plan, fresh=True) as running:
+        run = bench.bench.run_directory(running)
+        wait_for_answers(run)
+        after_s = random.uniform(2.0, 8.0)
+        time.sleep(after_s)
+        running.signal(signal.SIGKILL)
+        running.process.communicate()
+    said = f"turn {turn}, killed after {after_s:.3f} s"
+    assert len(bench.made()) > 10, said
+    with bench.command("clean", "--on", "kubernetes", "--yes") as cleaning:
+        outcome = cleaning.wait(ENDS_WITHIN_S)
+    assert outcome.code == 0, said + outcome.stdout + outcome.stderr
+    assert bench.made() == set(), said
+    with bench.command("report", str(run)) as reporting:
+        reporting.wait(START_LIMIT_S)
+    (trial,) = trials(json.loads((run / "results.json").read_text())).values()
+    assert trial["state"] == "cut off"
+    assert sum(use["made"] for use in trial["changes"]) > 0
+    with RunReader.open(run) as reader:
+        recorded = sum(one.milestone == "asked" for one in reader.milestones(trial["order"]))
+    assert sum(use["made"] for use in trial["changes"] if use["over"] in {"kept", ""}) == recorded

@@ -24,10 +24,10 @@ def extended(directory: Path, name: str, text: str, registry: str, line: str, be
     return directory
 
 
-def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(program: Path, *arguments: str, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
     """Run the copy's command line."""
     return subprocess.run(
         [sys.executable, "-m", "seatrial.cli.main", *arguments],
-        env={**os.environ, "PYTHONPATH": str(program)}, cwd=program, capture_output=True, text=True, timeout=LIMIT_S,
+        env={**os.environ, "PYTHONPATH": str(program)}, cwd=program, capture_output=True, text=True, timeout=limit_s,
         check=False,
     )  # fmt: skip

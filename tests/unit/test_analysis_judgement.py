@@ -23,7 +23,7 @@ from seatrial.record.tables.rows import RecordedObjective
 PROXY = RoleResources("system", 1, 0.5, 0.7, 50_000_000, 40_000_000, 300, 0.0)
 
 CHANGES = tuple(
-    ChangeUse(change, "kept", 1, 1, (0.1,), (0.2,), (0.2,), (), (), (), 0, (0.01, 0.01), 0, {})
+    ChangeUse(change, "kept", 1, 1, (0.1,), (0.2,), (0.2,), (), (0.15,), (0.05,), 0, (0.01, 0.01), 0, {})
     for change in ("create", "delete")
 )
 

@@ -9,9 +9,10 @@ import pytest
 from tests.unit.test_analysis_validity import GOOD, LOAD
 
 from seatrial.analysis.measured import Measured
-from seatrial.analysis.objects import ChangeUse, Probes, changes_in, probes_of, quantile
+from seatrial.analysis.objects import ChangeUse, Probes, changes_in, gap, probes_of, quantile
 from seatrial.analysis.resources import TrialResources
 from seatrial.analysis.run.objectives import judge_case
+from seatrial.analysis.run.said.sentences import value_text
 from seatrial.analysis.validity.judge import judge_trial
 from seatrial.plan.metrics import parse_objective
 from seatrial.record.events import Milestone, MilestoneReached, TrialCounts
@@ -158,3 +159,34 @@ def test_objectives_are_about_all_changes(text: str, uses: list[ChangeUse], stat
     assert verdict.state == state, verdict
     # A load without a proxy has no routes that change.
     assert judge_case([objective], [replace(trial, changed=False, changes=())], repeats=1).state is None
+
+
+@pytest.mark.parametrize(
+    ("gaps_s", "said", "fraction", "expected"),
+    [
+        ((-0.2, 0.1, 0.3), 3, 0.5, (0.1, 0)),
+        # Served before it was said is no gap.
+        ((-0.2, -0.1), 2, 1.0, (0.0, 0)),
+        # The third was said to be served, and never was.
+        ((0.1, 0.3), 3, 0.5, (0.3, 0)),
+        ((0.1, 0.3), 3, 0.99, (None, 1)),
+        ((), 0, 0.5, (None, 0)),
+    ],
+)
+def test_how_much_later_than_it_was_said_a_change_is_live(
+    gaps_s: tuple[float, ...], said: int, fraction: float, expected: tuple[float | None, int]
+) -> None:
+    use = ChangeUse("create", "kept", 3, 1, (), (), (), (), (0.0,) * said, gaps_s, 0, None, 0, {})
+    deleted = replace(use, change="delete", gap_s=(9.0,))
+    assert gap([use, deleted], {"create"}, fraction) == expected
+
+
+def test_changes_that_never_came_are_said_as_such_and_times_with_their_unit() -> None:
+    use = ChangeUse("create", "kept", 3, 1, (0.5,), (0.5,), (0.5,), (), (), (), 2, None, 0, {})
+    parsed = parse_objective("live_p50 < 1 s")
+    asked = RecordedObjective("live_p50 < 1 s", parsed.metric, parsed.comparison, parsed.threshold)
+    trial = Measured(LOAD, TrialResources(()), changed=True, changes=(use,))
+    (outcome,) = judge_case([asked], [trial]).outcomes
+    assert (outcome.held, outcome.lost) == (False, (2,))
+    assert value_text("live_p50", 523_000) == "523 ms"
+    assert value_text("during_p99", 2_500) == "2.5 ms"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
-from seatrial.analysis.objects import until
-from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, GONE, LIVE, NOT_LIVE, REJECTED, UPSTREAM
+from seatrial.analysis.objects import gap, until
+from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, GAP, GONE, LIVE, NOT_LIVE, REJECTED, UPSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ _UNITS = {
     "achieved": "fraction",
     "proxy_cpu_cores": "cores",
     "proxy_memory": "bytes",
-    **dict.fromkeys((*LIVE, *GONE), "us"),
+    **dict.fromkeys((*LIVE, *GONE, *GAP), "us"),
 }
 
 
@@ -83,13 +83,24 @@ def _of_proxy(
 
 PUT, DELETED = frozenset({"create", "update"}), frozenset({"delete"})
 """The kinds of changes after which a route is to be live, and to be gone."""
-KINDS = {**dict.fromkeys(LIVE, PUT), **dict.fromkeys(GONE, DELETED)}
-FRACTIONS = {**LIVE, **GONE}
+_CHANGED = {
+    **{name: (until, PUT, fraction) for name, fraction in LIVE.items()},
+    **{name: (until, DELETED, fraction) for name, fraction in GONE.items()},
+    **{name: (gap, PUT, fraction) for name, fraction in GAP.items()},
+}
+
+
+def changed_in(metric: str, trial: Measured) -> tuple[float | None, int]:
+    """Return such a metric in seconds, and how many changes did not come; None and 0 for any other."""
+    if metric not in _CHANGED:
+        return None, 0
+    read, kinds, fraction = _CHANGED[metric]
+    return read(trial.changes, kinds, fraction)
 
 
 def _until(name: str) -> Callable[[Measured], float | None]:
     def read(trial: Measured) -> float | None:
-        value_s, late = until(trial.changes, KINDS[name], FRACTIONS[name])
+        value_s, late = changed_in(name, trial)
         # What was not live by the end was not for as long as the phase at most: how long, nobody has seen.
         least_s = trial.load.window_s if value_s is None and late else value_s
         return None if least_s is None else least_s * 1e6
@@ -108,7 +119,7 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     "unanswered": lambda trial: unanswered(trial.load) + trial.load.connections.held_unanswered,
     "unexpected": lambda trial: trial.load.answers.unexpected + unexpected_of_held(trial.load),
     "achieved": _achieved,
-    **{name: _until(name) for name in FRACTIONS},
+    **{name: _until(name) for name in _CHANGED},
     NOT_LIVE: _not_live,
     REJECTED: lambda trial: trial.rejected,
     COUNTED: lambda trial: trial.counted,

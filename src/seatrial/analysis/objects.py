@@ -91,7 +91,20 @@ def until(changes: Iterable[ChangeUse], kinds: Collection[str], fraction: float)
     """
     own = [use for use in changes if use.change in kinds]
     values = sorted(value for use in own for value in use.every_s)
-    late = sum(use.made for use in own) - len(values)
+    return _in_time(values, sum(use.made for use in own) - len(values), fraction)
+
+
+def gap(changes: Iterable[ChangeUse], kinds: Collection[str], fraction: float) -> tuple[float | None, int]:
+    """Return by how much later than the system said so that many of these changes were live everywhere; see ``until``.
+
+    It is 0 where they were before.
+    """
+    own = [use for use in changes if use.change in kinds]
+    values = sorted(max(0.0, value) for use in own for value in use.gap_s)
+    return _in_time(values, sum(len(use.status_s) - len(use.gap_s) for use in own), fraction)
+
+
+def _in_time(values: Sequence[float], late: int, fraction: float) -> tuple[float | None, int]:
     found = quantile([*values, *[math.inf] * late], fraction)
     return (None, late) if found == math.inf else (found, 0)
 

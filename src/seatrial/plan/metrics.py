@@ -145,9 +145,10 @@ _OF_WINDOWS = (
 
 LIVE: Mapping[str, float] = {"live_p50": 0.5, "live_p99": 0.99, "live_max": 1.0}
 GONE: Mapping[str, float] = {"gone_p50": 0.5, "gone_p99": 0.99, "gone_max": 1.0}
+GAP: Mapping[str, float] = {"gap_p50": 0.5, "gap_p99": 0.99, "gap_max": 1.0}
 """Of what changes (`objects`), by the part of the routes that they are of."""
 NOT_LIVE, REJECTED = "not_live", "rejected"
-OF_CHANGES = frozenset({*LIVE, *GONE, NOT_LIVE})
+OF_CHANGES = frozenset({*LIVE, *GONE, *GAP, NOT_LIVE})
 
 
 def _until(name: str, what: str) -> Metric:
@@ -169,6 +170,14 @@ METRICS: Mapping[str, Metric] = {
     **{
         name: _until(name, "deletes, of the time until no proxy served it, over any connection")
         for name in GONE
+    },
+    **{
+        name: _until(
+            name,
+            "creates or updates, of the time from when the system said that it serves the change until every proxy "
+            "did, 0 where it did before",
+        )
+        for name in GAP
     },
     NOT_LIVE: Metric(
         "",

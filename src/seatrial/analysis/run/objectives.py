@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from seatrial.analysis.load.answered import unanswered
 from seatrial.analysis.load.histograms import QUANTILES
-from seatrial.analysis.measured import FRACTIONS, KINDS, LATENCY_METRICS, Measured, metric_value
-from seatrial.analysis.objects import until
+from seatrial.analysis.measured import LATENCY_METRICS, Measured, changed_in, metric_value
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.metrics import AT_ORIGIN, DURING, METRICS, OF_CHANGES, REJECTED, UPSTREAM
+from seatrial.plan.metrics import AT_ORIGIN, DURING, GAP, METRICS, OF_CHANGES, REJECTED, UPSTREAM
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:
@@ -214,10 +213,10 @@ def _lost(objective: RecordedObjective, trial: Measured) -> int:
 
     They are in the histograms with the time that was waited for them: the least that an answer would have taken.
     """
-    if objective.metric in KINDS and objective.comparison in _UPPER_BOUNDS:
-        return until(trial.changes, KINDS[objective.metric], FRACTIONS[objective.metric])[1]
-    if objective.metric not in LATENCY_METRICS or objective.comparison not in _UPPER_BOUNDS:
+    if objective.comparison not in _UPPER_BOUNDS:
         return 0
+    if objective.metric not in LATENCY_METRICS:
+        return changed_in(objective.metric, trial)[1]
     lost, left_out = unanswered(trial.load), 1 - QUANTILES.get(objective.metric, 1.0)
     # The product of a whole number and a fraction that has no exact form.
     return lost if lost > left_out * trial.load.requests.intended + 1e-6 else 0
@@ -271,7 +270,8 @@ def _applies(metric: str, trial: Measured) -> bool:
     if metric.startswith("proxy_"):
         return trial.proxied
     if metric in OF_CHANGES:
-        return trial.changed
+        # An Ingress has no status, and never says so.
+        return trial.changed and metric not in GAP
     # Some systems count nothing of that: that is said, and no doubt.
     if metric in {UPSTREAM, AT_ORIGIN, REJECTED}:
         return False

@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.answered import error_count
+from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.objectives import AS_EXPECTED
 from seatrial.analysis.wording import plural
+from seatrial.plan.metrics import OF_CHANGES
 from seatrial.units import format_per_s, format_size, format_us
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 # The worst state first: a system is what its worst case is.
 STATES = ("INVALID", "FAIL", "unfinished", "not run", "VALID", "PASS")
-_DURATIONS = ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")
 CASES_NAMED_LIMIT = 3
 
 
@@ -146,13 +147,15 @@ def _values(case: CaseSummary, outcome: Outcome) -> str:
         return case.findings[0]
     known = [value for value in outcome.values if value is not None]
     metric = outcome.objective.metric
-    if metric in _DURATIONS:
+    if unit_of(metric) == "us":
         values = range_us(min(known), max(known))
     else:
         low, high = value_text(metric, min(known)), value_text(metric, max(known))
         values = low if low == high else f"{low} to {high}"
     if outcome.lost:
-        values += f", and up to {plural(max(outcome.lost), 'request')} without an answer"
+        is_of_changes = metric in OF_CHANGES
+        lost = plural(max(outcome.lost), "change" if is_of_changes else "request")
+        values += f", and up to {lost} {'that never came' if is_of_changes else 'without an answer'}"
     if len(known) == 1:
         return values
     return f"{values}, in {outcome.repeats_failed} of {len(known)} repeats"
@@ -160,7 +163,7 @@ def _values(case: CaseSummary, outcome: Outcome) -> str:
 
 def value_text(metric: str, value: float) -> str:
     """Return a metric's value with its unit, as a person would write it."""
-    if metric in _DURATIONS:
+    if unit_of(metric) == "us":
         return format_us(value)
     if metric == "achieved":
         # Rounded down: what fails by a hair must not read as if it held.
