@@ -133,6 +133,25 @@ def test_a_start_that_is_called_off_at_any_moment_leaves_nothing(tmp_path: Path,
     asyncio.run(scene())
 
 
+def test_a_stop_that_is_called_off_goes_on_to_its_end_and_is_written_down(tmp_path: Path) -> None:
+    """As by two Ctrl-C one after the other: each calls off what is being done."""
+
+    async def scene() -> None:
+        log = Log()
+        process = await GuardedProcess.start(python(tmp_path, STUBBORN), log)
+        pids = await stubborn_tree(process)
+        stop = asyncio.ensure_future(process.stop(0.5))
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            stop.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stop
+        assert living(pids) == []
+        assert log.open == set()
+
+    asyncio.run(scene())
+
+
 def test_a_program_that_cannot_be_executed_is_an_environment_fault(tmp_path: Path) -> None:
     async def trial() -> None:
         log = Log()

@@ -42,7 +42,7 @@ def said(*commands: dict[str, Any] | str) -> list[dict[str, Any]]:
         while wanted and (line := process.stdout.readline()):
             assert len(line) <= LINE_BYTES
             found.append(json.loads(line))
-            if found[-1]["type"] not in {"hello", "asking", "dead"}:
+            if found[-1]["type"] not in {"hello", "asking", "part"}:
                 wanted.discard(found[-1]["id"])
         process.stdin.close()
         # That it is still asking may be said once more beside the answer.

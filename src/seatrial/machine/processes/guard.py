@@ -126,8 +126,23 @@ class GuardedProcess:
         return -signal.SIGKILL if self.exit_status is None else self.exit_status
 
     async def stop(self, term_s: float) -> None:
-        """Send SIGTERM, SIGKILL after ``term_s``, and return when the program and all it started are gone."""
+        """Send SIGTERM, SIGKILL after ``term_s``, and return when the program and all it started are gone.
+
+        Called off, it goes on to its end all the same: that the program is gone has to be written down.
+        """
         self._stopping = True
+        stopping = asyncio.ensure_future(self._stop(term_s))
+        called_off: asyncio.CancelledError | None = None
+        while not stopping.done():
+            try:
+                await asyncio.wait((stopping,))
+            except asyncio.CancelledError as again:
+                called_off = again
+        stopping.result()
+        if called_off is not None:
+            raise called_off
+
+    async def _stop(self, term_s: float) -> None:
         await self._ask_to_stop(term_s)
         with suppress(TimeoutError):
             async with asyncio.timeout(term_s + 3.0):
