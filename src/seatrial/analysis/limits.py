@@ -19,15 +19,14 @@ def limits_text(trials: Iterable[TrialFacts]) -> str | None:
 
     Of several trials and members it is the most that one has counted.
     """
-    most: dict[str, int] = {}
     settings: dict[str, Setting] = {}
+    met: list[LimitMet] = []
     for facts in trials:
         settings |= {setting.counter: setting for setting in facts.settings if setting.counter}
-        for met in facts.limits_met:
-            most[met.counter] = max(met.count, most.get(met.counter, 0))
-    if not most:
+        met += facts.limits_met
+    if not met:
         return None
-    named = (_text(counter, count, settings.get(counter)) for counter, count in most.items())
+    named = (_text(one.counter, one.count, settings.get(one.counter)) for one in _most(met))
     return f"its own limits were met: {'; '.join(named)}"
 
 
@@ -36,14 +35,19 @@ def rejected_text(trials: Iterable[TrialFacts]) -> str | None:
 
     Of several trials and members it is the most that one has counted.
     """
-    most: dict[str, LimitMet] = {}
-    for one in (one for facts in trials for one in facts.rejected or ()):
-        if one.count > (most[one.counter].count if one.counter in most else 0):
-            most[one.counter] = one
+    most = _most(one for facts in trials for one in facts.rejected or ())
     if not most:
         return None
-    named = ", ".join(f"{one.counter} up to {one.count:,} ({one.member})" for one in most.values())
+    named = ", ".join(f"{one.counter} up to {one.count:,} ({one.member})" for one in most)
     return f"it did not take updates of its configuration, and served what it had before: {named}"
+
+
+def _most(counted: Iterable[LimitMet]) -> Sequence[LimitMet]:
+    """Return of each counter the one that has counted most, in the order in which they came."""
+    most: dict[str, LimitMet] = {}
+    for one in counted:
+        most[one.counter] = max(most.get(one.counter, one), one, key=lambda each: each.count)
+    return tuple(most.values())
 
 
 def throttled_text(trials: Iterable[Sequence[PodThrottled]]) -> str | None:

@@ -11,7 +11,7 @@ from seatrial.analysis.objects import gap, until
 from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, GAP, GONE, LIVE, NOT_LIVE, REJECTED, UPSTREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.objects import ChangeUse
@@ -81,26 +81,26 @@ def _of_proxy(
     return of_trial
 
 
-PUT, DELETED = frozenset({"create", "update"}), frozenset({"delete"})
+_PUT, _DELETED = frozenset({"create", "update"}), frozenset({"delete"})
 """The kinds of changes after which a route is to be live, and to be gone."""
 _CHANGED = {
-    **{name: (until, PUT, fraction) for name, fraction in LIVE.items()},
-    **{name: (until, DELETED, fraction) for name, fraction in GONE.items()},
-    **{name: (gap, PUT, fraction) for name, fraction in GAP.items()},
+    **{name: (until, _PUT, fraction) for name, fraction in LIVE.items()},
+    **{name: (until, _DELETED, fraction) for name, fraction in GONE.items()},
+    **{name: (gap, _PUT, fraction) for name, fraction in GAP.items()},
 }
 
 
-def changed_in(metric: str, trial: Measured) -> tuple[float | None, int]:
+def changed_in(metric: str, changes: Iterable[ChangeUse]) -> tuple[float | None, int]:
     """Return such a metric in seconds, and how many changes did not come; None and 0 for any other."""
     if metric not in _CHANGED:
         return None, 0
     read, kinds, fraction = _CHANGED[metric]
-    return read(trial.changes, kinds, fraction)
+    return read(changes, kinds, fraction)
 
 
 def _until(name: str) -> Callable[[Measured], float | None]:
     def read(trial: Measured) -> float | None:
-        value_s, late = changed_in(name, trial)
+        value_s, late = changed_in(name, trial.changes)
         # What was not live by the end was not for as long as the phase at most: how long, nobody has seen.
         least_s = trial.load.window_s if value_s is None and late else value_s
         return None if least_s is None else least_s * 1e6

@@ -103,10 +103,12 @@ class PodSampler:
         roles = {node: _roles(its.values()) for node, its in by_node.items()}
         # A kernel is read without the right to read its node's kubelet.
         asked = [(node, its) for node, its in by_node.items() if node not in self._refused]
-        apart_s = 0.0 if at_once else SPREAD_S / max(1, len(asked))
+        now_s, apart_s = time.monotonic(), 0.0 if at_once else SPREAD_S / max(1, len(asked))
         found, of_kernels, _ = await asyncio.gather(
             in_window(
-                list(enumerate(asked)), lambda one: self._read(one[0] * apart_s, *one[1], answered), WINDOW
+                list(enumerate(asked)),
+                lambda one: self._read(now_s + one[0] * apart_s, *one[1], answered),
+                WINDOW,
             ),
             self._look_at_networks(roles, at_once=at_once),
             self._look_for_others(at_once=at_once),
@@ -187,9 +189,9 @@ class PodSampler:
             yield f"not known: what the cluster reported meanwhile: {self._no_events}"
 
     async def _read(
-        self, after_s: float, node: str, members: Mapping[PodName, Member], answered: set[str]
+        self, due_s: float, node: str, members: Mapping[PodName, Member], answered: set[str]
     ) -> Sequence[_Timed]:
-        await asyncio.sleep(after_s)
+        await asyncio.sleep(due_s - time.monotonic())
         found: list[_Timed] = []
         self._readings[node] += 1
         try:

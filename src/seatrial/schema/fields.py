@@ -27,11 +27,9 @@ def switched(value: object) -> object:
     return _SWITCHES.get(value, value) if isinstance(value, str) else value
 
 
-Switch: TypeAlias = Annotated[
-    bool,
-    BeforeValidator(switched),
-    WithJsonSchema({"anyOf": [{"enum": list(_SWITCHES)}, {"type": "boolean"}]}),
-]
+SWITCH_FORMS = ({"enum": list(_SWITCHES)}, {"type": "boolean"})
+"""What a switch may be, in JSON Schema."""
+Switch: TypeAlias = Annotated[bool, BeforeValidator(switched), WithJsonSchema({"anyOf": list(SWITCH_FORMS)})]
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 

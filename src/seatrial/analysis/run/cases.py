@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
-from seatrial.analysis.measured import DELETED, PUT, Measured
-from seatrial.analysis.objects import until
+from seatrial.analysis.measured import Measured, changed_in
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.environments import mixed
 from seatrial.analysis.run.labels import UNPROXIED
@@ -202,11 +201,11 @@ def _received(trial: TrialSummary) -> float | None:
     )
 
 
-def _until(kinds: frozenset[str], fraction: float) -> Callable[[TrialSummary], float | None]:
-    """Return what reads until when so many of these changes had come everywhere; None where that many did not."""
+def _changed(metric: str) -> Callable[[TrialSummary], float | None]:
+    """Return what reads such a metric; None where fewer changes came than it is of."""
 
     def read(trial: TrialSummary) -> float | None:
-        value_s, _ = until(trial.changes, kinds, fraction)
+        value_s, _ = changed_in(metric, trial.changes)
         return None if value_s is None else value_s * 1e6
 
     return read
@@ -220,9 +219,7 @@ READ: dict[str, Callable[[TrialSummary], float | None]] = {
     "origin_cpu_cores": _cpu("origin"),
     "system_memory_bytes": _memory,
     "received_bytes_per_s": _received,
-    "live_p50_us": _until(PUT, 0.5),
-    "live_p99_us": _until(PUT, 0.99),
-    "gone_p99_us": _until(DELETED, 0.99),
+    **{f"{metric}_us": _changed(metric) for metric in ("live_p50", "live_p99", "gone_p99")},
     "system_cpu_cores_per_1000_per_s": lambda trial: trial.resources.system_cpu_cores_per_1000_per_s,
     "system_memory_bytes_per_connection": lambda trial: trial.resources.system_memory_bytes_per_connection,
 }

@@ -216,7 +216,7 @@ def _lost(objective: RecordedObjective, trial: Measured) -> int:
     if objective.comparison not in _UPPER_BOUNDS:
         return 0
     if objective.metric not in LATENCY_METRICS:
-        return changed_in(objective.metric, trial)[1]
+        return changed_in(objective.metric, trial.changes)[1]
     lost, left_out = unanswered(trial.load), 1 - QUANTILES.get(objective.metric, 1.0)
     # The product of a whole number and a fraction that has no exact form.
     return lost if lost > left_out * trial.load.requests.intended + 1e-6 else 0

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from seatrial.errors import EnvironmentFault, SystemFault
 from seatrial.machine import proc
 from seatrial.machine.proc import ProcessRef
+from seatrial.machine.waiting import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,15 +133,8 @@ class GuardedProcess:
         """
         self._stopping = True
         stopping = asyncio.ensure_future(self._stop(term_s))
-        called_off: asyncio.CancelledError | None = None
-        while not stopping.done():
-            try:
-                await asyncio.wait((stopping,))
-            except asyncio.CancelledError as again:
-                called_off = again
+        await to_its_end(stopping)
         stopping.result()
-        if called_off is not None:
-            raise called_off
 
     async def _stop(self, term_s: float) -> None:
         await self._ask_to_stop(term_s)

@@ -13,7 +13,7 @@ from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.variables import VARIABLES
-from seatrial.schema.fields import Model, model_fields, quantity_of
+from seatrial.schema.fields import SWITCH_FORMS, Model, model_fields, quantity_of
 from seatrial.systems.origins.options import DelayPlan, OriginPlan
 from seatrial.systems.registry import SYSTEMS
 
@@ -46,7 +46,7 @@ def json_schema() -> dict[str, Any]:
     cpus["anyOf"] = cpus.pop("oneOf")
     sanity = schema["properties"]["sanity"]
     given = [form for form in sanity["anyOf"] if form.get("type") != "null"]
-    sanity["anyOf"] = [{"enum": ["yes", "no"]}, {"type": "boolean"}, *given]
+    sanity["anyOf"] = [*SWITCH_FORMS, *given]
     for of in (
         LoadPlan,
         TlsPlan,
@@ -169,7 +169,7 @@ def _load(properties: dict[str, Any]) -> None:
         del properties["headers"][key]
     expected = properties["expect_header"]
     expected["anyOf"] = [{**field, "minProperties": 1, "maxProperties": 1}, {"type": "null"}]
-    properties["tls"]["anyOf"] = [{"enum": ["yes", "no"]}, {"type": "boolean"}, *properties["tls"]["anyOf"]]
+    properties["tls"]["anyOf"] = [*SWITCH_FORMS, *properties["tls"]["anyOf"]]
 
 
 def _delay(section: dict[str, Any]) -> dict[str, Any]:

@@ -165,12 +165,13 @@ def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case, descriptors: i
     probes = len(nodes) if case.plan.kubernetes.node_probes else 0
     cpus, memory = of_role[0] + probes * NODE_PROBE_CPUS, of_role[1] + probes * NODE_PROBE_MEMORY_BYTES
     has_cpus, has_memory = sum(one.free_cpus for one in nodes), sum(one.free_memory_bytes for one in nodes)
+    of_all = _of_all(nodes)
     text = (
         f"{', '.join(node.name for node in nodes)}: {cpus:g} CPUs and {format_size(memory)} asked for, "
-        f"{has_cpus:g} and {format_size(has_memory)} free{_of_all(nodes)}"
+        f"{has_cpus:g} and {format_size(has_memory)} free{of_all}"
     )
     remedy = "more nodes, or less of each for its pods"
-    if any(node.reserved_cpus or node.reserved_memory_bytes for node in nodes):
+    if of_all:
         remedy += ", or fewer pods of others there"
     if cpus > has_cpus or memory > has_memory:
         if of_role[0] <= has_cpus and of_role[1] <= has_memory:
@@ -187,6 +188,7 @@ def _room(role: NodeRole, nodes: Sequence[NodeFacts], case: Case, descriptors: i
 
 
 def _of_all(nodes: Sequence[NodeFacts]) -> str:
+    """Return " of 16 and 64 GiB", of how much that is what others leave; "" where there are no others."""
     if not any(node.reserved_cpus or node.reserved_memory_bytes for node in nodes):
         return ""
     cpus, memory = sum(one.cpus for one in nodes), sum(one.memory_bytes for one in nodes)
