@@ -55,6 +55,25 @@ def test_no_trial_is_begun_where_the_place_is_gone_and_the_run_is_resumed(
     assert [trial.order for trial in made] == [1, 2, 3]
 
 
+def test_ctrl_c_is_heard_while_a_place_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, ending = make_trials_up(monkeypatch, {}), list[Ending]()
+
+    async def require(_: object) -> None:
+        if made:
+            ending[0].stop.set()
+            await asyncio.sleep(3_600)
+
+    async def run() -> run_plan_module.PlanRun:
+        ending.append(Ending())
+        given = given_again(PLAN, "plan.yaml", Fraction(1))
+        async with asyncio.timeout(60):
+            return await run_plan_module.run_plan(given, tmp_path, [], ending[0])
+
+    monkeypatch.setattr(machine._Standing, "require", require)
+    ended = asyncio.run(run())
+    assert (ended.interrupted, ended.fault, len(made)) == (True, None, 1)
+
+
 def standing(client: Any) -> kubernetes.StandingOnCluster:
     owned = SimpleNamespace(client=client)
     return kubernetes.StandingOnCluster((), cast("Any", owned), "ours", cast("Any", None))

@@ -20,7 +20,7 @@ from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.shown.compiled import compiled_document
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.writer import RunWriter
-from seatrial.run.agenda import Agenda, Past
+from seatrial.run.agenda import Agenda, Past, TrialPlan
 from seatrial.run.capacity.before import require_capacity
 from seatrial.run.ending import Ending
 from seatrial.run.judgement import judged_and_kept
@@ -233,8 +233,7 @@ async def _sanity(course: _Course, desk: Desk, writer: RunWriter, ending: Ending
     after = course.agenda(number).planned - len(course.history)
     while (attempt := course.sanity.next(number + 1, max(0, after))) is not None:
         number = attempt.order
-        await desk.place.require()
-        await run_trial(attempt, desk, ending)
+        await _tried(attempt, desk, ending)
         if ending.stop.is_set() or writer.fault is not None:
             return None
         outcome, sentence = course.sanity.take(writer, attempt.case)
@@ -242,6 +241,14 @@ async def _sanity(course: _Course, desk: Desk, writer: RunWriter, ending: Ending
         if outcome not in {"passed", "doubted"}:
             return None
     return number
+
+
+async def _tried(trial: TrialPlan, desk: Desk, ending: Ending) -> None:
+    """Run a trial once its place can be used; nothing where the run is to end first."""
+    # A place that is gone is waited for, and a person may not have the time.
+    await unless(ending.stop, desk.place.require())
+    if not ending.stop.is_set():
+        await run_trial(trial, desk, ending)
 
 
 async def _all_trials(course: _Course, number: int, desk: Desk, writer: RunWriter, ending: Ending) -> None:
@@ -253,8 +260,7 @@ async def _all_trials(course: _Course, number: int, desk: Desk, writer: RunWrite
             text = f"{trial.of - of} run again in place of trials that cannot be believed"
             writer.append(Noted("seatrial", text))
             of = trial.of
-        await desk.place.require()
-        await run_trial(trial, desk, ending)
+        await _tried(trial, desk, ending)
         if ending.stop.is_set() or writer.fault is not None:
             return
         history.append(Past(trial.case.id, judged_and_kept(writer, trial.order)))
