@@ -110,10 +110,11 @@ def test_a_probe_looks_by_itself_and_is_asked_seldom(monkeypatch: pytest.MonkeyP
                 before_s, count = time.monotonic(), processed()
                 truth.append((before_s, time.monotonic(), count))
                 await asyncio.sleep(0.01)
+            asked_s = time.monotonic()
             samples = await networks.look(ON_IT, at_once=True)
             assert len(samples) > 5
-            # An answer is put where the middle of its way was.
-            error_s = 0.05
+            # An answer is put where the middle of its way was, which may be long on a machine that does much else.
+            error_s = 0.05 + (time.monotonic() - asked_s) / 2
             for earlier, later in pairwise(samples):
                 assert later.at_s - earlier.at_s >= 0.09 or later is samples[-1]
                 least = max((count for _, end_s, count in truth if end_s < later.at_s - error_s), default=0)
