@@ -12,14 +12,14 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seatrial.errors import EnvironmentFault, ExitCode, SeatrialError
-from tools.cluster import layout
+from seatrial.machine import proc
+from tools.cluster import layout, processes
 from tools.cluster.programs import BUILT
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def _ended(
         command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         start_new_session=True,
     )  # fmt: skip
+    started_ticks = proc.started_ticks(running.pid) or 0
     try:
         while (left_s := deadline_s - time.monotonic()) > 0:
             try:
@@ -136,9 +137,9 @@ def _ended(
                 report(f"{time.monotonic() - began_s:.0f} s so far")
         return None
     finally:
-        if running.poll() is None:
-            os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
+        # Also what it left behind, and until the last is gone: one that is killed ends when it next has a CPU.
+        processes.kill(lambda: set(proc.group(running.pid, started_ticks)))
+        running.wait()
 
 
 def _module(program: Program) -> Path:
