@@ -21,6 +21,9 @@ from seatrial.observe.samples import ProcessSample
 from seatrial.record.tables.rows import RecordedObjective
 
 PROXY = RoleResources("system", 1, 0.5, 0.7, 50_000_000, 40_000_000, 300, 0.0)
+CONTROLLER = RoleResources(
+    "controller", 1, 0.2, 0.3, None, None, None, None, working_set_bytes_max=90_000_000
+)
 
 CHANGES = tuple(
     ChangeUse(change, "kept", 1, 1, (0.1,), (0.2,), (0.2,), (), (0.15,), (0.05,), 0, (0.01, 0.01), 0, {})
@@ -31,7 +34,16 @@ CHANGES = tuple(
 def measured(p99_us: int = 1_000, **changes: Any) -> Measured:
     latency_us = replace(LOAD.latency_us, p99=p99_us)
     load = changed(LOAD, **{"latency_us": latency_us, "latency_ours_us": None, **changes})
-    return Measured(load, TrialResources((PROXY,)), changed=True, changes=CHANGES, rejected=0)
+    return Measured(
+        load,
+        TrialResources((PROXY, CONTROLLER)),
+        changed=True,
+        changes=CHANGES,
+        rejected=0,
+        restarts=0,
+        panics=0,
+        drifted=0,
+    )
 
 
 def objective(metric: str, comparison: str, threshold: float) -> RecordedObjective:
@@ -117,6 +129,21 @@ def test_what_a_system_does_not_count_is_neither_held_against_it_nor_a_doubt():
         count: judge_case(asked, [replace(measured(1_000), rejected=count)]).state for count in (None, 0, 2)
     }
     assert states == {None: "PASS", 0: "PASS", 2: "FAIL"}
+
+
+@pytest.mark.parametrize("metric", ["restarts", "panics", "drifted"])
+def test_a_controller_is_held_against_its_system_and_where_there_is_none_nothing_is_asked(metric):
+    asked = [objective("p99", "<", 1_500), objective(metric, "==", 0)]
+
+    def state(count: int | None, *roles: RoleResources) -> str | None:
+        trial = replace(measured(1_000), resources=TrialResources(roles), **{metric: count})
+        return judge_case(asked, [trial]).state
+
+    assert [state(count, PROXY, CONTROLLER) for count in (0, 2)] == ["PASS", "FAIL"]
+    assert state(None, PROXY) == "PASS"
+    # There is one, and nobody said what became of it.
+    assert state(None, PROXY, CONTROLLER) is None
+    assert metric_value("controller_memory", measured()) == 90_000_000
 
 
 def test_an_error_is_counted_once():

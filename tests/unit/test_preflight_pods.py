@@ -155,3 +155,32 @@ def test_pods_have_room_only_where_others_leave_it_and_each_on_one_node() -> Non
     found = {one.code: one for one in check_nodes(cases, small)}
     assert found["nodes-load"].severity == "refuse"
     assert "but of 8 pods of 1 CPU and 512 MiB each only 7 have room on one" in found["nodes-load"].text
+
+
+@pytest.mark.parametrize(
+    ("system", "cpus", "memory"),
+    [
+        ("contour: {proxies: 2, cpus: 0.5, memory: 512 MiB, controller_cpus: 1}", 2.1, 2 * GIB),
+        # Beside each Envoy of its own, Envoy Gateway puts a container that drains it.
+        (
+            "envoy-gateway: {proxies: 2, cpus: 0.5, memory: 512 MiB, controller_cpus: 1}",
+            2.12,
+            2 * GIB + (64 << 20),
+        ),
+    ],
+)
+def test_a_controller_has_to_fit_beside_its_proxies(system: str, cpus: float, memory: int) -> None:
+    text = (
+        f"name: a\nplace: kubernetes\nsystems: [{system}]\nload: {{connections: 8, rate: 10/s}}\n"
+        "phases: {measure: 10 s}\n"
+    )
+    cases = compile_cases(parse_plan(text, "a.yaml"))
+    probe = 64 << 20
+
+    def verdict(cpus: float, memory: int) -> str:
+        nodes = [NodeFacts(role, {ROLE: role}, cpus, memory) for role in ROLES]
+        return {one.code: one for one in check_nodes(cases, nodes)}["nodes-proxy"].severity
+
+    assert verdict(cpus, memory + probe) == "ok"
+    assert verdict(cpus - 0.01, memory + probe) == "refuse"
+    assert verdict(cpus, memory - 1) == "refuse"

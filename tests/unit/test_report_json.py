@@ -192,6 +192,7 @@ TRIAL = {
     ],
     "limits_met": [{"member": str, "counter": str, "count": int}],
     "rejected": (list, NoneType),
+    "controllers": (list, NoneType),
     "members": [
         {"member": str, "connections_min": MAYBE_INT, "connections_max": MAYBE_INT, "requests": MAYBE_INT}
     ],

@@ -69,6 +69,11 @@ impl Place {
         reports
     }
 
+    /// Counts a probe that was sent, and whose answer is not waited for.
+    pub(crate) fn leave(&mut self) {
+        *self.answers.entry("in_flight".to_owned()).or_default() += 1;
+    }
+
     /// Looks no longer, and says what is known.
     pub(crate) fn settle(&mut self, id: u64, is_stable: bool) -> Report {
         self.is_settled = true;

@@ -108,9 +108,14 @@ impl<D: Driver> Prober<D> {
     }
 
     fn forget(&mut self, is_meant: impl Fn(&Watch) -> bool, parent: &mut impl Parent) {
-        for place in &mut self.places {
+        let in_flight = self.pool.in_flight();
+        for (index, place) in (0..).zip(&mut self.places) {
             let watch = &self.watches[place.watch].0;
             if !place.is_settled && is_meant(watch) {
+                if in_flight.contains(&index) {
+                    // The proxy counts it, whatever comes of it.
+                    place.leave();
+                }
                 parent.report(&place.settle(watch.id, false));
             }
         }

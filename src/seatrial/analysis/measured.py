@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.objects import gap, until
-from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, GAP, GONE, LIVE, NOT_LIVE, REJECTED, UPSTREAM
+from seatrial.plan.metrics import (
+    AT_ORIGIN,
+    COUNTED,
+    DRIFTED,
+    DURING,
+    GAP,
+    GONE,
+    LIVE,
+    NOT_LIVE,
+    PANICS,
+    REJECTED,
+    RESTARTS,
+    UPSTREAM,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +37,8 @@ _UNITS = {
     "achieved": "fraction",
     "proxy_cpu_cores": "cores",
     "proxy_memory": "bytes",
+    "controller_cpu_cores": "cores",
+    "controller_memory": "bytes",
     **dict.fromkeys((*LIVE, *GONE, *GAP), "us"),
 }
 
@@ -34,7 +49,9 @@ class Measured:
 
     ``disturbed`` is whether the plan does anything to its system; ``windows`` are those of what was done to it.
     ``changed`` is whether it changes routes, ``changes`` what became of those; ``rejected`` how many updates its system
-    did not take, None where it does not count them. ``timeout_s`` None is unknown.
+    did not take, None where it does not count them. ``restarts`` and ``panics`` are of its controller, None where it
+    has none or nobody says; ``drifted`` proxies had another configuration from it after the load than the most of them.
+    ``timeout_s`` None is unknown.
     Connections are those that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those
     that came in ``at_origin``; None is "it does not count them".
     """
@@ -51,6 +68,9 @@ class Measured:
     changed: bool = False
     changes: tuple[ChangeUse, ...] = ()
     rejected: int | None = None
+    restarts: int | None = None
+    panics: int | None = None
+    drifted: int | None = None
 
 
 def metric_value(metric: str, trial: Measured) -> float | None:
@@ -71,12 +91,10 @@ def _achieved(trial: Measured) -> float | None:
     return trial.load.answers.of_intended if trial.load.rate_per_s.requested else None
 
 
-def _of_proxy(
-    read: Callable[[RoleResources], float | None],
-) -> Callable[[Measured], float | None]:
+def _of_role(name: str, read: Callable[[RoleResources], float | None]) -> Callable[[Measured], float | None]:
     def of_trial(trial: Measured) -> float | None:
-        system = trial.resources.role("system")
-        return None if system is None else read(system)
+        role = trial.resources.role(name)
+        return None if role is None else read(role)
 
     return of_trial
 
@@ -125,8 +143,13 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     COUNTED: lambda trial: trial.counted,
     UPSTREAM: lambda trial: trial.upstream,
     AT_ORIGIN: lambda trial: trial.at_origin,
-    "proxy_cpu_cores": _of_proxy(lambda role: role.cpu_cores_mean),
-    "proxy_memory": _of_proxy(lambda role: role.memory_bytes_max),
+    RESTARTS: lambda trial: trial.restarts,
+    PANICS: lambda trial: trial.panics,
+    DRIFTED: lambda trial: trial.drifted,
+    "proxy_cpu_cores": _of_role("system", lambda role: role.cpu_cores_mean),
+    "proxy_memory": _of_role("system", lambda role: role.memory_bytes_max),
+    "controller_cpu_cores": _of_role("controller", lambda role: role.cpu_cores_mean),
+    "controller_memory": _of_role("controller", lambda role: role.memory_bytes_max),
 }
 
 

@@ -63,7 +63,9 @@ def own_gauge(
 
 
 def _inside(samples: Iterable[SystemSample], window: Window | None) -> list[SystemSample]:
-    return [] if window is None else [sample for sample in samples if window.holds(sample.at_s)]
+    if window is None:
+        return []
+    return [sample for sample in samples if sample.role == "system" and window.holds(sample.at_s)]
 
 
 def _use(member: str, looks: Sequence[SystemSample]) -> MemberUse:

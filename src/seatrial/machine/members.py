@@ -7,7 +7,8 @@ from typing import Literal, Self
 
 from seatrial.machine.proc import ProcessRef, started_ticks
 
-Role = Literal["generator", "system", "origin", "seatrial"]
+Role = Literal["generator", "system", "controller", "origin", "seatrial"]
+"""A controller is what tells proxies what to serve, where that is a program of its own."""
 
 
 @dataclass(frozen=True, slots=True)

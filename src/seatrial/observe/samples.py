@@ -190,13 +190,17 @@ class LookingCost:
 
 @dataclass(frozen=True, slots=True)
 class SystemSample:
-    """One look at the own counters of one member of a system, by its own names."""
+    """One look at the own counters of one member of a system, by its own names.
+
+    Of a member of its ``controller`` it is what that says of itself; see ``ControllerLook``.
+    """
 
     at_s: float
     system: str
     member: str
     incarnation: str
     values: Mapping[str, float]
+    role: Role = "system"
 
 
 Sample = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from seatrial.errors import ClusterFault, SystemFault
 from seatrial.observe.samples import SystemSample
+from seatrial.systems.base import Controlled
 
 if TYPE_CHECKING:
     from seatrial.systems.base import System
@@ -24,9 +26,24 @@ async def sample(label: str, system: System) -> tuple[SystemSample, ...]:
         counters = await system.counters()
     except (SystemFault, ClusterFault):
         return ()
-    return tuple(
+    proxies = tuple(
         SystemSample(counters.at_s, label, member, reading.incarnation, values_of(reading))
         for member, reading in counters.members.items()
+    )
+    return (*proxies, *await _controllers(label, system))
+
+
+async def _controllers(label: str, system: System) -> tuple[SystemSample, ...]:
+    if not isinstance(system, Controlled):
+        return ()
+    try:
+        looks = await system.controllers()
+    except ClusterFault:
+        return ()
+    at_s = time.monotonic()
+    return tuple(
+        SystemSample(at_s, label, member, look.incarnation, look.values, "controller")
+        for member, look in looks.items()
     )
 
 

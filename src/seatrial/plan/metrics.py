@@ -126,6 +126,12 @@ _WHOLE: Mapping[str, Metric] = {
     ),
     "proxy_cpu_cores": Metric("cores", _read_number, "mean CPU of the proxy over the measure window"),
     "proxy_memory": Metric("bytes", units.parse_size_bytes, "largest memory of the proxy over the trial"),
+    "controller_cpu_cores": Metric(
+        "cores", _read_number, "mean CPU of the controller over the measure window, where the system has one"
+    ),
+    "controller_memory": Metric(
+        "bytes", units.parse_size_bytes, "largest memory of the controller over the trial, where there is one"
+    ),
 }
 
 # Of a window of its own, an achieved part is not known: schedules are of the whole.
@@ -148,6 +154,8 @@ GONE: Mapping[str, float] = {"gone_p50": 0.5, "gone_p99": 0.99, "gone_max": 1.0}
 GAP: Mapping[str, float] = {"gap_p50": 0.5, "gap_p99": 0.99, "gap_max": 1.0}
 """Of what changes (`objects`), by the part of the routes that they are of."""
 NOT_LIVE, REJECTED = "not_live", "rejected"
+RESTARTS, PANICS, DRIFTED = "restarts", "panics", "drifted"
+OF_CONTROLLER = frozenset({"controller_cpu_cores", "controller_memory", RESTARTS, PANICS, DRIFTED})
 OF_CHANGES = frozenset({*LIVE, *GONE, *GAP, NOT_LIVE})
 
 
@@ -189,6 +197,21 @@ METRICS: Mapping[str, Metric] = {
         "",
         units.parse_count,
         "updates of its configuration that the system did not take in the trial, where it counts them: Envoy does",
+    ),
+    RESTARTS: Metric(
+        "",
+        units.parse_count,
+        "how often a container of the controller ended in the trial and was started again, where there is one",
+    ),
+    PANICS: Metric(
+        "",
+        units.parse_count,
+        "panics in the controller's log of the trial, also those that it recovered from, where there is one",
+    ),
+    DRIFTED: Metric(
+        "",
+        units.parse_count,
+        "proxies that had another configuration from their controller after the load than the most of them",
     ),
     **{
         f"{DURING}{name}": replace(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
-from seatrial.systems.running import RunningConfiguration
+from seatrial.systems.running import ControllerUse, RunningConfiguration
 from seatrial.systems.settings import LimitMet, Setting
 
 if TYPE_CHECKING:
@@ -219,8 +219,9 @@ class TrialFacts:
     the load; ``kernel`` is what the kernel reported meanwhile, ``looking`` what the samplers cost. ``settings`` are the
     system's own limits and sizes, asked for and in force before the load; ``limits_met`` those that it met since,
     ``rejected`` the updates of its configuration that it did not take, None where it does not count them.
-    ``cpus`` is which role was to be kept to which CPUs. ``nodes_away`` are those of a cluster that were not reached,
-    ``runs_beside`` the other runs that had pods on those of this trial, each with its nodes.
+    ``controllers`` is what became of those, None where it has none or nobody says. ``cpus`` is which role was to be
+    kept to which CPUs. ``nodes_away`` are those of a cluster that were not reached, ``runs_beside`` the other runs
+    that had pods on those of this trial, each with its nodes.
     """
 
     drained_before_start: bool | None = None
@@ -238,6 +239,7 @@ class TrialFacts:
     settings: tuple[Setting, ...] = ()
     limits_met: tuple[LimitMet, ...] = ()
     rejected: tuple[LimitMet, ...] | None = None
+    controllers: tuple[ControllerUse, ...] | None = None
     cpus: CpusAsked = field(default_factory=CpusAsked)
     nodes_away: tuple[NodeAway, ...] = ()
     runs_beside: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
 from seatrial.record.tables.frame_rows import join_frame
 from seatrial.record.tables.load_rows import account_of
-from seatrial.record.tables.network_rows import network_of, node_of
+from seatrial.record.tables.network_rows import network_of, node_of, system_of
 from seatrial.record.tables.run_rows import capacity_of, change_of, mapping_of, run_of
 from seatrial.record.tables.summary_rows import TABLE, KeptSummary, kept_summary, rows_of_trial
 from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of, milestone_of
@@ -245,15 +245,7 @@ class RunReader:
 
     def system_samples(self, trial: int) -> tuple[SystemSample, ...]:
         """Return every look at the system's own counters, by time."""
-        from seatrial.observe.samples import SystemSample
-
-        return self._samples(
-            "system_samples",
-            trial,
-            lambda row: SystemSample(
-                row["at_s"], row["system"], row["member"], row["incarnation"], mapping_of(row["sample"])
-            ),
-        )
+        return self._samples("system_samples", trial, system_of)
 
     def journal(self) -> tuple[rows.JournalEntry, ...]:
         """Return the journal, the program's entries and the person's, by time."""

@@ -12,7 +12,7 @@ from seatrial.report.charts import charts
 from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.series import typical_trial
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import disturbances, objects
+from seatrial.report.during import controllers, disturbances, objects
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -77,6 +77,9 @@ def render_html(summary: RunSummary) -> str:
         disturbances_heading=disturbances.HEADING,
         disturbance_columns=disturbances.COLUMNS,
         disturbances=disturbances.disturbance_rows(summary),
+        controllers_heading=controllers.HEADING,
+        controller_columns=controllers.COLUMNS,
+        controllers=controllers.controller_rows(summary),
         objects_heading=objects.HEADING,
         object_columns=objects.COLUMNS,
         objects=objects.object_rows(summary),

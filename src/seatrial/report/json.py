@@ -15,6 +15,7 @@ from seatrial.analysis.cpus import cpus_text
 from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
+from seatrial.report.during.controllers import controller_documents
 from seatrial.report.during.disturbances import disturbance_documents
 from seatrial.report.during.objects import change_documents
 
@@ -191,6 +192,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         ],
         "limits_met": list(trial.facts.limits_met),
         "rejected": None if trial.facts.rejected is None else list(trial.facts.rejected),
+        "controllers": controller_documents(trial.controllers),
         "members": list(trial.members),
         "disturbances": disturbance_documents(trial.disturbed),
         "changes": change_documents(trial.changes),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.report import balance, kernel, settings
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import disturbances, objects
+from seatrial.report.during import controllers, disturbances, objects
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -60,6 +60,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
     yield from _disturbances(summary)
     yield from _objects(summary)
+    yield from _controllers(summary)
     yield from _growth(summary)
     yield from _ours(summary)
     yield from _balance(summary)
@@ -126,6 +127,13 @@ def _objects(summary: RunSummary) -> Iterator[str]:
     if rows:
         yield f"\n{objects.HEADING}\n"
         yield from _table(objects.COLUMNS, rows)
+
+
+def _controllers(summary: RunSummary) -> Iterator[str]:
+    rows = controllers.controller_rows(summary)
+    if rows:
+        yield f"\n{controllers.HEADING}\n"
+        yield from _table(controllers.COLUMNS, rows)
 
 
 def _balance(summary: RunSummary) -> Iterator[str]:

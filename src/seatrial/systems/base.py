@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Counters, OriginCounts
     from seatrial.systems.disturbance import Disturbable
+    from seatrial.systems.running import ControllerLook
     from seatrial.systems.settings import Setting
     from seatrial.topology.expand import Topology
 
@@ -122,6 +123,26 @@ class Published(Protocol):
     @property
     def shown_by(self) -> str:
         """The command that shows a person the objects of its routes."""
+
+
+@runtime_checkable
+class Controlled(Protocol):
+    """What a ``System`` has, too, that may have a controller of its own: a program that tells proxies what to serve.
+
+    Both raise ``SeatrialError`` where nobody can be asked.
+    """
+
+    async def controllers(self, *, at_once: bool = False) -> Mapping[str, ControllerLook]:
+        """Look at each of its pods, by name; empty where it has none, or the last look was a moment ago.
+
+        Not so where it is to be ``at_once``.
+        """
+
+    async def panics(self, since_utc: str) -> Mapping[str, tuple[int, str]]:
+        """Return how many panics are in the log of each since then (RFC 3339), and the first in its own words.
+
+        One that cannot be read is not among them.
+        """
 
 
 class Origin(Protocol):

@@ -1,5 +1,6 @@
 //! What comes on a connection, and what it means for the probe that it carries.
 
+use std::collections::HashSet;
 use std::io;
 
 use seatrial_load::failure::Failure;
@@ -9,6 +10,12 @@ use seatrial_wire::{Outcome, ProtocolError};
 use super::{Came, Pool, Probe, State};
 
 impl Pool {
+    /// The places of probes that were sent and have no answer yet.
+    pub(crate) fn in_flight(&self) -> HashSet<u32> {
+        let busy = self.connections.iter().filter(|one| one.state == State::Busy);
+        busy.filter_map(|one| one.probe).map(|probe| probe.place).collect()
+    }
+
     /// Takes an event; returns which connection and what came of the probe that it carried, where that is over.
     pub(crate) fn on_event<D: Driver>(
         &mut self,

@@ -171,6 +171,21 @@ fn what_never_comes_is_said_at_the_end() {
 }
 
 #[test]
+fn every_probe_that_was_sent_is_counted_also_the_one_whose_answer_is_not_waited_for() {
+    for answer in [NOT_FOUND, b"".as_slice()] {
+        let reports = play(spec(2), watch(false, vec![Over::Kept]), vec![(0, answer)]);
+        let counted: u64 = settled(&reports).iter().flat_map(|(.., seen)| seen).map(|(_, count)| count).sum();
+        let Some(Report::Done { probes, .. }) = reports.last() else { panic!("no end") };
+        assert_eq!(counted, *probes);
+        if answer.is_empty() {
+            assert!(
+                settled(&reports).iter().all(|(.., seen)| seen.iter().any(|(name, _)| name == "in_flight"))
+            );
+        }
+    }
+}
+
+#[test]
 fn the_rate_is_kept_whatever_is_looked_for() {
     let slow = ProberSpec { rate_limit_per_s: 1_000.0, ..spec(1) };
     let driver = SimulatedDriver::new(Proxy(vec![(0, NOT_FOUND)]), request_bytes(), 1_000);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.control.drift import drifted
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
 from seatrial.analysis.measured import Measured, changed_in
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.reasons import Direction
     from seatrial.analysis.run.environments import EnvironmentChange
     from seatrial.record.tables.rows import RecordedCase, RecordedObjective
+    from seatrial.systems.running import ControllerUse
 
 
 def case_summary(
@@ -81,6 +83,9 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             changed=proxied and case.changes_routes,
             changes=trial.changes,
             rejected=_rejected(trial),
+            restarts=_of_controllers(trial, lambda use: use.restarts),
+            panics=_of_controllers(trial, lambda use: use.panics),
+            drifted=None if (names := drifted(trial.facts)) is None else len(names),
         )
         for trial in trials
         if trial.load is not None
@@ -90,6 +95,13 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
 def _rejected(trial: TrialSummary) -> int | None:
     found = trial.facts.rejected
     return None if found is None else sum(one.count for one in found)
+
+
+def _of_controllers(trial: TrialSummary, count: Callable[[ControllerUse], int | None]) -> int | None:
+    """Return the sum over them; None where there is none, or one does not say."""
+    counts = [count(use) for use in trial.facts.controllers or ()]
+    known = [one for one in counts if one is not None]
+    return sum(known) if known and len(known) == len(counts) else None
 
 
 def _windows(trial: TrialSummary) -> tuple[LoadResult | None, ...]:
@@ -188,9 +200,12 @@ def _cpu(role: str) -> Callable[[TrialSummary], float | None]:
     return read
 
 
-def _memory(trial: TrialSummary) -> float | None:
-    found = trial.resources.role("system")
-    return None if found is None else found.memory_bytes_max
+def _memory(role: str) -> Callable[[TrialSummary], float | None]:
+    def read(trial: TrialSummary) -> float | None:
+        found = trial.resources.role(role)
+        return None if found is None else found.memory_bytes_max
+
+    return read
 
 
 def _received(trial: TrialSummary) -> float | None:
@@ -217,7 +232,9 @@ READ: dict[str, Callable[[TrialSummary], float | None]] = {
     "system_cpu_cores": _cpu("system"),
     "generator_cpu_cores": _cpu("generator"),
     "origin_cpu_cores": _cpu("origin"),
-    "system_memory_bytes": _memory,
+    "system_memory_bytes": _memory("system"),
+    "controller_cpu_cores": _cpu("controller"),
+    "controller_memory_bytes": _memory("controller"),
     "received_bytes_per_s": _received,
     **{f"{metric}_us": _changed(metric) for metric in ("live_p50", "live_p99", "gone_p99")},
     "system_cpu_cores_per_1000_per_s": lambda trial: trial.resources.system_cpu_cores_per_1000_per_s,

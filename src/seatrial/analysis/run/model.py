@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.control.controllers import ControllerSummary, controllers_text
+from seatrial.analysis.control.drift import drifted_text
 from seatrial.analysis.cpus import RoleCpus
 from seatrial.analysis.kernel import KernelUse
 from seatrial.analysis.limits import limits_text, rejected_text, throttled_text
@@ -108,6 +110,7 @@ class TrialSummary:
     nodes: tuple[NodeUse, ...] = ()
     throttled: tuple[PodThrottled, ...] = ()
     changes: tuple[ChangeUse, ...] = ()
+    controllers: tuple[ControllerSummary, ...] | None = None
 
     @property
     def ending(self) -> str:
@@ -174,10 +177,11 @@ class CaseSummary:
     def findings(self) -> tuple[str, ...]:
         """What a reader must know before any figure: answers not as asked for, and limits of its own that it met."""
         answered = findings_of(trial.load for trial in self.trials if trial.load is not None)
-        limits = limits_text(trial.facts for trial in self.trials)
-        not_taken = rejected_text(trial.facts for trial in self.trials)
+        facts = [trial.facts for trial in self.trials]
+        of_facts = (limits_text, rejected_text, controllers_text, drifted_text)
         throttled = throttled_text(trial.throttled for trial in self.trials)
-        return (*answered, *(text for text in (limits, not_taken, throttled) if text is not None))
+        said = (*(text(facts) for text in of_facts), throttled)
+        return (*answered, *(text for text in said if text is not None))
 
     @property
     def state(self) -> str:

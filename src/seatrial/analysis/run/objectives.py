@@ -10,7 +10,16 @@ from seatrial.analysis.load.answered import unanswered
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.measured import LATENCY_METRICS, Measured, changed_in, metric_value
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.metrics import AT_ORIGIN, DURING, GAP, METRICS, OF_CHANGES, REJECTED, UPSTREAM
+from seatrial.plan.metrics import (
+    AT_ORIGIN,
+    DURING,
+    GAP,
+    METRICS,
+    OF_CHANGES,
+    OF_CONTROLLER,
+    REJECTED,
+    UPSTREAM,
+)
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:
@@ -269,6 +278,8 @@ def _none_would_time_out(trial: Measured) -> bool:
 def _applies(metric: str, trial: Measured) -> bool:
     if metric.startswith("proxy_"):
         return trial.proxied
+    if metric in OF_CONTROLLER:
+        return trial.resources.role("controller") is not None
     if metric in OF_CHANGES:
         # An Ingress has no status, and never says so.
         return trial.changed and metric not in GAP

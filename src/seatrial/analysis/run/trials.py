@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.control.controllers import controllers_in
 from seatrial.analysis.load.ours import Parts
 from seatrial.analysis.resources import roles_of, trial_resources
 from seatrial.analysis.run.model import TrialSummary
@@ -35,7 +36,8 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
     window = measure_window(phases, frames)
     evidence = evidence_of(reader, case, trial, frames, window, histograms.merge)
     load = evidence.load
-    achieved_per_s = None if load is None else load.rate_per_s.achieved
+    # Beside changes and their probes no CPU is of the load's requests alone.
+    achieved_per_s = None if load is None or evidence.changes else load.rate_per_s.achieved
     summary = TrialSummary(
         trial=trial.trial,
         repeat=trial.repeat,
@@ -57,6 +59,9 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         nodes=evidence.nodes,
         throttled=held_back(evidence),
         changes=evidence.changes,
+        controllers=controllers_in(
+            trial.facts.controllers, reader.system_samples(trial.trial), evidence.changes, window
+        ),
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, roles, histograms.merge),

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.control.controllers import controllers_text
+from seatrial.analysis.control.drift import drifted_text
 from seatrial.analysis.limits import limits_text, rejected_text
 from seatrial.analysis.load.failures import held_answers_text
 from seatrial.analysis.reasons import Reason, Validity
@@ -53,7 +55,12 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
         remarks.append(
             f"{load.requests.in_flight:,} requests were unanswered at the end; they count with their age"
         )
-    said = (limits_text((evidence.facts,)), rejected_text((evidence.facts,)))
+    if answered := evidence.probes.answered:
+        remarks.append(
+            f"the system answered {answered:,} probes of changes beside the load: its CPU is of these, too, and of"
+            " the changes"
+        )
+    said = [text((evidence.facts,)) for text in (limits_text, rejected_text, controllers_text, drifted_text)]
     remarks += [text for text in said if text is not None]
     return (
         *remarks,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from seatrial.machine.cpus.lists import format_cpus, parse_cpus
 from seatrial.machine.members import Role
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from seatrial.machine.cpus.layout import CpuLayout
 
-ROLES: tuple[Role, ...] = get_args(Role)
+ROLES: tuple[Role, ...] = ("generator", "system", "origin", "seatrial")
+"""Those that run on this machine: a controller is a pod."""
 AUTO_CORES_MIN = 4
 """One whole core for each of the four: generator, system, origin, and Seatrial itself, which samples and counts. With
 fewer somebody shares in any case, and whoever is kept to a core would wait for it while another one is idle; the

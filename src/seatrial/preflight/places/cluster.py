@@ -9,7 +9,7 @@ from seatrial.plan.model.during import topologies
 from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
 from seatrial.preflight.places.pods import Pod, check_pods, check_rate, pods_for_rate, pods_needed
-from seatrial.systems.installed.kinds.options import GIB
+from seatrial.systems.installed.kinds.options import GIB, ControlledOptions
 from seatrial.systems.installed.manifests.objects import ROLE
 from seatrial.systems.origins.pods import pods_for
 from seatrial.units import format_size
@@ -147,7 +147,11 @@ def pods_of(role: NodeRole, case: Case, descriptors: int = MAX_DESCRIPTORS) -> R
     if role == "origin":
         return RolePods(_origin_pods(case), ours.origin_cpus, ours.origin_memory_bytes)
     cpus = getattr(options, "cpus", None) or getattr(options, "concurrency", None) or 1
-    return RolePods(getattr(options, "proxies", None) or 1, cpus, getattr(options, "memory_bytes", GIB))
+    memory_bytes = getattr(options, "memory_bytes", GIB)
+    if isinstance(options, ControlledOptions):
+        beside = options.beside_each_proxy
+        cpus, memory_bytes = cpus + beside.cpus, memory_bytes + beside.memory_bytes
+    return RolePods(getattr(options, "proxies", None) or 1, cpus, memory_bytes)
 
 
 def _origin_pods(case: Case) -> int:
@@ -209,6 +213,10 @@ def _asked(role: NodeRole, case: Case, descriptors: int) -> tuple[float, int]:
     if role == "proxy" and not getattr(case.system.options, "proxies", None):
         return 0.0, 0
     cpus, memory = (PROBE_CPUS, PROBE_MEMORY_BYTES) if role == "load" else (0.0, 0)
+    if role == "proxy" and isinstance(case.system.options, ControlledOptions):
+        # On the nodes of its proxies.
+        controller = case.system.options.controller_resources
+        cpus, memory = controller.cpus, controller.memory_bytes
     if role == "load" and case.objects is not None:
         cpus, memory = cpus + PROBER_CPUS, memory + PROBER_MEMORY_BYTES
     return pods.count * pods.cpus + cpus, pods.count * pods.memory_bytes + memory

@@ -162,11 +162,11 @@ def _(event: events.NodeSampled, _: str) -> Row:
 
 @_row.register
 def _(event: events.SystemSampled, _: str) -> Row:
-    columns = "trial, at_s, system, member, incarnation, sample"
-    statement = f"INSERT INTO system_samples ({columns}) VALUES (?, ?, ?, ?, ?, ?)"
+    columns = "trial, at_s, system, member, incarnation, sample, role"
+    statement = f"INSERT INTO system_samples ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)"
     sample = event.sample
     whose = (sample.system, sample.member, sample.incarnation)
-    return statement, (event.trial, sample.at_s, *whose, sample_json(sample.values))
+    return statement, (event.trial, sample.at_s, *whose, sample_json(sample.values), sample.role)
 
 
 @_row.register

@@ -1,11 +1,12 @@
-"""Looks at networks and nodes as rows, and back; of interfaces and listeners the numbers alone are written."""
+"""Looks at networks, nodes and systems as rows, and back; of interfaces and listeners the numbers alone are written."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from seatrial.observe.samples import Interface, ListenQueue, NetworkSample, NodeSample
+from seatrial.observe.samples import Interface, ListenQueue, NetworkSample, NodeSample, SystemSample
+from seatrial.record.tables.run_rows import mapping_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,4 +50,11 @@ def node_of(row: sqlite3.Row) -> NodeSample:
         cpu_s=row["cpu_s"],
         memory_working_set_bytes=row["memory_working_set_bytes"],
         cores=row["cores"],
+    )
+
+
+def system_of(row: sqlite3.Row) -> SystemSample:
+    """Return the look at a member of a system, or of its controller, that a row is."""
+    return SystemSample(
+        row["at_s"], row["system"], row["member"], row["incarnation"], mapping_of(row["sample"]), row["role"]
     )

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Written to `PRAGMA user_version`; a reader refuses a record of another version.
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -77,7 +77,7 @@ CREATE TABLE node_samples (
 CREATE INDEX node_samples_of_trial ON node_samples (trial);
 CREATE TABLE system_samples (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, system TEXT NOT NULL,
-    member TEXT NOT NULL, incarnation TEXT NOT NULL, sample TEXT NOT NULL
+    member TEXT NOT NULL, incarnation TEXT NOT NULL, sample TEXT NOT NULL, role TEXT NOT NULL
 );
 CREATE INDEX system_samples_of_trial ON system_samples (trial);
 CREATE TABLE counts (

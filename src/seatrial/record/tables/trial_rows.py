@@ -9,7 +9,7 @@ from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
 from seatrial.record.events import MilestoneReached, Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
-from seatrial.systems.running import RunningConfiguration
+from seatrial.systems.running import ControllerUse, RunningConfiguration
 from seatrial.systems.settings import LimitMet, Setting
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
         rejected=None
         if (not_taken := document.get("rejected")) is None
         else tuple(LimitMet(**one) for one in not_taken),
+        controllers=None
+        if (found := document.get("controllers")) is None
+        else tuple(ControllerUse(**one) for one in found),
         cpus=_cpus_of(document.get("cpus") or {}),
         nodes_away=tuple(
             NodeAway(**{**away, "roles": tuple(away["roles"])}) for away in document.get("nodes_away", ())

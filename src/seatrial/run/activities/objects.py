@@ -204,7 +204,7 @@ def _places(bed: Bed) -> tuple[str, ...]:
     """Return the name of each endpoint's member, or its address where members are not told by their endpoints."""
     for names in (
         [proxy.name for proxy in bed.system.proxies()],
-        [member.name for member in bed.system.members()],
+        [member.name for member in bed.system.members() if member.role == "system"],
     ):
         if len(names) == len(bed.endpoints):
             return tuple(names)

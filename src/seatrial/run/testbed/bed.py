@@ -16,6 +16,7 @@ from seatrial.machine.members import Role
 from seatrial.plan.cases import Case
 from seatrial.plan.model.during import DisturbancePlan, topologies
 from seatrial.record.events import TrialCounts, TrialFacts
+from seatrial.run.testbed import controllers as control
 from seatrial.run.testbed.askers import Asker, LocalAsker
 from seatrial.run.testbed.limits import limits_met, rejected, require_counting
 from seatrial.run.testbed.proof import DELAY_MAX_S, Asking, gone, prove, shown
@@ -74,6 +75,7 @@ class Testbed:
     _current: TopologyPlan = field(default_factory=TopologyPlan)
     _certificates: list[Certificate] = field(default_factory=list)
     _configured: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    _controllers: control.ControllersBefore = field(default_factory=control.ControllersBefore)
 
     @classmethod
     def of(cls, case: Case, system: System, origin: Origin) -> Self:
@@ -134,6 +136,7 @@ class Testbed:
         counters = await self.system.counters(exact=not self.drained)
         if self._is_proven:
             require_counting(counters, len(self.topology.routes) * len(self.endpoints))
+        self._controllers = await control.look(self.system)
         self._before = (counters, await self.origin.counts())
         self._configured = await self.system.configuration()
 
@@ -153,7 +156,7 @@ class Testbed:
         asking = Asking(self.answers_with, self._asked_from, next(iter(self.certified_for or ()), None))
         if not isinstance(self.system, Published):
             return asking
-        members = tuple(member.name for member in self.system.members())
+        members = tuple(member.name for member in self.system.members() if member.role == "system")
         return dataclasses.replace(asking, published=self.system, members=members)
 
     def _certified(self, launch: Launch, *, is_front: bool) -> Launch:
@@ -263,6 +266,7 @@ class Testbed:
             settings=self.settings,
             limits_met=() if counters is None else limits_met(counters_before, counters),
             rejected=None if counters is None else rejected(counters_before, counters),
+            controllers=await control.since(self.system, self._controllers),
         )
         return counts, facts
 

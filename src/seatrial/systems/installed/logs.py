@@ -26,10 +26,10 @@ async def keep_logs(client: Client, namespace: str, folder: Path) -> None:
     """
     turns = asyncio.Semaphore(TOGETHER)
 
-    async def keep(pod: Any, container: str) -> None:
+    async def keep(pod: Any, container: str, *, previous: bool) -> None:
         name = pod["metadata"]["name"]
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
-        asked = {"container": container, **TAIL}
+        asked = {"container": container, **TAIL, **({"previous": "true"} if previous else {})}
         try:
             async with turns:
                 answer = await client.get(
@@ -38,7 +38,8 @@ async def keep_logs(client: Client, namespace: str, folder: Path) -> None:
             text = answer.body if isinstance(answer.body, str) else ""
         except ClusterFault as fault:
             text = f"{fault.what}\n"
-        (folder / f"{name}-{container}.log").write_text(text, encoding="utf-8")
+        which = "-before-restart" if previous else ""
+        (folder / f"{name}-{container}{which}.log").write_text(text, encoding="utf-8")
 
     pods: Any = await pods_in(client, namespace, {})
     containers = [
@@ -46,4 +47,13 @@ async def keep_logs(client: Client, namespace: str, folder: Path) -> None:
         for pod in pods
         for one in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
     ]
-    await asyncio.gather(*(keep(*one) for one in containers))
+    # Why one ended is in the log that it wrote before it was started anew.
+    before = [(pod, name) for pod, name in containers if _restarts(pod, name)]
+    await asyncio.gather(
+        *(keep(*one, previous=False) for one in containers), *(keep(*one, previous=True) for one in before)
+    )
+
+
+def _restarts(pod: Any, container: str) -> int:
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    return sum(one.get("restartCount") or 0 for one in statuses if one["name"] == container)

@@ -14,6 +14,7 @@ from seatrial.machine.members import Member, PodRef
 from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.changes import RouteChanges
+from seatrial.systems.installed.controllers.pods import Controllers
 from seatrial.systems.installed.kinds.recipe import Asked
 from seatrial.systems.installed.logs import keep_logs
 from seatrial.systems.installed.made import Made
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from seatrial.systems.disturbance import Disturbable, RouteHeard
     from seatrial.systems.installed.kinds.recipe import Get, Recipe
     from seatrial.systems.installed.pods import Proxy
+    from seatrial.systems.running import ControllerLook
     from seatrial.systems.settings import Setting
     from seatrial.topology.expand import Route, Service, Topology
 
@@ -51,6 +53,7 @@ class Installed:
         self.recipe = recipe
         self._made = Made(run, recipe.site)
         self._proxies = Proxies(run.client, recipe)
+        self._controllers = Controllers(run.client, recipe)
         self._asked = Asked(has_tls=False, max_connections=0)
         self._last: Counters | None = None
         self._is_up = False
@@ -71,6 +74,7 @@ class Installed:
             topology = self.recipe.topology(launch.topology, self._asked, launch.certificate)
             await self._made.apply(topology, launch.changes, in_order=False)
             await self._proxies.come_up()
+            await self._controllers.look(at_once=True)
             await within(TAKEN_LIMIT_S, partial(self._has_taken, launch.topology))
         except BaseException:
             await self.stop()
@@ -133,14 +137,23 @@ class Installed:
         return await within(limit_s, self._is_empty)
 
     def members(self) -> tuple[Member, ...]:
-        """Return its proxies as pods; none of their processes is on this machine."""
+        """Return its proxies as pods, and its controller's; none of their processes is on this machine."""
         if not self._is_up:
             return ()
         of = self.recipe.namespace
-        return tuple(
+        proxies = (
             Member("system", proxy.name, (), PodRef(of, proxy.name, proxy.uid, proxy.node))
             for proxy in self._proxies.all
         )
+        return (*proxies, *self._controllers.members())
+
+    async def controllers(self, *, at_once: bool = False) -> Mapping[str, ControllerLook]:
+        """Look at each pod of its controller; see ``Controlled``."""
+        return await self._controllers.look(at_once=at_once)
+
+    async def panics(self, since_utc: str) -> Mapping[str, tuple[int, str]]:
+        """Return the panics in the log of each; see ``Controlled``."""
+        return await self._controllers.panics(since_utc)
 
     def proxies(self) -> tuple[Disturbable, ...]:
         """Return nothing: what can be done to pods is not done by the system."""

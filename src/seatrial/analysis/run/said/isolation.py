@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from seatrial.analysis.cpus import cpus_text
 from seatrial.analysis.wording import listed
 from seatrial.machine.cpus.lists import format_cpus
-from seatrial.machine.cpus.pinning import ROLES
+from seatrial.machine.members import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,7 +74,7 @@ def _nodes_sentence(cases: Iterable[CaseSummary]) -> str:
     for node in (node for case in cases for trial in case.attempts for node in trial.nodes):
         for role in node.roles:
             on[role].add(node.node)
-    roles = [role for role in ROLES if role in on]
+    roles = [role for role in get_args(Role) if role in on]
     shared = sorted(node for node in set().union(*on.values()) if sum(node in of for of in on.values()) > 1)
     parts = [f"{role} on {_first(sorted(on[role]))}" for role in roles]
     if shared:

@@ -44,6 +44,8 @@ FIGURES = (
     Figure("p99", "p99", "us", format_us),
     Figure("CPU", "system_cpu_cores", "cores", lambda value: f"{value:.3g} cores"),
     Figure("memory", "system_memory_bytes", "bytes", _bytes),
+    Figure("CPU of the controller", "controller_cpu_cores", "cores", lambda value: f"{value:.3g} cores"),
+    Figure("memory of the controller", "controller_memory_bytes", "bytes", _bytes),
     Figure("live everywhere, p50", "live_p50_us", "us", format_us),
     Figure("live everywhere, p99", "live_p99_us", "us", format_us),
     Figure("gone everywhere, p99", "gone_p99_us", "us", format_us),

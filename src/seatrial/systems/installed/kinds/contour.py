@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 VERSION, ENVOY_VERSION = "1.33.8", "1.38.9"
 """The versions that are tried: that Envoy is of Contour's own example."""
-XDS_PORT, LISTEN_PORT, LISTEN_TLS_PORT, READY_PORT = 8001, 8080, 8443, 8002
+XDS_PORT, LISTEN_PORT, LISTEN_TLS_PORT, READY_PORT, METRICS_PORT = 8001, 8080, 8443, 8002, 8000
 KEPT = (("gateway",), ("server",))
 BREAKERS = ("max-connections", "max-pending-requests", "max-requests", "max-retries")
 """Annotations of a Service, each for one of Envoy's thresholds."""
@@ -176,7 +176,7 @@ def _contour(site: Site, options: ContourOptions) -> Object:
             "--config-path=/config/contour.yaml",
         ),
         resources=options.controller_resources,
-        ports={"xds": XDS_PORT, "metrics": 8000},
+        ports={"xds": XDS_PORT, "metrics": METRICS_PORT},
         mounts={"config": "/config"},
         fields={"CONTOUR_NAMESPACE": "metadata.namespace", "POD_NAME": "metadata.name"},
         # It says that it is healthy before it serves anything to Envoy.

@@ -17,7 +17,7 @@ from seatrial.systems.installed.kinds.status_port import status_listener
 from seatrial.systems.installed.manifests.objects import Object, Site, config_map, namespace, service
 from seatrial.systems.installed.manifests.rights import GATEWAY_API, Rule, rights
 from seatrial.systems.installed.manifests.routes import GATEWAY, gateway, gateway_class
-from seatrial.systems.installed.manifests.workloads import Container, Pod, deployment, job
+from seatrial.systems.installed.manifests.workloads import Container, Pod, Resources, deployment, job
 from seatrial.systems.raw import Document, merged
 from seatrial.systems.vocabulary import Lack
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 VERSION, ENVOY_VERSION = "1.9.1", "1.39.1"
-LISTEN_PORT, LISTEN_TLS_PORT = 10080, 10443
+LISTEN_PORT, LISTEN_TLS_PORT, METRICS_PORT = 10080, 10443, 19001
 """Its Envoys listen on unprivileged ports: 10,000 above those of the Gateway."""
 GROUP = "gateway.envoyproxy.io"
 NAME = "envoy-gateway"
@@ -55,6 +55,7 @@ class EnvoyGatewayOptions(ControlledOptions):
 
     bytes_per_connection: ClassVar[int] = 8_192
     raw: ClassVar[Document] = Document({}, (("provider",), ("gateway",)))
+    beside_each_proxy: ClassVar[Resources] = Resources(0.01, 32 << 20)
     lacks: ClassVar[tuple[Lack, ...]] = (
         *ControlledOptions.lacks,
         Lack(
@@ -205,7 +206,7 @@ def _container(options: EnvoyGatewayOptions, name: str, *args: str) -> Container
         command=("envoy-gateway",),
         args=args,
         resources=options.controller_resources,
-        ports={"grpc": 18000, "wasm": 18002, "metrics": 19001} if is_server else {},
+        ports={"grpc": 18000, "wasm": 18002, "metrics": METRICS_PORT} if is_server else {},
         mounts={"config": "/config", "certs": "/certs"} if is_server else {},
         environment={"KUBERNETES_CLUSTER_DOMAIN": "cluster.local"},
         fields={"ENVOY_GATEWAY_NAMESPACE": "metadata.namespace"},

@@ -18,9 +18,10 @@ from seatrial.systems.counters import Reading
 from seatrial.systems.envoy import in_force
 from seatrial.systems.envoy.system import own_of, parse_stats
 from seatrial.systems.local.configured import digest
+from seatrial.systems.running import GIVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from seatrial.systems.settings import Setting
 
@@ -107,8 +108,17 @@ async def configuration(get: Get) -> Mapping[str, str]:
     without = {"last_updated", "version_info"}
     return {
         "config_dump": digest(dump, without),
+        GIVEN: digest(sorted(digest(one, without) for one in _given(dump))),
         "command_line": digest(info["command_line_options"]),
     }
+
+
+def _given(dump: Mapping[str, Any]) -> Iterator[object]:
+    """Yield each listener, cluster, route table and secret that came over xDS; they have no order."""
+    for part in dump["configs"]:
+        for name, entries in part.items():
+            if name.startswith("dynamic_"):
+                yield from entries
 
 
 def stats_page(names: EnvoyNames) -> str:

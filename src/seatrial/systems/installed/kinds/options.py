@@ -79,6 +79,9 @@ class ControlledOptions(InstalledOptions, OnCluster):
 
     routes_are_objects: ClassVar[bool] = True
 
+    beside_each_proxy: ClassVar[Resources] = Resources(0.0, 0)
+    """What the controller puts into the pod of each proxy, too, as it reserves it."""
+
     proxies: Processes = Field(
         1, description="Proxies side by side: the replicas of the Deployment.", examples=[1, 8]
     )

@@ -36,11 +36,13 @@ class Recipe(ABC):
 
     Its proxies are the pods that carry the labels of ``proxies``, and listen on ``listen_port``; what they count is
     read from their ``status_port``. ``missing`` says in words what they do not count. It needs the kinds of ``needs``,
-    by API version, and ``deployments`` have to be available before it serves.
+    by API version, and ``deployments`` have to be available before it serves. Its controller, where it has one beside
+    its proxies, is the pods that carry the labels of ``controllers``, with a metrics page at ``metrics_port``.
     """
 
     missing: ClassVar[tuple[str, ...]] = ()
     status_port: ClassVar[int]
+    metrics_port: ClassVar[int] = 0
     needs: tuple[tuple[str, str], ...] = ()
     deployments: tuple[str, ...] = ()
 
@@ -65,6 +67,10 @@ class Recipe(ABC):
     @abstractmethod
     def proxies(self) -> Mapping[str, str]:
         """Return the labels by which its proxies' pods are found."""
+
+    def controllers(self) -> Mapping[str, str]:
+        """Return the labels by which its controller's pods are found; nothing where it has none."""
+        return {}
 
     @abstractmethod
     def replicas(self) -> int:

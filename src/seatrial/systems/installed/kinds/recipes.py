@@ -64,6 +64,7 @@ class _EnvoysRecipe(Recipe):
 class ContourRecipe(_EnvoysRecipe):
     """Contour, and its Envoys."""
 
+    metrics_port: ClassVar[int] = contour.METRICS_PORT
     deployments = ("contour", "envoy")
     _options: ContourOptions
 
@@ -86,6 +87,10 @@ class ContourRecipe(_EnvoysRecipe):
     def proxies(self) -> Mapping[str, str]:
         """Return the labels of the Envoys."""
         return self.labelled("envoy")
+
+    def controllers(self) -> Mapping[str, str]:
+        """Return the labels of Contour."""
+        return self.labelled("contour")
 
     def listen_port(self, asked: Asked) -> int:
         """Return the port of an Envoy."""
@@ -111,6 +116,7 @@ class ContourRecipe(_EnvoysRecipe):
 class EnvoyGatewayRecipe(_EnvoysRecipe):
     """Envoy Gateway, and the Envoys that it starts."""
 
+    metrics_port: ClassVar[int] = envoy_gateway.METRICS_PORT
     deployments = (envoy_gateway.NAME,)
     _options: EnvoyGatewayOptions
 
@@ -132,6 +138,10 @@ class EnvoyGatewayRecipe(_EnvoysRecipe):
     def proxies(self) -> Mapping[str, str]:
         """Return the labels that it gives to its Envoys."""
         return envoy_gateway.labels(self.site)
+
+    def controllers(self) -> Mapping[str, str]:
+        """Return the labels of Envoy Gateway."""
+        return self.labelled(envoy_gateway.NAME)
 
     def listen_port(self, asked: Asked) -> int:
         """Return the port of an Envoy."""

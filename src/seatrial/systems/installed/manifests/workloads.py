@@ -72,6 +72,8 @@ class Container:
             "name": self.name,
             "image": self.image,
             "imagePullPolicy": "IfNotPresent",
+            # So that its status says why it ended: the last of its log goes with the pod.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
             **{key: value for key, value in given.items() if value},
             "resources": self.resources.plain,
             "securityContext": {
