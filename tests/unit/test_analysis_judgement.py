@@ -136,7 +136,8 @@ def test_a_controller_is_held_against_its_system_and_where_there_is_none_nothing
     asked = [objective("p99", "<", 1_500), objective(metric, "==", 0)]
 
     def state(count: int | None, *roles: RoleResources) -> str | None:
-        trial = replace(measured(1_000), resources=TrialResources(roles), **{metric: count})
+        more: dict[str, Any] = {metric: count}
+        trial = replace(measured(1_000), resources=TrialResources(roles), **more)
         return judge_case(asked, [trial]).state
 
     assert [state(count, PROXY, CONTROLLER) for count in (0, 2)] == ["PASS", "FAIL"]

@@ -90,7 +90,7 @@ def _resources(trial: TrialSummary) -> dict[str, Any]:
     row["system_requests"] = counts.system_requests
     row["system_upstream_requests"] = counts.system_upstream_requests
     row["origin_requests"] = counts.origin_requests
-    for name in ("generator", "system", "origin"):
+    for name in ("generator", "system", "controller", "origin"):
         role = trial.resources.role(name)
         row[f"{name}_cpu_cores_mean"] = None if role is None else role.cpu_cores_mean
         row[f"{name}_cpu_covers_s"] = None if role is None else role.cpu_covers_s

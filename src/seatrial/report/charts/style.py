@@ -18,6 +18,7 @@ BASELINE = "#7d8590"
 OTHERS = {
     "requested": "#24292f",
     "generator": "#c2185b",
+    "controller": "#00838f",
     "origin": "#795548",
     "seatrial": "#9e9d24",
     "p50": "#b3aee6",

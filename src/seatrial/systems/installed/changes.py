@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seatrial.cluster.resources import ref_of
 from seatrial.cluster.watch import Change, Watch
@@ -15,7 +15,7 @@ from seatrial.systems.installed.statuses import API_VERSIONS, STATED, observed_g
 from seatrial.topology.expand import Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from seatrial.systems.disturbance import RouteHeard
     from seatrial.systems.installed.kinds.recipe import Recipe
@@ -31,8 +31,9 @@ class RouteChanges:
     recipe: Recipe
     made: Made
     _following: asyncio.Task[None] | None = None
+    # By the object's uid: one that is made again under its name begins with its first generation again.
     _observed: dict[str, tuple[int, float]] = field(default_factory=dict)
-    _wanted: dict[str, list[tuple[int, RouteHeard]]] = field(default_factory=dict)
+    _wanted: dict[str, list[tuple[str, int, RouteHeard]]] = field(default_factory=dict)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def make(
@@ -49,7 +50,7 @@ class RouteChanges:
         for route, answer in zip(put, answers, strict=True):
             heard("asked", "", route.name, answer.sent_s, answer.sent_s)
             heard("accepted", "", route.name, answer.sent_s, answer.answered_s)
-            self._want(route.name, int(answer.body["metadata"]["generation"]), heard)
+            self._want(route.name, answer.body["metadata"], heard)
         deleted = await self.made.delete([ref_of(one) for one in self._objects(gone, services)])
         for route, removal in zip(gone, deleted, strict=True):
             if removal is not None:
@@ -76,39 +77,46 @@ class RouteChanges:
         topology = Topology(tuple(of), tuple(services))
         return list(routes(recipe.site, topology, recipe.dialect, recipe.door, has_tls=False))
 
-    def _want(self, name: str, generation: int, heard: RouteHeard) -> None:
+    def _want(self, name: str, metadata: Mapping[str, Any], heard: RouteHeard) -> None:
         if self.recipe.dialect not in STATED:
             return
-        observed, seen_s = self._observed.get(name, (0, 0.0))
+        uid, generation = str(metadata["uid"]), int(metadata["generation"])
+        observed, seen_s = self._observed.get(uid, (0, 0.0))
         if observed >= generation:
             # It was written before the API server's answer to us was here.
             heard("status", "", name, seen_s, seen_s)
         else:
-            self._wanted.setdefault(name, []).append((generation, heard))
+            self._wanted.setdefault(uid, []).append((name, generation, heard))
 
     async def _follow(self) -> None:
         client, dialect = self.made.client, self.recipe.dialect
         try:
             resource = await client.resources.find(API_VERSIONS[dialect], dialect)
             async for change in Watch(client, resource.path(self.recipe.site.namespace)).changes():
-                if isinstance(change, Change) and change.kind != "deleted":
+                if isinstance(change, Change):
                     self._take(change)
         except ClusterFault:
             # That no status came shows where it is missing.
             return
 
     def _take(self, change: Change) -> None:
-        name = str(change.object["metadata"]["name"])
-        generation = observed_generation(self.recipe.dialect, change.object)
-        if generation <= self._observed.get(name, (0, 0.0))[0]:
+        uid = str(change.object["metadata"]["uid"])
+        if change.kind == "deleted":
+            # Of what is gone nobody waits for a status any more.
+            self._observed.pop(uid, None)
+            if self._wanted.pop(uid, None):
+                self._came.set()
             return
-        self._observed[name] = generation, change.seen_s
+        generation = observed_generation(self.recipe.dialect, change.object)
+        if generation <= self._observed.get(uid, (0, 0.0))[0]:
+            return
+        self._observed[uid] = generation, change.seen_s
         left = []
-        for wanted, heard in self._wanted.pop(name, ()):
+        for name, wanted, heard in self._wanted.pop(uid, ()):
             if generation >= wanted:
                 heard("status", "", name, change.seen_s, change.seen_s)
             else:
-                left.append((wanted, heard))
+                left.append((name, wanted, heard))
         if left:
-            self._wanted[name] = left
+            self._wanted[uid] = left
         self._came.set()

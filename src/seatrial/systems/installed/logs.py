@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from seatrial.cluster.client import Client
 
 TAIL = {"tailLines": "2000", "limitBytes": str(1 << 20)}
+CRASH = {"previous": "true", "tailLines": "50000", "limitBytes": str(8 << 20)}
+"""What Go writes when it crashes has a part for each goroutine, and says first why."""
 LIMIT_S = 10.0
 TOGETHER = 8
 
@@ -29,7 +31,7 @@ async def keep_logs(client: Client, namespace: str, folder: Path) -> None:
     async def keep(pod: Any, container: str, *, previous: bool) -> None:
         name = pod["metadata"]["name"]
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
-        asked = {"container": container, **TAIL, **({"previous": "true"} if previous else {})}
+        asked = {"container": container, **(CRASH if previous else TAIL)}
         try:
             async with turns:
                 answer = await client.get(

@@ -12,27 +12,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SAID: Mapping[str, str] = {
-    "go_goroutines": "goroutines",
-    "go_memstats_heap_inuse_bytes": "heap_bytes",
-    "process_cpu_seconds_total": "cpu_s",
+SAID: Mapping[str, tuple[str, str, int]] = {
+    "go_goroutines": ("goroutines", "", 1),
+    "go_memstats_heap_inuse_bytes": ("heap_bytes", "", 1),
+    "process_cpu_seconds_total": ("cpu_s", "", 1),
     # Of controller-runtime, and of Envoy Gateway's own queues between its parts.
-    "workqueue_depth": "queue_depth",
-    "watchable_depth": "queue_depth",
-    # Of Contour, and of Envoy Gateway.
-    "contour_status_update_total": "status_updates",
-    "status_update_total": "status_updates",
-    "contour_dagrebuild_total": "rebuilds",
-    "xds_snapshot_create_total": "rebuilds",
+    "workqueue_depth": ("queue_depth", "", 1),
+    "watchable_depth": ("queue_depth", "", 1),
+    # Statuses that were written: Contour counts as a success, too, what it found as it should be.
+    "contour_status_update_success_total": ("status_updates", "", 1),
+    "contour_status_update_noop_total": ("status_updates", "", -1),
+    "status_update_total": ("status_updates", 'status="success"', 1),
+    "contour_dagrebuild_total": ("rebuilds", "", 1),
+    "xds_snapshot_create_total": ("rebuilds", "", 1),
 }
-"""Series by name, each with what it is called here."""
+"""Series by name: what each is called here, the label that counts where not all do, and whether it is added or taken
+away."""
 
 
 def said_in(page: str) -> Mapping[str, float]:
     """Return what a page in Prometheus's text format says, by the names used here; what it does not say is left out."""
     found: defaultdict[str, float] = defaultdict(float)
     for line in page.splitlines():
-        name = line.partition("{")[0].partition(" ")[0]
-        if (called := SAID.get(name)) is not None:
-            found[called] += float(line.rpartition(" ")[2])
+        called, label, sign = SAID.get(line.partition("{")[0].partition(" ")[0], ("", "", 0))
+        if called and label in line:
+            found[called] += sign * float(line.rpartition(" ")[2])
     return dict(found)
