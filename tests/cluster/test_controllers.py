@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +72,47 @@ def holds(document: dict[str, Any], metric: str) -> bool:
     return bool(found["held"])
 
 
-def status_writes(bench: ClusterBench, resource: str) -> tuple[float, float]:
-    """Return how many statuses were written, as the API server counts them: of a kind, and of all custom ones."""
-    written: dict[str, float] = {}
-    for line in bench.kubectl("get", "--raw", "/metrics").splitlines():
-        labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-        is_write = labels.get("verb") in {"PUT", "PATCH", "APPLY"} and labels.get("code") == "200"
-        if line.startswith("apiserver_request_total{") and labels["subresource"] == "status" and is_write:
-            name = labels["resource"] if "." in labels["group"] else "built in"
-            written[name] = written.get(name, 0.0) + float(line.rpartition(" ")[2])
-    return written.get(resource, 0.0), sum(written.values()) - written.get("built in", 0.0)
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """What the API server counts itself: statuses written of a kind and of all custom ones, and what was deleted."""
+
+    routes_status: float
+    every_status: float
+    deleted: float
+    deleting_s: float
+
+    @classmethod
+    def asked(cls, bench: ClusterBench, resource: str) -> ApiServer:
+        """Read its metrics."""
+        found: defaultdict[str, float] = defaultdict(float)
+        for line in bench.kubectl("get", "--raw", "/metrics").splitlines():
+            series, _, value = line.rpartition(" ")
+            name, labels = series.partition("{")[0], dict(re.findall(r'(\w+)="([^"]*)"', series))
+            is_custom, is_route = "." in labels.get("group", ""), labels.get("resource") == resource
+            is_write = labels.get("verb") in {"PUT", "PATCH", "APPLY"} and labels.get("code") == "200"
+            if (
+                name == "apiserver_request_total"
+                and labels["subresource"] == "status"
+                and is_write
+                and is_custom
+            ):
+                found["every status"] += float(value)
+                found["routes' status"] += float(value) * is_route
+            if is_route and (labels.get("verb"), labels.get("scope")) == ("DELETE", "resource"):
+                found[name] += float(value)
+        seconds = "apiserver_request_duration_seconds"
+        return cls(
+            found["routes' status"], found["every status"], found[f"{seconds}_count"], found[f"{seconds}_sum"]
+        )
+
+    def since(self, before: ApiServer) -> ApiServer:
+        """Return what it counted since then."""
+        return ApiServer(
+            self.routes_status - before.routes_status,
+            self.every_status - before.every_status,
+            self.deleted - before.deleted,
+            self.deleting_s - before.deleting_s,
+        )
 
 
 @pytest.mark.parametrize(
@@ -90,10 +123,10 @@ def status_writes(bench: ClusterBench, resource: str) -> tuple[float, float]:
 def test_what_a_controller_did_is_what_others_count_of_it(
     system: str, resource: str, bench: ClusterBench
 ) -> None:
-    before = status_writes(bench, resource)
+    before = ApiServer.asked(bench, resource)
     proxies = 2 if system == "contour" else 1
     outcome, document = bench.played(plan_of(bench, f"{system}: {{proxies: {proxies}, {SMALL}}}"))
-    routes, every = (now - then for now, then in zip(status_writes(bench, resource), before, strict=True))
+    counted = ApiServer.asked(bench, resource).since(before)
     assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
     trial = only_trial(document)
     (controller,) = trial["controllers"]
@@ -101,15 +134,20 @@ def test_what_a_controller_did_is_what_others_count_of_it(
     assert (controller["restarts"], controller["panics"], controller["why"]) == (0, 0, "")
     made = sum({use["change"]: use["made"] for use in trial["changes"]}.values())
     assert made == 60
-    # 40 of the changes have a status of their own, each given after it was asked for. Of the 20 routes that stay it is
-    # written before the load.
+    # 40 of the changes have a status of their own, each given after it was asked for. Of the 20 routes that stay most
+    # are written before the load.
     for use in trial["changes"]:
         if use["change"] != "delete":
             assert len(use["status_s"]) == 20
             assert min(use["status_s"]) > 0
     assert controller["status_updates"] >= 40
     # Of a Gateway it writes how many routes it has.
-    assert routes - 20 <= controller["status_updates"] <= every - 20, (routes, every, controller)
+    updates = controller["status_updates"]
+    assert counted.routes_status - 20 <= updates <= counted.every_status, (counted, controller)
+    # What the API server took for each, and the way there and back.
+    deletes = next(use for use in trial["changes"] if use["change"] == "delete")["accepted_s"]
+    assert len(deletes) == counted.deleted == 20
+    assert counted.deleting_s <= sum(deletes) <= counted.deleting_s + 20 * 0.2, (counted, deletes)
     assert controller["rebuilds"] >= 6
     assert controller["goroutines_max"] > 10
     assert controller["heap_bytes_max"] > 5e6
