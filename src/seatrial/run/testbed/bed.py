@@ -225,7 +225,7 @@ class Testbed:
         certificate = self._certificates.pop(0)
         for proxy in self.system.proxies():
             await proxy.reload(certificate=certificate)
-        await shown(certificate, self.endpoints, self._asked_from)
+        await shown(certificate, self.endpoints, self._asking)
         return 0
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, TrialFacts]:
