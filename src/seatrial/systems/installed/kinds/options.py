@@ -9,6 +9,7 @@ from pydantic import Field
 from seatrial.errors import PlanError
 from seatrial.schema.fields import Model, Processes
 from seatrial.schema.quantities import SIZE, Quantity
+from seatrial.systems.disturbance import OF_OBJECTS, Action
 from seatrial.systems.installed.manifests.workloads import Resources
 from seatrial.systems.options import SystemOptions
 from seatrial.systems.vocabulary import Lack, SharedOptions
@@ -78,6 +79,9 @@ class ControlledOptions(InstalledOptions, OnCluster):
     """The options of proxies that a controller beside them configures: both are installed."""
 
     routes_are_objects: ClassVar[bool] = True
+    # There is none of it anywhere else.
+    disturbances: ClassVar[frozenset[Action]] = OF_OBJECTS | {"restart controller"}
+    disturbances_on_cluster: ClassVar[frozenset[Action]] = disturbances
 
     proxies: Processes = Field(
         1, description="Proxies side by side: the replicas of the Deployment.", examples=[1, 8]

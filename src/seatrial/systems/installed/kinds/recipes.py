@@ -12,7 +12,7 @@ from seatrial.systems.installed.manifests.rights import GATEWAY_API
 from seatrial.systems.installed.manifests.routes import Door
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from seatrial.systems.counters import Reading
     from seatrial.systems.installed.kinds.contour import ContourOptions
@@ -46,6 +46,10 @@ class _EnvoysRecipe(Recipe):
         """Return how many Envoys there are to be."""
         return self._options.proxies
 
+    async def endpoints(self, get: Get, asked: Asked) -> Collection[frozenset[str]]:
+        """Read an Envoy's clusters."""
+        return await envoy_pods.endpoints(get, self._names(asked))
+
     async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:
         """Read an Envoy's counters."""
         return await envoy_pods.reading(get, self._names(asked), incarnation)
@@ -65,6 +69,7 @@ class ContourRecipe(_EnvoysRecipe):
     """Contour, and its Envoys."""
 
     deployments = ("contour", "envoy")
+    controllers = ("contour",)
     _options: ContourOptions
 
     def __init__(self, site: Site, options: ContourOptions) -> None:
@@ -112,6 +117,7 @@ class EnvoyGatewayRecipe(_EnvoysRecipe):
     """Envoy Gateway, and the Envoys that it starts."""
 
     deployments = (envoy_gateway.NAME,)
+    controllers = deployments
     _options: EnvoyGatewayOptions
 
     def __init__(self, site: Site, options: EnvoyGatewayOptions) -> None:
@@ -189,6 +195,10 @@ class TraefikRecipe(Recipe):
         """Yield its objects."""
         return traefik.objects(self.site, self._options, has_tls=asked.has_tls)
 
+    async def endpoints(self, get: Get, asked: Asked) -> Collection[frozenset[str]]:  # noqa: ARG002
+        """Read its services."""
+        return traefik.endpoints(await get(traefik.CONFIGURATION_PAGE))
+
     async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:  # noqa: ARG002
         """Read its metrics."""
         return traefik.reading(await get("/metrics"), incarnation)
@@ -199,4 +209,4 @@ class TraefikRecipe(Recipe):
 
     async def configuration(self, get: Get) -> Mapping[str, str]:
         """Return the digest of its routers and services."""
-        return traefik.configuration(await get("/api/rawdata"))
+        return traefik.configuration(await get(traefik.CONFIGURATION_PAGE))
