@@ -79,7 +79,7 @@ def test_what_cannot_be_done_is_refused(during: str, parts: dict[str, str], why:
 def test_what_may_be_done_on_a_cluster_is_taken_and_the_rest_is_refused_where_only_a_flag_says_so() -> None:
     every = ("add routes", "add endpoints", "swap certificate", "remove endpoints", "remove routes")
     steps = [f"{{at: {number} s, do: {one}}}" for number, one in enumerate(every, start=1)]
-    secure = {"load": "{rate: 1k/s, tls: yes}", **TOPOLOGY}
+    secure = {"load": "{rate: 1k/s, tls: yes}", "origin": "{processes: 3}", **TOPOLOGY}
     for systems, more in (
         ("[contour, envoy-gateway]", ["{at: 7 s, do: restart controller}"]),
         ("[traefik, envoy]", []),
@@ -97,6 +97,18 @@ def test_what_may_be_done_on_a_cluster_is_taken_and_the_rest_is_refused_where_on
         "`during`: `restart` cannot be done to `envoy` on a cluster: clients speak to"
     )
     assert "`add endpoints`" in finding.remedy
+
+
+def test_a_proxy_that_takes_one_endpoint_of_each_pod_is_not_given_more() -> None:
+    during = "[{at: 1 s, do: add endpoints}]"
+    for processes, found in ((2, 1), (3, 0)):
+        origin = f"{{processes: {processes}}}"
+        made = plan(
+            during=during, systems="[traefik, contour]", place="kubernetes", origin=origin, **TOPOLOGY
+        )
+        texts = [finding.text for finding in check_words(compile_cases(made))]
+        assert len(texts) == found
+        assert all("the 3 of each are on 2 pods of the origin" in text for text in texts)
 
 
 def test_objectives_on_windows_need_a_disturbance() -> None:

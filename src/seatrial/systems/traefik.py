@@ -64,6 +64,7 @@ class TraefikOptions(GoProxyOptions, OnCluster):
     """Traefik: a process of this machine with routes from a file, or pods on a cluster with routes from its objects."""
 
     disturbances_on_cluster: ClassVar[frozenset[Action]] = OF_OBJECTS
+    one_endpoint_a_host: ClassVar[bool] = True
     raw: ClassVar[Document] = Document({}, KEPT, (*DYNAMIC, *STATIC))
     lacks: ClassVar[tuple[Lack, ...]] = (
         Lack(

@@ -76,6 +76,14 @@ def _not_done_there(case: Case) -> Iterator[tuple[str, str]]:
             f"`during`: `{what}` cannot be done to `{kind}` on a cluster{f': {why}' if why else ''}",
             f"run it on one machine, or do there: {', '.join(f'`{one}`' for one in sorted(possible))}",
         )
+    most = max(plan.endpoints for plan in topologies(case.topology, case.disturbances))
+    pods, changed = _origin_pods(case), [one for one in case.disturbances if one.do.endswith("endpoints")]
+    if case.system.options.one_endpoint_a_host and changed and most > pods:
+        yield (
+            f"`during`: `{changed[0].words}` cannot be done to `{kind}`: of a service's endpoints it takes one at each "
+            f"address, and the {most:,} of each are on {pods:,} pod{'s' * (pods != 1)} of the origin",
+            f"`origin: {{processes: {most}}}`",
+        )
 
 
 def network_not_measured(plan: Plan) -> str | None:
