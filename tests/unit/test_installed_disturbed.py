@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.support.fake_api import fake_client
+from tests.unit.test_plan_meant import plan
 
 from seatrial.cluster.resources import Ref, ref_of
 from seatrial.errors import SystemFault
 from seatrial.machine.address import Endpoint
+from seatrial.plan.cases import compile_cases
+from seatrial.run.cluster.rights import rights_of_plan
 from seatrial.systems.installed import disturbed
 from seatrial.systems.installed.disturbed import Disturbed
 from seatrial.systems.installed.kinds import envoy_pods, traefik
@@ -245,3 +248,11 @@ def test_which_kinds_have_a_controller_of_their_own() -> None:
     assert recipe_of(ContourOptions(), SITE).controllers == ("contour",)
     assert recipe_of(EnvoyGatewayOptions(), SITE).controllers == ("envoy-gateway",)
     assert recipe_of(TraefikOptions(), SITE).controllers == ()
+
+
+def test_only_a_plan_that_restarts_a_controller_needs_to_delete_pods() -> None:
+    def granted(do: str) -> set[str]:
+        asked = plan(systems="[contour]", topology="{routes: 2}", during=f"[{{at: 1 s, do: {do}}}]")
+        return set(map(str, rights_of_plan(compile_cases(asked))))
+
+    assert granted("restart controller") - granted("add routes") == {"delete pods"}
