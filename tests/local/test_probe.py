@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from tests.support.leading import SERVICES, A, B, Proxy, serving
+from tests.support.program import wait_until
+from tests.support.tls_server import issue, tls_server
 
 from seatrial import _boot
 from seatrial.machine.address import Address
@@ -149,6 +151,17 @@ def test_it_asks_over_tls_and_trusts_the_given_authority_only(
     if what is not None:
         assert what in answer.named[0].what
     assert base64.b64decode(shown[-1]["der"]) == ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())
+
+
+def test_a_certificate_is_asked_for_by_the_name_that_it_is_shown_to(tmp_path: Path) -> None:
+    pem = issue(tmp_path, "in.example.com")
+    with tls_server(pem) as server:
+        of = {"cmd": "certificate", "endpoint": ["127.0.0.1", server.port], "ca_pem": pem.ca.read_text()}
+        said({**of, "id": 0, "server_name": "in.example.com"}, {**of, "id": 1, "server_name": None})
+        # Each handshake is noted once the server has done its part of it.
+        assert wait_until(lambda: len(server.seen.names) == 2, CLOSED_LIMIT_S)
+    # An address is none that a client may ask for.
+    assert server.seen.names == ["in.example.com", None]
 
 
 def test_a_question_that_is_said_again_or_in_part_is_answered_once() -> None:

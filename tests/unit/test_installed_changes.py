@@ -28,7 +28,7 @@ def test_a_route_that_is_made_again_under_its_name_waits_for_its_own_status() ->
         heard.append((what, by_s))
 
     def wants(uid: str, generation: int) -> None:
-        changes._want("change-0", {"uid": uid, "generation": generation}, hears)  # type: ignore[arg-type]
+        changes._want("change-0", {"uid": uid, "generation": generation}, hears)
 
     changes._take(seen("modified", "first", 1, 1.0))
     # It was written before the answer to us was here.

@@ -11,9 +11,12 @@ from seatrial.errors import PlanError
 from seatrial.plan.cases import compile_cases
 from seatrial.plan.model.during import topologies
 from seatrial.plan.read import given_again
+from seatrial.preflight.places.cluster import check_words
 
 TOPOLOGY = {"topology": "{routes: 4, endpoints: 2}"}
 FLEET = {"systems": "[nginx: {proxies: 2}]"}
+ON_CLUSTER = {"place": "kubernetes"}
+CONTOUR = {"systems": "[contour]"}
 BOTH = {"systems": "[nginx: {proxies: 2}, envoy]"}
 
 
@@ -56,11 +59,56 @@ BOTH = {"systems": "[nginx: {proxies: 2}, envoy]"}
          TOPOLOGY | {"origin": "{kind: nginx}"}, "is one process for all of its endpoints"),
         ("{at: 1 s, do: remove endpoints}, {at: 3 s, do: pause endpoint, endpoint: 2, for: 1 s}",
          TOPOLOGY, "there is no endpoint 2 of 1"),
+        ("{at: 1 s, do: restart controller}", {}, "to `nginx`: no controller of its own stands beside it"),
+        ("{at: 1 s, do: restart controller}", ON_CLUSTER | {"systems": "[traefik]"}, "no controller of its own"),
+        ("{at: 1 s, do: restart controller}", ON_CLUSTER | {"systems": "[traefik, contour]"}, "[contour]` with it"),
+        ("{at: 1 s, do: restart controller, member: 1}", CONTOUR, "is of all members"),
+        ("{at: 1 s, do: restart controller, for: 1 s}", CONTOUR, "takes as long as it takes"),
+        ("{at: 1 s, do: restart}", ON_CLUSTER | CONTOUR, "`contour` on a cluster: clients speak to the address"),
+        ("{at: 1 s, do: kill, for: 1 s}", ON_CLUSTER | {"systems": "[envoy]"}, "clients speak to the address"),
+        ("{at: 1 s, do: reload}", ON_CLUSTER | CONTOUR, "what it serves by is objects there"),
+        ("{at: 1 s, do: pause origin, for: 1 s}", ON_CLUSTER | CONTOUR, "no process of its origin is on this machine"),
+        ("{at: 1 s, do: add endpoints}", ON_CLUSTER | {"systems": "[ingress: {class: a}]"}, "nothing can be done to"),
         ("{at: 1 s, do: explode}", {}, "not one of the words allowed here"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused(during: str, parts: dict[str, str], why: str) -> None:
     assert why in refusal(during=f"[{during}]", **({"systems": "[nginx]"} | parts))
+
+
+def test_what_may_be_done_on_a_cluster_is_taken_and_the_rest_is_refused_where_only_a_flag_says_so() -> None:
+    every = ("add routes", "add endpoints", "swap certificate", "remove endpoints", "remove routes")
+    steps = [f"{{at: {number} s, do: {one}}}" for number, one in enumerate(every, start=1)]
+    secure = {"load": "{rate: 1k/s, tls: yes}", "origin": "{processes: 3}", **TOPOLOGY}
+    for systems, more in (
+        ("[contour, envoy-gateway]", ["{at: 7 s, do: restart controller}"]),
+        ("[traefik, envoy]", []),
+    ):
+        made = plan(during=f"[{', '.join([*steps, *more])}]", systems=systems, place="kubernetes", **secure)
+        assert list(check_words(compile_cases(made))) == []
+        assert not more or made.during[-1].words == "restart controller"
+    # This one says nothing of where it runs, and is fit for one machine.
+    made = plan(
+        during="[{at: 1 s, do: add endpoints}, {at: 3 s, do: restart}]", systems="[envoy]", **TOPOLOGY
+    )
+    (finding,) = check_words(compile_cases(made))
+    assert finding.severity == "refuse"
+    assert finding.text.startswith(
+        "`during`: `restart` cannot be done to `envoy` on a cluster: clients speak to"
+    )
+    assert "`add endpoints`" in finding.remedy
+
+
+def test_a_proxy_that_takes_one_endpoint_of_each_pod_is_not_given_more() -> None:
+    during = "[{at: 1 s, do: add endpoints}]"
+    for processes, found in ((2, 1), (3, 0)):
+        origin = f"{{processes: {processes}}}"
+        made = plan(
+            during=during, systems="[traefik, contour]", place="kubernetes", origin=origin, **TOPOLOGY
+        )
+        texts = [finding.text for finding in check_words(compile_cases(made))]
+        assert len(texts) == found
+        assert all("the 3 of each are on 2 pods of the origin" in text for text in texts)
 
 
 def test_objectives_on_windows_need_a_disturbance() -> None:

@@ -87,10 +87,14 @@ class PodProbe:
         named = tuple(Dead(*one) for message in parts for one in message.get("named", ()))
         return Answer(dead, answer["elsewhere"], named)
 
-    async def certificate(self, endpoint: Address, ca_pem: str) -> bytes | None:
+    async def certificate(
+        self, endpoint: Address, ca_pem: str, server_name: str | None = None
+    ) -> bytes | None:
         """Return the certificate that an endpoint shows to who connects anew, as DER; None where it shows none."""
-        command = {"cmd": "certificate", "endpoint": [endpoint.host, endpoint.port], "ca_pem": ca_pem}
-        answer, _ = await self._answer(command)
+        at = [endpoint.host, endpoint.port]
+        answer, _ = await self._answer(
+            {"cmd": "certificate", "endpoint": at, "ca_pem": ca_pem, "server_name": server_name}
+        )
         return None if answer["der"] is None else base64.b64decode(answer["der"])
 
     async def networks(self, interval_s: float) -> Sequence[KernelLook]:

@@ -59,12 +59,17 @@ def ask_all(question: Question, namespace: Namespace | None, given_up: threading
         return Answer.of(dead for share in found for dead in share)
 
 
-def certificate_at(endpoint: Address, ca_pem: str, namespace: Namespace | None) -> bytes | None:
-    """Return the certificate that an endpoint shows to who connects anew, as DER; None where it shows none. Blocks."""
+def certificate_at(
+    endpoint: Address, ca_pem: str, namespace: Namespace | None, server_name: str | None = None
+) -> bytes | None:
+    """Return the certificate that an endpoint shows to who connects anew, as DER; None where it shows none. Blocks.
+
+    Some show one only to who asks for a ``server_name`` that they know; by default that is the endpoint's host.
+    """
     tls = ssl.create_default_context(cadata=ca_pem)
     # Which certificate it is, is compared by whoever asks.
     tls.check_hostname = False
-    client = Client(endpoint, ANSWER_LIMIT_S, namespace, tls)
+    client = Client(endpoint, ANSWER_LIMIT_S, namespace, tls, server_name)
     try:
         client.connect()
         return client.certificate()

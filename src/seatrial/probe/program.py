@@ -138,7 +138,7 @@ def _certificate(
     command: Mapping[str, Any], _given_up: threading.Event, _say: Callable[..., None]
 ) -> tuple[str, dict[str, Any]]:
     host, port = command["endpoint"]
-    shown = certificate_at(Address(host, port), command["ca_pem"], None)
+    shown = certificate_at(Address(host, port), command["ca_pem"], None, command.get("server_name"))
     return "certificate", {"der": None if shown is None else base64.b64encode(shown).decode()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ Action = Literal[
     "add endpoints",
     "remove endpoints",
     "swap certificate",
+    "restart controller",
     "pause origin",
     "pause endpoint",
 ]
@@ -35,8 +36,29 @@ OF_CONFIGURATION: frozenset[Action] = frozenset(
 )
 """What is done by writing the configuration anew and having it read while the proxy serves."""
 
+OF_OBJECTS: frozenset[Action] = OF_CONFIGURATION | {"pause endpoint"}
+"""What can be done where the configuration is objects of a cluster, and proxies and origin are pods there."""
+
 OF_ONE_MEMBER: frozenset[Action] = frozenset({"reload", "restart", "kill", "drain"})
 """What can be done to one member of a fleet alone."""
+
+
+_NO_CONTROLLER = "no controller of its own stands beside it"
+_OTHER_ADDRESS = "clients speak to the address of its pod, which the pod in its place does not have"
+_NOT_ON_CLUSTER: Mapping[Action, str] = {
+    "reload": "what it serves by is objects there, which are taken as they change",
+    "restart": _OTHER_ADDRESS,
+    "kill": _OTHER_ADDRESS,
+    "drain": _OTHER_ADDRESS,
+    "pause origin": "no process of its origin is on this machine",
+}
+
+
+def why_not(action: Action, *, on_cluster: bool) -> str | None:
+    """Return why an action cannot be done to a system that cannot have it, where there is more to say than that."""
+    if action == "restart controller":
+        return _NO_CONTROLLER
+    return _NOT_ON_CLUSTER.get(action) if on_cluster else None
 
 
 class Disturbable(Protocol):
@@ -70,6 +92,27 @@ class Disturbable(Protocol):
 
     async def revive(self) -> None:
         """Start one that is down again, at the same address."""
+
+
+@runtime_checkable
+class Reconfigured(Protocol):
+    """What a ``System`` has, too, whose configuration is objects of a cluster: they are changed, and no proxy is asked.
+
+    All raise ``SystemFault`` where its proxies do not come to the state that was asked for, ``ClusterFault`` where the
+    API server refuses.
+    """
+
+    async def change_topology(self, before: Topology, after: Topology) -> None:
+        """Have the objects made, changed and deleted in which two topologies differ.
+
+        Done when every proxy sends each service's requests to its endpoints of the latter, and to no others.
+        """
+
+    async def change_certificate(self, certificate: Certificate) -> None:
+        """Put another certificate in the place of that which clients are shown; done when the API server has it."""
+
+    async def restart_controller(self) -> None:
+        """Have the pods of its controllers deleted; done when these are gone and others in their place are ready."""
 
 
 RouteHeard: TypeAlias = Callable[[Literal["asked", "accepted", "status"], str, str, float, float], None]

@@ -11,6 +11,7 @@ from seatrial.errors import SystemFault
 from seatrial.machine.processes.programs import Program
 from seatrial.systems.catalogue import TRAEFIK
 from seatrial.systems.certificate import ORIGIN_NAME
+from seatrial.systems.disturbance import OF_OBJECTS, Action
 from seatrial.systems.installed.kinds.options import OnCluster
 from seatrial.systems.local import http as status_page
 from seatrial.systems.local.configured import digest
@@ -62,6 +63,8 @@ _INTERNAL_ROUTERS = 3
 class TraefikOptions(GoProxyOptions, OnCluster):
     """Traefik: a process of this machine with routes from a file, or pods on a cluster with routes from its objects."""
 
+    disturbances_on_cluster: ClassVar[frozenset[Action]] = OF_OBJECTS
+    one_endpoint_a_host: ClassVar[bool] = True
     raw: ClassVar[Document] = Document({}, KEPT, (*DYNAMIC, *STATIC))
     lacks: ClassVar[tuple[Lack, ...]] = (
         Lack(

@@ -42,8 +42,9 @@ class DisturbancePlan(Model):
     do: Action = Field(
         description="`reload`: the proxy reads its configuration again. `restart`: ended and started again. "
         "`kill`: ended with SIGKILL. `drain`: takes no more connections and ends when it has none. Routes and "
-        "endpoints: its topology has more, or again fewer. `swap certificate`: it shows another. `pause origin`: "
-        "no endpoint answers. `pause endpoint`: one does not, and the others do.",
+        "endpoints: its topology has more, or again fewer. `swap certificate`: it shows another. "
+        "`restart controller`: on a cluster the pods of the controller are deleted, and others take their place. "
+        "`pause origin`: no endpoint answers. `pause endpoint`: one does not, and the others do.",
         examples=["reload", "add routes"],
     )
     systems: tuple[str, ...] | None = Field(

@@ -9,7 +9,7 @@ from seatrial.errors import PlanError
 from seatrial.plan.model.during import DisturbancePlan, topologies
 from seatrial.plan.yaml.problems import Problem, Span, listed
 from seatrial.plan.yaml.yaml12 import List, Map
-from seatrial.systems.disturbance import OF_ORIGIN
+from seatrial.systems.disturbance import OF_ORIGIN, Action, why_not
 from seatrial.systems.options import ProxyOptions
 from seatrial.units import format_duration
 
@@ -95,13 +95,20 @@ def _of_time(plan: Plan, cases: Sequence[Case], done: Done) -> _Mistake | None:
 
 
 def _of_kind(plan: Plan, system: SystemPlan, one: DisturbancePlan) -> _Mistake | None:
-    if one.do not in system.options.disturbances:
-        can = [other.label for other in plan.systems if one.do in other.options.disturbances]
+    possible = _possible(plan, system)
+    if one.do not in possible:
+        can = [other.label for other in plan.systems if one.do in _possible(plan, other)]
         named = f"`systems: [{', '.join(can)}]` with it, or " if can else ""
-        if not system.options.disturbances:
-            return f"nothing can be done to `{system.kind}` while it is measured", f"{named}no `during`"
-        words = listed(sorted(system.options.disturbances))
-        return f"`{one.do}` cannot be done to `{system.kind}`", f"{named}of `{system.kind}`: {words}"
+        on_cluster = possible == system.options.disturbances_on_cluster
+        which = f"`{system.kind}`{' on a cluster' if on_cluster else ''}"
+        if not possible:
+            return f"nothing can be done to {which} while it is measured", f"{named}no `during`"
+        why = why_not(one.do, on_cluster=on_cluster)
+        words = listed(sorted(possible))
+        return (
+            f"`{one.do}` cannot be done to {which}{f': {why}' if why else ''}",
+            f"{named}of `{system.kind}`: {words}",
+        )
     if one.do == "swap certificate" and plan.load.tls is None:
         return "without `tls` in `load` there is no certificate", "`tls: true`"
     if one.do == "pause endpoint" and plan.origin.kind != "seatrial":
@@ -110,6 +117,12 @@ def _of_kind(plan: Plan, system: SystemPlan, one: DisturbancePlan) -> _Mistake |
             "`origin: {kind: seatrial}`, or `pause origin`",
         )
     return None
+
+
+def _possible(plan: Plan, system: SystemPlan) -> frozenset[Action]:
+    """Return what may be done to a system where the plan says that it runs; a run may say otherwise still."""
+    options = system.options
+    return options.disturbances_on_cluster if plan.place == "kubernetes" else options.disturbances
 
 
 def _of_members(plan: Plan, system: SystemPlan, one: DisturbancePlan) -> _Mistake | None:

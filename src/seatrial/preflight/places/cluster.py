@@ -9,6 +9,7 @@ from seatrial.plan.model.during import topologies
 from seatrial.preflight.cases import needs_of_case
 from seatrial.preflight.findings import Finding
 from seatrial.preflight.places.pods import Pod, check_pods, check_rate, pods_for_rate, pods_needed
+from seatrial.systems.disturbance import why_not
 from seatrial.systems.installed.kinds.options import GIB, ControlledOptions
 from seatrial.systems.installed.manifests.objects import ROLE
 from seatrial.systems.origins.pods import pods_for
@@ -44,9 +45,7 @@ def check_words(cases: Sequence[Case]) -> Iterator[Finding]:
 
 def _not_there(case: Case) -> Iterator[tuple[str, str]]:
     plan = case.plan
-    if case.disturbances:
-        what = case.disturbances[0].do
-        yield f"`during`: `{what}` is done to proxies of this machine only", "run it on one machine"
+    yield from _not_done_there(case)
     if case.objects is not None and case.topology.by == "path":
         yield "`objects`: on a cluster a route that changes is told by its host", "`topology: {by: host}`"
     if case.load.sources:
@@ -63,6 +62,28 @@ def _not_there(case: Case) -> Iterator[tuple[str, str]]:
         )
     if plan.capacity == "always" and (why := network_not_measured(plan)):
         yield f"`capacity: always`: {why}", "`capacity: never`, or label the nodes"
+
+
+def _not_done_there(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield what of ``during`` cannot be done there: one that says itself where it runs was not even read so."""
+    kind, possible = case.system.kind, case.system.options.disturbances_on_cluster
+    if case.disturbances and not possible:
+        yield f"`during`: nothing can be done to `{kind}` on a cluster", "run it on one machine"
+        return
+    for what in dict.fromkeys(one.do for one in case.disturbances if one.do not in possible):
+        why = why_not(what, on_cluster=True)
+        yield (
+            f"`during`: `{what}` cannot be done to `{kind}` on a cluster{f': {why}' if why else ''}",
+            f"run it on one machine, or do there: {', '.join(f'`{one}`' for one in sorted(possible))}",
+        )
+    most = max(plan.endpoints for plan in topologies(case.topology, case.disturbances))
+    pods, changed = _origin_pods(case), [one for one in case.disturbances if one.do.endswith("endpoints")]
+    if case.system.options.one_endpoint_a_host and changed and most > pods:
+        yield (
+            f"`during`: `{changed[0].words}` cannot be done to `{kind}`: of a service's endpoints it takes one at each "
+            f"address, and the {most:,} of each are on {pods:,} pod{'s' * (pods != 1)} of the origin",
+            f"`origin: {{processes: {most}}}`",
+        )
 
 
 def network_not_measured(plan: Plan) -> str | None:

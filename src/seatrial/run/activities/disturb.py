@@ -13,7 +13,7 @@ from seatrial.errors import SystemFault
 from seatrial.plan.model.during import DRAIN_LIMIT_S, DisturbancePlan
 from seatrial.record.events import DisturbanceEnded, DisturbanceStarted, Noted
 from seatrial.run.activities.base import Bed, Setting, Takes, Timeline, sleep_until
-from seatrial.systems.disturbance import OF_ONE_MEMBER
+from seatrial.systems.disturbance import OF_ONE_MEMBER, Reconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +83,9 @@ class Disturbances:
         if one.endpoint is not None:
             await self._bed.pause_endpoint(one.endpoint, one.service, one.for_s or 0.0)
             return 0
+        if one.do == "restart controller":
+            await self._restart_controller()
+            return 0
         if one.do == "swap certificate":
             return await self._bed.swap_certificate()
         return await self._bed.change_topology(one.changed)
@@ -92,6 +95,12 @@ class Disturbances:
         if member is not None and member > len(proxies):
             raise SystemFault(f"there is no member {member} of {len(proxies)} to be disturbed")
         return proxies if member is None else proxies[member - 1 : member]
+
+    async def _restart_controller(self) -> None:
+        system = self._bed.system
+        # Of any other the plan was refused.
+        assert isinstance(system, Reconfigured)
+        await system.restart_controller()
 
     async def _pause_origin(self, for_s: float) -> None:
         pids = [process.pid for member in self._bed.origin.members() for process in member.processes]

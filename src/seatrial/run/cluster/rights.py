@@ -38,4 +38,6 @@ def rights_of_plan(cases: Sequence[Case]) -> tuple[Right, ...]:
     further = (right for one in installed for right in systems.rights_of(one))
     changed = {case.system.label: case.system.options for case in cases if case.objects is not None}.values()
     followed = (right for one in changed for right in systems.rights_to_follow(one))
-    return tuple(dict.fromkeys((*every_right(), *further, *followed)))
+    done = {one.do for case in cases for one in case.disturbances}
+    restarted = systems.rights_to_restart() if "restart controller" in done else ()
+    return tuple(dict.fromkeys((*every_right(), *further, *followed, *restarted)))

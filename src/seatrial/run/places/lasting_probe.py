@@ -58,9 +58,11 @@ class LastingProbe:
         """Have a question asked; raises as ``PodProbe.ask`` and its start do."""
         return await (await self._living()).ask(question)
 
-    async def certificate(self, endpoint: Address, ca_pem: str) -> bytes | None:
+    async def certificate(
+        self, endpoint: Address, ca_pem: str, server_name: str | None = None
+    ) -> bytes | None:
         """Return the certificate that an endpoint shows; raises as ``PodProbe.certificate`` and its start do."""
-        return await (await self._living()).certificate(endpoint, ca_pem)
+        return await (await self._living()).certificate(endpoint, ca_pem, server_name)
 
     async def close(self) -> None:
         """Delete the pod."""

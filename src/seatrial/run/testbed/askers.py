@@ -30,8 +30,13 @@ class Asker(Protocol):
         Raises ``EnvironmentFault`` where nobody can ask.
         """
 
-    async def certificate(self, endpoint: Address, ca_pem: str) -> bytes | None:
-        """Return the certificate that an endpoint shows to who connects anew, as DER; None where it shows none."""
+    async def certificate(
+        self, endpoint: Address, ca_pem: str, server_name: str | None = None
+    ) -> bytes | None:
+        """Return the certificate that an endpoint shows to who connects anew, as DER; None where it shows none.
+
+        Who connects asks for ``server_name``, by default for the endpoint's host.
+        """
 
 
 class LocalAsker:
@@ -53,6 +58,8 @@ class LocalAsker:
         finally:
             given_up.set()
 
-    async def certificate(self, endpoint: Address, ca_pem: str) -> bytes | None:
+    async def certificate(
+        self, endpoint: Address, ca_pem: str, server_name: str | None = None
+    ) -> bytes | None:
         """Return the certificate that an endpoint shows."""
-        return await asyncio.to_thread(certificate_at, endpoint, ca_pem, self._namespace)
+        return await asyncio.to_thread(certificate_at, endpoint, ca_pem, self._namespace, server_name)

@@ -24,7 +24,7 @@ from seatrial.run.testbed.reached import reached
 from seatrial.systems.base import Launch, Origin, Published, System
 from seatrial.systems.certificate import ORIGIN_NAME, Certificate
 from seatrial.systems.counters import Counted, Counters, OriginCounts, counted_between
-from seatrial.systems.disturbance import Changing, Disturbable, RouteHeard
+from seatrial.systems.disturbance import Changing, Disturbable, Reconfigured, RouteHeard
 from seatrial.systems.running import RunningConfiguration
 from seatrial.systems.settings import Setting, require_in_force
 from seatrial.topology.changed import Changed
@@ -193,13 +193,17 @@ class Testbed:
             await self.system.routes_said(limit_s)
 
     async def change_topology(self, changed: Callable[[TopologyPlan], TopologyPlan]) -> int:
-        """Have every proxy serve another topology, one after another; return once its routes are live, others gone.
+        """Have every proxy serve another topology; return once its routes are live, others gone.
+
+        Proxies that read it anew do so one after another; where it is objects, those that differ are changed.
 
         Returns how many requests that took. Raises ``SystemFault`` where a proxy does not take it.
         """
         before = expand(self._current, self._upstreams, self._run, self.any_host)
         self._current = changed(self._current)
         topology = expand(self._current, self._upstreams, self._run, self.any_host)
+        if isinstance(self.system, Reconfigured):
+            await self.system.change_topology(before, topology)
         for proxy in self.system.proxies():
             await proxy.reload(topology)
         if not self._can_be_asked:
@@ -226,9 +230,11 @@ class Testbed:
     async def swap_certificate(self) -> int:
         """Have every proxy show another certificate, one after another; see ``change_topology``."""
         certificate = self._certificates.pop(0)
+        if isinstance(self.system, Reconfigured):
+            await self.system.change_certificate(certificate)
         for proxy in self.system.proxies():
             await proxy.reload(certificate=certificate)
-        await shown(certificate, self.endpoints, self._asked_from)
+        await shown(certificate, self.endpoints, self._asking)
         return 0
 
     async def counts(self, generator_completed: int) -> tuple[TrialCounts, TrialFacts]:

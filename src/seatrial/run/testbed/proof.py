@@ -129,15 +129,16 @@ async def _until_none(
     return requests
 
 
-async def shown(certificate: Certificate, endpoints: Sequence[Endpoint], asker: Asker) -> None:
+async def shown(certificate: Certificate, endpoints: Sequence[Endpoint], asking: Asking) -> None:
     """Wait until every endpoint shows a certificate to those who connect anew; no request is made.
 
     Raises ``SystemFault`` that names the first which still shows another after the asker's limit.
     """
     wanted, ca_pem = ssl.PEM_cert_to_DER_cert(certificate.cert.read_text()), certificate.ca.read_text()
+    asker, name = asking.asker, asking.server_name
     deadline_s = time.monotonic() + asker.live_limit_s
     for endpoint in endpoints:
-        while await asker.certificate(endpoint, ca_pem) != wanted:
+        while await asker.certificate(endpoint, ca_pem, name) != wanted:
             if time.monotonic() > deadline_s:
                 raise SystemFault(
                     f"{endpoint} still shows the certificate that it had before",

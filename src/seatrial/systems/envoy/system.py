@@ -13,7 +13,7 @@ from pydantic import Field
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.fields import Processes
 from seatrial.systems.catalogue import ENVOY
-from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
+from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, OF_OBJECTS, Action
 from seatrial.systems.envoy import dynamic, in_force
 from seatrial.systems.envoy.bootstrap import KEPT, LISTENER, STAT_PREFIX, bootstrap, breaker_limit
 from seatrial.systems.local import http as status_page
@@ -52,6 +52,7 @@ class EnvoyOptions(ProxyOptions):
     """Envoy, started as a process of this machine with a static configuration."""
 
     disturbances: ClassVar[frozenset[Action]] = OF_ANY_PROXY | OF_CONFIGURATION
+    disturbances_on_cluster: ClassVar[frozenset[Action]] = OF_OBJECTS
     # Its connection, filter chain and codec objects.
     bytes_per_connection: ClassVar[int] = 8_192
     raw: ClassVar[Document] = Document({}, KEPT)

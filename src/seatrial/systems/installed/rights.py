@@ -50,6 +50,11 @@ def rights_of(options: SystemOptions) -> tuple[Right, ...]:
     return tuple(dict.fromkeys((*READING, *made, *slices, *secrets, *definitions, *granted)))
 
 
+def rights_to_restart() -> tuple[Right, ...]:
+    """Return what it takes to have a controller's pods replaced."""
+    return rights_to("delete", "pods", why="`restart controller`: others take the place of its pods")
+
+
 def rights_to_follow(options: SystemOptions) -> tuple[Right, ...]:
     """Return what it takes to see when the status of a changed route is written."""
     recipe = recipe_of(options, _SITE)

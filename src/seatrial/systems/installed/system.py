@@ -15,6 +15,7 @@ from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.changes import RouteChanges
 from seatrial.systems.installed.controllers.pods import Controllers
+from seatrial.systems.installed.disturbed import Disturbed
 from seatrial.systems.installed.kinds.recipe import Asked
 from seatrial.systems.installed.logs import keep_logs
 from seatrial.systems.installed.made import Made
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.owned import Owned
     from seatrial.systems.base import Launch
+    from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Reading
     from seatrial.systems.disturbance import Disturbable, RouteHeard
     from seatrial.systems.installed.kinds.recipe import Get, Recipe
@@ -59,6 +61,7 @@ class Installed:
         self._is_up = False
         self._logs: Path | None = None
         self._changes = RouteChanges(recipe, self._made)
+        self._disturbed = Disturbed(recipe, self._made, self._of_each)
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """Make the system and the topology, and wait until every proxy is ready; see ``System.start``."""
@@ -99,6 +102,19 @@ class Installed:
     async def routes_said(self, limit_s: float) -> None:
         """Wait until the status of what was changed is there; see ``Changing``."""
         await self._changes.said(limit_s)
+
+    async def change_topology(self, before: Topology, after: Topology) -> None:
+        """Change the objects in which two topologies differ; see ``Reconfigured``."""
+        await self._disturbed.topology(before, after, self._asked)
+
+    async def change_certificate(self, certificate: Certificate) -> None:
+        """Put another certificate in place; see ``Reconfigured``."""
+        await self._disturbed.certificate(certificate)
+
+    async def restart_controller(self) -> None:
+        """Have the pods of its controllers replaced; see ``Reconfigured``."""
+        await self._disturbed.controllers()
+        await self._controllers.look(at_once=True)
 
     @property
     def shown_by(self) -> str:
@@ -156,7 +172,7 @@ class Installed:
         return await self._controllers.panics(since_utc)
 
     def proxies(self) -> tuple[Disturbable, ...]:
-        """Return nothing: what can be done to pods is not done by the system."""
+        """Return nothing: what is done to it is done to objects, and to all of its proxies by that."""
         return ()
 
     def failure(self) -> str | None:

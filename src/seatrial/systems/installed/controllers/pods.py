@@ -31,7 +31,6 @@ class Controllers:
 
     def __init__(self, client: Client, recipe: Recipe) -> None:
         self._client, self._recipe = client, recipe
-        self._labels = recipe.controllers()
         self._pods: tuple[PodFacts, ...] = ()
         self._due_s = 0.0
 
@@ -48,10 +47,15 @@ class Controllers:
 
         Raises ``ClusterFault`` where the pods cannot be listed.
         """
-        if not self._labels or (not at_once and time.monotonic() < self._due_s):
+        if not self._recipe.controllers or (not at_once and time.monotonic() < self._due_s):
             return {}
         self._due_s = time.monotonic() + LOOKED_AT_EVERY_S
-        self._pods = tuple(await facts_in(self._client, self._recipe.namespace, self._labels))
+        found = [
+            await facts_in(self._client, self._recipe.namespace, self._recipe.labelled(name))
+            for name in self._recipe.controllers
+        ]
+        # One that is being replaced is on its way out.
+        self._pods = tuple(pod for pods in found for pod in pods if not pod.is_being_deleted)
         pages = await asyncio.gather(*map(self._page, self._pods))
         return {
             pod.name: ControllerLook(f"{pod.uid}/{pod.restarts}", _ended(pod), _why(pod), said_in(page))

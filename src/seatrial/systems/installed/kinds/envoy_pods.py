@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from seatrial.machine.address import Address
 from seatrial.systems.catalogue import ENVOY, absent
 from seatrial.systems.counters import Reading
 from seatrial.systems.envoy import in_force
@@ -21,7 +22,7 @@ from seatrial.systems.local.configured import digest
 from seatrial.systems.running import GIVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 
     from seatrial.systems.settings import Setting
 
@@ -85,6 +86,22 @@ async def clusters_in(get: Get, names: EnvoyNames) -> int:
     wanted = rf"^cluster\.({names.stats})\.membership_total$"
     values = parse_stats(await get(f"/stats?filter={quote(wanted)}"))
     return sum(1 for value in values.values() if value)
+
+
+async def endpoints(get: Get, names: EnvoyNames) -> Collection[frozenset[str]]:
+    """Return the addresses of each of one Envoy's clusters of services."""
+    clusters = json.loads(await get("/clusters?format=json"))["cluster_statuses"]
+    is_service = re.compile(names.clusters).match
+    return {
+        frozenset(_address(host) for host in cluster.get("host_statuses", ()))
+        for cluster in clusters
+        if is_service(cluster["name"])
+    }
+
+
+def _address(host: Mapping[str, Any]) -> str:
+    address = host["address"]["socket_address"]
+    return str(Address(address["address"], address["port_value"]))
 
 
 async def settings(

@@ -9,6 +9,7 @@ from pydantic import Field
 from seatrial.errors import PlanError
 from seatrial.schema.fields import Model, Processes
 from seatrial.schema.quantities import SIZE, Quantity
+from seatrial.systems.disturbance import OF_OBJECTS, Action
 from seatrial.systems.installed.manifests.workloads import Resources
 from seatrial.systems.options import SystemOptions
 from seatrial.systems.vocabulary import Lack, SharedOptions
@@ -78,6 +79,9 @@ class ControlledOptions(InstalledOptions, OnCluster):
     """The options of proxies that a controller beside them configures: both are installed."""
 
     routes_are_objects: ClassVar[bool] = True
+    # There is none of it anywhere else.
+    disturbances: ClassVar[frozenset[Action]] = OF_OBJECTS | {"restart controller"}
+    disturbances_on_cluster: ClassVar[frozenset[Action]] = disturbances
 
     beside_each_proxy: ClassVar[Resources] = Resources(0.0, 0)
     """What the controller puts into the pod of each proxy, too, as it reserves it."""

@@ -11,7 +11,7 @@ from seatrial.systems.installed.manifests.routes import routes
 from seatrial.systems.installed.manifests.services import certificate, services
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Reading
@@ -36,8 +36,9 @@ class Recipe(ABC):
 
     Its proxies are the pods that carry the labels of ``proxies``, and listen on ``listen_port``; what they count is
     read from their ``status_port``. ``missing`` says in words what they do not count. It needs the kinds of ``needs``,
-    by API version, and ``deployments`` have to be available before it serves. Its controller, where it has one beside
-    its proxies, is the pods that carry the labels of ``controllers``, with a metrics page at ``metrics_port``.
+    by API version, and ``deployments`` have to be available before it serves; ``controllers`` are those of them that
+    configure its proxies, where these do not do so themselves, each with
+    a metrics page at ``metrics_port``.
     """
 
     missing: ClassVar[tuple[str, ...]] = ()
@@ -45,6 +46,7 @@ class Recipe(ABC):
     metrics_port: ClassVar[int] = 0
     needs: tuple[tuple[str, str], ...] = ()
     deployments: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ()
 
     def __init__(self, site: Site, dialect: Dialect, door: Door) -> None:
         self.site, self.dialect, self.door = site, dialect, door
@@ -67,10 +69,6 @@ class Recipe(ABC):
     @abstractmethod
     def proxies(self) -> Mapping[str, str]:
         """Return the labels by which its proxies' pods are found."""
-
-    def controllers(self) -> Mapping[str, str]:
-        """Return the labels by which its controller's pods are found; nothing where it has none."""
-        return {}
 
     @abstractmethod
     def replicas(self) -> int:
@@ -98,6 +96,10 @@ class Recipe(ABC):
     async def has_taken(self, topology: Topology, get: Get) -> bool:  # noqa: ARG002
         """Return whether a proxy has all of the topology, as far as it says so. Raises as ``get`` does."""
         return True
+
+    @abstractmethod
+    async def endpoints(self, get: Get, asked: Asked) -> Collection[frozenset[str]]:
+        """Return the addresses (``host:port``) of each service that a proxy sends to. Raises as ``get`` does."""
 
     @abstractmethod
     async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:

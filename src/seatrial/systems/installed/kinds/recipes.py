@@ -12,7 +12,7 @@ from seatrial.systems.installed.manifests.rights import GATEWAY_API
 from seatrial.systems.installed.manifests.routes import Door
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from seatrial.systems.counters import Reading
     from seatrial.systems.installed.kinds.contour import ContourOptions
@@ -46,6 +46,10 @@ class _EnvoysRecipe(Recipe):
         """Return how many Envoys there are to be."""
         return self._options.proxies
 
+    async def endpoints(self, get: Get, asked: Asked) -> Collection[frozenset[str]]:
+        """Read an Envoy's clusters."""
+        return await envoy_pods.endpoints(get, self._names(asked))
+
     async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:
         """Read an Envoy's counters."""
         return await envoy_pods.reading(get, self._names(asked), incarnation)
@@ -66,6 +70,7 @@ class ContourRecipe(_EnvoysRecipe):
 
     metrics_port: ClassVar[int] = contour.METRICS_PORT
     deployments = ("contour", "envoy")
+    controllers = ("contour",)
     _options: ContourOptions
 
     def __init__(self, site: Site, options: ContourOptions) -> None:
@@ -87,10 +92,6 @@ class ContourRecipe(_EnvoysRecipe):
     def proxies(self) -> Mapping[str, str]:
         """Return the labels of the Envoys."""
         return self.labelled("envoy")
-
-    def controllers(self) -> Mapping[str, str]:
-        """Return the labels of Contour."""
-        return self.labelled("contour")
 
     def listen_port(self, asked: Asked) -> int:
         """Return the port of an Envoy."""
@@ -118,6 +119,7 @@ class EnvoyGatewayRecipe(_EnvoysRecipe):
 
     metrics_port: ClassVar[int] = envoy_gateway.METRICS_PORT
     deployments = (envoy_gateway.NAME,)
+    controllers = deployments
     _options: EnvoyGatewayOptions
 
     def __init__(self, site: Site, options: EnvoyGatewayOptions) -> None:
@@ -138,10 +140,6 @@ class EnvoyGatewayRecipe(_EnvoysRecipe):
     def proxies(self) -> Mapping[str, str]:
         """Return the labels that it gives to its Envoys."""
         return envoy_gateway.labels(self.site)
-
-    def controllers(self) -> Mapping[str, str]:
-        """Return the labels of Envoy Gateway."""
-        return self.labelled(envoy_gateway.NAME)
 
     def listen_port(self, asked: Asked) -> int:
         """Return the port of an Envoy."""
@@ -199,6 +197,10 @@ class TraefikRecipe(Recipe):
         """Yield its objects."""
         return traefik.objects(self.site, self._options, has_tls=asked.has_tls)
 
+    async def endpoints(self, get: Get, asked: Asked) -> Collection[frozenset[str]]:  # noqa: ARG002
+        """Read its services."""
+        return traefik.endpoints(await get(traefik.CONFIGURATION_PAGE))
+
     async def reading(self, get: Get, incarnation: str, asked: Asked) -> Reading:  # noqa: ARG002
         """Read its metrics."""
         return traefik.reading(await get("/metrics"), incarnation)
@@ -209,4 +211,4 @@ class TraefikRecipe(Recipe):
 
     async def configuration(self, get: Get) -> Mapping[str, str]:
         """Return the digest of its routers and services."""
-        return traefik.configuration(await get("/api/rawdata"))
+        return traefik.configuration(await get(traefik.CONFIGURATION_PAGE))

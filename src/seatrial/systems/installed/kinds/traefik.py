@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from seatrial.systems.catalogue import TRAEFIK, absent
 from seatrial.systems.counters import Reading
@@ -23,7 +24,7 @@ from seatrial.systems.local.exposition import added_up, matching, parse_expositi
 from seatrial.systems.settings import Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 VERSION = "3.7.15"
 LISTEN_PORT, LISTEN_TLS_PORT, STATUS_PORT = 8080, 8443, 9000
@@ -31,6 +32,7 @@ INGRESS = "ingress"
 """The name of the entry point, which the catalogue of counters has."""
 CONTROLLERS = {"Ingress": "traefik.io/ingress-controller", "HTTPRoute": "traefik.io/gateway-controller"}
 GATEWAY_NEEDS = tuple((f"{GATEWAY_API}/v1", kind) for kind in ("GRPCRoute", "TLSRoute", "BackendTLSPolicy"))
+CONFIGURATION_PAGE = "/api/rawdata"
 ENTRY_POINT_PAGE = f"/api/entrypoints/{INGRESS}"
 _NO_LIMIT = "0s"
 
@@ -144,6 +146,14 @@ def settings(member: str, page: str, options: TraefikAsked) -> tuple[Setting, ..
     """Return what its API says of its entry point; of its transports to the origin it says nothing."""
     size, asked = json.loads(page)["http"]["maxHeaderBytes"], options.header_buffer_bytes
     return (Setting(member, "http.maxHeaderBytes", asked, size, "/api/entrypoints"),)
+
+
+def endpoints(page: str) -> Collection[frozenset[str]]:
+    """Return the addresses of each of its services that has some."""
+    servers = (
+        one.get("loadBalancer", {}).get("servers", ()) for one in json.loads(page)["services"].values()
+    )
+    return {frozenset(urlsplit(server["url"]).netloc for server in each) for each in servers if each}
 
 
 def configuration(page: str) -> Mapping[str, str]:
