@@ -134,6 +134,7 @@ class TrialEvidence:
     nodes: tuple[NodeUse, ...] = ()
     nodes_away: tuple[NodeAway, ...] = ()
     known_reasons: tuple[Reason, ...] = ()
+    is_proxied: bool = True
 
     @property
     def steady(self) -> LoadResult | None:
@@ -196,6 +197,7 @@ def evidence_of(
         nodes_away=away_in(trial.facts.nodes_away, window),
         drivers=() if account is None else account.drivers,
         capacity=_capacity(reader, trial.trial, load, proxied=case.kind != "direct"),
+        is_proxied=case.kind != "direct",
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
             *(Reason(**item) for item in trial.reasons),

@@ -17,6 +17,7 @@ RATE_TOLERANCE = 0.01
 # Requests are dealt to routes in blocks of at least 64, each of which has every route (`mixture.rs`): so many requests
 # leave no route without one, wherever they begin.
 ROUNDS_OF_ROUTES, BLOCK_REQUESTS = 2, 128
+ROUNDS_OF_ENDPOINTS = 20
 # A Poisson count of N has the standard deviation sqrt(N); four of them are exceeded once in 16,000 trials.
 POISSON_DEVIATIONS = 4
 
@@ -91,6 +92,28 @@ def routes_missed(evidence: TrialEvidence) -> Reason | None:
         return Reason("plan.routes", f"{text}: {completed:,} requests are too few for all of them", remedy)
     return Reason(
         "system.routes", text, "look for answers other than 200, and for routes that lead elsewhere"
+    )
+
+
+def endpoints_missed(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial in which a proxy took only some of the endpoints that it was given.
+
+    Where it draws one at random for each request, the chance that one of a thousand is never drawn is 2 in a million.
+    """
+    reached, completed = evidence.facts.reached, evidence.counts.generator_completed
+    if not evidence.is_proxied or evidence.disturbed is not None or evidence.changes or not completed:
+        return None
+    if reached is None or reached.endpoints_reached is None or evidence.state != COMPLETED:
+        return None
+    seen, endpoints = reached.endpoints_reached, reached.endpoints
+    if seen >= endpoints or completed < ROUNDS_OF_ENDPOINTS * endpoints:
+        return None
+    return Reason(
+        "system.endpoints",
+        f"requests came in at {seen:,} of the {endpoints:,} endpoints that the system was given, of {completed:,}"
+        " requests",
+        "look at which of a service's endpoints it takes; Traefik on a cluster takes one at each address: as many"
+        " `processes` of the origin as a service has endpoints",
     )
 
 

@@ -59,6 +59,7 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     members.unbalanced,
     counts.counts_disagree,
     counts.routes_missed,
+    counts.endpoints_missed,
     counts.uncounted,
     counts.frames_missing,
     counts.drivers_mixed,
