@@ -22,7 +22,7 @@ repeat: 1
 retry: 0
 objectives: [p99 < 10 s]
 """
-ON_THE_WAY = {"create": {"404"}, "update": {"elsewhere"}, "delete": {"served"}}
+ON_THE_WAY = {"create": {"404"}, "update": {"before"}, "delete": {"served"}}
 """What may be answered before a change is live; beside it a connection may break off."""
 AT_LAST = {"create": "served", "update": "served", "delete": "404"}
 
@@ -38,6 +38,9 @@ def plan(bench: Bench, systems: str, measure: str = "12 s") -> Path:
     return file
 
 
+BY_ORIGIN = ("served", "before", "elsewhere")
+
+
 def assert_counted(trial: dict[str, Any]) -> None:
     """Load and probes together are what each side has counted."""
     answers: dict[str, int] = {}
@@ -45,7 +48,7 @@ def assert_counted(trial: dict[str, Any]) -> None:
         for name, count in use["answers"].items():
             answers[name] = answers.get(name, 0) + count
     counts = trial["counts"]
-    passed_on = sum(answers.get(name, 0) for name in ("served", "elsewhere"))
+    passed_on = sum(answers.get(name, 0) for name in BY_ORIGIN)
     answered = passed_on + answers.get("404", 0)
     unclear = sum(answers.values()) - answered
     completed = counts["generator_completed"]
@@ -82,8 +85,15 @@ def test_every_change_of_every_round_is_seen_live_at_every_proxy(bench: Bench) -
             assert use["every_s"][0] > 0
             names = use["answers"].keys()
             assert AT_LAST[use["change"]] in names
-            broken = {name for name in names if not name.isdigit() and name not in {"served", "elsewhere"}}
+            broken = {name for name in names if not name.isdigit() and name not in BY_ORIGIN}
             assert names - broken <= ON_THE_WAY[use["change"]] | {AT_LAST[use["change"]]}, (system, use)
+            # Of an update nothing else than its two generations is in order: to the probe.
+            astray = sum(use["answers"][name] for name in broken)
+            if use["change"] != "create":
+                assert use["lost"] == astray, (system, use)
+            assert astray <= use["lost"] <= astray + use["answers"].get("404", 0), (system, use)
+            assert (use["lost"] > 0) == (use["lost_from_s"] is not None), (system, use)
+            assert (use["stale"] > 0) == bool(use["mixed_s"]), (system, use)
         # Nothing else of the trial is in doubt for it.
         assert not codes(trial) & {"system.reconfigured", "system.connections", "system.held_connections"}
         assert f"{system}, single case, trial" in outcome.stdout

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.support.live_proxy import WHO, Replica
+from tests.support.live_proxy import DROPPED, NOT_FOUND, WHO, Replica, served
 
 from seatrial import _boot
 from seatrial.machine.processes.child import Child
@@ -146,6 +146,61 @@ def test_an_older_generation_is_not_the_change() -> None:
         assert found[1, 0, "kept"]["heard_ns"] >= changed_ns
         never = found[2, 0, "kept"]
         assert (never["is_stable"], never["heard_ns"], never["answers"].keys()) == (False, 0, {"404"})
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+
+def test_what_an_update_loses_and_how_long_both_generations_are_served_is_counted_to_the_answer() -> None:
+    """The proxy gives so many answers of each kind, and keeps when: that is the judge."""
+
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        proxy.live["r"] = 0, NEVER_NS, A
+        update = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B], "before": [A]}
+        async with probing([proxy]) as (child, said):
+            child.send(update)
+            await asyncio.sleep(0.1)
+            lost = [*[UNAVAILABLE] * 7, *[DROPPED] * 5, *[NOT_FOUND] * 2, *[served("10.0.0.3:80")] * 3]
+            proxy.planted["r"] = [*lost, served(B), *[served(A)] * 4]
+            proxy.live["r"] = 0, NEVER_NS, B
+            await until(said, 1)
+        one = settled(said)[1, 0, "kept"]
+        counted = {"503": 7, "404": 2, "elsewhere": 3, "served": 1 + 3}
+        assert {name: one["answers"][name] for name in counted} == counted
+        assert sum(one["answers"].values()) == proxy.asked
+        assert one["answers"]["before"] > 4
+        assert one["relapses"] == 1
+        assert (one["lost"]["count"], one["stale"]["count"]) == (len(lost), 4)
+        first_ns, last_ns = proxy.given_ns[0], proxy.given_ns[len(lost) - 1]
+        assert one["lost"]["sent_ns"] <= first_ns <= last_ns <= one["lost"]["heard_ns"]
+        assert one["lost"]["heard_ns"] <= proxy.given_ns[len(lost)] + 2_000 * MS
+        old_ns = proxy.given_ns[-4], proxy.given_ns[-1]
+        assert one["stale"]["sent_ns"] <= old_ns[0] <= old_ns[1] <= one["stale"]["heard_ns"]
+        assert proxy.given_ns[-5] <= one["stale"]["sent_ns"]
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+def test_a_created_route_has_lost_nothing_before_it_is_there_but_what_is_no_word_of_its_absence() -> None:
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        async with probing([proxy]) as (child, said):
+            child.send({"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B]})
+            await asyncio.sleep(0.1)
+            proxy.planted["r"] = [UNAVAILABLE, DROPPED, served(A), NOT_FOUND, served(B), *[NOT_FOUND] * 6]
+            proxy.live["r"] = 0, NEVER_NS, B
+            await until(said, 1)
+        one = settled(said)[1, 0, "kept"]
+        assert one["answers"]["404"] > 7
+        assert one["lost"]["count"] == 3 + 6
+        assert one["stale"] == {"count": 0, "sent_ns": 0, "heard_ns": 0}
         await proxy.close()
 
     asyncio.run(play())

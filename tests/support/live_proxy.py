@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 
 WHO = "Seatrial-Endpoint"
+DROPPED = b""
+"""In place of an answer: the connection is reset."""
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -14,10 +16,13 @@ NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 class Replica:
     """One replica: ``live`` says from when to when (CLOCK_MONOTONIC, ns) which service answers for a host.
 
-    ``asked`` counts requests, ``connections`` those that were opened.
+    ``planted`` answers for a host are given before any other, each once and in their order, at moments that ``given_ns``
+    keeps. ``asked`` counts requests, ``connections`` those that were opened.
     """
 
     live: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    planted: dict[str, list[bytes]] = field(default_factory=dict)
+    given_ns: list[int] = field(default_factory=list)
     asked: int = 0
     connections: int = 0
     port: int = 0
@@ -37,10 +42,18 @@ class Replica:
     def answer(self, host: str) -> bytes:
         """Answer a request at this moment."""
         self.asked += 1
+        if self.planted.get(host):
+            self.given_ns.append(time.monotonic_ns())
+            return self.planted[host].pop(0)
         from_ns, to_ns, service = self.live.get(host, (0, 0, ""))
         if from_ns <= time.monotonic_ns() < to_ns:
-            return f"HTTP/1.1 200 OK\r\n{WHO}: {service}\r\nContent-Length: 2\r\n\r\nok".encode()
+            return served(service)
         return NOT_FOUND
+
+
+def served(service: str) -> bytes:
+    """Return the answer of a service."""
+    return f"HTTP/1.1 200 OK\r\n{WHO}: {service}\r\nContent-Length: 2\r\n\r\nok".encode()
 
 
 class _Connection(asyncio.Protocol):
@@ -58,4 +71,8 @@ class _Connection(asyncio.Protocol):
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
             host = next(line[6:] for line in head.split(b"\r\n") if line.lower().startswith(b"host: "))
-            self._transport.write(self._replica.answer(host.decode()))
+            answer = self._replica.answer(host.decode())
+            if answer == DROPPED:
+                self._transport.abort()
+            else:
+                self._transport.write(answer)

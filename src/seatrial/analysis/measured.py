@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.objects import gap, until
-from seatrial.plan.metrics import AT_ORIGIN, COUNTED, DURING, GAP, GONE, LIVE, NOT_LIVE, REJECTED, UPSTREAM
+from seatrial.plan.metrics import (
+    AT_ORIGIN,
+    COUNTED,
+    DURING,
+    GAP,
+    GONE,
+    LIVE,
+    LOST,
+    NOT_LIVE,
+    REJECTED,
+    UPSTREAM,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -112,6 +123,10 @@ def _not_live(trial: Measured) -> float | None:
     return sum(use.not_live for use in trial.changes) if trial.changes else None
 
 
+def _lost(trial: Measured) -> float | None:
+    return sum(use.lost for use in trial.changes) if trial.changes else None
+
+
 _READ: dict[str, Callable[[Measured], float | None]] = {
     **{name: _latency(name) for name in LATENCY_METRICS},
     "errors": lambda trial: error_count(trial.load),
@@ -121,6 +136,7 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     "achieved": _achieved,
     **{name: _until(name) for name in _CHANGED},
     NOT_LIVE: _not_live,
+    LOST: _lost,
     REJECTED: lambda trial: trial.rejected,
     COUNTED: lambda trial: trial.counted,
     UPSTREAM: lambda trial: trial.upstream,

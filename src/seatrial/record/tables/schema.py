@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # Written to `PRAGMA user_version`; a reader refuses a record of another version.
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -92,7 +92,8 @@ CREATE INDEX disturbances_of_trial ON disturbances (trial);
 CREATE TABLE milestones (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, subject TEXT NOT NULL, change TEXT NOT NULL,
     generation INTEGER NOT NULL, milestone TEXT NOT NULL, place TEXT NOT NULL, at_s REAL NOT NULL,
-    after_s REAL NOT NULL, over TEXT NOT NULL, relapses INTEGER NOT NULL, answers TEXT NOT NULL
+    after_s REAL NOT NULL, over TEXT NOT NULL, relapses INTEGER NOT NULL, answers TEXT NOT NULL,
+    lost TEXT, stale TEXT
 );
 CREATE INDEX milestones_of_trial ON milestones (trial);
 CREATE TABLE summaries (

@@ -30,6 +30,8 @@ COLUMNS = (
     "max",
     "Stable, max",
     "Not live",
+    "Lost",
+    "Stale",
     "Known to within",
 )
 NONE = "-"
@@ -81,8 +83,20 @@ def _texts(use: ChangeUse) -> tuple[str, ...]:
         _time(quantile(use.every_s, 1.0)),
         _time(quantile(use.stable_s, 1.0)),
         f"{use.not_live:,}",
+        _lost(use),
+        _stale(use),
         NONE if use.known_to_s is None else _time(use.known_to_s[0]),
     )
+
+
+def _lost(use: ChangeUse) -> str:
+    if not use.lost:
+        return "0"
+    return f"{use.lost:,}, from {_time(use.lost_from_s)} to {_time(use.lost_to_s)}"
+
+
+def _stale(use: ChangeUse) -> str:
+    return f"{use.stale:,}, for up to {_time(use.mixed_s[-1])}" if use.stale else "0"
 
 
 def _time(seconds: float | None) -> str:
@@ -95,5 +109,12 @@ def _sentence(row: dict[str, str]) -> str:
     return (
         f"{where}, over {row['Seen over']} connections: at every proxy after {row['Every proxy, p50']} (p50), "
         f"{row['p99']} (p99), {row['max']} (max){late}; the system says so after {row['System says so, p50']}; "
-        f"known to within {row['Known to within']}"
+        f"known to within {row['Known to within']}{''.join(_astray(row))}"
     )
+
+
+def _astray(row: dict[str, str]) -> Iterator[str]:
+    if row["Lost"] != "0":
+        yield f"; answers lost: {row['Lost']} after a change was begun"
+    if row["Stale"] != "0":
+        yield f"; answers as before once there were others: {row['Stale']}"

@@ -131,6 +131,9 @@ class Objects:
         route = changed_route(self._base, one.number, one.generation)
         more: dict[str, Any] = {}
         over = 1
+        if one.change == "update":
+            before = changed_route(self._base, one.number, one.generation - 1)
+            more = {"before": [str(endpoint) for endpoint in before.service.endpoints]}
         if one.change == "delete":
             # What was there before may go on serving what is gone.
             more, over = {"gone": True, "over": ["kept", "fresh"]}, 2
@@ -177,6 +180,8 @@ class Objects:
                 over=sighting.over,
                 relapses=sighting.relapses,
                 answers=sighting.answers,
+                lost=sighting.lost,
+                stale=sighting.stale,
             )
         )
 
