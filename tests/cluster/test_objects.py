@@ -64,6 +64,32 @@ def test_routes_that_change_are_seen_live_and_gone_at_every_proxy(
     assert places <= {member["member"] for member in trial["members"]} or not trial["members"]
 
 
+def test_over_tls_routes_by_path_change_beside_those_that_stay(bench: ClusterBench) -> None:
+    """Contour tells hosts apart by the name of the handshake, and the load has one: its HTTPProxy includes all others."""
+    one = CONTOUR.replace("proxies: 2", "proxies: 1")
+    plan = bench.plan(
+        one,
+        measure="20 s",
+        **{
+            "repeat: 1\n": f"repeat: 1\n{OBJECTS}",
+            "cooldown: 20 s": "cooldown: 5 s",
+            "topology: {routes: 6,": "topology: {by: path, routes: 6,",
+            "load: {": "load: {tls: yes, ",
+        },
+    )
+    outcome, document = bench.played(plan)
+    assert outcome.code in {0, 1, 3}, outcome.stdout + outcome.stderr
+    trial = only_trial(document)
+    # By the count of the Envoy's listener for TLS.
+    assert_counted(trial)
+    assert trial["load"]["tls"]["versions"]
+    assert trial["load"]["answers"]["unexpected"] == 0
+    for use in trial["changes"]:
+        assert (use["made"], use["places"], use["not_live"]) == (8, 1, 0), use
+        assert AT_LAST[use["change"]] in use["answers"]
+        assert len(use["status_s"]) == (0 if use["change"] == "delete" else 8)
+
+
 @pytest.mark.parametrize("turn", range(2))
 def test_a_run_that_is_killed_amid_changes_leaves_nothing_that_clean_does_not_find(
     turn: int, bench: ClusterBench

@@ -102,6 +102,23 @@ def test_every_change_of_every_round_is_seen_live_at_every_proxy(bench: Bench) -
     assert report.count('<td data-label="Change">delete</td>') == 6
 
 
+def test_over_tls_changed_routes_are_asked_for_as_the_load_asks(bench: Bench) -> None:
+    """Each proxy listens for TLS alone, so what it has counted of the probes came so."""
+    file = plan(bench, "nginx, {envoy: {proxies: 2}}")
+    file.write_text(file.read_text().replace("load: {", "load: {tls: {sni: shop.example}, "))
+    with bench.start(file) as running:
+        outcome = running.wait(120.0)
+        running.assert_nothing_left()
+    assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
+    for system, trial in trials(results(bench.run_directory())).items():
+        assert_counted(trial)
+        assert trial["load"]["tls"]["versions"], system
+        assert [(use["change"], use["over"], use["not_live"]) for use in trial["changes"]] == [
+            ("create", "kept", 0), ("update", "kept", 0), ("delete", "kept", 0), ("delete", "fresh", 0),
+        ]  # fmt: skip
+        assert all(AT_LAST[use["change"]] in use["answers"] for use in trial["changes"]), (system, trial["changes"])
+
+
 def test_changes_that_a_person_ends_are_reported_as_far_as_they_came(bench: Bench) -> None:
     with bench.start(plan(bench, "nginx", "60 s")) as running:
         wait_for_phase(bench.run_directory(running), "measure")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.live_proxy import DROPPED, NOT_FOUND, WHO, Replica, served
+from tests.support.tls_server import issue
 
 from seatrial import _boot
 from seatrial.machine.processes.child import Child
+from seatrial.workload.tls import Tls
 
 PERIOD_NS = 10_000_000
 MS = 1_000_000
@@ -21,16 +25,20 @@ NEVER_NS = 1 << 62
 A, B = "10.0.0.1:80", "10.0.0.2:80"
 
 
+def spec_of(replicas: Sequence[Replica], **changes: Any) -> dict[str, Any]:
+    return {
+        "worker": 0, "replicas": [{"host": "127.0.0.1", "port": one.port} for one in replicas],
+        "period_ns": PERIOD_NS, "rate_limit_per_s": 2_000.0, "timeout_ns": 2_000 * MS, "stable_after": 3,
+        "field": WHO, "headers": [[WHO, "?"]], "kept_connections": 2, **changes,
+    }  # fmt: skip
+
+
 @asynccontextmanager
 async def probing(
     replicas: Sequence[Replica], **changes: Any
 ) -> AsyncIterator[tuple[Child, list[dict[str, Any]]]]:
     """Have a prober, ready, and what it says from then on."""
-    spec = {
-        "worker": 0, "replicas": [{"host": "127.0.0.1", "port": one.port} for one in replicas],
-        "period_ns": PERIOD_NS, "rate_limit_per_s": 2_000.0, "timeout_ns": 2_000 * MS, "stable_after": 3,
-        "field": WHO, "headers": [[WHO, "?"]], "kept_connections": 2, **changes,
-    }  # fmt: skip
+    spec = spec_of(replicas, **changes)
     child = await Child.start(_boot.argv("prober"))
     said: list[dict[str, Any]] = []
     is_ready = asyncio.Event()
@@ -201,6 +209,51 @@ def test_a_created_route_has_lost_nothing_before_it_is_there_but_what_is_no_word
         assert one["answers"]["404"] > 7
         assert one["lost"]["count"] == 3 + 6
         assert one["stale"] == {"count": 0, "sent_ns": 0, "heard_ns": 0}
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+def test_over_tls_kept_and_fresh_probes_ask_for_the_name_and_trust_no_other(tmp_path: Path) -> None:
+    pem = issue(tmp_path, "shop.example")
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem.cert, pem.key)
+    context.sni_callback = lambda _, name, __: names.append(name)
+    spoken = Tls("shop.example", ca_pem=pem.ca.read_text())
+    over = ["kept", "fresh"]
+
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start(context)
+        proxy.live["r"] = 0, NEVER_NS, A
+        async with probing([proxy], tls=spoken.engine_spec()) as (child, said):
+            child.send({"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [A], "over": over})
+            await until(said, 2)
+        for one in settled(said).values():
+            assert (one["is_stable"], one["answers"], one["lost"]["count"]) == (True, {"served": 3}, 0)
+        assert set(names) == {"shop.example"}
+        assert len(names) == proxy.connections == 2 + 3
+        # Who shows a certificate of another issuer has given no answer.
+        (tmp_path / "other").mkdir()
+        other = issue(tmp_path / "other", "shop.example")
+        context.load_cert_chain(other.cert, other.key)
+        distrusting = {**spoken.engine_spec(), "resumption": False}
+        child = await Child.start(_boot.argv("prober"))
+        try:
+            child.send(spec_of([proxy], tls=distrusting))
+            watch = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [A], "over": ["fresh"]}
+            child.send(watch)
+            await asyncio.sleep(0.5)
+            child.send({"cmd": "stop"})
+            said = [message async for message in child.messages()]
+        finally:
+            child.hang_up()
+            await child.end(5.0)
+        (one,) = settled(said).values()
+        assert one["answers"].keys() == {"tls_certificate"}
+        assert one["lost"]["count"] == one["answers"]["tls_certificate"] > 3
+        assert not any(message["type"] == "ready" for message in said)
         await proxy.close()
 
     asyncio.run(play())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from dataclasses import dataclass, field
 
@@ -28,10 +29,10 @@ class Replica:
     port: int = 0
     _server: asyncio.Server | None = None
 
-    async def start(self) -> None:
-        """Listen on a port of loopback."""
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        """Listen on a port of loopback, for TLS alone where there is a context."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:

@@ -77,7 +77,6 @@ OF_NOBODY = "`live_p99` is of routes that change"
         (plan(systems="direct"), "`objects` are of a proxy"),
         (plan(topology="{routes: 4, services: 1}"), "leads to one service or another"),
         (plan(topology="{routes: 1}"), "leads to one service or another"),
-        (plan(load=", tls: true"), "probed without TLS only"),
         (plan("{changes: [update, create]}"), "`changes` are `create`"),
         (plan("{changes: [delete]}"), "`changes` are `create`"),
         (plan("{changes: [create, update], rounds: 2}"), "`rounds` need `delete`"),

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from seatrial.topology.expand import Route, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Change = Literal["create", "update", "delete"]
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Which routes beside those of ``base`` are ``put``, anew or changed, and which are ``gone``.
+    """One ``change`` of some ``routes`` beside those of ``base``: as they are to be, or as they were that are deleted.
 
     ``generations`` are those of all that there are then, by number.
     """
 
     base: Topology
+    change: Change
+    routes: tuple[Route, ...]
     generations: Mapping[int, int]
-    put: tuple[Route, ...]
-    gone: tuple[Route, ...]
 
     def topology(self) -> Topology:
         """Return the whole as it is then: whoever changes single routes does without the ten thousand others."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from seatrial import limits
 from seatrial.schema.fields import AnyRate, Model
 from seatrial.schema.quantities import COUNT, DURATION, Quantity
+from seatrial.topology.changed import Change
 from seatrial.topology.options import RouteCount
 
-Change = Literal["create", "update", "delete"]
 CHANGES: tuple[Change, ...] = ("create", "update", "delete")
 
 

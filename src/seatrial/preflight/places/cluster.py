@@ -47,8 +47,6 @@ def _not_there(case: Case) -> Iterator[tuple[str, str]]:
     if case.disturbances:
         what = case.disturbances[0].do
         yield f"`during`: `{what}` is done to proxies of this machine only", "run it on one machine"
-    if case.objects is not None and case.topology.by == "path":
-        yield "`objects`: on a cluster a route that changes is told by its host", "`topology: {by: host}`"
     if case.load.sources:
         yield "`sources`: a pod has one address", "leave it out: `workers` says how many addresses there are"
     if case.origin.kind != "seatrial":
