@@ -116,7 +116,52 @@ def test_over_tls_changed_routes_are_asked_for_as_the_load_asks(bench: Bench) ->
         assert [(use["change"], use["over"], use["not_live"]) for use in trial["changes"]] == [
             ("create", "kept", 0), ("update", "kept", 0), ("delete", "kept", 0), ("delete", "fresh", 0),
         ]  # fmt: skip
-        assert all(AT_LAST[use["change"]] in use["answers"] for use in trial["changes"]), (system, trial["changes"])
+        assert all(AT_LAST[use["change"]] in use["answers"] for use in trial["changes"]), (
+            system,
+            trial["changes"],
+        )
+
+
+def test_endpoints_are_replaced_behind_routes_that_stay(bench: Bench) -> None:
+    """Each endpoint of the origin names itself, so who answers is its word; both proxies read what they are given."""
+    file = plan(bench, "haproxy, {envoy: {proxies: 2}}")
+    text = (
+        file.read_text()
+        .replace("objects: {", "objects: {of: endpoints, ")
+        .replace("services: 2", "services: 2, endpoints: 2")
+    )
+    file.write_text(text.replace("rounds: 2", "rounds: 1, changes: [create, update]"))
+    with bench.start(file) as running:
+        outcome = running.wait(120.0)
+        running.assert_nothing_left()
+    assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
+    found = trials(results(bench.run_directory()))
+    assert found.keys() == {"haproxy", "envoy"}
+    for system, trial in found.items():
+        assert_counted(trial)
+        created, updated = trial["changes"]
+        for use in (created, updated):
+            assert (use["made"], use["not_live"]) == (3, 0), (system, use)
+            assert use["answers"]["served"] >= 3 * 3, (system, use)
+        assert updated["answers"].keys() >= {"before", "served"}
+        assert "elsewhere" not in updated["answers"]
+    assert "update (endpoints), 3 times" in outcome.stdout
+    # What an Envoy was given at last: the route as it was created, and to the service that is its own other endpoints.
+    (configs,) = bench.run_directory().glob("configs/*/envoy-1-eds-change-0.json")
+    ports = {
+        name: endpoints_in(configs.with_name(f"envoy-1-eds-{name}.json"))
+        for name in ("change-0", "change-1", "service-0", "service-1")
+    }
+    assert ports["change-0"] == ports["service-0"] != ports["service-1"] == ports["change-1"]
+    routes = json.loads(configs.with_name("envoy-1-rds.json").read_text())["resources"][0]["virtual_hosts"]
+    led = {one["domains"][0]: one["routes"][0]["route"]["cluster"] for one in routes}
+    assert led["change-0.example.com"] == "change-0"
+
+
+def endpoints_in(file: Path) -> set[str]:
+    (group,) = json.loads(file.read_text())["resources"][0]["endpoints"]
+    addresses = [one["endpoint"]["address"]["socket_address"] for one in group["lb_endpoints"]]
+    return {f"{one['address']}:{one['port_value']}" for one in addresses}
 
 
 def test_changes_that_a_person_ends_are_reported_as_far_as_they_came(bench: Bench) -> None:

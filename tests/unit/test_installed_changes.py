@@ -51,7 +51,7 @@ class Taking:
         return answers
 
     def _answer(self) -> Answer:
-        at_s = next(iter(self.seconds))  # type: ignore[call-overload]
+        at_s = next(iter(self.seconds))
         return Answer({"metadata": {"generation": 1}}, 200, float(at_s), at_s + 0.5)
 
 
@@ -114,7 +114,9 @@ def test_routes_by_path_are_named_by_the_one_of_their_host_once_they_are_there_a
 
 @pytest.mark.parametrize("has_tls", [True, False])
 @pytest.mark.parametrize("dialect", ["HTTPProxy", "Ingress"])
-def test_a_route_of_a_host_is_alone_and_has_the_certificate_of_the_others(dialect: str, has_tls: bool) -> None:  # noqa: FBT001
+def test_a_route_of_a_host_is_alone_and_has_the_certificate_of_the_others(
+    dialect: str, has_tls: bool
+) -> None:
     base, made = base_of("host"), Taking()
     options = ContourOptions.model_validate({"dialect": dialect})
     changing(made, options, changed_of(base, "create", {3: 1}, 3), has_tls=has_tls)
@@ -125,3 +127,48 @@ def test_a_route_of_a_host_is_alone_and_has_the_certificate_of_the_others(dialec
     assert [what for what, *_ in heard] == ["asked", "accepted"]
     # What is gone already was not deleted by us.
     assert changing(made, options, changed_of(base, "delete", {}, 3)) == []
+
+
+def own_endpoints_of(base: Topology, change: Change, generation: int) -> Changed:
+    route, before = (changed_route(base, 0, number, "endpoints") for number in (generation, generation - 1))
+    generations = {} if change == "delete" else {0: generation}
+    return Changed(base, change, (route,), generations, "endpoints", (before,) if change == "update" else ())
+
+
+def test_endpoints_are_written_anew_and_their_route_is_left_as_it_is() -> None:
+    # Of the second service both are at one port, of the first each at its own.
+    at = [
+        Endpoint("10.0.0.1", 80),
+        Endpoint("10.0.0.2", 81),
+        Endpoint("10.0.0.3", 80),
+        Endpoint("10.0.0.4", 80),
+    ]
+    base, made = expand(TopologyPlan(routes=2, services=2, endpoints=2), at), Taking()
+    options = ContourOptions(limits=77)
+    behind = [("Service", "change-0"), ("EndpointSlice", "change-0-0")]
+    heard = changing(made, options, own_endpoints_of(base, "create", 1))
+    assert made.done == [("apply", *one) for one in (*behind, ("HTTPProxy", "change-0"))]
+    # From the first of its objects to the last.
+    assert heard == [("asked", "change-0", 0.0, 0.0), ("accepted", "change-0", 0.0, 2.5)]
+    assert set(made.objects["Service", "change-0"]["metadata"]["annotations"].values()) == {"77"}
+    route = made.objects["HTTPProxy", "change-0"]
+    assert route["spec"]["routes"][0]["services"] == [{"name": "change-0", "port": 80}]
+    assert addresses(made) == ["10.0.0.3", "10.0.0.4"]
+    made.done.clear()
+    heard = changing(made, options, own_endpoints_of(base, "update", 2))
+    assert made.done == [("apply", "EndpointSlice", "change-0-0"), ("apply", "EndpointSlice", "change-0-1")]
+    assert heard == [("asked", "change-0", 3.0, 3.0), ("accepted", "change-0", 3.0, 4.5)]
+    assert addresses(made) == ["10.0.0.1", "10.0.0.2"]
+    assert made.objects["HTTPProxy", "change-0"] is route
+    made.done.clear()
+    changing(made, options, own_endpoints_of(base, "update", 3))
+    assert made.done == [("apply", "EndpointSlice", "change-0-0"), ("delete", "EndpointSlice", "change-0-1")]
+    assert addresses(made) == ["10.0.0.3", "10.0.0.4"]
+    changing(made, options, own_endpoints_of(base, "delete", 3))
+    assert made.done[2:] == [("delete", "HTTPProxy", "change-0"), *[("delete", *one) for one in behind]]
+    assert not made.objects
+
+
+def addresses(made: Taking) -> list[str]:
+    slices = [one for (kind, _), one in made.objects.items() if kind == "EndpointSlice"]
+    return sorted(address for one in slices for item in one["endpoints"] for address in item["addresses"])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from seatrial.analysis.objects import ChangeUse
-    from seatrial.analysis.run.model import RunSummary, TrialSummary
+    from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
 
 HEADING = "When each change was live, from the moment that it was begun:"
 COLUMNS = (
@@ -41,7 +41,7 @@ _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 def object_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
     """Return a row for each kind of change of each trial that was not set aside."""
     return tuple(
-        (where_text(case), _trial(trial), *_texts(use))
+        (where_text(case), _trial(trial), _change(case, use), *_texts(use))
         for case in summary.cases
         for trial in case.trials
         for use in trial.changes
@@ -51,6 +51,11 @@ def object_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
 def _trial(trial: TrialSummary) -> str:
     state = trial.validity.state
     return str(trial.order) if state == "VALID" else f"{trial.order} ({state})"
+
+
+def _change(case: CaseSummary, use: ChangeUse) -> str:
+    objects = case.case.document.get("objects") or {}
+    return f"{use.change} (endpoints)" if objects.get("of") == "endpoints" else use.change
 
 
 def object_lines(summary: RunSummary) -> tuple[str, ...]:
@@ -72,7 +77,6 @@ def _percentiles(use: ChangeUse) -> Iterator[tuple[str, dict[str, float | None]]
 
 def _texts(use: ChangeUse) -> tuple[str, ...]:
     return (
-        use.change,
         use.over or NONE,
         f"{use.made:,}",
         f"{use.places:,}",

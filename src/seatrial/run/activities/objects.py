@@ -106,12 +106,14 @@ class Objects:
             if self._plan.rate_per_s is not None:
                 await sleep_until(began_ns + round(turn / self._plan.rate_per_s * _NS))
             routes = tuple(self._watch(one) for one in batch)
+            before = tuple(map(self._before, batch)) if change == "update" else ()
             for one in batch:
                 if change == "delete":
                     del self._generations[one.number]
                 else:
                     self._generations[one.number] = one.generation
-            changed = Changed(self._base, change, routes, dict(self._generations))
+            generations = dict(self._generations)
+            changed = Changed(self._base, change, routes, generations, self._plan.of, before)
             by_name = {_subject(one): one for one in batch}
             await self._bed.serve(changed, partial(self._heard, by_name))
 
@@ -127,12 +129,11 @@ class Objects:
         return self._latest[number]
 
     def _watch(self, one: _Changing) -> Route:
-        route = changed_route(self._base, one.number, one.generation)
+        route = self._route(one.number, one.generation)
         more: dict[str, Any] = {}
         over = 1
         if one.change == "update":
-            before = changed_route(self._base, one.number, one.generation - 1)
-            more = {"before": [str(endpoint) for endpoint in before.service.endpoints]}
+            more = {"before": _by(self._before(one))}
         if one.change == "delete":
             # What was there before may go on serving what is gone.
             more, over = {"gone": True, "over": ["kept", "fresh"]}, 2
@@ -141,11 +142,17 @@ class Objects:
             len(self._watched) - 1,
             route.authority,
             route.prefix,
-            [str(endpoint) for endpoint in route.service.endpoints],
+            _by(route),
             over * len(self._places),
             **more,
         )
         return route
+
+    def _before(self, one: _Changing) -> Route:
+        return self._route(one.number, one.generation - 1)
+
+    def _route(self, number: int, generation: int) -> Route:
+        return changed_route(self._base, number, generation, self._plan.of)
 
     def _heard(
         self,
@@ -201,6 +208,11 @@ class Objects:
                 "tls": None if tls is None else tls.engine_spec(),
             }
         )
+
+
+def _by(route: Route) -> list[str]:
+    """Return who answers for a route, as an answer names them."""
+    return [str(endpoint) for endpoint in route.service.endpoints]
 
 
 def _subject(one: _Changing) -> str:

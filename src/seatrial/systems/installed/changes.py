@@ -11,10 +11,12 @@ from seatrial.cluster.resources import ref_of
 from seatrial.cluster.watch import Change, Watch
 from seatrial.errors import ClusterFault
 from seatrial.systems.installed.manifests.routes import root_of, route_object
+from seatrial.systems.installed.manifests.services import endpoint_slices, services
 from seatrial.systems.installed.statuses import API_VERSIONS, STATED, observed_generation
+from seatrial.topology.expand import Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from seatrial.cluster.answers import Answer
     from seatrial.systems.disturbance import RouteHeard
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from seatrial.systems.installed.made import Made
     from seatrial.systems.installed.manifests.objects import Object
     from seatrial.topology.changed import Changed
+    from seatrial.topology.expand import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +93,38 @@ class RouteChanges:
             self._following = None
 
     def _steps(self, changed: Changed, asked: Asked) -> Iterator[_Step]:
-        """Yield what is done, one after another."""
+        """Yield what is done, one after another: a service has to be there before its route, and as long."""
+        if changed.what == "endpoints" and changed.change == "update":
+            yield from self._endpoints(changed)
+            return
+        behind = _Step(tuple(self._behind(changed, asked)), is_deletion=changed.change == "delete")
         own = _Step(tuple(self._routes(changed, asked)), is_deletion=changed.change == "delete")
         # To where a route leads it says itself: the one that names it has nothing to do with that.
         root = None if changed.change == "update" else self._root(changed, asked)
         roots = _Step(() if root is None else ((None, root),))
-        yield from (roots, own) if own.is_deletion else (own, roots)
+        yield from (roots, own, behind) if own.is_deletion else (behind, own, roots)
+
+    def _behind(self, changed: Changed, asked: Asked) -> Iterator[tuple[str, Object]]:
+        """Yield the services that are of single routes, with their endpoints."""
+        if changed.what == "endpoints":
+            annotations = self.recipe.annotations(asked)
+            for route in changed.routes:
+                for one in services(self.recipe.site, Topology((), (route.service,)), annotations):
+                    yield route.name, one
+
+    def _endpoints(self, changed: Changed) -> Iterator[_Step]:
+        """Yield what leads services to other endpoints than before."""
+        new = tuple(self._slices(changed.routes))
+        kept = {ref_of(one) for _, one in new}
+        yield _Step(new)
+        # Those of another port are in one of their own: there may have been more.
+        left = ((route, one) for route, one in self._slices(changed.before) if ref_of(one) not in kept)
+        yield _Step(tuple(left), is_deletion=True)
+
+    def _slices(self, routes: Iterable[Route]) -> Iterator[tuple[str, Object]]:
+        for route in routes:
+            for one in endpoint_slices(self.recipe.site, route.service):
+                yield route.name, one
 
     def _routes(self, changed: Changed, asked: Asked) -> Iterator[tuple[str, Object]]:
         recipe, is_included = self.recipe, self._is_included(changed)
@@ -114,9 +143,7 @@ class RouteChanges:
         if not self._is_included(changed):
             return None
         recipe = self.recipe
-        return root_of(
-            recipe.site, changed.topology(), recipe.dialect, recipe.door, has_tls=asked.has_tls
-        )
+        return root_of(recipe.site, changed.topology(), recipe.dialect, recipe.door, has_tls=asked.has_tls)
 
     def _is_included(self, changed: Changed) -> bool:
         return self.recipe.dialect == "HTTPProxy" and changed.base.by_path
