@@ -195,6 +195,36 @@ def test_what_an_update_loses_and_how_long_both_generations_are_served_is_counte
     asyncio.run(play())
 
 
+def test_who_takes_no_connections_any_more_loses_every_probe_until_it_does_again() -> None:
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        proxy.live["r"] = 0, NEVER_NS, A
+        update = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B], "before": [A]}
+        async with probing([proxy]) as (child, said):
+            child.send(update)
+            await asyncio.sleep(0.1)
+            gone_ns, answered = time.monotonic_ns(), proxy.asked
+            await proxy.vanish()
+            await asyncio.sleep(0.5)
+            proxy.live["r"] = 0, NEVER_NS, B
+            back_ns = time.monotonic_ns()
+            await proxy.start()
+            there_ns = time.monotonic_ns()
+            await until(said, 1)
+        one = settled(said)[1, 0, "kept"]
+        lost = one["answers"]["connect_refused"] + one["answers"].get("read_reset", 0)
+        assert one["lost"]["count"] == lost > 10, one
+        assert one["answers"]["before"] == answered
+        # From the first probe that nobody took to the last.
+        assert gone_ns - PERIOD_NS <= one["lost"]["sent_ns"] <= gone_ns + 200 * MS
+        assert back_ns - 200 * MS <= one["lost"]["heard_ns"] <= there_ns + 200 * MS
+        assert one["is_stable"]
+        await proxy.close()
+
+    asyncio.run(play())
+
+
 def test_a_created_route_has_lost_nothing_before_it_is_there_but_what_is_no_word_of_its_absence() -> None:
     async def play() -> None:
         proxy = Replica()

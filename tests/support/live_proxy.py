@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 WHO = "Seatrial-Endpoint"
 DROPPED = b""
-"""In place of an answer: the connection is reset."""
+"""In place of an answer: the connection is closed."""
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -17,8 +17,8 @@ NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 class Replica:
     """One replica: ``live`` says from when to when (CLOCK_MONOTONIC, ns) which service answers for a host.
 
-    ``planted`` answers for a host are given before any other, each once and in their order, at moments that ``given_ns``
-    keeps. ``asked`` counts requests, ``connections`` those that were opened.
+    ``planted`` answers for a host are given before any other, each once and in their order; ``given_ns`` keeps when.
+    ``asked`` counts requests, ``connections`` those that were opened.
     """
 
     live: dict[str, tuple[int, int, str]] = field(default_factory=dict)
@@ -28,17 +28,24 @@ class Replica:
     connections: int = 0
     port: int = 0
     _server: asyncio.Server | None = None
+    _open: set[asyncio.Transport] = field(default_factory=set)
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
-        """Listen on a port of loopback, for TLS alone where there is a context."""
+        """Listen on a port of loopback, the same one each time; for TLS alone where there is a context."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=tls)
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Listen no longer."""
         assert self._server is not None
         self._server.close()
+
+    async def vanish(self) -> None:
+        """Listen no longer, and reset every connection."""
+        await self.close()
+        for transport in tuple(self._open):
+            transport.abort()
 
     def answer(self, host: str) -> bytes:
         """Answer a request at this moment."""
@@ -66,6 +73,10 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._replica.connections += 1
+        self._replica._open.add(transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._replica._open.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data

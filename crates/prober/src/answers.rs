@@ -121,11 +121,8 @@ mod tests {
                 (&updated, updated_name, of_updated),
                 (&deleted, name, of_deleted),
             ] {
-                let expected = Judgement {
-                    is_wanted: (name == "served") != watch.gone,
-                    name: name.to_owned(),
-                    side,
-                };
+                let expected =
+                    Judgement { is_wanted: (name == "served") != watch.gone, name: name.to_owned(), side };
                 assert_eq!(judged(watch), expected, "{status} {value:?} {watch:?}");
             }
         }

@@ -67,7 +67,15 @@ fn spec(replicas: usize) -> ProberSpec {
 }
 
 fn watch(gone: bool, over: Vec<Over>) -> Watch {
-    Watch { id: 7, host: "a".to_owned(), path: "/".to_owned(), by: vec!["a:1".to_owned()], before: vec![], gone, over }
+    Watch {
+        id: 7,
+        host: "a".to_owned(),
+        path: "/".to_owned(),
+        by: vec!["a:1".to_owned()],
+        before: vec![],
+        gone,
+        over,
+    }
 }
 
 fn request_bytes() -> usize {
