@@ -22,7 +22,7 @@ repeat: 1
 retry: 0
 objectives: [p99 < 10 s]
 """
-ON_THE_WAY = {"create": {"404"}, "update": {"elsewhere"}, "delete": {"served"}}
+ON_THE_WAY = {"create": {"404"}, "update": {"before"}, "delete": {"served"}}
 """What may be answered before a change is live; beside it a connection may break off."""
 AT_LAST = {"create": "served", "update": "served", "delete": "404"}
 
@@ -38,6 +38,9 @@ def plan(bench: Bench, systems: str, measure: str = "12 s") -> Path:
     return file
 
 
+BY_ORIGIN = ("served", "before", "elsewhere")
+
+
 def assert_counted(trial: dict[str, Any]) -> None:
     """Load and probes together are what each side has counted."""
     answers: dict[str, int] = {}
@@ -45,7 +48,7 @@ def assert_counted(trial: dict[str, Any]) -> None:
         for name, count in use["answers"].items():
             answers[name] = answers.get(name, 0) + count
     counts = trial["counts"]
-    passed_on = sum(answers.get(name, 0) for name in ("served", "elsewhere"))
+    passed_on = sum(answers.get(name, 0) for name in BY_ORIGIN)
     answered = passed_on + answers.get("404", 0)
     unclear = sum(answers.values()) - answered
     completed = counts["generator_completed"]
@@ -82,14 +85,83 @@ def test_every_change_of_every_round_is_seen_live_at_every_proxy(bench: Bench) -
             assert use["every_s"][0] > 0
             names = use["answers"].keys()
             assert AT_LAST[use["change"]] in names
-            broken = {name for name in names if not name.isdigit() and name not in {"served", "elsewhere"}}
+            broken = {name for name in names if not name.isdigit() and name not in BY_ORIGIN}
             assert names - broken <= ON_THE_WAY[use["change"]] | {AT_LAST[use["change"]]}, (system, use)
+            # Of an update nothing else than its two generations is in order: to the probe.
+            astray = sum(use["answers"][name] for name in broken)
+            if use["change"] != "create":
+                assert use["lost"] == astray, (system, use)
+            assert astray <= use["lost"] <= astray + use["answers"].get("404", 0), (system, use)
+            assert (use["lost"] > 0) == (use["lost_from_s"] is not None), (system, use)
+            assert (use["stale"] > 0) == bool(use["mixed_s"]), (system, use)
         # Nothing else of the trial is in doubt for it.
         assert not codes(trial) & {"system.reconfigured", "system.connections", "system.held_connections"}
         assert f"{system}, single case, trial" in outcome.stdout
     report = (bench.run_directory() / "report.html").read_text()
     assert "When each change was live" in report
     assert report.count('<td data-label="Change">delete</td>') == 6
+
+
+def test_over_tls_changed_routes_are_asked_for_as_the_load_asks(bench: Bench) -> None:
+    """Each proxy listens for TLS alone, so what it has counted of the probes came so."""
+    file = plan(bench, "nginx, {envoy: {proxies: 2}}")
+    file.write_text(file.read_text().replace("load: {", "load: {tls: {sni: shop.example}, "))
+    with bench.start(file) as running:
+        outcome = running.wait(120.0)
+        running.assert_nothing_left()
+    assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
+    for system, trial in trials(results(bench.run_directory())).items():
+        assert_counted(trial)
+        assert trial["load"]["tls"]["versions"], system
+        assert [(use["change"], use["over"], use["not_live"]) for use in trial["changes"]] == [
+            ("create", "kept", 0), ("update", "kept", 0), ("delete", "kept", 0), ("delete", "fresh", 0),
+        ]  # fmt: skip
+        assert all(AT_LAST[use["change"]] in use["answers"] for use in trial["changes"]), (
+            system,
+            trial["changes"],
+        )
+
+
+def test_endpoints_are_replaced_behind_routes_that_stay(bench: Bench) -> None:
+    """Each endpoint of the origin names itself, so who answers is its word; both proxies read what they are given."""
+    file = plan(bench, "haproxy, {envoy: {proxies: 2}}")
+    text = (
+        file.read_text()
+        .replace("objects: {", "objects: {of: endpoints, ")
+        .replace("services: 2", "services: 2, endpoints: 2")
+    )
+    file.write_text(text.replace("rounds: 2", "rounds: 1, changes: [create, update]"))
+    with bench.start(file) as running:
+        outcome = running.wait(120.0)
+        running.assert_nothing_left()
+    assert outcome.code in {0, 3}, outcome.stdout + outcome.stderr
+    found = trials(results(bench.run_directory()))
+    assert found.keys() == {"haproxy", "envoy"}
+    for system, trial in found.items():
+        assert_counted(trial)
+        created, updated = trial["changes"]
+        for use in (created, updated):
+            assert (use["made"], use["not_live"]) == (3, 0), (system, use)
+            assert use["answers"]["served"] >= 3 * 3, (system, use)
+        assert updated["answers"].keys() >= {"before", "served"}
+        assert "elsewhere" not in updated["answers"]
+    assert "update (endpoints), 3 times" in outcome.stdout
+    # What an Envoy was given at last: the route as it was created, and to the service that is its own other endpoints.
+    (configs,) = bench.run_directory().glob("configs/*/envoy-1-eds-change-0.json")
+    ports = {
+        name: endpoints_in(configs.with_name(f"envoy-1-eds-{name}.json"))
+        for name in ("change-0", "change-1", "service-0", "service-1")
+    }
+    assert ports["change-0"] == ports["service-0"] != ports["service-1"] == ports["change-1"]
+    routes = json.loads(configs.with_name("envoy-1-rds.json").read_text())["resources"][0]["virtual_hosts"]
+    led = {one["domains"][0]: one["routes"][0]["route"]["cluster"] for one in routes}
+    assert led["change-0.example.com"] == "change-0"
+
+
+def endpoints_in(file: Path) -> set[str]:
+    (group,) = json.loads(file.read_text())["resources"][0]["endpoints"]
+    addresses = [one["endpoint"]["address"]["socket_address"] for one in group["lb_endpoints"]]
+    return {f"{one['address']}:{one['port_value']}" for one in addresses}
 
 
 def test_changes_that_a_person_ends_are_reported_as_far_as_they_came(bench: Bench) -> None:

@@ -21,7 +21,7 @@ class FaultyOptions(EnvoyOptions):
     """Envoys whose configuration is not what it was meant to be."""
 
     kind: Literal["faulty"] = "faulty"
-    fault: Literal["none", "stuck", "undeleted", "unprogrammed", "early", "drops"] = Field(
+    fault: Literal["none", "stuck", "undeleted", "unprogrammed", "early", "drops", "gaps"] = Field(
         "none", description="What is wrong with it.", examples=["stuck"]
     )
 
@@ -31,7 +31,7 @@ class FaultyOptions(EnvoyOptions):
 class FaultyDialect(EnvoyDialect):
     def __init__(self, options):
         super().__init__(options)
-        self._fault, self._first, self._seen = options.fault, None, {}
+        self._fault, self._first, self._seen, self._led = options.fault, None, {}, {}
 
     def prepare(self, launch, ports):
         self._first = self._first or launch
@@ -64,6 +64,15 @@ class FaultyDialect(EnvoyDialect):
         threading.Timer(0.3, self._none, (launch, ports)).start()
         stay = {one.name for one in self._first.topology.routes}
         return self._with(launch, ports, [one for one in launch.topology.routes if one.name not in stay])
+
+    def _gaps(self, launch, ports):
+        # A route that is led to another service is away for a while.
+        led = {route.name: route.service for route in launch.topology.routes}
+        moved = {name for name, service in led.items() if self._led.get(name, service) != service}
+        self._led = led
+        if moved:
+            threading.Timer(0.3, self._none, (launch, ports)).start()
+        return self._with(launch, ports, [one for one in launch.topology.routes if one.name not in moved])
 
     def _with(self, launch, ports, routes):
         topology = dataclasses.replace(launch.topology, routes=tuple(routes))
@@ -109,7 +118,9 @@ def broken(trial: dict[str, Any], objective: str) -> bool:
 def test_without_a_fault_nothing_is_found(tmp_path: Path) -> None:
     trial = played(tmp_path, "none")
     assert [use["not_live"] for use in trial["changes"]] == [0] * 4
-    assert not any(broken(trial, one) for one in ("not_live == 0", "errors == 0", "rejected == 0"))
+    assert not any(
+        broken(trial, one) for one in ("not_live == 0", "lost == 0", "errors == 0", "rejected == 0")
+    )
 
 
 def test_a_replica_that_serves_an_old_generation_is_found(tmp_path: Path) -> None:
@@ -147,3 +158,15 @@ def test_a_change_that_drops_requests_of_others_is_found(tmp_path: Path) -> None
     trial = played(tmp_path, "drops")
     assert trial["load"]["answers"]["unexpected"] > 20
     assert broken(trial, "errors == 0")
+
+
+def test_an_update_that_takes_a_route_away_for_a_while_is_found(tmp_path: Path) -> None:
+    trial = played(tmp_path, "gaps")
+    created, updated = uses(trial, "create", "update")
+    assert (created["lost"], created["not_live"], updated["not_live"]) == (0, 0, 0)
+    # Every 10 ms, for 0.3 s, of every route at both proxies: what is away says 404.
+    assert updated["lost"] == updated["answers"]["404"] > 20
+    assert updated["lost_to_s"] - updated["lost_from_s"] > 0.2
+    assert updated["every_s"][0] > 0.3
+    assert broken(trial, "lost == 0")
+    assert not broken(trial, "errors == 0")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live_proxy import WHO, Replica
+from tests.support.live_proxy import DROPPED, NOT_FOUND, WHO, Replica, served
+from tests.support.tls_server import issue
 
 from seatrial import _boot
 from seatrial.machine.processes.child import Child
+from seatrial.workload.tls import Tls
 
 PERIOD_NS = 10_000_000
 MS = 1_000_000
@@ -21,16 +25,20 @@ NEVER_NS = 1 << 62
 A, B = "10.0.0.1:80", "10.0.0.2:80"
 
 
+def spec_of(replicas: Sequence[Replica], **changes: Any) -> dict[str, Any]:
+    return {
+        "worker": 0, "replicas": [{"host": "127.0.0.1", "port": one.port} for one in replicas],
+        "period_ns": PERIOD_NS, "rate_limit_per_s": 2_000.0, "timeout_ns": 2_000 * MS, "stable_after": 3,
+        "field": WHO, "headers": [[WHO, "?"]], "kept_connections": 2, **changes,
+    }  # fmt: skip
+
+
 @asynccontextmanager
 async def probing(
     replicas: Sequence[Replica], **changes: Any
 ) -> AsyncIterator[tuple[Child, list[dict[str, Any]]]]:
     """Have a prober, ready, and what it says from then on."""
-    spec = {
-        "worker": 0, "replicas": [{"host": "127.0.0.1", "port": one.port} for one in replicas],
-        "period_ns": PERIOD_NS, "rate_limit_per_s": 2_000.0, "timeout_ns": 2_000 * MS, "stable_after": 3,
-        "field": WHO, "headers": [[WHO, "?"]], "kept_connections": 2, **changes,
-    }  # fmt: skip
+    spec = spec_of(replicas, **changes)
     child = await Child.start(_boot.argv("prober"))
     said: list[dict[str, Any]] = []
     is_ready = asyncio.Event()
@@ -146,6 +154,136 @@ def test_an_older_generation_is_not_the_change() -> None:
         assert found[1, 0, "kept"]["heard_ns"] >= changed_ns
         never = found[2, 0, "kept"]
         assert (never["is_stable"], never["heard_ns"], never["answers"].keys()) == (False, 0, {"404"})
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+
+def test_what_an_update_loses_and_how_long_both_generations_are_served_is_counted_to_the_answer() -> None:
+    """The proxy gives so many answers of each kind, and keeps when: that is the judge."""
+
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        proxy.live["r"] = 0, NEVER_NS, A
+        update = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B], "before": [A]}
+        async with probing([proxy]) as (child, said):
+            child.send(update)
+            await asyncio.sleep(0.1)
+            lost = [*[UNAVAILABLE] * 7, *[DROPPED] * 5, *[NOT_FOUND] * 2, *[served("10.0.0.3:80")] * 3]
+            proxy.planted["r"] = [*lost, served(B), *[served(A)] * 4]
+            proxy.live["r"] = 0, NEVER_NS, B
+            await until(said, 1)
+        one = settled(said)[1, 0, "kept"]
+        counted = {"503": 7, "404": 2, "elsewhere": 3, "served": 1 + 3}
+        assert {name: one["answers"][name] for name in counted} == counted
+        assert sum(one["answers"].values()) == proxy.asked
+        assert one["answers"]["before"] > 4
+        assert one["relapses"] == 1
+        assert (one["lost"]["count"], one["stale"]["count"]) == (len(lost), 4)
+        first_ns, last_ns = proxy.given_ns[0], proxy.given_ns[len(lost) - 1]
+        assert one["lost"]["sent_ns"] <= first_ns <= last_ns <= one["lost"]["heard_ns"]
+        assert one["lost"]["heard_ns"] <= proxy.given_ns[len(lost)] + 2_000 * MS
+        old_ns = proxy.given_ns[-4], proxy.given_ns[-1]
+        assert one["stale"]["sent_ns"] <= old_ns[0] <= old_ns[1] <= one["stale"]["heard_ns"]
+        assert proxy.given_ns[-5] <= one["stale"]["sent_ns"]
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+def test_who_takes_no_connections_any_more_loses_every_probe_until_it_does_again() -> None:
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        proxy.live["r"] = 0, NEVER_NS, A
+        update = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B], "before": [A]}
+        async with probing([proxy]) as (child, said):
+            child.send(update)
+            await asyncio.sleep(0.1)
+            gone_ns, answered = time.monotonic_ns(), proxy.asked
+            await proxy.vanish()
+            await asyncio.sleep(0.5)
+            proxy.live["r"] = 0, NEVER_NS, B
+            back_ns = time.monotonic_ns()
+            await proxy.start()
+            there_ns = time.monotonic_ns()
+            await until(said, 1)
+        one = settled(said)[1, 0, "kept"]
+        lost = one["answers"]["connect_refused"] + one["answers"].get("read_reset", 0)
+        assert one["lost"]["count"] == lost > 10, one
+        assert one["answers"]["before"] == answered
+        # From the first probe that nobody took to the last.
+        assert gone_ns - PERIOD_NS <= one["lost"]["sent_ns"] <= gone_ns + 200 * MS
+        assert back_ns - 200 * MS <= one["lost"]["heard_ns"] <= there_ns + 200 * MS
+        assert one["is_stable"]
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+def test_a_created_route_has_lost_nothing_before_it_is_there_but_what_is_no_word_of_its_absence() -> None:
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start()
+        async with probing([proxy]) as (child, said):
+            child.send({"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B]})
+            await asyncio.sleep(0.1)
+            proxy.planted["r"] = [UNAVAILABLE, DROPPED, served(A), NOT_FOUND, served(B), *[NOT_FOUND] * 6]
+            proxy.live["r"] = 0, NEVER_NS, B
+            await until(said, 1)
+        one = settled(said)[1, 0, "kept"]
+        assert one["answers"]["404"] > 7
+        assert one["lost"]["count"] == 3 + 6
+        assert one["stale"] == {"count": 0, "sent_ns": 0, "heard_ns": 0}
+        await proxy.close()
+
+    asyncio.run(play())
+
+
+def test_over_tls_kept_and_fresh_probes_ask_for_the_name_and_trust_no_other(tmp_path: Path) -> None:
+    pem = issue(tmp_path, "shop.example")
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem.cert, pem.key)
+    context.sni_callback = lambda _, name, __: names.append(name)
+    spoken = Tls("shop.example", ca_pem=pem.ca.read_text())
+    over = ["kept", "fresh"]
+
+    async def play() -> None:
+        proxy = Replica()
+        await proxy.start(context)
+        proxy.live["r"] = 0, NEVER_NS, A
+        async with probing([proxy], tls=spoken.engine_spec()) as (child, said):
+            child.send({"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [A], "over": over})
+            await until(said, 2)
+        for one in settled(said).values():
+            assert (one["is_stable"], one["answers"], one["lost"]["count"]) == (True, {"served": 3}, 0)
+        assert set(names) == {"shop.example"}
+        assert len(names) == proxy.connections == 2 + 3
+        # Who shows a certificate of another issuer has given no answer.
+        (tmp_path / "other").mkdir()
+        other = issue(tmp_path / "other", "shop.example")
+        context.load_cert_chain(other.cert, other.key)
+        distrusting = {**spoken.engine_spec(), "resumption": False}
+        child = await Child.start(_boot.argv("prober"))
+        try:
+            child.send(spec_of([proxy], tls=distrusting))
+            watch = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [A], "over": ["fresh"]}
+            child.send(watch)
+            await asyncio.sleep(0.5)
+            child.send({"cmd": "stop"})
+            said = [message async for message in child.messages()]
+        finally:
+            child.hang_up()
+            await child.end(5.0)
+        (one,) = settled(said).values()
+        assert one["answers"].keys() == {"tls_certificate"}
+        assert one["lost"]["count"] == one["answers"]["tls_certificate"] > 3
+        assert not any(message["type"] == "ready" for message in said)
         await proxy.close()
 
     asyncio.run(play())

@@ -16,6 +16,7 @@ from tests.support.loads import with_values
 
 from seatrial._engine import Histogram
 from seatrial.generator.frames import Frame, PhasePart
+from seatrial.generator.prober import Answers
 from seatrial.observe.samples import HostSample, NetworkSample, NodeSample, ProcessSample, SystemSample
 from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record import events
@@ -178,8 +179,20 @@ def _made_change(number: int, at_s: float) -> Iterator[events.Event]:
     of = (number, "change-0", "create", 1)
     yield events.MilestoneReached(*of, "asked", "", at_s, at_s)
     yield events.MilestoneReached(*of, "live", "one", at_s + 0.2, at_s + 0.19, "kept")
-    answers = {"404": 3, "served": 5}
-    yield events.MilestoneReached(*of, "stable", "one", at_s + 0.2, at_s + 0.19, "kept", 0, answers)
+    answers = {"404": 3, "503": 1, "served": 5}
+    lost = Answers(1, at_s + 0.1, at_s + 0.12)
+    yield events.MilestoneReached(
+        *of,
+        "stable",
+        "one",
+        at_s + 0.2,
+        at_s + 0.19,
+        "kept",
+        0,
+        answers,
+        lost,
+        Answers(1, at_s + 0.21, at_s + 0.25),
+    )
 
 
 def _frames_once(number: int, case: dict[str, Any], twist: Twist) -> list[Frame]:

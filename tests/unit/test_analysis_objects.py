@@ -14,6 +14,7 @@ from seatrial.analysis.resources import TrialResources
 from seatrial.analysis.run.objectives import judge_case
 from seatrial.analysis.run.said.sentences import value_text
 from seatrial.analysis.validity.judge import judge_trial
+from seatrial.generator.prober import Answers
 from seatrial.plan.metrics import parse_objective
 from seatrial.record.events import Milestone, MilestoneReached, TrialCounts
 from seatrial.record.tables.rows import RecordedObjective
@@ -74,6 +75,38 @@ def test_a_route_that_is_created_again_is_another_change_each_time() -> None:
     assert use.every_s == pytest.approx((0.1, 0.3))
 
 
+def test_what_was_lost_on_the_way_is_counted_with_when_since_its_change_was_begun() -> None:
+    first, second, third = (
+        replace(one, subject=subject, change="update")
+        for subject, one in (
+            ("a", reached("a", "stable", 10.5, "one", over="kept", lost=Answers(3, 10.1, 10.3))),
+            ("a", reached("a", "not seen", 30.0, "two", over="kept", stale=Answers(4, 11.0, 12.5))),
+            ("b", reached("b", "stable", 20.3, "one", over="kept", lost=Answers(1, 20.05, 20.05),
+                          stale=Answers(2, 20.2, 20.3))),
+        )
+    )  # fmt: skip
+    asked = [
+        replace(reached(name, "asked", at_s), change="update") for name, at_s in (("a", 10.0), ("b", 20.0))
+    ]
+    live = [
+        replace(reached(name, "live", at_s, place, over="kept"), change="update")
+        for name, at_s, place in (("a", 10.4, "one"), ("a", 10.9, "two"), ("b", 20.1, "one"))
+    ]
+    (use,) = changes_in([*asked, *live, first, second, third])
+    assert (use.lost, use.stale) == (4, 6)
+    assert (use.lost_from_s, use.lost_to_s) == pytest.approx((0.05, 0.3))
+    # Of each change from the first answer of the new generation at that proxy to the last of the old one there.
+    assert use.mixed_s == pytest.approx((0.2, 1.6))
+    (quiet,) = changes_in([*asked, *live])
+    assert (quiet.lost, quiet.lost_from_s, quiet.lost_to_s, quiet.stale, quiet.mixed_s) == (
+        0,
+        None,
+        None,
+        0,
+        (),
+    )
+
+
 def test_what_is_gone_over_new_connections_may_be_there_over_old_ones() -> None:
     kept, fresh = changes_in(
         [
@@ -107,7 +140,13 @@ def test_probes_are_counted_by_system_and_origin_and_those_without_an_answer_may
     uses = changes_in(
         [
             reached("a", "asked", 1.0),
-            *seen("a", "one", 2.0, 2.0, **{"404": 4, "503": 1, "served": 5, "elsewhere": 2, "timeout": 3}),
+            *seen(
+                "a",
+                "one",
+                2.0,
+                2.0,
+                **{"404": 4, "503": 1, "served": 3, "before": 2, "elsewhere": 2, "timeout": 3},
+            ),
         ]
     )
     assert probes_of(uses) == Probes(answered=12, passed_on=7, unclear=3)
@@ -141,6 +180,8 @@ def of_times(change: str, *every_s: float, routes: int, over: str = "kept") -> C
         ("live_p50 < 2 min", [of_times("create", routes=4)], "FAIL"),
         ("not_live == 0", [of_times("create", 0.1, routes=2)], "FAIL"),
         ("not_live == 0", [of_times("create", 0.1, 0.2, routes=2)], "PASS"),
+        ("lost == 0", [replace(of_times("update", 0.1, routes=1), lost=1)], "FAIL"),
+        ("lost <= 2", [replace(of_times("create", 0.1, routes=1), lost=1)] * 2, "PASS"),
         (
             "gone_max < 1 s",
             [of_times("delete", 0.1, routes=1), of_times("delete", 1.1, routes=1, over="fresh")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -77,7 +78,6 @@ OF_NOBODY = "`live_p99` is of routes that change"
         (plan(systems="direct"), "`objects` are of a proxy"),
         (plan(topology="{routes: 4, services: 1}"), "leads to one service or another"),
         (plan(topology="{routes: 1}"), "leads to one service or another"),
-        (plan(load=", tls: true"), "probed without TLS only"),
         (plan("{changes: [update, create]}"), "`changes` are `create`"),
         (plan("{changes: [delete]}"), "`changes` are `create`"),
         (plan("{changes: [create, update], rounds: 2}"), "`rounds` need `delete`"),
@@ -88,6 +88,7 @@ OF_NOBODY = "`live_p99` is of routes that change"
         (plan("{rate: 1/s}", more="vary: {change_rate: [1/s]}\n"), "`rate` is given in `objects` as well"),
         (VARIED.replace("objects: {at_a_time: 30}\n", ""), "`changed_routes` is of routes that change"),
         (plan("{rates: 3/s}"), "unknown key `rates`"),
+        (plan("{of: services}"), "endpoints"),
         (plan().replace("errors == 0", "live_p99 < 1 s").replace("objects: {routes: 20}\n", ""), OF_NOBODY),
         (plan(more="during: [{at: 5 s, do: add routes}]"), "`during` changes the topology, too"),
     ],
@@ -96,6 +97,23 @@ def test_what_cannot_be_is_said_with_its_place(text: str, said: str) -> None:
     with pytest.raises(PlanError) as raised:
         parse_plan(text, "a.yaml")
     assert said in str(raised.value) + str(raised.value.cause)
+
+
+def test_endpoints_change_behind_a_route_that_stays_as_it_is() -> None:
+    objects = compile_cases(parse_plan(plan("{of: endpoints}"), "a.yaml"))[1].objects
+    assert objects is not None
+    assert objects.of == "endpoints"
+    at = [Endpoint("10.0.0.1", port) for port in range(80, 86)]
+    base = expand(TopologyPlan(routes=3, services=3, endpoints=2), at)
+    first, second = (changed_route(base, 7, generation, "endpoints") for generation in (1, 2))
+    assert first.service.name == second.service.name == first.name == "change-7"
+    assert not set(first.service.endpoints) & set(second.service.endpoints)
+    assert replace(first, service=second.service) == second
+    both = with_changes(base, {7: 2, 3: 1}, "endpoints")
+    assert [service.name for service in both.services] == [
+        "service-0", "service-1", "service-2", "change-3", "change-7",
+    ]  # fmt: skip
+    assert both.services[4] == second.service == both.routes[4].service
 
 
 @pytest.mark.parametrize("by", ["host", "path"])

@@ -41,6 +41,9 @@ pub struct Watch {
     pub path: String,
     /// Who is to answer, as the field of an answer says it; whoever is to answer no longer, where it is to be `gone`.
     pub by: Vec<String>,
+    /// Who answered before, where a route that there is leads to others from then on.
+    #[serde(default)]
+    pub before: Vec<String>,
     /// Whether it is looked for that none of them answers any more.
     #[serde(default)]
     pub gone: bool,

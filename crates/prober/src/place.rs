@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::answers::Judgement;
+use crate::answers::{Judgement, Side};
 use crate::over::Over;
-use crate::report::{Report, Sighting};
+use crate::report::{Answers, Report, Sighting};
 
 /// Where a change is looked for.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Place {
     had_first: bool,
     relapses: u32,
     answers: BTreeMap<String, u64>,
+    lost: Answers,
+    stale: Answers,
     pub(crate) is_settled: bool,
 }
 
@@ -35,6 +37,8 @@ impl Place {
             had_first: false,
             relapses: 0,
             answers: BTreeMap::new(),
+            lost: Answers::default(),
+            stale: Answers::default(),
             is_settled: false,
         }
     }
@@ -48,6 +52,12 @@ impl Place {
         heard_ns: u64,
         stable_after: u32,
     ) -> Vec<Report> {
+        match judgement.side {
+            Side::Neither => self.lost.add(sent_ns, heard_ns),
+            Side::NotYet if self.had_first => self.lost.add(sent_ns, heard_ns),
+            Side::Before if self.had_first => self.stale.add(sent_ns, heard_ns),
+            _ => {}
+        }
         *self.answers.entry(judgement.name).or_default() += 1;
         if !judgement.is_wanted {
             if self.row.take().is_some() {
@@ -83,6 +93,8 @@ impl Place {
             is_stable,
             relapses: self.relapses,
             answers: std::mem::take(&mut self.answers),
+            lost: self.lost,
+            stale: self.stale,
         }
     }
 }

@@ -11,6 +11,7 @@ use seatrial_wire::ResponseParser;
 
 use crate::answers::Seen;
 
+mod kept;
 mod reading;
 
 /// No socket.
@@ -70,6 +71,8 @@ pub(crate) struct Pool {
     timeout_ns: u64,
     field: String,
     buffer: Box<[u8]>,
+    /// How many are kept to each replica; they come first, by replica.
+    kept: usize,
 }
 
 impl Pool {
@@ -84,6 +87,7 @@ impl Pool {
             field: field.to_owned(),
             buffer: vec![0; READ_BUFFER_BYTES].into(),
             replicas,
+            kept: kept as usize,
         };
         for replica in 0..pool.replicas.len() as u32 {
             for _ in 0..kept {
@@ -109,11 +113,6 @@ impl Pool {
             seen: Seen::new(&self.field),
         });
         self.connections.len() as u32 - 1
-    }
-
-    /// Whether every kept connection is there.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.connections.iter().all(|one| !one.is_kept || matches!(one.state, State::Idle | State::Busy))
     }
 
     /// What was seen of the answer that came last on a connection.
@@ -163,26 +162,6 @@ impl Pool {
             if let Some(probe) = self.fail(driver, index) {
                 return Some((probe, failure));
             }
-        }
-        None
-    }
-
-    /// Sends a request over a kept connection to a replica; None where all of them are busy, or away.
-    pub(crate) fn send_kept<D: Driver>(
-        &mut self,
-        driver: &mut D,
-        replica: u32,
-        place: u32,
-        request: &[u8],
-    ) -> Option<()> {
-        while let Some(index) = self.idle[replica as usize].pop_front() {
-            let probe = Probe { place, sent_ns: driver.now_ns() };
-            if self.write(driver, index, probe, request).is_ok() {
-                return Some(());
-            }
-            // It was ended while it was idle: nothing was asked on it.
-            self.connections[index as usize].probe = None;
-            self.fail(driver, index);
         }
         None
     }

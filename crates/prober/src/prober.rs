@@ -129,21 +129,21 @@ impl<D: Driver> Prober<D> {
             if place.is_settled {
                 continue;
             }
-            let request = &self.watches[place.watch].1;
-            match place.over {
-                Over::Kept => {
-                    if self.pool.send_kept(&mut self.driver, place.replica, index, request).is_none() {
-                        self.line_up.add(now_ns + AGAIN_NS, index);
-                        continue;
-                    }
+            let (request, replica) = (&self.watches[place.watch].1, place.replica);
+            if place.over == Over::Kept {
+                if self.pool.send_kept(&mut self.driver, replica, index, request).is_some() {
+                    self.line_up.count_sent();
+                    continue;
                 }
-                Over::Fresh => {
-                    let sent = self.pool.send_fresh(&mut self.driver, place.replica, index, request);
-                    if let Err(failure) = sent {
-                        let probe = Probe { place: index, sent_ns: now_ns };
-                        self.heard(probe, Judgement::failed(failure.name()), now_ns, parent);
-                    }
+                // Where nobody takes connections any more, whoever asks for the route has to hear that, too.
+                if !self.pool.is_away(replica) {
+                    self.line_up.add(now_ns + AGAIN_NS, index);
+                    continue;
                 }
+            }
+            if let Err(failure) = self.pool.send_fresh(&mut self.driver, replica, index, request) {
+                let probe = Probe { place: index, sent_ns: now_ns };
+                self.heard(probe, Judgement::failed(failure.name()), now_ns, parent);
             }
             self.line_up.count_sent();
         }

@@ -43,6 +43,11 @@ pub enum Report {
         relapses: u32,
         /// All answers until then, and what came in place of one.
         answers: BTreeMap<String, u64>,
+        /// Those that were neither as before the change nor as after it, and those that were not to come back: that
+        /// there is no such route, where there had been a new one.
+        lost: Answers,
+        /// Those that were as before the change, after one that was as wanted.
+        stale: Answers,
     },
     /// The answer to a ping.
     Pong {
@@ -66,6 +71,27 @@ pub enum Report {
         /// The same, in the kernel.
         cpu_system_ns: u64,
     },
+}
+
+/// Some of the answers, and what came in place of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Answers {
+    /// How many.
+    pub count: u64,
+    /// When the probe of the first was sent; 0 where there was none.
+    pub sent_ns: u64,
+    /// When the last of them came; 0 where there was none.
+    pub heard_ns: u64,
+}
+
+impl Answers {
+    pub(crate) fn add(&mut self, sent_ns: u64, heard_ns: u64) {
+        if self.count == 0 {
+            self.sent_ns = sent_ns;
+        }
+        self.count += 1;
+        self.heard_ns = heard_ns;
+    }
 }
 
 /// A replica's answer that is as wanted. The change came about after the probe before it was sent, as far as is known,

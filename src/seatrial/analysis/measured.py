@@ -16,6 +16,7 @@ from seatrial.plan.metrics import (
     GAP,
     GONE,
     LIVE,
+    LOST,
     NOT_LIVE,
     PANICS,
     REJECTED,
@@ -130,6 +131,10 @@ def _not_live(trial: Measured) -> float | None:
     return sum(use.not_live for use in trial.changes) if trial.changes else None
 
 
+def _lost(trial: Measured) -> float | None:
+    return sum(use.lost for use in trial.changes) if trial.changes else None
+
+
 _READ: dict[str, Callable[[Measured], float | None]] = {
     **{name: _latency(name) for name in LATENCY_METRICS},
     "errors": lambda trial: error_count(trial.load),
@@ -139,6 +144,7 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     "achieved": _achieved,
     **{name: _until(name) for name in _CHANGED},
     NOT_LIVE: _not_live,
+    LOST: _lost,
     REJECTED: lambda trial: trial.rejected,
     COUNTED: lambda trial: trial.counted,
     UPSTREAM: lambda trial: trial.upstream,

@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -32,6 +32,11 @@ class ChangeUse:
     until the last of them said that it serves it, and ``gap_s`` how much later than that it was live everywhere: less
     than 0 is sooner. ``not_live`` were not so everywhere by the end. ``known_to_s`` is the time since the probe
     before, the median and the longest.
+
+    Of its ``answers`` as many were ``lost`` as were neither as before the change nor as after it, or said that there is
+    no such route where there had been a new one; the first of them was asked for ``lost_from_s`` after its change was
+    begun, the last came ``lost_to_s`` after it (None: none was). ``stale`` were as before once the same proxy had
+    answered as after; ``mixed_s`` is how long a proxy answered now so, now so, a value for each change with such ones.
     """
 
     change: str
@@ -48,6 +53,17 @@ class ChangeUse:
     known_to_s: tuple[float, float] | None
     relapses: int
     answers: Mapping[str, int]
+    lost: int = 0
+    lost_from_s: float | None = None
+    lost_to_s: float | None = None
+    stale: int = 0
+    mixed_s: tuple[float, ...] = ()
+
+
+class _Lost(TypedDict):
+    lost: int
+    lost_from_s: float | None
+    lost_to_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +78,7 @@ class Probes:
     unclear: int = 0
 
 
-_BY_ORIGIN, _UNMARKED = ("served", "elsewhere"), "unmarked"
+_BY_ORIGIN, _UNMARKED = ("served", "before", "elsewhere"), "unmarked"
 
 
 def probes_of(changes: Iterable[ChangeUse]) -> Probes:
@@ -167,7 +183,30 @@ def _use(
         known_to_s=None if middle is None or longest is None else (round(middle, 6), round(longest, 6)),
         relapses=sum(one.relapses for one in seen),
         answers=dict(sorted(answers.items())),
+        **_lost(asked_s, seen),
+        stale=sum(one.stale.count for one in seen if one.stale is not None),
+        mixed_s=_mixed(seen),
     )
+
+
+def _lost(asked_s: Mapping[_Key, float], seen: Sequence[MilestoneReached]) -> _Lost:
+    lost = [(asked_s.get(_key(one), one.lost.from_s), one.lost) for one in seen if one.lost is not None]
+    return _Lost(
+        lost=sum(some.count for _, some in lost),
+        lost_from_s=min((round(some.from_s - begun_s, 6) for begun_s, some in lost), default=None),
+        lost_to_s=max((round(some.to_s - begun_s, 6) for begun_s, some in lost), default=None),
+    )
+
+
+def _mixed(seen: Sequence[MilestoneReached]) -> tuple[float, ...]:
+    """Return for how long stale answers came, of each change with some, at the proxy where that was longest."""
+    first_s = {(*_key(one), one.place): one.at_s for one in seen if one.milestone == "live"}
+    longest: dict[_Key, float] = {}
+    for one in seen:
+        if one.stale is not None:
+            for_s = one.stale.to_s - first_s.get((*_key(one), one.place), one.stale.from_s)
+            longest[_key(one)] = max(for_s, longest.get(_key(one), 0.0))
+    return tuple(sorted(round(for_s, 6) for for_s in longest.values()))
 
 
 def _at_places(seen: Iterable[MilestoneReached], milestone: str) -> Mapping[_Key, Sequence[float]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.generator.clocks import Clocks, Offset, WorkerClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from seatrial.generator.channel import Channel
     from seatrial.pods.group import Group
@@ -147,8 +147,7 @@ class PodChannel:
         if moments is None or self._clock is None:
             return message
         offset = self._at_start or self._clocks.offset(self._clock)
-        # What never came has no moment, which is 0.
-        return message | {name: message[name] - offset.offset_ns for name in moments if message[name]}
+        return _moved(message, moments, offset.offset_ns)
 
     async def _ping(self) -> None:
         for number in itertools.count():
@@ -181,3 +180,12 @@ _MOMENTS = {
     "first": _SIGHTING,
     "settled": _SIGHTING,
 }
+_WITHIN = {"lost": ("sent_ns", "heard_ns"), "stale": ("sent_ns", "heard_ns")}
+"""What has moments of its own in a message that has some."""
+
+
+def _moved(message: Mapping[str, Any], moments: Sequence[str], offset_ns: int) -> dict[str, Any]:
+    # What never came has no moment, which is 0.
+    moved = {name: message[name] - offset_ns for name in moments if message[name]}
+    within = {name: _moved(message[name], own, offset_ns) for name, own in _WITHIN.items() if name in message}
+    return {**message, **moved, **within}

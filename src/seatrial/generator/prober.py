@@ -19,11 +19,21 @@ _S = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """Some answers, with what came in place of one: the first was asked for at ``from_s``, the last came ``to_s``."""
+
+    count: int
+    from_s: float
+    to_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """What a prober says of a watch at one of its ``replicas``, by their numbers; times are CLOCK_MONOTONIC seconds.
 
     It came about after ``after_s`` and by ``at_s``, where it is the first answer that is as it should be, or begins the
-    row of them that makes it ``is_settled`` and ``is_stable``. Without such a row ``at_s`` is 0.
+    row of them that makes it ``is_settled`` and ``is_stable``. Without such a row ``at_s`` is 0. Of the ``answers``
+    those were ``lost`` and ``stale``; None is none of them. See ``crates/prober/src/report.rs``.
     """
 
     watch: int
@@ -35,6 +45,8 @@ class Sighting:
     is_stable: bool
     relapses: int
     answers: Mapping[str, int]
+    lost: Answers | None = None
+    stale: Answers | None = None
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Sighting:
@@ -49,7 +61,15 @@ class Sighting:
             is_stable=message.get("is_stable", False),
             relapses=message.get("relapses", 0),
             answers=message.get("answers", {}),
+            lost=_answers(message.get("lost")),
+            stale=_answers(message.get("stale")),
         )
+
+
+def _answers(message: Mapping[str, int] | None) -> Answers | None:
+    if not message or not message["count"]:
+        return None
+    return Answers(message["count"], message["sent_ns"] * _S, message["heard_ns"] * _S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +104,7 @@ class Prober:
     def watch(self, number: int, host: str, path: str, by: Sequence[str], places: int, **more: Any) -> None:
         """Look for a route from now on, at so many ``places``: replicas, over each kind of connections.
 
-        ``more`` is ``gone``, and ``over``: see ``crates/prober/src/control.rs``.
+        ``more`` is ``before``, ``gone`` and ``over``: see ``crates/prober/src/control.rs``.
         """
         self._open_places[number] = places
         self._send({"cmd": "watch", "id": number, "host": host, "path": path, "by": list(by), **more})

@@ -153,10 +153,10 @@ LIVE: Mapping[str, float] = {"live_p50": 0.5, "live_p99": 0.99, "live_max": 1.0}
 GONE: Mapping[str, float] = {"gone_p50": 0.5, "gone_p99": 0.99, "gone_max": 1.0}
 GAP: Mapping[str, float] = {"gap_p50": 0.5, "gap_p99": 0.99, "gap_max": 1.0}
 """Of what changes (`objects`), by the part of the routes that they are of."""
-NOT_LIVE, REJECTED = "not_live", "rejected"
+NOT_LIVE, LOST, REJECTED = "not_live", "lost", "rejected"
 RESTARTS, PANICS, DRIFTED = "restarts", "panics", "drifted"
 OF_CONTROLLER = frozenset({"controller_cpu_cores", "controller_memory", RESTARTS, PANICS, DRIFTED})
-OF_CHANGES = frozenset({*LIVE, *GONE, *GAP, NOT_LIVE})
+OF_CHANGES = frozenset({*LIVE, *GONE, *GAP, NOT_LIVE, LOST})
 
 
 def _until(name: str, what: str) -> Metric:
@@ -191,6 +191,14 @@ METRICS: Mapping[str, Metric] = {
         "",
         units.parse_count,
         "changes of `objects` that were not in force at every proxy by the end of the measure phase",
+        raised=True,
+    ),
+    LOST: Metric(
+        "",
+        units.parse_count,
+        "of the routes that `objects` changes, each probed from its change on until it is stable: probes without an "
+        "answer, and answers neither as before the change nor as after it (of an update those of neither service; 404 "
+        "is in order until a proxy has served what is created, and of what is deleted)",
         raised=True,
     ),
     REJECTED: Metric(

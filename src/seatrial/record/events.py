@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seatrial.generator.account import Asked, Driven, WorkersCost
     from seatrial.generator.frames import Frame
     from seatrial.generator.messages import Hello
+    from seatrial.generator.prober import Answers
     from seatrial.observe.samples import (
         HostSample,
         NetworkSample,
@@ -190,7 +191,8 @@ class MilestoneReached:
 
     ``place`` is a proxy, over "kept" or "fresh" connections where it was probed; "" is the control plane. It came about
     after ``after_s`` and by ``at_s``. ``answers`` are those on the way, by what they were; ``relapses`` how often one
-    that was not as it should be followed one that was.
+    that was not as it should be followed one that was. Of them those were ``lost`` that were neither as before the
+    change nor as after it, and ``stale`` that were as before once one had been as after; None is none.
     """
 
     trial: int
@@ -204,6 +206,8 @@ class MilestoneReached:
     over: str = ""
     relapses: int = 0
     answers: Mapping[str, int] = field(default_factory=dict)
+    lost: Answers | None = None
+    stale: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True)

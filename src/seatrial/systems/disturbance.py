@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from seatrial.machine.proc import ProcessRef
     from seatrial.systems.certificate import Certificate
-    from seatrial.topology.expand import Route, Service, Topology
+    from seatrial.topology.changed import Changed
+    from seatrial.topology.expand import Topology
 
 Action = Literal[
     "reload",
@@ -124,10 +125,8 @@ after and by when (CLOCK_MONOTONIC, s)."""
 class Changing(Protocol):
     """What a ``System`` has, too, whose routes are objects that change one by one."""
 
-    async def change_routes(
-        self, put: Sequence[Route], gone: Sequence[Route], services: Sequence[Service], heard: RouteHeard
-    ) -> None:
-        """Have routes made or changed, and others deleted; return once whoever keeps them has taken all.
+    async def change_routes(self, changed: Changed, heard: RouteHeard) -> None:
+        """Have routes made, changed or deleted; return once whoever keeps them has taken all.
 
         What their status says ``heard`` hears whenever it comes. Raises ``SeatrialError`` where one is refused.
         """

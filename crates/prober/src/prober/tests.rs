@@ -1,9 +1,11 @@
 //! Against a proxy whose route goes live at a set moment, in simulated time: to the nanosecond.
 
+use std::collections::BTreeMap;
+
 use seatrial_net::simulated::{Server, SimulatedDriver, Step, Welcome};
 
 use super::*;
-use crate::report::Sighting;
+use crate::report::{Answers, Sighting};
 
 const MS: u64 = 1_000_000;
 const START_NS: u64 = 1_000_000_000;
@@ -65,7 +67,15 @@ fn spec(replicas: usize) -> ProberSpec {
 }
 
 fn watch(gone: bool, over: Vec<Over>) -> Watch {
-    Watch { id: 7, host: "a".to_owned(), path: "/".to_owned(), by: vec!["a:1".to_owned()], gone, over }
+    Watch {
+        id: 7,
+        host: "a".to_owned(),
+        path: "/".to_owned(),
+        by: vec!["a:1".to_owned()],
+        before: vec![],
+        gone,
+        over,
+    }
 }
 
 fn request_bytes() -> usize {
@@ -94,7 +104,7 @@ type Settled = (Sighting, bool, u32, Vec<(String, u64)>);
 
 fn settled(reports: &[Report]) -> Vec<Settled> {
     let settled = |report: &Report| match report {
-        Report::Settled { sighting, is_stable, relapses, answers } => {
+        Report::Settled { sighting, is_stable, relapses, answers, .. } => {
             Some((*sighting, *is_stable, *relapses, answers.clone().into_iter().collect()))
         }
         _ => None,
@@ -143,6 +153,73 @@ fn what_came_on_the_way_is_counted_and_a_relapse_begins_a_new_row() {
     assert_eq!(relapses, 1);
     let names: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["404", "503", "elsewhere", "read_reset", "served"]);
+}
+
+/// How many answers came by name, which were lost and which were stale.
+fn lost(reports: &[Report]) -> (BTreeMap<String, u64>, Answers, Answers) {
+    let lost = |report: &Report| match report {
+        Report::Settled { answers, lost, stale, .. } => Some((answers.clone(), *lost, *stale)),
+        _ => None,
+    };
+    reports.iter().find_map(lost).expect("a settled one")
+}
+
+#[test]
+fn of_an_update_every_answer_is_of_the_old_or_of_the_new_generation_or_lost() {
+    let at = |ms: u64| START_NS + ms * MS;
+    let answers = vec![
+        (0, ELSEWHERE),
+        (at(20), UNAVAILABLE),
+        (at(40), ELSEWHERE),
+        (at(60), SERVED),
+        (at(66), ELSEWHERE),
+        (at(86), NOT_FOUND),
+        (at(96), SERVED),
+    ];
+    let update = Watch { before: vec!["b:1".to_owned()], ..watch(false, vec![Over::Kept]) };
+    let reports = play(spec(1), update, answers);
+    let (names, lost, stale) = lost(&reports);
+    assert_eq!(names.keys().collect::<Vec<_>>(), ["404", "503", "before", "served"]);
+    assert_eq!(lost.count, names["404"] + names["503"]);
+    assert!((at(20)..=at(20) + 6 * MS).contains(&lost.sent_ns), "{lost:?}");
+    assert!((at(90)..=at(96) + ROUND_TRIP_NS).contains(&lost.heard_ns), "{lost:?}");
+    // What was as before the first of the new generation is in order.
+    assert!((3..=4).contains(&stale.count) && stale.count < names["before"], "{stale:?} of {names:?}");
+    assert!((at(66)..=at(72)).contains(&stale.sent_ns), "{stale:?}");
+    assert!((at(80)..=at(86) + ROUND_TRIP_NS).contains(&stale.heard_ns), "{stale:?}");
+}
+
+#[test]
+fn a_route_that_is_created_is_not_there_yet_until_it_is_there_once() {
+    let at = |ms: u64| START_NS + ms * MS;
+    let quiet = vec![(0, NOT_FOUND), (at(20), SERVED)];
+    let (_, none, _) = lost(&play(spec(1), watch(false, vec![Over::Kept]), quiet));
+    assert_eq!(none, Answers::default());
+    let answers = vec![
+        (0, NOT_FOUND),
+        (at(20), b"reset".as_slice()),
+        (at(30), ELSEWHERE),
+        (at(40), NOT_FOUND),
+        (at(60), SERVED),
+        (at(66), NOT_FOUND),
+        (at(76), SERVED),
+    ];
+    let reports = play(spec(1), watch(false, vec![Over::Fresh]), answers);
+    let (names, lost, stale) = lost(&reports);
+    let late = lost.count - names["elsewhere"] - names["read_reset"];
+    assert!((1..=3).contains(&late) && late < names["404"], "{lost:?} of {names:?}");
+    assert!((at(20)..=at(26)).contains(&lost.sent_ns), "{lost:?}");
+    assert!((at(66)..=at(76) + ROUND_TRIP_NS).contains(&lost.heard_ns), "{lost:?}");
+    assert_eq!(stale, Answers::default());
+}
+
+#[test]
+fn of_a_deletion_its_service_and_no_route_are_in_order() {
+    let at = |ms: u64| START_NS + ms * MS;
+    let answers = vec![(0, SERVED), (at(20), NOT_FOUND), (at(26), SERVED), (at(36), UNAVAILABLE)];
+    let (names, lost, stale) = lost(&play(spec(1), watch(true, vec![Over::Kept]), answers));
+    assert_eq!(lost.count, names["503"]);
+    assert!((1..=3).contains(&stale.count), "{stale:?} of {names:?}");
 }
 
 #[test]

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from seatrial import limits
 from seatrial.schema.fields import AnyRate, Model
 from seatrial.schema.quantities import COUNT, DURATION, Quantity
+from seatrial.topology.changed import Change, What
 from seatrial.topology.options import RouteCount
 
-Change = Literal["create", "update", "delete"]
 CHANGES: tuple[Change, ...] = ("create", "update", "delete")
 
 
 class ObjectsPlan(Model):
     """Routes that are created, changed and deleted beside those of the topology, one kind of change after the other."""
 
+    of: What = Field(
+        "routes",
+        description="What an `update` changes: to which service a route leads, or the endpoints of the service that it "
+        "leads to, which is its own then and created and deleted with it.",
+        examples=["endpoints"],
+    )
     routes: RouteCount = Field(
         10, description="How many routes change; those of the topology stay as they are.", examples=[1000]
     )
@@ -28,7 +34,8 @@ class ObjectsPlan(Model):
     )
     changes: tuple[Change, ...] = Field(
         CHANGES,
-        description="What is done to them, in this order. `update`: each leads to another service from then on.",
+        description="What is done to them, in this order. `update`: each leads to another service, or to other "
+        "endpoints, from then on.",
         examples=["[create, delete]"],
     )
     rounds: Annotated[int, Quantity(COUNT, 1, 10_000)] = Field(

@@ -39,5 +39,3 @@ def _mistakes(plan: Plan, cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
         )
     if any(one.do in OF_CONFIGURATION for one in plan.during):
         yield "`during` changes the topology, too: what came of which nobody could tell", "one of the two"
-    if plan.load.tls is not None:
-        yield "`objects` are probed without TLS only", "no `tls` in `load`"

@@ -46,8 +46,6 @@ def check_words(cases: Sequence[Case]) -> Iterator[Finding]:
 def _not_there(case: Case) -> Iterator[tuple[str, str]]:
     plan = case.plan
     yield from _not_done_there(case)
-    if case.objects is not None and case.topology.by == "path":
-        yield "`objects`: on a cluster a route that changes is told by its host", "`topology: {by: host}`"
     if case.load.sources:
         yield "`sources`: a pod has one address", "leave it out: `workers` says how many addresses there are"
     if case.origin.kind != "seatrial":

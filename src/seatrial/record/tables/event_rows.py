@@ -183,11 +183,14 @@ def _(event: events.DisturbanceEnded, _: str) -> Row:
 
 @_row.register
 def _(event: events.MilestoneReached, _: str) -> Row:
-    columns = "trial, subject, change, generation, milestone, place, at_s, after_s, over, relapses, answers"
-    statement = f"INSERT INTO milestones ({columns}) VALUES ({', '.join('?' * 11)})"
+    columns = "trial, subject, change, generation, milestone, place, at_s, after_s, over, relapses"
+    values = ", ".join("?" * 13)
+    statement = f"INSERT INTO milestones ({columns}, answers, lost, stale) VALUES ({values})"
     what = (event.subject, event.change, event.generation, event.milestone, event.place)
+    seen = (event.at_s, event.after_s, event.over, event.relapses)
     answers = json.dumps(event.answers, separators=(",", ":"))
-    return statement, (event.trial, *what, event.at_s, event.after_s, event.over, event.relapses, answers)
+    some = (None if one is None else _json(one) for one in (event.lost, event.stale))
+    return statement, (event.trial, *what, *seen, answers, *some)
 
 
 @_row.register

@@ -92,7 +92,8 @@ CREATE INDEX disturbances_of_trial ON disturbances (trial);
 CREATE TABLE milestones (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, subject TEXT NOT NULL, change TEXT NOT NULL,
     generation INTEGER NOT NULL, milestone TEXT NOT NULL, place TEXT NOT NULL, at_s REAL NOT NULL,
-    after_s REAL NOT NULL, over TEXT NOT NULL, relapses INTEGER NOT NULL, answers TEXT NOT NULL
+    after_s REAL NOT NULL, over TEXT NOT NULL, relapses INTEGER NOT NULL, answers TEXT NOT NULL,
+    lost TEXT, stale TEXT
 );
 CREATE INDEX milestones_of_trial ON milestones (trial);
 CREATE TABLE summaries (

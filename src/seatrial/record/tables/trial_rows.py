@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from seatrial.generator.prober import Answers
 from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
 from seatrial.record.events import MilestoneReached, Reached, TrialCounts, TrialFacts
@@ -74,7 +75,13 @@ def milestone_of(row: sqlite3.Row) -> MilestoneReached:
         over=row["over"],
         relapses=row["relapses"],
         answers=json.loads(row["answers"]),
+        lost=_answers(row["lost"]),
+        stale=_answers(row["stale"]),
     )
+
+
+def _answers(document: str | None) -> Answers | None:
+    return None if document is None else Answers(**json.loads(document))
 
 
 def disturbance_of(row: sqlite3.Row) -> RecordedDisturbance:

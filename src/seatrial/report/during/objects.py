@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from seatrial.analysis.objects import ChangeUse
-    from seatrial.analysis.run.model import RunSummary, TrialSummary
+    from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
 
 HEADING = "When each change was live, from the moment that it was begun:"
 COLUMNS = (
@@ -30,6 +30,8 @@ COLUMNS = (
     "max",
     "Stable, max",
     "Not live",
+    "Lost",
+    "Stale",
     "Known to within",
 )
 NONE = "-"
@@ -39,7 +41,7 @@ _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 def object_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
     """Return a row for each kind of change of each trial that was not set aside."""
     return tuple(
-        (where_text(case), _trial(trial), *_texts(use))
+        (where_text(case), _trial(trial), _change(case, use), *_texts(use))
         for case in summary.cases
         for trial in case.trials
         for use in trial.changes
@@ -49,6 +51,11 @@ def object_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
 def _trial(trial: TrialSummary) -> str:
     state = trial.validity.state
     return str(trial.order) if state == "VALID" else f"{trial.order} ({state})"
+
+
+def _change(case: CaseSummary, use: ChangeUse) -> str:
+    objects = case.case.document.get("objects") or {}
+    return f"{use.change} (endpoints)" if objects.get("of") == "endpoints" else use.change
 
 
 def object_lines(summary: RunSummary) -> tuple[str, ...]:
@@ -70,7 +77,6 @@ def _percentiles(use: ChangeUse) -> Iterator[tuple[str, dict[str, float | None]]
 
 def _texts(use: ChangeUse) -> tuple[str, ...]:
     return (
-        use.change,
         use.over or NONE,
         f"{use.made:,}",
         f"{use.places:,}",
@@ -81,8 +87,20 @@ def _texts(use: ChangeUse) -> tuple[str, ...]:
         _time(quantile(use.every_s, 1.0)),
         _time(quantile(use.stable_s, 1.0)),
         f"{use.not_live:,}",
+        _lost(use),
+        _stale(use),
         NONE if use.known_to_s is None else _time(use.known_to_s[0]),
     )
+
+
+def _lost(use: ChangeUse) -> str:
+    if not use.lost:
+        return "0"
+    return f"{use.lost:,}, from {_time(use.lost_from_s)} to {_time(use.lost_to_s)}"
+
+
+def _stale(use: ChangeUse) -> str:
+    return f"{use.stale:,}, for up to {_time(use.mixed_s[-1])}" if use.stale else "0"
 
 
 def _time(seconds: float | None) -> str:
@@ -95,5 +113,12 @@ def _sentence(row: dict[str, str]) -> str:
     return (
         f"{where}, over {row['Seen over']} connections: at every proxy after {row['Every proxy, p50']} (p50), "
         f"{row['p99']} (p99), {row['max']} (max){late}; the system says so after {row['System says so, p50']}; "
-        f"known to within {row['Known to within']}"
+        f"known to within {row['Known to within']}{''.join(_astray(row))}"
     )
+
+
+def _astray(row: dict[str, str]) -> Iterator[str]:
+    if row["Lost"] != "0":
+        yield f"; answers lost: {row['Lost']} after a change was begun"
+    if row["Stale"] != "0":
+        yield f"; answers as before once there were others: {row['Stale']}"

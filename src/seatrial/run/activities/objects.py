@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from seatrial.generator.prober import Prober, Sighting
+from seatrial.plan.load_options import load_options
 from seatrial.probe.asking import ENDPOINT_FIELD
 from seatrial.record.events import MilestoneReached, Noted
 from seatrial.run.activities.base import Bed, Setting, Takes, Timeline, sleep_until
@@ -17,9 +18,10 @@ from seatrial.topology.changed import Changed, changed_route
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from seatrial.plan.model.objects import Change, ObjectsPlan
+    from seatrial.plan.model.objects import ObjectsPlan
     from seatrial.record.events import Milestone
     from seatrial.run.ending import Ending
+    from seatrial.topology.changed import Change
     from seatrial.topology.expand import Route, Topology
 
 PROBE_TIMEOUT_S = 2.0
@@ -47,8 +49,8 @@ class Objects:
 
     def __init__(self, plan: ObjectsPlan, setting: Setting) -> None:
         self._trial, self._plan, self._bed = setting.trial.order, plan, setting.bed
-        self._workers, self._record = setting.workers, setting.record
-        self._calm_s = setting.trial.case.load.interval_s
+        self._workers, self._record, self._case = setting.workers, setting.record, setting.trial.case
+        self._calm_s = self._case.load.interval_s
         self._prober = Prober(self._open, self._on_sighting)
         self._base: Topology = setting.bed.topology
         self._generations: dict[int, int] = {}
@@ -103,16 +105,15 @@ class Objects:
         for turn, batch in enumerate(self._batches(change)):
             if self._plan.rate_per_s is not None:
                 await sleep_until(began_ns + round(turn / self._plan.rate_per_s * _NS))
-            put, gone = [], []
+            routes = tuple(self._watch(one) for one in batch)
+            before = tuple(map(self._before, batch)) if change == "update" else ()
             for one in batch:
-                route = self._watch(one)
                 if change == "delete":
                     del self._generations[one.number]
-                    gone.append(route)
                 else:
                     self._generations[one.number] = one.generation
-                    put.append(route)
-            changed = Changed(self._base, dict(self._generations), tuple(put), tuple(gone))
+            generations = dict(self._generations)
+            changed = Changed(self._base, change, routes, generations, self._plan.of, before)
             by_name = {_subject(one): one for one in batch}
             await self._bed.serve(changed, partial(self._heard, by_name))
 
@@ -128,9 +129,11 @@ class Objects:
         return self._latest[number]
 
     def _watch(self, one: _Changing) -> Route:
-        route = changed_route(self._base, one.number, one.generation)
+        route = self._route(one.number, one.generation)
         more: dict[str, Any] = {}
         over = 1
+        if one.change == "update":
+            more = {"before": _by(self._before(one))}
         if one.change == "delete":
             # What was there before may go on serving what is gone.
             more, over = {"gone": True, "over": ["kept", "fresh"]}, 2
@@ -139,11 +142,17 @@ class Objects:
             len(self._watched) - 1,
             route.authority,
             route.prefix,
-            [str(endpoint) for endpoint in route.service.endpoints],
+            _by(route),
             over * len(self._places),
             **more,
         )
         return route
+
+    def _before(self, one: _Changing) -> Route:
+        return self._route(one.number, one.generation - 1)
+
+    def _route(self, number: int, generation: int) -> Route:
+        return changed_route(self._base, number, generation, self._plan.of)
 
     def _heard(
         self,
@@ -177,10 +186,13 @@ class Objects:
                 over=sighting.over,
                 relapses=sighting.relapses,
                 answers=sighting.answers,
+                lost=sighting.lost,
+                stale=sighting.stale,
             )
         )
 
     async def _open(self) -> Any:
+        tls = load_options(self._case, self._bed.endpoints).spec().tls
         return await self._workers.open_prober(
             {
                 "worker": 0,
@@ -192,8 +204,15 @@ class Objects:
                 "field": ENDPOINT_FIELD,
                 "headers": [[ENDPOINT_FIELD, "?"]],
                 "kept_connections": KEPT_CONNECTIONS,
+                # As the load's own connections do, to the name that they ask for.
+                "tls": None if tls is None else tls.engine_spec(),
             }
         )
+
+
+def _by(route: Route) -> list[str]:
+    """Return who answers for a route, as an answer names them."""
+    return [str(endpoint) for endpoint in route.service.endpoints]
 
 
 def _subject(one: _Changing) -> str:

@@ -170,9 +170,9 @@ class Testbed:
     async def serve(self, changed: Changed, heard: RouteHeard) -> None:
         """Have routes changed at every proxy, side by side: one by one, or by having the whole topology read anew."""
         if isinstance(self.system, Changing):
-            await self.system.change_routes(changed.put, changed.gone, changed.base.services, heard)
+            await self.system.change_routes(changed, heard)
             return
-        names = [route.name for route in (*changed.put, *changed.gone)]
+        names = [route.name for route in changed.routes]
         topology = changed.topology()
 
         def hears(what: Literal["asked", "status"], place: str) -> None:

@@ -10,18 +10,36 @@ from typing import TYPE_CHECKING, Any
 from seatrial.cluster.resources import ref_of
 from seatrial.cluster.watch import Change, Watch
 from seatrial.errors import ClusterFault
-from seatrial.systems.installed.manifests.routes import routes
+from seatrial.systems.installed.manifests.routes import root_of, route_object
+from seatrial.systems.installed.manifests.services import endpoint_slices, services
 from seatrial.systems.installed.statuses import API_VERSIONS, STATED, observed_generation
 from seatrial.topology.expand import Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from seatrial.cluster.answers import Answer
     from seatrial.systems.disturbance import RouteHeard
-    from seatrial.systems.installed.kinds.recipe import Recipe
+    from seatrial.systems.installed.kinds.recipe import Asked, Recipe
     from seatrial.systems.installed.made import Made
     from seatrial.systems.installed.manifests.objects import Object
-    from seatrial.topology.expand import Route, Service
+    from seatrial.topology.changed import Changed
+    from seatrial.topology.expand import Route
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Objects that are made or deleted side by side, each with the route that it is of; None is of all that change."""
+
+    objects: Sequence[tuple[str | None, Object]]
+    is_deletion: bool = False
+
+    async def take(self, made: Made) -> Sequence[Answer | None]:
+        """Return the answer to each; None for what is gone already."""
+        objects = [one for _, one in self.objects]
+        if self.is_deletion:
+            return await made.delete(map(ref_of, objects))
+        return await made.change(objects)
 
 
 @dataclass(slots=True)
@@ -36,26 +54,29 @@ class RouteChanges:
     _wanted: dict[str, list[tuple[str, int, RouteHeard]]] = field(default_factory=dict)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def make(
-        self,
-        put: Sequence[Route],
-        gone: Sequence[Route],
-        services: Sequence[Service],
-        heard: RouteHeard,
-    ) -> None:
-        """Have routes made or changed, and others deleted. Raises ``ClusterFault`` where one is refused."""
+    async def make(self, changed: Changed, asked: Asked, heard: RouteHeard) -> None:
+        """Have routes made, changed or deleted. Raises ``ClusterFault`` where one is refused."""
         if self._following is None:
             self._following = asyncio.create_task(self._follow())
-        answers = await self.made.change(self._objects(put, services))
-        for route, answer in zip(put, answers, strict=True):
-            heard("asked", "", route.name, answer.sent_s, answer.sent_s)
-            heard("accepted", "", route.name, answer.sent_s, answer.answered_s)
-            self._want(route.name, answer.body["metadata"], heard)
-        deleted = await self.made.delete([ref_of(one) for one in self._objects(gone, services)])
-        for route, removal in zip(gone, deleted, strict=True):
-            if removal is not None:
-                heard("asked", "", route.name, removal.sent_s, removal.sent_s)
-                heard("accepted", "", route.name, removal.sent_s, removal.answered_s)
+        moments: dict[str, list[Answer]] = {route.name: [] for route in changed.routes}
+        wanted: dict[str, Mapping[str, Any]] = {}
+        for step in self._steps(changed, asked):
+            answers = await step.take(self.made)
+            for (route, one), answer in zip(step.objects, answers, strict=True):
+                if answer is None:
+                    continue
+                for name in moments if route is None else (route,):
+                    moments[name].append(answer)
+                if route is not None and one["kind"] == self.recipe.dialect and not step.is_deletion:
+                    wanted[route] = answer.body["metadata"]
+        for name, own in moments.items():
+            if own:
+                sent_s = min(answer.sent_s for answer in own)
+                answered_s = max(answer.answered_s for answer in own)
+                heard("asked", "", name, sent_s, sent_s)
+                heard("accepted", "", name, sent_s, answered_s)
+        for name, metadata in wanted.items():
+            self._want(name, metadata, heard)
 
     async def said(self, limit_s: float) -> None:
         """Wait until the status of every route that was put says that it is in order; ``limit_s`` at most."""
@@ -72,10 +93,61 @@ class RouteChanges:
             await asyncio.gather(self._following, return_exceptions=True)
             self._following = None
 
-    def _objects(self, of: Sequence[Route], services: Sequence[Service]) -> list[Object]:
+    def _steps(self, changed: Changed, asked: Asked) -> Iterator[_Step]:
+        """Yield what is done, one after another: a service has to be there before its route, and as long."""
+        if changed.what == "endpoints" and changed.change == "update":
+            yield from self._endpoints(changed)
+            return
+        behind = _Step(tuple(self._behind(changed, asked)), is_deletion=changed.change == "delete")
+        own = _Step(tuple(self._routes(changed, asked)), is_deletion=changed.change == "delete")
+        # To where a route leads it says itself: the one that names it has nothing to do with that.
+        root = None if changed.change == "update" else self._root(changed, asked)
+        roots = _Step(() if root is None else ((None, root),))
+        yield from (roots, own, behind) if own.is_deletion else (behind, own, roots)
+
+    def _behind(self, changed: Changed, asked: Asked) -> Iterator[tuple[str, Object]]:
+        """Yield the services that are of single routes, with their endpoints."""
+        if changed.what == "endpoints":
+            annotations = self.recipe.annotations(asked)
+            for route in changed.routes:
+                for one in services(self.recipe.site, Topology((), (route.service,)), annotations):
+                    yield route.name, one
+
+    def _endpoints(self, changed: Changed) -> Iterator[_Step]:
+        """Yield what leads services to other endpoints than before."""
+        new = tuple(self._slices(changed.routes))
+        kept = {ref_of(one) for _, one in new}
+        yield _Step(new)
+        # Those of another port are in one of their own: there may have been more.
+        left = ((route, one) for route, one in self._slices(changed.before) if ref_of(one) not in kept)
+        yield _Step(tuple(left), is_deletion=True)
+
+    def _slices(self, routes: Iterable[Route]) -> Iterator[tuple[str, Object]]:
+        for route in routes:
+            for one in endpoint_slices(self.recipe.site, route.service):
+                yield route.name, one
+
+    def _routes(self, changed: Changed, asked: Asked) -> Iterator[tuple[str, Object]]:
+        recipe, is_included = self.recipe, self._is_included(changed)
+        for route in changed.routes:
+            made = route_object(
+                recipe.site,
+                route,
+                recipe.dialect,
+                recipe.door,
+                has_tls=asked.has_tls,
+                is_included=is_included,
+            )
+            yield route.name, made
+
+    def _root(self, changed: Changed, asked: Asked) -> Object | None:
+        if not self._is_included(changed):
+            return None
         recipe = self.recipe
-        topology = Topology(tuple(of), tuple(services))
-        return list(routes(recipe.site, topology, recipe.dialect, recipe.door, has_tls=False))
+        return root_of(recipe.site, changed.topology(), recipe.dialect, recipe.door, has_tls=asked.has_tls)
+
+    def _is_included(self, changed: Changed) -> bool:
+        return self.recipe.dialect == "HTTPProxy" and changed.base.by_path
 
     def _want(self, name: str, metadata: Mapping[str, Any], heard: RouteHeard) -> None:
         if self.recipe.dialect not in STATED:

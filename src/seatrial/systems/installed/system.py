@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from seatrial.systems.installed.pods import Proxy
     from seatrial.systems.running import ControllerLook
     from seatrial.systems.settings import Setting
-    from seatrial.topology.expand import Route, Service, Topology
+    from seatrial.topology.changed import Changed
+    from seatrial.topology.expand import Topology
 
     Answer = TypeVar("Answer")
 
@@ -93,11 +94,9 @@ class Installed:
         """Return what the cluster says of routes that are not served."""
         return await reasons(self._made.client, self.recipe.site.namespace, self.recipe.dialect, names)
 
-    async def change_routes(
-        self, put: Sequence[Route], gone: Sequence[Route], services: Sequence[Service], heard: RouteHeard
-    ) -> None:
-        """Have routes made or changed, and others deleted; see ``Changing``."""
-        await self._changes.make(put, gone, services, heard)
+    async def change_routes(self, changed: Changed, heard: RouteHeard) -> None:
+        """Have routes made, changed or deleted; see ``Changing``."""
+        await self._changes.make(changed, self._asked, heard)
 
     async def routes_said(self, limit_s: float) -> None:
         """Wait until the status of what was changed is there; see ``Changing``."""

@@ -47,12 +47,36 @@ def routes(
     site: Site, topology: Topology, dialect: Dialect, door: Door, *, has_tls: bool
 ) -> Iterator[Object]:
     """Yield the objects that lead requests for every route to its service."""
-    if dialect == "HTTPProxy":
-        yield from _http_proxies(site, topology, door, has_tls)
-    elif dialect == "Ingress":
-        yield from (_ingress(site, route, door, has_tls) for route in topology.routes)
-    else:
-        yield from (_http_route(site, route, door) for route in topology.routes)
+    root = root_of(site, topology, dialect, door, has_tls=has_tls)
+    if root is not None:
+        yield root
+    for route in topology.routes:
+        yield route_object(site, route, dialect, door, has_tls=has_tls, is_included=root is not None)
+
+
+def root_of(site: Site, topology: Topology, dialect: Dialect, door: Door, *, has_tls: bool) -> Object | None:
+    """Return the object that has to name every route, where there is one.
+
+    A host is of one HTTPProxy only: it includes those of the paths.
+    """
+    if dialect != "HTTPProxy" or not topology.by_path:
+        return None
+    virtual_host = {"fqdn": topology.routes[0].authority, **_tls(has_tls=has_tls)}
+    included = [{"name": route.name, "conditions": [{"prefix": route.prefix}]} for route in topology.routes]
+    return _http_proxy(site, "routes", door, virtualhost=virtual_host, includes=included)
+
+
+def route_object(
+    site: Site, route: Route, dialect: Dialect, door: Door, *, has_tls: bool, is_included: bool
+) -> Object:
+    """Return the object of one route; ``is_included`` is whether another names it."""
+    if dialect == "Ingress":
+        return _ingress(site, route, door, has_tls)
+    if dialect == "HTTPRoute":
+        return _http_route(site, route, door)
+    virtual_host = {"fqdn": host_of(route, "HTTPProxy"), **_tls(has_tls=has_tls)}
+    at = {} if is_included else {"virtualhost": virtual_host}
+    return _http_proxy(site, route.name, door, **at, routes=[_to(route)])
 
 
 def ingress_class(site: Site, controller: str) -> Object:
@@ -97,20 +121,8 @@ def gateway(site: Site, class_name: str, *, has_tls: bool, port: int | None = No
     }
 
 
-def _http_proxies(site: Site, topology: Topology, door: Door, has_tls: bool) -> Iterator[Object]:  # noqa: FBT001
-    tls = {"tls": {"secretName": CERTIFICATE}} if has_tls else {}
-    if not topology.by_path:
-        for route in topology.routes:
-            virtual_host = {"fqdn": host_of(route, "HTTPProxy"), **tls}
-            yield _http_proxy(site, route.name, door, virtualhost=virtual_host, routes=[_to(route)])
-        return
-    # A host is of one HTTPProxy only: it includes those of the paths.
-    included = [{"name": route.name, "conditions": [{"prefix": route.prefix}]} for route in topology.routes]
-    yield _http_proxy(
-        site, "routes", door, virtualhost={"fqdn": topology.routes[0].authority, **tls}, includes=included
-    )
-    for route in topology.routes:
-        yield _http_proxy(site, route.name, door, routes=[_to(route)])
+def _tls(*, has_tls: bool) -> dict[str, Any]:
+    return {"tls": {"secretName": CERTIFICATE}} if has_tls else {}
 
 
 def _http_proxy(site: Site, name: str, door: Door, **spec: Any) -> Object:

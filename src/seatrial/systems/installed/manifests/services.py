@@ -32,7 +32,7 @@ def services(site: Site, topology: Topology, annotations: Mapping[str, str]) -> 
     """Yield each service with its endpoints, one after another: there may be ten thousand."""
     for one in topology.services:
         yield _service(site, one, annotations)
-        yield from _slices(site, one)
+        yield from endpoint_slices(site, one)
 
 
 def certificate(site: Site, files: Certificate) -> Object:
@@ -57,7 +57,8 @@ def _service(site: Site, one: Service, annotations: Mapping[str, str]) -> Object
     }
 
 
-def _slices(site: Site, one: Service) -> Iterator[Object]:
+def endpoint_slices(site: Site, one: Service) -> Iterator[Object]:
+    """Yield the endpoints of a service, as many in one object as Kubernetes has it."""
     by_kind: dict[tuple[int, int], list[str]] = defaultdict(list)
     for endpoint in one.endpoints:
         by_kind[ipaddress.ip_address(endpoint.host).version, endpoint.port].append(endpoint.host)
