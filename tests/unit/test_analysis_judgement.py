@@ -135,15 +135,15 @@ def test_what_a_system_does_not_count_is_neither_held_against_it_nor_a_doubt():
 def test_a_controller_is_held_against_its_system_and_where_there_is_none_nothing_is_asked(metric):
     asked = [objective("p99", "<", 1_500), objective(metric, "==", 0)]
 
-    def state(count: int | None, *roles: RoleResources) -> str | None:
+    def state(count: int | None, *, controlled: bool = True) -> str | None:
         more: dict[str, Any] = {metric: count}
-        trial = replace(measured(1_000), resources=TrialResources(roles), **more)
+        trial = replace(measured(1_000), resources=TrialResources((PROXY,)), controlled=controlled, **more)
         return judge_case(asked, [trial]).state
 
-    assert [state(count, PROXY, CONTROLLER) for count in (0, 2)] == ["PASS", "FAIL"]
-    assert state(None, PROXY) == "PASS"
+    assert [state(count) for count in (0, 2)] == ["PASS", "FAIL"]
+    assert state(None, controlled=False) == "PASS"
     # There is one, and nobody said what became of it.
-    assert state(None, PROXY, CONTROLLER) is None
+    assert state(None) is None
     assert metric_value("controller_memory", measured()) == 90_000_000
 
 

@@ -17,6 +17,7 @@ from seatrial.observe.samples import SystemSample
 from seatrial.plan.metrics import parse_objective
 from seatrial.record.events import TrialFacts
 from seatrial.run.testbed import controllers as control
+from seatrial.systems.installed.controllers import pods
 from seatrial.systems.installed.controllers.log import panics_in
 from seatrial.systems.installed.controllers.page import said_in
 from seatrial.systems.installed.controllers.pods import Controllers
@@ -60,7 +61,6 @@ def test_a_page_is_read_by_the_names_that_are_used_here() -> None:
         "status_updates": 319.0,
         "goroutines": 214.0,
         "heap_bytes": 29_614_080.0,
-        "cpu_s": 0.32,
     }
     assert said_in(GATEWAY_PAGE) == {"status_updates": 20.0, "queue_depth": 6.0, "rebuilds": 3.0}
     assert said_in("") == {}
@@ -74,11 +74,14 @@ def test_a_page_is_read_by_the_names_that_are_used_here() -> None:
         ("SIGSEGV: segmentation violation\nPC=0x47 m=0\n", 1, "SIGSEGV: segmentation violation"),
         ("2026/11/27 http: panic serving 10.0.0.1:1: EOF\n", 1, "2026/11/27 http: panic serving 10.0.0.1:1: EOF"),
         ('{"msg":"Observed a panic","panic":"x"}\n' * 2, 2, '{"msg":"Observed a panic","panic":"x"}'),
+        # One that was reported, and raised again: Go says that it was recovered from before.
+        ("E1127 Observed a panic: x\npanic: x [recovered, repanicked]\n", 1, "E1127 Observed a panic: x"),
+        ("E1127 Observed a panic: x\npanic: y\n", 2, "E1127 Observed a panic: x"),
         ("level=info msg='do not panic: all is well'\nSIGTERM: bye\n", 0, ""),
     ],
 )  # fmt: skip
 def test_panics_are_counted_where_go_and_its_libraries_report_them(log: str, panics: int, first: str) -> None:
-    assert panics_in([log]) == (panics, first)
+    assert panics_in(log) == (panics, first)
 
 
 def pod(
@@ -101,13 +104,16 @@ def ended(message: str) -> dict[str, Any]:
     return {"terminated": {"exitCode": 2, "reason": "Error", "message": message}}
 
 
-async def of_pods(*pods: dict[str, Any], log: str = "") -> tuple[list[ControllerUse], FakeApi]:
+async def of_pods(*those: dict[str, Any], log: str = "") -> tuple[list[ControllerUse], FakeApi]:
     """Return what became of it between a look at the first pod and one at the last."""
-    seen = iter(pods)
+    seen = iter(those)
+    now = those[-1]["status"]["containerStatuses"][0]
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/log"):
-            return web.Response(text=log if request.query.get("previous") else "level=info\n")
+            # As a kubelet does: of one that waits for its next start there is the log of its last life alone.
+            is_of_crash = "previous" in request.query or "running" not in now["state"]
+            return web.Response(text=log if is_of_crash else "level=info\n")
         if request.path.endswith("/metrics"):
             return web.Response(text=CONTOUR_PAGE)
         return web.json_response({"items": [next(seen)]})
@@ -125,14 +131,16 @@ async def of_pods(*pods: dict[str, Any], log: str = "") -> tuple[list[Controller
 class _System:
     """As much of an installed system as concerns its controller."""
 
+    has_controllers = True
+
     def __init__(self, own: Controllers) -> None:
-        self._own = own
+        self.own = own
 
     async def controllers(self, *, at_once: bool = False) -> Any:
-        return await self._own.look(at_once=at_once)
+        return await self.own.look(at_once=at_once)
 
     async def panics(self, since_utc: str) -> Any:
-        return await self._own.panics(since_utc)
+        return await self.own.panics(since_utc)
 
 
 def test_one_that_lives_on_has_neither_restarts_nor_panics() -> None:
@@ -158,21 +166,85 @@ def test_one_that_crashed_is_counted_with_its_last_words(now: dict[str, Any]) ->
     (use,), _ = asyncio.run(of_pods(pod(0), now, log=CRASH))
     assert (use.restarts, use.why) == (1, "contour: ended with exit status 2: panic: index out of range")
     # What it wrote before it was started anew is a log of its own.
-    assert use.panics == (1 if now["status"]["containerStatuses"][0]["restartCount"] else 0)
+    assert (use.panics, use.panic) == (1, "panic: runtime error: index out of range [5] with length 3")
     assert use.grown("status_updates") is None
 
 
 def test_one_that_waits_for_its_next_start_has_ended_once_more() -> None:
     waits = pod(3, state={"waiting": {"reason": "CrashLoopBackOff"}}, last=ended("panic: x"))
-    (use,), _ = asyncio.run(of_pods(pod(1), waits, log=CRASH))
-    assert use.restarts == 3
+    (use,), api = asyncio.run(of_pods(pod(1), waits, log=CRASH))
+    assert (use.restarts, use.panics) == (3, 1)
+    assert not any("previous" in query for query in api.queries)
 
 
-def test_a_pod_that_came_in_place_of_another_begins_from_nothing() -> None:
-    replaced = pod(0, uid="other")
-    replaced["metadata"]["name"] = "contour-2"
-    (use,), _ = asyncio.run(of_pods(pod(4), replaced))
-    assert (use.member, use.restarts, use.before) == ("contour-2", 0, {})
+def named(name: str) -> dict[str, Any]:
+    other = pod(0, uid=name)
+    other["metadata"]["name"] = name
+    return other
+
+
+def test_of_one_that_has_gone_by_itself_an_end_is_counted_and_its_successor_begins_from_nothing() -> None:
+    (old, new), _ = asyncio.run(of_pods(pod(4), named("contour-2")))
+    assert (old.member, old.restarts, old.why) == ("contour-1", 1, "its pod has gone")
+    assert (new.member, new.restarts, new.before) == ("contour-2", 0, {})
+
+
+def test_one_that_was_evicted_says_why() -> None:
+    evicted = pod(0)
+    evicted["status"] |= {"phase": "Failed", "reason": "Evicted", "message": "the node was low on memory"}
+    (use,), _ = asyncio.run(of_pods(pod(0), evicted))
+    assert (use.restarts, use.why) == (1, "the node was low on memory")
+
+
+def test_one_that_was_put_down_has_not_ended_by_itself_and_what_it_logged_counts() -> None:
+    async def uses() -> list[ControllerUse]:
+        seen = iter([pod(0), named("contour-2")])
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if request.path.endswith("/log"):
+                return web.Response(text=CRASH if "contour-1" in request.path else "")
+            if request.path.endswith("/metrics"):
+                return web.Response(text=CONTOUR_PAGE)
+            return web.json_response({"items": [next(seen)]})
+
+        async with fake_client() as (api, client):
+            api.otherwise = answer
+            bed = _System(Controllers(client, recipe_of(ContourOptions(), Site("here", "contour"))))
+            before = await control.look(bed)  # type: ignore[arg-type]
+            await bed.own.put_down()
+            return list(await control.since(bed, before) or ())  # type: ignore[arg-type]
+
+    old, new = asyncio.run(uses())
+    assert (old.member, old.restarts, old.panics, old.after) == ("contour-1", 0, 1, {})
+    assert (new.member, new.restarts, new.panics) == ("contour-2", 0, 0)
+
+
+def test_a_log_that_is_longer_than_what_is_read_of_it_says_nothing_of_panics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pods, "LOG_LIMIT_BYTES", 10)
+    (use,), _ = asyncio.run(of_pods(pod(0), pod(0)))
+    assert use.panics is None
+
+
+def test_where_nobody_answers_nothing_is_said_of_a_controller_that_there_is() -> None:
+    async def uses() -> Any:
+        async with fake_client() as (_, client):
+            bed = _System(Controllers(client, recipe_of(ContourOptions(), Site("here", "contour"))))
+            return await control.since(bed, await control.look(bed))  # type: ignore[arg-type]
+
+    assert asyncio.run(uses()) == ()
+
+
+def test_members_are_asked_until_they_were_given_the_same() -> None:
+    answers = iter([["a", "b"], ["a", "b"], ["b", "b"]])
+
+    class Changing:
+        async def configuration(self) -> Any:
+            return {f"envoy-{number}": {"given": one} for number, one in enumerate(next(answers))}
+
+    found = asyncio.run(control.configurations(Changing()))  # type: ignore[arg-type]
+    assert {one["given"] for one in found.values()} == {"b"}
 
 
 def test_what_is_its_own_controller_has_none_beside_it() -> None:
@@ -221,7 +293,8 @@ def test_figures_are_those_of_its_own_looks_and_growth_has_its_interval() -> Non
     assert found.heap_growth.per_unit == pytest.approx(1e5, rel=0.02)
     # Of two lives there is no one line, and through too few looks none.
     two = [sample(5 + 10 * turn, incarnation=str(turn > 4), heap_bytes=1e6) for turn in range(10)]
-    for few in (two, samples[:4]):
+    silent = [sample(96 + turn, goroutines=1) for turn in range(4)]
+    for few in (two, samples[:4], [*samples[:4], *silent]):
         assert (controllers_in((use_of(),), few, (), window) or ())[0].heap_growth is None
     assert controllers_in(None, samples, (), window) is None
 
@@ -248,10 +321,12 @@ def given(**digests: str | None) -> TrialFacts:
 
 def test_proxies_that_were_given_something_else_are_named() -> None:
     alike, other = given(one="a", two="a", three="a"), given(one="a", two="b", three="a", four=None)
+    # Nobody knows which of two is the right one.
+    assert drifted(given(one="a", two="b")) == ("one", "two")
     assert (drifted(alike), drifted(other), drifted(TrialFacts())) == ((), ("two",), None)
     assert drifted_text([alike]) is None
     assert drifted_text([alike, other]) == (
-        "after the load its proxies did not all have the same configuration: two had another"
+        "after the load its proxies did not all have the same configuration: two differ"
     )
 
 

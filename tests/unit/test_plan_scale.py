@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from seatrial.cli.run import run
 from seatrial.errors import PlanError
 from seatrial.plan.cases import compile_cases
-from seatrial.plan.read import parse_plan, read_plan
+from seatrial.plan.read import given_again, parse_plan, read_plan
 from seatrial.plan.scale import parse_scale, scaled
 
 PLANS = Path(__file__).parents[2] / "plans"
@@ -77,3 +77,34 @@ def test_a_dry_run_prints_cases_order_time_and_needs_and_runs_nothing(tmp_path: 
     for needed in ("small-at-1-2", "1 direct, 2 direct", "expected", "descriptors-workers", "program-origin"):
         assert needed in ran.output, needed
     assert not (tmp_path / "runs").exists()
+
+
+CHANGING = """
+name: a
+systems: [nginx]
+topology: {services: 4}
+vary: {routes: [10, 100]}
+load: {active: 4, rate: 100/s}
+objects: {routes: 20}
+phases: {measure: 1 min}
+"""
+
+
+def test_what_changes_has_two_services_to_lead_to_at_any_size() -> None:
+    for scale in (Fraction(1, 10), Fraction(1, 1000)):
+        cases = compile_cases(given_again(CHANGING, "a.yaml", scale).plan)
+        assert {case.topology.services_in_all for case in cases} == {2}
+        assert min(case.topology.routes for case in cases) == 2
+    whole = compile_cases(given_again(CHANGING, "a.yaml", Fraction(1)).plan)
+    assert {case.topology.services_in_all for case in whole} == {4}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("scale", [None, "1/10"])
+def test_the_load_of_every_plan_of_changes_asks_for_each_route_that_stays(
+    path: Path, scale: str | None
+) -> None:
+    plan = read_plan(path, scale)
+    for case in compile_cases(plan) if plan.objects is not None else ():
+        requests = (case.load.rate_per_s or 0.0) * case.phases.measure_s
+        assert requests >= 2 * case.topology.routes + 128, case

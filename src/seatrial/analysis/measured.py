@@ -50,9 +50,9 @@ class Measured:
 
     ``disturbed`` is whether the plan does anything to its system; ``windows`` are those of what was done to it.
     ``changed`` is whether it changes routes, ``changes`` what became of those; ``rejected`` how many updates its system
-    did not take, None where it does not count them. ``restarts`` and ``panics`` are of its controller, None where it
-    has none or nobody says; ``drifted`` proxies had another configuration from it after the load than the most of them.
-    ``timeout_s`` None is unknown.
+    did not take, None where it does not count them. Where it is ``controlled`` by a program of its own, ``restarts``
+    and ``panics`` are of that, None where nobody says; ``drifted`` proxies had another configuration from it after the
+    load than the most of them. ``timeout_s`` None is unknown.
     Connections are those that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those
     that came in ``at_origin``; None is "it does not count them".
     """
@@ -69,6 +69,7 @@ class Measured:
     changed: bool = False
     changes: tuple[ChangeUse, ...] = ()
     rejected: int | None = None
+    controlled: bool = False
     restarts: int | None = None
     panics: int | None = None
     drifted: int | None = None

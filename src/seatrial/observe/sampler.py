@@ -94,6 +94,7 @@ class Sampler:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._every_interval(self._look_at_once))
                 group.create_task(self._every_interval(self._look_at_systems))
+                group.create_task(self._every_interval(self._look_at_controllers))
                 if (elsewhere := self._elsewhere) is not None:
                     group.create_task(self._every_interval(self.look_elsewhere, lambda: elsewhere.interval_s))
         except BaseExceptionGroup as failures:
@@ -175,6 +176,11 @@ class Sampler:
     async def _look_at_systems(self) -> None:
         for label, its in self._systems().items():
             for seen in await system.sample(label, its):
+                self._emit(seen)
+
+    async def _look_at_controllers(self) -> None:
+        for label, its in self._systems().items():
+            for seen in await system.sample_controllers(label, its):
                 self._emit(seen)
 
     def close(self) -> None:

@@ -26,14 +26,14 @@ async def sample(label: str, system: System) -> tuple[SystemSample, ...]:
         counters = await system.counters()
     except (SystemFault, ClusterFault):
         return ()
-    proxies = tuple(
+    return tuple(
         SystemSample(counters.at_s, label, member, reading.incarnation, values_of(reading))
         for member, reading in counters.members.items()
     )
-    return (*proxies, *await _controllers(label, system))
 
 
-async def _controllers(label: str, system: System) -> tuple[SystemSample, ...]:
+async def sample_controllers(label: str, system: System) -> tuple[SystemSample, ...]:
+    """Look once at its controller, which may be slow to answer; empty where it has none, or was asked a moment ago."""
     if not isinstance(system, Controlled):
         return ()
     try:

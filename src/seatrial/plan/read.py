@@ -18,7 +18,7 @@ from seatrial.plan.scale import parse_scale, scaled
 from seatrial.plan.written.decode import decode
 from seatrial.plan.written.during import impossible_disturbances, require_possible
 from seatrial.plan.written.forms import describe, reshape
-from seatrial.plan.written.objects import impossible_objects
+from seatrial.plan.written.objects import impossible_objects, require_possible_objects
 from seatrial.plan.written.rules import broken_rules
 from seatrial.plan.yaml.problems import PlanFileError, Problem, Span, refusal
 from seatrial.plan.yaml.yaml12 import Map, read_yaml
@@ -61,8 +61,10 @@ def given_again(text: str, name: str, scale: Fraction, place: PlaceName | None =
     """Return the plan in a text that was read before; ``name`` is the file's in messages. Raises PlanError."""
     plan = scaled(parse_plan(text, name), scale)
     plan = placed(plan, place or plan.place)
-    if scale != 1 and plan.during:
-        require_possible(plan, compile_cases(plan.model_copy(update={"systems": plan.systems[:1]})))
+    if scale != 1 and (plan.during or plan.objects):
+        cases = compile_cases(plan.model_copy(update={"systems": plan.systems[:1]}))
+        require_possible(plan, cases)
+        require_possible_objects(plan, cases)
     return GivenPlan(plan, text, scale)
 
 

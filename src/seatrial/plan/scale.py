@@ -34,7 +34,9 @@ def parse_scale(words: str) -> Fraction:
 
 
 def scaled(plan: Plan, scale: Fraction) -> Plan:
-    """Return the plan with its sizes scaled, each 1 at least; name and question say so in every output.
+    """Return the plan with its sizes scaled, each 1 at least (2 routes and services beside ``objects``).
+
+    Name and question say so in every output.
 
     Values of a variable that are the same then are one. Proxies scale along, unless their number is what varies.
     """
@@ -47,10 +49,10 @@ def scaled(plan: Plan, scale: Fraction) -> Plan:
         "name": f"{plan.name}-at-{scale.numerator}-{scale.denominator}",
         "question": f"{plan.question or plan.name} (at {part} of its size: {listed})",
         "load": _load(plan.load, scale),
-        "topology": _topology(plan.topology, scale),
+        "topology": _topology(plan.topology, scale, _least(plan)),
         "sanity": _sanity(plan.sanity, scale),
         "objects": _objects(plan.objects, scale),
-        "vary": tuple(_variable(variable, scale) for variable in plan.vary),
+        "vary": tuple(_variable(variable, scale, _least(plan)) for variable in plan.vary),
     }
     if _scales_proxies(plan):
         update["systems"] = tuple(_system(system, scale) for system in plan.systems)
@@ -94,9 +96,14 @@ def _sanity(sanity: SanityPlan | None, scale: Fraction) -> SanityPlan | None:
     return sanity.model_copy(update=update)
 
 
-def _topology(topology: TopologyPlan, scale: Fraction) -> TopologyPlan:
-    services = None if topology.services is None else _count(topology.services, scale)
-    return topology.model_copy(update={"routes": _count(topology.routes, scale), "services": services})
+def _least(plan: Plan) -> int:
+    """Return how few routes and services a plan may have: what changes leads to one of two."""
+    return 1 if plan.objects is None else 2
+
+
+def _topology(topology: TopologyPlan, scale: Fraction, least: int) -> TopologyPlan:
+    services = None if topology.services is None else _count(topology.services, scale, least)
+    return topology.model_copy(update={"routes": _count(topology.routes, scale, least), "services": services})
 
 
 def _objects(objects: ObjectsPlan | None, scale: Fraction) -> ObjectsPlan | None:
@@ -105,13 +112,14 @@ def _objects(objects: ObjectsPlan | None, scale: Fraction) -> ObjectsPlan | None
     return objects.model_copy(update={"routes": _count(objects.routes, scale)})
 
 
-def _variable(variable: Variable, scale: Fraction) -> Variable:
+def _variable(variable: Variable, scale: Fraction, least: int) -> Variable:
     if variable.name not in SIZES:
         return variable
+    least = least if variable.name in {"routes", "services"} else 1
     quantity = VARIABLES[variable.name].quantity
     is_count = quantity.unit.name == "count"
     values = (
-        _count(value, scale) if is_count and value else type(value)(value * scale)
+        _count(value, scale, least) if is_count and value else type(value)(value * scale)
         for value in variable.values
     )
     return variable.model_copy(update={"values": tuple(dict.fromkeys(values))})
@@ -125,5 +133,5 @@ def _system(system: SystemPlan, scale: Fraction) -> SystemPlan:
     return system.model_copy(update={"options": options})
 
 
-def _count(count: float, scale: Fraction) -> int:
-    return max(1, round(count * scale))
+def _count(count: float, scale: Fraction, least: int = 1) -> int:
+    return max(least, round(count * scale))

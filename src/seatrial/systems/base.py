@@ -132,6 +132,10 @@ class Controlled(Protocol):
     Both raise ``SeatrialError`` where nobody can be asked.
     """
 
+    @property
+    def has_controllers(self) -> bool:
+        """Whether it has one."""
+
     async def controllers(self, *, at_once: bool = False) -> Mapping[str, ControllerLook]:
         """Look at each of its pods, by name; empty where it has none, or the last look was a moment ago.
 

@@ -117,14 +117,14 @@ def _most(use: ControllerUse, looks: Sequence[SystemSample], name: str) -> float
 
 
 def _growth(looks: Sequence[SystemSample], window: Window | None) -> Slope | None:
-    inside = [] if window is None else [look for look in looks if window.holds(look.at_s)]
-    # One that began anew began with another heap.
-    if len(inside) < LOOKS_FOR_GROWTH or len({look.incarnation for look in inside}) > 1:
-        return None
-    points = [
-        ({"at_s": look.at_s - inside[0].at_s}, look.values["heap_bytes"])
-        for look in inside
-        if "heap_bytes" in look.values
+    own = [
+        look
+        for look in looks
+        if "heap_bytes" in look.values and window is not None and window.holds(look.at_s)
     ]
+    # One that began anew began with another heap.
+    if len(own) < LOOKS_FOR_GROWTH or len({look.incarnation for look in own}) > 1:
+        return None
+    points = [({"at_s": look.at_s - own[0].at_s}, look.values["heap_bytes"]) for look in own]
     line = fit(points)
     return None if line is None else line.slopes.get("at_s")

@@ -83,6 +83,7 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             changed=proxied and case.changes_routes,
             changes=trial.changes,
             rejected=_rejected(trial),
+            controlled=trial.facts.controllers is not None,
             restarts=_of_controllers(trial, lambda use: use.restarts),
             panics=_of_controllers(trial, lambda use: use.panics),
             drifted=None if (names := drifted(trial.facts)) is None else len(names),

@@ -279,7 +279,7 @@ def _applies(metric: str, trial: Measured) -> bool:
     if metric.startswith("proxy_"):
         return trial.proxied
     if metric in OF_CONTROLLER:
-        return trial.resources.role("controller") is not None
+        return trial.controlled
     if metric in OF_CHANGES:
         # An Ingress has no status, and never says so.
         return trial.changed and metric not in GAP

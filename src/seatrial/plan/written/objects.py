@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.errors import PlanError
 from seatrial.plan.yaml.problems import Problem
 from seatrial.systems.disturbance import OF_CONFIGURATION
 
@@ -22,6 +23,12 @@ def impossible_objects(plan: Plan, cases: Sequence[Case], root: Map) -> Iterator
     where = root.entries["objects"].key
     for text, allowed in _mistakes(plan, cases):
         yield Problem(where, text, allowed)
+
+
+def require_possible_objects(plan: Plan, cases: Sequence[Case]) -> None:
+    """Raise ``PlanError`` where what changes in a plan as it was written cannot at another size of it."""
+    for text, allowed in _mistakes(plan, cases) if plan.objects is not None else ():
+        raise PlanError(f"`objects` cannot be at this scale: {text}", next_step=allowed)
 
 
 def _mistakes(plan: Plan, cases: Sequence[Case]) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seatrial.report.during.disturbances import where_text
+from seatrial.report.during.disturbances import trial_text, where_text
 from seatrial.units import format_size
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ NONE = "-"
 def controller_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
     """Return a row for each pod of each trial that was not set aside."""
     return tuple(
-        (where_text(case), _trial(trial), one.member, *_used(trial), *_did(one))
+        (where_text(case), trial_text(trial), one.member, *_used(trial), *_did(one))
         for case in summary.cases
         for trial in case.trials
         for one in trial.controllers or ()
@@ -53,11 +53,6 @@ def controller_lines(summary: RunSummary) -> tuple[str, ...]:
 def controller_documents(controllers: Sequence[ControllerSummary] | None) -> list[dict[str, Any]] | None:
     """Return them for JSON; None where there is none, or nobody said."""
     return None if controllers is None else [asdict(one) for one in controllers]
-
-
-def _trial(trial: TrialSummary) -> str:
-    state = trial.validity.state
-    return str(trial.order) if state == "VALID" else f"{trial.order} ({state})"
 
 
 def _used(trial: TrialSummary) -> tuple[str, str]:

@@ -94,6 +94,12 @@ def where_text(case: CaseSummary) -> str:
     return f"{case.case.system}, {case.label}" if case.label else case.case.system
 
 
+def trial_text(trial: TrialSummary) -> str:
+    """Return which trial it is, and that it cannot be believed where it cannot."""
+    state = trial.validity.state
+    return str(trial.order) if state == "VALID" else f"{trial.order} ({state})"
+
+
 def _texts(
     case: CaseSummary, trial: TrialSummary, disturbed: DisturbedLoad, window: DisturbedWindow
 ) -> _Texts:

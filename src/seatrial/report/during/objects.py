@@ -6,14 +6,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.objects import quantile
-from seatrial.report.during.disturbances import where_text
+from seatrial.report.during.disturbances import trial_text, where_text
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from seatrial.analysis.objects import ChangeUse
-    from seatrial.analysis.run.model import CaseSummary, RunSummary, TrialSummary
+    from seatrial.analysis.run.model import CaseSummary, RunSummary
 
 HEADING = "When each change was live, from the moment that it was begun:"
 COLUMNS = (
@@ -41,16 +41,11 @@ _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 def object_rows(summary: RunSummary) -> tuple[tuple[str, ...], ...]:
     """Return a row for each kind of change of each trial that was not set aside."""
     return tuple(
-        (where_text(case), _trial(trial), _change(case, use), *_texts(use))
+        (where_text(case), trial_text(trial), _change(case, use), *_texts(use))
         for case in summary.cases
         for trial in case.trials
         for use in trial.changes
     )
-
-
-def _trial(trial: TrialSummary) -> str:
-    state = trial.validity.state
-    return str(trial.order) if state == "VALID" else f"{trial.order} ({state})"
 
 
 def _change(case: CaseSummary, use: ChangeUse) -> str:

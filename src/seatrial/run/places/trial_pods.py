@@ -117,7 +117,8 @@ class TrialOnCluster:
     def _kept_off(self) -> set[str]:
         if self.case.plan.kubernetes.shared_nodes or self._system is None:
             return set()
-        return {member.pod.node for member in self._system.members() if member.pod is not None}
+        members = self._system.members()
+        return {one.pod.node for one in members if one.pod is not None and one.role == "system"}
 
 
 class _OnNodes:

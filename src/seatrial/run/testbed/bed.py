@@ -281,7 +281,7 @@ class Testbed:
         now: Mapping[str, Mapping[str, str]] = {}
         # One that is gone does not say; that it is gone is known.
         with suppress(SeatrialError):
-            now = await self.system.configuration()
+            now = await control.configurations(self.system)
         return tuple(
             RunningConfiguration(member, self._configured.get(member), now.get(member))
             for member in dict.fromkeys((*self._configured, *now))

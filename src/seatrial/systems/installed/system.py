@@ -112,6 +112,7 @@ class Installed:
 
     async def restart_controller(self) -> None:
         """Have the pods of its controllers replaced; see ``Reconfigured``."""
+        await self._controllers.put_down()
         await self._disturbed.controllers()
         await self._controllers.look(at_once=True)
 
@@ -161,6 +162,11 @@ class Installed:
             for proxy in self._proxies.all
         )
         return (*proxies, *self._controllers.members())
+
+    @property
+    def has_controllers(self) -> bool:
+        """Whether there is one beside its proxies; see ``Controlled``."""
+        return bool(self.recipe.controllers)
 
     async def controllers(self, *, at_once: bool = False) -> Mapping[str, ControllerLook]:
         """Look at each pod of its controller; see ``Controlled``."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 SAID: Mapping[str, tuple[str, str, int]] = {
     "go_goroutines": ("goroutines", "", 1),
     "go_memstats_heap_inuse_bytes": ("heap_bytes", "", 1),
-    "process_cpu_seconds_total": ("cpu_s", "", 1),
     # Of controller-runtime, and of Envoy Gateway's own queues between its parts.
     "workqueue_depth": ("queue_depth", "", 1),
     "watchable_depth": ("queue_depth", "", 1),

@@ -125,7 +125,8 @@ async def configuration(get: Get) -> Mapping[str, str]:
     without = {"last_updated", "version_info"}
     return {
         "config_dump": digest(dump, without),
-        GIVEN: digest(sorted(digest(one, without) for one in _given(dump))),
+        # An update that was refused is counted as such, and has a time of its own at each.
+        GIVEN: digest(sorted(digest(one, {*without, "error_state"}) for one in _given(dump))),
         "command_line": digest(info["command_line_options"]),
     }
 
