@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.control.drift import drifted
+from seatrial.analysis.control.planned import with_unmade
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
 from seatrial.analysis.measured import Measured, changed_in
@@ -81,7 +82,7 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             upstream=_farthest(trial.upstream_gauge, 0),
             at_origin=trial.facts.origin_connections,
             changed=proxied and case.changes_routes,
-            changes=trial.changes,
+            changes=with_unmade(trial.changes, case.planned_changes),
             rejected=_rejected(trial),
             controlled=trial.facts.controllers is not None,
             restarts=_of_controllers(trial, lambda use: use.restarts),

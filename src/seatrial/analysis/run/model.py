@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.control.controllers import ControllerSummary, controllers_text
-from seatrial.analysis.control.drift import drifted_text
+from seatrial.analysis.control.controllers import ControllerSummary
+from seatrial.analysis.control.planned import unmade_text
+from seatrial.analysis.control.said import said_of
 from seatrial.analysis.cpus import RoleCpus
 from seatrial.analysis.kernel import KernelUse
-from seatrial.analysis.limits import limits_text, rejected_text, throttled_text
+from seatrial.analysis.limits import throttled_text
 from seatrial.analysis.load.answered import findings_of
 from seatrial.analysis.load.disturbed import DisturbedLoad
 from seatrial.analysis.load.result import LoadResult
@@ -177,11 +178,10 @@ class CaseSummary:
     def findings(self) -> tuple[str, ...]:
         """What a reader must know before any figure: answers not as asked for, and limits of its own that it met."""
         answered = findings_of(trial.load for trial in self.trials if trial.load is not None)
-        facts = [trial.facts for trial in self.trials]
-        of_facts = (limits_text, rejected_text, controllers_text, drifted_text)
+        said = said_of([trial.facts for trial in self.trials])
         throttled = throttled_text(trial.throttled for trial in self.trials)
-        said = (*(text(facts) for text in of_facts), throttled)
-        return (*answered, *(text for text in said if text is not None))
+        unmade = unmade_text((trial.changes for trial in self.trials), self.case.planned_changes)
+        return (*answered, *said, *(text for text in (throttled, unmade) if text is not None))
 
     @property
     def state(self) -> str:

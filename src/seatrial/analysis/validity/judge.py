@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.control.controllers import controllers_text
-from seatrial.analysis.control.drift import drifted_text
-from seatrial.analysis.limits import limits_text, rejected_text
+from seatrial.analysis.control.said import said_of
 from seatrial.analysis.load.failures import held_answers_text
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.blame import grouped
@@ -60,8 +58,7 @@ def remarks_on(evidence: TrialEvidence) -> tuple[str, ...]:
             f"the system answered {answered:,} probes of changes beside the load: its CPU is of these, too, and of"
             " the changes"
         )
-    said = [text((evidence.facts,)) for text in (limits_text, rejected_text, controllers_text, drifted_text)]
-    remarks += [text for text in said if text is not None]
+    remarks += said_of((evidence.facts,))
     return (
         *remarks,
         *busy_remarks(evidence.cpu),

@@ -86,6 +86,14 @@ class RecordedCase:
         return self.document.get("objects") is not None
 
     @property
+    def planned_changes(self) -> Mapping[str, int]:
+        """How often each kind of change of its routes is to be made; nothing where it changes none."""
+        objects = self.document.get("objects")
+        if objects is None:
+            return {}
+        return dict.fromkeys(objects["changes"], objects["routes"] * objects["rounds"])
+
+    @property
     def spared(self) -> tuple[tuple[float, str], ...]:
         """When the plan does what to other systems, and not to this one; seconds from the measure phase's start."""
         return tuple((one["at_s"], one["words"]) for one in self.document.get("spared", ()))
