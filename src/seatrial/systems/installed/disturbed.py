@@ -82,6 +82,7 @@ class Disturbed:
             if (answered_s := time.monotonic()) >= deadline_s:
                 raise _never([name for name in lacking if name not in unheard], unheard.values())
             pause_s = max(POLL_S, PAUSE_FACTOR * (answered_s - asked_s))
+            # The last asking is at the deadline: what is said then is of so many seconds.
             await asyncio.sleep(min(pause_s, deadline_s - answered_s))
             unheard.clear()
             asked_s = time.monotonic()
