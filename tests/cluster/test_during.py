@@ -161,14 +161,14 @@ def test_routes_endpoints_and_the_controller_change_beside_traffic(bench: Cluste
     trial, looks = played(
         bench,
         (
-            "at: 5 s, do: add routes, count: 2",
-            "at: 10 s, do: add endpoints",
-            "at: 15 s, do: restart controller",
-            "at: 25 s, do: remove endpoints",
-            "at: 30 s, do: remove routes, count: 2",
-            "at: 35 s, do: pause endpoint, endpoint: 2, service: service-0, for: 1 s",
+            "at: 10 s, do: add routes, count: 2",
+            "at: 20 s, do: add endpoints",
+            "at: 30 s, do: restart controller",
+            "at: 60 s, do: remove endpoints",
+            "at: 70 s, do: remove routes, count: 2",
+            "at: 80 s, do: pause endpoint, endpoint: 2, service: service-0, for: 1 s",
         ),
-        "42 s",
+        "90 s",
     )  # fmt: skip
     assert [len(look.routes) for look in looks] == [6, 8, 8, 8, 8, 6, 6]
     assert [len(look.endpoints) for look in looks] == [6, 6, 9, 9, 6, 6, 6]
@@ -198,8 +198,8 @@ def test_routes_endpoints_and_the_controller_change_beside_traffic(bench: Cluste
 def test_a_certificate_is_swapped_beside_traffic(bench: ClusterBench) -> None:
     trial, looks = played(
         bench,
-        ("at: 4 s, do: swap certificate", "at: 9 s, do: add routes", "at: 14 s, do: remove routes"),
-        "20 s",
+        ("at: 10 s, do: swap certificate", "at: 20 s, do: add routes", "at: 30 s, do: remove routes"),
+        "40 s",
         **{
             "routes: 6, services: 3": "routes: 6, by: path, services: 3",
             "resolution: 10 ms": "resolution: 10 ms, tls: yes",

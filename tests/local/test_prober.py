@@ -21,6 +21,8 @@ from seatrial.workload.tls import Tls
 
 PERIOD_NS = 10_000_000
 MS = 1_000_000
+SPARE_NS = 2_000 * MS
+"""So long a busy machine may leave one of the two alone."""
 NEVER_NS = 1 << 62
 A, B = "10.0.0.1:80", "10.0.0.2:80"
 
@@ -206,19 +208,21 @@ def test_who_takes_no_connections_any_more_loses_every_probe_until_it_does_again
             await asyncio.sleep(0.1)
             gone_ns, answered = time.monotonic_ns(), proxy.asked
             await proxy.vanish()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(2 * SPARE_NS / 1e9)
             proxy.live["r"] = 0, NEVER_NS, B
             back_ns = time.monotonic_ns()
             await proxy.start()
             there_ns = time.monotonic_ns()
             await until(said, 1)
         one = settled(said)[1, 0, "kept"]
-        lost = one["answers"]["connect_refused"] + one["answers"].get("read_reset", 0)
-        assert one["lost"]["count"] == lost > 10, one
+        assert one["answers"]["connect_refused"] > 10, one
+        # What was open or on its way when it went, or came back, fails in ways of its own.
+        lost = sum(count for name, count in one["answers"].items() if name not in {"before", "served"})
+        assert one["lost"]["count"] == lost, one
         assert one["answers"]["before"] == answered
-        # From the first probe that nobody took to the last.
-        assert gone_ns - PERIOD_NS <= one["lost"]["sent_ns"] <= gone_ns + 200 * MS
-        assert back_ns - 200 * MS <= one["lost"]["heard_ns"] <= there_ns + 200 * MS
+        # From the first probe that nobody took to the last: it was away for longer than what a busy machine is spared.
+        assert gone_ns - SPARE_NS <= one["lost"]["sent_ns"] <= gone_ns + SPARE_NS
+        assert back_ns - SPARE_NS <= one["lost"]["heard_ns"] <= there_ns + SPARE_NS
         assert one["is_stable"]
         await proxy.close()
 

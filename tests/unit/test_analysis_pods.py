@@ -103,6 +103,62 @@ def test_a_container_that_ended_before_the_phase_takes_nothing_from_what_is_know
     assert use.cpu_covers_s == pytest.approx(39.0)
 
 
+def pod_of(
+    name: str, began_s: float, at_s: list[float], ended_s: float = 999.0, **given: object
+) -> list[ProcessSample]:
+    """Looks at a pod that burns 0.2 cores from its beginning to its end, and grows by 1 MB a second."""
+    return [
+        look(
+            when_s, 0.2 * (min(when_s, ended_s) - began_s), name,
+            **{"role": "controller", "working_set_bytes": int((when_s - began_s) * MB), **given},
+        )
+        for when_s in at_s
+    ]  # fmt: skip
+
+
+# It ends at 128 s. Its kubelet may look at what is left of it once more, when the one in its place is there.
+@pytest.mark.parametrize("last_s", [125.0, 131.0])
+def test_a_controller_whose_pod_was_replaced_is_one(last_s: float) -> None:
+    old = pod_of("contour-a", 80.0, [90.0, 101.0, 113.0, last_s], ended_s=128.0)
+    new = pod_of("contour-b", 128.0, [130.0, 142.0, 154.0, 190.0])
+    (role,) = roles_of([*old, *new])
+    controller = trial_resources((role,), (), (), WINDOW, None).role("controller")
+    assert controller is not None
+    # From 101 to 154 it burned 0.2 cores, but for what the old one used after the last look at it.
+    seen_s = min(last_s, 128.0) - 101.0 + 154.0 - 128.0
+    assert controller.cpu_cores_mean == pytest.approx(0.2 * seen_s / 53.0)
+    assert controller.cpu_covers_s == pytest.approx(53.0)
+    assert controller.scheduling is not None
+    assert controller.scheduling.cpu_user_cores_mean == pytest.approx(0.15 * seen_s / 53.0, abs=1e-6)
+    # The old one is nothing once it is gone, and the peak is the new one's.
+    assert controller.working_set_bytes_max == 62 * MB
+    memory = dict(zip(role.curve.at_s, role.curve.memory_bytes, strict=True))
+    assert [memory[when_s] for when_s in (90.0, 113.0, 142.0, 154.0, 190.0)] == [
+        10 * MB, 33 * MB, 14 * MB, 26 * MB, 62 * MB,
+    ]  # fmt: skip
+
+
+def test_a_controller_may_be_replaced_again_and_again() -> None:
+    pods = [
+        pod_of(f"contour-{at}", at, [at + 2.0, at + 14.0], ended_s=at + 18.0) for at in (98.0, 116.0, 134.0)
+    ]
+    controller = trial_resources(
+        roles_of([one for looks in pods for one in looks]), (), (), WINDOW, None
+    ).role("controller")
+    assert controller is not None
+    assert controller.cpu_cores_mean == pytest.approx(0.2 * (12 + 14 + 14) / 48)
+
+
+def test_a_proxy_that_is_looked_at_late_is_not_in_the_place_of_another() -> None:
+    fleet = [
+        *pod_of("envoy-1", 80.0, [90.0, 101.0, 113.0, 125.0], role="system"),
+        *pod_of("envoy-2", 80.0, [130.0, 142.0, 154.0], role="system"),
+    ]
+    system = trial_resources(roles_of(fleet), (), (), WINDOW, None).role("system")
+    assert system is not None
+    assert system.cpu_cores_mean == pytest.approx(0.4)
+
+
 def test_the_cpu_of_a_role_is_not_known_where_a_pod_was_not_looked_at_any_more() -> None:
     unread = [look(at_s, 5.0, "envoy-2") for at_s in (60.0, 73.0)]
     (role,) = roles_of([*burning(0.3, 60.0, "envoy-1"), *unread])

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.support.fake_api import fake_client
+from tests.support.fake_api import fake_client, says
 from tests.unit.test_plan_meant import plan
 
 from seatrial.cluster.resources import Ref, ref_of
-from seatrial.errors import SystemFault
+from seatrial.errors import ClusterFault, SystemFault
 from seatrial.machine.address import Endpoint
 from seatrial.plan.cases import compile_cases
 from seatrial.run.cluster.rights import rights_of_plan
@@ -135,11 +138,18 @@ def test_the_endpoints_of_each_service_are_read_from_a_traefik() -> None:
 
 @dataclass
 class Played:
-    """What was made, as who changes it sees it; ``pages`` are those of one Envoy, the last of them for ever."""
+    """What was made, as who changes it sees it; ``pages`` are those of one Envoy, the last of them for ever.
 
-    pages: list[str]
+    None in place of a page is that it could not be asked for. Each page takes ``takes_s``; ``asked_s`` has from when to
+    when each was asked for. Of the ``silent`` none ever comes.
+    """
+
+    pages: list[str | None]
     client: Any = None
     asked: list[str] = field(default_factory=list)
+    takes_s: float = 0.0
+    asked_s: list[tuple[float, float]] = field(default_factory=list)
+    silent: tuple[str, ...] = ()
 
     async def change(self, objects: Iterable[Mapping[str, Any]]) -> None:
         self.asked += [f"+{one['kind']} {one['metadata']['name']}" for one in objects]
@@ -152,10 +162,18 @@ class Played:
 
     async def of_each(self, ask: Callable[[Any, Any], Awaitable[bool]]) -> Mapping[str, bool]:
         async def get(_: str) -> str:
+            began_s = time.monotonic()
             self.asked.append("look")
-            return self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
+            await asyncio.sleep(self.takes_s)
+            self.asked_s.append((began_s, time.monotonic()))
+            page = self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
+            return page if page is not None else await unheard("")
 
-        return {"envoy-a": await ask(None, get)}
+        async def unheard(_: str) -> str:
+            raise ClusterFault("the API server could not ask", status=503)
+
+        of_each = {"envoy-a": get, **dict.fromkeys(self.silent, unheard)}
+        return {name: await ask(SimpleNamespace(name=name), one) for name, one in of_each.items()}
 
     def disturbed(self) -> Disturbed:
         return Disturbed(recipe_of(ContourOptions(), SITE), self, self.of_each)  # type: ignore[arg-type]
@@ -164,7 +182,12 @@ class Played:
 @pytest.fixture(autouse=True)
 def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disturbed, "POLL_S", 0.01)
+
+
+@pytest.fixture
+def _not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disturbed, "IN_FORCE_LIMIT_S", 0.1)
+    monkeypatch.setattr(disturbed, "RENEWED_LIMIT_S", 0.1)
 
 
 def page_of(at: Topology) -> str:
@@ -182,6 +205,35 @@ def test_a_change_is_done_once_every_proxy_has_its_endpoints_and_no_others() -> 
         assert played.asked == [*slices, "look", "look", "look"]
 
 
+def test_an_asking_that_fails_is_no_answer_yet() -> None:
+    few, more = topology(2, 2, 1), topology(2, 2, 2)
+    played = Played([None, page_of(few), None, page_of(more)])
+    asyncio.run(played.disturbed().topology(few, more, PLAIN))
+    assert played.asked[-5:] == ["+EndpointSlice service-1-0", *["look"] * 4]
+
+
+@pytest.mark.usefixtures("_not_for_long")
+def test_who_could_not_be_asked_until_the_end_is_the_cluster_s_fault_and_not_the_proxy_s() -> None:
+    few, more = topology(2, 2, 1), topology(2, 2, 2)
+    for page in (None, page_of(more)):
+        silent = Played([page], silent=("envoy-b",))
+        with pytest.raises(ClusterFault, match="the API server could not ask"):
+            asyncio.run(silent.disturbed().topology(few, more, PLAIN))
+    # What another has said, and does not have, is its own.
+    with pytest.raises(SystemFault, match=r"^envoy-a: not the endpoints"):
+        asyncio.run(Played([page_of(few)], silent=("envoy-b",)).disturbed().topology(few, more, PLAIN))
+
+
+def test_proxies_are_left_alone_for_four_times_as_long_as_the_last_asking_took() -> None:
+    few, more = topology(2, 2, 1), topology(2, 2, 2)
+    played = Played([*[page_of(few)] * 3, page_of(more)], takes_s=0.05)
+    asyncio.run(played.disturbed().topology(few, more, PLAIN))
+    assert len(played.asked_s) == 4
+    for (began_s, ended_s), (next_s, _) in pairwise(played.asked_s):
+        assert next_s - ended_s >= 4 * (ended_s - began_s)
+
+
+@pytest.mark.usefixtures("_not_for_long")
 def test_a_proxy_that_never_takes_a_change_is_named() -> None:
     few, more = topology(2, 2, 1), topology(2, 2, 2)
     # A service that has got another's endpoints has not got its own.
@@ -203,6 +255,9 @@ def pod(name: str, *, ready: bool = True, **metadata: Any) -> dict[str, Any]:
     }
 
 
+PODS_OF_API = {"resources": [{"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["get", "delete"]}]}
+
+
 def test_a_controller_is_restarted_once_its_pods_are_gone_and_others_are_ready() -> None:
     old, new = pod("old"), pod("new")
     leaving = pod("old", deletionTimestamp="2026-01-01T00:00:00Z")
@@ -219,8 +274,7 @@ def test_a_controller_is_restarted_once_its_pods_are_gone_and_others_are_ready()
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path == "/api/v1":
-            kind = {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["get", "delete"]}
-            return web.json_response({"resources": [kind]})
+            return web.json_response(PODS_OF_API)
         if request.method == "DELETE":
             deleted.append((request.path, await request.json()))
             return web.json_response({})
@@ -242,6 +296,40 @@ def test_a_controller_is_restarted_once_its_pods_are_gone_and_others_are_ready()
     assert path == f"{PODS}/old"
     # Nobody else's pod of the same name.
     assert options["preconditions"] == {"uid": "uid-old"}
+
+
+def renewing(*answers: Any) -> None:
+    """Restart a controller whose pods are listed with these answers, the last of them for ever."""
+
+    async def work() -> None:
+        left = [says({"items": [pod("old")]}), *answers]
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if request.path == "/api/v1":
+                return web.json_response(PODS_OF_API)
+            if request.method == "DELETE":
+                return web.json_response({})
+            listed: Callable[..., Awaitable[web.StreamResponse]] = left.pop(0) if len(left) > 1 else left[0]
+            return await listed(request)
+
+        async with fake_client() as (api, client):
+            api.otherwise = answer
+            await Played([], client).disturbed().controllers()
+
+    asyncio.run(work())
+
+
+REFUSED = says({"message": "not now"}, 409)
+
+
+def test_a_list_of_pods_that_fails_while_a_controller_is_restarted_is_no_answer_yet() -> None:
+    renewing(REFUSED, says({"items": [pod("old")]}), REFUSED, says({"items": [pod("new")]}))
+
+
+@pytest.mark.usefixtures("_not_for_long")
+def test_pods_that_cannot_be_listed_until_the_end_are_the_cluster_s_fault() -> None:
+    with pytest.raises(ClusterFault, match="409"):
+        renewing(REFUSED)
 
 
 def test_which_kinds_have_a_controller_of_their_own() -> None:

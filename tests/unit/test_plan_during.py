@@ -99,16 +99,32 @@ def test_what_may_be_done_on_a_cluster_is_taken_and_the_rest_is_refused_where_on
     assert "`add endpoints`" in finding.remedy
 
 
-def test_a_proxy_that_takes_one_endpoint_of_each_pod_is_not_given_more() -> None:
-    during = "[{at: 1 s, do: add endpoints}]"
-    for processes, found in ((2, 1), (3, 0)):
-        origin = f"{{processes: {processes}}}"
-        made = plan(
-            during=during, systems="[traefik, contour]", place="kubernetes", origin=origin, **TOPOLOGY
-        )
-        texts = [finding.text for finding in check_words(compile_cases(made))]
-        assert len(texts) == found
-        assert all("the 3 of each are on 2 pods of the origin" in text for text in texts)
+@pytest.mark.parametrize(
+    ("does", "most"),
+    [
+        ({}, 2),
+        ({"during": "[{at: 1 s, do: add endpoints}]"}, 3),
+        ({"during": "[{at: 1 s, do: add routes}]"}, 2),
+        ({"objects": "{routes: 2}"}, 2),
+        ({"topology": "{routes: 4}", "vary": "{endpoints: [1, 4]}"}, 4),
+    ],
+)
+def test_a_proxy_that_takes_one_endpoint_of_each_pod_is_not_given_more(
+    does: dict[str, str], most: int
+) -> None:
+    for processes, found in ((most - 1, 1), (most, 0)):
+        parts = {"systems": "[traefik, contour]", "origin": f"{{processes: {processes}}}"}
+        made = plan(place="kubernetes", **parts, **{**TOPOLOGY, **does})
+        findings = list(check_words(compile_cases(made)))
+        assert len(findings) == found
+        pods = f"{processes} pod{'s' * (processes > 1)}"
+        for finding in findings:
+            assert finding.severity == "refuse"
+            assert finding.text.startswith(
+                "`endpoints`: of a service's endpoints `traefik` takes one at each address"
+            )
+            assert finding.text.endswith(f"the {most} of each are on {pods} of the origin")
+            assert finding.remedy == f"`origin: {{processes: {most}}}`"
 
 
 def test_objectives_on_windows_need_a_disturbance() -> None:

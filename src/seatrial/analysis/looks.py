@@ -6,7 +6,6 @@ container did in the phase is what lies between the first and the last look at i
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 OVER_AFTER_S = 60.0
 """A kubelet looks at a container that is there every 30 s at least: one that two looks have missed is gone."""
+LEAVING_S = 30.0
+"""So long a pod that is deleted has by default to end, and the one in its place may be looked at by then."""
 
 
 def lineages(processes: Iterable[Sequence[ProcessSample]]) -> list[list[ProcessSample]]:
@@ -29,8 +30,25 @@ def lineages(processes: Iterable[Sequence[ProcessSample]]) -> list[list[ProcessS
     return [sorted(looks, key=lambda look: look.at_s) for looks in found.values()]
 
 
-def known_between(at_s: list[float], every: Sequence[Sequence[ProcessSample]]) -> list[float]:
-    """Return those of the times at which all that are there are known: between two looks at each."""
+def successions(processes: Iterable[Sequence[ProcessSample]]) -> list[list[ProcessSample]]:
+    """Return the same of one role, with a controller's pod and the one in its place as one.
+
+    A controller has one pod at a time, which may be replaced while a trial goes on; whoever else loses a pod has ended
+    the trial. So of proxies, workers and origins one that is looked at no more was not read, however late another was.
+    """
+    found: list[list[ProcessSample]] = []
+    for looks in sorted(lineages(processes), key=lambda looks: looks[0].at_s):
+        before = next((one for one in found if _is_followed(one, looks)), None)
+        if before is None:
+            found.append(looks)
+        else:
+            before[:] = sorted((*before, *looks), key=lambda look: look.at_s)
+    return found
+
+
+def known_between(at_s: list[float], processes: Iterable[Sequence[ProcessSample]]) -> list[float]:
+    """Return those of the times at which all of a role that are there are known: between two looks at each."""
+    every = successions(processes)
     ends = _last_looks(every)
     first_s = max(looks[0].at_s for looks in every if looks[0].at_s <= at_s[0] + OVER_AFTER_S)
     last_s = min(looks[-1].at_s for looks in every if not _is_over(looks, ends))
@@ -49,11 +67,12 @@ def per_s_apart(
 ) -> tuple[float, float, float] | None:
     """Return from when to when a counter is known of each container in the window, at least, and its growth per second.
 
-    The growth is that of all together. The two times are as far apart as the shortest such part is long. None where one
-    of them was not looked at twice.
+    The processes are those of one role, and the growth is that of all together: of pods that replace one another over
+    the time of all of them. The two times are as far apart as the shortest such part is long. None where one of them
+    was not looked at twice.
     """
     per_s, spans = 0.0, list[tuple[float, float]]()
-    every = lineages(processes)
+    every = successions(processes)
     ends = _last_looks(every)
     for looks in every:
         inside = looks_in(looks, window)
@@ -86,12 +105,25 @@ def looks_in(looks: Sequence[Look], window: Window) -> list[Look]:
 
 
 def grown(looks: Sequence[ProcessSample], read: Callable[[ProcessSample], float]) -> float:
-    """Return by how much a counter grew from the first look to the last; each start of a container counts from 0."""
-    total = 0.0
-    for before, after in pairwise(looks):
-        began = before.incarnation != after.incarnation
-        total += max(0.0, read(after) - (0.0 if began else read(before)))
+    """Return by how much a counter grew from the first look to the last; each start of a container counts from 0.
+
+    For a moment a pod and the one in its place may both be looked at.
+    """
+    total, last = 0.0, {looks[0].incarnation: read(looks[0])}
+    for look in looks[1:]:
+        value = read(look)
+        total += max(0.0, value - last.get(look.incarnation, 0.0))
+        last[look.incarnation] = value
     return total
+
+
+def _is_followed(before: Sequence[ProcessSample], after: Sequence[ProcessSample]) -> bool:
+    last, first = before[-1], after[0]
+    return (
+        (last.role, last.name) == ("controller", first.name)
+        and last.at_s <= first.at_s + LEAVING_S
+        and last.at_s < after[-1].at_s
+    )
 
 
 def _last_looks(every: Iterable[Sequence[ProcessSample]]) -> Mapping[str, float]:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.window import EDGE_S, NANOSECONDS, by_worker
-from seatrial.analysis.looks import known_between, lineages, per_s_apart
+from seatrial.analysis.looks import known_between, per_s_apart
 from seatrial.analysis.memory import HELD, Measure, measure_of
 from seatrial.analysis.scheduling import SchedulingUse, scheduling_use
 
@@ -166,7 +166,7 @@ class Role:
         Each pod is looked at at moments of its own. Of those, it is the ones between which all are known.
         """
         at_s = sorted({sample.at_s for sample in self.samples})
-        return known_between(at_s, lineages(self.processes)) if self.measure == "working set" else at_s
+        return known_between(at_s, self.processes) if self.measure == "working set" else at_s
 
     @cached_property
     def cpu_s(self) -> list[float]:

@@ -46,6 +46,7 @@ def check_words(cases: Sequence[Case]) -> Iterator[Finding]:
 def _not_there(case: Case) -> Iterator[tuple[str, str]]:
     plan = case.plan
     yield from _not_done_there(case)
+    yield from _not_taken_there(case)
     if case.load.sources:
         yield "`sources`: a pod has one address", "leave it out: `workers` says how many addresses there are"
     if case.origin.kind != "seatrial":
@@ -74,12 +75,16 @@ def _not_done_there(case: Case) -> Iterator[tuple[str, str]]:
             f"`during`: `{what}` cannot be done to `{kind}` on a cluster{f': {why}' if why else ''}",
             f"run it on one machine, or do there: {', '.join(f'`{one}`' for one in sorted(possible))}",
         )
+
+
+def _not_taken_there(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield whether a system would leave out some of the endpoints: fewer would be measured than are asked for."""
     most = max(plan.endpoints for plan in topologies(case.topology, case.disturbances))
-    pods, changed = _origin_pods(case), [one for one in case.disturbances if one.do.endswith("endpoints")]
-    if case.system.options.one_endpoint_a_host and changed and most > pods:
+    pods = _origin_pods(case)
+    if case.system.options.one_endpoint_a_host and most > pods:
         yield (
-            f"`during`: `{changed[0].words}` cannot be done to `{kind}`: of a service's endpoints it takes one at each "
-            f"address, and the {most:,} of each are on {pods:,} pod{'s' * (pods != 1)} of the origin",
+            f"`endpoints`: of a service's endpoints `{case.system.kind}` takes one at each address on a cluster, and "
+            f"the {most:,} of each are on {pods:,} pod{'s' * (pods != 1)} of the origin",
             f"`origin: {{processes: {most}}}`",
         )
 
