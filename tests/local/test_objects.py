@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.runs import Bench, codes, results, trials, wait_for_phase
+from tests.support.runs import Bench, codes, results, trials, wait_for_answers, wait_for_phase
+
+from seatrial.machine import proc
 
 PLAN = """
 name: changes
@@ -56,6 +59,9 @@ def assert_counted(trial: dict[str, Any]) -> None:
         if counts[counted] is not None:
             assert completed + probes <= counts[counted] <= completed + probes + unclear, (counts, answers)
     assert "system.counts" not in codes(trial), (trial["validity"], counts, answers)
+    for use in trial["changes"]:
+        # Asked for just before its change was begun at the earliest, and heard after it was asked for.
+        assert use["lost"] == 0 or -1.0 < use["lost_from_s"] <= use["lost_to_s"] < 60.0, use
 
 
 def test_every_change_of_every_round_is_seen_live_at_every_proxy(bench: Bench) -> None:
@@ -201,3 +207,20 @@ def test_a_proxy_that_does_not_take_a_configuration_is_named_with_how_often(benc
     assert "rejected == 0 does not hold" in outcome.stdout
     # What came afterwards it took.
     assert [use["not_live"] for use in trial["changes"]] == [0] * 4
+
+
+def test_a_prober_that_is_killed_is_named_and_nothing_is_believed(bench: Bench) -> None:
+    file = plan(bench, "nginx", measure="8 s")
+    file.write_text(file.read_text().replace("rounds: 2", "rounds: 50, rate: 1/s"))
+    with bench.start(file) as running:
+        wait_for_answers(bench.run_directory(running))
+        (prober,) = [
+            pid for pid in proc.descendants(running.process.pid) if "prober" in proc.command_line(pid)
+        ]
+        os.kill(prober, signal.SIGKILL)
+        outcome = running.wait(120.0)
+        running.assert_nothing_left()
+    (trial,) = trials(results(bench.run_directory())).values()
+    assert trial["validity"]["state"] == "INVALID", outcome.stdout
+    assert any("prober" in reason["text"] for reason in trial["validity"]["reasons"]), trial["validity"]
+    assert "pipe closed by peer" not in outcome.stderr

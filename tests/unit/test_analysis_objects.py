@@ -145,19 +145,27 @@ def test_probes_are_counted_by_system_and_origin_and_those_without_an_answer_may
                 "one",
                 2.0,
                 2.0,
-                **{"404": 4, "503": 1, "served": 3, "before": 2, "elsewhere": 2, "timeout": 3},
+                **{
+                    "404": 4,
+                    "503": 1,
+                    "served": 3,
+                    "before": 2,
+                    "elsewhere": 2,
+                    "503 of the origin": 5,
+                    "timeout": 3,
+                },
             ),
         ]
     )
-    assert probes_of(uses) == Probes(answered=12, passed_on=7, unclear=3)
+    assert probes_of(uses) == Probes(answered=17, passed_on=12, unclear=3)
     evidence = replace(GOOD, probes=probes_of(uses), changes=uses)
     done = GOOD.counts.generator_completed or 0
     for system, origin, agree in (
-        (12, 7, True),
-        (15, 10, True),
-        (11, 7, False),
-        (16, 7, False),
-        (12, 6, False),
+        (17, 12, True),
+        (20, 15, True),
+        (16, 12, False),
+        (21, 12, False),
+        (17, 11, False),
     ):
         counts = TrialCounts(done, done + system, done + 7, done + origin)
         codes = {reason.code for reason in judge_trial(replace(evidence, counts=counts)).reasons}

@@ -90,6 +90,8 @@ OF_NOBODY = "`live_p99` is of routes that change"
         (plan("{rates: 3/s}"), "unknown key `rates`"),
         (plan("{of: services}"), "endpoints"),
         (plan().replace("errors == 0", "live_p99 < 1 s").replace("objects: {routes: 20}\n", ""), OF_NOBODY),
+        (plan(load=", timeout: 5 s", more="origin: {delay: 2500 ms}\n"), "waits 2 s for its answer"),
+        (plan(more="origin: {status: 503}\n"), "live once it is answered by 2xx"),
         (plan(more="during: [{at: 5 s, do: add routes}]"), "`during` changes the topology, too"),
     ],
 )

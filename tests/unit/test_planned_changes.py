@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from seatrial.analysis.control.planned import unmade_text, with_unmade
-from seatrial.analysis.measured import changed_in
+from seatrial.analysis.control.planned import slow_text, unmade_text, with_unmade
+from seatrial.analysis.measured import changed_in, metric_value
 from seatrial.analysis.objects import ChangeUse
 
 
@@ -50,3 +52,30 @@ def test_it_is_named_before_any_figure() -> None:
     )
     nothing: Any = unmade_text([ALL], {"create": 2, "delete": 2})
     assert nothing is None
+
+
+def test_what_was_never_changed_has_not_been_seen_to_lose_nothing_or_to_keep_to_its_status() -> None:
+    said = [replace(one, status_s=one.every_s, gap_s=(0.0,) * len(one.every_s)) for one in ALL]
+    planned = {"create": 2, "update": 5, "delete": 2}
+    found = with_unmade(said, planned)
+    trial: Any = SimpleNamespace(changes=found)
+    # A deletion is one change, over however many kinds of connections it is seen.
+    late = with_unmade(
+        [*said[:1], *(replace(one, not_live=2) for one in said[1:])], {"create": 2, "delete": 2}
+    )
+    assert metric_value("not_live", SimpleNamespace(changes=late)) == 2  # type: ignore[arg-type]
+    assert (metric_value("lost", trial), metric_value("not_live", trial)) == (5, 5)
+    assert changed_in("gap_p99", found) == (None, 5)
+    assert changed_in("gap_p99", with_unmade(said, {"create": 2})) == (0.0, 0)
+    # What has no status is never late for it.
+    assert changed_in("gap_p99", with_unmade(ALL, planned)) == (None, 0)
+
+
+def test_changes_that_came_more_slowly_than_asked_for_are_named() -> None:
+    changes = (replace(ALL[0], asked_per_s=11.6), replace(ALL[1], asked_per_s=99.0))
+    assert (slow_text([changes], 100.0) or "").startswith(
+        "routes were changed at 11.6/s, and 100/s were asked for"
+    )
+    assert slow_text([changes], 12.0) is None
+    assert slow_text([changes], None) is None
+    assert slow_text([ALL], 5.0) is None

@@ -25,6 +25,8 @@ impl Seen {
         let is_served = is_success && self.is_of(&watch.by);
         let is_before = is_success && self.is_of(&watch.before);
         let name = match (is_success, is_served, is_before, self.values.is_empty()) {
+            // The proxy has passed it on.
+            (false, _, _, false) => format!("{status} of the origin"),
             (true, true, ..) => "served".to_owned(),
             (true, _, true, _) => "before".to_owned(),
             (true, _, _, false) => "elsewhere".to_owned(),
@@ -41,7 +43,7 @@ impl Seen {
             (false, true) if is_no_route => Side::NotYet,
             _ => Side::Neither,
         };
-        Judgement { is_wanted: is_served != watch.gone, name, side }
+        Judgement { is_wanted: side == Side::After, name, side }
     }
 
     fn is_of(&self, names: &[String]) -> bool {
@@ -108,9 +110,9 @@ mod tests {
             (200, None, "unmarked", "unmarked", [Side::Neither; 3]),
             (404, None, "404", "404", [Side::NotYet, Side::Neither, Side::After]),
             // An error page of the origin behind it is not the route's service.
-            (404, Some("10.0.0.1:80"), "404", "404", [Side::Neither; 3]),
-            (503, Some("10.0.0.1:80"), "503", "503", [Side::Neither; 3]),
-            (503, Some("10.0.0.3:80"), "503", "503", [Side::Neither; 3]),
+            (404, Some("10.0.0.1:80"), "404 of the origin", "404 of the origin", [Side::Neither; 3]),
+            (503, Some("10.0.0.1:80"), "503 of the origin", "503 of the origin", [Side::Neither; 3]),
+            (503, Some("10.0.0.3:80"), "503 of the origin", "503 of the origin", [Side::Neither; 3]),
         ] {
             let values = value.into_iter().map(|text| text.as_bytes().to_vec()).collect();
             let seen = Seen { field: "who".to_owned(), values };
@@ -121,8 +123,7 @@ mod tests {
                 (&updated, updated_name, of_updated),
                 (&deleted, name, of_deleted),
             ] {
-                let expected =
-                    Judgement { is_wanted: (name == "served") != watch.gone, name: name.to_owned(), side };
+                let expected = Judgement { is_wanted: side == Side::After, name: name.to_owned(), side };
                 assert_eq!(judged(watch), expected, "{status} {value:?} {watch:?}");
             }
         }

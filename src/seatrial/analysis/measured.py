@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
-from seatrial.analysis.objects import gap, until
+from seatrial.analysis.objects import gap, once, until
 from seatrial.plan.metrics import (
     AT_ORIGIN,
     COUNTED,
@@ -129,11 +129,14 @@ def _until(name: str) -> Callable[[Measured], float | None]:
 
 
 def _not_live(trial: Measured) -> float | None:
-    return sum(use.not_live for use in trial.changes) if trial.changes else None
+    return once(trial.changes, lambda use: use.not_live) if trial.changes else None
 
 
 def _lost(trial: Measured) -> float | None:
-    return sum(use.lost for use in trial.changes) if trial.changes else None
+    if not trial.changes:
+        return None
+    # Of what was never changed nobody saw that it loses nothing.
+    return sum(use.lost for use in trial.changes) + once(trial.changes, lambda use: use.unmade)
 
 
 _READ: dict[str, Callable[[Measured], float | None]] = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from seatrial.record.events import MilestoneReached
 
@@ -37,6 +37,8 @@ class ChangeUse:
     no such route where there had been a new one; the first of them was asked for ``lost_from_s`` after its change was
     begun, the last came ``lost_to_s`` after it (None: none was). ``stale`` were as before once the same proxy had
     answered as after; ``mixed_s`` is how long a proxy answered now so, now so, a value for each change with such ones.
+    ``asked_per_s`` is how many were begun in a second, from the first to the last. Where an objective is judged,
+    ``unmade`` are those of the plan that were never begun: they are among the ``made`` then.
     """
 
     change: str
@@ -58,6 +60,8 @@ class ChangeUse:
     lost_to_s: float | None = None
     stale: int = 0
     mixed_s: tuple[float, ...] = ()
+    asked_per_s: float | None = None
+    unmade: int = 0
 
 
 class _Lost(TypedDict):
@@ -78,7 +82,7 @@ class Probes:
     unclear: int = 0
 
 
-_BY_ORIGIN, _UNMARKED = ("served", "before", "elsewhere"), "unmarked"
+_BY_ORIGIN, _OF_ORIGIN, _UNMARKED = ("served", "before", "elsewhere"), " of the origin", "unmarked"
 
 
 def probes_of(changes: Iterable[ChangeUse]) -> Probes:
@@ -86,7 +90,7 @@ def probes_of(changes: Iterable[ChangeUse]) -> Probes:
     every: Counter[str] = Counter()
     for use in changes:
         every.update(use.answers)
-    passed_on = sum(every[name] for name in _BY_ORIGIN)
+    passed_on = sum(count for name, count in every.items() if name in _BY_ORIGIN or name.endswith(_OF_ORIGIN))
     unmarked = every[_UNMARKED]
     answered = passed_on + unmarked + sum(count for name, count in every.items() if name.isdigit())
     return Probes(answered, passed_on, every.total() - answered + unmarked)
@@ -107,7 +111,17 @@ def until(changes: Iterable[ChangeUse], kinds: Collection[str], fraction: float)
     """
     own = [use for use in changes if use.change in kinds]
     values = sorted(value for use in own for value in use.every_s)
-    return _in_time(values, sum(use.made for use in own) - len(values), fraction)
+    found, late = _in_time(values, sum(use.made for use in own) - len(values), fraction)
+    # A deletion is seen over two kinds of connections, and is one change.
+    return found, min(late, once(own, lambda use: use.made - len(use.every_s)))
+
+
+def once(changes: Iterable[ChangeUse], count: Callable[[ChangeUse], int]) -> int:
+    """Return a count of changes, each kind of them once: of those connections over which it is largest."""
+    most: dict[str, int] = {}
+    for use in changes:
+        most[use.change] = max(count(use), most.get(use.change, 0))
+    return sum(most.values())
 
 
 def gap(changes: Iterable[ChangeUse], kinds: Collection[str], fraction: float) -> tuple[float | None, int]:
@@ -115,9 +129,13 @@ def gap(changes: Iterable[ChangeUse], kinds: Collection[str], fraction: float) -
 
     It is 0 where they were before.
     """
-    own = [use for use in changes if use.change in kinds]
+    every = list(changes)
+    own = [use for use in every if use.change in kinds]
     values = sorted(max(0.0, value) for use in own for value in use.gap_s)
-    return _in_time(values, sum(len(use.status_s) - len(use.gap_s) for use in own), fraction)
+    late = sum(len(use.status_s) - len(use.gap_s) for use in own)
+    if any(use.status_s for use in every):
+        late += sum(use.unmade for use in own)
+    return _in_time(values, late, fraction)
 
 
 def _in_time(values: Sequence[float], late: int, fraction: float) -> tuple[float | None, int]:
@@ -184,6 +202,7 @@ def _use(
         relapses=sum(one.relapses for one in seen),
         answers=dict(sorted(answers.items())),
         **_lost(asked_s, seen),
+        asked_per_s=_per_s(asked_s.values()),
         stale=sum(one.stale.count for one in seen if one.stale is not None),
         mixed_s=_mixed(seen),
     )
@@ -196,6 +215,11 @@ def _lost(asked_s: Mapping[_Key, float], seen: Sequence[MilestoneReached]) -> _L
         lost_from_s=min((round(some.from_s - begun_s, 6) for begun_s, some in lost), default=None),
         lost_to_s=max((round(some.to_s - begun_s, 6) for begun_s, some in lost), default=None),
     )
+
+
+def _per_s(asked_s: Collection[float]) -> float | None:
+    took_s = max(asked_s, default=0.0) - min(asked_s, default=0.0)
+    return None if took_s <= 0 else round((len(asked_s) - 1) / took_s, 3)
 
 
 def _mixed(seen: Sequence[MilestoneReached]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seatrial.generator.channel import Channel
 
 READY_LIMIT_S = 30.0
-LAST_WORDS_LIMIT_S = 30.0
+LAST_WORDS_LIMIT_S = 15.0
 _S = 1e-9
 
 
@@ -112,6 +112,11 @@ class Prober:
     async def settled(self) -> None:
         """Wait until everything that is looked for is settled."""
         await self._until(lambda: not self._open_places, None, "")
+
+    async def require_alive(self) -> None:
+        """Raise where it has ended: what it was to see nobody has seen."""
+        if self._listening is not None and self._listening.done():
+            raise await self._lost()
 
     async def finish(self) -> Probed | None:
         """End it in order, and return what it has done; None where it does not say."""

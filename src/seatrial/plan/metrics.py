@@ -198,7 +198,8 @@ METRICS: Mapping[str, Metric] = {
         units.parse_count,
         "of the routes that `objects` changes, each probed from its change on until it is stable: probes without an "
         "answer, and answers neither as before the change nor as after it (of an update those of neither service; 404 "
-        "is in order until a proxy has served what is created, and of what is deleted)",
+        "is in order until a proxy has served what is created, and of what is deleted); and changes that were never "
+        "made",
         raised=True,
     ),
     REJECTED: Metric(

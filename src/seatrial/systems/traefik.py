@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -23,7 +23,7 @@ from seatrial.systems.settings import Setting
 from seatrial.systems.vocabulary import Lack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from seatrial.machine.address import Address
@@ -99,6 +99,7 @@ class TraefikDialect(Dialect):
     def __init__(self, options: TraefikOptions) -> None:
         self._options = options
         self._routers = 0
+        self._wanted: _Given = ({}, {})
         self._log: Path | None = None
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
@@ -110,8 +111,10 @@ class TraefikDialect(Dialect):
         given = self._options.config or {}
         dynamic = {key: value for key, value in given.items() if key in DYNAMIC}
         rest = {key: value for key, value in given.items() if key not in DYNAMIC}
+        document = merged(self._routes(launch), dynamic)
+        self._wanted = _given(document["http"])
         documents = {
-            routes: merged(self._routes(launch), dynamic),
+            routes: document,
             static: merged(self._static(launch, ports, str(routes)), rest),
         }
         for file, document in documents.items():
@@ -131,8 +134,11 @@ class TraefikDialect(Dialect):
             return False
         code, page = await status_page.get(status, "/api/overview")
         routers = json.loads(page)["http"]["routers"] if code == 200 else {}
+        # As many there are before a route is led elsewhere, too: only then is the long page of all worth its time.
         if routers.get("total", 0) >= self._routers and not routers.get("errors"):
-            return True
+            code, page = await status_page.get(status, "/api/rawdata")
+            if code == 200 and _given(json.loads(page)) == self._wanted:
+                return True
         self._require_no_error()
         return False
 
@@ -221,6 +227,26 @@ class TraefikDialect(Dialect):
             "serversTransports": {_TRANSPORT: transport},
         }
         return {"http": http, **tls}
+
+
+_Given: TypeAlias = "tuple[Mapping[str, str], Mapping[str, frozenset[str]]]"
+"""To which service each router of a file leads, and to which addresses each service does."""
+
+
+def _given(document: Mapping[str, Any]) -> _Given:
+    """Return it of a file, or of what Traefik says that it has: there each name has the provider's behind it."""
+
+    def of_file(what: str) -> Iterator[tuple[str, Any]]:
+        for name, one in (document.get(what) or {}).items():
+            own, _, provider = name.partition("@")
+            if provider in {"", "file"}:
+                yield own, one
+
+    servers = {name: one.get("loadBalancer", {}).get("servers", ()) for name, one in of_file("services")}
+    return (
+        {name: one["service"].removesuffix("@file") for name, one in of_file("routers")},
+        {name: frozenset(server["url"] for server in own) for name, own in servers.items()},
+    )
 
 
 def _rule(route: Route) -> str:

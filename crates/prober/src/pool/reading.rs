@@ -54,9 +54,10 @@ impl Pool {
             let connection = &mut self.connections[index as usize];
             let received = driver.receive(connection.socket, &mut self.buffer);
             let (came, at_ns) = match received {
-                Ok(Received { len: 0, at_ns }) => match connection.parser.end_of_stream() {
-                    Ok(response) => (Came::Answer(response.status), at_ns),
-                    Err(error) => (Came::Failure(Failure::of_protocol(error)), at_ns),
+                // An orderly end of TLS is no bytes of the kernel's, and has no moment of theirs.
+                Ok(Received { len: 0, .. }) => match connection.parser.end_of_stream() {
+                    Ok(response) => (Came::Answer(response.status), driver.now_ns()),
+                    Err(error) => (Came::Failure(Failure::of_protocol(error)), driver.now_ns()),
                 },
                 Ok(Received { at_ns, .. }) if connection.state != State::Busy => {
                     (Came::Failure(Failure::of_protocol(ProtocolError::Excess)), at_ns)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.control.controllers import ControllerSummary
-from seatrial.analysis.control.planned import unmade_text
+from seatrial.analysis.control.planned import slow_text, unmade_text
 from seatrial.analysis.control.said import said_of
 from seatrial.analysis.cpus import RoleCpus
 from seatrial.analysis.kernel import KernelUse
@@ -180,8 +180,9 @@ class CaseSummary:
         answered = findings_of(trial.load for trial in self.trials if trial.load is not None)
         said = said_of([trial.facts for trial in self.trials])
         throttled = throttled_text(trial.throttled for trial in self.trials)
-        unmade = unmade_text((trial.changes for trial in self.trials), self.case.planned_changes)
-        return (*answered, *said, *(text for text in (throttled, unmade) if text is not None))
+        changes = [trial.changes for trial in self.trials]
+        late = unmade_text(changes, self.case.planned_changes), slow_text(changes, self.case.changes_per_s)
+        return (*answered, *said, *(text for text in (throttled, *late) if text is not None))
 
     @property
     def state(self) -> str:

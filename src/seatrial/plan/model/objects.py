@@ -14,6 +14,9 @@ from seatrial.topology.options import RouteCount
 
 CHANGES: tuple[Change, ...] = ("create", "update", "delete")
 
+PROBE_TIMEOUT_S = 2.0
+"""How long a probe waits for its answer."""
+
 
 class ObjectsPlan(Model):
     """Routes that are created, changed and deleted beside those of the topology, one kind of change after the other."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.errors import PlanError
+from seatrial.plan.model.objects import PROBE_TIMEOUT_S
 from seatrial.plan.yaml.problems import Problem
 from seatrial.systems.disturbance import OF_CONFIGURATION
 
@@ -44,5 +45,24 @@ def _mistakes(plan: Plan, cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
             "what changes stands beside routes that stay, and leads to one service or another",
             "`topology: {routes: 2, services: 2}` or more of both",
         )
+    yield from _of_origin(cases)
     if any(one.do in OF_CONFIGURATION for one in plan.during):
         yield "`during` changes the topology, too: what came of which nobody could tell", "one of the two"
+
+
+def _of_origin(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
+    """Yield where no probe would see a route live: those that change are asked of the same origin."""
+    for case in cases:
+        delay = case.origin.delay
+        if max(delay.mean_s, delay.high_s) >= PROBE_TIMEOUT_S:
+            yield (
+                f"a probe of a changed route waits {PROBE_TIMEOUT_S:g} s for its answer, and the origin thinks longer",
+                "a shorter `delay`",
+            )
+            return
+        if not 200 <= case.origin.status < 300:
+            yield (
+                f"a changed route is live once it is answered by 2xx, and the origin answers {case.origin.status}",
+                "no `status`",
+            )
+            return

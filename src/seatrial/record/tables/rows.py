@@ -94,6 +94,14 @@ class RecordedCase:
         return dict.fromkeys(objects["changes"], objects["routes"] * objects["rounds"])
 
     @property
+    def changes_per_s(self) -> float | None:
+        """How many routes are to be changed in a second; None where nothing is said, or rounds wait for each other."""
+        objects = self.document.get("objects")
+        if objects is None or objects["rate_per_s"] is None or objects["rounds"] > 1:
+            return None
+        return float(objects["rate_per_s"] * objects["at_a_time"])
+
+    @property
     def spared(self) -> tuple[tuple[float, str], ...]:
         """When the plan does what to other systems, and not to this one; seconds from the measure phase's start."""
         return tuple((one["at_s"], one["words"]) for one in self.document.get("spared", ()))

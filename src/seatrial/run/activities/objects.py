@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from seatrial.errors import GeneratorFault
 from seatrial.generator.prober import Prober, Sighting
 from seatrial.plan.load_options import load_options
+from seatrial.plan.model.objects import PROBE_TIMEOUT_S
 from seatrial.probe.asking import ENDPOINT_FIELD
 from seatrial.record.events import MilestoneReached, Noted
 from seatrial.run.activities.base import Bed, Setting, Takes, Timeline, sleep_until
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from seatrial.topology.changed import Change
     from seatrial.topology.expand import Route, Topology
 
-PROBE_TIMEOUT_S = 2.0
 SAID_LIMIT_S = 15.0
 """A status that is written later than that, once traffic is served, is not waited for."""
 KEPT_CONNECTIONS = 4
@@ -82,12 +83,17 @@ class Objects:
         except TimeoutError:
             text = "objects: not every change was made and live when the measure phase ended"
             self._record(Noted("seatrial", text, self._trial))
-            return
         await sleep_until(timeline.end_ns)
+        await self._prober.require_alive()
 
-    async def finish(self, ending: Ending) -> None:  # noqa: ARG002
-        """End the prober in order: what it looks for still it says as it stands."""
+    async def finish(self, ending: Ending) -> None:
+        """End the prober in order: what it looks for still it says as it stands. Raises where it says nothing."""
         probed = await self._prober.finish()
+        if probed is None and not ending.stop.is_set():
+            raise GeneratorFault(
+                "the prober does not say what it has seen",
+                next_step="see whether another program stopped or ended it, and run the plan again",
+            )
         if probed is not None:
             text = (
                 f"objects: {probed.probes:,} probes, the latest {probed.late_s_max * 1e3:,.1f} ms after it was due, "
