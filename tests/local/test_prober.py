@@ -164,17 +164,25 @@ def test_an_older_generation_is_not_the_change() -> None:
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
+@asynccontextmanager
+async def updating() -> AsyncIterator[tuple[Replica, list[dict[str, Any]]]]:
+    """Have a prober look for an update, from A to B, of a route that is served by A still; and what it says."""
+    proxy = Replica()
+    await proxy.start()
+    proxy.live["r"] = 0, NEVER_NS, A
+    update = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B], "before": [A]}
+    async with probing([proxy]) as (child, said):
+        child.send(update)
+        await asyncio.sleep(0.1)
+        yield proxy, said
+    await proxy.close()
+
+
 def test_what_an_update_loses_and_how_long_both_generations_are_served_is_counted_to_the_answer() -> None:
     """The proxy gives so many answers of each kind, and keeps when: that is the judge."""
 
     async def play() -> None:
-        proxy = Replica()
-        await proxy.start()
-        proxy.live["r"] = 0, NEVER_NS, A
-        update = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B], "before": [A]}
-        async with probing([proxy]) as (child, said):
-            child.send(update)
-            await asyncio.sleep(0.1)
+        async with updating() as (proxy, said):
             lost = [*[UNAVAILABLE] * 7, *[DROPPED] * 5, *[NOT_FOUND] * 2, *[served("10.0.0.3:80")] * 3]
             proxy.planted["r"] = [*lost, served(B), *[served(A)] * 4]
             proxy.live["r"] = 0, NEVER_NS, B
@@ -192,20 +200,13 @@ def test_what_an_update_loses_and_how_long_both_generations_are_served_is_counte
         old_ns = proxy.given_ns[-4], proxy.given_ns[-1]
         assert one["stale"]["sent_ns"] <= old_ns[0] <= old_ns[1] <= one["stale"]["heard_ns"]
         assert proxy.given_ns[-5] <= one["stale"]["sent_ns"]
-        await proxy.close()
 
     asyncio.run(play())
 
 
 def test_who_takes_no_connections_any_more_loses_every_probe_until_it_does_again() -> None:
     async def play() -> None:
-        proxy = Replica()
-        await proxy.start()
-        proxy.live["r"] = 0, NEVER_NS, A
-        update = {"cmd": "watch", "id": 1, "host": "r", "path": "/", "by": [B], "before": [A]}
-        async with probing([proxy]) as (child, said):
-            child.send(update)
-            await asyncio.sleep(0.1)
+        async with updating() as (proxy, said):
             gone_ns, answered = time.monotonic_ns(), proxy.asked
             await proxy.vanish()
             await asyncio.sleep(2 * SPARE_NS / 1e9)
@@ -224,7 +225,6 @@ def test_who_takes_no_connections_any_more_loses_every_probe_until_it_does_again
         assert gone_ns - SPARE_NS <= one["lost"]["sent_ns"] <= gone_ns + SPARE_NS
         assert back_ns - SPARE_NS <= one["lost"]["heard_ns"] <= there_ns + SPARE_NS
         assert one["is_stable"]
-        await proxy.close()
 
     asyncio.run(play())
 

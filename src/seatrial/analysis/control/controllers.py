@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.fit import Slope, fit
+from seatrial.analysis.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,7 +78,7 @@ def controllers_text(trials: Iterable[TrialFacts]) -> str | None:
         times = "once" if worst.restarts == 1 else f"{worst.restarts} times"
         said.append(f"ended and was started again {times}" + (f" ({_words(worst.why)})" if worst.why else ""))
     if worst.panics:
-        said.append(f"logged {worst.panics:,} panic{'s' * (worst.panics != 1)}, the first: {worst.panic}")
+        said.append(f"logged {plural(worst.panics, 'panic')}, the first: {worst.panic}")
     return f"its controller {worst.member} {', and '.join(said)}"
 
 

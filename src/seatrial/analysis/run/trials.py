@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.control.controllers import controllers_in
 from seatrial.analysis.load.ours import Parts
 from seatrial.analysis.resources import roles_of, trial_resources
 from seatrial.analysis.run.model import TrialSummary
@@ -59,9 +58,7 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         nodes=evidence.nodes,
         throttled=held_back(evidence),
         changes=evidence.changes,
-        controllers=controllers_in(
-            trial.facts.controllers, reader.system_samples(trial.trial), evidence.changes, window
-        ),
+        controllers=evidence.controllers,
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, roles, histograms.merge),

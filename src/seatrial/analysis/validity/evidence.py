@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.control.controllers import ControllerSummary, controllers_in
 from seatrial.analysis.cpus import RoleCpus, cpus_in
 from seatrial.analysis.kernel import KernelUse, kernel_use
 from seatrial.analysis.load.disturbed import DisturbedLoad, disturbed
@@ -135,6 +136,7 @@ class TrialEvidence:
     nodes_away: tuple[NodeAway, ...] = ()
     known_reasons: tuple[Reason, ...] = ()
     is_proxied: bool = True
+    controllers: tuple[ControllerSummary, ...] | None = None
 
     @property
     def steady(self) -> LoadResult | None:
@@ -198,6 +200,7 @@ def evidence_of(
         drivers=() if account is None else account.drivers,
         capacity=_capacity(reader, trial.trial, load, proxied=case.kind != "direct"),
         is_proxied=case.kind != "direct",
+        controllers=controllers_in(trial.facts.controllers, system_samples, changes, window),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
             *(Reason(**item) for item in trial.reasons),

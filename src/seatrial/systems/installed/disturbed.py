@@ -14,7 +14,7 @@ from seatrial.cluster.objects import Objects
 from seatrial.errors import ClusterFault, SystemFault
 from seatrial.systems.installed.manifests.differences import differences
 from seatrial.systems.installed.manifests.services import certificate as secret_of
-from seatrial.systems.installed.pods import LOGS_KEPT, facts_in, is_hopeless, trouble_text
+from seatrial.systems.installed.pods import LOGS_KEPT, facts_in, is_hopeless, not_up
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -108,11 +108,7 @@ class Disturbed:
             if len(new) == len(pods) >= len(old) and all(pod.is_ready for pod in new):
                 return
             if is_hopeless(new) or time.monotonic() > deadline_s:
-                raise SystemFault(
-                    f"{name} was restarted and did not come up again",
-                    cause=trouble_text(new) or f"it was not ready within {RENEWED_LIMIT_S:g} s",
-                    next_step=LOGS_KEPT,
-                )
+                raise not_up(f"{name} was restarted and did not come up again", new, RENEWED_LIMIT_S)
             await asyncio.sleep(POLL_S)
 
 

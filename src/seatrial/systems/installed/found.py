@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from seatrial.errors import ClusterFault, SystemFault
 from seatrial.machine.address import Endpoint
-from seatrial.machine.members import Member, PodRef
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.described import described
 from seatrial.systems.installed.kinds import found as kind
@@ -20,13 +19,14 @@ from seatrial.systems.installed.made import Made
 from seatrial.systems.installed.manifests.objects import HTTP_PORT, HTTPS_PORT, Site
 from seatrial.systems.installed.manifests.routes import GATEWAY, routes
 from seatrial.systems.installed.manifests.services import certificate, services
-from seatrial.systems.installed.pods import facts_in
+from seatrial.systems.installed.pods import facts_in, member_of
 from seatrial.systems.installed.statuses import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from seatrial.cluster.owned import Owned
+    from seatrial.machine.members import Member
     from seatrial.systems.base import Launch
     from seatrial.systems.disturbance import Disturbable
     from seatrial.systems.installed.kinds.found import FoundOptions
@@ -197,10 +197,7 @@ class Found:
         if self._options.pods is None:
             return ()
         of, labels = self._chosen()
-        return tuple(
-            Member("system", pod.name, (), PodRef(of, pod.name, pod.uid, pod.node))
-            for pod in await facts_in(self._client, of, labels)
-        )
+        return tuple(member_of("system", pod, of) for pod in await facts_in(self._client, of, labels))
 
 
 def _of_ingress(status: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from seatrial.errors import ClusterFault
-from seatrial.systems.installed.pods import pods_in
+from seatrial.systems.installed.pods import log_of, pods_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,14 +30,10 @@ async def keep_logs(client: Client, namespace: str, folder: Path) -> None:
 
     async def keep(pod: Any, container: str, *, previous: bool) -> None:
         name = pod["metadata"]["name"]
-        path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
         asked = {"container": container, **(CRASH if previous else TAIL)}
         try:
             async with turns:
-                answer = await client.get(
-                    path, asked, accept="*/*", limit_s=LIMIT_S, asked=f"read the log of {name}"
-                )
-            text = answer.body if isinstance(answer.body, str) else ""
+                text = await log_of(client, namespace, name, asked, LIMIT_S)
         except ClusterFault as fault:
             text = f"{fault.what}\n"
         which = "-before-restart" if previous else ""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from seatrial.cluster.objects import Objects
 from seatrial.cluster.owned import Owned
 from seatrial.cluster.resources import Ref
-from seatrial.errors import ClusterFault, EnvironmentFault, SystemFault
+from seatrial.errors import ClusterFault, EnvironmentFault
 from seatrial.systems.installed.definitions import definition
 from seatrial.systems.installed.manifests.objects import INSTANCE, NAME
-from seatrial.systems.installed.pods import LOGS_KEPT, facts_in, is_hopeless, trouble_text
+from seatrial.systems.installed.pods import facts_in, is_hopeless, not_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -96,11 +96,7 @@ class Made:
             while not _is_available(await objects.get(Ref("apps/v1", "Deployment", name, namespace))):
                 pods = await facts_in(self.client, namespace, labels)
                 if is_hopeless(pods) or time.monotonic() > deadline_s:
-                    raise SystemFault(
-                        f"{name} of {self._site.label} did not come up",
-                        cause=trouble_text(pods) or f"it was not ready within {READY_LIMIT_S:g} s",
-                        next_step=LOGS_KEPT,
-                    )
+                    raise not_up(f"{name} of {self._site.label} did not come up", pods, READY_LIMIT_S)
                 await asyncio.sleep(POLL_S)
 
     async def remove(self) -> None:

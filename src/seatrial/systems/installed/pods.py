@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from seatrial.cluster.pods.facts import PodFacts, facts_of
 from seatrial.errors import SystemFault
+from seatrial.machine.members import Member, PodRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from seatrial.cluster.client import Client
+    from seatrial.machine.members import Role
     from seatrial.systems.installed.kinds.recipe import Recipe
 
 UP_LIMIT_S = 180.0
@@ -97,18 +99,51 @@ class Proxies:
 
     async def page(self, proxy: Proxy, path: str) -> str:
         """Return a page of a proxy's status port, by way of the API server; raises ``ClusterFault``."""
-        which = f"{proxy.name}:{self._recipe.status_port}"
-        answer = await self._client.get(
-            f"/api/v1/namespaces/{self._recipe.namespace}/pods/{which}/proxy{path}",
-            accept="*/*",
-            limit_s=PAGE_LIMIT_S,
-            asked=f"ask {proxy.name} for {path.partition('?')[0]}",
-        )
-        # The client has read what is JSON.
-        return answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+        at = (self._recipe.namespace, proxy.name, self._recipe.status_port)
+        return await page_of(self._client, at, path, PAGE_LIMIT_S)
 
     async def _look(self) -> list[PodFacts]:
         return await facts_in(self._client, self._recipe.namespace, self._recipe.proxies())
+
+
+async def page_of(client: Client, at: tuple[str, str, int], path: str, limit_s: float) -> str:
+    """Return a page of a pod ``at`` a namespace, its name and a port, by way of the API server.
+
+    Raises ``ClusterFault``.
+    """
+    namespace, name, port = at
+    answer = await client.get(
+        f"/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy{path}",
+        accept="*/*",
+        limit_s=limit_s,
+        asked=f"ask {name} for {path.partition('?')[0]}",
+    )
+    # The client has read what is JSON.
+    return answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+
+
+async def log_of(client: Client, namespace: str, name: str, params: Mapping[str, str], limit_s: float) -> str:
+    """Return what a container of a pod has written, as the ``params`` of the API choose it; raises ``ClusterFault``."""
+    answer = await client.get(
+        f"/api/v1/namespaces/{namespace}/pods/{name}/log",
+        params,
+        accept="*/*",
+        limit_s=limit_s,
+        asked=f"read the log of {name}",
+    )
+    return answer.body if isinstance(answer.body, str) else ""
+
+
+def member_of(role: Role, pod: PodFacts | Proxy, namespace: str) -> Member:
+    """Return the member of a role that a pod is; none of its processes is on this machine."""
+    return Member(role, pod.name, (), PodRef(namespace, pod.name, pod.uid, pod.node))
+
+
+def not_up(what: str, pods: Sequence[PodFacts], limit_s: float) -> SystemFault:
+    """Return that pods are not ready, with what has befallen the first of them that anything has."""
+    return SystemFault(
+        what, cause=trouble_text(pods) or f"it was not ready within {limit_s:g} s", next_step=LOGS_KEPT
+    )
 
 
 async def pods_in(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seatrial.errors import ClusterFault, SystemFault
 from seatrial.machine.address import Endpoint
-from seatrial.machine.members import Member, PodRef
 from seatrial.machine.processes.programs import BinaryInfo
 from seatrial.systems.counters import Counters
 from seatrial.systems.installed.changes import RouteChanges
@@ -20,7 +19,7 @@ from seatrial.systems.installed.kinds.recipe import Asked
 from seatrial.systems.installed.logs import keep_logs
 from seatrial.systems.installed.made import Made
 from seatrial.systems.installed.manifests.documents import documents
-from seatrial.systems.installed.pods import Proxies
+from seatrial.systems.installed.pods import Proxies, member_of
 from seatrial.systems.installed.statuses import reasons
 from seatrial.systems.local.ready import within
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seatrial.cluster.owned import Owned
+    from seatrial.machine.members import Member
     from seatrial.systems.base import Launch
     from seatrial.systems.certificate import Certificate
     from seatrial.systems.counters import Reading
@@ -157,10 +157,7 @@ class Installed:
         if not self._is_up:
             return ()
         of = self.recipe.namespace
-        proxies = (
-            Member("system", proxy.name, (), PodRef(of, proxy.name, proxy.uid, proxy.node))
-            for proxy in self._proxies.all
-        )
+        proxies = (member_of("system", proxy, of) for proxy in self._proxies.all)
         return (*proxies, *self._controllers.members())
 
     @property

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 
 from seatrial.cluster.pods.facts import facts_of
 from seatrial.errors import ClusterFault
-from seatrial.machine.members import Member, PodRef
 from seatrial.systems.installed.controllers.log import panics_in
 from seatrial.systems.installed.controllers.page import said_in
-from seatrial.systems.installed.pods import pods_in, trouble_text
+from seatrial.systems.installed.pods import (
+    Proxy,
+    log_of,
+    member_of,
+    page_of,
+    pods_in,
+    trouble_text,
+)
 from seatrial.systems.running import ControllerLook
 
 if TYPE_CHECKING:
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.client import Client
     from seatrial.cluster.pods.facts import ContainerFacts, PodFacts
+    from seatrial.machine.members import Member
     from seatrial.systems.installed.kinds.recipe import Recipe
 
 LOOKED_AT_EVERY_S = 10.0
@@ -42,11 +49,7 @@ class Controllers:
 
     def members(self) -> tuple[Member, ...]:
         """Return those that there were at the last look."""
-        return tuple(
-            Member("controller", pod.name, (), PodRef(pod.namespace, pod.name, pod.uid, pod.node))
-            for pod in self._there
-            if pod.node
-        )
+        return tuple(member_of("controller", pod, pod.namespace) for pod in self._there if pod.node)
 
     async def look(self, *, at_once: bool) -> Mapping[str, ControllerLook]:
         """Look at each, by name; nothing where the last look was a moment ago, unless it is to be ``at_once``.
@@ -62,7 +65,7 @@ class Controllers:
         self._there = tuple(pod for pod in found if not pod.has_ended and not pod.is_being_deleted)
         pages = await asyncio.gather(*map(self._page, self._there))
         looks = {
-            pod.name: ControllerLook(_incarnation(pod), _ended(pod), _why(pod), said_in(page))
+            pod.name: ControllerLook(Proxy.of(pod).incarnation, _ended(pod), _why(pod), said_in(page))
             for pod, page in zip(self._there, pages, strict=True)
         }
         self._known |= {pod.name: pod for pod in self._there}
@@ -104,40 +107,25 @@ class Controllers:
         return (total, first) if total or is_whole else None
 
     async def _page(self, pod: PodFacts) -> str:
-        which = f"{pod.name}:{self._recipe.metrics_port}"
+        at = (pod.namespace, pod.name, self._recipe.metrics_port)
         try:
-            answer = await self._client.get(
-                f"/api/v1/namespaces/{pod.namespace}/pods/{which}/proxy/metrics",
-                accept="*/*",
-                limit_s=PAGE_LIMIT_S,
-                asked=f"ask {pod.name} for its metrics",
-            )
+            return await page_of(self._client, at, "/metrics", PAGE_LIMIT_S)
         except ClusterFault:
             return ""
-        return answer.body if isinstance(answer.body, str) else ""
 
     async def _log(self, pod: PodFacts, container: ContainerFacts, since_utc: str) -> str:
-        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/log"
         asked = {"container": container.name, "limitBytes": str(LOG_LIMIT_BYTES)}
         asked |= {"sinceTime": since_utc} if since_utc else {}
         # What it wrote in its life before is a log of its own. One that waits for its next start has that log only.
         is_next = container.restarts and container.state == "running"
-        texts = []
-        for which in [asked, {**asked, "previous": "true"}] if is_next else [asked]:
-            answer = await self._client.get(
-                path, which, accept="*/*", limit_s=LOG_LIMIT_S, asked=f"read the log of {pod.name}"
-            )
-            texts.append(answer.body if isinstance(answer.body, str) else "")
+        lives = [asked, {**asked, "previous": "true"}] if is_next else [asked]
+        texts = [await log_of(self._client, pod.namespace, pod.name, life, LOG_LIMIT_S) for life in lives]
         return "\n".join(texts)
-
-
-def _incarnation(pod: PodFacts) -> str:
-    return f"{pod.uid}/{pod.restarts}"
 
 
 def _gone(known: PodFacts, now: PodFacts | None) -> ControllerLook:
     why = trouble_text([now]).removeprefix(f"{known.name}: ") if now is not None else ""
-    return ControllerLook(_incarnation(known), _ended(known) + 1, why or "its pod has gone", {})
+    return ControllerLook(Proxy.of(known).incarnation, _ended(known) + 1, why or "its pod has gone", {})
 
 
 def _ended(pod: PodFacts) -> int:
