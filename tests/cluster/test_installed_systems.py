@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.on_cluster import Stage, images, stage
+from tests.support.on_cluster import Stage, images, proxies, stage
 
 from seatrial.cluster.resources import Ref
 from seatrial.errors import SystemFault
@@ -94,7 +94,7 @@ def test_contour_with_two_envoys_serves_and_counts_in_each_dialect(dialect: Any,
         system = standing.installed("contour", contour(route_dialect=dialect))
         endpoints = await system.start(standing.launch("contour", topology))
         try:
-            assert len(endpoints) == len(system.members()) == 2
+            assert len(endpoints) == len(proxies(system)) == 2
             settings = await system.settings()
             require_in_force(settings)
             breakers = {s.in_force for s in settings if s.name == "circuit_breakers.max_pending_requests"}
@@ -167,7 +167,7 @@ def test_a_route_that_another_service_answers_is_named_with_who_did(
         system = standing.installed("swapped", contour(proxies=1))
         endpoints = await system.start(standing.launch("swapped", swapped))
         try:
-            (member,) = system.members()
+            (member,) = proxies(system)
             at = topology.services[2].endpoints[0]
             with pytest.raises(SystemFault) as raised:
                 await standing.proven(system, endpoints, topology)

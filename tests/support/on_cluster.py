@@ -20,6 +20,7 @@ from seatrial.cluster.connection.kubeconfig import Where
 from seatrial.cluster.leftovers import find
 from seatrial.cluster.owned import Owned
 from seatrial.machine.address import Endpoint
+from seatrial.machine.members import Member
 from seatrial.machine.namespace import Namespace
 from seatrial.machine.place import ThisMachine
 from seatrial.machine.processes.changes import Unrecorded
@@ -148,7 +149,7 @@ class Stage:
         self, system: Installed, endpoints: tuple[Endpoint, ...], topology: Topology, **given: Any
     ) -> int:
         """Have a probe prove a topology through a system, as a testbed does."""
-        members = tuple(member.name for member in system.members())
+        members = tuple(member.name for member in proxies(system))
         async with self.probing() as probe:
             return await prove(
                 topology, endpoints, Asking(200, probe, published=system, members=members, **given)
@@ -204,6 +205,11 @@ class Stage:
             return found
 
         return await asyncio.to_thread(ask_all)
+
+
+def proxies(system: Installed) -> tuple[Member, ...]:
+    """Return the proxies of a system, without what programs them."""
+    return tuple(member for member in system.members() if member.role == "system")
 
 
 @asynccontextmanager
