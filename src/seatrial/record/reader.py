@@ -13,6 +13,7 @@ from seatrial.record.fetch import Rows
 from seatrial.record.layout import RunDirectory
 from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
+from seatrial.record.tables.event_of_row import host_of, process_of
 from seatrial.record.tables.frame_rows import join_frame
 from seatrial.record.tables.load_rows import account_of
 from seatrial.record.tables.network_rows import network_of, node_of, system_of
@@ -221,19 +222,11 @@ class RunReader:
 
     def process_samples(self, trial: int) -> tuple[ProcessSample, ...]:
         """Return every look at every process, by time."""
-        from seatrial.observe.samples import ProcessSample
-
-        return self._samples(
-            "process_samples", trial, lambda row: ProcessSample(*(row[name] for name in _PROCESS_COLUMNS))
-        )
+        return self._samples("process_samples", trial, process_of)
 
     def host_samples(self, trial: int) -> tuple[HostSample, ...]:
         """Return every look at the machine, by time."""
-        from seatrial.observe.samples import HostSample
-
-        return self._samples(
-            "host_samples", trial, lambda row: HostSample(row["at_s"], mapping_of(row["sample"]))
-        )
+        return self._samples("host_samples", trial, host_of)
 
     def network_samples(self, trial: int) -> tuple[NetworkSample, ...]:
         """Return every look at every network namespace, by time."""
@@ -304,13 +297,6 @@ class RunReader:
             facts=facts_of(document("facts", {})),
             reasons=tuple(document("reasons", ())),
         )
-
-
-_PROCESS_COLUMNS = (
-    "at_s", "role", "member", "incarnation", "name", "cpu_user_s", "cpu_system_s", "rss_bytes", "pss_bytes", "fds",
-    "threads", "throttled_s", "voluntary_switches", "involuntary_switches", "cpu_wait_s",
-    "cpus_allowed", "working_set_bytes",
-)  # fmt: skip
 
 
 def _looked_at(data: bytes) -> str:
