@@ -45,19 +45,19 @@ def sorted_by_kind(found: list[events.Event]) -> list[events.Event]:
 def test_looked_at_at_any_moment_it_gives_each_event_once(seed: int, tmp_path: Path) -> None:
     draw = random.Random(seed)
     given, seen = happened(), list[events.Event]()
-    with RunWriter.create(tmp_path, "made-run", PLAN_TEXT, json.dumps(compiled_plan())) as writer:
-        with RunTail(writer.path) as tail:
-            assert list(tail.new()) == []
-            writer.append(events.RunStarted(writer.path.name, "made-run", 3))
-            for event in given:
-                writer.append(event)
-                if draw.random() < 0.1:
-                    # Whatever part of it has been written by now.
-                    writer._write_now(("SELECT 1", ())) if draw.random() < 0.5 else None
-                    seen += tail.new()
-            writer.append(events.RunEnded("finished"))
-            seen += tail.new()
-            assert list(tail.new()) == []
+    writer = RunWriter.create(tmp_path, "made-run", PLAN_TEXT, json.dumps(compiled_plan()))
+    with writer, RunTail(writer.path) as tail:
+        assert list(tail.new()) == []
+        writer.append(events.RunStarted(writer.path.name, "made-run", 3))
+        for event in given:
+            writer.append(event)
+            if draw.random() < 0.1:
+                # Whatever part of it has been written by now.
+                writer._write_now(("SELECT 1", ())) if draw.random() < 0.5 else None
+                seen += tail.new()
+        writer.append(events.RunEnded("finished"))
+        seen += tail.new()
+        assert list(tail.new()) == []
     assert seen[0] == events.RunStarted(writer.path.name, "made-run", 3)
     assert seen[-1] == events.RunEnded("finished")
     assert sorted_by_kind(seen[1:-1]) == sorted_by_kind([rounded(event) for event in given])

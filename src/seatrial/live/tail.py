@@ -65,7 +65,9 @@ class RunTail:
         # Read before all else: who has written its end has written everything before.
         run = self._reader.run()
         unfinished = run.state in {"running", "cut off"}
-        if run.trials is not None and (not self._begun or (self._is_over and unfinished)):
+        if run.trials is None:
+            return
+        if not self._begun or (self._is_over and unfinished):
             self._begun, self._is_over = True, False
             yield events.RunStarted(run.run_id, run.name, run.trials)
         for row in self._rows.read(_as_it_is, "trials", "WHERE id > ? ORDER BY id", self._last_trial):
@@ -77,10 +79,11 @@ class RunTail:
         for row in self._rows.read(_as_it_is, "journal", "WHERE id > ? ORDER BY id", self._last_note):
             self._last_note = row["id"]
             yield of_row.noted(row)
-        if self._begun and not self._is_over and run.state != "running" and run.state != "cut off":
-            # It may be gone on with.
-            self._is_over = True
-            yield events.RunEnded(run.state)
+        if run.state == "running" or run.state == "cut off" or self._is_over:  # noqa: PLR1714 - mypy narrows these
+            return
+        # It may be gone on with.
+        self._is_over = True
+        yield events.RunEnded(run.state)
 
     def _of_open(self) -> Iterator[events.Event]:
         for trial in self._open:

@@ -43,10 +43,11 @@ def cpu_shares(processes: Sequence[ProcessSample], seen: Sequence[HostSample]) -
         if sample.working_set_bytes is None and seen[0].at_s <= sample.at_s <= seen[-1].at_s:
             ours.setdefault(sample.key, []).append(sample.cpu_user_s + sample.cpu_system_s)
     used_s = sum(looks[-1] - looks[0] for looks in ours.values())
-    return shares_between(_times(seen[0].values, 0.0), _times(seen[-1].values, used_s))
+    return shares_between(times_of(seen[0].values, 0.0), times_of(seen[-1].values, used_s))
 
 
-def _times(values: Mapping[str, float], ours_s: float) -> CpuTimes:
+def times_of(values: Mapping[str, float], ours_s: float) -> CpuTimes:
+    """Return what a look at the machine says, of which processes of ours had used ``ours_s``."""
     processes_s = sum(values[f"cpu_{kind}_s"] for kind in ("user", "nice", "system"))
     idle_s = values["cpu_idle_s"] + values.get("cpu_iowait_s", 0.0)
     interrupts_s = sum(values.get(f"cpu_{kind}_s", 0.0) for kind in ("irq", "softirq"))

@@ -1,0 +1,1 @@
+"""What a view knows of a run, put together from its events as they come."""
