@@ -1,0 +1,106 @@
+"""Takes a run's events and keeps what is exposed of it: the trial of now and the one before it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seatrial.live.exposition.totals import TrialTotals
+from seatrial.live.model.points import LoadPoint
+from seatrial.live.model.run import Doubted, MembersSeen
+from seatrial.record import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from seatrial.analysis.run.model import CaseSummary
+    from seatrial.live.model.run import Happening
+
+    Judge = Callable[[str], CaseSummary | None]
+
+TRIALS_KEPT = 2
+"""A scrape comes every 15 s or so, and a trial may end between two: its last counts stay until the next trial ends."""
+
+
+def _nobody(_case_id: str) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Board:
+    """What is known of a run for its exposition. Use ``take`` as a taker of ``Watcher``.
+
+    ``judge`` says of a case what came of it so far; it is asked once after each trial of it.
+    """
+
+    judge: Judge = _nobody
+    run_id: str = ""
+    plan_name: str = ""
+    planned: int = 0
+    state: str = "running"
+    ended: dict[str, int] = field(default_factory=dict)
+    trials: deque[TrialTotals] = field(default_factory=lambda: deque(maxlen=TRIALS_KEPT))
+    doubts: dict[tuple[int, str], int] = field(default_factory=dict)
+    cases: dict[str, CaseSummary] = field(default_factory=dict)
+    unjudged: set[str] = field(default_factory=set)
+
+    def take(self, event: events.Event, happenings: Sequence[Happening]) -> None:
+        """Take one event, and what became known by it."""
+        match event:
+            case events.RunStarted():
+                self.run_id, self.plan_name = event.run_id, event.plan_name
+                self.planned, self.state = event.trials, "running"
+            case events.RunEnded():
+                self.state = event.state
+            case events.TrialStarted():
+                self._begin(event)
+            case _ if self.trials:
+                self._of_trial(self.trials[-1], event)
+            case _:
+                pass
+        for happening in happenings:
+            self._happened(happening)
+
+    def _begin(self, event: events.TrialStarted) -> None:
+        self.trials.append(TrialTotals(event))
+        kept = {trial.trial.trial for trial in self.trials}
+        self.doubts = {key: times for key, times in self.doubts.items() if key[0] in kept}
+
+    def _of_trial(self, trial: TrialTotals, event: events.Event) -> None:
+        match event:
+            case events.PhaseStarted():
+                trial.phase = event.phase
+                trial.of(event.phase)
+            case events.FrameRecorded():
+                trial.take_frame(event.frame)
+            case events.ProcessSampled():
+                trial.take_look(event.sample)
+            case events.MilestoneReached():
+                trial.take_milestone(event)
+            case events.TrialEnded():
+                trial.ended = event
+                self.ended[event.state] = self.ended.get(event.state, 0) + 1
+                self.unjudged.add(trial.trial.case_id)
+            case _:
+                pass
+
+    def _happened(self, happening: Happening) -> None:
+        trial = self.trials[-1] if self.trials else None
+        match happening:
+            case LoadPoint() if trial is not None:
+                trial.asked_per_s = happening.asked_per_s
+            case MembersSeen() if trial is not None:
+                trial.members = happening.members
+            case Doubted():
+                self.doubts[happening.trial, happening.doubt.code] = happening.doubt.times
+            case _:
+                pass
+
+    def judge_ended(self) -> None:
+        """Ask what came of the cases whose trials have ended; what cannot be said yet is asked again."""
+        for case_id in tuple(self.unjudged):
+            found = self.judge(case_id)
+            if found is not None and found.trials:
+                self.cases[case_id] = found
+                self.unjudged.discard(case_id)

@@ -1,0 +1,149 @@
+"""The names, and what stands under each: from a board to families.
+
+By Prometheus's conventions: base units, ``_total`` for counters, one meaning a name. Every series has the labels
+``run``, ``system``, ``case``, ``trial`` and ``phase``, but for those of the run itself, and those of how it ended. How
+many there may be is bounded: two trials, five phases, the kinds of failures that the engine knows, and
+``MEMBERS_LIMIT`` members of each role.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from seatrial._version import __version__
+from seatrial.live.exposition.distribution import distribution_of
+from seatrial.live.exposition.families import Family, Series
+from seatrial.live.exposition.names import HISTOGRAMS, NAMES
+from seatrial.live.exposition.totals import OUTCOMES, phases_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from seatrial.live.exposition.board import Board
+    from seatrial.live.exposition.distribution import Distribution
+    from seatrial.live.exposition.totals import PhaseTotals, TrialTotals
+
+MEMBERS_LIMIT = 64
+"""Of a role with more members their sum is exposed, under the name ``all``."""
+ALL = "all"
+
+Labels = dict[str, str]
+
+
+def families_of(board: Board) -> list[Family]:
+    """Return every metric of a run as it is now."""
+    made = _Families()
+    _run(made, board)
+    for trial in board.trials:
+        whose = {
+            "run": board.run_id,
+            "system": trial.trial.system,
+            "case": trial.trial.case_id,
+            "trial": str(trial.trial.trial),
+        }
+        for phase, totals in phases_in_order(trial):
+            _requests(made, {**whose, "phase": phase}, totals)
+            _used(made, {**whose, "phase": phase}, totals)
+        _gauges(made, {**whose, "phase": trial.phase}, trial)
+        for (change, milestone), samples in sorted(trial.milestones.items()):
+            labels = {**whose, "change": change, "milestone": milestone}
+            made.add("change_milestone_seconds", labels, distribution_of(samples))
+        _outcome(made, whose, board, trial)
+    return made.all()
+
+
+class _Families:
+    def __init__(self) -> None:
+        self._by_name: dict[str, Family] = {}
+
+    def add(self, name: str, labels: Labels, value: float | Distribution) -> None:
+        kind, unit, text = NAMES[name]
+        family = self._by_name.setdefault(name, Family(f"seatrial_{name}", kind, text, unit))
+        family.series.append(Series(labels, value))
+
+    def all(self) -> list[Family]:
+        return [self._by_name[name] for name in NAMES if name in self._by_name]
+
+
+def _run(made: _Families, board: Board) -> None:
+    run = {"run": board.run_id}
+    made.add("run", {**run, "plan": board.plan_name, "state": board.state, "version": __version__}, 1)
+    made.add("run_trials_planned", run, board.planned)
+    for state in ("completed", "cut off", "failed"):
+        made.add("run_trials", {**run, "state": state}, board.ended.get(state, 0))
+
+
+def _requests(made: _Families, labels: Labels, totals: PhaseTotals) -> None:
+    # Of the ramp there are no requests: 0 of them would be a claim.
+    if totals.intended:
+        made.add("intended_requests", labels, totals.intended)
+        for outcome in OUTCOMES:
+            made.add("requests", {**labels, "outcome": outcome}, totals.outcomes[outcome])
+        for direction in ("sent", "received"):
+            made.add("bytes", {**labels, "direction": direction}, totals.bytes[direction])
+    for status, count in sorted(totals.responses.items()):
+        made.add("responses", {**labels, "status": status}, count)
+    for kind, count in sorted(totals.errors.items()):
+        made.add("errors", {**labels, "kind": kind}, count)
+    made.add("connections_opened", labels, totals.opened)
+    made.add("connections_reconnected", labels, totals.reconnected)
+    if totals.held_requests:
+        made.add("held_requests", labels, totals.held_requests)
+    for kind, samples in totals.samples.items():
+        made.add(HISTOGRAMS[kind], labels, distribution_of(samples))
+
+
+def _used(made: _Families, labels: Labels, totals: PhaseTotals) -> None:
+    for (role, member), used_s in _bounded(totals.cpu_s).items():
+        made.add("role_cpu_seconds", {**labels, "role": role, "member": member}, used_s)
+
+
+def _gauges(made: _Families, labels: Labels, trial: TrialTotals) -> None:
+    for state in ("active", "held"):
+        made.add("connections", {**labels, "state": state}, trial.gauge(state))
+    made.add("requests_in_flight", labels, trial.gauge("in_flight"))
+    made.add("workers", labels, len(trial.frames))
+    if trial.asked_per_s is not None and trial.ended is None:
+        made.add("asked_requests_per_second", labels, trial.asked_per_s)
+    sizes: dict[tuple[str, str], float] = {
+        (use.role, use.member): float(use.memory_bytes)
+        for use in trial.members
+        if use.memory_bytes is not None
+    }
+    for (role, member), size_bytes in _bounded(sizes).items():
+        made.add("role_memory_bytes", {**labels, "role": role, "member": member}, size_bytes)
+
+
+def _outcome(made: _Families, whose: Labels, board: Board, trial: TrialTotals) -> None:
+    number = trial.trial.trial
+    for (of, code), times in sorted(board.doubts.items()):
+        if of == number:
+            made.add("doubt_signs", {**whose, "code": code}, times)
+    judged = board.cases.get(trial.trial.case_id)
+    if judged is None or trial.ended is None:
+        return
+    for one in (*judged.trials, *judged.set_aside):
+        if one.trial == number:
+            made.add("trial_valid", whose, float(not one.validity.causes))
+    for outcome in judged.verdict.outcomes:
+        # Where the doubts may change it there is no verdict, and no series.
+        if outcome.held is not None and judged.verdict.state is not None:
+            made.add("objective_met", {**whose, "objective": outcome.objective.text}, float(outcome.held))
+
+
+def _bounded(values: Mapping[tuple[str, str], float]) -> Mapping[tuple[str, str], float]:
+    by_role: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+    for (role, member), value in values.items():
+        by_role[role][role, member] = value
+    return dict(_of_role(by_role))
+
+
+def _of_role(
+    by_role: Mapping[str, Mapping[tuple[str, str], float]],
+) -> Iterator[tuple[tuple[str, str], float]]:
+    for role, own in sorted(by_role.items()):
+        if len(own) > MEMBERS_LIMIT:
+            yield (role, ALL), sum(own.values())
+        else:
+            yield from sorted(own.items())
