@@ -1,0 +1,70 @@
+"""A whole run as OpenMetrics with times: what a Prometheus that had scraped it all along would have.
+
+``promtool tsdb create-blocks-from openmetrics`` puts it into one after the fact.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from seatrial.live.exposition.board import Board
+from seatrial.live.exposition.catalogue import families_of
+from seatrial.live.exposition.text import Page
+from seatrial.live.model.run import LiveRun
+from seatrial.live.tail import RunTail
+from seatrial.record import events
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seatrial.live.exposition.board import Judge
+    from seatrial.record.reader import RunReader
+
+STEP_S = 5.0
+
+
+def openmetrics_of(run: Path, judge: Judge, step_s: float = STEP_S) -> bytes:
+    """Return the metrics of a run, every ``step_s`` of each trial and at its end; raises ``RecordError``."""
+    page, board, live = Page(), Board(judge, trials=deque(maxlen=1)), LiveRun()
+    clock: _Clock | None = None
+    with RunTail(run) as tail:
+        for event in tail.new():
+            board.take(event, tuple(live.take(event)))
+            if isinstance(event, events.TrialStarted):
+                clock = _Clock(tail.reader, event, step_s)
+            if clock is None:
+                continue
+            if isinstance(event, events.TrialEnded):
+                board.judge_ended()
+                page.add(families_of(board), clock.unix_s(event.at_s))
+            elif (at_s := clock.due(event)) is not None:
+                page.add(families_of(board), clock.unix_s(at_s))
+    return page.openmetrics()
+
+
+class _Clock:
+    """When the next samples of a trial are due, by the times of what happens in it."""
+
+    def __init__(self, reader: RunReader, begun: events.TrialStarted, step_s: float) -> None:
+        recorded = reader.trial(begun.trial)
+        started_utc = "" if recorded is None else recorded.started_utc
+        # Each trial for itself: a run may be gone on with after a boot.
+        self._offset_s = datetime.fromisoformat(started_utc).timestamp() - begun.at_s if started_utc else 0.0
+        self._step_s = step_s
+        self._due_s = begun.at_s + step_s
+
+    def unix_s(self, at_s: float) -> float:
+        """Return a moment of the monotonic clock as Unix time, to the millisecond."""
+        return round(at_s + self._offset_s, 3)
+
+    def due(self, event: events.Event) -> float | None:
+        """Return the moment for which samples are due once this event is taken; None where none are."""
+        at_s = event.frame.end_ns / 1e9 if isinstance(event, events.FrameRecorded) else None
+        if isinstance(event, events.ProcessSampled):
+            at_s = event.sample.at_s
+        if at_s is None or at_s < self._due_s:
+            return None
+        self._due_s = at_s + self._step_s
+        return at_s

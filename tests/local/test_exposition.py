@@ -1,0 +1,257 @@
+"""What a run exposes, judged by a real Prometheus that scrapes it or is written to: its answers are the record's."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.support.made_run import Twist, make_run
+from tests.support.prometheus import Prometheus, program, prometheus, scrape
+
+from seatrial._engine import Histogram
+from seatrial.live.exposition.board import Board
+from seatrial.live.exposition.endpoint import Endpoint
+from seatrial.live.exposition.history import openmetrics_of
+from seatrial.live.exposition.remote_write import RemoteWriter
+from seatrial.live.watcher import Watcher
+from seatrial.record.reader import RunReader
+
+TRIALS = 3
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    twists = {TRIALS: Twist(errors={"timeout": 2, "reset": 1})}
+    return make_run(tmp_path_factory.mktemp("runs"), trials=TRIALS, twists=twists, end=False)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(3_000):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not within half a minute")
+
+
+async def board_of(run: Path) -> Board:
+    board = Board()
+    with Watcher(run) as watcher:
+        watcher.subscribe(board.take)
+        await watcher.catch_up()
+    return board
+
+
+@contextmanager
+def serving(run: Path) -> Iterator[str]:
+    """Serve a run's metrics from a thread of its own; yield where."""
+    loop, ready, found = asyncio.new_event_loop(), threading.Event(), list[Any]()
+
+    async def begin() -> None:
+        runner = web.AppRunner(Endpoint(await board_of(run)).app())
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        found.extend((runner, runner.addresses[0]))
+        ready.set()
+
+    thread = threading.Thread(target=lambda: (loop.run_until_complete(begin()), loop.run_forever()))
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield "{}:{}".format(*found[1])
+    finally:
+        asyncio.run_coroutine_threadsafe(found[0].cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def assert_as_recorded(server: Prometheus, run: Path, trial: int) -> None:
+    """The frames of a trial, added up here, are what Prometheus has of it."""
+    with RunReader.open(run) as reader:
+        frames = reader.frames(trial)
+    for phase, named in (("warmup", "warm up"), ("measure", "measure")):
+        parts = [part for frame in frames for part in frame.parts if part.phase == phase]
+        of = f'trial="{trial}",phase="{named}"'
+        for name in ("completed", "timed_out", "failed", "unsent", "in_flight"):
+            counted = server.value(f'seatrial_requests_total{{{of},outcome="{name}"}}')
+            assert counted == sum(getattr(part, name) for part in parts), (phase, name)
+        intended = server.value(f"seatrial_intended_requests_total{{{of}}}")
+        assert intended == sum(part.sent + part.unsent for part in parts)
+        assert server.value(f"sum(seatrial_requests_total{{{of}}})") == intended
+        latency = Histogram()
+        for part in parts:
+            if part.latency:
+                latency.add_encoded(part.latency)
+        assert server.value(f"seatrial_request_latency_seconds_count{{{of}}}") == latency.count
+        total_s = server.value(f"seatrial_request_latency_seconds_sum{{{of}}}")
+        assert total_s == pytest.approx(latency.mean_us * latency.count / 1e6)
+        within = server.value(f'seatrial_request_latency_seconds_bucket{{{of},le="0.0005"}}')
+        assert within == sum(count for highest_us, count in latency.buckets() if highest_us <= 500)
+    errors = [count for frame in frames for count in frame.errors.items()]
+    for kind in {kind for kind, _ in errors}:
+        counted = server.value(f'sum(seatrial_errors_total{{trial="{trial}",kind="{kind}"}})')
+        assert counted == sum(count for one, count in errors if one == kind)
+
+
+def test_a_real_prometheus_scrapes_what_the_record_has(run: Path, tmp_path: Path) -> None:
+    with serving(run) as address, prometheus(tmp_path / "prometheus", scrape("seatrial", address)) as server:
+        server.wait_for("seatrial_run_info")
+        assert_as_recorded(server, run, TRIALS)
+        assert_as_recorded(server, run, TRIALS - 1)
+        # Of those before nothing is left: how many series there are has a bound.
+        assert server.instant('seatrial_requests_total{trial="1"}') == []
+        states = {one["metric"]["state"]: one["value"][1] for one in server.instant("seatrial_run_trials")}
+        assert states == {"completed": str(TRIALS), "cut off": "0", "failed": "0"}
+        metadata = server.get("metadata", metric="seatrial_request_latency_seconds")
+        assert [one["type"] for one in metadata["seatrial_request_latency_seconds"]] == ["histogram"]
+
+
+def test_native_histograms_have_the_percentiles_of_the_record(run: Path, tmp_path: Path) -> None:
+    with (
+        serving(run) as address,
+        prometheus(tmp_path / "p", scrape("seatrial", address), features=["native-histograms"]) as server,
+    ):
+        server.wait_for("seatrial_request_latency_seconds")
+        assert_native(server, run)
+
+
+def assert_native(server: Prometheus, run: Path) -> None:
+    of = f'{{trial="{TRIALS}",phase="measure"}}'
+    with RunReader.open(run) as reader:
+        frames = reader.frames(TRIALS)
+    latency = Histogram()
+    for part in (part for frame in frames for part in frame.parts if part.phase == "measure"):
+        latency.add_encoded(part.latency)
+    assert server.value(f"histogram_count(seatrial_request_latency_seconds{of})") == latency.count
+    for quantile in (0.5, 0.9, 0.99):
+        value_s = server.value(f"histogram_quantile({quantile}, seatrial_request_latency_seconds{of})")
+        # Its buckets are 2.2 % wide.
+        assert value_s == pytest.approx(latency.quantile_us(quantile) / 1e6, rel=0.023), quantile
+
+
+def test_what_is_written_to_a_real_prometheus_is_what_the_record_has_and_ends(
+    run: Path, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+    flags = ["--web.enable-remote-write-receiver"]
+    with prometheus(tmp_path / "p", features=["native-histograms"], flags=flags) as server:
+        url = f"{server.url}/api/v1/write"
+
+        async def write() -> None:
+            writer = RemoteWriter(url, await board_of(run), notes.append, interval_s=0.2, native=True)
+            task = asyncio.create_task(writer.run())
+            await until(lambda: writer.sent >= 3)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.to_thread(assert_as_recorded, server, run, TRIALS)
+            await asyncio.to_thread(assert_native, server, run)
+            await writer.finish(10.0)
+            assert (writer.dropped, writer.refused) == (0, 0)
+
+        asyncio.run(write())
+        assert notes == []
+        # Every series has an end, and no value stays for five minutes.
+        assert server.instant("seatrial_requests_total") == []
+
+
+class Receiver:
+    """Answers what it is set to, and counts."""
+
+    def __init__(self) -> None:
+        self.status, self.asked, self.headers = 204, 0, dict[str, str]()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        await request.read()
+        return web.Response(status=self.status, text="no such tenant", headers=self.headers)
+
+
+def test_a_receiver_that_refuses_or_is_away_is_said_once_and_holds_nothing_up(run: Path) -> None:
+    async def course() -> list[str]:
+        notes: list[str] = []
+        receiver = Receiver()
+        app = web.Application()
+        app.router.add_post("/write", receiver.answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        writer = RemoteWriter(
+            f"http://{host}:{port}/write", await board_of(run), notes.append, interval_s=0.05
+        )
+        task = asyncio.create_task(writer.run())
+        receiver.status = 400
+        await until(lambda: writer.refused >= 3)
+        receiver.status, receiver.headers = 503, {"Retry-After": "0"}
+        asked, waiting = receiver.asked, len(writer._waiting)
+        await until(lambda: receiver.asked > asked and len(writer._waiting) > waiting)
+        # What it did not take is sent again, and is taken.
+        receiver.status = 204
+        await until(lambda: writer.sent >= 1)
+        await runner.cleanup()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await writer.finish(0.3)
+        return notes
+
+    notes = asyncio.run(course())
+    assert [note.split(": ")[0].split(" ", 2)[-1].split(" ", 1)[-1] for note in notes[:2]] == [
+        "refuses what is sent, 400",
+        "answers 503",
+    ]
+    assert "no such tenant" in notes[0]
+    assert any("does not answer" in note for note in notes[2:])
+    assert "could not be sent before the end" in notes[-1]
+
+
+def test_a_buffer_that_is_full_leaves_out_the_oldest_and_says_so_once(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.live.exposition.remote_write.BUFFER_LIMIT", 3)
+    notes: list[str] = []
+
+    async def course() -> RemoteWriter:
+        writer = RemoteWriter("http://127.0.0.1:9/write", await board_of(run), notes.append)
+        for _ in range(10):
+            writer._collect()
+        return writer
+
+    writer = asyncio.run(course())
+    assert (len(writer._waiting), writer.dropped) == (3, 7)
+    assert [note for note in notes if "oldest samples are left out" in note] == notes[:1] == notes
+
+
+def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, tmp_path: Path) -> None:
+    page = openmetrics_of(run, lambda _: None, step_s=2.0)
+    assert page.endswith(b"# EOF\n")
+    text = tmp_path / "run.om"
+    text.write_bytes(page)
+    made = subprocess.run(
+        [program("promtool"), "tsdb", "create-blocks-from", "openmetrics", text, tmp_path / "p" / "data"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    with RunReader.open(run) as reader:
+        trials = reader.trials()
+        frames = {trial.trial: reader.frames(trial.trial) for trial in trials}
+    flags = ["--storage.tsdb.retention.time=100y"]
+    with prometheus(tmp_path / "p", flags=flags) as server:
+        for trial in trials:
+            assert trial.ended_s is not None
+            ended_s = datetime.fromisoformat(trial.started_utc).timestamp() + trial.ended_s - trial.started_s
+            query = f'sum(seatrial_requests_total{{trial="{trial.trial}",outcome="completed"}})'
+            counted = server.value(query, ended_s + 1)
+            parts = [part for frame in frames[trial.trial] for part in frame.parts]
+            assert counted == sum(part.completed for part in parts)
+            half = server.value(query, ended_s - 5)
+            assert half is not None
+            assert 0 < half < counted
