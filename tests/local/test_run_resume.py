@@ -45,7 +45,7 @@ from pathlib import Path
 from seatrial.plan.read import read_given_plan
 from seatrial.record import events
 from seatrial.run.ending import Ending
-from seatrial.run.plan import run_plan
+from seatrial.run.plan import Audience, run_plan
 
 frames = 0
 
@@ -60,7 +60,7 @@ def listener(event):
     if ends:
         os.kill(os.getpid(), signal.SIGKILL)
 
-asyncio.run(run_plan(read_given_plan(Path(sys.argv[1])), Path("runs"), [listener], Ending()))
+asyncio.run(run_plan(read_given_plan(Path(sys.argv[1])), Path("runs"), Audience([listener]), Ending()))
 """
 
 

@@ -24,7 +24,7 @@ from seatrial.plan.read import read_given_plan
 from seatrial.record.reader import RunReader
 from seatrial.run.activities.traffic import Traffic
 from seatrial.run.ending import Ending
-from seatrial.run.plan import run_plan
+from seatrial.run.plan import Audience, run_plan
 from seatrial.run.testbed import bed
 from seatrial.run.testbed.watch import Watch
 from seatrial.systems import registry
@@ -123,7 +123,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
 def test_trials_and_roles_draw_from_streams_of_their_own(tmp_path: Path, seen: Seen) -> None:
     bench = Bench(tmp_path)
-    asyncio.run(run_plan(read_given_plan(bench.plan("direct", "direct")), bench.runs, (), Ending()))
+    asyncio.run(run_plan(read_given_plan(bench.plan("direct", "direct")), bench.runs, Audience(), Ending()))
     # Those that were only asked for their version were not started.
     origin_seeds = [origin._seed for origin in seen.origins if origin._seed != 1]
     assert len(seen.load_seeds) == len(origin_seeds) == 2
@@ -141,7 +141,7 @@ def test_an_origin_is_stopped_and_the_trial_recorded_though_its_system_does_not_
 
     monkeypatch.setattr(DirectSystem, "stop", stop)
     bench = Bench(tmp_path)
-    outcome = asyncio.run(run_plan(read_given_plan(bench.plan("direct")), bench.runs, (), Ending()))
+    outcome = asyncio.run(run_plan(read_given_plan(bench.plan("direct")), bench.runs, Audience(), Ending()))
     assert isinstance(outcome.fault, SystemFault)
     assert outcome.fault.what == "it does not stop"
     with RunReader.open(bench.run_directory()) as reader:
@@ -161,7 +161,7 @@ def test_a_watch_that_cannot_begin_leaves_no_task_behind(
 
     async def run() -> None:
         bench = Bench(tmp_path)
-        await run_plan(read_given_plan(bench.plan("direct")), bench.runs, (), Ending())
+        await run_plan(read_given_plan(bench.plan("direct")), bench.runs, Audience(), Ending())
         # A task that was cancelled ends at the loop's next turn.
         await asyncio.sleep(0)
         left.extend(str(task.get_coro()) for task in asyncio.all_tasks() - {asyncio.current_task()})

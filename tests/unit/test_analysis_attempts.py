@@ -206,7 +206,7 @@ def run_made(tmp_path, monkeypatch, twists: dict[int, Twist], plan_text: str = P
             plan, OnThisMachine(plan), compile_cases(plan), SanityCourse((), 0, 1), {}, ()
         )
         with OtherLoads("made", share=False, directory=tmp_path / "loads") as others:
-            asyncio.run(run_plan_module._run_trials(course, writer, Ending(), others))
+            asyncio.run(run_plan_module._run_trials(course, writer, Ending(), others, tuple))
     with RunReader.open(writer.path) as reader:
         return summarise_run(reader), seen
 

@@ -43,7 +43,7 @@ def test_no_trial_is_begun_where_the_place_is_gone_and_the_run_is_resumed(
 
     monkeypatch.setattr(machine._Standing, "require", require)
     given = given_again(PLAN, "plan.yaml", Fraction(1))
-    ended = asyncio.run(run_plan_module.run_plan(given, tmp_path, [], Ending()))
+    ended = asyncio.run(run_plan_module.run_plan(given, tmp_path, run_plan_module.Audience(), Ending()))
     assert ended.fault is not None
     assert "no other trial is begun" in str(ended.fault)
     assert (len(made), looks) == (2, [0, 1, 2])
@@ -51,7 +51,7 @@ def test_no_trial_is_begun_where_the_place_is_gone_and_the_run_is_resumed(
         summary = summarise_run(reader)
     assert (summary.run.state, summary.trials) == ("failed", 2)
     is_back[0] = True
-    asyncio.run(run_plan_module.resume_plan(resumption_of(ended.path), [], Ending()))
+    asyncio.run(run_plan_module.resume_plan(resumption_of(ended.path), run_plan_module.Audience(), Ending()))
     assert [trial.order for trial in made] == [1, 2, 3]
 
 
@@ -67,7 +67,7 @@ def test_ctrl_c_is_heard_while_a_place_is_waited_for(tmp_path: Path, monkeypatch
         ending.append(Ending())
         given = given_again(PLAN, "plan.yaml", Fraction(1))
         async with asyncio.timeout(60):
-            return await run_plan_module.run_plan(given, tmp_path, [], ending[0])
+            return await run_plan_module.run_plan(given, tmp_path, run_plan_module.Audience(), ending[0])
 
     monkeypatch.setattr(machine._Standing, "require", require)
     ended = asyncio.run(run())

@@ -104,7 +104,9 @@ def resume(
 ) -> list[TrialPlan]:
     """Go on with a run, with trials that are made up; return those that were run."""
     made = make_trials_up(monkeypatch, twists or {}, environment)
-    asyncio.run(run_plan_module.resume_plan(found, [], Ending(), allow_changes=allow_changes))
+    asyncio.run(
+        run_plan_module.resume_plan(found, run_plan_module.Audience(), Ending(), allow_changes=allow_changes)
+    )
     return made
 
 

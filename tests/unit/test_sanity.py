@@ -193,7 +193,9 @@ LATE, SLOW = Twist(lateness_us=2_000), Twist(slow=100)
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, twists: Twists) -> tuple[Path, list[TrialPlan]]:
     made = make_trials_up(monkeypatch, twists)
     given: GivenPlan = given_again(RATE_ONLY, "plan.yaml", Fraction(1))
-    return asyncio.run(run_plan_module.run_plan(given, tmp_path, [], Ending())).path, made
+    return asyncio.run(
+        run_plan_module.run_plan(given, tmp_path, run_plan_module.Audience(), Ending())
+    ).path, made
 
 
 def summary_of(path: Path) -> RunSummary:
@@ -282,7 +284,7 @@ def test_a_run_that_was_stopped_is_gone_on_with_where_it_stopped(tmp_path, monke
     assert [cell.id for cell in found.sanity().left] == ["sanity-rate-envoy"]
     assert [trial.order for trial in found.rest()] == [3, 4]
     made = make_trials_up(monkeypatch, {})
-    asyncio.run(run_plan_module.resume_plan(found, [], Ending()))
+    asyncio.run(run_plan_module.resume_plan(found, run_plan_module.Audience(), Ending()))
     assert [trial.order for trial in made] == [2, 3, 4]
     summary = summary_of(path)
     assert (summary.run.state, summary.exit_code) == ("finished", ExitCode.PASS)
@@ -299,12 +301,12 @@ def test_a_cell_that_was_cut_off_is_run_anew(tmp_path, monkeypatch):
     make_trials_up(monkeypatch, {})
     monkeypatch.setattr(run_plan_module, "run_trial", half_a_trial)
     given = given_again(RATE_ONLY, "plan.yaml", Fraction(1))
-    path = asyncio.run(run_plan_module.run_plan(given, tmp_path, [], Ending())).path
+    path = asyncio.run(run_plan_module.run_plan(given, tmp_path, run_plan_module.Audience(), Ending())).path
     assert summary_of(path).sanity_sentences == ("sanity, envoy at 1,000 requests/s for 6 s: not run",)
     found = resumption_of(path)
     assert "trial 1 (sanity-rate-envoy) was cut off and is run anew" in found.text
     made = make_trials_up(monkeypatch, {})
-    asyncio.run(run_plan_module.resume_plan(found, [], Ending()))
+    asyncio.run(run_plan_module.resume_plan(found, run_plan_module.Audience(), Ending()))
     assert [trial.order for trial in made] == [2, 3, 4]
     summary = summary_of(path)
     assert summary.exit_code == ExitCode.PASS
@@ -333,7 +335,7 @@ def test_cells_are_run_again_in_another_environment(tmp_path, monkeypatch):
         connection.commit()
     made = make_trials_up(monkeypatch, {}, {**ENVIRONMENT, "kernel": "Linux 6.2.0"})
     found = resumption_of(path)
-    asyncio.run(run_plan_module.resume_plan(found, [], Ending(), allow_changes=True))
+    asyncio.run(run_plan_module.resume_plan(found, run_plan_module.Audience(), Ending(), allow_changes=True))
     assert [trial.case.id for trial in made] == ["sanity-rate-envoy", made[1].case.id]
     assert len(summary_of(path).sanity[0].attempts) == 2
 

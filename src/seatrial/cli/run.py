@@ -17,6 +17,7 @@ from seatrial.cli.dry_run import print_dry_resume, print_dry_run
 from seatrial.cli.options.cluster import cluster_options, where_of
 from seatrial.cli.options.scale import scale_option
 from seatrial.cli.options.share import share_option
+from seatrial.cli.options.views import AddressOptional, arguments_of, views_options
 from seatrial.cli.results import show_results
 from seatrial.errors import ExitCode, PlanError, SeatrialError
 from seatrial.report.files import require_writable
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.plan.model.plan import PlaceName
     from seatrial.plan.read import GivenPlan
-    from seatrial.record.events import Event
-    from seatrial.run.plan import PlanRun
+    from seatrial.run.companion import Companion
+    from seatrial.run.plan import Audience, PlanRun
     from seatrial.run.resume import Resumption
 
 WHILE_IT_RUNS = (
@@ -39,7 +40,7 @@ WHILE_IT_RUNS = (
 """What the first, the second and any further Ctrl-C is answered with."""
 
 
-@click.command(short_help="Run a plan and report its verdict.")
+@click.command(cls=AddressOptional, short_help="Run a plan and report its verdict.")
 @click.argument("plan", metavar="[PLAN]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Where records go."
@@ -59,6 +60,7 @@ WHILE_IT_RUNS = (
 @scale_option
 @click.option("--dry-run", is_flag=True, help="Print cases, order, time and needs; run nothing.")
 @cluster_options
+@views_options
 @json_option
 @share_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
@@ -91,7 +93,7 @@ def run(context: click.Context, /, plan: Path | None, **flags: Any) -> int:
     where = given_flags.where(given.plan.place)
     if given_flags.dry_run:
         return print_dry_run(given.plan, where)
-    return _run_and_show(lambda signals: _run(given, given_flags, where, signals), given_flags.json_target)
+    return _run_and_show(lambda shown: _run(given, given_flags, where, shown), given_flags.runs, given_flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class _Flags:
     dry_run: bool
     share_machine: bool
     quiet: bool
+    serve: str | None
+    metrics: str | None
+    remote_write: str | None
+    native_histograms: bool
     on: Literal["kubernetes"] | None
     kubeconfig: str | None
     context: str | None
@@ -113,6 +119,13 @@ class _Flags:
     def where(self, place: PlaceName) -> Where | None:
         """Return the cluster of a plan of this place; raises ``PlanError`` where words of one stand without it."""
         return where_of(self.on, self.kubeconfig, self.context, place)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """What shows the run in a process of its own, as arguments of ``seatrial serve``."""
+        return arguments_of(
+            self.serve, self.metrics, self.remote_write, native_histograms=self.native_histograms
+        )
 
 
 def _require_no_other_place(context: click.Context) -> None:
@@ -138,7 +151,8 @@ def _resume(directory: Path, plan: Path | None, flags: _Flags) -> int:
         )
     if flags.dry_run:
         return print_dry_resume(resumption, where, allow_changes=flags.allow_changes)
-    return _run_and_show(lambda signals: _go_on(resumption, flags, where, signals), flags.json_target)
+    runs = resumption.directory.parent
+    return _run_and_show(lambda shown: _go_on(resumption, flags, where, shown), runs, flags)
 
 
 def _require_place(directory: Path, place: PlaceName, flags: _Flags) -> None:
@@ -152,12 +166,23 @@ def _require_place(directory: Path, place: PlaceName, flags: _Flags) -> None:
         )
 
 
-def _run_and_show(start: Callable[[Signals], Coroutine[Any, Any, PlanRun]], json_target: str | None) -> int:
-    with Signals() as signals:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What ends a run early, and what shows it."""
+
+    signals: Signals
+    companion: Companion
+
+
+def _run_and_show(start: Callable[[_Shown], Coroutine[Any, Any, PlanRun]], runs: Path, flags: _Flags) -> int:
+    from seatrial.run.companion import Companion
+
+    with Signals() as signals, Companion(runs, flags.views, lambda: signals.count > 0) as companion:
         signals.announce(*WHILE_IT_RUNS)
-        outcome = asyncio.run(start(signals))
+        outcome = asyncio.run(start(_Shown(signals, companion)))
+        companion.end()
         signals.announce(f"the reports of {outcome.path} are being written; that takes seconds")
-        code = _show(outcome, json_target)
+        code = _show(outcome, flags.json_target)
         if outcome.interrupted:
             click.echo(f"the rest of it: seatrial run --resume {outcome.path}", err=True)
         return ExitCode.INTERRUPTED if signals.count and outcome.fault is None else code
@@ -184,27 +209,30 @@ def _show_what_there_is(run: Path, fault: SeatrialError, json_target: str | None
     return fault.exit_code
 
 
-async def _run(given: GivenPlan, flags: _Flags, where: Where | None, signals: Signals) -> PlanRun:
+async def _run(given: GivenPlan, flags: _Flags, where: Where | None, shown: _Shown) -> PlanRun:
     from seatrial.run.ending import Ending
     from seatrial.run.plan import run_plan
 
-    with _watched(flags.runs, quiet=flags.quiet) as listeners:
-        ending = Ending(*signals.events())
+    with _watched(flags.runs, shown.companion, quiet=flags.quiet) as audience:
         return await run_plan(
-            given, flags.runs, listeners, ending, share_machine=flags.share_machine, where=where
+            given,
+            flags.runs,
+            audience,
+            Ending(*shown.signals.events()),
+            share_machine=flags.share_machine,
+            where=where,
         )
 
 
-async def _go_on(resumption: Resumption, flags: _Flags, where: Where | None, signals: Signals) -> PlanRun:
+async def _go_on(resumption: Resumption, flags: _Flags, where: Where | None, shown: _Shown) -> PlanRun:
     from seatrial.run.ending import Ending
     from seatrial.run.plan import resume_plan
 
-    with _watched(resumption.directory.parent, quiet=flags.quiet) as listeners:
-        ending = Ending(*signals.events())
+    with _watched(resumption.directory.parent, shown.companion, quiet=flags.quiet) as audience:
         return await resume_plan(
             resumption,
-            listeners,
-            ending,
+            audience,
+            Ending(*shown.signals.events()),
             allow_changes=flags.allow_changes,
             share_machine=flags.share_machine,
             where=where,
@@ -212,16 +240,22 @@ async def _go_on(resumption: Resumption, flags: _Flags, where: Where | None, sig
 
 
 @contextmanager
-def _watched(runs: Path, *, quiet: bool) -> Iterator[list[Callable[[Event], None]]]:
-    """Yield the listeners that show progress, none where it is to be quiet."""
+def _watched(runs: Path, companion: Companion, *, quiet: bool) -> Iterator[Audience]:
+    """Yield who watches: what shows progress, unless it is to be quiet, and what shows the run elsewhere."""
     from seatrial.live.feed import Feed
     from seatrial.live.terminal import TerminalView
+    from seatrial.record.events import Noted
     from seatrial.run.judgement import recorded_outcome
+    from seatrial.run.plan import Audience
 
     with (
         TerminalView(judge=lambda run_id, trial: recorded_outcome(runs / run_id, trial)) as view,
         Feed(view) as feed,
     ):
-        yield [] if quiet else [feed]
+        say = companion.say
+        if not quiet:
+            companion.say = lambda text: feed(Noted("seatrial", text))
+        yield Audience([companion] if quiet else [feed, companion], companion.members)
+        companion.say = say
     if feed.error is not None:
         click.echo(f"warning: progress could not be shown: {feed.error}", err=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+from seatrial.record.layout import RunDirectory
 from seatrial.record.reader import RunReader
 from seatrial.record.storage import storage_fault
-from seatrial.record.tables.schema import configure
+from seatrial.record.tables.schema import configure, fold_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,3 +30,9 @@ def amend(run: Path, statement: str, *values: object) -> None:
     except sqlite3.DatabaseError as error:
         next_step = "free some space there, see who may write it, or copy the run elsewhere"
         raise storage_fault(f"cannot write into {database}", error, run, next_step) from error
+
+
+def fold(run: Path) -> None:
+    """Make one plain file of a record that nobody writes any more, as its writer does where nobody reads it then."""
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(RunDirectory(run).database)) as connection:
+        fold_log(connection)

@@ -36,7 +36,7 @@ from seatrial.record.layout import RunDirectory, make_directory
 from seatrial.record.lock import RunLock
 from seatrial.record.storage import is_locked, is_of_storage, storage_fault
 from seatrial.record.tables.event_rows import case_rows, rows_of
-from seatrial.record.tables.schema import lay_out, set_up
+from seatrial.record.tables.schema import fold_log, lay_out, set_up
 from seatrial.record.tables.summary_rows import summary_row
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class RunWriter:
             self._guarded(self._flush)
             # Whatever the disk says to that, descriptors are let go of.
             self._guarded(self._files.close)
-            _fold_log(self._connection)
+            fold_log(self._connection)
             self._connection.close()
             self._run_lock.release()
 
@@ -292,11 +292,3 @@ def _go_on(connection: sqlite3.Connection, path: Path, begun: int) -> None:
 def _last_frame(connection: sqlite3.Connection) -> int:
     (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM frames").fetchone()
     return int(last)
-
-
-def _fold_log(connection: sqlite3.Connection) -> None:
-    # A finished run is one plain file that can be copied and read from a read-only place. A reader that is
-    # looking right now keeps the log where it is; that is as good.
-    with contextlib.suppress(sqlite3.DatabaseError):
-        connection.execute("PRAGMA busy_timeout = 0")
-        connection.execute("PRAGMA journal_mode = DELETE")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.run.environments import differences
 from seatrial.errors import SeatrialError
+from seatrial.machine.members import Member
 from seatrial.machine.waiting import unless
 from seatrial.plan.cases import Case, compile_cases
 from seatrial.plan.model.plan import Plan
@@ -36,6 +37,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """Who watches a run: ``listeners`` get its events, ``views`` are processes that show it, by its record."""
+
+    listeners: Sequence[Callable[[Event], None]] = ()
+    views: Callable[[], tuple[Member, ...]] = tuple
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRun:
     """Where the run is, whether a person ended it early, and what kept it from its end, if anything did."""
 
@@ -47,7 +56,7 @@ class PlanRun:
 async def run_plan(
     given: GivenPlan,
     runs: Path,
-    listeners: Sequence[Callable[[Event], None]],
+    audience: Audience,
     ending: Ending,
     *,
     share_machine: bool = False,
@@ -78,12 +87,12 @@ async def run_plan(
             OtherLoads("seatrial run", share=share_machine) as others,
             RunWriter.create(runs, plan.name, given.text, compiled) as writer,
         ):
-            return await _run_into(writer, course, listeners, ending, others)
+            return await _run_into(writer, course, audience, ending, others)
 
 
 async def resume_plan(
     resumption: Resumption,
-    listeners: Sequence[Callable[[Event], None]],
+    audience: Audience,
     ending: Ending,
     *,
     allow_changes: bool = False,
@@ -120,7 +129,7 @@ async def resume_plan(
             OtherLoads("seatrial run --resume", share=share_machine) as others,
             reopened(resumption) as writer,
         ):
-            return await _run_into(writer, course, listeners, ending, others)
+            return await _run_into(writer, course, audience, ending, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +157,12 @@ class _Course:
 async def _run_into(
     writer: RunWriter,
     course: _Course,
-    listeners: Sequence[Callable[[Event], None]],
+    audience: Audience,
     ending: Ending,
     others: OtherLoads,
 ) -> PlanRun:
     others.is_in(writer.path)
-    for listener in listeners:
+    for listener in audience.listeners:
         writer.subscribe(listener)
     _end_on_fault(writer, ending)
     writer.environment(course.environment, first_trial=course.number + 1)
@@ -161,7 +170,7 @@ async def _run_into(
     writer.append(RunStarted(writer.path.name, course.plan.name, planned))
     for note in (*course.notes, *filter(None, [others.look()])):
         writer.append(Noted("seatrial", note))
-    fault = await _run_trials(course, writer, ending, others)
+    fault = await _run_trials(course, writer, ending, others, audience.views)
     writer.close()
     fault = fault or writer.fault
     return PlanRun(writer.path, fault is None and ending.stop.is_set(), fault)
@@ -180,7 +189,11 @@ def _end_on_fault(writer: RunWriter, ending: Ending) -> None:
 
 
 async def _run_trials(
-    course: _Course, writer: RunWriter, ending: Ending, others: OtherLoads
+    course: _Course,
+    writer: RunWriter,
+    ending: Ending,
+    others: OtherLoads,
+    views: Callable[[], tuple[Member, ...]],
 ) -> SeatrialError | None:
     try:
         goes_on = True
@@ -189,7 +202,7 @@ async def _run_trials(
             standing = await unless(ending.stop, stack.enter_async_context(course.place.standing(writer)))
             if standing is not None:
                 _amend_environment(course, standing, writer)
-                desk = Desk(writer.append, writer, writer.directory, others, standing)
+                desk = Desk(writer.append, writer, writer.directory, others, standing, views)
                 goes_on = await _all(course, desk, writer, ending)
     except BaseException as error:
         writer.append(RunEnded("failed"))

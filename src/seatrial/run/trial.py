@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seatrial.errors import ClusterFault, SeatrialError, StorageFault
+from seatrial.machine.members import Member
 from seatrial.machine.place import Places
 from seatrial.machine.processes.changes import ChangeLog
 from seatrial.machine.waiting import unless
@@ -48,7 +49,7 @@ SPARE_CONNECTIONS = 64
 class Desk:
     """Where a trial writes: events, changes and files; and who knows of other loads on this machine.
 
-    ``place`` is where it is made.
+    ``place`` is where it is made, ``views`` what shows it meanwhile in a process of its own.
     """
 
     record: Callable[[Event], None]
@@ -56,6 +57,7 @@ class Desk:
     directory: RunDirectory
     others: OtherLoads
     place: Standing
+    views: Callable[[], tuple[Member, ...]] = tuple
 
 
 Stage = tuple[Testbed, TrialPlace]
@@ -180,7 +182,15 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
     trial_stop = asyncio.Event()
     label, ports = plan.case.system.label, testbed.ports
     watch = Watch(
-        plan.order, label, testbed.system, testbed.origin, desk.record, trial_stop, ports, place.elsewhere()
+        plan.order,
+        label,
+        testbed.system,
+        testbed.origin,
+        desk.record,
+        trial_stop,
+        ports,
+        place.elsewhere(),
+        views=desk.views,
     )
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from sqlite3 import DatabaseError
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -129,3 +131,14 @@ def configure(connection: sqlite3.Connection) -> None:
     """
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def fold_log(connection: sqlite3.Connection) -> None:
+    """Put the log of changes into the database itself.
+
+    A finished run is one plain file that can be copied and read from a read-only place. A reader that is looking right
+    now keeps the log where it is; that is as good.
+    """
+    with suppress(DatabaseError):
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA journal_mode = DELETE")

@@ -48,7 +48,8 @@ LAST_LOOK_LIMIT_S = 10.0
 class Watch:
     """Watches one trial. ``stop`` is set when the system or the origin has gone away.
 
-    ``ports`` are those that each role listens on, ``elsewhere`` looks at members that are pods.
+    ``ports`` are those that each role listens on, ``elsewhere`` looks at members that are pods. ``views`` are processes
+    that show the run: they count as Seatrial's own, and one that ends is missed by nobody.
     """
 
     trial: int
@@ -59,6 +60,7 @@ class Watch:
     stop: asyncio.Event
     ports: Mapping[Role, frozenset[int]] = field(default_factory=dict)
     elsewhere: Elsewhere | None = None
+    views: Callable[[], tuple[Member, ...]] = tuple
     failure: str | None = None
     lost: list[str] = field(default_factory=list)
     _generators: tuple[Member, ...] = ()
@@ -144,6 +146,7 @@ class Watch:
             *self.origin.members(),
             *self._generators,
             *((own,) if own is not None else ()),
+            *self.views(),
         )
 
     def _take(self, sample: Sample) -> None:
@@ -166,6 +169,9 @@ class Watch:
                 self.lost.append(f"{sample.role} {sample.process.name} ({sample.process.pid})")
 
     def _is_meant_to_end(self, gone: ProcessGone) -> bool:
+        # Seatrial itself is here to say so.
+        if gone.role == "seatrial":
+            return True
         if gone.role == "generator":
             return self._ending
         return any(gone.process in proxy.put_down for proxy in self.system.proxies())

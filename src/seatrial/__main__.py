@@ -1,0 +1,5 @@
+"""``python -m seatrial``."""
+
+from seatrial._entry import main
+
+main()
