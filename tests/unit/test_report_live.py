@@ -10,8 +10,8 @@ from tests.support.made_run import Twist, compiled_plan, made_account, made_fram
 
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.reasons import Reason, Validity
-from seatrial.live.state import LiveState, progress_line
 from seatrial.live.terminal import TerminalView
+from seatrial.live.terminal.lines import Course, progress_line
 from seatrial.record import events
 
 CASE = compiled_plan(("envoy",))["cases"][1]
@@ -72,27 +72,27 @@ def test_a_single_load_marks_its_phases(trial):
 
 
 def test_the_line_shows_phase_time_left_rate_p99_and_held(trial):
-    state = LiveState()
+    state = Course()
     for event in trial:
         if not isinstance(event, events.TrialEnded):
             state.take(event)
     state.take(events.PhaseStarted(1, "measure", 100.0, 6.0))
-    line = progress_line(state, 102.0)
+    line = progress_line(state.live, 102.0)
     assert line.startswith("trial 1/12  envoy: measure, 4 s left  2,000 requests/s  p99 ")
     assert line.endswith("200 held")
 
 
 def test_a_single_load_has_a_line_without_a_trial(trial):
-    state = LiveState()
+    state = Course()
     for event in trial:
         if not isinstance(event, events.TrialStarted | events.TrialEnded):
             state.take(event)
     state.take(events.PhaseStarted(1, "measure", 100.0, 6.0))
-    assert progress_line(state, 102.0).startswith("measure, 4 s left  2,000 requests/s  p99 ")
+    assert progress_line(state.live, 102.0).startswith("measure, 4 s left  2,000 requests/s  p99 ")
 
 
 def test_before_anything_happened_there_is_a_line_too():
-    assert progress_line(LiveState(), 0.0) == "starting"
+    assert progress_line(Course().live, 0.0) == "starting"
 
 
 def test_a_terminal_gets_one_line_that_is_taken_away_again(trial):
@@ -109,7 +109,7 @@ def test_a_terminal_gets_one_line_that_is_taken_away_again(trial):
 
 
 def test_a_failed_trial_and_a_note_are_printed():
-    state = LiveState()
+    state = Course()
     state.take(events.TrialStarted(3, "direct-rate=500", "direct", 1, 3, 3, 0.0))
     assert state.take(events.TrialEnded(3, events.FAILED, 1.0, failure="no port")) == ()
     # Said once it can have been judged.

@@ -1,29 +1,33 @@
-"""Progress on stderr: phase, time left, rate and p99 of the last interval, held connections. Changes nothing."""
+"""Progress on stderr: one screen in a terminal, plain lines elsewhere. Changes nothing."""
 
 from __future__ import annotations
 
 import io
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TextIO
 
-from seatrial.live.state import Judge, LiveState, progress_line
+from seatrial.live.terminal.lines import Course, Judge, progress_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import RenderableType
     from rich.live import Live
 
     from seatrial.record.events import Event
 
 # Often enough to see that it lives, seldom enough for a log file.
 PLAIN_LINE_EVERY_S = 10.0
+REFRESH_PER_S = 2
+"""Intervals are of a second. To draw one takes a millisecond or two, of the process that also samples."""
 
 
 class TerminalView:
-    """A listener for ``RunWriter.subscribe``: one live line in a terminal, plain lines elsewhere.
+    """A listener for ``RunWriter.subscribe``: one live screen in a terminal, plain lines elsewhere.
 
     ``judge`` says of a trial that has ended whether it may be believed.
 
@@ -33,12 +37,18 @@ class TerminalView:
     def __init__(self, stream: TextIO | None = None, judge: Judge | None = None) -> None:
         # A program without a terminal may have no stderr at all.
         stream = stream if stream is not None else sys.stderr or io.StringIO()
-        self._state = LiveState() if judge is None else LiveState(judge=judge)
-        self._output: _LiveLine | _PlainLines = _LiveLine(stream) if stream.isatty() else _PlainLines(stream)
+        self._course = Course() if judge is None else Course(judge=judge)
+        # What draws is a thread of its own.
+        self._lock = threading.Lock()
+        self._output: _Screen | _PlainLines = (
+            _Screen(stream, self._lock) if stream.isatty() else _PlainLines(stream)
+        )
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        self._output.show(self._state.take(event), self._state)
+        with self._lock:
+            headings = self._course.take(event)
+        self._output.show(headings, self._course)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -46,8 +56,8 @@ class TerminalView:
 
     def __exit__(self, *_: object) -> None:
         """Say what is still to be said, and leave the terminal as it was found."""
-        if lines := self._state.last_trial():
-            self._output.show(lines, self._state)
+        if lines := self._course.last_trial():
+            self._output.show(lines, self._course)
         self._output.close()
 
 
@@ -58,12 +68,13 @@ class _PlainLines:
     stream: TextIO
     last_s: float = field(default_factory=time.monotonic)
 
-    def show(self, headings: Sequence[str], state: LiveState) -> None:
+    def show(self, headings: Sequence[str], course: Course) -> None:
         now_s = time.monotonic()
         for heading in headings:
             self._write(heading, now_s)
-        if state.trial is None and now_s - self.last_s >= PLAIN_LINE_EVERY_S and state.phase is not None:
-            self._write(f"  {progress_line(state, now_s)}", now_s)
+        live = course.live
+        if live.trial is None and now_s - self.last_s >= PLAIN_LINE_EVERY_S and live.phase is not None:
+            self._write(f"  {progress_line(live, now_s)}", now_s)
 
     def close(self) -> None:
         with suppress(OSError, ValueError):
@@ -77,18 +88,19 @@ class _PlainLines:
             self.stream.flush()
 
 
-class _LiveLine:
-    """A line that is redrawn four times a second below the headings."""
+class _Screen:
+    """What goes on now, redrawn twice a second below the lines of what has been."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, lock: threading.Lock) -> None:
         from rich.console import Console
 
+        self._lock = lock
         self._console = Console(file=stream, highlight=False, markup=False)
         self._live: Live | None = None
-        self._state: LiveState | None = None
+        self._course: Course | None = None
 
-    def show(self, headings: Sequence[str], state: LiveState) -> None:
-        self._state = state
+    def show(self, headings: Sequence[str], course: Course) -> None:
+        self._course = course
         if self._live is None:
             self._live = self._start()
         for heading in headings:
@@ -104,11 +116,17 @@ class _LiveLine:
         from rich.live import Live
 
         live = Live(
-            console=self._console, refresh_per_second=4, transient=True, get_renderable=self._line,
+            console=self._console, refresh_per_second=REFRESH_PER_S, transient=True, get_renderable=self._drawn,
             redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
         live.start()
         return live
 
-    def _line(self) -> str:
-        return "" if self._state is None else progress_line(self._state, time.monotonic())
+    def _drawn(self) -> RenderableType:
+        from seatrial.live.terminal.screen import screen
+
+        if self._course is None:
+            return ""
+        size = self._console.size
+        with self._lock:
+            return screen(self._course, time.monotonic(), size.width, size.height)

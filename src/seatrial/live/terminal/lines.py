@@ -1,0 +1,169 @@
+"""A run in lines: what came of each trial, and the state of now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seatrial._engine import Histogram
+from seatrial.live.model.run import LiveRun
+from seatrial.record import events
+from seatrial.units import format_duration, format_us
+
+if TYPE_CHECKING:
+    from seatrial.analysis.load.result import LoadResult
+    from seatrial.analysis.reasons import Validity
+
+NANOSECONDS = 1_000_000_000
+
+
+# Says of a trial that has ended, by the run's id and its number, what it gave and whether that may be believed.
+# None is not known.
+Judge = Callable[[str, int], "tuple[LoadResult | None, Validity] | None"]
+
+
+def _unknown(_run_id: str, _trial: int) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Course:
+    """The run of now, and the lines to keep of what marks its course; ``judged`` counts trials by their validity.
+
+    What came of a trial is said at the event after its end. The run has judged it by then and keeps the summary, so
+    that nobody judges it a second time beside the trial that follows.
+    """
+
+    judge: Judge = _unknown
+    live: LiveRun = field(default_factory=LiveRun)
+    judged: dict[str, int] = field(default_factory=dict)
+    _ended: events.TrialEnded | None = None
+
+    def take(self, event: events.Event) -> tuple[str, ...]:
+        """Take one event; return the lines to keep."""
+        before = self.last_trial()
+        for _ in self.live.take(event):
+            pass
+        return (*before, *self._lines(event))
+
+    def last_trial(self) -> tuple[str, ...]:
+        """Return the line of a trial that has ended, if there is one of which it was not returned yet."""
+        if self.live.trial is None or self._ended is None:
+            return ()
+        ended, self._ended = self._ended, None
+        outcome = self.judge(self.live.run_id, ended.trial)
+        if outcome is not None:
+            state = "INVALID" if outcome[1].causes else "VALID"
+            self.judged[state] = self.judged.get(state, 0) + 1
+        return (trial_line(self.live.trial, ended, outcome, self.live.first),)
+
+    def _lines(self, event: events.Event) -> tuple[str, ...]:
+        match event:
+            case events.TrialEnded():
+                self._ended = event
+            case events.PhaseStarted() if self.live.trial is None:
+                # The phases of a trial are many lines in a log, and say little there; a single load has no others.
+                return (f"  {event.phase}{_expected(event)}",)
+            case events.Noted():
+                return (f"  note by {event.author}: {event.text}",)
+            case events.RunEnded():
+                return (f"run {event.state}",)
+        return ()
+
+
+def completed_per_s(live: LiveRun) -> float:
+    """Return the requests/s completed in the last interval of every worker."""
+    return sum(
+        sum(part.completed for part in frame.parts) * NANOSECONDS / max(1, frame.end_ns - frame.start_ns)
+        for frame in live.frames.values()
+    )
+
+
+def held(live: LiveRun) -> int:
+    """Return how many held connections are established."""
+    return sum(frame.held for frame in live.frames.values())
+
+
+def latency_us_p99(live: LiveRun) -> int | None:
+    """Return the p99 of the last interval of every worker, merged; None without requests."""
+    histogram = Histogram()
+    for frame in live.frames.values():
+        for part in frame.parts:
+            if part.latency:
+                histogram.add_encoded(part.latency)
+    return histogram.quantile_us(0.99) if histogram.count else None
+
+
+def progress_line(live: LiveRun, now_s: float) -> str:
+    """Return the state of now as one line; ``now_s`` is CLOCK_MONOTONIC."""
+    if live.phase is None:
+        return "starting"
+    p99_us = latency_us_p99(live)
+    phase = f"{live.phase.phase}{left(live.phase, now_s)}"
+    # A single load is no trial.
+    trial = live.trial
+    parts = [
+        *([phase] if trial is None else [f"trial {trial.order}/{trial.of}", f"{trial.system}: {phase}"]),
+        f"{completed_per_s(live):,.0f} requests/s",
+        f"p99 {format_us(p99_us) if p99_us is not None else '-'}",
+        f"{held(live):,} held",
+        *(f"{count:,} x {kind}" for kind, count in live.errors.most_common(1)),
+    ]
+    return "  ".join(parts)
+
+
+def left(phase: events.PhaseStarted, now_s: float) -> str:
+    """Return how long a phase still takes, or has taken, to be put behind its name."""
+    if phase.expected_s is None:
+        return f", {max(0.0, now_s - phase.at_s):.0f} s so far"
+    left_s = phase.at_s + phase.expected_s - now_s
+    return f", {max(0.0, left_s):.0f} s left" if left_s > -0.5 else f", {-left_s:.0f} s more than expected"
+
+
+def _expected(event: events.PhaseStarted) -> str:
+    return "" if event.expected_s is None else f", {event.expected_s:.0f} s"
+
+
+def trial_line(
+    trial: events.TrialStarted,
+    ended: events.TrialEnded,
+    outcome: tuple[LoadResult | None, Validity] | None,
+    first: events.TrialStarted | None,
+) -> str:
+    """Return what came of a trial: its number, case, rate, p50 and p99, whether it is believed, and the time left."""
+    parts = [] if ended.state == events.COMPLETED else [events.ending_text(ended.state, ended.failure)]
+    if outcome is not None:
+        load, validity = outcome
+        parts += [] if load is None else _figures(load)
+        causes = [cause.text for cause in validity.causes]
+        parts.append("believed" if not causes else f"not believed: {causes[0]}{_others(len(causes) - 1)}")
+    what = f"trial {trial.order} of {trial.of}: {trial.case_id}, repeat {trial.repeat}"
+    # What a person ended early is not gone on with.
+    if ended.state == events.CUT_OFF:
+        return f"{what}: {', '.join(parts)}"
+    left_s = time_left_s(trial, first, ended.at_s)
+    return f"{what}: {', '.join(parts)}" + (
+        "" if left_s is None else f"; about {format_duration(left_s)} left"
+    )
+
+
+def time_left_s(trial: events.TrialStarted, first: events.TrialStarted | None, ended_s: float) -> int | None:
+    """Return how long the trials after this one will take, if they are as long as those until its end."""
+    trials = trial.of - trial.order
+    if first is None or not trials:
+        return None
+    return round((ended_s - first.at_s) / (trial.order - first.order + 1) * trials)
+
+
+def _figures(load: LoadResult) -> list[str]:
+    rate, latency = load.rate_per_s, load.latency_us
+    asked = f" of {rate.requested:,.0f}" if rate.requested else ""
+    figures = [f"{rate.achieved:,.0f}{asked} requests/s"]
+    if latency.count:
+        figures += [f"p50 {format_us(latency.p50)}", f"p99 {format_us(latency.p99)}"]
+    return figures
+
+
+def _others(count: int) -> str:
+    return f" (and {count} other reason{'' if count == 1 else 's'})" if count else ""
