@@ -124,3 +124,14 @@ def test_what_happened_to_one_trial_is_not_of_the_next() -> None:
 def test_a_quiet_trial_gives_no_sign_of_doubt() -> None:
     live, _ = taken(trial(Twist()))
     assert live.doubts == {}
+
+
+def test_a_point_is_there_as_soon_as_every_worker_has_reported_of_it() -> None:
+    happened = trial(Twist())
+    live, closed = LiveRun(), list[float]()
+    for event in happened:
+        for found in live.take(event):
+            if isinstance(found, LoadPoint):
+                closed.append(found.end_s)
+        if isinstance(event, events.FrameRecorded) and event.frame.worker == 1 and live.points:
+            assert closed[-1] >= event.frame.end_ns / 1e9 - 0.1

@@ -1,7 +1,7 @@
 """The load of now: frames of every worker put together, interval by interval, as they come.
 
-A point is closed once every worker is past it, or one is far ahead. A frame that comes later still counts in the point
-that is open then: nothing is lost, and the counts of all points add up to those of all frames.
+A point is closed once every worker has reported to its end, or one is far ahead. A frame that comes later still counts
+in the point that is open then: nothing is lost, and the counts of all points add up to those of all frames.
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ class LoadPoint:
 
 @dataclass(slots=True)
 class LoadPoints:
-    """Makes points of one trial's frames."""
+    """Makes points of one trial's frames; ``workers`` is how many are to report."""
 
     trial: int
     asked: Asked | None = None
+    workers: int = 0
     phases: list[PhaseStarted] = field(default_factory=list)
     _zero_ns: int | None = None
     _open: dict[int, list[Frame]] = field(default_factory=dict)
@@ -88,9 +89,11 @@ class LoadPoints:
             self._zero_ns = frame.start_ns
         at = max(self._index(frame), self._closed + 1)
         self._open.setdefault(at, []).append(frame)
-        self._last[frame.worker] = at
-        reached = max(min(self._last.values()), max(self._last.values()) - AHEAD_LIMIT)
-        yield from self._close(reached)
+        # The middle of its next one lies half an interval after the end of this one.
+        done = self._number(frame.end_ns + self._interval_ns // 2)
+        self._last[frame.worker] = max(done, self._last.get(frame.worker, 0))
+        slowest = min(self._last.values()) if len(self._last) >= self.workers else 0
+        yield from self._close(max(slowest, max(self._last.values()) - AHEAD_LIMIT))
 
     def finish(self) -> Iterator[LoadPoint]:
         """Yield what is still open: the load is over."""
@@ -98,8 +101,14 @@ class LoadPoints:
 
     def _index(self, frame: Frame) -> int:
         """Return the number of the interval in which the frame's middle lies."""
-        interval_ns = (self.asked.interval_s if self.asked else 1.0) * NANOSECONDS
-        return int(((frame.start_ns + frame.end_ns) // 2 - (self._zero_ns or 0)) / interval_ns)
+        return self._number((frame.start_ns + frame.end_ns) // 2)
+
+    def _number(self, at_ns: int) -> int:
+        return (at_ns - (self._zero_ns or 0)) // self._interval_ns
+
+    @property
+    def _interval_ns(self) -> int:
+        return max(1, round((self.asked.interval_s if self.asked else 1.0) * NANOSECONDS))
 
     def _close(self, before: int) -> Iterator[LoadPoint]:
         for at in sorted(at for at in self._open if at < before):

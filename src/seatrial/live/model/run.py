@@ -85,9 +85,12 @@ class LiveRun:
             case events.ProcessSampled():
                 yield from self._look(event.trial, event.sample)
             case events.HostSampled():
+                # The machine is looked at after its processes.
+                yield from self._seen(event.trial)
                 yield from self._doubt(self._sign_of_machine(event.sample))
             case events.LoadStarted():
                 self.load, self._making.asked = event, event.asked
+                self._making.workers = len(event.hellos)
             case events.LoadEnded():
                 yield from self._points(self._making.finish())
             case _:
@@ -130,14 +133,18 @@ class LiveRun:
                 yield from self._doubt(sign)
 
     def _look(self, trial: int, sample: ProcessSample) -> Iterator[Happening]:
-        """Take a look at a process; what it begins a new round with closes the one before."""
+        """Take a look at a process; one that begins a new round closes the one before."""
+        if self._looked_s is not None and sample.at_s - self._looked_s >= LOOK_S:
+            yield from self._seen(trial)
         if self._looked_s is None:
             self._looked_s = sample.at_s
-        if sample.at_s - self._looked_s >= LOOK_S:
+        self._uses.take(sample)
+
+    def _seen(self, trial: int) -> Iterator[Happening]:
+        if self._looked_s is not None:
             self.members = self._uses.now(self._looked_s)
             yield MembersSeen(trial, self._looked_s, self.members)
-            self._looked_s = sample.at_s
-        self._uses.take(sample)
+            self._looked_s = None
 
     def _sign_of_machine(self, sample: HostSample) -> Sign | None:
         if "cpu_user_s" not in sample.values:
