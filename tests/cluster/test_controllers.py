@@ -34,9 +34,16 @@ real=/usr/local/bin/contour-itself
 "$real" "$@" &
 pid=$!
 trap 'kill "$pid"' TERM
+before=
 while kill -0 "$pid" 2>/dev/null; do
-  sleep 0.2
-  streams=$(cat /proc/net/tcp /proc/net/tcp6 | grep -c ':1F41 [0-9A-F]*:[0-9A-F]* 01 ')
+  sleep 0.5
+  now=$(/bin/busybox awk '$2 ~ /:1F41$/ && $4 == "01" { print $3 }' /proc/net/tcp /proc/net/tcp6)
+  streams=0
+  for peer in $now; do
+    case " $before " in *" $peer "*) streams=$((streams + 1)) ;; esac
+  done
+  # A kubelet that asks whether it is ready connects there, too, and for a moment: a stream is there at two looks.
+  before=$(echo $now)
   [ "$streams" -ge 2 ] || continue
   changes=$(timeout 2 /bin/busybox wget -q -O - http://127.0.0.1:8000/metrics |
     grep '^contour_eventhandler_operation_total.*HTTPProxy.*"delete"' | grep -o '[0-9]*$')
