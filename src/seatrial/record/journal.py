@@ -1,11 +1,9 @@
-"""Entries in the journal of a run beside its writer: also of one that is being written, and of one that is over."""
+"""Entries in the journal of a run from beside it: also of one that is being written, and of one that is over."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from seatrial.errors import SeatrialError
 from seatrial.record.amend import amend
 from seatrial.record.writer import utc_now
 
@@ -15,12 +13,15 @@ if TYPE_CHECKING:
     from seatrial.record.events import Author
 
 
-def add_note(run: Path, text: str, author: Author = "person") -> None:
-    """Add ``text`` to the journal of ``run``; raise ``RecordError`` or ``StorageFault`` where that cannot be."""
+def add_note(run: Path, text: str) -> None:
+    """Add a person's ``text`` to the journal of a run; raise ``RecordError`` or ``StorageFault`` where it cannot be."""
+    _add(run, "person", text)
+
+
+def add_remark(run: Path, text: str) -> None:
+    """Add what the program has to say to the journal of ``run``, from a process that does not write the record."""
+    _add(run, "seatrial", text)
+
+
+def _add(run: Path, author: Author, text: str) -> None:
     amend(run, "INSERT INTO journal (at_utc, author, text) VALUES (?, ?, ?)", utc_now(), author, text)
-
-
-def try_note(run: Path, text: str) -> None:
-    """Add an entry of the program's own; where that cannot be, it is not worth a run."""
-    with suppress(SeatrialError):
-        add_note(run, text, "seatrial")

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+from seatrial.errors import SeatrialError
 from seatrial.machine.members import Member
 from seatrial.record.amend import fold
 from seatrial.record.events import RunStarted
-from seatrial.record.journal import try_note
+from seatrial.record.journal import add_remark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,7 +114,8 @@ class Companion:
             words = f"what shows this run ended with {code}: see logs/views.log; the run goes on"
             self.say(words)
             if self._run is not None:
-                try_note(self._run, words)
+                with suppress(SeatrialError):
+                    add_remark(self._run, words)
 
 
 def _echo(text: str) -> None:

@@ -86,6 +86,20 @@ def summarise_sanity(reader: RunReader) -> tuple[CaseSummary, ...]:
     return tuple(_cell(reader, cell, ended[cell.id]) for cell in reader.sanity_cells())
 
 
+def summarise_case(reader: RunReader, case_id: str) -> CaseSummary | None:
+    """Return what is to be said of one case, or sanity cell, so far; None where the plan has no such case."""
+    case = reader.case(case_id)
+    if case is None:
+        return None
+    ended = _ended_by_case(reader)[case_id]
+    if case.is_sanity:
+        return _cell(reader, case, ended)
+    changes = changes_in(reader.environments())
+    return _case(
+        reader, case, ended, Requirements(reader.plan()["plan"]["repeat"], reader.objectives(), changes)
+    )
+
+
 def _cell(reader: RunReader, cell: RecordedCase, ended: Sequence[RecordedTrial]) -> CaseSummary:
     """Judge a sanity cell by its last attempt: those before it gave no answer, or what they found was mended."""
     attempts = [made_trial(reader, cell, trial) for trial in ended]

@@ -1,0 +1,1 @@
+"""A run over time, kept as columns for pages that begin to watch late."""

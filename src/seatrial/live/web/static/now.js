@@ -1,0 +1,97 @@
+// Where a run is, and what its load does now.
+
+import { h, setText, show } from "./dom.js";
+import { count, date, duration, rate, us, validityOf } from "./format.js";
+import { state } from "./matrix.js";
+
+export class Now {
+  constructor() {
+    this.head = h("header", {});
+    this.where = h("p", { class: "where" });
+    this.whose = h("p", { class: "whose" });
+    this.tiles = h("dl", { class: "tiles" });
+    this.doubts = h("section", { class: "doubts", "aria-label": "Signs of doubt", role: "status" });
+    this.element = h("div", {}, this.head, this.where, this.whose, this.tiles, this.doubts);
+  }
+
+  show(run) {
+    document.title = `${run.run.name}: ${run.run.state} - Seatrial`;
+    show(
+      this.head,
+      h("p", { class: "eyebrow" }, `run ${run.run.id}, started ${date(run.run.started_utc)}`),
+      h("h1", {}, run.run.name),
+      run.run.question ? h("p", { class: "question" }, run.run.question) : null,
+      h("p", {}, state(run.run.state), ` ${counted(run)}`),
+    );
+    this.tick(run);
+    this.#tiles(run);
+    this.#doubts(run);
+  }
+
+  tick(run) {
+    setText(this.where, whereNow(run));
+  }
+
+  #tiles(run) {
+    const last = run.last;
+    if (!last) return show(this.tiles);
+    const judged = run.judgedTrial(last.head.trial);
+    const reasons = judged?.validity === "INVALID" ? `: ${judged.reasons.map((reason) => reason.text).join("; ")}` : "";
+    show(this.whose, `Trial ${last.head.order}, `, state(validityOf(last.head, judged)), reasons);
+    const now = (name) => last.load[name]?.at(-1);
+    const errors = Object.entries(last.load).filter(([name]) => name.startsWith("errors:"));
+    const kinds = errors.map(([name, values]) => [name.slice(7), values.reduce((sum, one) => sum + (one || 0), 0)]).filter(([, sum]) => sum);
+    const which = run.isRunning ? "now" : "in its last interval";
+    return show(
+      this.tiles,
+      tile("achieved rate", rate(now("completed_per_s")), now("asked_per_s") ? `${rate(now("asked_per_s"))} asked for` : which),
+      tile("p50", us(now("p50_us")), which), tile("p99", us(now("p99_us")), which), tile("p99.9", us(now("p999_us")), which),
+      tile("connections", `${count(now("held"))} held`, `${count(now("active"))} active`),
+      tile("errors", count(kinds.reduce((sum, [, one]) => sum + one, 0)), kinds.length ? kinds.map(([kind, sum]) => `${count(sum)} ${kind.replaceAll("_", " ")}`).join(", ") : "in this trial"),
+    );
+  }
+
+  #doubts(run) {
+    const found = run.doubts || [];
+    show(
+      this.doubts,
+      found.length ? h("h2", {}, `Signs of doubt in trial ${found[0].trial || (run.last?.head.order ?? "")}`) : null,
+      found.length ? h("ul", {}, found.map((one) => h(
+        "li", {}, h("strong", {}, one.code), `: ${one.text}`, h("span", { class: "soft" }, ` (${count(one.times)} times, since ${duration(one.first_s)} into the trial)`),
+      ))) : null,
+      found.length ? h("p", { class: "soft" }, "Signs decide nothing: whether a trial may be believed is decided from all of it when it is over.") : null,
+    );
+  }
+}
+
+const tile = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, h("span", { class: "figure" }, value), h("span", { class: "soft" }, more)));
+
+function counted(run) {
+  const ended = [...run.trials.values()].filter(({ head }) => head.state !== "running").length;
+  return `${ended} of ${run.run.trials ?? "?"} trials are over`;
+}
+
+function whereNow(run) {
+  const head = run.last?.head;
+  if (!run.isRunning || !head) return "";
+  const label = run.cases.find((one) => one.id === head.case)?.label;
+  const phase = head.phases.at(-1);
+  const parts = [`trial ${head.order} of ${run.run.trials}: ${head.system}${label ? `, ${label}` : ""}`];
+  if (head.state === "running" && phase) parts.push(`${phase.name}${leftOf(phase, run.now() - head.at_run_s)}`);
+  const left = leftOfRun(run, head);
+  return [...parts, ...(left === null ? [] : [`about ${duration(left)} left of the run`])].join("; ");
+}
+
+function leftOf(phase, atS) {
+  if (phase.expected_s === null) return `, ${duration(atS - phase.at_s)} so far`;
+  const left = phase.at_s + phase.expected_s - atS;
+  return left > -0.5 ? `, ${duration(left)} left` : `, ${duration(-left)} more than expected`;
+}
+
+function leftOfRun(run, head) {
+  const over = [...run.trials.values()].filter((trial) => trial.head.ended_s !== null);
+  if (!over.length) return null;
+  const each = over.reduce((sum, trial) => sum + trial.head.ended_s, 0) / over.length;
+  const ofThis = head.ended_s === null ? Math.max(0, each - (run.now() - head.at_run_s)) : 0;
+  return Math.max(0, run.run.trials - head.order) * each + ofThis;
+}

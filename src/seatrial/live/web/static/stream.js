@@ -1,0 +1,42 @@
+// Follows a run's events. The browser comes back by itself, with the number of the last piece that it has.
+
+import { apiPath } from "./dom.js";
+import { POINTS_LIMIT, Run } from "./model.js";
+
+const AGAIN_MS = 3000;
+
+export class Stream {
+  constructor(id, { changed, connection }) {
+    this.id = id;
+    this.run = new Run();
+    this.changed = changed;
+    this.connection = connection;
+    this.open();
+  }
+
+  // All of it, anew: after a hole, or when more has come together than a page needs.
+  open() {
+    this.source?.close();
+    const source = new EventSource(apiPath(this.id, "events"));
+    this.source = source;
+    source.addEventListener("open", () => this.connection("connected"));
+    source.addEventListener("reading", (event) => {
+      const { trial, trials } = JSON.parse(event.data);
+      this.connection(`reading the record: trial ${trial} of ${trials ?? "?"}`);
+    });
+    source.addEventListener("snapshot", (event) => {
+      this.run.snapshot(JSON.parse(event.data));
+      this.connection("connected");
+      this.changed(true);
+    });
+    source.addEventListener("news", (event) => {
+      if (!this.run.news(JSON.parse(event.data)) || this.run.points > POINTS_LIMIT) this.open();
+      else this.changed(false);
+    });
+    source.addEventListener("error", () => {
+      this.connection("not connected: what is shown may be old; trying again");
+      // A refusal ends an EventSource for good.
+      if (source.readyState === EventSource.CLOSED && source === this.source) setTimeout(() => this.open(), AGAIN_MS);
+    });
+  }
+}
