@@ -231,7 +231,7 @@ def test_a_buffer_that_is_full_leaves_out_the_oldest_and_says_so_once(
 
 
 def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, tmp_path: Path) -> None:
-    page = openmetrics_of(run, lambda _: None, step_s=2.0)
+    page = openmetrics_of(run, step_s=2.0)
     assert page.endswith(b"# EOF\n")
     text = tmp_path / "run.om"
     text.write_bytes(page)

@@ -17,7 +17,7 @@ from seatrial.cli.dry_run import print_dry_resume, print_dry_run
 from seatrial.cli.options.cluster import cluster_options, where_of
 from seatrial.cli.options.scale import scale_option
 from seatrial.cli.options.share import share_option
-from seatrial.cli.options.views import AddressOptional, arguments_of, views_options
+from seatrial.cli.options.views import Views, ViewsCommand, views_options
 from seatrial.cli.results import show_results
 from seatrial.errors import ExitCode, PlanError, SeatrialError
 from seatrial.report.files import require_writable
@@ -40,7 +40,7 @@ WHILE_IT_RUNS = (
 """What the first, the second and any further Ctrl-C is answered with."""
 
 
-@click.command(cls=AddressOptional, short_help="Run a plan and report its verdict.")
+@click.command(cls=ViewsCommand, short_help="Run a plan and report its verdict.")
 @click.argument("plan", metavar="[PLAN]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--runs", type=click.Path(path_type=Path), default="runs", show_default=True, help="Where records go."
@@ -108,8 +108,8 @@ class _Flags:
     dry_run: bool
     share_machine: bool
     quiet: bool
-    serve: str | None
-    metrics: str | None
+    serve: tuple[str, int] | None
+    metrics: tuple[str, int] | None
     remote_write: str | None
     native_histograms: bool
     on: Literal["kubernetes"] | None
@@ -121,11 +121,9 @@ class _Flags:
         return where_of(self.on, self.kubeconfig, self.context, place)
 
     @property
-    def views(self) -> tuple[str, ...]:
-        """What shows the run in a process of its own, as arguments of ``seatrial serve``."""
-        return arguments_of(
-            self.serve, self.metrics, self.remote_write, native_histograms=self.native_histograms
-        )
+    def views(self) -> Views:
+        """What shows the run in a process of its own."""
+        return Views(self.serve, self.metrics, self.remote_write, self.native_histograms)
 
 
 def _require_no_other_place(context: click.Context) -> None:
@@ -177,7 +175,10 @@ class _Shown:
 def _run_and_show(start: Callable[[_Shown], Coroutine[Any, Any, PlanRun]], runs: Path, flags: _Flags) -> int:
     from seatrial.run.companion import Companion
 
-    with Signals() as signals, Companion(runs, flags.views, lambda: signals.count > 0) as companion:
+    with (
+        Signals() as signals,
+        Companion(runs, flags.views.arguments(), lambda: signals.count > 0) as companion,
+    ):
         signals.announce(*WHILE_IT_RUNS)
         outcome = asyncio.run(start(_Shown(signals, companion)))
         companion.end()

@@ -1,44 +1,38 @@
-"""``seatrial serve``: a page that shows a run while it goes on, and afterwards."""
+"""``seatrial serve``: a page that shows a run while it goes on, and afterwards; and its metrics."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import re
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from seatrial.cli.options.listening import ListenAddress, address_text
+from seatrial.cli.options.views import PAGE, MetricsCommand, metrics_options
+from seatrial.errors import SeatrialError
+
 if TYPE_CHECKING:
+    from seatrial.live.exposition.showing import Exposition
+    from seatrial.live.serve import Listening
     from seatrial.live.web.guard import Guard
 
-DEFAULT_LISTEN = "127.0.0.1:8765"
 TOKEN_SHORTEST = 16
+NICENESS = 10
+"""Beside a run everything else comes first."""
 
 
-class ListenAddress(click.ParamType[tuple[str, int]]):
-    """``ADDRESS:PORT``, an IPv6 address in brackets; to (address, port)."""
-
-    name = "address"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Return both; fail in words where it is none."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:/\s]+)):(\d{1,5})", str(value))
-        if found is None or int(found[3]) > 65_535:
-            self.fail(f"{value!r} is no address with a port, such as {DEFAULT_LISTEN} or [::1]:0", param, ctx)
-        return found[1] or found[2], int(found[3])
-
-
-@click.command(short_help="Show a run in a browser, live or finished.")
+@click.command(cls=MetricsCommand, short_help="Show a run in a browser, live or finished, and its metrics.")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
     "--listen",
     type=ListenAddress(),
-    default=DEFAULT_LISTEN,
+    default=PAGE,
     show_default=True,
     metavar="ADDRESS:PORT",
     help="Where to listen; port 0 is any that is free. Beyond this machine a token is needed.",
@@ -48,36 +42,126 @@ class ListenAddress(click.ParamType[tuple[str, int]]):
     type=click.Path(path_type=Path),
     help="A file with the token that a browser has to give, on this machine too. Without, one is made where needed.",
 )
-@click.option("--with-parent", is_flag=True, hidden=True, help="End when stdin ends.")
-def serve(run: Path, listen: tuple[str, int], token_file: Path | None, *, with_parent: bool) -> None:
+@metrics_options
+@click.option("--no-page", is_flag=True, hidden=True, help="No page: the metrics alone.")
+@click.option(
+    "--with-parent", is_flag=True, hidden=True, help="End when stdin ends; lines go to stdout."
+)
+def serve(**flags: Any) -> None:
     """Show RUN, a run directory or a folder of them, in a browser, until Ctrl-C.
 
     The page reads the record and changes nothing but for notes that are typed in it, so it may be opened, closed and
-    started again at any time. Its URL goes to stderr.
+    started again at any time. Its URL goes to stderr. With --metrics a Prometheus may scrape the run, with
+    --remote-write it is sent to one; RUN is one run then.
     """
+    given = _Flags(**flags)
+    if given.with_parent:
+        os.nice(NICENESS)
+    asyncio.run(_serve(given, _guard(given)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    run: Path
+    listen: tuple[str, int]
+    token_file: Path | None
+    metrics: tuple[str, int] | None
+    remote_write: str | None
+    native_histograms: bool
+    no_page: bool
+    with_parent: bool
+
+    def say(self, text: str) -> None:
+        """Say something to who has started this."""
+        if self.with_parent:
+            click.echo(json.dumps({"note": text}))
+        else:
+            click.echo(text, err=True)
+
+
+def _guard(flags: _Flags) -> Guard:
     from seatrial.live.web.guard import Guard, is_loopback, names_of
 
-    host, port = listen
-    token = None if token_file is None else _token_in(token_file)
+    host, _ = flags.listen
+    token = None if flags.token_file is None else _token_in(flags.token_file)
     if token is None and not is_loopback(host):
         import secrets
 
         token = secrets.token_urlsafe()
-    guard = Guard(names_of(host), token)
-    asyncio.run(_serve(run, (host, port), guard, with_parent=with_parent))
+    return Guard(names_of(host), token)
 
 
-async def _serve(run: Path, listen: tuple[str, int], guard: Guard, *, with_parent: bool) -> None:
-    from seatrial.live.serve import Listening, serving, until_stopped
+async def _serve(flags: _Flags, guard: Guard) -> None:
+    from seatrial.live.serve import until_stopped
+
+    async with AsyncExitStack() as stack:
+        exposition = await _exposition(flags, stack)
+        if not flags.no_page:
+            await _page(flags, guard, stack)
+        await until_stopped(with_parent=flags.with_parent)
+        if exposition is not None and flags.with_parent:
+            await exposition.finish()
+
+
+async def _page(flags: _Flags, guard: Guard, stack: AsyncExitStack) -> None:
+    from seatrial.live.serve import Listening
     from seatrial.live.web.app import Site
     from seatrial.live.web.runs import Runs
 
-    host, port = listen
-    async with Runs(run) as runs:
-        site = Listening(Site(runs, guard).application(), host, port)
-        async with serving([site]) as (port,):
-            click.echo(f"the page is at {_url(host, port, guard)}", err=True)
-            await until_stopped(with_parent=with_parent)
+    runs = await stack.enter_async_context(Runs(flags.run))
+    host, port = flags.listen
+    found = await _listen(flags, Listening(Site(runs, guard).application(), host, port), stack)
+    if found is not None:
+        flags.say(f"the page is at {_url(host, found, guard)}")
+
+
+async def _exposition(flags: _Flags, stack: AsyncExitStack) -> Exposition | None:
+    if flags.metrics is None and flags.remote_write is None:
+        return None
+    from seatrial.live.exposition.endpoint import PATH
+    from seatrial.live.exposition.showing import Exposition, Receiver
+    from seatrial.live.serve import Listening
+
+    receiver = None if flags.remote_write is None else Receiver(flags.remote_write, flags.native_histograms)
+    exposition = await stack.enter_async_context(Exposition(flags.run, _Noting(flags), receiver))
+    if flags.metrics is not None:
+        host, port = flags.metrics
+        found = await _listen(flags, Listening(exposition.endpoint.app(), host, port), stack)
+        if found is not None:
+            flags.say(f"the metrics are at http://{address_text((host, found))}{PATH}")
+    return exposition
+
+
+async def _listen(flags: _Flags, site: Listening, stack: AsyncExitStack) -> int | None:
+    """Begin to serve a site; return its port. Beside a run one that cannot be served is a line, and takes no other."""
+    from seatrial.live.serve import serving
+
+    try:
+        (port,) = await stack.enter_async_context(serving([site]))
+    except SeatrialError as error:
+        if not flags.with_parent:
+            raise
+        _Noting(flags)(error.line)
+        return None
+    return port
+
+
+@dataclass(frozen=True, slots=True)
+class _Noting:
+    """Says a line, and puts it into the journal: away from the loop, for a record may be locked for a while."""
+
+    flags: _Flags
+
+    def __call__(self, text: str) -> None:
+        """Say it."""
+        self.flags.say(text)
+        asyncio.get_running_loop().run_in_executor(None, self._note, text)
+
+    def _note(self, text: str) -> None:
+        from seatrial.record.journal import add_remark
+
+        with suppress(SeatrialError):
+            add_remark(self.flags.run, text)
 
 
 def _url(host: str, port: int, guard: Guard) -> str:
@@ -85,8 +169,7 @@ def _url(host: str, port: int, guard: Guard) -> str:
         import socket
 
         host = socket.gethostname()
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/" + ("" if guard.token is None else f"?token={guard.token}")
+    return f"http://{address_text((host, port))}/" + ("" if guard.token is None else f"?token={guard.token}")
 
 
 def _token_in(path: Path) -> str:

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from seatrial.analysis.run.model import CaseSummary
     from seatrial.live.model.run import Happening
 
-    Judge = Callable[[str], CaseSummary | None]
-
 TRIALS_KEPT = 2
 """A scrape comes every 15 s or so, and a trial may end between two: its last counts stay until the next trial ends."""
 
 
-def _nobody(_case_id: str) -> None:
+def _unasked(_case_id: str, _trial: int) -> None:
     return None
 
 
@@ -31,10 +29,11 @@ def _nobody(_case_id: str) -> None:
 class Board:
     """What is known of a run for its exposition. Use ``take`` as a taker of ``Watcher``.
 
-    ``judge`` says of a case what came of it so far; it is asked once after each trial of it.
+    ``on_ended`` is called with the case and the number of each trial that has ended: what came of the case goes to
+    ``take_judged``.
     """
 
-    judge: Judge = _nobody
+    on_ended: Callable[[str, int], None] = _unasked
     run_id: str = ""
     plan_name: str = ""
     planned: int = 0
@@ -43,7 +42,6 @@ class Board:
     trials: deque[TrialTotals] = field(default_factory=lambda: deque(maxlen=TRIALS_KEPT))
     doubts: dict[tuple[int, str], int] = field(default_factory=dict)
     cases: dict[str, CaseSummary] = field(default_factory=dict)
-    unjudged: set[str] = field(default_factory=set)
 
     def take(self, event: events.Event, happenings: Sequence[Happening]) -> None:
         """Take one event, and what became known by it."""
@@ -81,7 +79,7 @@ class Board:
             case events.TrialEnded():
                 trial.ended = event
                 self.ended[event.state] = self.ended.get(event.state, 0) + 1
-                self.unjudged.add(trial.trial.case_id)
+                self.on_ended(trial.trial.case_id, event.trial)
             case _:
                 pass
 
@@ -97,10 +95,6 @@ class Board:
             case _:
                 pass
 
-    def judge_ended(self) -> None:
-        """Ask what came of the cases whose trials have ended; what cannot be said yet is asked again."""
-        for case_id in tuple(self.unjudged):
-            found = self.judge(case_id)
-            if found is not None and found.trials:
-                self.cases[case_id] = found
-                self.unjudged.discard(case_id)
+    def take_judged(self, case: CaseSummary) -> None:
+        """Take what came of a case so far."""
+        self.cases[case.case.id] = case

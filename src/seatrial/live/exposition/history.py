@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from seatrial.live.exposition.board import Board
 from seatrial.live.exposition.catalogue import families_of
 from seatrial.live.exposition.text import Page
+from seatrial.live.judging import judged
 from seatrial.live.model.run import LiveRun
 from seatrial.live.tail import RunTail
 from seatrial.record import events
@@ -19,15 +20,14 @@ from seatrial.record import events
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seatrial.live.exposition.board import Judge
     from seatrial.record.reader import RunReader
 
 STEP_S = 5.0
 
 
-def openmetrics_of(run: Path, judge: Judge, step_s: float = STEP_S) -> bytes:
+def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
     """Return the metrics of a run, every ``step_s`` of each trial and at its end; raises ``RecordError``."""
-    page, board, live = Page(), Board(judge, trials=deque(maxlen=1)), LiveRun()
+    page, board, live = Page(), Board(trials=deque(maxlen=1)), LiveRun()
     clock: _Clock | None = None
     with RunTail(run) as tail:
         for event in tail.new():
@@ -37,7 +37,8 @@ def openmetrics_of(run: Path, judge: Judge, step_s: float = STEP_S) -> bytes:
             if clock is None:
                 continue
             if isinstance(event, events.TrialEnded):
-                board.judge_ended()
+                if (case := judged(run, board.trials[-1].trial.case_id)) is not None:
+                    board.take_judged(case)
                 page.add(families_of(board), clock.unix_s(event.at_s))
             elif (at_s := clock.due(event)) is not None:
                 page.add(families_of(board), clock.unix_s(at_s))

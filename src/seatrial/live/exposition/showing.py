@@ -1,0 +1,102 @@
+"""A run's metrics for as long as it goes on, and until they have been taken a last time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from seatrial.errors import SeatrialError
+from seatrial.live.exposition.board import Board
+from seatrial.live.exposition.endpoint import Endpoint
+from seatrial.live.exposition.remote_write import RemoteWriter
+from seatrial.live.judging import CaseJudge
+from seatrial.live.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
+
+LAST_SCRAPE_S = 20.0
+"""A Prometheus scrapes every 15 s unless it is told otherwise (by default every minute: too long to wait for)."""
+LAST_WRITE_S = 5.0
+LAST_JUDGEMENT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where remote-write goes; ``headers`` may authorise it, ``native`` histograms have to be taken there."""
+
+    url: str
+    native: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Exposition:
+    """Follows one run for its metrics. Use as an async context manager; ``note`` takes lines for the journal."""
+
+    def __init__(self, run: Path, note: Callable[[str], None], receiver: Receiver | None = None) -> None:
+        self._watcher = Watcher(run)
+        self._note = note
+        self._board = Board()
+        self._judge = CaseJudge(run, self._board.take_judged)
+        self._board.on_ended = self._judge.judge
+        self._watcher.subscribe(self._board.take)
+        self.endpoint = Endpoint(self._board)
+        self._writer = (
+            None
+            if receiver is None
+            else RemoteWriter(
+                receiver.url, self._board, note, native=receiver.native, headers=receiver.headers
+            )
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        """Begin; what can be read at once has been when this returns."""
+        await self._watcher.catch_up()
+        works = [self._watcher.follow(), self._judge.work(lambda: self._watcher.state == "running")]
+        if self._writer is not None:
+            works.append(self._writer.run())
+        self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of the record."""
+        await self._end_tasks()
+        self._watcher.__exit__()
+
+    async def finish(self) -> None:
+        """Show the end: all that was recorded and judged, written and, where it was scraped before, scraped again."""
+        with suppress(SeatrialError, TimeoutError):
+            await self._watcher.catch_up()
+            async with asyncio.timeout(LAST_JUDGEMENT_S):
+                await self._judge.at_rest()
+        self.endpoint.expect_last()
+        await asyncio.gather(self._last_scrape(), self._last_write())
+
+    async def _last_scrape(self) -> None:
+        if self.endpoint.scraped:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SCRAPE_S):
+                    await self.endpoint.scraped_again.wait()
+
+    async def _last_write(self) -> None:
+        if self._writer is not None:
+            await self._end_tasks()
+            await self._writer.finish(LAST_WRITE_S)
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+        """Have whatever goes wrong with the metrics be a line in the journal, and nothing else."""
+        try:
+            await work
+        except SeatrialError as error:
+            self._note(f"the metrics of this run end here: {error.line}")
+        except ExceptionGroup as group:
+            self._note(f"the metrics of this run end here: {group.exceptions[0]}")
