@@ -253,10 +253,10 @@ def _watched(runs: Path, companion: Companion, *, quiet: bool) -> Iterator[Audie
         TerminalView(judge=lambda run_id, trial: recorded_outcome(runs / run_id, trial)) as view,
         Feed(view) as feed,
     ):
-        say = companion.say
+        note, show = companion.note, companion.show
         if not quiet:
-            companion.say = lambda text: feed(Noted("seatrial", text))
+            companion.note, companion.show = (lambda text: feed(Noted("seatrial", text))), view.pin
         yield Audience([companion] if quiet else [feed, companion], companion.members)
-        companion.say = say
+        companion.note, companion.show = note, show
     if feed.error is not None:
         click.echo(f"warning: progress could not be shown: {feed.error}", err=True)

@@ -9,7 +9,7 @@ import re
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -44,9 +44,7 @@ NICENESS = 10
 )
 @metrics_options
 @click.option("--no-page", is_flag=True, hidden=True, help="No page: the metrics alone.")
-@click.option(
-    "--with-parent", is_flag=True, hidden=True, help="End when stdin ends; lines go to stdout."
-)
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when stdin ends; lines go to stdout.")
 def serve(**flags: Any) -> None:
     """Show RUN, a run directory or a folder of them, in a browser, until Ctrl-C.
 
@@ -71,10 +69,10 @@ class _Flags:
     no_page: bool
     with_parent: bool
 
-    def say(self, text: str) -> None:
-        """Say something to who has started this."""
+    def say(self, text: str, kind: Literal["shown", "note"] = "note") -> None:
+        """Say something to who has started this: where it is ``shown``, or what is in the journal."""
         if self.with_parent:
-            click.echo(json.dumps({"note": text}))
+            click.echo(json.dumps({kind: text}))
         else:
             click.echo(text, err=True)
 
@@ -112,7 +110,7 @@ async def _page(flags: _Flags, guard: Guard, stack: AsyncExitStack) -> None:
     host, port = flags.listen
     found = await _listen(flags, Listening(Site(runs, guard).application(), host, port), stack)
     if found is not None:
-        flags.say(f"the page is at {_url(host, found, guard)}")
+        flags.say(f"the page is at {_url(host, found, guard)}", "shown")
 
 
 async def _exposition(flags: _Flags, stack: AsyncExitStack) -> Exposition | None:
@@ -128,7 +126,7 @@ async def _exposition(flags: _Flags, stack: AsyncExitStack) -> Exposition | None
         host, port = flags.metrics
         found = await _listen(flags, Listening(exposition.endpoint.app(), host, port), stack)
         if found is not None:
-            flags.say(f"the metrics are at http://{address_text((host, found))}{PATH}")
+            flags.say(f"the metrics are at http://{address_text((host, found))}{PATH}", "shown")
     return exposition
 
 

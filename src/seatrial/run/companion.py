@@ -33,12 +33,14 @@ END_LIMIT_S = 30.0
 class Companion:
     """A listener that starts the process once there is a record. Use as a context manager.
 
-    ``arguments`` are those of ``seatrial serve`` after RUN; without any nothing is started. ``say`` takes each line for
-    the person who watches, from a thread of its own. Where that person ``is_in_a_hurry``, nobody waits for its end.
+    ``arguments`` are those of ``seatrial serve`` after RUN; without any nothing is started. For the person who watches
+    ``note`` takes each line of the journal, ``show`` each that says where something is shown, from a thread of its own.
+    Where that person ``is_in_a_hurry``, nobody waits for its end.
     """
 
     def __init__(self, runs: Path, arguments: Sequence[str], is_in_a_hurry: Callable[[], bool]) -> None:
-        self.say: Callable[[str], None] = _echo
+        self.note: Callable[[str], None] = _echo
+        self.show: Callable[[str], None] = _echo
         self._runs = runs
         self._arguments = tuple(arguments)
         self._is_in_a_hurry = is_in_a_hurry
@@ -105,14 +107,15 @@ class Companion:
         assert process is not None
         assert process.stdout is not None
         for line in process.stdout:
-            try:
-                self.say(json.loads(line)["note"])
-            except (ValueError, KeyError, TypeError):
-                continue
+            with suppress(ValueError):
+                message = json.loads(line)
+                for kind, take in (("note", self.note), ("shown", self.show)):
+                    if kind in message:
+                        take(message[kind])
         code = process.wait()
         if not self._is_ending:
             words = f"what shows this run ended with {code}: see logs/views.log; the run goes on"
-            self.say(words)
+            self.note(words)
             if self._run is not None:
                 with suppress(SeatrialError):
                     add_remark(self._run, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -12,21 +13,29 @@ from seatrial.live.exposition.catalogue import families_of
 from seatrial.live.exposition.text import OPENMETRICS, PROMETHEUS, Page
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seatrial.live.exposition.board import Board
 
 PATH = "/metrics"
+SILENT_S, MISSED = 5.0, 3
+"""Who has missed three scrapes, and not by a moment, has gone."""
 
 
 class Endpoint:
     """Answers scrapes of one board.
 
-    ``scraped`` is how often it was; ``scraped_again`` is set by the first scrape after :meth:`expect_last`.
+    ``scraped`` is how often it was; ``scraped_again`` is set by the first scrape after :meth:`expect_last`. ``note``
+    takes a line for the journal: whoever scraped, and comes no more.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, note: Callable[[str], None] = lambda _: None) -> None:
         self.scraped = 0
         self.scraped_again = asyncio.Event()
         self._board = board
+        self._note = note
+        self._last_s = self._interval_s = 0.0
+        self._is_missed = False
         self._is_last = False
 
     def app(self) -> web.Application:
@@ -39,8 +48,29 @@ class Endpoint:
         """From here on nothing changes any more: one more scrape has it all."""
         self._is_last = True
 
+    async def mind(self) -> None:
+        """Note once that who scraped comes no more, until somebody comes again."""
+        while True:
+            await asyncio.sleep(1.0)
+            silent_s = time.monotonic() - self._last_s
+            if (
+                self.scraped > 1
+                and not self._is_missed
+                and silent_s > max(SILENT_S, MISSED * self._interval_s)
+            ):
+                self._is_missed = True
+                self._note(
+                    f"nobody has scraped the metrics for {silent_s:.0f} s; before, it was every {self._interval_s:.0f} s"
+                )
+
+    def _count(self) -> None:
+        now_s = time.monotonic()
+        if self.scraped and not self._is_missed:
+            self._interval_s = now_s - self._last_s
+        self.scraped, self._last_s, self._is_missed = self.scraped + 1, now_s, False
+
     async def _scrape(self, request: web.Request) -> web.Response:
-        self.scraped += 1
+        self._count()
         families = families_of(self._board)
         accepted = request.headers.get("Accept", "")
         if _wants_protobuf(accepted):

@@ -22,7 +22,7 @@ NAMES: Mapping[str, tuple[Kind, str, str]] = {
     "requests": (
         "counter",
         "",
-        "Requests by what became of them; the outcomes of a phase add up to those intended.",
+        "Requests by what became of them; in the end those of a phase add up to its intended.",
     ),
     "responses": ("counter", "", "Answers to requests of active connections, by status."),
     "errors": (

@@ -43,7 +43,7 @@ class Exposition:
         self._judge = CaseJudge(run, self._board.take_judged)
         self._board.on_ended = self._judge.judge
         self._watcher.subscribe(self._board.take)
-        self.endpoint = Endpoint(self._board)
+        self.endpoint = Endpoint(self._board, note)
         self._writer = (
             None
             if receiver is None
@@ -56,7 +56,8 @@ class Exposition:
     async def __aenter__(self) -> Self:
         """Begin; what can be read at once has been when this returns."""
         await self._watcher.catch_up()
-        works = [self._watcher.follow(), self._judge.work(lambda: self._watcher.state == "running")]
+        judging = self._judge.work(lambda: self._watcher.state == "running")
+        works = [self._watcher.follow(), judging, self.endpoint.mind()]
         if self._writer is not None:
             works.append(self._writer.run())
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]

@@ -31,6 +31,8 @@ def _unknown(_run_id: str, _trial: int) -> None:
 class Course:
     """The run of now, and the lines to keep of what marks its course; ``judged`` counts trials by their validity.
 
+    ``pinned`` are lines that stay in sight.
+
     What came of a trial is said at the event after its end. The run has judged it by then and keeps the summary, so
     that nobody judges it a second time beside the trial that follows.
     """
@@ -38,6 +40,7 @@ class Course:
     judge: Judge = _unknown
     live: LiveRun = field(default_factory=LiveRun)
     judged: dict[str, int] = field(default_factory=dict)
+    pinned: list[str] = field(default_factory=list)
     _ended: events.TrialEnded | None = None
 
     def take(self, event: events.Event) -> tuple[str, ...]:

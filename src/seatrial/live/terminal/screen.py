@@ -34,6 +34,7 @@ def screen(course: Course, now_s: float, width: int, height: int) -> Text:
     """
     live = course.live
     lines = [
+        *(_line("", line) for line in course.pinned),
         *_where(course, now_s),
         *_load(live, width),
         *_roles(live, width),

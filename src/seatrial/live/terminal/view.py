@@ -50,6 +50,12 @@ class TerminalView:
             headings = self._course.take(event)
         self._output.show(headings, self._course)
 
+    def pin(self, line: str) -> None:
+        """Keep a line in sight, from whichever thread: where else the run is shown."""
+        with self._lock:
+            self._course.pinned.append(line)
+        self._output.show((line,) if isinstance(self._output, _PlainLines) else (), self._course)
+
     def __enter__(self) -> Self:
         """Return itself."""
         return self
