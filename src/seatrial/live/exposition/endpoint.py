@@ -60,7 +60,7 @@ class Endpoint:
             ):
                 self._is_missed = True
                 self._note(
-                    f"nobody has scraped the metrics for {silent_s:.0f} s; before, it was every {self._interval_s:.0f} s"
+                    f"nobody has scraped the metrics for {silent_s:.0f} s; it was every {self._interval_s:.0f} s"
                 )
 
     def _count(self) -> None:
