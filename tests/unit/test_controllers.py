@@ -104,7 +104,9 @@ def ended(message: str) -> dict[str, Any]:
     return {"terminated": {"exitCode": 2, "reason": "Error", "message": message}}
 
 
-async def of_pods(*those: dict[str, Any], log: str = "") -> tuple[list[ControllerUse], FakeApi]:
+async def of_pods(
+    *those: dict[str, Any], log: str = "", is_started_again: bool = False
+) -> tuple[list[ControllerUse], FakeApi]:
     """Return what became of it between a look at the first pod and one at the last."""
     seen = iter(those)
     now = those[-1]["status"]["containerStatuses"][0]
@@ -112,7 +114,8 @@ async def of_pods(*those: dict[str, Any], log: str = "") -> tuple[list[Controlle
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/log"):
             # As a kubelet does: of one that waits for its next start there is the log of its last life alone.
-            is_of_crash = "previous" in request.query or "running" not in now["state"]
+            waits = "running" not in now["state"] and not is_started_again
+            is_of_crash = "previous" in request.query or waits
             return web.Response(text=log if is_of_crash else "level=info\n")
         if request.path.endswith("/metrics"):
             return web.Response(text=CONTOUR_PAGE)
@@ -173,8 +176,16 @@ def test_one_that_crashed_is_counted_with_its_last_words(now: dict[str, Any]) ->
 def test_one_that_waits_for_its_next_start_has_ended_once_more() -> None:
     waits = pod(3, state={"waiting": {"reason": "CrashLoopBackOff"}}, last=ended("panic: x"))
     (use,), api = asyncio.run(of_pods(pod(1), waits, log=CRASH))
+    # Both questions are answered with one log.
     assert (use.restarts, use.panics) == (3, 1)
-    assert not any("previous" in query for query in api.queries)
+    assert [query for query in api.queries if "previous" in query]
+
+
+@pytest.mark.parametrize("restarts", [0, 3])
+def test_one_that_was_started_again_since_it_was_looked_at_has_crashed_all_the_same(restarts: int) -> None:
+    waits = pod(restarts, state=ended("panic: x"), last=ended("panic: x"))
+    (use,), _ = asyncio.run(of_pods(pod(0), waits, log=CRASH, is_started_again=True))
+    assert use.panics == 1
 
 
 def named(name: str) -> dict[str, Any]:

@@ -116,11 +116,18 @@ class Controllers:
     async def _log(self, pod: PodFacts, container: ContainerFacts, since_utc: str) -> str:
         asked = {"container": container.name, "limitBytes": str(LOG_LIMIT_BYTES)}
         asked |= {"sinceTime": since_utc} if since_utc else {}
-        # What it wrote in its life before is a log of its own. One that waits for its next start has that log only.
-        is_next = container.restarts and container.state == "running"
-        lives = [asked, {**asked, "previous": "true"}] if is_next else [asked]
-        texts = [await log_of(self._client, pod.namespace, pod.name, life, LOG_LIMIT_S) for life in lives]
-        return "\n".join(texts)
+        texts = [await log_of(self._client, pod.namespace, pod.name, asked, LOG_LIMIT_S)]
+        # What it wrote in its life before is a log of its own. One that waits for its next start gives that log to
+        # both questions, if it was not started since it was looked at.
+        if container.restarts or container.state != "running":
+            try:
+                before = {**asked, "previous": "true"}
+                texts.append(await log_of(self._client, pod.namespace, pod.name, before, LOG_LIMIT_S))
+            except ClusterFault:
+                # Until its first restart there is none.
+                if container.restarts:
+                    raise
+        return "\n".join({text.partition("\n")[0]: text for text in texts}.values())
 
 
 def _gone(known: PodFacts, now: PodFacts | None) -> ControllerLook:
