@@ -26,7 +26,7 @@ class Endpoint:
     """Answers scrapes of one board.
 
     ``scraped`` is how often it was; ``scraped_again`` is set by the first scrape after :meth:`expect_last`. ``note``
-    takes a line for the journal: whoever scraped, and comes no more.
+    takes a line for the journal: whoever scraped comes no more, and ``is_missed``.
     """
 
     def __init__(self, board: Board, note: Callable[[str], None] = lambda _: None) -> None:
@@ -35,7 +35,7 @@ class Endpoint:
         self._board = board
         self._note = note
         self._last_s = self._interval_s = 0.0
-        self._is_missed = False
+        self.is_missed = False
         self._is_last = False
 
     def app(self) -> web.Application:
@@ -55,19 +55,19 @@ class Endpoint:
             silent_s = time.monotonic() - self._last_s
             if (
                 self.scraped > 1
-                and not self._is_missed
+                and not self.is_missed
                 and silent_s > max(SILENT_S, MISSED * self._interval_s)
             ):
-                self._is_missed = True
+                self.is_missed = True
                 self._note(
                     f"nobody has scraped the metrics for {silent_s:.0f} s; it was every {self._interval_s:.0f} s"
                 )
 
     def _count(self) -> None:
         now_s = time.monotonic()
-        if self.scraped and not self._is_missed:
+        if self.scraped and not self.is_missed:
             self._interval_s = now_s - self._last_s
-        self.scraped, self._last_s, self._is_missed = self.scraped + 1, now_s, False
+        self.scraped, self._last_s, self.is_missed = self.scraped + 1, now_s, False
 
     async def _scrape(self, request: web.Request) -> web.Response:
         self._count()

@@ -78,7 +78,7 @@ class Exposition:
         await asyncio.gather(self._last_scrape(), self._last_write())
 
     async def _last_scrape(self) -> None:
-        if self.endpoint.scraped:
+        if self.endpoint.scraped and not self.endpoint.is_missed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_SCRAPE_S):
                     await self.endpoint.scraped_again.wait()

@@ -1,0 +1,150 @@
+"""A run that is shown by everything at once, and everything that shows it goes wrong: its verdict is what it was."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from tests.support.api_server import free_port
+from tests.support.program import Running, run_seatrial
+from tests.support.prometheus import prometheus, scrape
+
+PLAN = """\
+name: shown
+systems: [direct, nginx]
+load: {connections: 20, rate: 200/s, active: 4}
+phases: {stable_for: 0 s, warmup: 1 s, measure: 8 s, cooldown: 0 s}
+repeat: 1
+retry: 0
+objectives: [errors == 0, p99 < 2 s]
+"""
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """A receiver of remote-write that refuses everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(401)
+            self.end_headers()
+            self.wfile.write(b"who are you?")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/write"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def run_of(runs: Path) -> Path:
+    (found,) = runs.iterdir()
+    return found
+
+
+def journal(run: Path) -> list[str]:
+    with closing(sqlite3.connect(run / "record.db")) as record:
+        return [text for (text,) in record.execute("SELECT text FROM journal ORDER BY id")]
+
+
+def verdicts(run: Path) -> list[Any]:
+    document = json.loads((run / "results.json").read_text())
+    return [
+        (case["id"], case["verdict"]["state"], [one["held"] for one in case["verdict"]["objectives"]])
+        for case in document["cases"]
+    ]
+
+
+def until(holds: Any, limit_s: float = 60.0) -> Any:
+    deadline_s = time.monotonic() + limit_s
+    while not (found := holds()):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    return found
+
+
+def counted(run: Path) -> float:
+    with closing(sqlite3.connect(run / "record.db")) as record:
+        (completed,) = record.execute("SELECT sum(generator_completed) FROM counts").fetchone()
+    return float(completed)
+
+
+@pytest.mark.slow
+def test_all_that_shows_a_run_may_fail_and_its_verdict_is_that_without(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    plain = run_seatrial("run", str(plan), "--runs", str(tmp_path / "plain"), "--share-machine")
+    metrics, page = free_port(), free_port()
+    with (
+        prometheus(tmp_path / "p", scrape("seatrial", f"127.0.0.1:{metrics}")) as server,
+        refusing() as url,
+        Running(
+            "run", str(plan), "--runs", str(tmp_path / "shown"), "--share-machine",
+            "--serve", f"127.0.0.1:{page}", "--metrics", f"127.0.0.1:{metrics}", "--remote-write", url,
+        ) as running,
+    ):  # fmt: skip
+        # It has come often enough to be missed.
+        until(lambda: server.instant("count_over_time(seatrial_requests_total[1m]) > 2"))
+        # A browser that watches, and goes away in the middle of it.
+        run = run_of(tmp_path / "shown")
+        with urlopen(f"http://127.0.0.1:{page}/api/runs", timeout=10) as answer:
+            assert run.name in answer.read().decode()
+        stream = urlopen(f"http://127.0.0.1:{page}/api/run/{run.name}/events", timeout=10)
+        assert stream.readline()
+        stream.close()
+        # And a Prometheus that is stopped.
+        server.stop(signal.SIGKILL)
+        outcome = running.wait(120)
+    assert outcome.code == plain.code == 0, outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    run = run_of(tmp_path / "shown")
+    assert verdicts(run) == verdicts(run_of(tmp_path / "plain"))
+    found = journal(run)
+    assert len([text for text in found if "refuses what is sent, 401: who are you?" in text]) == 1
+    assert len([text for text in found if text.startswith("nobody has scraped the metrics for")]) == 1
+    # What showed it has ended, and the record is one plain file.
+    assert not list(run.glob("record.db-*"))
+
+
+@pytest.mark.slow
+def test_what_cannot_be_shown_is_a_line_and_the_last_scrape_has_all_of_it(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN.replace("[direct, nginx]", "[direct]"))
+    metrics = free_port()
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as taken,
+        prometheus(tmp_path / "p", scrape("seatrial", f"127.0.0.1:{metrics}")) as server,
+    ):
+        address = f"127.0.0.1:{taken.server_port}"
+        outcome = run_seatrial(
+            "run", str(plan), "--runs", str(tmp_path / "runs"), "--share-machine", "--serve", address,
+            "--metrics", f"127.0.0.1:{metrics}",
+        )  # fmt: skip
+        assert outcome.code == 0, outcome.stderr
+        run = run_of(tmp_path / "runs")
+        # The last sample of each series, after it has ended.
+        completed = "sum(last_over_time(seatrial_requests_total{outcome='completed'}[5m]))"
+        assert server.value(completed) == counted(run)
+        states = server.instant("last_over_time(seatrial_run_info[5m])")
+        assert "finished" in {one["metric"]["state"] for one in states}
+        assert server.value("last_over_time(seatrial_trial_valid[5m])") in {0.0, 1.0}
+        found = server.instant("last_over_time(seatrial_objective_met[5m])")
+        met = {one["metric"]["objective"]: one["value"][1] for one in found}
+        assert met in ({"errors == 0": "1", "p99 < 2 s": "1"}, {})
+    assert len([text for text in journal(run) if text.startswith(f"cannot listen on {address}")]) == 1
