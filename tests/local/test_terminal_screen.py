@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from tests.support.made_run import Twist, compiled_plan, trial_events
 from seatrial.live.terminal.lines import Course
 from seatrial.live.terminal.screen import screen
 from seatrial.record import events
+from seatrial.record.reader import RunReader
 
 PLAN = """\
 name: watched
@@ -126,3 +130,42 @@ def test_it_fits_into_any_terminal(width: int, height: int) -> None:
         assert "doubt" in text.plain
         assert "person: note 4" in text.plain
         assert " x reset" in text.plain
+
+
+def test_a_terminal_that_nobody_reads_is_a_line_in_the_journal_and_the_run_goes_on(tmp_path: Path) -> None:
+    """A terminal that is stopped (Ctrl-S) is full at some time: whoever writes to it then waits."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    master, slave = pty.openpty()
+    os.set_blocking(slave, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(slave, b" " * 1024)
+    os.set_blocking(slave, True)
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", FEW_WAIT, "run", str(plan), "--runs", str(tmp_path / "runs"), "--share-machine"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave,
+        ) as process:  # fmt: skip
+            stdout, _ = process.communicate(timeout=100)
+    finally:
+        os.close(slave)
+        os.close(master)
+    assert process.returncode in {0, 3}
+    assert b"achieved" in stdout
+    (run,) = (tmp_path / "runs").iterdir()
+    with RunReader.open(run) as reader:
+        (line,) = [entry.text for entry in reader.journal() if "did not keep up" in entry.text]
+        assert reader.run().state == "finished"
+        assert len(reader.frames(1)) >= 4
+    assert re.fullmatch(r"the terminal did not keep up: [\d,]+ intervals and looks were not shown", line)
+
+
+FEW_WAIT = """
+from seatrial.live import feed
+from seatrial.live.terminal import view
+feed.WAITING_LIMIT = 5
+feed.CLOSE_LIMIT_S = view.CLOSE_LIMIT_S = 1.0
+from seatrial._entry import main
+main()
+"""

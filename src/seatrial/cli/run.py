@@ -260,3 +260,8 @@ def _watched(runs: Path, companion: Companion, *, quiet: bool) -> Iterator[Audie
         companion.note, companion.show = note, show
     if feed.error is not None:
         click.echo(f"warning: progress could not be shown: {feed.error}", err=True)
+        companion.remark(f"progress could not be shown: {feed.error}")
+    elif feed.left_out:
+        companion.remark(
+            f"the terminal did not keep up: {feed.left_out:,} intervals and looks were not shown"
+        )

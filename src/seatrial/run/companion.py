@@ -51,9 +51,16 @@ class Companion:
 
     def __call__(self, event: Event) -> None:
         """Start it at the beginning of a run."""
-        if isinstance(event, RunStarted) and self._process is None and self._arguments:
+        if isinstance(event, RunStarted) and self._process is None:
             self._run = self._runs / event.run_id
-            self._start(self._run)
+            if self._arguments:
+                self._start(self._run)
+
+    def remark(self, text: str) -> None:
+        """Put what concerns the showing into the journal of the run; where that cannot be, it is not worth a run."""
+        if self._run is not None:
+            with suppress(SeatrialError):
+                add_remark(self._run, text)
 
     def members(self) -> tuple[Member, ...]:
         """Return what runs now, to be counted as Seatrial's own."""
@@ -116,9 +123,7 @@ class Companion:
         if not self._is_ending:
             words = f"what shows this run ended with {code}: see logs/views.log; the run goes on"
             self.note(words)
-            if self._run is not None:
-                with suppress(SeatrialError):
-                    add_remark(self._run, words)
+            self.remark(words)
 
 
 def _echo(text: str) -> None:

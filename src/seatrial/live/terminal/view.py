@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Often enough to see that it lives, seldom enough for a log file.
 PLAIN_LINE_EVERY_S = 10.0
+CLOSE_LIMIT_S = 10.0
+"""A terminal that is stopped (Ctrl-S) takes nothing. The reports are written all the same."""
 REFRESH_PER_S = 2
 """Intervals are of a second. To draw one takes a millisecond or two, of the process that also samples."""
 
@@ -61,7 +63,12 @@ class TerminalView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Say what is still to be said, and leave the terminal as it was found."""
+        """Say what is still to be said, and leave the terminal as it was found, unless it takes nothing any more."""
+        closing = threading.Thread(target=self._close, name="view", daemon=True)
+        closing.start()
+        closing.join(CLOSE_LIMIT_S)
+
+    def _close(self) -> None:
         if lines := self._course.last_trial():
             self._output.show(lines, self._course)
         self._output.close()
