@@ -155,9 +155,13 @@ class Run:
         return happened.journal_table(self.summary)
 
     def tables(self) -> Iterator[Table]:
-        """Yield every table, each computed when its turn comes."""
+        """Yield every table, each computed when its turn comes, and kept only if it was asked for before."""
         for name in TABLES:
+            is_kept = name in self.__dict__
             yield getattr(self, name)
+            if not is_kept:
+                # Those of a long run are large, and whoever goes through all of them needs one at a time.
+                self.__dict__.pop(name, None)
 
     def histogram(self, trial: int, kind: Kind = "latency", phase: PhaseName = "measure") -> TrialHistogram:
         """Return every sample of a trial's phase, merged from its raw histograms; ``trial`` is its number.
