@@ -188,7 +188,7 @@ class Run:
         lines = [f"run {run.run_id}: {run.state}; {len(self._known)} trials: {states or 'none'}"]
         lines += [f"  {system.label}: {system.state}" for system in self.summary.systems]
         lines += [
-            f"  trial {key.trial} ({key.case}) is INVALID: {key.reasons}"
+            f"  trial {key.trial} ({key.case}) is INVALID{' and set aside' if key.set_aside else ''}: {key.reasons}"
             for _, key in self._known
             if key.reasons
         ]
