@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sqlite3
 import sys
 from datetime import UTC, datetime
 
@@ -128,6 +129,23 @@ def test_histogram_logs_are_read_by_hdrhistograms_own_reader(small, tmp_path, in
             assert at_s == pytest.approx([row["start_s"] for row in sending], abs=0.01)
             measured = [one.get_total_count() for one in lines if one.get_tag() == "measure"]
             assert sum(measured) == small.histogram(trial, kind).count
+
+
+def test_half_a_character_is_an_escape(tmp_path, invoke):
+    """A name of a file may hold what is no text."""
+    path = make_run(tmp_path / "runs", systems=("envoy",), trials=1)
+    with sqlite3.connect(path / "record.db") as record:
+        facts = json.dumps({"remarks": [], "beside": ["/runs/\udcff, \x00"]})
+        record.execute("UPDATE trials SET facts = ?", [facts])
+    record.close()
+    out = tmp_path / "out"
+    assert invoke("export", str(path), "--parquet", str(out), "--csv", str(out)).code == 0
+    with duckdb.connect() as connection:
+        query = "SELECT beside FROM read_parquet(?)"
+        assert connection.execute(query, [str(out / "trials.parquet")]).fetchall() == [
+            ("/runs/\\udcff, \x00",)
+        ]
+    assert "/runs/\\udcff, \x00" in (out / "trials.csv").read_text()
 
 
 def test_json_is_results_json(small, tmp_path, invoke):

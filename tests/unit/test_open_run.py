@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -22,7 +23,7 @@ from tests.support.made_run import (
 from tests.support.made_runs import KINDS, made
 
 import seatrial
-from seatrial.errors import PlanError, RecordError
+from seatrial.errors import EnvironmentFault, PlanError, RecordError
 from seatrial.record import events
 from seatrial.record.writer import RunWriter
 from seatrial.report.tidy.columns import unit_in
@@ -246,6 +247,8 @@ def test_the_histogram_of_a_trial_is_what_another_reader_reads_in_its_log(run, t
             assert ours.percentiles_us.p99 == trial["load"][f"{kind}_us"]["p99"]
     with pytest.raises(PlanError, match="has no trial 99"):
         run.histogram(99)
+    with pytest.raises(PlanError, match="no histogram of 'connect' in 'measure'"):
+        run.histogram(1, "connect")
 
 
 def test_charts_are_those_of_the_report(tmp_path):
@@ -345,8 +348,18 @@ def test_other_libraries_get_the_same_values(run):
     assert isinstance(run.trials.to_pandas()["latency_us_p99"].dtype, pandas.Int64Dtype)
 
 
-def test_arrow_gets_the_same_values_and_the_units(run):
+@pytest.mark.parametrize("name", ["arrow", "polars"])
+def test_a_library_that_is_not_there_is_named(tmp_path, monkeypatch, name):
+    library = {"arrow": "pyarrow", "polars": "polars"}[name]
+    monkeypatch.setitem(sys.modules, library, None)
+    run = seatrial.open_run(make_run(tmp_path, systems=("envoy",), trials=1))
+    with pytest.raises(EnvironmentFault, match=f"{library} is not installed"):
+        getattr(run.trials, f"to_{name}")()
+
+
+def test_arrow_gets_the_same_values_and_the_units(tmp_path):
     pytest.importorskip("pyarrow")
+    run = seatrial.open_run(made(tmp_path, "doubts"))
     for table in run.tables():
         arrow = table.to_arrow()
         for name, row in zip(
@@ -358,8 +371,9 @@ def test_arrow_gets_the_same_values_and_the_units(run):
         } == table.units
 
 
-def test_polars_gets_the_same_values(run):
+def test_polars_gets_the_same_values(tmp_path):
     pytest.importorskip("polars")
+    run = seatrial.open_run(made(tmp_path, "doubts"))
     for table in run.tables():
         assert table.to_polars().to_dicts() == list(table.records())
 

@@ -16,6 +16,7 @@ from seatrial.analysis.run.trials import frames_of
 from seatrial.record.histogram_log import HistogramLogWriter, LogLine, seconds_between
 from seatrial.record.layout import file_safe
 from seatrial.report.export.files import draft_of, make_directory
+from seatrial.report.tidy.histogram import KINDS, PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from seatrial.analysis.run.steps import Step
     from seatrial.record.tables.rows import RecordedTrial
     from seatrial.report.tidy.run import Run
-
-KINDS = ("latency", "service_time", "lateness")
-_PHASES = ("warmup", "measure")
 
 
 def export_hdr_log(run: Run, directory: Path) -> Iterator[Path]:
@@ -56,7 +54,7 @@ def _write(path: Path, trial: RecordedTrial, lines: Iterator[LogLine]) -> None:
 def _lines(steps: Sequence[Step], trial: RecordedTrial, kind: str, histograms: Decoded) -> Iterator[LogLine]:
     for step in steps:
         start_s, end_s = step.start_ns / NANOSECONDS, step.end_ns / NANOSECONDS
-        for phase in _PHASES:
+        for phase in PHASES:
             parts = [part for frame in step.frames for part in frame.parts if part.phase == phase]
             merged = histograms.merge(getattr(part, kind) for part in parts)
             if merged.count:

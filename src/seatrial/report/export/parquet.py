@@ -54,7 +54,7 @@ def export_parquet(run: Run, directory: Path) -> Iterator[Path]:
                 exported = _arrays(table)
                 connection.register("exported", exported)
                 try:
-                    connection.execute(_statement(run.path.name, table, exported.keys(), draft))
+                    connection.execute(_statement(run.summary.run.run_id, table, exported.keys(), draft))
                 except duckdb.IOException as error:
                     raise storage_fault(
                         f"{path} cannot be written", error, directory, "free some space there"
@@ -66,9 +66,16 @@ def _arrays(table: Table) -> dict[str, Array]:
     # A masked array goes over as its data and where they are not known.
     found: dict[str, Array] = {}
     for name, array in table.items():
-        found[name] = np.ma.getdata(array)
+        found[name] = _as_utf8(array) if array.dtype == object else np.ma.getdata(array)
         if isinstance(array, np.ma.MaskedArray):
             found[f"{name} unknown"] = np.ma.getmaskarray(array)
+    return found
+
+
+def _as_utf8(texts: Array) -> Array:
+    # Half a character, as a name of a file may hold, is written as in the other files: as an escape.
+    found = np.empty_like(texts)
+    found[:] = [None if text is None else text.encode(errors="backslashreplace").decode() for text in texts]
     return found
 
 

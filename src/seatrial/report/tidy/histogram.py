@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from seatrial.report.tidy.trials import TrialKey
 
 Kind = Literal["latency", "service_time", "lateness"]
+KINDS: Final = ("latency", "service_time", "lateness")
+PHASES: Final = ("warmup", "measure")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.errors import PlanError
 from seatrial.record.reader import RunReader
 from seatrial.report.tidy import cases, happened, over_time, trials
-from seatrial.report.tidy.histogram import trial_histogram
+from seatrial.report.tidy.histogram import KINDS, PHASES, trial_histogram
 from seatrial.report.tidy.notebook import NotebookChart
 from seatrial.report.tidy.table import Table
 from seatrial.report.tidy.trials import KEYS, WHY, TrialKey, attempts_in, key_of, key_of_running
@@ -166,8 +166,13 @@ class Run:
     def histogram(self, trial: int, kind: Kind = "latency", phase: PhaseName = "measure") -> TrialHistogram:
         """Return every sample of a trial's phase, merged from its raw histograms; ``trial`` is its number.
 
-        Raises ``PlanError`` where there is no such trial.
+        Raises ``PlanError`` where there is no such trial, kind or phase.
         """
+        if kind not in KINDS or phase not in PHASES:
+            raise PlanError(
+                f"there is no histogram of {kind!r} in {phase!r}",
+                next_step=f"one of {', '.join(KINDS)}, in one of {', '.join(PHASES)}",
+            )
         key = next((key for _, key in self._known if key.trial == trial), None)
         if key is None:
             numbers = ", ".join(str(key.trial) for _, key in self._known) or "none"
