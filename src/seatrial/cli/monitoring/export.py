@@ -18,7 +18,7 @@ _directory = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command(short_help="Write a run as Parquet, CSV, histogram logs or JSON.")
-@click.argument("run", metavar="RUN", required=False, type=click.Path(path_type=Path))
+@click.argument("run", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--parquet", metavar="DIR", type=_directory, help="A Parquet file a table; needs seatrial[parquet]."
 )

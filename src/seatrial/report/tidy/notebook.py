@@ -18,7 +18,8 @@ class NotebookChart(dict[str, Any]):
     """
 
     def __init__(self, chart: Chart) -> None:
-        super().__init__({"$schema": SCHEMA, **chart.spec, "title": [chart.title, chart.caption]})
+        title = {"text": chart.title, "subtitle": chart.caption, "anchor": "start"}
+        super().__init__({"$schema": SCHEMA, **chart.spec, "title": title})
         self.title = chart.title
         self.caption = chart.caption
 
