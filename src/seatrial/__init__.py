@@ -1,6 +1,7 @@
 """Sea trials for the front door of a Kubernetes cluster.
 
-``load`` and ``aload`` drive a load from Python; what they raise is in ``seatrial.errors``.
+``load`` and ``aload`` drive a load from Python, ``open_run`` reads what ``seatrial run`` recorded; what they raise is
+in ``seatrial.errors``.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from seatrial.analysis.load.result import LoadResult
+    from seatrial.report.tidy.run import Run, open_run
     from seatrial.run.library import aload, load
 
-__all__ = ["LoadResult", "__version__", "aload", "load"]
+__all__ = ["LoadResult", "Run", "__version__", "aload", "load", "open_run"]
 
 # Imported when they are first asked for: a worker's parent, and whoever wants a version only, need not wait for them.
 _LAZY = {
     "LoadResult": "seatrial.analysis.load.result",
+    "Run": "seatrial.report.tidy.run",
     "aload": "seatrial.run.library",
     "load": "seatrial.run.library",
+    "open_run": "seatrial.report.tidy.run",
 }
 
 

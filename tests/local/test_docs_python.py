@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 from tests.support import hostile
+from tests.support.made_run import make_run
 from tests.support.program import running_origin
 
 PAGE = Path(__file__).parents[2] / "docs/guides/python.md"
 URL_OF_THE_PAGE = "http://127.0.0.1:8080/"
+RUN_OF_THE_PAGE = "runs/20261123T101028Z-first"
 
 
 def blocks() -> list[str]:
     found = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(found) == 3
+    assert len(found) == 4
     return found
 
 
@@ -38,6 +40,17 @@ def test_the_scripts_run(index: int, tmp_path: Path) -> None:
         outcome = run("-c", code.replace(URL_OF_THE_PAGE, origin.url), url=origin.url, directory=tmp_path)
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert re.search(r"VALID 2000 \d+|'count': 500", outcome.stdout)
+
+
+def test_the_run_opens(tmp_path: Path) -> None:
+    path = make_run(tmp_path, systems=("envoy",), trials=2)
+    code = blocks()[3]
+    assert RUN_OF_THE_PAGE in code
+    outcome = run("-c", code.replace(RUN_OF_THE_PAGE, str(path)), url="", directory=tmp_path)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert "finished; 2 trials: 2 VALID" in outcome.stdout
+    assert "envoy 2000 " in outcome.stdout
+    assert "latency of trial 1, measure: VALID" in outcome.stdout
 
 
 def run_tests(url: str, directory: Path) -> subprocess.CompletedProcess[str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support.schemas import assert_published
+
 
 def assert_counts_add_up(document: dict[str, Any]) -> None:
     """Every intended request is accounted for once, and has one sample in each histogram that it belongs to."""
+    assert_published("load", document)
     requests = document["requests"]
     ended = ("completed", "timed_out", "failed", "in_flight")
     assert requests["intended"] == requests["sent"] + requests["unsent"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.program import Running, wait_until
+from tests.support.schemas import assert_published
 
 from seatrial.errors import RecordError
 from seatrial.machine import proc
@@ -76,8 +77,9 @@ class Bench:
 
 
 def results(run: Path) -> dict[str, Any]:
-    """Read ``results.json``."""
+    """Read ``results.json``, which is as its schema has it."""
     document: dict[str, Any] = json.loads((run / "results.json").read_text())
+    assert_published("results", document)
     return document
 
 

@@ -14,21 +14,28 @@ from seatrial.cli.console.errors import print_error
 from seatrial.cli.console.streams import make_patient, settle
 from seatrial.errors import ExitCode, SeatrialError
 
-COMMANDS = ("run", "load", "origin", "check", "plan", "manifests", "report", "note", "serve", "clean")
+COMMANDS = {
+    **dict.fromkeys(
+        ("run", "load", "origin", "check", "plan", "manifests", "report", "note"), "seatrial.cli"
+    ),
+    **dict.fromkeys(("serve", "export", "rules"), "seatrial.cli.monitoring"),
+    "clean": "seatrial.cli",
+}
+"""In the order in which a person meets them, each with the package whose module of its name has it."""
 
 
 class LazyGroup(click.Group):
     """Imports a command's module when it is asked for: ``seatrial load`` starts without what reports need."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the commands in the order in which a person meets them."""
+        """Return the commands, in order."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command that the module of this name exposes; the context's object hears that it is loaded."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"seatrial.cli.{cmd_name}")
+        module = importlib.import_module(f"{COMMANDS[cmd_name]}.{cmd_name}")
         if ctx.obj is not None:
             ctx.obj()
         command: click.Command = getattr(module, cmd_name)

@@ -27,10 +27,13 @@ def results_csv(summary: RunSummary) -> str:
     changes = summary.environment_changes
     sane = [(cell, trial) for cell in summary.sanity for trial in cell.attempts]
     rows = [
-        _row(case, trial, number_of(changes, trial.trial))
+        trial_row(case, trial, number_of(changes, trial.trial))
         for case, trial in sorted((*sane, *trials_in_order(summary)), key=lambda pair: pair[1].order)
     ]
     headers = list(dict.fromkeys(header for row in rows for header in row))
+    for row in rows:
+        if "rate_achieved_per_s" in row:
+            row["rate_achieved_per_s"] = round(row["rate_achieved_per_s"], 3)
     text = io.StringIO()
     writer = csv.DictWriter(text, headers, restval="", lineterminator="\n")
     writer.writeheader()
@@ -38,7 +41,8 @@ def results_csv(summary: RunSummary) -> str:
     return text.getvalue()
 
 
-def _row(case: CaseSummary, trial: TrialSummary, environment: int) -> dict[str, Any]:
+def trial_row(case: CaseSummary, trial: TrialSummary, environment: int) -> dict[str, Any]:
+    """Return the figures of a trial by header; None is "not known"."""
     return {
         "case": case.case.id,
         "is_sanity": case.case.is_sanity,
@@ -62,7 +66,7 @@ def _load(load: LoadResult) -> dict[str, Any]:
     return {
         "window_s": load.window_s,
         "rate_requested_per_s": load.rate_per_s.requested,
-        "rate_achieved_per_s": round(load.rate_per_s.achieved, 3),
+        "rate_achieved_per_s": load.rate_per_s.achieved,
         "held_requested_connections": load.connections.held.requested,
         "held_established_connections": load.connections.held.established,
         "active_requested_connections": load.connections.active.requested,

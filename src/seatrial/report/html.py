@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seatrial.report import balance, kernel, settings
-from seatrial.report.charts import charts
 from seatrial.report.charts.bundle import chart_script
-from seatrial.report.charts.series import typical_trial
+from seatrial.report.charts.of_run import charts_of
 from seatrial.report.doubts import doubted_text, doubts
 from seatrial.report.during import controllers, disturbances, objects
 from seatrial.report.facts import (
@@ -38,23 +37,16 @@ from seatrial.report.table import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.analysis.run.model import CaseSummary, RunSummary
-
-# A page with more charts over time than this takes long to make and nobody reads them all; the tables hold
-# every case.
-CHARTS_OVER_TIME_LIMIT = 24
+    from seatrial.analysis.run.model import RunSummary
+    from seatrial.report.charts.of_run import Chart
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
-    """One chart as it stands in the page; ``group`` is the heading under which it is folded away, if any."""
+class DrawnChart:
+    """One chart as it stands in the page."""
 
-    id: str
-    title: str
-    caption: str
+    chart: Chart
     svg: str
-    spec: dict[str, Any]
-    group: str | None = None
 
 
 def render_html(summary: RunSummary) -> str:
@@ -98,46 +90,23 @@ def render_html(summary: RunSummary) -> str:
         set_aside_meaning=SET_ASIDE,
         what_doubts_mean=DOUBTS,
         doubts=doubts(summary),
-        charts=[chart for chart in found if chart.group is None],
-        folded=[chart for chart in found if chart.group is not None],
+        charts=[drawn for drawn in found if drawn.chart.group is None],
+        folded=[drawn for drawn in found if drawn.chart.group is not None],
         when=when_text(summary.run),
         repeats=repeats_text(summary),
         facts=(*environment_facts(summary.environment), *network_facts(summary)),
         method=METHOD,
-        specs=_script_safe(json.dumps({chart.id: chart.spec for chart in found})),
+        specs=_script_safe(json.dumps({drawn.chart.id: drawn.chart.spec for drawn in found})),
         bundle=_script_safe_code(chart_script()) if found else "",
     )
 
 
-def _charts(summary: RunSummary) -> Iterator[Chart]:
-    by_case = charts.latency_by_case(summary)
-    if by_case is not None:
-        caption = "Dot: percentile of the merged histograms of all repeats. Bar: from the least to the greatest repeat."
-        yield _chart("latency", "Latency by case", caption, by_case)
-    spectrum = charts.latency_spectrum(summary)
-    if spectrum is not None:
-        caption = "Every sample of all repeats. To the right, each gridline is ten times rarer."
-        yield _chart("spectrum", "Percentile spectrum", caption, spectrum)
-    for number, case in enumerate(summary.cases[:CHARTS_OVER_TIME_LIMIT]):
-        over_time = charts.trial_over_time(case, [system.label for system in summary.systems])
-        if over_time is not None:
-            title = f"{case.case.system}: {case.label}"
-            yield _chart(f"trial-{number}", title, _trial_caption(case), over_time, group=title)
-
-
-def _trial_caption(case: CaseSummary) -> str:
-    trial = typical_trial(case)
-    if trial is None:
-        return ""
-    which = "the repeat with the median p99" if len(case.trials) > 1 else "the only repeat"
-    return f"Trial {trial.order}, {which}. {trial.validity.state}. The measure phase is shaded green."
-
-
-def _chart(identity: str, title: str, caption: str, spec: dict[str, Any], group: str | None = None) -> Chart:
+def _charts(summary: RunSummary) -> Iterator[DrawnChart]:
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(spec)
-    return Chart(identity, title, caption, _own_names(svg, identity, title), spec, group)
+    for chart in charts_of(summary):
+        svg = vl_convert.vegalite_to_svg(chart.spec)
+        yield DrawnChart(chart, _own_names(svg, chart.id, chart.title))
 
 
 def _own_names(svg: str, prefix: str, title: str) -> str:

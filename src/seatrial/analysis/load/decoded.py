@@ -88,6 +88,11 @@ class Buckets:
         middles = ((self.numbers - (bits << _HALF_BITS)) << bits) + ((1 << bits) >> 1)
         return float(np.cumsum(middles * self.counts.astype(np.float64) / self.count)[-1])
 
+    @property
+    def highest_us(self) -> list[int]:
+        """The highest value of each occupied bucket, ascending."""
+        return [_highest_us(number) for number in self.numbers.tolist()]
+
     def quantile_us(self, quantile: float) -> int:
         """Return the smallest value that at least this fraction (0 to 1) of the samples do not exceed."""
         if not self.count:
@@ -96,8 +101,7 @@ class Buckets:
         number = self._numbers[bisect_left(self._up_to, rank)]
         if not quantile:
             return _lowest_us(number)
-        bits = (number >> _HALF_BITS) - 1
-        return number if bits <= 0 else ((number - (bits << _HALF_BITS) + 1) << bits) - 1
+        return _highest_us(number)
 
     def encode(self) -> str:
         """Return the base64 V2 encoding, as the engine writes it."""
@@ -117,6 +121,11 @@ NOTHING = Buckets(np.zeros(0, np.int64), np.zeros(0, np.int64))
 def _lowest_us(number: int) -> int:
     bits = (number >> _HALF_BITS) - 1
     return number if bits <= 0 else (number - (bits << _HALF_BITS)) << bits
+
+
+def _highest_us(number: int) -> int:
+    bits = (number >> _HALF_BITS) - 1
+    return number if bits <= 0 else ((number - (bits << _HALF_BITS) + 1) << bits) - 1
 
 
 def together(parts: Sequence[Parts[Buckets]]) -> Parts[Buckets]:

@@ -30,13 +30,23 @@ def trial_series(
     merge: Merge,
 ) -> TrialSeries:
     """Return the curves of one trial, times counting from its start, at most about 2,000 points each."""
-    curves = tuple(_shifted(_thinned(role.curve), trial.started_s) for role in roles)
+    curves = tuple(curve_from_start(_thinned(role.curve), trial.started_s) for role in roles)
+    steps = steps_of(frames, phases)
+    return TrialSeries(points_of(case, trial, phases, steps, merge), curves)
+
+
+def points_of(
+    case: RecordedCase,
+    trial: RecordedTrial,
+    phases: Sequence[RecordedPhase],
+    steps: Sequence[Step],
+    merge: Merge,
+) -> tuple[SeriesPoint, ...]:
+    """Return a point for each step of a trial; times count from its start."""
     measure_ns = next((round(phase.start_s * NANOSECONDS) for phase in phases if phase.name == "measure"), 0)
-    points = tuple(
-        _point(step, trial.started_s, merge, _requested_per_s(case, step, measure_ns))
-        for step in steps_of(frames, phases)
+    return tuple(
+        _point(step, trial.started_s, merge, _requested_per_s(case, step, measure_ns)) for step in steps
     )
-    return TrialSeries(points, curves)
 
 
 def from_start(phases: Sequence[RecordedPhase], started_s: float) -> tuple[RecordedPhase, ...]:
@@ -101,6 +111,7 @@ def _joined(spans: Sequence[CpuSpan]) -> CpuSpan:
     return CpuSpan(start_s, end_s, used_s / (end_s - start_s))
 
 
-def _shifted(curve: RoleCurve, started_s: float) -> RoleCurve:
+def curve_from_start(curve: RoleCurve, started_s: float) -> RoleCurve:
+    """Return a curve with times that count from the start of the trial."""
     spans = (CpuSpan(span.start_s - started_s, span.end_s - started_s, span.cores) for span in curve.cpu)
     return replace(curve, at_s=tuple(at_s - started_s for at_s in curve.at_s), cpu=tuple(spans))

@@ -54,11 +54,18 @@ class Step:
         return count * NANOSECONDS / self.length_ns if self.whole else None
 
 
-def steps_of(frames: Sequence[Frame], phases: Sequence[RecordedPhase]) -> tuple[Step, ...]:
-    """Return the steps in order; there may be gaps between them where nothing is known at all."""
+def steps_of(
+    frames: Sequence[Frame], phases: Sequence[RecordedPhase], limit: int | None = POINTS_LIMIT
+) -> tuple[Step, ...]:
+    """Return the steps in order, about ``limit`` of them at most; between them there are gaps where nothing is known.
+
+    With None each is as short as the workers' intervals.
+    """
     if not frames:
         return ()
-    steps = _joined([Step(*span, _phase_at(phases, span)) for span in _spans(frames)], _least_ns(frames))
+    steps = _joined(
+        [Step(*span, _phase_at(phases, span)) for span in _spans(frames)], _least_ns(frames, limit)
+    )
     starts = [step.start_ns for step in steps]
     for own in by_worker(frames).values():
         known_ns = [0] * len(steps)
@@ -125,10 +132,10 @@ def _apart(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def _least_ns(frames: Sequence[Frame]) -> float:
+def _least_ns(frames: Sequence[Frame], limit: int | None) -> float:
     usual = median(frame.end_ns - frame.start_ns for frame in frames)
     whole = max(frame.end_ns for frame in frames) - min(frame.start_ns for frame in frames)
-    return max(usual * SHORT_STEP, whole / POINTS_LIMIT)
+    return max(usual * SHORT_STEP, 0 if limit is None else whole / limit)
 
 
 def _joined(steps: Iterable[Step], least_ns: float) -> list[Step]:

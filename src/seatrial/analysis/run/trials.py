@@ -30,7 +30,7 @@ class MadeTrial:
 
 def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> MadeTrial:
     """Make it from what was recorded."""
-    frames, histograms = _frames(reader, trial.trial)
+    frames, histograms = frames_of(reader, trial.trial)
     phases, roles = reader.phases(trial.trial), roles_of(reader.process_samples(trial.trial))
     window = measure_window(phases, frames)
     evidence = evidence_of(reader, case, trial, frames, window, histograms.merge)
@@ -66,8 +66,8 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
     return MadeTrial(summary, Parts.of(frames, histograms.merge))
 
 
-def _frames(reader: RunReader, trial: int) -> tuple[tuple[Frame, ...], Decoded]:
-    """Return the frames of a trial, and their histograms."""
+def frames_of(reader: RunReader, trial: int) -> tuple[tuple[Frame, ...], Decoded]:
+    """Return the frames of a trial that can be read, and their histograms."""
     from seatrial.analysis.load.decoded import Decoded
 
     histograms = Decoded()

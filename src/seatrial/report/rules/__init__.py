@@ -1,0 +1,1 @@
+"""What a plan asks, as alerting rules of Prometheus."""
