@@ -25,11 +25,12 @@ $(VENV)/.engine: $(VENV)/.packages $(RUST)
 	$(BIN)/maturin develop --release --uv --quiet
 	@touch $@
 
-tools: $(VENV)/.tools ## Unpack what PyPI lacks (HAProxy, iperf3) from Debian into target/, and link it into .venv
+tools: $(VENV)/.tools ## Unpack what PyPI lacks (HAProxy, iperf3, Prometheus) from Debian into target/, and link it into .venv
 
 # Without it the tests that need it are skipped, and say so.
 $(VENV)/.tools: tools/unpack-debian Makefile $(VENV)/.packages
-	tools/unpack-debian target/tools/debian $(BIN) haproxy iperf3 && touch $@ || echo "note: no HAProxy, no iperf3 from Debian"
+	tools/unpack-debian target/tools/debian $(BIN) haproxy iperf3 prometheus prometheus-node-exporter && touch $@ \
+	  || echo "note: no HAProxy, iperf3 and Prometheus from Debian"
 
 demo: setup ## Run the quick plan against real Envoy and nginx; ends with a table and a report
 	$(BIN)/seatrial run plans/quick.yaml
