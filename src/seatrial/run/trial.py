@@ -31,6 +31,7 @@ from seatrial.run.activities.conduct import conduct
 from seatrial.run.activities.registry import activities_of
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
+from seatrial.run.observed.trial import MeasurePhase, observe_trial
 from seatrial.run.others import OtherLoads
 from seatrial.run.places.base import Standing, TrialPlace
 from seatrial.run.testbed.bed import ORIGIN, Testbed
@@ -187,10 +188,14 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
         await watch.start()
         setting = Setting(plan, testbed, desk.record, watch.watch_generators, place.workers())
         activities = activities_of(setting)
-        ended_early = await _conduct(plan, desk, watch, activities)
+        measured = MeasurePhase()
+        ended_early = await _conduct(plan, desk, watch, activities, measured)
         counts, facts = await testbed.counts(sum(activity.completed for activity in activities))
         # Nobody comes after a trial that was ended early.
         await unless(ending.stop, _cool_down(plan, desk, testbed))
+        if not ended_early:
+            # While the proxies are there still, for scrapes that are to come.
+            await unless(ending.stop, observe_trial(plan, desk.directory.path.name, measured, desk.record))
     finally:
         relay.cancel()
         await watch.end()
@@ -222,12 +227,15 @@ async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
     trial_stop.set()
 
 
-async def _conduct(plan: TrialPlan, desk: Desk, watch: Watch, activities: Sequence[Activity]) -> bool:
+async def _conduct(
+    plan: TrialPlan, desk: Desk, watch: Watch, activities: Sequence[Activity], measured: MeasurePhase
+) -> bool:
     def on_phase(phase: Phase, at_ns: int, expected_s: float | None) -> None:
         if phase == "warm up":
             watch.look_now()
         if phase == "measure":
             watch.look_at_edge()
+            measured.begins(at_ns, plan.case.phases.measure_s)
         if phase == "cool down":
             watch.load_ended()
             desk.others.look()
