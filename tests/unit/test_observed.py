@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-import json
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,17 +15,16 @@ from tests.unit.test_report_json import DOCUMENT, conform
 from seatrial.analysis.observed.figures import figures_of, observed_values, over_trials
 from seatrial.analysis.run.objectives import judge_case
 from seatrial.analysis.run.summary import summarise_run
-from seatrial.errors import EnvironmentFault, PlanError, SeatrialError
-from seatrial.observe.prometheus.client import ANSWER_LIMIT_BYTES, Access, Prometheus
-from seatrial.observe.prometheus.intervals import metric_names, seconds_of
+from seatrial.errors import PlanError
 from seatrial.observe.prometheus.series import Observed, ObservedSeries, Value, series_of
+from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
+from seatrial.plan.shown.text import plan_text as shown_text
 from seatrial.record.reader import RunReader
 from seatrial.report.csv import results_csv
 from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown
 from seatrial.report.terminal import print_summary
-from seatrial.run.observed.check import observed_or_refused
 
 PLAN = """
 name: observed
@@ -59,6 +51,8 @@ def test_a_url_and_named_queries_are_all_that_is_needed() -> None:
     a, b = plan.observe.queries
     assert (a.name, a.query, a.unit, a.step_s) == ("a", "up", "", None)
     assert (b.name, b.query, b.unit, b.step_s) == ("b", "down", "boats/s", 2)
+    shown = shown_text(plan, compile_cases(plan))
+    assert f"observe (the measure phase, by {WHERE})\n  a  no unit  up\n  b  boats/s  down" in shown
 
 
 @pytest.mark.parametrize(
@@ -101,27 +95,6 @@ def test_placeholders_are_filled_in_and_dollars_of_promql_stay() -> None:
     assert plan.observe is not None
     found = plan.observe.queries[0].filled({"run": "r-1", "trial": "7", "case": "never"})
     assert found == 'label_replace(up{run="r-1",x=~"a$"}, "b", "$1", "c", "(.*)$case") + 7 + 70'
-
-
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ('sum by (job) (rate(a_total{code=~"b.."}[5m])) / on(c) group_left(d) e', ("a_total", "e")),
-        ('label_replace(up, "x", "$1", "y", "foo.*")', ("up",)),
-        ("histogram_quantile(0.99, sum(rate(b_bucket[1m])) by (le))", ("b_bucket",)),
-        ('{__name__="foo", x="y"} offset 5m', ("foo",)),
-        ("max_over_time(rate(a[1m])[5m:1s]) > bool 1e5", ("a",)),
-        ("vector(1) + time()", ()),
-    ],
-)
-def test_metrics_are_found_in_promql(query: str, names: tuple[str, ...]) -> None:
-    assert metric_names(query) == names
-
-
-def test_durations_are_read_as_prometheus_writes_them() -> None:
-    assert [seconds_of(text) for text in ("15s", "1m30s", "500ms", "1h")] == [15, 90, 0.5, 3600]
-    with pytest.raises(ValueError, match="no duration"):
-        seconds_of("15 s")
 
 
 def series(*values: Value, **labels: str) -> ObservedSeries:
@@ -245,78 +218,3 @@ def test_reports_show_what_was_seen_and_what_was_not(tmp_path: Path) -> None:
     assert case["observed_over_repeats"][0]["mean_median"] == 3.0
     (trial,) = [one for one in case["trials"] if one["observed"]]
     assert trial["observed"][0]["series"][0]["points"] == [[1000.0, 1.0], [1001.0, 2.0], [1002.0, 6.0]]
-
-
-@contextmanager
-def answering(status: int, body: bytes, **headers: str) -> Iterator[str]:
-    """Serve one answer to whatever is asked."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with suppress(OSError):
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        serving.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        serving.join()
-
-
-def asked(url: str) -> tuple[object, tuple[str, ...]]:
-    async def ask() -> tuple[object, tuple[str, ...]]:
-        async with Prometheus(Access(url, 5.0)) as client:
-            answer = await client.instant("up")
-            return answer.data, answer.warnings
-
-    return asyncio.run(ask())
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "headers", "kind", "said"),
-    [
-        (302, b"", {"Location": "http://elsewhere/login?token=x"}, EnvironmentFault, "sends elsewhere, to http://elsewhere/login"),
-        (404, b"<html>", {}, EnvironmentFault, "answers 404 to /api/v1/query"),
-        (403, b"no", {}, EnvironmentFault, "lets nobody in so (403)"),
-        (503, b"busy", {}, EnvironmentFault, "answers 503"),
-        (200, b"hello", {}, EnvironmentFault, "answers 200 and no JSON"),
-        (422, b'{"status":"error","errorType":"execution","error":"many-to-many"}', {}, PlanError, "many-to-many"),
-        (503, b'{"status":"error","errorType":"timeout","error":"took long"}', {}, EnvironmentFault, "took long"),
-        (200, b" " * (ANSWER_LIMIT_BYTES + 1), {}, PlanError, "more than 64 MiB"),
-    ],
-)  # fmt: skip
-def test_what_is_no_answer_is_said_in_words(
-    status: int, body: bytes, headers: dict[str, str], kind: type[SeatrialError], said: str
-) -> None:
-    with answering(status, body, **headers) as url, pytest.raises(kind) as raised:
-        asked(url)
-    assert said in str(raised.value)
-    assert "token" not in str(raised.value)
-
-
-def test_warnings_of_prometheus_are_passed_on() -> None:
-    body = {"status": "success", "data": {"result": []}, "warnings": ["half a store"], "infos": ["odd name"]}
-    with answering(200, json.dumps(body).encode()) as url:
-        assert asked(url) == ({"result": []}, ("half a store", "odd name"))
-
-
-def test_nobody_there_and_no_library_refuse_a_plan_that_observes_and_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    plan = parse_plan(plan_text("{prometheus: 'http://127.0.0.1:1', queries: {a: up}}"), "a.yaml")
-    (finding,) = asyncio.run(observed_or_refused(plan, ()))
-    assert (finding.severity, "is not reached (Connection refused)" in finding.text) == ("refuse", True)
-    monkeypatch.setitem(sys.modules, "aiohttp", None)
-    (finding,) = asyncio.run(observed_or_refused(plan, ()))
-    assert finding.remedy == "install Seatrial with it: pip install 'seatrial[prometheus]'"
-    assert asyncio.run(observed_or_refused(plan.model_copy(update={"observe": None}), ())) == ()

@@ -40,7 +40,11 @@ async def clock_of(client: Prometheus) -> Clock:
     asked_s = time.time()
     answer = await client.instant("time()")
     heard_s = time.time()
-    theirs_s = float(answer.data["result"][0])
+    found = answer.data["result"]
+    if answer.data["resultType"] == "vector":
+        # As VictoriaMetrics makes of it.
+        found = found[0].get("value", found) if found else [heard_s]
+    theirs_s = float(found[0])
     return Clock(theirs_s - (asked_s + heard_s) / 2, (heard_s - asked_s) / 2)
 
 
@@ -120,7 +124,7 @@ async def _scraped(client: Prometheus, intervals: Iterable[Interval], end_s: flo
     deadline_s = time.monotonic() + limit_s
     while time.monotonic() < deadline_s:
         result = (await client.instant(looked)).data["result"]
-        if not result or float(result[0]["value"][1]) >= end_s:
+        if not result or float(result[0].get("value", (0, "inf"))[1]) >= end_s:
             return
         await asyncio.sleep(min(_POLL_S, limit_s))
 

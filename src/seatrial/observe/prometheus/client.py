@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from seatrial.observe.prometheus import faults
+from seatrial.observe.prometheus.series import is_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 ANSWER_LIMIT_BYTES = 64 << 20
 """Of 11,000 points, which is as many as a series may have, an answer holds more than a hundred series."""
 _BLOCK_BYTES = 1 << 18
+_NOT_LET_IN = (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,17 @@ class Prometheus:
                 "POST" if is_query else "GET", url, allow_redirects=False, **given
             ) as response:
                 body = await _whole(response, self.url)
-                return self._understood(response.status, response.headers.get("Location"), body, path)
+                answer = self._understood(response.status, response.headers.get("Location"), body, path)
+                if is_query and not is_result(answer.data):
+                    raise faults.no_api(self.url, response.status, None, path)
+                return answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise faults.not_reached(self.url, error, self._access.timeout_s) from None
 
     def _understood(self, status: int, location: str | None, body: bytes, path: str) -> Answer:
+        if status in _NOT_LET_IN:
+            # Whatever else it says, by whoever stands in front.
+            raise faults.not_let_in(self.url, status)
         try:
             document = json.loads(body)
         except ValueError:

@@ -58,6 +58,12 @@ def not_reached(url: str, error: BaseException, limit_s: float) -> EnvironmentFa
     return EnvironmentFault(f"Prometheus at {url} is not reached", cause=cause, next_step=next_step)
 
 
+def not_let_in(url: str, status: int) -> EnvironmentFault:
+    """Return what to say where it lets nobody in."""
+    cause = "it wants a password or a token" if status == 401 else "what it was given does not allow that"
+    return EnvironmentFault(f"Prometheus at {url} lets nobody in so ({status})", cause=cause, next_step=_PASS)
+
+
 def too_much(url: str, limit_bytes: int) -> BadQuery:
     """Return what to say where an answer is larger than is read."""
     return BadQuery(
@@ -69,8 +75,6 @@ def too_much(url: str, limit_bytes: int) -> BadQuery:
 
 def no_api(url: str, status: int, location: str | None, path: str) -> SeatrialError:
     """Return what to say of an answer that is none of the API."""
-    if status in {401, 403}:
-        return _not_let_in(url, status)
     if 300 <= status < 400 and location:
         return EnvironmentFault(
             f"Prometheus at {url} sends elsewhere, to {location.partition('?')[0][:200]}",
@@ -90,7 +94,7 @@ def no_api(url: str, status: int, location: str | None, path: str) -> SeatrialEr
             next_step=_WAY.format(url),
         )
     return EnvironmentFault(
-        f"{url} answers {status} and no JSON to /api/v1/{path}",
+        f"{url} answers {status} to /api/v1/{path}, and not as Prometheus does",
         cause="it is no Prometheus",
         next_step="look at the URL in `prometheus` of the plan",
     )
@@ -100,8 +104,6 @@ def refused(url: str, status: int, kind: str, words: str) -> SeatrialError:
     """Return what to say of an error of the API: the plan's where the question is wrong, else the environment's."""
     if kind in _OF_QUERY:
         return BadQuery(words, cause="Prometheus does not understand it or cannot work it out")
-    if status in {401, 403}:
-        return _not_let_in(url, status)
     if kind == "not_found" or status == 404:
         return NoSuchPath(f"Prometheus at {url} has not what was asked for: {words}")
     return EnvironmentFault(
@@ -109,8 +111,3 @@ def refused(url: str, status: int, kind: str, words: str) -> SeatrialError:
         cause=f"an error of the kind `{kind}`",
         next_step="look at its log, and at its limits for queries (`--query.timeout`)",
     )
-
-
-def _not_let_in(url: str, status: int) -> EnvironmentFault:
-    cause = "it wants a password or a token" if status == 401 else "what it was given does not allow that"
-    return EnvironmentFault(f"Prometheus at {url} lets nobody in so ({status})", cause=cause, next_step=_PASS)

@@ -77,7 +77,7 @@ async def interval_of(client: Prometheus, query: str, at_s: float, within_s: flo
         return Interval(UNSCRAPED_STEP_S, "none: it reads no series", is_known=False)
     selector = f'{{__name__=~"{"|".join(names)}"}}'
     looked = f"count by (job, instance) (last_over_time({selector}[{max(1, round(within_s * 1_000))}ms]))"
-    pairs = {_pair(one["metric"]) for one in (await client.instant(looked, at_s)).data["result"]}
+    pairs = {_pair(one.get("metric", {})) for one in (await client.instant(looked, at_s)).data["result"]}
     if not pairs:
         return Interval(UNSCRAPED_STEP_S, "not known: there is no such series", is_known=False)
     reported = await _reported(client)
@@ -93,9 +93,9 @@ async def _reported(client: Prometheus) -> dict[tuple[str, str], float]:
     """Return the scrape interval of each active target; nothing where it does not say (before Prometheus 2.29)."""
     data = await client.read("targets", state="active")
     found: dict[tuple[str, str], float] = {}
-    for target in (data or {}).get("activeTargets", ()):
-        if text := target.get("scrapeInterval"):
-            pair = _pair(target["labels"])
+    for target in data.get("activeTargets", ()) if isinstance(data, dict) else ():
+        pair, text = _pair(target.get("labels", {})), str(target.get("scrapeInterval", ""))
+        if _DURATION.fullmatch(text):
             found[pair] = max(found.get(pair, 0.0), seconds_of(text))
     return found
 

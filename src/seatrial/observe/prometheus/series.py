@@ -66,6 +66,38 @@ class Observed:
         return cls(**{**document, "series": series, "warnings": tuple(document["warnings"])})
 
 
+def is_result(data: object) -> bool:
+    """Return whether an answer to a query has the shape that the API promises, so that it may be read without looking.
+
+    Of a scalar it is a pair, of a vector a value for each series, of a matrix values.
+    """
+    if not isinstance(data, dict) or not isinstance(result := data.get("result"), list):
+        return False
+    match data.get("resultType"):
+        case "scalar":
+            return _is_point(result)
+        case "vector":
+            # A native histogram has none.
+            return all(_is_series(one) and _is_point(one.get("value", (0, "0"))) for one in result)
+        case "matrix":
+            return all(_is_series(one) and all(map(_is_point, one.get("values", ()))) for one in result)
+    return data.get("resultType") == "string"
+
+
+def _is_series(one: object) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("metric", {}), dict)
+
+
+def _is_point(point: object) -> bool:
+    if not isinstance(point, list | tuple) or len(point) != 2 or isinstance(point[0], str):
+        return False
+    try:
+        float(point[0]), float(point[1])
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def series_of(data: Mapping[str, Any]) -> tuple[tuple[ObservedSeries, ...], int]:
     """Return the series of an answer, ordered by their labels, and how many more there are."""
     found = [_series(one) for one in data.get("result", ())]
