@@ -14,7 +14,7 @@ from seatrial.cli.console.errors import print_error
 from seatrial.cli.console.streams import make_patient, settle
 from seatrial.errors import ExitCode, SeatrialError
 
-COMMANDS = ("run", "load", "origin", "check", "plan", "manifests", "report", "note", "clean")
+COMMANDS = ("run", "load", "origin", "check", "plan", "manifests", "report", "note", "observe", "clean")
 
 
 class LazyGroup(click.Group):

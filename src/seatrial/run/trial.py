@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from seatrial.errors import ClusterFault, SeatrialError, StorageFault
@@ -32,6 +33,7 @@ from seatrial.run.activities.registry import activities_of
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
 from seatrial.run.observed.trial import MeasurePhase, observe_trial
+from seatrial.run.observer.targets import announce, withdraw
 from seatrial.run.others import OtherLoads
 from seatrial.run.places.base import Standing, TrialPlace
 from seatrial.run.testbed.bed import ORIGIN, Testbed
@@ -111,6 +113,8 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             facts=TrialFacts(settings=testbed.settings),
         )
     finally:
+        with suppress(OSError):
+            withdraw(desk.directory.path)
         try:
             await testbed.put_back()
         except ClusterFault as fault:
@@ -134,8 +138,18 @@ async def _attempt(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
     setting_up = testbed.set_up(launching, plan.case.phases.cooldown_s, place.asked_from)
     await unless(ending.stop, setting_up)
     if testbed.is_up:
+        _announce(plan, desk, testbed)
         ended = await unless(ending.cut, _measure(plan, desk, stage, ending))
     return ended or TrialEnded(plan.order, CUT_OFF, time.monotonic())
+
+
+def _announce(plan: TrialPlan, desk: Desk, testbed: Testbed) -> None:
+    """Have a Prometheus find the proxies; that it cannot costs nobody a trial."""
+    try:
+        announce(desk.directory.path, plan, testbed.system)
+    except OSError as error:
+        text = f"no Prometheus is told where the proxies are: {error.strerror or error}"
+        desk.record(Noted("seatrial", text, plan.order))
 
 
 def _reason(error: SeatrialError) -> dict[str, str]:
