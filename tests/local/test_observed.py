@@ -43,6 +43,9 @@ QUERIES = """
     asked: {query: asked_total, unit: times}
     square: {query: 'square{which="$system"}'}
     leaving: leaving
+    rare: rare_total
+    both: up
+    one: up{job="harbour"}
     odd: odd
     rising: {query: "increase(asked_total[$window])", unit: times, step: 1 s}
     absent: {query: 'absent_total{run="$run",case="$case",trial="$trial"}', unit: bytes}
@@ -64,8 +67,13 @@ def said(number: int) -> str:
 @pytest.fixture(scope="module")
 def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, MetricsPage]]:
     folder = tmp_path_factory.mktemp("prometheus")
-    with metrics_page(said) as page, prometheus(folder, scraped(page)) as server:
+    with (
+        metrics_page(said) as page,
+        metrics_page("rare_total 1\n") as rare,
+        prometheus(folder, scraped(page), scrape("rare", rare.target, every="2s")) as server,
+    ):
         server.wait_for("asked_total")
+        server.wait_for("rare_total")
         yield server, page
 
 
@@ -128,6 +136,13 @@ def test_each_point_is_the_last_scrape_before_it_and_none_is_of_before_the_phase
     # The page itself kept what it said, and when.
     given = {int(text.split()[1]): at_s for at_s, text in harbour[1].given if text}
     assert all(given[int(value)] <= at_s + 0.1 for at_s, value in series["points"])
+
+
+def test_the_step_is_the_scrape_interval_of_what_the_query_selects(run: Path) -> None:
+    found = {name: (one["step_s"], one["interval_text"]) for name, one in observed(run).items()}
+    assert found["rare"] == (2.0, "2 s, of 1 target (job rare)")
+    assert found["both"] == (2.0, "up to 2 s, of 2 targets (job harbour, rare)")
+    assert found["one"] == (0.5, "500 ms, of 1 target (job harbour)")
 
 
 def test_the_figures_are_those_of_the_points(run: Path) -> None:

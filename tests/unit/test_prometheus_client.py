@@ -19,7 +19,7 @@ from seatrial.errors import EnvironmentFault, PlanError, SeatrialError
 from seatrial.observe.prometheus.ask import observed as ask_about
 from seatrial.observe.prometheus.ask import step_of
 from seatrial.observe.prometheus.client import ANSWER_LIMIT_BYTES, Access, Answer, Prometheus
-from seatrial.observe.prometheus.intervals import interval_of, metric_names, seconds_of
+from seatrial.observe.prometheus.intervals import interval_of, seconds_of, selectors
 from seatrial.plan.model.observe import PrometheusPlan, QueryPlan
 from seatrial.plan.read import parse_plan
 from seatrial.run.observed.access import access_of
@@ -35,18 +35,22 @@ observe: {prometheus: 'http://127.0.0.1:1', queries: {a: up}}
 
 
 @pytest.mark.parametrize(
-    ("query", "names"),
+    ("query", "found"),
     [
-        ('sum by (job) (rate(a_total{code=~"b.."}[5m])) / on(c) group_left(d) e', ("a_total", "e")),
-        ('label_replace(up, "x", "$1", "y", "foo.*")', ("up",)),
-        ("histogram_quantile(0.99, sum(rate(b_bucket[1m])) by (le))", ("b_bucket",)),
-        ('{__name__="foo", x="y"} offset 5m', ("foo",)),
-        ("max_over_time(rate(a[1m])[5m:1s]) > bool 1e5", ("a",)),
+        (
+            'sum by (job) (rate(a_total{code=~"b.."}[5m])) / on(c) group_left(d) e',
+            ('a_total{code=~"b.."}', "e"),
+        ),
+        ('label_replace(up{x="}[5m] by (y) z{"}, "x", "$1", "y", "foo.*")', ('up{x="}[5m] by (y) z{"}',)),
+        ("histogram_quantile(0.99, sum(rate(b_bucket[1m])) BY (le))", ("b_bucket",)),
+        ('{__name__="foo", x="y"} offset 5m', ('{__name__="foo", x="y"}',)),
+        ("max_over_time(rate(a[1m])[5m:1s]) > bool 1e5 or a", ("a",)),
+        ("topk(3, x) unless y @ end()", ("x", "y")),
         ("vector(1) + time()", ()),
     ],
 )
-def test_metrics_are_found_in_promql(query: str, names: tuple[str, ...]) -> None:
-    assert metric_names(query) == names
+def test_what_promql_selects_is_found(query: str, found: tuple[str, ...]) -> None:
+    assert selectors(query) == found
 
 
 def test_durations_are_read_as_prometheus_writes_them() -> None:

@@ -23,12 +23,13 @@ UNSCRAPED_STEP_S = 1.0
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 _DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
 _STRINGS = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`')
-_NAMED = re.compile(r'__name__\s*=\s*"([a-zA-Z_:][a-zA-Z0-9_:]*)"')
-# Labels in braces, ranges, and the lists of labels of aggregations and matchings.
+# Ranges, and the lists of labels of aggregations and matchings.
 _NO_NAMES = re.compile(
-    r"\{[^{}]*\}|\[[^\[\]]*\]|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)"
+    r"\[[^\[\]]*\]|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)", re.IGNORECASE
 )
-_NAME = re.compile(r"(?<![\w:.$])[a-zA-Z_:][a-zA-Z0-9_:]*(?![\w:]|\s*\()")
+_SELECTOR = re.compile(
+    r"(?<![\w:.$])(?P<name>[a-zA-Z_:][\w:]*)(?:\s*\{[^{}]*\}|(?![\w:]|\s*\())|\{[^{}]*\}", re.ASCII
+)
 _WORDS = frozenset({
     "and", "or", "unless", "atan2", "bool", "offset", "by", "without", "on", "ignoring", "group_left", "group_right",
     "inf", "nan", "start", "end", "sum", "min", "max", "avg", "count", "stddev", "stdvar", "group", "topk", "bottomk",
@@ -56,15 +57,18 @@ def seconds_of(duration: str) -> float:
     return sum(int(number) * _UNITS_S[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdwy])", duration))
 
 
-def metric_names(query: str) -> tuple[str, ...]:
-    """Return the names of metrics in PromQL, each once; a name that is none costs a look at what does not exist."""
-    named = _NAMED.findall(query)
-    bare = _STRINGS.sub('""', query)
-    # From the inside out: ranges may have braces before them, and subqueries ranges within.
-    while (less := _NO_NAMES.sub(" ", bare)) != bare:
-        bare = less
-    found = [name for name in _NAME.findall(bare) if name.lower() not in _WORDS]
-    return tuple(dict.fromkeys([*named, *found]))
+def selectors(query: str) -> tuple[str, ...]:
+    """Return what PromQL selects series by, each once, such as ``up{job="x"}``."""
+    # As long as the query, so that places in the one are those in the other.
+    masked = _STRINGS.sub(lambda found: "#" * len(found[0]), query)
+    while (less := _NO_NAMES.sub(lambda found: " " * len(found[0]), masked)) != masked:
+        masked = less
+    found = (
+        query[one.start() : one.end()]
+        for one in _SELECTOR.finditer(masked)
+        if (one["name"] or "").lower() not in _WORDS
+    )
+    return tuple(dict.fromkeys(found))
 
 
 async def interval_of(client: Prometheus, query: str, at_s: float, within_s: float) -> Interval:
@@ -72,11 +76,11 @@ async def interval_of(client: Prometheus, query: str, at_s: float, within_s: flo
 
     The server's default where its targets do not say: series of recording rules have none.
     """
-    names = metric_names(query)
-    if not names:
+    selected = selectors(query)
+    if not selected:
         return Interval(UNSCRAPED_STEP_S, "none: it reads no series", is_known=False)
-    selector = f'{{__name__=~"{"|".join(names)}"}}'
-    looked = f"count by (job, instance) (last_over_time({selector}[{max(1, round(within_s * 1_000))}ms]))"
+    within = f"{max(1, round(within_s * 1_000))}ms"
+    looked = " or ".join(f"count by (job, instance) (last_over_time({one}[{within}]))" for one in selected)
     pairs = {_pair(one.get("metric", {})) for one in (await client.instant(looked, at_s)).data["result"]}
     if not pairs:
         return Interval(UNSCRAPED_STEP_S, "not known: there is no such series", is_known=False)
