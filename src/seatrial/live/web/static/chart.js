@@ -8,6 +8,8 @@ const ROWS_SHOWN = 60;
 const DASHES = [[], [9, 4], [2, 3], [12, 3, 2, 3], [5, 2], [1, 2], [14, 4], [6, 6]];
 const SHADED = { ramp: "--ramp", "warm up": "--warmup", measure: "--measure", "cool down": "--ramp" };
 
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const font = () => "12px system-ui, sans-serif";
 
@@ -45,11 +47,14 @@ export class Chart {
     const data = [this.x, ...this.lines.map((line) => line.values)];
     if (names !== this.names) {
       this.names = names;
+      this.isClose = false;
       this.uplot?.destroy();
       this.uplot = new uPlot(this.#options(), data, this.plot);
       this.#makeLegend();
     } else {
-      this.uplot.setData(data);
+      // What a person looks at closely stays where it is.
+      this.uplot.setData(data, !this.isClose);
+      if (this.isClose) this.uplot.redraw();
     }
     this.#values(null);
     setText(this.plot, "");
@@ -73,7 +78,7 @@ export class Chart {
         y: { distr: this.log ? 3 : 1, range: (_, from, to) => this.#yRange(from, to) },
       },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map(duration), space: 70 },
+        { ...axis, values: (_, ticks) => ticks.map(duration), space: 80, incrs: STEPS_S },
         { ...axis, size: 68, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : this.kind.axis(tick))) },
       ],
       series: [
@@ -90,13 +95,16 @@ export class Chart {
       hooks: {
         drawClear: [(u) => this.#drawBands(u)],
         draw: [(u) => this.#drawMarks(u)],
+        setSelect: [(u) => { this.isClose ||= u.select.width > 0; }],
+        ready: [(u) => u.over.addEventListener("dblclick", () => { this.isClose = false; })],
         setCursor: [(u) => this.#values(u.cursor.idx)],
       },
     };
   }
 
   #xRange(from, to) {
-    if (this.xRange) return this.xRange;
+    const isAll = from === null || (from <= this.x[0] && to >= this.x.at(-1));
+    if (isAll && this.xRange) return this.xRange;
     if (from === null) return [0, 10];
     return from === to ? [from - 1, to + 1] : [from, to];
   }

@@ -68,7 +68,9 @@ export function watch(main, id, connection) {
     setText(folded, each > 1 ? `A point stands for up to ${each} intervals: the rate over all of them, the greatest of their percentiles and of memory, the fewest of their connections.` : "");
     const bands = bandsOf(trials, isWhole, run.now());
     const marks = marksOf(trials, run.journal, isWhole);
-    CHARTS.forEach((chart, at) => charts[at].set({ ...linesOf(chart, trials, isWhole), bands, marks }));
+    // The same axis for all of them, from the very start, though some have their first numbers later.
+    const xRange = [0, Math.max(10, ...bands.map((band) => band.to))];
+    CHARTS.forEach((chart, at) => charts[at].set({ ...linesOf(chart, trials, isWhole), bands, marks, xRange }));
   }
 }
 
