@@ -212,6 +212,7 @@ def test_it_ends_at_a_signal_whoever_watches(run: Path, number: signal.Signals) 
     with serving(run) as served, socket.create_connection(("127.0.0.1", served.port), 10) as watching:
         watching.sendall(f"GET /api/run/{run.name}/events HTTP/1.1\r\nHost: {served.host}\r\n\r\n".encode())
         assert watching.recv(64).split()[1] == b"200"
+        assert served.running is not None
         served.running.signal(number)
         assert served.running.wait(15.0).code == 0
         served.running.assert_nothing_left()

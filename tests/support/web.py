@@ -26,7 +26,7 @@ class Served:
     """A server under way; ``url`` is what it printed."""
 
     url: str
-    running: Running
+    running: Running | None = None
 
     @property
     def host(self) -> str:

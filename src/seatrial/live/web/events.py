@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,8 +59,7 @@ class Streams:
             await self._follow(answer, run, request.headers.get("Last-Event-ID", ""))
         except TimeoutError:
             self._remark(run, "a page that watched stopped reading and was cut off")
-            if request.transport is not None:
-                request.transport.abort()
+            _cut_off(request)
         except ConnectionError:
             self._watch_for_return(run)
         finally:
@@ -140,7 +140,18 @@ async def _write(answer: web.StreamResponse, data: bytes) -> None:
 
 
 def _keep_little(request: web.Request) -> None:
-    if (transport := request.transport) is None:
-        return
-    with suppress(OSError, AttributeError):
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+    _set_option(request, socket.SO_SNDBUF, SOCKET_BYTES)
+
+
+def _cut_off(request: web.Request) -> None:
+    """End a connection with a reset: else the kernel would go on trying to send what is left."""
+    _set_option(request, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _set_option(request: web.Request, option: int, value: int | bytes) -> None:
+    connection = None if request.transport is None else request.transport.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, option, value)

@@ -45,8 +45,7 @@ class Judge:
             await self._are_some.wait()
             while self._waiting:
                 case_id, trial = next(iter(self._waiting.items()))
-                if is_going_on():
-                    await self._kept(trial)
+                await self._kept(trial, is_going_on)
                 # What ends meanwhile asks again.
                 self._waiting.pop(case_id)
                 found = await asyncio.to_thread(_judged, self._path, case_id)
@@ -54,9 +53,9 @@ class Judge:
                     self._take(case_id, found)
             self._are_some.clear()
 
-    async def _kept(self, trial: int) -> None:
+    async def _kept(self, trial: int, is_going_on: Callable[[], bool]) -> None:
         for _ in range(round(KEPT_WITHIN_S / LOOK_S)):
-            if await asyncio.to_thread(_is_kept, self._path, trial):
+            if not is_going_on() or await asyncio.to_thread(_is_kept, self._path, trial):
                 return
             await asyncio.sleep(LOOK_S)
 
