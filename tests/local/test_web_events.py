@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import select
@@ -11,21 +10,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
 from tests.support.program import wait_until
-from tests.support.web import Page, Served, serving, watched
+from tests.support.web import Page, Served, in_this_process, serving, watched
 
 from seatrial.analysis.run.summary import summarise_run
-from seatrial.live.serve import Listening
-from seatrial.live.serve import serving as server
 from seatrial.live.web import events as streams
-from seatrial.live.web.app import Site
-from seatrial.live.web.guard import Guard, names_of
-from seatrial.live.web.runs import Runs
 from seatrial.record import events
 from seatrial.record.journal import add_note
 from seatrial.record.reader import RunReader
@@ -212,33 +205,6 @@ def test_a_page_that_does_not_read_is_cut_off_and_noted_once_and_only_while_the_
     with RunReader.open(run) as reader:
         said = [entry.text for entry in reader.journal() if entry.author == "seatrial"]
     assert said == ["a page that watched stopped reading and was cut off"] * is_running
-
-
-@contextmanager
-def in_this_process(run: Path) -> Iterator[Served]:
-    """Serve from a thread, with what the test has set."""
-    ready, stop = threading.Event(), asyncio.Event()
-    ports: list[int] = []
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> None:
-        async with Runs(run) as runs:
-            application = Site(runs, Guard(names_of("127.0.0.1"))).application()
-            async with server([Listening(application, "127.0.0.1", 0)]) as found:
-                ports.extend(found)
-                ready.set()
-                await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert ready.wait(20.0)
-    try:
-        yield Served(f"http://127.0.0.1:{ports[0]}/")
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20.0)
-        assert not thread.is_alive()
-        loop.close()
 
 
 def connected(served: Served, run: Path) -> socket.socket:

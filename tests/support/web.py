@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +17,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.support.program import Running
+
+from seatrial.live.serve import Listening
+from seatrial.live.serve import serving as server
+from seatrial.live.web.app import Site
+from seatrial.live.web.guard import Guard, names_of
+from seatrial.live.web.runs import Runs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
@@ -87,6 +95,33 @@ def serving(path: Path, *flags: str, listen: str = "127.0.0.1:0") -> Iterator[Se
         found = re.fullmatch(r"the page is at (\S+)\n", line)
         assert found, line + running.wait(LIMIT_S).stderr
         yield Served(found[1], running)
+
+
+@contextmanager
+def in_this_process(run: Path, port: int = 0) -> Iterator[Served]:
+    """Serve from a thread, with what the test has set."""
+    ready, stop = threading.Event(), asyncio.Event()
+    ports: list[int] = []
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with Runs(run) as runs:
+            application = Site(runs, Guard(names_of("127.0.0.1"))).application()
+            async with server([Listening(application, "127.0.0.1", port)]) as found:
+                ports.extend(found)
+                ready.set()
+                await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert ready.wait(20.0)
+    try:
+        yield Served(f"http://127.0.0.1:{ports[0]}/")
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(20.0)
+        assert not thread.is_alive()
+        loop.close()
 
 
 @dataclass(slots=True)

@@ -50,6 +50,8 @@ export class Chart {
       this.isClose = false;
       this.uplot?.destroy();
       this.uplot = new uPlot(this.#options(), data, this.plot);
+      // For whoever looks from a console, and for tests.
+      this.plot.uplot = this.uplot;
       this.#makeLegend();
     } else {
       // What a person looks at closely stays where it is.
