@@ -96,12 +96,12 @@ def assert_is_the_record(page: Page, run: Path) -> None:
             continue
         judged = page.judged[case.case.id]
         assert (judged["state"], judged["validity"]) == (case.state, case.validity.state)
-        for trial, found in zip(case.attempts, judged["trials"], strict=True):
-            assert found["validity"] == trial.validity.state
-            assert trial.load is not None
-            if trial.validity.is_valid:
-                assert found["figures"]["p99_us"] == trial.load.latency_us.p99
-                assert found["figures"]["completed"] == trial.load.requests.completed
+        for attempt, found in zip(case.attempts, judged["trials"], strict=True):
+            assert found["validity"] == attempt.validity.state
+            assert attempt.load is not None
+            if attempt.validity.is_valid:
+                assert found["figures"]["p99_us"] == attempt.load.latency_us.p99
+                assert found["figures"]["completed"] == attempt.load.requests.completed
             else:
                 assert found["figures"] == {}
                 assert found["reasons"]

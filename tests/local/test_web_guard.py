@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.made_run import make_run
@@ -101,7 +102,7 @@ def test_a_note_needs_the_page_s_token_and_its_origin(served: Served, run: Path)
     assert served.note("..", "no")[0] == 404
     token = served.write_token()
     for body in (b"", b"{", b"[]", b'{"text": 7}', b'{"text": null}', b"\xff"):
-        headers = {"Origin": f"http://{served.host}", "X_Seatrial_Token": token}
+        headers: dict[str, Any] = {"Origin": f"http://{served.host}", "X_Seatrial_Token": token}
         assert served.ask(f"/api/run/{run.name}/notes", method="POST", body=body, **headers)[0] == 400, body
     assert served.ask(f"/api/run/{run.name}/notes", method="PUT", body=b"{}")[0] in {403, 405}
     assert journal(run) == before
@@ -142,7 +143,7 @@ def test_with_a_token_nobody_reads_without_it(tmp_path: Path, run: Path) -> None
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     with serving(run, "--token-file", str(tmp_path / "token"), listen="0.0.0.0:0") as served:
         assert served.url.endswith(f"?token={TOKEN}")
-        local = {"Host": f"127.0.0.1:{served.port}"}
+        local: dict[str, Any] = {"Host": f"127.0.0.1:{served.port}"}
         for path in ("/", "/runs", "/api/runs", f"/api/run/{run.name}/events", "/static/main.js"):
             assert served.ask(path, **local)[0] == 401, path
         assert served.ask("/?token=wrong", **local)[0] == 401
@@ -155,8 +156,8 @@ def test_with_a_token_nobody_reads_without_it(tmp_path: Path, run: Path) -> None
         assert served.ask("/api/runs", Cookie=name_and_value, **local)[0] == 200
         assert served.ask("/api/runs", Cookie=name_and_value, Host="evil.example")[0] == 421
         # The cookie alone lets nobody write: a browser would send it for whoever asks.
-        headers = {"Cookie": name_and_value, "Origin": f"http://{local['Host']}", **local}
-        assert served.ask(f"/api/run/{run.name}/notes", method="POST", body=b"{}", **headers)[0] == 403
+        writing: dict[str, Any] = {"Cookie": name_and_value, "Origin": f"http://{local['Host']}", **local}
+        assert served.ask(f"/api/run/{run.name}/notes", method="POST", body=b"{}", **writing)[0] == 403
 
 
 def test_beyond_this_machine_a_token_is_made(run: Path) -> None:

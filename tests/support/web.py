@@ -63,19 +63,19 @@ class Served:
         finally:
             connection.close()
 
-    def json(self, path: str, **headers: str) -> Any:
+    def json(self, path: str, **headers: Any) -> Any:
         status, _, body = self.ask(path, **headers)
         assert status == 200, body
         return json.loads(body)
 
-    def write_token(self, **headers: str) -> str:
+    def write_token(self, **headers: Any) -> str:
         found = re.search(rb'name="seatrial-token" content="([^"]+)"', self.ask("/runs", **headers)[2])
         assert found is not None
         return found[1].decode()
 
     def note(self, run: str, text: str, **headers: str) -> tuple[int, bytes]:
         """Ask as the page asks, but for what ``headers`` say otherwise."""
-        given = {
+        given: dict[str, Any] = {
             "Origin": f"http://{self.host}",
             "X_Seatrial_Token": self.write_token(),
             "Content_Type": "application/json",

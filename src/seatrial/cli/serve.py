@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LISTEN = "127.0.0.1:8765"
 TOKEN_SHORTEST = 16
+NICENESS = 10
 
 
 class ListenAddress(click.ParamType[tuple[str, int]]):
@@ -76,6 +78,8 @@ async def _serve(run: Path, listen: tuple[str, int], guard: Guard, *, with_paren
     async with Runs(run) as runs:
         site = Listening(Site(runs, guard).application(), host, port)
         async with serving([site]) as (port,):
+            # Beside a run that goes on it takes what that leaves.
+            os.nice(NICENESS)
             click.echo(f"the page is at {_url(host, port, guard)}", err=True)
             await until_stopped(with_parent=with_parent)
 

@@ -68,7 +68,9 @@ const tile = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, 
 
 function counted(run) {
   const ended = [...run.trials.values()].filter(({ head }) => head.state !== "running").length;
-  return `${ended} of ${run.run.trials ?? "?"} trials are over`;
+  const planned = run.run.trials ?? 0;
+  // Those that cannot be believed are run again, beyond the plan.
+  return ended > planned ? `${ended} trials are over; ${planned} were planned, the others run again` : `${ended} of ${planned} trials are over`;
 }
 
 function whereNow(run) {
@@ -76,7 +78,7 @@ function whereNow(run) {
   if (!run.isRunning || !head) return "";
   const label = run.cases.find((one) => one.id === head.case)?.label;
   const phase = head.phases.at(-1);
-  const parts = [`trial ${head.order} of ${run.run.trials}: ${head.system}${label ? `, ${label}` : ""}`];
+  const parts = [`trial ${head.order} of ${Math.max(run.run.trials, head.order)}: ${head.system}${label ? `, ${label}` : ""}`];
   if (head.state === "running" && phase) parts.push(`${phase.name}${leftOf(phase, run.now() - head.at_run_s)}`);
   const left = leftOfRun(run, head);
   return [...parts, ...(left === null ? [] : [`about ${duration(left)} left of the run`])].join("; ");

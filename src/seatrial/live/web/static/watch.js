@@ -1,7 +1,7 @@
 // One run: where it is, its charts, its cases, its journal, its report.
 
 import { Chart } from "./chart.js";
-import { h, runPath, setText, show } from "./dom.js";
+import { apiPath, get, h, runPath, setText, show } from "./dom.js";
 import { validityOf } from "./format.js";
 import { Journal } from "./journal.js";
 import { showMatrix } from "./matrix.js";
@@ -15,7 +15,8 @@ const WHOLE = "whole";
 export function watch(main, id, connection) {
   const now = new Now();
   const charts = CHARTS.map((one) => new Chart(one));
-  const choice = h("select", { id: "which", onchange: () => draw() });
+  const choice = h("select", { id: "which", onchange: () => chosen() });
+  const alone = new Map();
   const believed = h("strong", { class: "state", id: "believed" });
   const folded = h("p", { class: "soft" });
   const matrix = h("div", {});
@@ -43,6 +44,17 @@ export function watch(main, id, connection) {
     draw();
   }
 
+  // Of a trial that is over the page has its part of the whole run: alone it has more points, and its members.
+  async function chosen() {
+    draw();
+    const known = run.trials.get(Number(choice.value));
+    if (!known || known === run.last || alone.has(known.head.trial)) return;
+    const found = await get(apiPath(id, `trial/${known.head.trial}`)).catch(() => null);
+    if (!found) return;
+    alone.set(known.head.trial, { ...found, head: known.head });
+    draw();
+  }
+
   function choose() {
     const before = choice.value || LAST;
     show(choice, [
@@ -61,7 +73,8 @@ export function watch(main, id, connection) {
 
   function draw() {
     const isWhole = choice.value === WHOLE;
-    const one = choice.value === LAST ? run.last : run.trials.get(Number(choice.value));
+    const number = Number(choice.value);
+    const one = choice.value === LAST ? run.last : alone.get(number) || run.trials.get(number);
     const trials = isWhole ? [...run.trials.values()] : one ? [one] : [];
     const each = Math.max(1, ...trials.map((trial) => trial.each));
     setText(believed, isWhole ? wholeInWords() : one ? `${validityOf(one.head, run.judgedTrial(one.head.trial))}${one.head.failure ? `, ${one.head.failure}` : ""}` : "");
