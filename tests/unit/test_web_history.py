@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.support.made_run import Twist, compiled_plan, made_account, made_frames, make_run
 
+from seatrial.live.model.run import LiveRun
 from seatrial.live.web.history.columns import Columns, rows_each
-from seatrial.live.web.history.trials import fold_of
+from seatrial.live.web.history.trials import RunHistory, fold_of
 from seatrial.live.web.watch.pieces import KEPT, Pieces
+from seatrial.record import events
+from seatrial.record.reader import RunReader
+
+CASES = compiled_plan()["cases"]
 
 
 def made(rows: int, seed: int = 1) -> tuple[Columns, list[dict[str, float | None]]]:
@@ -112,3 +120,27 @@ def test_who_waits_is_woken_by_a_piece() -> None:
         await pieces.wait_after(1, 0.01)
 
     asyncio.run(waits())
+
+
+def test_the_last_moment_of_a_load_is_counted_and_is_no_rate(tmp_path: Path) -> None:
+    """A few answers that come within half a millisecond once nothing is sent any more are not 6,000 a second."""
+    frames = list(made_frames(1, CASES[5], Twist()))
+    last_ns = max(frame.end_ns for frame in frames)
+    frames += [replace(frame, seq=99, start_ns=last_ns, end_ns=last_ns + 500_000) for frame in frames[-2:]]
+    account = made_account(1, CASES[5])
+    assert account.driven is not None
+    live = LiveRun()
+    with RunReader.open(make_run(tmp_path, trials=1)) as reader:
+        history = RunHistory(reader)
+        for event in (
+            events.TrialStarted(1, "a", "envoy", 1, 1, 1, 5_015.0),
+            events.LoadStarted(1, account.asked, account.hellos),
+            *(events.FrameRecorded(1, frame) for frame in frames),
+            events.LoadEnded(1, account.driven, account.cost),
+        ):
+            history.take(event, tuple(live.take(event)))
+    found = history.trials[1].load.document()
+    parts = [part for frame in frames for part in frame.parts]
+    assert sum(value or 0 for value in found["completed"]) == sum(part.completed for part in parts)
+    assert found["completed_per_s"][-1] is None
+    assert max(value for value in found["completed_per_s"] if value is not None) <= 2_000

@@ -58,8 +58,8 @@ class Streams:
             await answer.prepare(request)
             await self._follow(answer, run, request.headers.get("Last-Event-ID", ""))
         except TimeoutError:
-            self._remark(run, "a page that watched stopped reading and was cut off")
             _cut_off(request)
+            await self._remark(run, "a page that watched stopped reading and was cut off")
         except ConnectionError:
             self._watch_for_return(run)
         finally:
@@ -102,13 +102,13 @@ class Streams:
         async def look() -> None:
             await asyncio.sleep(GONE_S)
             if not run.readers and run.is_going_on():
-                self._remark(run, "a page that watched has gone")
+                await self._remark(run, "a page that watched has gone")
 
         task = asyncio.create_task(look())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _remark(self, run: Watched, text: str) -> None:
+    async def _remark(self, run: Watched, text: str) -> None:
         """Write a line into the journal of a run that goes on, not one for each of a flood."""
         now_s = time.monotonic()
         last_s = self._remarked_s.get(run.path.name)
@@ -117,7 +117,7 @@ class Streams:
         self._remarked_s[run.path.name] = now_s
         # A disk that takes nothing ends the run in words of its own.
         with suppress(SeatrialError):
-            add_remark(run.path, text)
+            await asyncio.to_thread(add_remark, run.path, text)
 
     def stop(self) -> None:
         """End every stream, and what waits for pages to come back."""

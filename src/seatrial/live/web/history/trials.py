@@ -25,6 +25,8 @@ CURRENT_LIMIT = 7_200
 """Of the trial that goes on: two hours of seconds, whole."""
 MEMBERS_LIMIT = 40
 """Members of one role that have lines of their own; of more there is the sum."""
+RATE_FRACTION_MIN = 0.2
+"""Of an interval: the last answers of a load come within a moment, and a few of them over a millisecond are no rate."""
 SAME_BOOT_S = 2.0
 """Two clocks of one boot agree to this; after a restart CLOCK_MONOTONIC begins again."""
 
@@ -64,6 +66,7 @@ class TrialHistory:
     load: Columns = field(default_factory=_columns)
     use: Columns = field(default_factory=_columns)
     ended: events.TrialEnded | None = None
+    interval_s: float = 1.0
 
     @property
     def head(self) -> dict[str, Any]:
@@ -132,6 +135,8 @@ class RunHistory:
                 self.changed.add(event.trial)
             case events.PhaseStarted() if (trial := self._of(event.trial)) is not None:
                 trial.phases.append((event.phase, trial.since(event.at_s), event.expected_s))
+            case events.LoadStarted() if (trial := self._of(event.trial)) is not None:
+                trial.interval_s = event.asked.interval_s
             case events.DisturbanceStarted() if (trial := self._of(event.trial)) is not None:
                 trial.disturbances.append((event.words, trial.since(event.at_s)))
             case events.TrialEnded() if (trial := self._of(event.trial)) is not None:
@@ -188,12 +193,13 @@ def seconds_between(earlier_utc: str, later_utc: str) -> float:
 
 def _load_row(trial: TrialHistory, point: LoadPoint) -> dict[str, float | None]:
     latency = point.latency_us
+    has_rate = point.end_s - point.start_s >= RATE_FRACTION_MIN * trial.interval_s
     return {
         START: trial.since(point.start_s),
         END: trial.since(point.end_s),
         "asked_per_s": point.asked_per_s,
-        "sent_per_s": point.sent_per_s,
-        "completed_per_s": point.completed_per_s,
+        "sent_per_s": point.sent_per_s if has_rate else None,
+        "completed_per_s": point.completed_per_s if has_rate else None,
         "sent": point.sent,
         "completed": point.completed,
         "failed": point.failed,

@@ -70,7 +70,7 @@ function counted(run) {
   const ended = [...run.trials.values()].filter(({ head }) => head.state !== "running").length;
   const planned = run.run.trials ?? 0;
   // Those that cannot be believed are run again, beyond the plan.
-  return ended > planned ? `${ended} trials are over; ${planned} were planned, the others run again` : `${ended} of ${planned} trials are over`;
+  return ended > planned ? `${ended} trials are over; ${planned} were planned, the others are run again` : `${ended} of ${planned} trials are over`;
 }
 
 function whereNow(run) {
@@ -78,9 +78,12 @@ function whereNow(run) {
   if (!run.isRunning || !head) return "";
   const label = run.cases.find((one) => one.id === head.case)?.label;
   const phase = head.phases.at(-1);
-  const parts = [`trial ${head.order} of ${Math.max(run.run.trials, head.order)}: ${head.system}${label ? `, ${label}` : ""}`];
+  // How many are run again beyond the plan is known in the end.
+  const isPlanned = head.order <= run.run.trials;
+  const of = isPlanned ? ` of ${run.run.trials}` : ` (${run.run.trials} were planned)`;
+  const parts = [`trial ${head.order}${of}: ${head.system}${label ? `, ${label}` : ""}`];
   if (head.state === "running" && phase) parts.push(`${phase.name}${leftOf(phase, run.now() - head.at_run_s)}`);
-  const left = leftOfRun(run, head);
+  const left = isPlanned ? leftOfRun(run, head) : null;
   return [...parts, ...(left === null ? [] : [`about ${duration(left)} left of the run`])].join("; ");
 }
 
