@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -205,6 +205,42 @@ def test_a_page_that_does_not_read_is_cut_off_and_noted_once_and_only_while_the_
     with RunReader.open(run) as reader:
         said = [entry.text for entry in reader.journal() if entry.author == "seatrial"]
     assert said == ["a page that watched stopped reading and was cut off"] * is_running
+
+
+def test_that_the_last_page_has_gone_is_noted_once_and_not_for_one_that_is_loaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "GONE_S", 1.0)
+    monkeypatch.setattr(streams, "HEARTBEAT_S", 0.1)
+
+    def said() -> list[str]:
+        with RunReader.open(run) as reader:
+            return [entry.text for entry in reader.journal()]
+
+    writer = RunWriter.create(tmp_path, "made-run", PLAN_TEXT, json.dumps(compiled_plan()))
+    run = writer.path
+    with writer, in_this_process(run) as served:
+        writer.append(events.RunStarted(run.name, "made-run", TRIALS))
+
+        def look(is_enough: Callable[[int], bool]) -> None:
+            for number, _ in enumerate(watched(served, run.name, Page())):
+                if is_enough(number):
+                    return
+
+        others_went = threading.Event()
+        stays = threading.Thread(target=look, args=(lambda _: others_went.is_set(),))
+        stays.start()
+        for _ in range(3):
+            look(lambda number: number >= 2)
+        time.sleep(1.5)
+        # One stayed: nobody is missed.
+        assert said() == []
+        others_went.set()
+        stays.join()
+        assert wait_until(said, 20.0)
+        look(lambda number: number >= 2)
+        time.sleep(1.5)
+        assert said() == ["a page that watched has gone"]
 
 
 def connected(served: Served, run: Path) -> socket.socket:

@@ -174,6 +174,21 @@ def test_a_note_that_is_typed_in_the_page_is_in_the_record_and_comes_back(
     assert (entry.author, entry.text) == ("person", 'the <b>fan</b> came on "loudly"')
 
 
+def test_with_a_token_the_address_lets_in_and_keeps_no_secret(
+    browser: Browser, run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("t" * 20)
+    with (
+        serving(run, "--token-file", str(tmp_path / "token")) as served,
+        opened(browser, served.url) as page,
+    ):
+        assert page.url.endswith(f"/run/{run.name}")
+        assert page.evaluate("document.cookie") == ""
+        page.get_by_label("A note on what you see").fill("let in")
+        page.get_by_role("button", name="Add note").click()
+        expect(page.locator(".journal li").first).to_contain_text("let in")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["run", "runs", "compare"])
 def test_axe_finds_nothing_serious(
