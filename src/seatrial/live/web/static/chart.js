@@ -1,7 +1,7 @@
 // One chart: a drawing, its lines with their values of now, and a table of its numbers.
 
 import { h, setText, show } from "./dom.js";
-import { duration, KINDS, UNKNOWN } from "./format.js";
+import { KINDS, moment, UNKNOWN } from "./format.js";
 
 const HEIGHT = 220;
 const ROWS_SHOWN = 60;
@@ -24,14 +24,20 @@ export class Chart {
     this.observer = new ResizeObserver(() => this.#resize());
     this.observer.observe(this.plot);
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
-    this.remade = () => { this.names = ""; this.#draw(); };
+    this.remade = () => {
+      this.names = "";
+      this.#draw();
+    };
     this.scheme.addEventListener("change", this.remade);
   }
 
   // xRange and yRange are [from, to], where charts beside each other have the same axes.
   set({ x, lines, bands = [], marks = [], xRange = null, yRange = null }) {
     Object.assign(this, { x, lines, bands, marks, xRange, yRange });
-    this.wanted ??= requestAnimationFrame(() => { this.wanted = null; this.#draw(); });
+    this.wanted ??= requestAnimationFrame(() => {
+      this.wanted = null;
+      this.#draw();
+    });
   }
 
   remove() {
@@ -61,7 +67,10 @@ export class Chart {
     this.#values(null);
     setText(this.plot, "");
     this.plot.append(this.uplot.root);
-    this.plot.setAttribute("aria-label", `${this.title} over time: ${this.#inWords()}. The numbers are in the table below.`);
+    this.plot.setAttribute(
+      "aria-label",
+      `${this.title} over time: ${this.#inWords()}. The numbers are in the table below.`,
+    );
     if (this.details.open) this.#fill();
   }
 
@@ -80,7 +89,7 @@ export class Chart {
         y: { distr: this.log ? 3 : 1, range: (_, from, to) => this.#yRange(from, to) },
       },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map(duration), space: 80, incrs: STEPS_S },
+        { ...axis, values: (_, ticks) => ticks.map(moment), space: 80, incrs: STEPS_S },
         { ...axis, size: 68, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : this.kind.axis(tick))) },
       ],
       series: [
@@ -97,8 +106,17 @@ export class Chart {
       hooks: {
         drawClear: [(u) => this.#drawBands(u)],
         draw: [(u) => this.#drawMarks(u)],
-        setSelect: [(u) => { this.isClose ||= u.select.width > 0; }],
-        ready: [(u) => u.over.addEventListener("dblclick", () => { this.isClose = false; })],
+        setSelect: [
+          (u) => {
+            this.isClose ||= u.select.width > 0;
+          },
+        ],
+        ready: [
+          (u) =>
+            u.over.addEventListener("dblclick", () => {
+              this.isClose = false;
+            }),
+        ],
         setCursor: [(u) => this.#values(u.cursor.idx)],
       },
     };
@@ -160,11 +178,24 @@ export class Chart {
   #makeLegend() {
     this.outputs = this.lines.map(() => h("output", {}, UNKNOWN));
     this.legend.replaceChildren(
-      ...this.lines.map((line, at) => h("li", {}, h(
-        "button",
-        { type: "button", "aria-pressed": String(!this.hidden.has(line.name)), title: "show or hide", onclick: (event) => this.#toggle(line, at, event) },
-        swatch(at), h("span", {}, line.label), this.outputs[at],
-      ))),
+      ...this.lines.map((line, at) =>
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            {
+              type: "button",
+              "aria-pressed": String(!this.hidden.has(line.name)),
+              title: "show or hide",
+              onclick: (event) => this.#toggle(line, at, event),
+            },
+            swatch(at),
+            h("span", {}, line.label),
+            this.outputs[at],
+          ),
+        ),
+      ),
     );
   }
 
@@ -177,32 +208,65 @@ export class Chart {
   // Of where the pointer is, else the last that are known.
   #values(index) {
     this.lines.forEach((line, at) => {
-      const value = index === null || index === undefined ? line.values.findLast((one) => one !== null) : line.values[index];
+      const value =
+        index === null || index === undefined ? line.values.findLast((one) => one !== null) : line.values[index];
       if (this.outputs?.[at]) setText(this.outputs[at], this.kind.text(value));
     });
   }
 
   #inWords() {
-    return this.lines.map((line) => `${line.label} ${this.kind.text(line.values.findLast((one) => one !== null))}`).join(", ");
+    return this.lines
+      .map((line) => `${line.label} ${this.kind.text(line.values.findLast((one) => one !== null))}`)
+      .join(", ");
   }
 
   #resize() {
     if (!this.uplot) this.#draw();
-    else if (this.plot.clientWidth && this.plot.clientWidth !== this.uplot.width) this.uplot.setSize({ width: this.plot.clientWidth, height: HEIGHT });
+    else if (this.plot.clientWidth && this.plot.clientWidth !== this.uplot.width)
+      this.uplot.setSize({ width: this.plot.clientWidth, height: HEIGHT });
   }
 
   #fill() {
     if (!this.details.open || !this.lines) return;
     const each = Math.max(1, Math.ceil(this.x.length / ROWS_SHOWN));
-    const rows = this.x.map((_, at) => at).filter((at) => (this.x.length - 1 - at) % each === 0).reverse();
-    const caption = each === 1 ? `${this.title}, the latest first` : `${this.title}, every ${each}th of ${this.x.length} points, the latest first`;
-    show(this.table, h(
-      "table", {}, h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "after"), this.lines.map((line) => h("th", { scope: "col" }, line.label)))),
-      h("tbody", {}, rows.map((at) => h(
-        "tr", {}, h("th", { scope: "row" }, duration(this.x[at])), this.lines.map((line) => h("td", {}, this.kind.text(line.values[at]))),
-      ))),
-    ));
+    const rows = this.x
+      .map((_, at) => at)
+      .filter((at) => (this.x.length - 1 - at) % each === 0)
+      .reverse();
+    const caption =
+      each === 1
+        ? `${this.title}, the latest first`
+        : `${this.title}, every ${each}th of ${this.x.length} points, the latest first`;
+    show(
+      this.table,
+      h(
+        "table",
+        {},
+        h("caption", {}, caption),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("th", { scope: "col" }, "after"),
+            this.lines.map((line) => h("th", { scope: "col" }, line.label)),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          rows.map((at) =>
+            h(
+              "tr",
+              {},
+              h("th", { scope: "row" }, moment(this.x[at])),
+              this.lines.map((line) => h("td", {}, this.kind.text(line.values[at]))),
+            ),
+          ),
+        ),
+      ),
+    );
   }
 }
 
@@ -210,8 +274,16 @@ function swatch(at) {
   const namespace = "http://www.w3.org/2000/svg";
   const drawing = document.createElementNS(namespace, "svg");
   const line = document.createElementNS(namespace, "line");
-  for (const [name, value] of Object.entries({ width: 26, height: 8, "aria-hidden": "true" })) drawing.setAttribute(name, value);
-  const look = { x1: 0, y1: 4, x2: 26, y2: 4, class: `line-${(at % 6) + 1}`, "stroke-dasharray": DASHES[at % DASHES.length].join(" ") };
+  for (const [name, value] of Object.entries({ width: 26, height: 8, "aria-hidden": "true" }))
+    drawing.setAttribute(name, value);
+  const look = {
+    x1: 0,
+    y1: 4,
+    x2: 26,
+    y2: 4,
+    class: `line-${(at % 6) + 1}`,
+    "stroke-dasharray": DASHES[at % DASHES.length].join(" "),
+  };
   for (const [name, value] of Object.entries(look)) line.setAttribute(name, value);
   drawing.append(line);
   return drawing;

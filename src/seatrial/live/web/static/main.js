@@ -11,9 +11,24 @@ const run = location.pathname.match(/^\/run\/([^/]+)$/);
 
 function pages() {
   const found = [["/runs", "Runs"], ...(run ? [[location.pathname, "This run"]] : []), ["/compare", "Compare"]];
-  document.getElementById("pages").replaceChildren(
-    ...found.map(([address, name]) => h("li", {}, h("a", { href: address === "/compare" && run ? `/compare?a=${run[1]}` : address, "aria-current": address === location.pathname && "page" }, name))),
-  );
+  document
+    .getElementById("pages")
+    .replaceChildren(
+      ...found.map(([address, name]) =>
+        h(
+          "li",
+          {},
+          h(
+            "a",
+            {
+              href: address === "/compare" && run ? `/compare?a=${run[1]}` : address,
+              "aria-current": address === location.pathname && "page",
+            },
+            name,
+          ),
+        ),
+      ),
+    );
 }
 
 async function start() {

@@ -24,9 +24,24 @@ export function watch(main, id, connection) {
   const report = h("section", { "aria-labelledby": "report-title" });
   main.replaceChildren(
     now.element,
-    h("section", { "aria-labelledby": "charts-title" },
-      h("div", { class: "row" }, h("h2", { id: "charts-title" }, "Over time"), h("label", { for: "which" }, "Show"), choice, believed),
-      folded, h("div", { class: "charts" }, charts.map((chart) => chart.element))),
+    h(
+      "section",
+      { "aria-labelledby": "charts-title" },
+      h(
+        "div",
+        { class: "row" },
+        h("h2", { id: "charts-title" }, "Over time"),
+        h("label", { for: "which" }, "Show"),
+        choice,
+        believed,
+      ),
+      folded,
+      h(
+        "div",
+        { class: "charts" },
+        charts.map((chart) => chart.element),
+      ),
+    ),
     h("section", { "aria-labelledby": "cases-title" }, h("h2", { id: "cases-title" }, "Cases and trials"), matrix),
     h("section", { "aria-labelledby": "journal-title" }, h("h2", { id: "journal-title" }, "Journal"), journal.element),
     report,
@@ -60,7 +75,9 @@ export function watch(main, id, connection) {
     show(choice, [
       h("option", { value: LAST }, run.isRunning ? "the trial that goes on" : "the last trial"),
       h("option", { value: WHOLE }, "the whole run"),
-      ...[...run.trials.values()].map(({ head }) => h("option", { value: head.trial }, `trial ${head.order}: ${head.case}`)),
+      ...[...run.trials.values()].map(({ head }) =>
+        h("option", { value: head.trial }, `trial ${head.order}: ${head.case}`),
+      ),
     ]);
     choice.value = before;
     if (!choice.value) choice.value = LAST;
@@ -77,8 +94,20 @@ export function watch(main, id, connection) {
     const one = choice.value === LAST ? run.last : alone.get(number) || run.trials.get(number);
     const trials = isWhole ? [...run.trials.values()] : one ? [one] : [];
     const each = Math.max(1, ...trials.map((trial) => trial.each));
-    setText(believed, isWhole ? wholeInWords() : one ? `${validityOf(one.head, run.judgedTrial(one.head.trial))}${one.head.failure ? `, ${one.head.failure}` : ""}` : "");
-    setText(folded, each > 1 ? `A point stands for up to ${each} intervals: the rate over all of them, the greatest of their percentiles and of memory, the fewest of their connections.` : "");
+    setText(
+      believed,
+      isWhole
+        ? wholeInWords()
+        : one
+          ? `${validityOf(one.head, run.judgedTrial(one.head.trial))}${one.head.failure ? `, ${one.head.failure}` : ""}`
+          : "",
+    );
+    setText(
+      folded,
+      each > 1
+        ? `A point stands for up to ${each} intervals: the rate over all of them, the greatest of their percentiles and of memory, the fewest of their connections.`
+        : "",
+    );
     const bands = bandsOf(trials, isWhole, run.now());
     const marks = marksOf(trials, run.journal, isWhole);
     // The same axis for all of them, from the very start, though some have their first numbers later.
@@ -89,10 +118,12 @@ export function watch(main, id, connection) {
 
 function showReport(element, run) {
   const title = h("h2", { id: "report-title" }, "Report");
-  if (!run.run.has_report) return show(element, title, h("p", { class: "soft" }, "It is written when the run is over."));
+  if (!run.run.has_report)
+    return show(element, title, h("p", { class: "soft" }, "It is written when the run is over."));
   const address = `${runPath(run.run.id)}/report`;
   return show(
-    element, title,
+    element,
+    title,
     h("p", {}, h("a", { href: address }, "Open the report"), " with every figure, the environment and the method."),
     h("iframe", { src: address, title: "The report of this run", sandbox: "allow-scripts", loading: "lazy" }),
   );
