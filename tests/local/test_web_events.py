@@ -27,7 +27,7 @@ from seatrial.record.writer import RunWriter
 CASES = compiled_plan()["cases"]
 TRIALS = 6
 COUNTED = ("sent", "completed", "failed", "timed_out", "unsent")
-WRITING_S = 3.0
+WRITING_S = 2.0
 
 
 class Writing(threading.Thread):

@@ -132,12 +132,13 @@ def test_the_last_moment_of_a_load_is_counted_and_is_no_rate(tmp_path: Path) -> 
     live = LiveRun()
     with RunReader.open(make_run(tmp_path, trials=1)) as reader:
         history = RunHistory(reader)
-        for event in (
+        happened: list[events.Event] = [
             events.TrialStarted(1, "a", "envoy", 1, 1, 1, 5_015.0),
             events.LoadStarted(1, account.asked, account.hellos),
             *(events.FrameRecorded(1, frame) for frame in frames),
             events.LoadEnded(1, account.driven, account.cost),
-        ):
+        ]
+        for event in happened:
             history.take(event, tuple(live.take(event)))
     found = history.trials[1].load.document()
     parts = [part for frame in frames for part in frame.parts]

@@ -6,7 +6,7 @@ import { rate, us } from "./format.js";
 import { state } from "./matrix.js";
 import { bandsOf, CHARTS, linesOf } from "./series.js";
 
-const EVERY_MS = 4000;
+const EVERY_MS = 2000;
 const SIDES = ["a", "b"];
 
 export async function compare(main, connection) {

@@ -11,24 +11,22 @@ const run = location.pathname.match(/^\/run\/([^/]+)$/);
 
 function pages() {
   const found = [["/runs", "Runs"], ...(run ? [[location.pathname, "This run"]] : []), ["/compare", "Compare"]];
-  document
-    .getElementById("pages")
-    .replaceChildren(
-      ...found.map(([address, name]) =>
+  document.getElementById("pages").replaceChildren(
+    ...found.map(([address, name]) =>
+      h(
+        "li",
+        {},
         h(
-          "li",
-          {},
-          h(
-            "a",
-            {
-              href: address === "/compare" && run ? `/compare?a=${run[1]}` : address,
-              "aria-current": address === location.pathname && "page",
-            },
-            name,
-          ),
+          "a",
+          {
+            href: address === "/compare" && run ? `/compare?a=${run[1]}` : address,
+            "aria-current": address === location.pathname && "page",
+          },
+          name,
         ),
       ),
-    );
+    ),
+  );
 }
 
 async function start() {
