@@ -79,8 +79,9 @@ def _load(live: LiveRun, width: int) -> Iterator[Text]:
     if last is None:
         return
     asked = "" if last.asked_per_s is None else f" of {last.asked_per_s:,.0f} asked"
+    rate = "-" if last.completed_per_s is None else f"{last.completed_per_s:,.0f}"
     yield _with_spark(
-        _line("rate", f"{last.completed_per_s:,.0f}{asked} requests/s"),
+        _line("rate", f"{rate}{asked} requests/s"),
         sparkline([point.completed_per_s for point in points], SPARK),
         width,
     )

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 _KINDS = (
     Capacity, ChangeUse, ControllerSummary, CpuSpan, Difference, Distribution, Figures, JournalEntry, KernelReport,
     KernelUse, LimitMet, LoadResult, LookingCost, MemberUse, NodeUse, Observed, OverTrials, Percentiles, ProcessCpus,
-    Reached, Reason, RecordedObjective, Requests, RoleResources, RunningConfiguration, SeriesPoint, Setting, Slope, Spread,
-    SystemSummary, TrialCounts,
+    Reached, Reason, RecordedObjective, Requests, RoleResources, RunningConfiguration, SeriesPoint, Setting, Slope,
+    Spread, SystemSummary, TrialCounts,
 )  # fmt: skip
 _PHASE = one_of("set up", "ramp", "warm up", "measure", "cool down")
 _MEMORY = one_of("PSS", "RSS", "working set")
