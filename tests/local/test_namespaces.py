@@ -86,6 +86,17 @@ def assert_counts_are_exact(run: Path, systems: set[str]) -> None:
         assert counts["system_upstream_requests"] == (MEASURED + WARMED_UP if system == "envoy" else None)
 
 
+def test_a_page_in_a_namespace_is_scraped_there(bench) -> None:
+    plan = plan_of(bench, "envoy")
+    plan.write_text(plan.read_text() + "observe: {scrape: 200 ms}\n")
+    with bench.start(plan) as run:
+        assert run.wait(RUN_LIMIT_S).code in {ExitCode.PASS, ExitCode.INVALID_MEASUREMENT}
+    assert_counts_are_exact(bench.run_directory(), {"envoy"})
+    ((page,),) = (trial["scraped"] for trial in trials(results(bench.run_directory())).values())
+    assert (page["member"], page["failed"]) == ("envoy", 0)
+    assert page["done"] >= 5
+
+
 def test_every_request_crosses_the_links_and_is_counted_on_every_side(bench) -> None:
     before, links = standing(), links_here()
     with (

@@ -15,11 +15,13 @@ class MetricsPage:
     """A page in Prometheus' text format. ``given`` are the moments (Unix time) at which it was asked, and what it said.
 
     ``text`` may be a function of how often it was asked, from 1 on. Where it is None, the page answers 503.
+    ``connections`` is how many were opened to it.
     """
 
     text: str | Callable[[int], str] | None
     port: int = 0
     given: list[tuple[float, str | None]] = field(default_factory=list)
+    connections: int = 0
 
     @property
     def target(self) -> str:
@@ -33,11 +35,17 @@ class MetricsPage:
 
 
 @contextmanager
-def metrics_page(text: str | Callable[[int], str]) -> Iterator[MetricsPage]:
-    """Serve one at `/metrics` meanwhile."""
+def metrics_page(text: str | Callable[[int], str], *, keeps: bool = False) -> Iterator[MetricsPage]:
+    """Serve one at `/metrics` meanwhile; whether it ``keeps`` connections open after an answer."""
     page = MetricsPage(text)
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if keeps else "HTTP/1.0"
+
+        def setup(self) -> None:
+            page.connections += 1
+            super().setup()
+
         def do_GET(self) -> None:
             said = page.text(page.asked + 1) if callable(page.text) else page.text
             page.given.append((time.time(), said))

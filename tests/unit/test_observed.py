@@ -46,7 +46,7 @@ def test_a_url_and_named_queries_are_all_that_is_needed() -> None:
         f"{{prometheus: {WHERE}/, queries: {{a: up, b: {{query: down, unit: boats/s, step: 2 s}}}}}}"
     )
     plan = parse_plan(text, "a.yaml")
-    assert plan.observe is not None
+    assert plan.observe.prometheus is not None
     assert (plan.observe.prometheus.url, plan.observe.prometheus.timeout_s) == (WHERE, 10)
     a, b = plan.observe.queries
     assert (a.name, a.query, a.unit, a.step_s) == ("a", "up", "", None)
@@ -92,7 +92,6 @@ def test_what_cannot_be_meant_is_said_with_its_place(observe: str, objectives: s
 def test_placeholders_are_filled_in_and_dollars_of_promql_stay() -> None:
     promql = r"""'label_replace(up{run="$run",x=~"a$"}, "b", "$1", "c", "(.*)$$case") + $trial + ${trial}0'"""
     plan = parse_plan(plan_text(f"{{prometheus: {WHERE}, queries: {{a: {promql}}}}}"), "a.yaml")
-    assert plan.observe is not None
     found = plan.observe.queries[0].filled({"run": "r-1", "trial": "7", "case": "never"})
     assert found == 'label_replace(up{run="r-1",x=~"a$"}, "b", "$1", "c", "(.*)$case") + 7 + 70'
 

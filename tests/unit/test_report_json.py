@@ -282,6 +282,7 @@ TRIAL = {
     ],
     "configurations": [dict],
     "looking": (dict, NoneType),
+    "scraped": [dict],
     "cpus": {
         "text": str,
         "asked": {str: str},
@@ -351,6 +352,7 @@ DOCUMENT = {
     },
     "findings": [str],
     "answers": [str],
+    "scrape_costs": [dict],
     "growth": [
         {
             "system": str,

@@ -189,6 +189,26 @@ class LookingCost:
 
 
 @dataclass(frozen=True, slots=True)
+class ScrapedPage:
+    """How the metrics page of one member was scraped over a trial, every ``every_s`` seconds.
+
+    ``done`` were answered whole; ``failed`` were not, the last for ``problem``; ``skipped`` were due while the one
+    before went on. ``bytes_max`` is the largest body as it was sent, ``took_s_max`` the longest scrape that was done,
+    ``cpu_s`` what scraping took of Seatrial's own CPU.
+    """
+
+    member: str
+    every_s: float
+    done: int
+    failed: int
+    skipped: int
+    bytes_max: int
+    took_s_max: float
+    cpu_s: float
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SystemSample:
     """One look at the own counters of one member of a system, by its own names.
 

@@ -80,6 +80,11 @@ class Case:
         return self.plan.objects if self.system.options.proxied and not self.is_sanity else None
 
     @property
+    def scrape_s(self) -> float:
+        """How often each proxy's metrics page is scraped; 0 is never, as in a sanity cell."""
+        return 0.0 if self.is_sanity else self.plan.observe.scrape_s
+
+    @property
     def spared(self) -> tuple[DisturbancePlan, ...]:
         """What the plan does to other systems, and not to this one."""
         done = self.disturbances

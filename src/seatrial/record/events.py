@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from seatrial.machine.cpus.pinning import CpusAsked
-from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
+from seatrial.observe.samples import KernelReport, LookingCost, NodeAway, ScrapedPage
 from seatrial.systems.running import ControllerUse, RunningConfiguration
 from seatrial.systems.settings import LimitMet, Setting
 
@@ -234,7 +234,7 @@ class TrialFacts:
     ``rejected`` the updates of its configuration that it did not take, None where it does not count them.
     ``controllers`` is what became of those, None where it has none or nobody says. ``cpus`` is which role was to be
     kept to which CPUs. ``nodes_away`` are those of a cluster that were not reached, ``runs_beside`` the other runs
-    that had pods on those of this trial, each with its nodes.
+    that had pods on those of this trial, each with its nodes. ``scraped`` is how each proxy's page was scraped.
     """
 
     drained_before_start: bool | None = None
@@ -256,6 +256,7 @@ class TrialFacts:
     cpus: CpusAsked = field(default_factory=CpusAsked)
     nodes_away: tuple[NodeAway, ...] = ()
     runs_beside: tuple[str, ...] = ()
+    scraped: tuple[ScrapedPage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

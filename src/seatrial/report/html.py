@@ -11,7 +11,7 @@ from seatrial.report import balance, kernel, settings
 from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.of_run import charts_of
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import controllers, disturbances, objects, observed
+from seatrial.report.during import controllers, disturbances, objects, observed, scraped
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -80,6 +80,12 @@ def render_html(summary: RunSummary) -> str:
         observed_over=observed.over_rows(summary),
         observed_notes_heading=observed.NOTES_HEADING,
         observed_notes=observed.observed_notes(summary),
+        scraped_heading=scraped.HEADING,
+        scraped_columns=scraped.COLUMNS,
+        scraped=scraped.scraped_rows(summary),
+        scraped_how_heading=scraped.HOW_HEADING,
+        scraped_how_columns=scraped.HOW_COLUMNS,
+        scraped_how=scraped.how_rows(summary),
         objects_heading=objects.HEADING,
         object_columns=objects.COLUMNS,
         objects=objects.object_rows(summary),

@@ -20,6 +20,7 @@ from seatrial.report.during.controllers import controller_documents
 from seatrial.report.during.disturbances import disturbance_documents
 from seatrial.report.during.objects import change_documents
 from seatrial.report.during.observed import observed_documents
+from seatrial.report.during.scraped import scraped_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,6 +109,7 @@ def lazy_document(summary: RunSummary) -> dict[str, Any]:
         "findings": list(summary.findings),
         "answers": list(summary.answers),
         "growth": [_growth(growth) for growth in summary.growth],
+        "scrape_costs": scraped_documents(summary),
         "systems": list(summary.systems),
         "objectives": [
             {**_fields(objective), "unit": objective.unit or unit_of(objective.metric)}
@@ -228,6 +230,7 @@ def _seen(trial: TrialSummary) -> dict[str, Any]:
             "found": {one.role: _without_role(one) for one in trial.cpus},
         },
         "looking": None if looking is None else {**_fields(looking), "cores": round(looking.cores, 6)},
+        "scraped": list(facts.scraped),
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.report import balance, kernel, settings
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import controllers, disturbances, objects, observed
+from seatrial.report.during import controllers, disturbances, objects, observed, scraped
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -62,6 +62,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _objects(summary)
     yield from _controllers(summary)
     yield from _observed(summary)
+    yield from _scraped(summary)
     yield from _growth(summary)
     yield from _ours(summary)
     yield from _balance(summary)
@@ -147,6 +148,15 @@ def _observed(summary: RunSummary) -> Iterator[str]:
     if notes := observed.observed_notes(summary):
         yield f"\n{observed.NOTES_HEADING}\n"
         yield from (f"- {_plain(note)}" for note in notes)
+
+
+def _scraped(summary: RunSummary) -> Iterator[str]:
+    if rows := scraped.scraped_rows(summary):
+        yield f"\n{scraped.HEADING}\n"
+        yield from _table(scraped.COLUMNS, rows)
+    if rows := scraped.how_rows(summary):
+        yield f"\n{scraped.HOW_HEADING}\n"
+        yield from _table(scraped.HOW_COLUMNS, rows)
 
 
 def _balance(summary: RunSummary) -> Iterator[str]:

@@ -33,6 +33,7 @@ from seatrial.run.activities.conduct import conduct
 from seatrial.run.activities.registry import activities_of
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
+from seatrial.run.observed.scraping import Scraper
 from seatrial.run.observed.trial import MeasurePhase, observe_trial
 from seatrial.run.observer.targets import announce, withdraw
 from seatrial.run.others import OtherLoads
@@ -208,12 +209,15 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
         views=desk.views,
     )
     relay = asyncio.create_task(_relay(ending.stop, trial_stop))
+    scraper = Scraper(testbed.system, plan.case)
     try:
+        scraper.start()
         await watch.start()
         setting = Setting(plan, testbed, desk.record, watch.watch_generators, place.workers())
         activities = activities_of(setting)
         measured = MeasurePhase()
         ended_early = await _conduct(plan, desk, watch, activities, measured)
+        scraped = await scraper.stop()
         counts, facts = await testbed.counts(sum(activity.completed for activity in activities))
         # Nobody comes after a trial that was ended early.
         await unless(ending.stop, _cool_down(plan, desk, testbed))
@@ -222,19 +226,21 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
             await unless(ending.stop, observe_trial(plan, desk.directory.path.name, measured, desk.record))
     finally:
         relay.cancel()
+        scraper.call_off()
         await watch.end()
     others = desk.others.look()
     facts = dataclasses.replace(
         facts,
         system_failure=watch.failure,
         processes_lost=tuple(watch.lost),
-        remarks=(*(() if others is None else (others,)), *watch.remarks()),
+        remarks=(*(() if others is None else (others,)), *watch.remarks(), *scraper.remarks),
         beside=desk.others.seen,
         kernel=watch.kernel_report(),
         looking=watch.cost(),
         nodes_away=watch.nodes_away(),
         runs_beside=watch.runs_beside(),
         cpus=place.places.pinning.asked,
+        scraped=scraped,
     )
     is_whole = not ended_early or watch.failure is not None
     return TrialEnded(

@@ -57,11 +57,12 @@ COUNT = Unit("count", units.parse_count, units.format_count, rf"^\s*{_NUMBER}[kK
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number of one unit between ``low`` and ``high``, both allowed."""
+    """A number of one unit between ``low`` and ``high``, both allowed, and 0 too where that is ``or_zero``."""
 
     unit: Unit
     low: float
     high: float
+    or_zero: bool = False
 
     def read(self, value: object) -> Number:
         """Return the number that a plan file's value means; raises ValueError saying what is allowed."""
@@ -71,13 +72,15 @@ class Quantity:
         """Return ``number`` if it is in range; raises ValueError with the range in the words of a plan."""
         if isinstance(number, float) and self.unit in (COUNT, SIZE):
             number = units.parse_count(number)
-        if not (math.isfinite(number) and self.low <= number <= self.high):
+        is_allowed = self.low <= number <= self.high or (self.or_zero and number == 0)
+        if not (math.isfinite(number) and is_allowed):
             raise ValueError(f"{self._shown(number)} is out of range: {self.range_text()}")
         return number
 
     def range_text(self) -> str:
         """Print the range the way that a plan file has its numbers."""
-        return f"{self.unit.show(self._typed(self.low))} to {self.unit.show(self._typed(self.high))}"
+        span = f"{self.unit.show(self._typed(self.low))} to {self.unit.show(self._typed(self.high))}"
+        return f"0, or {span}" if self.or_zero else span
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the YAML form; ``x-range`` is for people."""

@@ -1,4 +1,7 @@
-"""What a plan asks of somebody else's Prometheus about each trial; secrets are named, and never in the plan."""
+"""What watches a trial from outside: somebody else's Prometheus that is asked, and scrapes of the proxies.
+
+Secrets are named, and never in the plan.
+"""
 
 from __future__ import annotations
 
@@ -156,19 +159,25 @@ class _Promql(Template):
 
 
 class ObservePlan(Model):
-    """What a Prometheus is asked of each trial: its answers are recorded, reported, and may have objectives."""
+    """What a Prometheus is asked of each trial: its answers may have objectives. And scrapes by Seatrial itself."""
 
-    prometheus: PrometheusPlan = Field(
-        description="The URL of a Prometheus, or a mapping.", examples=["http://127.0.0.1:9090"]
+    prometheus: PrometheusPlan | None = Field(
+        None,
+        description="The URL of a Prometheus, or a mapping; together with `queries`.",
+        examples=["http://127.0.0.1:9090"],
     )
     queries: tuple[QueryPlan, ...] = Field(
+        (),
         max_length=limits.MAX_QUERIES,
         description="Names, and for each PromQL or a mapping. A name is what an objective says: `observed.NAME < 5`.",
         examples=[{"established": {"query": "node_netstat_Tcp_CurrEstab", "unit": "connections"}}],
     )
 
-    @model_validator(mode="after")
-    def _asks_something(self) -> ObservePlan:
-        if not self.queries:
-            raise ValueError("`queries` is empty: what is asked, such as `queries: {up: up}`")
-        return self
+    scrape_s: Annotated[float, Quantity(DURATION, 0.1, 300.0, or_zero=True)] = Field(
+        0,
+        alias="scrape",
+        description="Seatrial itself scrapes the metrics page of every proxy so often, from when a trial is set up "
+        "until its counts are read, as a Prometheus does, and keeps nothing of it: `vary: {scrape: [0, 1 s]}` is "
+        "without and with, and the report says what it costs. nginx has no such page; on a cluster none is scraped.",
+        examples=["1 s"],
+    )

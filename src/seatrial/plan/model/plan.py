@@ -138,9 +138,10 @@ class Plan(Model):
         description="Routes that are created, changed and deleted in the measure phase, beside the traffic: when is "
         "each live at every proxy, and when is it gone?",
     )
-    observe: ObservePlan | None = Field(
-        None,
-        description="What a Prometheus that is there already is asked about the measure phase of each trial.",
+    observe: ObservePlan = Field(
+        ObservePlan(),
+        description="What a Prometheus that is there already is asked about the measure phase of each trial, and how "
+        "often the proxies are scraped meanwhile.",
     )
     repeat: Annotated[int, Quantity(COUNT, 1, limits.MAX_REPEAT)] = Field(
         3, description="Trials of each case, in randomised order.", examples=[3]

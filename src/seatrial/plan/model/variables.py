@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.objects import ObjectsPlan
+from seatrial.plan.model.observe import ObservePlan
 from seatrial.schema.fields import quantity_of
 from seatrial.systems.options import ProxyOptions
 from seatrial.systems.origins.options import OriginPlan
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 VariableName = Literal[
     "connections", "rate", "active", "body", "connect_rate", "request_body", "requests_per_connection", "lifetime",
     "timeout", "workers", "resolution", "interval", "proxies",
-    "routes", "services", "endpoints", "changed_routes", "change_rate",
+    "routes", "services", "endpoints", "changed_routes", "change_rate", "scrape",
 ]  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def _of_load(name: str, meaning: str, *example: str) -> VariableKind:
 
 def _kind(
     section: str,
-    model: type[LoadPlan | OriginPlan | ProxyOptions | TopologyPlan | ObjectsPlan],
+    model: type[LoadPlan | OriginPlan | ProxyOptions | TopologyPlan | ObjectsPlan | ObservePlan],
     name: str,
     meaning: str,
     example: tuple[str, ...],
@@ -94,6 +95,13 @@ VARIABLES: Mapping[VariableName, VariableKind] = {
     ),
     "change_rate": _kind(
         "objects", ObjectsPlan, "rate_per_s", "changes that are begun in a second", ("1/s", "10/s"), "rate"
+    ),
+    "scrape": _kind(
+        "observe",
+        ObservePlan,
+        "scrape_s",
+        "how often each proxy's metrics page is scraped, 0 for never: without and with",
+        ("0", "1 s"),
     ),
     "proxies": _kind("systems", ProxyOptions, "proxies", "proxies of each system that has any", ("1", "8")),
 }

@@ -11,7 +11,7 @@ from seatrial.plan.model.cpus import CpusPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
-from seatrial.plan.model.observe import PrometheusPlan, QueryPlan
+from seatrial.plan.model.observe import ObservePlan, PrometheusPlan, QueryPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.observed import METRIC_PATTERN, NAME_PATTERN
@@ -59,6 +59,7 @@ def json_schema() -> dict[str, Any]:
         DelayPlan,
         CpusPlan,
         KubernetesPlan,
+        ObservePlan,
         PrometheusPlan,
         QueryPlan,
     ):
@@ -181,14 +182,15 @@ def _load(properties: dict[str, Any]) -> None:
 def _observe(definitions: dict[str, Any]) -> None:
     """Put in the short forms: a URL, and a mapping of names to queries."""
     properties = definitions["ObservePlan"]["properties"]
-    where = properties["prometheus"]
-    where["anyOf"] = [{"type": "string"}, {"$ref": where.pop("$ref")}]
+    properties["prometheus"]["anyOf"] = [{"type": "string"}, {"$ref": "#/$defs/PrometheusPlan"}]
+    # Together or not at all.
+    definitions["ObservePlan"]["dependentRequired"] = {"prometheus": ["queries"], "queries": ["prometheus"]}
     query = definitions["QueryPlan"]
     del query["properties"]["name"]
     query["required"].remove("name")
     queries = properties["queries"]
-    for key in ("items", "maxItems"):
-        del queries[key]
+    for key in ("items", "maxItems", "default"):
+        queries.pop(key, None)
     queries |= {
         "type": "object",
         "propertyNames": {"pattern": f"^{NAME_PATTERN}$"},

@@ -124,9 +124,12 @@ def _during(plan: Plan) -> Iterator[str]:
 
 
 def _observed(plan: Plan) -> Iterator[str]:
-    if plan.observe is not None:
-        rows = ((f"  {query.name}", query.unit or "no unit", query.query) for query in plan.observe.queries)
-        yield f"observe (the measure phase, by {plan.observe.prometheus.url})\n{_columns(rows)}"
+    observe = plan.observe
+    if observe.prometheus is not None:
+        rows = ((f"  {query.name}", query.unit or "no unit", query.query) for query in observe.queries)
+        yield f"observe (the measure phase, by {observe.prometheus.url})\n{_columns(rows)}"
+    if observe.scrape_s:
+        yield f"scrape (the page of every proxy)\n  every {format_duration(observe.scrape_s)}"
 
 
 def _of_systems(one: DisturbancePlan) -> str:

@@ -1,4 +1,4 @@
-"""The section ``observe``: its short forms, and objectives on what nobody asks for."""
+"""The section ``observe``: its short forms, what of it makes no sense alone, and objectives on what nobody asks for."""
 
 from __future__ import annotations
 
@@ -40,6 +40,28 @@ def _query(name: str, entry: Entry) -> Map:
     if isinstance(entry.node, Map):
         return Map(entry.node.span, {**entry.node.entries, "name": named})
     return Map(entry.node.span, {"name": named, "query": Entry(entry.node.span, entry.node)})
+
+
+def half_observed(root: Map, varied: Map) -> Iterator[Problem]:
+    """Yield a section that asks for nothing, and a Prometheus without queries or queries without a Prometheus."""
+    section = root.get("observe")
+    if not isinstance(section, Map):
+        return
+    if not section.entries and "scrape" not in varied.entries:
+        text = "`observe` is empty: nothing is observed"
+        yield Problem(
+            root.entries["observe"].key, text, f"`scrape: 1 s`, or `prometheus` and `queries`, {_SHAPE}"
+        )
+    for key, other, example in (
+        ("prometheus", "queries", _SHAPE),
+        ("queries", "prometheus", "such as `prometheus: http://127.0.0.1:9090`"),
+    ):
+        if key in section.entries and other not in section.entries:
+            text = f"missing key `{other}` in `observe`: `{key}` alone asks nothing"
+            yield Problem(section.entries[key].key, text, example)
+    queries = section.get("queries")
+    if isinstance(queries, Map) and not queries.entries:
+        yield Problem(section.entries["queries"].key, "`queries` is empty: nothing is asked", _SHAPE)
 
 
 def observed_of_nobody(root: Map) -> Iterator[Problem]:

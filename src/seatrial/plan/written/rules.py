@@ -9,7 +9,7 @@ from seatrial import units
 from seatrial.limits import MAX_CASES, MAX_TRIALS
 from seatrial.plan.metrics import DURING, OF_CHANGES
 from seatrial.plan.model.variables import VARIABLES
-from seatrial.plan.written.observe import observed_of_nobody
+from seatrial.plan.written.observe import half_observed, observed_of_nobody
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
 from seatrial.systems.registry import SYSTEMS
@@ -35,6 +35,7 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     yield from _proxies_of_objectives(root)
     yield from _windows_of_nobody(root)
     yield from _changes_of_nobody(root, varied)
+    yield from half_observed(root, varied)
     yield from observed_of_nobody(root)
     yield from _too_many(root, varied)
 
@@ -61,13 +62,16 @@ def _sections(node: Node | None) -> list[Map]:
 
 
 def _proxies_of_nobody(root: Map, varied: Map) -> Iterator[Problem]:
-    """Yield a number of proxies that moves where no system has any: each case would be the same."""
+    """Yield proxies, or scrapes of them, that move where no system has any: each case would be the same."""
     systems = root.get("systems")
-    if "proxies" not in varied.entries or not isinstance(systems, List):
+    if not isinstance(systems, List) or _may_be_proxied(_kinds(systems)):
         return
-    if not _may_be_proxied(_kinds(systems)):
-        text = "`proxies` varies, and no system of this plan has any"
-        yield Problem(varied.entries["proxies"].key, text, f"{_proxied_kinds()} among the `systems`")
+    for name, text in (
+        ("proxies", "`proxies` varies, and no system of this plan has any"),
+        ("scrape", "`scrape` varies, and no system of this plan has a proxy to scrape"),
+    ):
+        if name in varied.entries:
+            yield Problem(varied.entries[name].key, text, f"{_proxied_kinds()} among the `systems`")
 
 
 def _rate_and_loop(root: Map, varied: Map) -> Iterator[Problem]:

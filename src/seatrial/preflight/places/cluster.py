@@ -54,6 +54,11 @@ def _not_there(case: Case) -> Iterator[tuple[str, str]]:
             f"an origin of kind `{case.origin.kind}` does not run on a cluster",
             "`origin: {kind: seatrial}`",
         )
+    if case.scrape_s:
+        yield (
+            "`scrape`: the proxies of a cluster are not scraped by Seatrial",
+            "leave it out, and ask the cluster's own Prometheus: `observe: {prometheus: URL, queries: ...}`",
+        )
     if not isinstance(plan.cpus, str):
         yield (
             "`cpus`: which CPUs pods have is their nodes' to decide",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.generator.prober import Answers
 from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.observe.prometheus.series import Observed
-from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
+from seatrial.observe.samples import KernelReport, LookingCost, NodeAway, ScrapedPage
 from seatrial.record.events import MilestoneReached, Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
 from seatrial.systems.running import ControllerUse, RunningConfiguration
@@ -54,6 +54,7 @@ def facts_of(document: Mapping[str, Any]) -> TrialFacts:
             NodeAway(**{**away, "roles": tuple(away["roles"])}) for away in document.get("nodes_away", ())
         ),
         runs_beside=tuple(document.get("runs_beside", ())),
+        scraped=tuple(ScrapedPage(**page) for page in document.get("scraped", ())),
         reached=None if (reached := document.get("reached")) is None else Reached(**reached),
     )
 

@@ -20,7 +20,7 @@ from seatrial.analysis.run.environments import Difference
 from seatrial.analysis.run.model import SeriesPoint, SystemSummary
 from seatrial.analysis.run.spread import Spread
 from seatrial.observe.prometheus.series import Observed
-from seatrial.observe.samples import KernelReport, LookingCost
+from seatrial.observe.samples import KernelReport, LookingCost, ScrapedPage
 from seatrial.preflight.capacity import Capacity
 from seatrial.record.events import Reached, TrialCounts
 from seatrial.record.tables.rows import JournalEntry, RecordedObjective
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 _KINDS = (
     Capacity, ChangeUse, ControllerSummary, CpuSpan, Difference, Distribution, Figures, JournalEntry, KernelReport,
     KernelUse, LimitMet, LoadResult, LookingCost, MemberUse, NodeUse, Observed, OverTrials, Percentiles, ProcessCpus,
-    Reached, Reason, RecordedObjective, Requests, RoleResources, RunningConfiguration, SeriesPoint, Setting, Slope,
-    Spread, SystemSummary, TrialCounts,
+    Reached, Reason, RecordedObjective, Requests, RoleResources, RunningConfiguration, ScrapedPage, SeriesPoint,
+    Setting, Slope, Spread, SystemSummary, TrialCounts,
 )  # fmt: skip
 _PHASE = one_of("set up", "ramp", "warm up", "measure", "cool down")
 _MEMORY = one_of("PSS", "RSS", "working set")
@@ -100,6 +100,7 @@ def _run(kinds: Dataclasses) -> dict[str, Shape]:
         "findings": several(TEXT),
         "answers": several(TEXT),
         "growth": several(_growth(kinds)),
+        "scrape_costs": several(_scrape_cost()),
         "systems": several(kinds.of(SystemSummary)),
         "objectives": several(kinds.of(RecordedObjective)),
         "sanity": several(
@@ -204,10 +205,34 @@ def _trial(kinds: Dataclasses) -> dict[str, Shape]:
         "configurations": several(kinds.of(RunningConfiguration)),
         "cpus": _cpus(kinds),
         "looking": maybe(an_object(**kinds.fields(LookingCost), cores=NUMBER)),
+        "scraped": several(kinds.of(ScrapedPage)),
         "phases": several(an_object(name=_PHASE, start_s=NUMBER, end_s=maybe(NUMBER))),
         "series": _series(kinds),
         "set_aside": YES_OR_NO,
     }
+
+
+def _scrape_cost() -> Shape:
+    side = an_object(id=TEXT, state=TEXT, validity=one_of("VALID", "INVALID"))
+    figure = an_object(
+        figure=one_of("CPU", "memory", "p50", "p99"),
+        unit=one_of("cores", "bytes", "us"),
+        without=maybe(NUMBER),
+        scraped=maybe(NUMBER),
+        difference=described(maybe(NUMBER), "Null where a side is missing or cannot be believed."),
+        repeats=described(
+            one_of("apart", "overlap", "doubted", "one repeat", "not scraped", "not measured"),
+            "Whether the repeats of the two sides keep apart, or why that is not known.",
+        ),
+    )
+    return an_object(
+        system=TEXT,
+        scrape_s=NUMBER,
+        without=side,
+        scraped=side,
+        scrapes=an_object(done=WHOLE, failed=WHOLE),
+        figures=several(figure),
+    )
 
 
 def _disturbance(kinds: Dataclasses) -> Shape:

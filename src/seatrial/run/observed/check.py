@@ -34,9 +34,10 @@ async def observed_findings(plan: Plan, cases: Sequence[Case]) -> tuple[Finding,
 
     Raises ``PlanError`` with every query that it does not understand, ``EnvironmentFault`` where it does not answer.
     """
-    if plan.observe is None:
+    where = plan.observe.prometheus
+    if where is None:
         return ()
-    async with Prometheus(access_of(plan.observe.prometheus)) as client:
+    async with Prometheus(access_of(where)) as client:
         asked_s = time.monotonic()
         clock = await clock_of(client)
         took_s = time.monotonic() - asked_s
@@ -47,7 +48,7 @@ async def observed_findings(plan: Plan, cases: Sequence[Case]) -> tuple[Finding,
             (query, await interval_of(client, query.filled(values), now_s, _HALF_AN_HOUR_S))
             for query in plan.observe.queries
         ]
-    texts = [_said(plan.observe, build, took_s, clock), *_empty(series)]
+    texts = [_said(where.url, len(plan.observe.queries), build, took_s, clock), *_empty(series)]
     findings = [Finding(CODE, "ok", "; ".join(texts))]
     findings += [
         finding
@@ -100,10 +101,9 @@ async def _tried(client: Prometheus, observe: ObservePlan, cases: Sequence[Case]
     return found
 
 
-def _said(observe: ObservePlan, build: object, took_s: float, clock: Clock) -> str:
+def _said(url: str, count: int, build: object, took_s: float, clock: Clock) -> str:
     version = build.get("version", "") if isinstance(build, dict) else ""
     which = f"Prometheus {version}".strip()
-    count = len(observe.queries)
     queries = "1 query" if count == 1 else f"{count} queries"
     apart = abs(clock.ahead_s)
     if apart <= clock.error_s:
@@ -112,7 +112,7 @@ def _said(observe: ObservePlan, build: object, took_s: float, clock: Clock) -> s
         clocks = (
             f"its clock is {format_duration(round(apart, 3))} {'ahead' if clock.ahead_s > 0 else 'behind'}"
         )
-    return f"{which} at {observe.prometheus.url} answers in {took_s * 1_000:.0f} ms and understands {queries}; {clocks}"
+    return f"{which} at {url} answers in {took_s * 1_000:.0f} ms and understands {queries}; {clocks}"
 
 
 def _empty(series: dict[str, int]) -> Iterator[str]:

@@ -47,7 +47,7 @@ async def observe_trial(
 ) -> None:
     """Ask, and record what was answered; nothing where the plan asks nothing, or nothing was measured."""
     observe, window_s = trial.case.plan.observe, phase.unix_s()
-    if observe is None or window_s is None or trial.case.is_sanity:
+    if observe.prometheus is None or window_s is None or trial.case.is_sanity:
         return
     values = {
         "run": run_id,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.said.belief import Belief, belief_of, best
 from seatrial.analysis.run.said.growth import growth_sentences, percentile
+from seatrial.analysis.run.said.scraped import scraped_sentences
 from seatrial.analysis.run.said.sentences import range_us
 from seatrial.analysis.wording import listed, plural, range_text
 from seatrial.units import format_us
@@ -49,6 +50,7 @@ def answers_of(summary: RunSummary) -> tuple[str, ...]:
         _fell_behind(measured),
         _latencies(measured, planned_baseline=any(case.case.kind == UNPROXIED for case in summary.cases)),
         _costs(measured),
+        *scraped_sentences(measured),
         *growth_sentences(measured),
     ]
     return tuple(sentence for sentence in sentences if sentence)

@@ -70,7 +70,8 @@ def growth_sentences(cases: Sequence[CaseSummary]) -> Iterator[str]:
     unknown = []
     for name in dict.fromkeys(name for case in cases for name, _ in case.case.variables):
         values = sorted({dict(case.case.variables)[name] for case in cases})
-        if len(values) < 2:
+        # What scraping costs has a sentence of its own: it is with or without, and no size that grows.
+        if len(values) < 2 or name == "scrape":
             continue
         for low, high in _widest_first(values):
             if (movements := _movements(cases, name, low, high)) is not None:

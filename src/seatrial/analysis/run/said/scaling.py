@@ -10,6 +10,7 @@ from seatrial.analysis.run.cases import READ
 from seatrial.analysis.run.labels import UNPROXIED, value_text
 from seatrial.analysis.run.model import Growth
 from seatrial.analysis.run.said.answers import by_system, memory_words
+from seatrial.analysis.run.said.scraped import SCRAPE, unscraped
 from seatrial.analysis.wording import listed, plural
 from seatrial.units import format_us
 
@@ -71,13 +72,13 @@ _OF_ONE = {("memory", "connections"): (1, "connection")}
 def growth_of(cases: Iterable[CaseSummary]) -> tuple[Growth, ...]:
     """Return what can be said of each system and figure, from trials without a doubt; nothing where nothing moves."""
     found = by_system(case for case in cases if case.case.kind != UNPROXIED)
-    grown = (_growth(system, own, figure) for system, own in found.items() for figure in FIGURES)
+    grown = (_growth(system, unscraped(own), figure) for system, own in found.items() for figure in FIGURES)
     return tuple(growth for growth in grown if growth is not None)
 
 
 def _growth(system: str, cases: Sequence[CaseSummary], figure: Figure) -> Growth | None:
     points = [
-        (dict(case.case.variables), value)
+        ({name: at for name, at in case.case.variables if name != SCRAPE}, value)
         for case in cases
         for trial in case.trials
         if not trial.validity.reasons and (value := READ[figure.key](trial)) is not None
