@@ -17,6 +17,7 @@ from tests.support.prometheus import Prometheus, program, prometheus, scrape
 from seatrial._engine import Histogram
 from seatrial.live.exposition.history import openmetrics_of
 from seatrial.live.exposition.remote_write import RemoteWriter
+from seatrial.observe.samples import ProcessSample
 from seatrial.record.reader import RunReader
 
 TRIALS = 3
@@ -58,10 +59,38 @@ def assert_as_recorded(server: Prometheus, run: Path, trial: int) -> None:
         assert total_s == pytest.approx(latency.mean_us * latency.count / 1e6)
         within = server.value(f'seatrial_request_latency_seconds_bucket{{{of},le="0.0005"}}')
         assert within == sum(count for highest_us, count in latency.buckets() if highest_us <= 500)
+    assert_used_as_recorded(server, run, trial)
+    last = {frame.worker: frame for frame in frames}.values()
+    for state in ("active", "held"):
+        there = server.value(f'seatrial_connections{{trial="{trial}",state="{state}"}}')
+        assert there == sum(int(getattr(frame, state)) for frame in last), state
+    for name, counted in (("opened", "opened"), ("reconnected", "reconnected")):
+        total = server.value(f'sum(seatrial_connections_{name}_total{{trial="{trial}"}})')
+        assert total == sum(int(getattr(frame, counted)) for frame in frames), name
     errors = [count for frame in frames for count in frame.errors.items()]
     for kind in {kind for kind, _ in errors}:
         counted = server.value(f'sum(seatrial_errors_total{{trial="{trial}",kind="{kind}"}})')
         assert counted == sum(count for one, count in errors if one == kind)
+
+
+def assert_used_as_recorded(server: Prometheus, run: Path, trial: int) -> None:
+    """CPU of each member, of all phases together, is what the kernel counted between the first and the last look."""
+    with RunReader.open(run) as reader:
+        samples = reader.process_samples(trial)
+    for role, member in {(sample.role, sample.member) for sample in samples}:
+        own: dict[str, list[ProcessSample]] = {}
+        for sample in samples:
+            if (sample.role, sample.member) == (role, member):
+                own.setdefault(sample.incarnation, []).append(sample)
+        used_s = sum(
+            looks[-1].cpu_user_s + looks[-1].cpu_system_s - looks[0].cpu_user_s - looks[0].cpu_system_s
+            for looks in own.values()
+        )
+        of = f'trial="{trial}",role="{role}",member="{member}"'
+        assert server.value(f"sum(seatrial_role_cpu_seconds_total{{{of}}})") == pytest.approx(used_s), member
+        memory = server.value(f"seatrial_role_memory_bytes{{{of}}}")
+        sizes = [looks[-1].pss_bytes or looks[-1].rss_bytes or 0 for looks in own.values()]
+        assert memory == pytest.approx(sum(sizes), rel=0.5), member
 
 
 def test_a_real_prometheus_scrapes_what_the_record_has(run: Path, tmp_path: Path) -> None:
