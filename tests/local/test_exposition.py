@@ -64,9 +64,9 @@ def assert_as_recorded(server: Prometheus, run: Path, trial: int) -> None:
     for state in ("active", "held"):
         there = server.value(f'seatrial_connections{{trial="{trial}",state="{state}"}}')
         assert there == sum(int(getattr(frame, state)) for frame in last), state
-    for name, counted in (("opened", "opened"), ("reconnected", "reconnected")):
+    for name in ("opened", "reconnected"):
         total = server.value(f'sum(seatrial_connections_{name}_total{{trial="{trial}"}})')
-        assert total == sum(int(getattr(frame, counted)) for frame in frames), name
+        assert total == sum(int(getattr(frame, name)) for frame in frames), name
     errors = [count for frame in frames for count in frame.errors.items()]
     for kind in {kind for kind, _ in errors}:
         counted = server.value(f'sum(seatrial_errors_total{{trial="{trial}",kind="{kind}"}})')
