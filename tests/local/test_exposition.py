@@ -60,10 +60,6 @@ def assert_as_recorded(server: Prometheus, run: Path, trial: int) -> None:
         within = server.value(f'seatrial_request_latency_seconds_bucket{{{of},le="0.0005"}}')
         assert within == sum(count for highest_us, count in latency.buckets() if highest_us <= 500)
     assert_used_as_recorded(server, run, trial)
-    last = {frame.worker: frame for frame in frames}.values()
-    for state in ("active", "held"):
-        there = server.value(f'seatrial_connections{{trial="{trial}",state="{state}"}}')
-        assert there == sum(int(getattr(frame, state)) for frame in last), state
     for name in ("opened", "reconnected"):
         total = server.value(f'sum(seatrial_connections_{name}_total{{trial="{trial}"}})')
         assert total == sum(int(getattr(frame, name)) for frame in frames), name
@@ -88,9 +84,6 @@ def assert_used_as_recorded(server: Prometheus, run: Path, trial: int) -> None:
         )
         of = f'trial="{trial}",role="{role}",member="{member}"'
         assert server.value(f"sum(seatrial_role_cpu_seconds_total{{{of}}})") == pytest.approx(used_s), member
-        memory = server.value(f"seatrial_role_memory_bytes{{{of}}}")
-        sizes = [looks[-1].pss_bytes or looks[-1].rss_bytes or 0 for looks in own.values()]
-        assert memory == pytest.approx(sum(sizes), rel=0.5), member
 
 
 def test_a_real_prometheus_scrapes_what_the_record_has(run: Path, tmp_path: Path) -> None:
@@ -100,10 +93,31 @@ def test_a_real_prometheus_scrapes_what_the_record_has(run: Path, tmp_path: Path
         assert_as_recorded(server, run, TRIALS - 1)
         # Of those before nothing is left: how many series there are has a bound.
         assert server.instant('seatrial_requests_total{trial="1"}') == []
+        # Of a trial that is over nothing is there now.
+        assert server.instant("seatrial_connections or seatrial_role_memory_bytes or seatrial_workers") == []
         states = {one["metric"]["state"]: one["value"][1] for one in server.instant("seatrial_run_trials")}
         assert states == {"completed": str(TRIALS), "cut off": "0", "failed": "0"}
         metadata = server.get("metadata", metric="seatrial_request_latency_seconds")
         assert [one["type"] for one in metadata["seatrial_request_latency_seconds"]] == ["histogram"]
+
+
+def test_what_there_is_now_is_of_the_trial_that_goes_on(run: Path, tmp_path: Path) -> None:
+    with RunReader.open(run) as reader:
+        frames, samples = reader.frames(TRIALS), reader.process_samples(TRIALS)
+    with (
+        serving(run, going_on=TRIALS) as address,
+        prometheus(tmp_path / "p", scrape("seatrial", address)) as server,
+    ):
+        server.wait_for("seatrial_run_info")
+        last = {frame.worker: frame for frame in frames}.values()
+        for state in ("active", "held"):
+            there = server.value(f'seatrial_connections{{state="{state}"}}')
+            assert there == sum(int(getattr(frame, state)) for frame in last), state
+        assert server.value("seatrial_workers") == len(last)
+        for role in {sample.role for sample in samples}:
+            own = {sample.key: sample for sample in samples if sample.role == role}.values()
+            sizes = [sample.pss_bytes or sample.rss_bytes or 0 for sample in own]
+            assert server.value(f'sum(seatrial_role_memory_bytes{{role="{role}"}})') == sum(sizes), role
 
 
 def test_native_histograms_have_the_percentiles_of_the_record(run: Path, tmp_path: Path) -> None:

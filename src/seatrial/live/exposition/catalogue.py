@@ -45,7 +45,9 @@ def families_of(board: Board) -> list[Family]:
         for phase, totals in phases_in_order(trial):
             _requests(made, {**whose, "phase": phase}, totals)
             _used(made, {**whose, "phase": phase}, totals)
-        _gauges(made, {**whose, "phase": trial.phase}, trial)
+        # Of a trial that is over nothing is there now.
+        if trial.ended is None:
+            _gauges(made, {**whose, "phase": trial.phase}, trial)
         for (change, milestone), samples in sorted(trial.milestones.items()):
             labels = {**whose, "change": change, "milestone": milestone}
             made.add("change_milestone_seconds", labels, distribution_of(samples))
@@ -104,7 +106,7 @@ def _gauges(made: _Families, labels: Labels, trial: TrialTotals) -> None:
         made.add("connections", {**labels, "state": state}, trial.gauge(state))
     made.add("requests_in_flight", labels, trial.gauge("in_flight"))
     made.add("workers", labels, len(trial.frames))
-    if trial.asked_per_s is not None and trial.ended is None:
+    if trial.asked_per_s is not None:
         made.add("asked_requests_per_second", labels, trial.asked_per_s)
     sizes: dict[tuple[str, str], float] = {
         (use.role, use.member): float(use.memory_bytes)
