@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from tests.support.prometheus import Prometheus, program, prometheus, scrape
 
 from seatrial._engine import Histogram
 from seatrial.live.exposition.board import Board
+from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.endpoint import Endpoint
 from seatrial.live.exposition.history import openmetrics_of
 from seatrial.live.exposition.remote_write import RemoteWriter
 from seatrial.live.watcher import Watcher
+from seatrial.record.journal import add_note
 from seatrial.record.reader import RunReader
 
 TRIALS = 3
@@ -44,6 +47,7 @@ async def until(holds: Callable[[], bool]) -> None:
 async def board_of(run: Path) -> Board:
     board = Board()
     with Watcher(run) as watcher:
+        board.offset_of = lambda begun: offset_s(watcher.reader, begun)
         watcher.subscribe(board.take)
         await watcher.catch_up()
     return board
@@ -255,3 +259,32 @@ def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, t
             half = server.value(query, ended_s - 5)
             assert half is not None
             assert 0 < half < counted
+
+
+def test_phases_and_notes_have_the_times_of_the_record(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs", trials=1, end=False)
+    text = 'the cable was out: "port 3"\n' + "x" * 200
+    for _ in range(2):
+        add_note(run, text)
+    with (
+        serving(run) as address,
+        prometheus(tmp_path / "p", scrape("seatrial", address)) as server,
+        RunReader.open(run) as reader,
+    ):
+        server.wait_for("seatrial_run_info")
+        recorded = reader.trial(1)
+        assert recorded is not None
+        started_s = datetime.fromisoformat(recorded.started_utc).timestamp()
+        with closing(sqlite3.connect(run / "record.db")) as record:
+            begun = record.execute(
+                "SELECT name, at_s - started_s FROM phases JOIN trials ON trials.id = trial"
+            )
+            phases = begun.fetchall()
+            assert len(phases) >= 4
+            for phase, after_s in phases:
+                at_s = server.value(f'seatrial_phase_start_timestamp_seconds{{phase="{phase}"}}')
+                assert at_s == pytest.approx(started_s + after_s, abs=0.002), phase
+            ((noted_utc,),) = record.execute("SELECT max(at_utc) FROM journal WHERE author = 'person'")
+        (noted,) = server.instant('seatrial_note_timestamp_seconds{author="person"}')
+        assert float(noted["value"][1]) == datetime.fromisoformat(noted_utc).timestamp()
+        assert noted["metric"]["text"] == (text.replace("\n", " "))[:159] + "…"

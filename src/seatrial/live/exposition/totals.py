@@ -46,11 +46,16 @@ class PhaseTotals:
 
 @dataclass(slots=True)
 class TrialTotals:
-    """Counts of one trial, and what its gauges are now."""
+    """Counts of one trial, and what its gauges are now.
+
+    ``begun_s`` is when each phase began, by the trial's clock; ``offset_s`` makes Unix times of that, None is not known.
+    """
 
     trial: events.TrialStarted
+    offset_s: float | None = None
     phase: str = "set up"
     phases: dict[str, PhaseTotals] = field(default_factory=dict)
+    begun_s: dict[str, float] = field(default_factory=dict)
     milestones: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     frames: dict[int, Frame] = field(default_factory=dict)
     asked_per_s: float | None = None
