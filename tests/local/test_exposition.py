@@ -23,7 +23,9 @@ from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.endpoint import Endpoint
 from seatrial.live.exposition.history import openmetrics_of
 from seatrial.live.exposition.remote_write import RemoteWriter
+from seatrial.live.exposition.totals import TrialTotals
 from seatrial.live.watcher import Watcher
+from seatrial.record import events
 from seatrial.record.journal import add_note
 from seatrial.record.reader import RunReader
 
@@ -288,3 +290,23 @@ def test_phases_and_notes_have_the_times_of_the_record(tmp_path: Path) -> None:
         (noted,) = server.instant('seatrial_note_timestamp_seconds{author="person"}')
         assert float(noted["value"][1]) == datetime.fromisoformat(noted_utc).timestamp()
         assert noted["metric"]["text"] == (text.replace("\n", " "))[:159] + "…"
+
+
+def test_milestones_are_timed_from_when_their_change_was_asked_for() -> None:
+    totals = TrialTotals(events.TrialStarted(1, "c", "envoy", 1, 1, 1, 100.0))
+    # As the record has it: `after_s` is the last moment at which it had not come about.
+    reached: tuple[tuple[str, events.Milestone, float, float], ...] = (
+        ("change-0", "asked", 64_596.5, 64_596.5),
+        ("change-1", "asked", 64_597.0, 64_597.0),
+        ("change-0", "accepted", 64_596.51, 64_596.5),
+        ("change-1", "live", 64_597.25, 64_597.23),
+        ("change-0", "live", 64_596.6, 64_596.58),
+        # Begun before anybody looked.
+        ("change-2", "live", 64_600.0, 64_599.9),
+    )
+    for subject, milestone, at_s, after_s in reached:
+        totals.take_milestone(events.MilestoneReached(1, subject, "create", 1, milestone, "", at_s, after_s))
+    live, accepted = (totals.milestones["create", name] for name in ("live", "accepted"))
+    assert (live.count, accepted.count) == (2, 1)
+    assert live.mean_us == pytest.approx((100_000 + 250_000) / 2, rel=0.001)
+    assert accepted.mean_us == pytest.approx(10_000, rel=0.001)

@@ -72,7 +72,7 @@ NAMES: Mapping[str, tuple[Kind, str, str]] = {
     "change_milestone_seconds": (
         "histogram",
         "seconds",
-        "How long after a change of a route began a milestone of it was reached.",
+        "How long after a change of a route was asked for a milestone of it was reached.",
     ),
     "doubt_signs": (
         "gauge",
