@@ -6,7 +6,7 @@ import enum
 import json
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -63,10 +63,12 @@ def _wrong(value: Any, kind: Any, at: str) -> Iterator[str]:
 
 
 def _wrong_parts(value: Any, kind: type, of: Any, at: str) -> Iterator[str]:
+    parts: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+    )
     if not isinstance(value, kind):
         yield f"{at}: {value!r} is no {kind.__name__}"
         return
-    parts: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
     for name, each in parts:
         yield from _wrong(each, of, f"{at}.{name}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from syrupy.assertion import SnapshotAssertion
 from tests.support.dashboards import filled, metrics, panels, queries
 from tests.support.grafana_schema import breaches
+from tests.support.program import Outcome
 from tests.support.promtool import assert_rules
 
 from seatrial.live.exposition.names import NAMES
@@ -159,6 +161,28 @@ def test_what_is_written_is_what_grafana_is_provisioned_with(tmp_path: Path) -> 
     words = shlex.split(line)
     assert f"GF_PATHS_PROVISIONING={home}/provisioning" in words
     assert f"{home}:{home}:ro" in words
+
+
+def test_the_command_prints_what_it_wrote_and_refuses_what_is_no_place_or_url(
+    tmp_path: Path, invoke: Callable[..., Outcome]
+) -> None:
+    outcome = invoke("dashboards", str(tmp_path / "made"), "--scrape-interval", "1 min")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert {Path(line) for line in outcome.stdout.splitlines()} == {
+        path for path in (tmp_path / "made").rglob("*") if path.is_file()
+    }
+    assert "timeInterval: 60s" in (tmp_path / "made/provisioning/datasources/seatrial.yaml").read_text()
+    (tmp_path / "file").write_text("")
+    for arguments, code, said in (
+        ((str(tmp_path / "file"),), 2, "is a file"),
+        ((str(tmp_path / "file/below"),), 4, "cannot be written"),
+        ((str(tmp_path), "--prometheus", "localhost:9090"), 2, "such as http://localhost:9090"),
+        ((str(tmp_path), "--prometheus", "http://[::1"), 2, "such as http://localhost:9090"),
+        ((str(tmp_path), "--scrape-interval", "0 s"), 2, "--scrape-interval"),
+    ):
+        outcome = invoke("dashboards", *arguments)
+        assert (outcome.code, outcome.stdout) == (code, "")
+        assert said in outcome.stderr
 
 
 def test_the_machine_as_grafana_gets_it(snapshot: SnapshotAssertion) -> None:
