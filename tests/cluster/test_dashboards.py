@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from tests.support.api_server import free_port
 from tests.support.cluster_runs import ENDS_WITHIN_S, ClusterBench
-from tests.support.dashboards import metrics, queries
+from tests.support.dashboards import has_numbers, metrics, queries
 from tests.support.metrics_page import MetricsPage, metrics_page
 from tests.support.prometheus import prometheus, scrape
-from tests.support.runs import Bench
+from tests.support.runs import Bench, results
 from tests.support.shipped import shipped
 
 from seatrial.report.dashboards.control_plane import CONTROL_PLANE
@@ -29,7 +29,7 @@ SYSTEMS = """systems:
   - envoy-gateway: {proxies: 1, cpus: 0.3, memory: 256 MiB, controller_cpus: 0.3, controller_memory: 256 MiB}
 """
 SHORTER = {
-    "phases": "{stable_for: 1 s, warmup: 1 s, measure: 20 s, cooldown: 5 s}",
+    "phases": "{stable_for: 1 s, warmup: 1 s, measure: 12 s, cooldown: 5 s}",
     "load": "{connections: 20, active: 4, rate: 50/s, timeout: 2 s, resolution: 10 ms}",
     "objects": "{routes: 10, at_a_time: 5, rounds: 2, probe_period: 20 ms, probe_rate: 400/s}",
 }
@@ -107,6 +107,16 @@ def test_what_controllers_say_is_what_the_dashboards_ask_for(cluster: Any, tmp_p
         empty = [
             (each.panel, each.expr)
             for each in asked
-            if not metrics(each.expr) & NOT_YET and not server.range(each.expr, from_s, time.time(), 1.0)
+            if not metrics(each.expr) & NOT_YET and not has_numbers(server, each, from_s, time.time())
         ]
         assert empty == []
+        for case in results(bench.bench.run_directory())["cases"]:
+            (trial,) = case["trials"]
+            (created,) = [change for change in trial["changes"] if change["change"] == "create"]
+            of = f'system="{case["system"]}",change="create",milestone="live"'
+            spent, reached = (
+                server.value(f"last_over_time(seatrial_change_milestone_seconds_{name}{{{of}}}[10m])")
+                for name in ("sum", "count")
+            )
+            assert reached == len(created["every_s"]) > 0
+            assert spent == pytest.approx(sum(created["every_s"]), rel=0.01)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
+import sqlite3
 import subprocess
 import time
 from bisect import bisect_left
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from tests.support.api_server import free_port
-from tests.support.dashboards import Asked, filled, metrics, panels, queries
+from tests.support.dashboards import Asked, filled, has_numbers, metrics, panels, queries
 from tests.support.program import Running
 from tests.support.prometheus import Prometheus, program, prometheus, scrape
 from tests.support.proxy_pages import announced, haproxy_page
@@ -23,6 +24,7 @@ from tests.support.proxy_pages import announced, haproxy_page
 from seatrial.live.exposition.distribution import BOUNDS_S
 from seatrial.report.dashboards.every import DASHBOARDS
 from seatrial.report.dashboards.grafana import dashboard_json
+from seatrial.report.dashboards.promql import PHASES
 from seatrial.report.dashboards.talk import TALK
 
 pytestmark = pytest.mark.slow
@@ -80,15 +82,10 @@ class Seen:
     from_s: float
     to_s: float
 
-    def rows(self, asked: Asked) -> int:
-        """Return how many series with a number in them a query yields."""
+    def has_numbers(self, asked: Asked) -> bool:
+        """Return whether a query yields any."""
         server = self.native if "native" in asked.panel else self.plain
-        if asked.is_instant:
-            found = [[one["value"]] for one in server.instant(asked.expr, self.to_s)]
-        else:
-            found = [one["values"] for one in server.range(asked.expr, self.from_s, self.to_s, 0.5)]
-        # A quantile of nothing is no number.
-        return sum(any(math.isfinite(float(value)) for _, value in values) for values in found)
+        return has_numbers(server, asked, self.from_s, self.to_s)
 
 
 @contextmanager
@@ -134,7 +131,7 @@ def asked_here() -> Iterator[Asked]:
 
 
 def test_every_query_is_understood_and_yields_something(seen: Seen) -> None:
-    empty = {asked.at: asked.expr for asked in asked_here() if not seen.rows(asked)}
+    empty = {asked.at: asked.expr for asked in asked_here() if not seen.has_numbers(asked)}
     assert {at: expr for at, expr in empty.items() if at not in EMPTY} == {}
 
 
@@ -147,6 +144,24 @@ def test_every_metric_is_on_the_page_of_its_program(seen: Seen) -> None:
         "xds_snapshot_create_total",
     }
     assert named - there - NOT_HERE.keys() - by_controllers == set()
+
+
+def test_phases_are_marked_where_the_record_has_them(seen: Seen) -> None:
+    expr = filled(PHASES.expr, WINDOW_S, 300)
+    with closing(sqlite3.connect(seen.run / "record.db")) as record:
+        begun = record.execute(
+            "SELECT trial, name, started_utc, at_s - started_s FROM phases JOIN trials ON trials.id = trial"
+        ).fetchall()
+    assert len(begun) >= 5 * 4
+    marked = {
+        (one["metric"]["trial"], one["metric"]["phase"], round(float(value) / 1000))
+        for one in seen.plain.range(expr, seen.from_s, seen.to_s, 0.5)
+        for _, value in one["values"]
+    }
+    for trial, phase, started_utc, after_s in begun:
+        at_s = datetime.fromisoformat(started_utc).timestamp() + after_s
+        near = {(str(trial), phase, round(at_s) + off_s) for off_s in (-1, 0, 1)}
+        assert marked & near, (trial, phase)
 
 
 def test_what_the_talk_charts_is_what_the_run_recorded(seen: Seen) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from tests.support.prometheus import Prometheus
 
 from seatrial.report.dashboards.grafana import dashboard_json
 from seatrial.report.dashboards.panels import Dashboard
@@ -26,6 +29,16 @@ class Asked:
     def at(self) -> tuple[str, str]:
         """The panel."""
         return self.dashboard, self.panel
+
+
+def has_numbers(server: Prometheus, asked: Asked, from_s: float, to_s: float) -> bool:
+    """Return whether a query yields a number at any moment (Unix times), or at the last one where it is asked once."""
+    if asked.is_instant:
+        found = [[one["value"]] for one in server.instant(asked.expr, to_s)]
+    else:
+        found = [one["values"] for one in server.range(asked.expr, from_s, to_s, 0.5)]
+    # A quantile of nothing is none.
+    return any(math.isfinite(float(value)) for values in found for _, value in values)
 
 
 def panels(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-OF_THE_DATASOURCE = {"titleFormat", "textFormat", "useValueForTime"}
+OF_THE_DATASOURCE = {"titleFormat", "textFormat", "useValueForTime", "step"}
 """Of an annotation: the schema leaves open what Prometheus's data source adds (its `AnnotationQueryEditor.tsx`)."""
 
 

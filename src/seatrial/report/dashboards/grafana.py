@@ -25,6 +25,7 @@ _COLUMNS, _HEIGHT = 24, 8
 _LEGEND: Final = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
 _REFRESH_ON_TIME_RANGE: Final = 2
 _SHARED_CROSSHAIR: Final = 1
+_LABEL_VALUES: Final = 1
 
 
 def dashboard_json(dashboard: Dashboard) -> Json:
@@ -61,7 +62,7 @@ def _variable(variable: Variable) -> Json:
         "name": variable.name,
         "type": "query",
         "datasource": SOURCE,
-        "query": {"query": variable.query, "refId": "values"},
+        "query": {"query": variable.query, "qryType": _LABEL_VALUES, "refId": "values"},
         "refresh": _REFRESH_ON_TIME_RANGE,
         "multi": True,
         "includeAll": True,
@@ -80,6 +81,8 @@ def _annotation(annotation: Annotation) -> Json:
         "titleFormat": annotation.title,
         "textFormat": annotation.text,
         "useValueForTime": True,
+        # A short trial is there for a few seconds; a minute, which is the default, would miss it.
+        "step": "5s",
     }
 
 

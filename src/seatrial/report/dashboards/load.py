@@ -281,7 +281,7 @@ _ROLES = Row(
             (Query(total(f"seatrial_workers{{{OF_TRIAL}}}", _CASE), _NAMED),),
         ),
         Panel(
-            "Time of each phase",
+            "Since each phase began",
             "s",
             "How long ago each phase of the trials began. One that has no measure phase did not get through its ramp.",
             (
