@@ -19,26 +19,22 @@ from tests.support.api_server import free_port
 from tests.support.dashboards import Asked, filled, has_numbers, metrics, panels, queries
 from tests.support.program import Running
 from tests.support.prometheus import Prometheus, program, prometheus, scrape
-from tests.support.proxy_pages import announced, haproxy_page
 
 from seatrial.live.exposition.distribution import BOUNDS_S
 from seatrial.report.dashboards.every import DASHBOARDS
 from seatrial.report.dashboards.grafana import dashboard_json
 from seatrial.report.dashboards.promql import PHASES
 from seatrial.report.dashboards.talk import TALK
+from seatrial.run.observer.targets import FOLLOWED, PROXY_JOB
 
 pytestmark = pytest.mark.slow
 
 PLAN = """\
 name: dashboards
-systems:
-  - envoy
-  - nginx
-  - haproxy: {config: {sections: PAGE}}
-  - traefik
-  - caddy
+systems: [envoy, nginx, haproxy, traefik, caddy]
 load: {connections: 20, rate: 200/s, active: 4}
-phases: {stable_for: 500 ms, warmup: 1 s, measure: 4 s, cooldown: 1 s}
+# A Prometheus looks at what there is to scrape every five seconds.
+phases: {stable_for: 500 ms, warmup: 4 s, measure: 5 s, cooldown: 1 s}
 repeat: 1
 retry: 0
 objectives: [errors == 0, p99 < 5 s]
@@ -104,10 +100,13 @@ def node_exporter() -> Iterator[str]:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("dashboards")
     plan, runs, port = folder / "plan.yaml", folder / "runs", free_port()
-    plan.write_text(PLAN.replace("PAGE", json.dumps(haproxy_page(free_port()))))
+    plan.write_text(PLAN)
+    # As `seatrial observe up` follows the proxies of runs.
+    (runs / FOLLOWED).mkdir(parents=True)
+    announced = [{"files": [str(runs / FOLLOWED / "*.json")], "refresh_interval": "1s"}]
     own = scrape("seatrial", f"127.0.0.1:{port}", every=EVERY)
     with ExitStack() as stack:
-        proxies = stack.enter_context(announced(runs, folder / "targets.json"))
+        proxies = scrape(PROXY_JOB, every=EVERY, file_sd_configs=announced)
         machine = scrape("machine", stack.enter_context(node_exporter()), every=EVERY)
         plain = stack.enter_context(prometheus(folder / "plain", own, proxies, machine))
         # This version takes native histograms in place of classic ones, or the other way round.
@@ -117,7 +116,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         with Running("run", str(plan), *arguments) as running:
             outcome = running.wait(110)
         assert outcome.code in {0, 1, 3}, outcome.stderr
-        (run,) = runs.iterdir()
+        (run,) = (path for path in runs.iterdir() if path.name != FOLLOWED)
         yield Seen(run, plain, native, from_s, time.time())
 
 

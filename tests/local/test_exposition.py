@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.support.exposed import board_of, serving
 from tests.support.made_run import Twist, make_run
 from tests.support.prometheus import Prometheus, program, prometheus, scrape
 
 from seatrial._engine import Histogram
-from seatrial.live.exposition.board import Board
-from seatrial.live.exposition.clock import offset_s
-from seatrial.live.exposition.endpoint import Endpoint
 from seatrial.live.exposition.history import openmetrics_of
 from seatrial.live.exposition.remote_write import RemoteWriter
 from seatrial.live.exposition.totals import TrialTotals
-from seatrial.live.watcher import Watcher
 from seatrial.record import events
 from seatrial.record.journal import add_note
 from seatrial.record.reader import RunReader
@@ -44,40 +39,6 @@ async def until(holds: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("not within half a minute")
-
-
-async def board_of(run: Path) -> Board:
-    board = Board()
-    with Watcher(run) as watcher:
-        board.offset_of = lambda begun: offset_s(watcher.reader, begun)
-        watcher.subscribe(board.take)
-        await watcher.catch_up()
-    return board
-
-
-@contextmanager
-def serving(run: Path) -> Iterator[str]:
-    """Serve a run's metrics from a thread of its own; yield where."""
-    loop, ready, found = asyncio.new_event_loop(), threading.Event(), list[Any]()
-
-    async def begin() -> None:
-        runner = web.AppRunner(Endpoint(await board_of(run)).app())
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        found.extend((runner, runner.addresses[0]))
-        ready.set()
-
-    thread = threading.Thread(target=lambda: (loop.run_until_complete(begin()), loop.run_forever()))
-    thread.start()
-    try:
-        assert ready.wait(30)
-        yield "{}:{}".format(*found[1])
-    finally:
-        asyncio.run_coroutine_threadsafe(found[0].cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def assert_as_recorded(server: Prometheus, run: Path, trial: int) -> None:

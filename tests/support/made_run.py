@@ -17,6 +17,7 @@ from tests.support.loads import with_values
 from seatrial._engine import Histogram
 from seatrial.generator.frames import Frame, PhasePart
 from seatrial.generator.prober import Answers
+from seatrial.observe.prometheus.series import Observed
 from seatrial.observe.samples import HostSample, NetworkSample, NodeSample, ProcessSample, SystemSample
 from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record import events
@@ -69,6 +70,7 @@ class Twist:
     changed_s: float | None = None
     beside: tuple[str, ...] = ()
     of_pods: bool = False
+    observed: tuple[Observed, ...] = ()
 
 
 CAPACITY = Capacity(
@@ -171,6 +173,8 @@ def trial_events(
     if twist.changed_s is not None:
         yield from _made_change(number, measure_start_s(start_s) + twist.changed_s)
     yield events.LoadEnded(number, account.driven, account.cost)
+    for one in twist.observed:
+        yield events.QueryObserved(number, one)
     yield _end(number, case, twist, frames)
 
 

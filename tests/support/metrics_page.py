@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class MetricsPage:
     """A page in Prometheus' text format. ``given`` are the moments (Unix time) at which it was asked, and what it said.
 
-    Where ``text`` is None, it answers 503.
+    ``text`` may be a function of how often it was asked, from 1 on. Where it is None, the page answers 503.
     """
 
-    text: str | None
+    text: str | Callable[[int], str] | None
     port: int = 0
     given: list[tuple[float, str | None]] = field(default_factory=list)
 
@@ -33,13 +33,13 @@ class MetricsPage:
 
 
 @contextmanager
-def metrics_page(text: str) -> Iterator[MetricsPage]:
+def metrics_page(text: str | Callable[[int], str]) -> Iterator[MetricsPage]:
     """Serve one at `/metrics` meanwhile."""
     page = MetricsPage(text)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            said = page.text
+            said = page.text(page.asked + 1) if callable(page.text) else page.text
             page.given.append((time.time(), said))
             body = (said or "").encode()
             self.send_response(503 if said is None else 200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from tests.support.api_server import free_port
 
 START_LIMIT_S = 60.0
 """It is ready in a second; this is for a machine that is loaded to the brim."""
+NOT_VERIFIED = ssl._create_unverified_context()
 ABSENT = "no {}: `make tools` unpacks it from Debian"
 
 
@@ -54,13 +56,14 @@ class Prometheus:
     folder: Path
     flags: tuple[str, ...]
     port: int = field(default_factory=free_port)
+    scheme: str = "http"
     _process: subprocess.Popen[bytes] | None = None
     _starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     @property
     def url(self) -> str:
         """Where it answers, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> str:
@@ -147,9 +150,13 @@ class Prometheus:
             assert self._process is not None
             assert self._process.poll() is None, self.log[-2000:]
             try:
-                with urlopen(f"{self.url}/-/ready", timeout=5) as answer:
+                with urlopen(f"{self.url}/-/ready", timeout=5, context=NOT_VERIFIED) as answer:
                     if answer.status == 200:
                         return
+            except HTTPError as error:
+                # One that wants a password says so once it is up.
+                if error.code == 401:
+                    return
             except OSError:
                 pass
             time.sleep(0.05)
@@ -162,18 +169,23 @@ def prometheus(
     *scrapes: Mapping[str, Any],
     features: Sequence[str] = (),
     flags: Sequence[str] = (),
+    web: Mapping[str, Any] | None = None,
     **configuration: Any,
 ) -> Iterator[Prometheus]:
     """Have one run meanwhile, with its configuration, log and data in ``folder``; skips where there is none.
 
     ``scrapes`` are made by ``scrape``; ``features`` are those of `--enable-feature`, such as `native-histograms`;
-    ``flags`` are given as they are, such as `--web.enable-remote-write-receiver`; ``configuration`` is the rest of
-    `prometheus.yml`, such as `rule_files` or `global`.
+    ``flags`` are given as they are, such as `--web.enable-remote-write-receiver`; ``web`` is its web
+    configuration, such as passwords and TLS; ``configuration`` is the rest of `prometheus.yml`, such as `rule_files`.
     """
     program("prometheus")
     folder.mkdir(parents=True, exist_ok=True)
     enabled = [f"--enable-feature={','.join(features)}"] if features else []
-    server = Prometheus(folder, (*enabled, *flags))
+    if web is not None:
+        (folder / "web.yml").write_text(yaml.safe_dump(dict(web)))
+        enabled.append(f"--web.config.file={folder / 'web.yml'}")
+    scheme = "https" if web and "tls_server_config" in web else "http"
+    server = Prometheus(folder, (*enabled, *flags), scheme=scheme)
     server.configure({**configuration, "scrape_configs": [dict(each) for each in scrapes]})
     try:
         server.start()

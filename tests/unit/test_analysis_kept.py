@@ -19,6 +19,7 @@ from seatrial.analysis.run import kept as kept_module
 from seatrial.analysis.run import made_by as made_by_module
 from seatrial.analysis.run.made_by import made_by
 from seatrial.analysis.run.summary import outcome_of, summarise_run
+from seatrial.observe.prometheus.series import Observed, ObservedSeries
 from seatrial.preflight.capacity import Figure
 from seatrial.record import events
 from seatrial.record.reader import RunReader
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.run.model import RunSummary
 
+OBSERVED = Observed(
+    "memory", "up", "bytes", 9.0, 15.0, 1.0, 6, "1 s", 0.0, 0.001,
+    (ObservedSeries((("job", "x"),), ((10.0, 1.5), (11.0, "NaN"))), ObservedSeries((), ())), warnings=("odd",),
+)  # fmt: skip
 TWISTS = {
-    1: Twist(slow=30.0, disturbed_s=2.0, changed_s=2.0),
+    1: Twist(slow=30.0, disturbed_s=2.0, changed_s=2.0, observed=(OBSERVED,)),
     2: Twist(busy=True),
     3: Twist(driver="io_uring"),
     5: Twist(died=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.support.made_run import Twist, compiled_plan, made_frames, trial_events
@@ -135,3 +136,13 @@ def test_a_point_is_there_as_soon_as_every_worker_has_reported_of_it() -> None:
                 closed.append(found.end_s)
         if isinstance(event, events.FrameRecorded) and event.frame.worker == 1 and live.points:
             assert closed[-1] >= event.frame.end_ns / 1e9 - 0.1
+
+
+def test_the_moment_in_which_the_last_answers_come_has_counts_and_no_rate() -> None:
+    (*_, last) = made_frames(1, CASES[5], Twist())
+    short = replace(last, start_ns=last.end_ns, end_ns=last.end_ns + 300_000)
+    making = LoadPoints(1)
+    list(making.take(last))
+    (point, *_) = [*making.take(short), *making.finish()][::-1]
+    assert point.completed == sum(part.completed for part in short.parts) > 0
+    assert (point.sent_per_s, point.completed_per_s) == (None, None)

@@ -213,6 +213,25 @@ TRIAL = {
             "service_time_us": dict,
         }
     ],
+    "observed": [
+        {
+            **dict.fromkeys(("name", "query", "unit", "interval_text"), str),
+            **dict.fromkeys(("start_s", "end_s", "step_s", "clock_ahead_s", "clock_error_s"), NUMBER),
+            "moments": int,
+            "series": [
+                {
+                    "labels": {str: str},
+                    **dict.fromkeys(("mean", "min", "max", "first", "last"), (*NUMBER, NoneType)),
+                    "count": int,
+                    "not_numbers": int,
+                    "points": [list],
+                }
+            ],
+            "left_out": int,
+            "warnings": [str],
+            "problem": (str, NoneType),
+        }
+    ],
     "changes": [
         {
             "change": str,
@@ -300,6 +319,17 @@ CASE = {
     "spared": [{"at_s": NUMBER, "done": str}],
     "attempts": {"made": int, "set_aside": int, "text": (str, NoneType)},
     "spread_over_repeats": {str: SPREAD},
+    "observed_over_repeats": [
+        {
+            "name": str,
+            "unit": str,
+            "labels": str,
+            "mean_median": NUMBER,
+            "min": NUMBER,
+            "max": NUMBER,
+            "trials": int,
+        }
+    ],
     "spectrum": [{"quantile": NUMBER, "latency_us": int}],
     "trials": [TRIAL],
 }

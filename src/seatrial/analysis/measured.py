@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.objects import ChangeUse
     from seatrial.analysis.resources import RoleResources, TrialResources
+    from seatrial.observe.prometheus.series import Observed
 
 LATENCY_METRICS = (*QUANTILES, "max", "mean")
 
@@ -53,6 +54,7 @@ class Measured:
     did not take, None where it does not count them. Where it is ``controlled`` by a program of its own, ``restarts``
     and ``panics`` are of that, None where nobody says; ``drifted`` proxies had another configuration from it after the
     load than the most of them. ``timeout_s`` None is unknown.
+    ``observed`` is what a Prometheus was asked.
     Connections are those that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those
     that came in ``at_origin``; None is "it does not count them".
     """
@@ -73,6 +75,7 @@ class Measured:
     restarts: int | None = None
     panics: int | None = None
     drifted: int | None = None
+    observed: tuple[Observed, ...] = ()
 
 
 def metric_value(metric: str, trial: Measured) -> float | None:

@@ -171,6 +171,8 @@ def _read(plan_file: str, scale: str | None, on: PlaceName | None) -> GivenPlan:
 
 
 def _checked(given: GivenPlan | None, runs: Path, wants: Wants) -> Checked:
+    import asyncio
+
     from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
     from seatrial.preflight.capacity import capacity_findings
@@ -178,6 +180,7 @@ def _checked(given: GivenPlan | None, runs: Path, wants: Wants) -> Checked:
     from seatrial.preflight.load import check_needs
     from seatrial.preflight.needs import Needs
     from seatrial.preflight.tuning.survey import settings_of_cases
+    from seatrial.run.observed.check import observed_or_refused
     from seatrial.run.programs import check_programs
     from seatrial.run.tuning import tune
 
@@ -191,7 +194,11 @@ def _checked(given: GivenPlan | None, runs: Path, wants: Wants) -> Checked:
         tuned = tune(given, settings, runs)
         machine = probe_machine()
         settings = settings_of_cases(cases, machine)
-    findings = (*check_cases(cases, machine), *check_programs(cases))
+    findings = (
+        *check_cases(cases, machine),
+        *check_programs(cases),
+        *asyncio.run(observed_or_refused(given.plan, cases)),
+    )
     capacities: tuple[Capacity, ...] = ()
     if wants.network and fits(findings):
         capacities = measured_capacities(given, runs)

@@ -27,24 +27,29 @@ def print_dry_run(plan: Plan, where: Where | None = None) -> int:
     from seatrial.machine.facts import probe_machine
     from seatrial.plan.cases import compile_cases
     from seatrial.plan.shown.text import schedule_text
+    from seatrial.run.observed.check import observed_or_refused
 
     cases = compile_cases(plan)
     text = f"{schedule_text(plan, cases)}\n{_network_text(plan, cases)}"
+    observed = asyncio.run(observed_or_refused(plan, cases))
     if plan.place == "kubernetes":
-        return _print(text, asyncio.run(_found_on(plan, where))[0], "")
+        return _print(text, (*asyncio.run(_found_on(plan, where))[0], *observed), "")
     machine = probe_machine()
-    return _print(text, _findings(cases, machine), _shortage(cases, machine))
+    return _print(text, (*_findings(cases, machine), *observed), _shortage(cases, machine))
 
 
 def print_dry_resume(resumption: Resumption, where: Where | None = None, *, allow_changes: bool) -> int:
     """Print what is left of a run, and whether it may go on at its place; return the exit code: 4 where it may not."""
+    from seatrial.run.observed.check import observed_or_refused
+
     plan, cases = resumption.given.plan, resumption.cases
     if plan.place == "kubernetes":
         (findings, environment), shortage = asyncio.run(_found_on(plan, where)), ""
     else:
         findings, environment, shortage = _found_here(cases)
     changed = _changed(resumption, environment, allow_changes=allow_changes)
-    return _print(_rest(resumption, environment), (*findings, *changed), shortage)
+    observed = asyncio.run(observed_or_refused(plan, cases))
+    return _print(_rest(resumption, environment), (*findings, *changed, *observed), shortage)
 
 
 async def _found_on(plan: Plan, where: Where | None) -> tuple[tuple[Finding, ...], dict[str, Any] | None]:

@@ -43,8 +43,7 @@ class CaseJudge:
             await self._are_some.wait()
             while self._waiting:
                 case_id, trial = next(iter(self._waiting.items()))
-                if is_going_on():
-                    await self._kept(trial)
+                await self._kept(trial, is_going_on)
                 # What ends meanwhile asks again.
                 self._waiting.pop(case_id)
                 found = await asyncio.to_thread(judged, self._path, case_id)
@@ -57,9 +56,9 @@ class CaseJudge:
         """Wait until every case that was to be judged has been."""
         await self._is_at_rest.wait()
 
-    async def _kept(self, trial: int) -> None:
+    async def _kept(self, trial: int, is_going_on: Callable[[], bool]) -> None:
         for _ in range(round(KEPT_WITHIN_S / LOOK_S)):
-            if await asyncio.to_thread(_is_kept, self._path, trial):
+            if not is_going_on() or await asyncio.to_thread(_is_kept, self._path, trial):
                 return
             await asyncio.sleep(LOOK_S)
 

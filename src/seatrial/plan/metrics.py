@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from seatrial import units
+from seatrial.plan import observed
 from seatrial.plan.thresholds import mistake
 from seatrial.plan.yaml.problems import listed
 
@@ -240,15 +241,21 @@ def parse_objective(text: str) -> ParsedObjective:
     if match is None:
         raise ObjectiveMistake(f"`{text}` is not an objective", _SHAPE)
     metric, comparison, value = match.groups()
-    if metric not in METRICS:
+    is_observed = metric.startswith(observed.OBSERVED)
+    if is_observed and observed.parts_of(metric) is None:
+        raise ObjectiveMistake(f"`{metric}` is not a metric", observed.SHAPE)
+    if metric not in METRICS and not is_observed:
         raise ObjectiveMistake(f"`{metric}` is not a metric", listed(METRICS), word=metric)
     if comparison not in COMPARISONS:
         raise ObjectiveMistake(f"`{comparison}` is not a comparison", listed(COMPARISONS), word=comparison)
     try:
-        threshold = METRICS[metric].read(value)
+        threshold = observed.read_value(value)[0] if is_observed else METRICS[metric].read(value)
     except ValueError as error:
         text, _, allowed = str(error).rpartition(": ")
         raise ObjectiveMistake(f"the value of `{metric}`: {text}", allowed) from None
+    if is_observed:
+        # What somebody else measures may be anything, below 0 too.
+        return ParsedObjective(metric, comparison, threshold)
     found = METRICS[metric]
     wrong = mistake(found.unit, comparison, threshold, is_fraction=found.read is _read_fraction)
     if wrong is not None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def amend(run: Path, statement: str, *values: object) -> None:
-    """Execute one statement on the record of a run.
+def amend(run: Path, statement: str, *values: object) -> int:
+    """Execute one statement on the record of a run; return the id of the row that it inserts, if it does.
 
     The run's writer holds the database only for the moments of its batches, so this waits for milliseconds. Raises
     ``RecordError`` where there is no record that can be read, ``StorageFault`` where nothing can be written into it.
@@ -26,7 +26,7 @@ def amend(run: Path, statement: str, *values: object) -> None:
     try:
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
             configure(connection)
-            connection.execute(statement, values)
+            return connection.execute(statement, values).lastrowid or 0
     except sqlite3.DatabaseError as error:
         next_step = "free some space there, see who may write it, or copy the run elsewhere"
         raise storage_fault(f"cannot write into {database}", error, run, next_step) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from seatrial.machine import undoers
@@ -25,6 +26,15 @@ def open_changes(run: Path) -> tuple[tuple[Change, ...], tuple[Damage, ...]]:
     with RunReader.open(run, any_version=True) as reader:
         found = tuple(change for change in reader.changes() if change.undone_utc is None)
         return found, reader.damage
+
+
+def note_change(run: Path, kind: str, detail: Mapping[str, Any]) -> int:
+    """Write a change down into the record of a run, beside its writer or after it; return its id.
+
+    Raises as ``mark_undone`` does.
+    """
+    statement = "INSERT INTO changes (at_utc, kind, detail) VALUES (?, ?, ?)"
+    return amend(run, statement, utc_now(), kind, json.dumps(dict(detail)))
 
 
 def mark_undone(run: Path, change_id: int) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seatrial.generator.frames import Frame
     from seatrial.generator.messages import Hello
     from seatrial.generator.prober import Answers
+    from seatrial.observe.prometheus.series import Observed
     from seatrial.observe.samples import (
         HostSample,
         NetworkSample,
@@ -211,6 +212,14 @@ class MilestoneReached:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryObserved:
+    """What one query of the plan to a Prometheus yielded over a trial's measure phase, asked once that was over."""
+
+    trial: int
+    observed: Observed
+
+
+@dataclass(frozen=True, slots=True)
 class TrialFacts:
     """What the conductor of a trial saw that no sample shows.
 
@@ -310,6 +319,7 @@ Event = (
     | DisturbanceStarted
     | DisturbanceEnded
     | MilestoneReached
+    | QueryObserved
     | TrialEnded
     | CapacityMeasured
     | Noted

@@ -19,7 +19,7 @@ from seatrial.record.tables.load_rows import account_of
 from seatrial.record.tables.network_rows import network_of, node_of, system_of
 from seatrial.record.tables.run_rows import capacity_of, change_of, mapping_of, run_of
 from seatrial.record.tables.summary_rows import TABLE, KeptSummary, kept_summary, rows_of_trial
-from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of, milestone_of
+from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of, milestone_of, observed_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
+    from seatrial.observe.prometheus.series import Observed
     from seatrial.observe.samples import HostSample, NetworkSample, NodeSample, ProcessSample, SystemSample
     from seatrial.preflight.capacity import Capacity
     from seatrial.record.events import MilestoneReached
@@ -107,7 +108,9 @@ class RunReader:
 
     def objectives(self) -> tuple[rows.RecordedObjective, ...]:
         """Return what must hold."""
-        return rows.objectives_of(self.plan()["plan"].get("objectives", ()))
+        return rows.objectives_of(
+            self.plan()["plan"].get("objectives", ()), self.plan()["plan"].get("observe")
+        )
 
     def environment(self) -> Mapping[str, Any]:
         """Return the last description of the environment; empty where the run was cut before it."""
@@ -175,6 +178,13 @@ class RunReader:
         """Return what was done to the system of a trial while it was measured, in order."""
         of_trial = "WHERE trial = ? ORDER BY number"
         return self._rows.read(disturbance_of, "disturbances", of_trial, trial, trial=trial)
+
+    def observed(self, trial: int) -> tuple[Observed, ...]:
+        """Return what a Prometheus was asked about a trial, and answered, in the order of the plan."""
+        # A record from before has no such table.
+        of_trial = "WHERE trial = ? ORDER BY id"
+        is_there = "observed" in self._rows.columns
+        return self._rows.read(observed_of, "observed", of_trial, trial, trial=trial) if is_there else ()
 
     def account(self, trial: int) -> LoadAccount | None:
         """Return what is known of a trial's load beside its frames; None where it never began, or cannot be read."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.analysis.load.answered import error_count, unanswered
 from seatrial.analysis.run.environments import number_of
 from seatrial.machine.cpus.pinning import ROLES
+from seatrial.report.during.observed import observed_columns
 from seatrial.report.table import trials_in_order
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def trial_row(case: CaseSummary, trial: TrialSummary, environment: int) -> dict[
         "beside": "; ".join(trial.facts.beside),
         **(_load(trial.load) if trial.load is not None else {}),
         **_resources(trial),
+        **observed_columns(trial.observed),
     }
 
 

@@ -11,7 +11,7 @@ from seatrial.report import balance, kernel, settings
 from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.of_run import charts_of
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import controllers, disturbances, objects
+from seatrial.report.during import controllers, disturbances, objects, observed
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -72,6 +72,14 @@ def render_html(summary: RunSummary) -> str:
         controllers_heading=controllers.HEADING,
         controller_columns=controllers.COLUMNS,
         controllers=controllers.controller_rows(summary),
+        observed_heading=observed.HEADING,
+        observed_columns=observed.COLUMNS,
+        observed=observed.observed_rows(summary),
+        observed_over_heading=observed.OVER_HEADING,
+        observed_over_columns=observed.OVER_COLUMNS,
+        observed_over=observed.over_rows(summary),
+        observed_notes_heading=observed.NOTES_HEADING,
+        observed_notes=observed.observed_notes(summary),
         objects_heading=objects.HEADING,
         object_columns=objects.COLUMNS,
         objects=objects.object_rows(summary),

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.cpus import cpus_text
 from seatrial.analysis.measured import unit_of
+from seatrial.analysis.observed.figures import over_trials
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
 from seatrial.report.during.controllers import controller_documents
 from seatrial.report.during.disturbances import disturbance_documents
 from seatrial.report.during.objects import change_documents
+from seatrial.report.during.observed import observed_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +110,8 @@ def lazy_document(summary: RunSummary) -> dict[str, Any]:
         "growth": [_growth(growth) for growth in summary.growth],
         "systems": list(summary.systems),
         "objectives": [
-            {**_fields(objective), "unit": unit_of(objective.metric)} for objective in summary.objectives
+            {**_fields(objective), "unit": objective.unit or unit_of(objective.metric)}
+            for objective in summary.objectives
         ],
         "sanity": (
             {**_case(cell), "outcome": cell.sanity_outcome, "text": sentence}
@@ -144,6 +147,7 @@ def _case(case: CaseSummary) -> dict[str, Any]:
         "at_most": case.at_most,
         "spared": [{"at_s": at_s, "done": words} for at_s, words in case.case.spared],
         "spread_over_repeats": {_with_unit(name): spread for name, spread in case.spreads.items()},
+        "observed_over_repeats": list(over_trials([trial.observed for trial in case.trials])),
         "spectrum": [
             {"quantile": round(1 - 1 / inverse, 9), "latency_us": us} for inverse, us in case.spectrum
         ],
@@ -196,6 +200,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "members": list(trial.members),
         "disturbances": disturbance_documents(trial.disturbed),
         "changes": change_documents(trial.changes),
+        "observed": observed_documents(trial.observed),
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},
             "members": {name: _role(member) for name, member in trial.resources.members.items()},
@@ -272,7 +277,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         {
             "objective": outcome.objective.text,
             "held": outcome.held,
-            "unit": unit_of(outcome.objective.metric),
+            "unit": outcome.objective.unit or unit_of(outcome.objective.metric),
             "values": list(outcome.values),
             "implicit": outcome.implicit,
             "samples_needed": outcome.samples_needed,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.report import balance, kernel, settings
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import controllers, disturbances, objects
+from seatrial.report.during import controllers, disturbances, objects, observed
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -61,6 +61,7 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _disturbances(summary)
     yield from _objects(summary)
     yield from _controllers(summary)
+    yield from _observed(summary)
     yield from _growth(summary)
     yield from _ours(summary)
     yield from _balance(summary)
@@ -134,6 +135,18 @@ def _controllers(summary: RunSummary) -> Iterator[str]:
     if rows:
         yield f"\n{controllers.HEADING}\n"
         yield from _table(controllers.COLUMNS, rows)
+
+
+def _observed(summary: RunSummary) -> Iterator[str]:
+    if rows := observed.observed_rows(summary):
+        yield f"\n{observed.HEADING}\n"
+        yield from _table(observed.COLUMNS, rows)
+    if rows := observed.over_rows(summary):
+        yield f"\n{observed.OVER_HEADING}\n"
+        yield from _table(observed.OVER_COLUMNS, rows)
+    if notes := observed.observed_notes(summary):
+        yield f"\n{observed.NOTES_HEADING}\n"
+        yield from (f"- {_plain(note)}" for note in notes)
 
 
 def _balance(summary: RunSummary) -> Iterator[str]:

@@ -19,12 +19,14 @@ from seatrial.plan.model.plan import Plan
 from seatrial.plan.read import GivenPlan
 from seatrial.plan.sanity import sanity_cells
 from seatrial.plan.shown.compiled import compiled_document
+from seatrial.preflight.findings import warnings_of
 from seatrial.record.events import Event, Noted, RunEnded, RunStarted
 from seatrial.record.writer import RunWriter
 from seatrial.run.agenda import Agenda, Past, TrialPlan
 from seatrial.run.capacity.before import require_capacity
 from seatrial.run.ending import Ending
 from seatrial.run.judgement import judged_and_kept
+from seatrial.run.observed.check import observed_findings
 from seatrial.run.others import OtherLoads
 from seatrial.run.places.base import RunPlace, Standing
 from seatrial.run.places.choice import place_of
@@ -80,6 +82,7 @@ async def run_plan(
     cases = compile_cases(plan)
     async with place_of(plan, where) as place:
         notes, environment = await place.found(cases)
+        notes = (*notes, *await _observed_notes(plan, cases))
         compiled = json.dumps(compiled_document(plan, cases, given.scale))
         sanity = SanityCourse(sanity_cells(plan), plan.retry, plan.seed)
         course = _Course(plan, place, cases, sanity, environment, notes)
@@ -110,6 +113,7 @@ async def resume_plan(
     """
     async with place_of(resumption.given.plan, where) as place:
         preflight, environment = await place.found(resumption.cases)
+        preflight = (*preflight, *await _observed_notes(resumption.given.plan, resumption.cases))
         changes = resumption.changes(environment)
         if not allow_changes:
             require_same_environment(resumption, changes)
@@ -130,6 +134,12 @@ async def resume_plan(
             reopened(resumption) as writer,
         ):
             return await _run_into(writer, course, audience, ending, others)
+
+
+async def _observed_notes(plan: Plan, cases: tuple[Case, ...]) -> tuple[str, ...]:
+    """Return what the journal has to say of the plan's Prometheus; raises where it is of no use."""
+    findings = await observed_findings(plan, cases)
+    return (*(finding.text for finding in findings if finding.severity == "ok"), *warnings_of(findings))
 
 
 @dataclass(frozen=True, slots=True)

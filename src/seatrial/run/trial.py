@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from seatrial.errors import ClusterFault, SeatrialError, StorageFault
@@ -32,6 +33,8 @@ from seatrial.run.activities.conduct import conduct
 from seatrial.run.activities.registry import activities_of
 from seatrial.run.agenda import TrialPlan
 from seatrial.run.ending import Ending
+from seatrial.run.observed.trial import MeasurePhase, observe_trial
+from seatrial.run.observer.targets import announce, withdraw
 from seatrial.run.others import OtherLoads
 from seatrial.run.places.base import Standing, TrialPlace
 from seatrial.run.testbed.bed import ORIGIN, Testbed
@@ -112,6 +115,8 @@ async def run_trial(plan: TrialPlan, desk: Desk, ending: Ending) -> None:
             facts=TrialFacts(settings=testbed.settings),
         )
     finally:
+        with suppress(OSError):
+            withdraw(desk.directory.path)
         try:
             await testbed.put_back()
         except ClusterFault as fault:
@@ -135,8 +140,18 @@ async def _attempt(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
     setting_up = testbed.set_up(launching, plan.case.phases.cooldown_s, place.asked_from)
     await unless(ending.stop, setting_up)
     if testbed.is_up:
+        _announce(plan, desk, testbed)
         ended = await unless(ending.cut, _measure(plan, desk, stage, ending))
     return ended or TrialEnded(plan.order, CUT_OFF, time.monotonic())
+
+
+def _announce(plan: TrialPlan, desk: Desk, testbed: Testbed) -> None:
+    """Have a Prometheus find the proxies; that it cannot costs nobody a trial."""
+    try:
+        announce(desk.directory.path, plan, testbed.system)
+    except OSError as error:
+        text = f"no Prometheus is told where the proxies are: {error.strerror or error}"
+        desk.record(Noted("seatrial", text, plan.order))
 
 
 def _reason(error: SeatrialError) -> dict[str, str]:
@@ -197,10 +212,14 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
         await watch.start()
         setting = Setting(plan, testbed, desk.record, watch.watch_generators, place.workers())
         activities = activities_of(setting)
-        ended_early = await _conduct(plan, desk, watch, activities)
+        measured = MeasurePhase()
+        ended_early = await _conduct(plan, desk, watch, activities, measured)
         counts, facts = await testbed.counts(sum(activity.completed for activity in activities))
         # Nobody comes after a trial that was ended early.
         await unless(ending.stop, _cool_down(plan, desk, testbed))
+        if not ended_early:
+            # While the proxies are there still, for scrapes that are to come.
+            await unless(ending.stop, observe_trial(plan, desk.directory.path.name, measured, desk.record))
     finally:
         relay.cancel()
         await watch.end()
@@ -232,12 +251,15 @@ async def _relay(stop: asyncio.Event, trial_stop: asyncio.Event) -> None:
     trial_stop.set()
 
 
-async def _conduct(plan: TrialPlan, desk: Desk, watch: Watch, activities: Sequence[Activity]) -> bool:
+async def _conduct(
+    plan: TrialPlan, desk: Desk, watch: Watch, activities: Sequence[Activity], measured: MeasurePhase
+) -> bool:
     def on_phase(phase: Phase, at_ns: int, expected_s: float | None) -> None:
         if phase == "warm up":
             watch.look_now()
         if phase == "measure":
             watch.look_at_edge()
+            measured.begins(at_ns, plan.case.phases.measure_s)
         if phase == "cool down":
             watch.load_ended()
             desk.others.look()

@@ -70,6 +70,7 @@ class CaddyDialect(Dialect):
     # Each configuration that is loaded has metrics of its own.
     keeps_counts = False
     metrics = CADDY
+    metrics_path = "/metrics"
     missing = (
         "accepted connections: Caddy does not count them",
         "upstream requests: Caddy does not count them",

@@ -94,6 +94,7 @@ class TraefikDialect(Dialect):
 
     program = PROGRAM
     metrics = TRAEFIK
+    metrics_path = "/metrics"
     missing = ("accepted connections: Traefik does not count them",)
 
     def __init__(self, options: TraefikOptions) -> None:

@@ -88,6 +88,7 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             restarts=_of_controllers(trial, lambda use: use.restarts),
             panics=_of_controllers(trial, lambda use: use.panics),
             drifted=None if (names := drifted(trial.facts)) is None else len(names),
+            observed=trial.observed,
         )
         for trial in trials
         if trial.load is not None

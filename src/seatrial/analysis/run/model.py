@@ -23,6 +23,7 @@ from seatrial.analysis.run.labels import variables_text
 from seatrial.analysis.run.sanity import Outcome as SanityOutcome
 from seatrial.analysis.run.sanity import outcome_of
 from seatrial.errors import ExitCode
+from seatrial.observe.prometheus.series import Observed
 from seatrial.record.events import TrialCounts, TrialFacts, ending_text
 from seatrial.record.tables.rows import RecordedPhase
 
@@ -37,13 +38,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.run.objectives import Verdict
     from seatrial.analysis.run.spread import Spread
     from seatrial.preflight.capacity import Capacity
-    from seatrial.record.tables.rows import (
-        Change,
-        JournalEntry,
-        RecordedCase,
-        RecordedObjective,
-        RunInfo,
-    )
+    from seatrial.record.tables.rows import Change, JournalEntry, RecordedCase, RecordedObjective, RunInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +80,7 @@ class TrialSummary:
     """One trial; ``phases`` count from its start. ``load`` is None where nothing was recorded.
 
     ``throttled`` are the containers of its system that their CPU limit held back for long enough to show. ``changes``
-    is how soon what was changed beside the load was live.
+    is how soon what was changed beside the load was live, ``observed`` what a Prometheus was asked.
     """
 
     trial: int
@@ -112,6 +107,7 @@ class TrialSummary:
     throttled: tuple[PodThrottled, ...] = ()
     changes: tuple[ChangeUse, ...] = ()
     controllers: tuple[ControllerSummary, ...] | None = None
+    observed: tuple[Observed, ...] = ()
 
     @property
     def ending(self) -> str:

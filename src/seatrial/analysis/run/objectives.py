@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from seatrial.analysis.load.answered import unanswered
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.measured import LATENCY_METRICS, Measured, changed_in, metric_value
+from seatrial.analysis.observed.figures import observed_values
 from seatrial.analysis.validity.direction import all_answered
 from seatrial.plan.metrics import (
     AT_ORIGIN,
@@ -20,6 +21,7 @@ from seatrial.plan.metrics import (
     REJECTED,
     UPSTREAM,
 )
+from seatrial.plan.observed import OBSERVED
 from seatrial.record.tables.rows import RecordedObjective
 
 if TYPE_CHECKING:
@@ -143,6 +145,8 @@ def samples_needed(metric: str) -> int:
 
 
 def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
+    if objective.metric.startswith(OBSERVED):
+        return _observed_outcome(objective, trials)
     if not objective.metric.startswith(DURING):
         return _outcome_of(objective, trials)
     nothing = Outcome(objective, (None,) * len(trials), held=None)
@@ -166,6 +170,17 @@ def _outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcom
         values=tuple(worst),
         lost=tuple(lost_each) if any(lost_each) else (),
     )
+
+
+def _observed_outcome(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
+    """Judge what a Prometheus has seen: it has to hold of each series, and the worst of them is the value."""
+    found = [observed_values(objective.metric, trial.observed) for trial in trials]
+    values = tuple(None if one is None else _worst(objective, one) for one in found)
+    if any(one is None for one in found):
+        return Outcome(objective, values, held=None, unknown=True)
+    compare = _COMPARISONS[objective.comparison]
+    held = all(value is not None and compare(value, objective.threshold) for value in values)
+    return Outcome(objective, values, held if values else None)
 
 
 def _on_windows(

@@ -59,6 +59,7 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         throttled=held_back(evidence),
         changes=evidence.changes,
         controllers=evidence.controllers,
+        observed=reader.observed(trial.trial),
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
         series=trial_series(case, trial, phases, frames, roles, histograms.merge),

@@ -96,12 +96,14 @@ def _rights(plan: Plan | None) -> tuple[Right, ...]:
 
 async def _asked(where: Where, rights: Sequence[Right], plan: Plan | None) -> _Found:
     from seatrial.cluster.access import open_cluster
+    from seatrial.run.observed.check import observed_or_refused
 
     async with open_cluster(where) as client:
         missing = await missing_rights(client, rights)
         if plan is None:
             return _Found(client.reference, client.version, rights, missing, None)
         findings = [one for one in await OnKubernetes.of(plan, client).findings() if one.code != "rights"]
+        findings += await observed_or_refused(plan, compile_cases(plan))
         return _Found(client.reference, client.version, rights, missing, plan.name, findings)
 
 

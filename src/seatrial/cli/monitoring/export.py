@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seatrial.cli.console.documents import json_option, write_document, write_pieces
+from seatrial.report.files import require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,20 +30,19 @@ _directory = click.Path(path_type=Path, file_okay=False)
     type=_directory,
     help="A V2 histogram log for each trial and kind, workers merged.",
 )
+@click.option(
+    "--openmetrics",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What `--metrics` exposed, with times: for `promtool tsdb create-blocks-from openmetrics`.",
+)
 @json_option
 @click.option(
     "--schema",
     type=click.Choice(("results", "load")),
     help="Print the JSON Schema of a document; needs no RUN.",
 )
-def export(
-    run: Path | None,
-    parquet: Path | None,
-    csv: Path | None,
-    hdr_log: Path | None,
-    json_target: str | None,
-    schema: str | None,
-) -> None:
+def export(run: Path | None, json_target: str | None, schema: str | None, **targets: Path | None) -> None:
     """Write RUN, finished, cut off or live, in the formats of other tools; prints what was written.
 
     The tables are those of `seatrial.open_run` in Python. Every row of figures has a column `validity`: figures of an
@@ -55,12 +55,15 @@ def export(
         return
     if run is None:
         raise click.UsageError("name the RUN to export")
-    if not (parquet or csv or hdr_log or json_target):
-        raise click.UsageError("say what to write: --parquet DIR, --csv DIR, --hdr-log DIR or --json FILE")
+    if not (json_target or any(targets.values())):
+        raise click.UsageError(
+            "say what to write: --parquet DIR, --csv DIR, --hdr-log DIR, --openmetrics FILE or --json FILE"
+        )
+    require_writable((targets["openmetrics"], json_target))
     from seatrial.report.tidy.run import open_run
 
     opened = open_run(run)
-    for path in _written(opened, parquet, csv, hdr_log):
+    for path in _written(opened, run, **targets):
         click.echo(path, err=json_target == "-")
     if json_target is not None:
         from seatrial.report.json import results_json
@@ -69,7 +72,15 @@ def export(
     _warn(opened)
 
 
-def _written(run: Run, parquet: Path | None, csv: Path | None, hdr_log: Path | None) -> Iterator[Path]:
+def _written(
+    run: Run,
+    path: Path,
+    *,
+    parquet: Path | None,
+    csv: Path | None,
+    hdr_log: Path | None,
+    openmetrics: Path | None,
+) -> Iterator[Path]:
     # An exporter a flag: what is not asked for is not imported.
     if parquet is not None:
         from seatrial.report.export.parquet import export_parquet
@@ -83,6 +94,11 @@ def _written(run: Run, parquet: Path | None, csv: Path | None, hdr_log: Path | N
         from seatrial.report.export.hdr_log import export_hdr_log
 
         yield from export_hdr_log(run, hdr_log)
+    if openmetrics is not None:
+        from seatrial.live.exposition.history import openmetrics_of
+
+        openmetrics.write_bytes(openmetrics_of(path))
+        yield openmetrics
 
 
 def _warn(run: Run) -> None:

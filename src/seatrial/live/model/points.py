@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from seatrial.record.events import PhaseStarted
 
 NANOSECONDS = 1_000_000_000
+SHORT = 0.2
+"""Of a shorter part of an interval, such as the moment in which a load's last answers come, there is no rate."""
 AHEAD_LIMIT = 2
 """A worker that is so many intervals behind another is not waited for."""
 
@@ -43,9 +45,10 @@ class Latency:
 class LoadPoint:
     """One interval of all workers. Times are CLOCK_MONOTONIC seconds.
 
-    ``sent_per_s`` and ``completed_per_s`` are sums of each worker's count over the time that it reports of, and
-    ``workers`` is how many report. ``asked_per_s`` is None where no rate is asked for: in closed loop, and but for the
-    warm-up and the measure phase. ``errors`` are counts by kind, of requests and connections. Gauges are of the end.
+    ``sent_per_s`` and ``completed_per_s`` are sums of each worker's count over the time that it reports of, None where
+    that is too short for a rate; ``workers`` is how many report. ``asked_per_s`` is None where no rate is asked for: in
+    closed loop, and but for the warm-up and the measure phase. ``errors`` are counts by kind, of requests and
+    connections. Gauges are of the end.
     """
 
     trial: int
@@ -54,8 +57,8 @@ class LoadPoint:
     end_s: float
     workers: int
     asked_per_s: float | None
-    sent_per_s: float
-    completed_per_s: float
+    sent_per_s: float | None
+    completed_per_s: float | None
     sent: int
     completed: int
     failed: int
@@ -133,8 +136,8 @@ class LoadPoints:
             end_s=end_s,
             workers=len(last),
             asked_per_s=self._asked_per_s(phase, start_s, end_s),
-            sent_per_s=_per_s(frames, "sent"),
-            completed_per_s=_per_s(frames, "completed"),
+            sent_per_s=self._per_s(frames, "sent"),
+            completed_per_s=self._per_s(frames, "completed"),
             sent=sum(part.sent for part in parts),
             completed=sum(part.completed for part in parts),
             failed=sum(part.failed for part in parts),
@@ -148,6 +151,10 @@ class LoadPoints:
             lateness_us_p99=lateness.quantile_us(0.99) if lateness.count else None,
             stall_us_max=max(frame.stall_ns_max for frame in frames) // 1_000,
         )
+
+    def _per_s(self, frames: list[Frame], name: str) -> float | None:
+        length_ns = max(frame.end_ns for frame in frames) - min(frame.start_ns for frame in frames)
+        return None if length_ns < SHORT * self._interval_ns else _per_s(frames, name)
 
     def _phase_at(self, at_s: float) -> str:
         return next((phase.phase for phase in reversed(self.phases) if phase.at_s <= at_s), "set up")

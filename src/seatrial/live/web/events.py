@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -57,9 +58,8 @@ class Streams:
             await answer.prepare(request)
             await self._follow(answer, run, request.headers.get("Last-Event-ID", ""))
         except TimeoutError:
-            self._remark(run, "a page that watched stopped reading and was cut off")
-            if request.transport is not None:
-                request.transport.abort()
+            _cut_off(request)
+            await self._remark(run, "a page that watched stopped reading and was cut off")
         except ConnectionError:
             self._watch_for_return(run)
         finally:
@@ -102,13 +102,13 @@ class Streams:
         async def look() -> None:
             await asyncio.sleep(GONE_S)
             if not run.readers and run.is_going_on():
-                self._remark(run, "a page that watched has gone")
+                await self._remark(run, "a page that watched has gone")
 
         task = asyncio.create_task(look())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _remark(self, run: Watched, text: str) -> None:
+    async def _remark(self, run: Watched, text: str) -> None:
         """Write a line into the journal of a run that goes on, not one for each of a flood."""
         now_s = time.monotonic()
         last_s = self._remarked_s.get(run.path.name)
@@ -117,7 +117,7 @@ class Streams:
         self._remarked_s[run.path.name] = now_s
         # A disk that takes nothing ends the run in words of its own.
         with suppress(SeatrialError):
-            add_remark(run.path, text)
+            await asyncio.to_thread(add_remark, run.path, text)
 
     def stop(self) -> None:
         """End every stream, and what waits for pages to come back."""
@@ -140,7 +140,18 @@ async def _write(answer: web.StreamResponse, data: bytes) -> None:
 
 
 def _keep_little(request: web.Request) -> None:
-    if (transport := request.transport) is None:
-        return
-    with suppress(OSError, AttributeError):
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+    _set_option(request, socket.SO_SNDBUF, SOCKET_BYTES)
+
+
+def _cut_off(request: web.Request) -> None:
+    """End a connection with a reset: else the kernel would go on trying to send what is left."""
+    _set_option(request, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _set_option(request: web.Request, option: int, value: int | bytes) -> None:
+    connection = None if request.transport is None else request.transport.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, option, value)

@@ -19,6 +19,7 @@ from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.objects import ObjectsPlan
+from seatrial.plan.model.observe import ObservePlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.target import SystemPlan
 from seatrial.plan.model.variables import VARIABLES, VariableName
@@ -136,6 +137,10 @@ class Plan(Model):
         None,
         description="Routes that are created, changed and deleted in the measure phase, beside the traffic: when is "
         "each live at every proxy, and when is it gone?",
+    )
+    observe: ObservePlan | None = Field(
+        None,
+        description="What a Prometheus that is there already is asked about the measure phase of each trial.",
     )
     repeat: Annotated[int, Quantity(COUNT, 1, limits.MAX_REPEAT)] = Field(
         3, description="Trials of each case, in randomised order.", examples=[3]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.limits import named_limits
 from seatrial.plan.metrics import COMPARISONS, METRICS
+from seatrial.plan.observed import STATISTICS
 from seatrial.plan.shown.schema import json_schema, options_schema
 from seatrial.systems.registry import SYSTEMS
 
@@ -63,6 +64,7 @@ _SECTIONS = {
     "load": "LoadPlan",
     "phases": "PhasePlan",
     "objects": "ObjectsPlan",
+    "observe": "ObservePlan",
     "sanity": "SanityPlan",
 }
 
@@ -76,6 +78,9 @@ def _sections(schema: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(definitions["TlsPlan"]["properties"], (), definitions)
     yield f"\n### `delay` as a mapping\n\n{definitions['DelayPlan']['description']}\n"
     yield from _table(definitions["DelayPlan"]["properties"], (), definitions)
+    for key, name in (("`prometheus`", "PrometheusPlan"), ("Each of `queries`", "QueryPlan")):
+        yield f"\n### {key} as a mapping\n\n{definitions[name]['description']}\n"
+        yield from _table(definitions[name]["properties"], definitions[name].get("required", ()), definitions)
     during = definitions["DisturbancePlan"]
     yield f"\n## `during`\n\n{schema['properties']['during']['description']} Each is a mapping:\n"
     yield from _table(during["properties"], during["required"], definitions)
@@ -89,6 +94,12 @@ def _metrics() -> Iterator[str]:
     yield f"Each is a metric, a comparison ({comparisons}) and a value: `p99 < 30 ms`, `errors == 0`.\n"
     yield from _rows(
         ("metric", "meaning"), ((f"`{name}`", metric.meaning) for name, metric in METRICS.items())
+    )
+    yield (
+        "\nOf what a Prometheus is asked (`observe`): `observed.NAME` is the mean of the query of that name over the "
+        "measure phase, and `observed.NAME.max` its largest value; there are also "
+        f"{', '.join(f'`.{one}`' for one in STATISTICS if one not in {'mean', 'max'})}. The value is a number, with "
+        "the query's own unit after it or without one. Where a query yields several series, it has to hold of each."
     )
 
 

@@ -11,8 +11,10 @@ from seatrial.plan.model.cpus import CpusPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
+from seatrial.plan.model.observe import PrometheusPlan, QueryPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.observed import METRIC_PATTERN, NAME_PATTERN
 from seatrial.schema.fields import SWITCH_FORMS, Model, model_fields, quantity_of
 from seatrial.systems.origins.options import DelayPlan, OriginPlan
 from seatrial.systems.registry import SYSTEMS
@@ -57,8 +59,11 @@ def json_schema() -> dict[str, Any]:
         DelayPlan,
         CpusPlan,
         KubernetesPlan,
+        PrometheusPlan,
+        QueryPlan,
     ):
         _readable_defaults(definitions[of.__name__]["properties"], of)
+    _observe(definitions)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}
 
 
@@ -146,7 +151,8 @@ def _objectives() -> dict[str, Any]:
         "maxItems": limits.MAX_OBJECTIVES,
         "items": {
             "type": "string",
-            "pattern": rf"^\s*({'|'.join(METRICS)})\s*({'|'.join(COMPARISONS)})\s*[0-9].*$",
+            "pattern": rf"^\s*(({'|'.join(METRICS)})\s*({'|'.join(COMPARISONS)})\s*"
+            rf"|{METRIC_PATTERN}\s*({'|'.join(COMPARISONS)})\s*[+-]?)[0-9].*$",
         },
         "default": [],
     }
@@ -170,6 +176,26 @@ def _load(properties: dict[str, Any]) -> None:
     expected = properties["expect_header"]
     expected["anyOf"] = [{**field, "minProperties": 1, "maxProperties": 1}, {"type": "null"}]
     properties["tls"]["anyOf"] = [*SWITCH_FORMS, *properties["tls"]["anyOf"]]
+
+
+def _observe(definitions: dict[str, Any]) -> None:
+    """Put in the short forms: a URL, and a mapping of names to queries."""
+    properties = definitions["ObservePlan"]["properties"]
+    where = properties["prometheus"]
+    where["anyOf"] = [{"type": "string"}, {"$ref": where.pop("$ref")}]
+    query = definitions["QueryPlan"]
+    del query["properties"]["name"]
+    query["required"].remove("name")
+    queries = properties["queries"]
+    for key in ("items", "maxItems"):
+        del queries[key]
+    queries |= {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{NAME_PATTERN}$"},
+        "minProperties": 1,
+        "maxProperties": limits.MAX_QUERIES,
+        "additionalProperties": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/QueryPlan"}]},
+    }
 
 
 def _delay(section: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def plan_text(plan: Plan, cases: Sequence[Case]) -> str:
         _columns(_head(plan)),
         *(f"{name}\n{_columns(_section(section, plan))}" for name, section in _sections(plan)),
         *_during(plan),
+        *_observed(plan),
         *_sanity(sanity_cells(plan)),
         f"cases\n{_columns(_case_row(case) for case in cases)}",
         f"as single loads, where {ADDRESS} is the system's\n{_columns(_commands(cases))}",
@@ -120,6 +121,12 @@ def _during(plan: Plan) -> Iterator[str]:
     rows = ((f"  {format_duration(one.at_s)}", one.words, _of_systems(one)) for one in plan.during)
     if plan.during:
         yield f"during (from the start of the measure phase)\n{_columns(rows)}"
+
+
+def _observed(plan: Plan) -> Iterator[str]:
+    if plan.observe is not None:
+        rows = ((f"  {query.name}", query.unit or "no unit", query.query) for query in plan.observe.queries)
+        yield f"observe (the measure phase, by {plan.observe.prometheus.url})\n{_columns(rows)}"
 
 
 def _of_systems(one: DisturbancePlan) -> str:

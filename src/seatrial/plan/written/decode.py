@@ -13,6 +13,7 @@ from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
 from seatrial.plan.model.objects import ObjectsPlan
+from seatrial.plan.model.observe import ObservePlan, PrometheusPlan, QueryPlan
 from seatrial.plan.model.sanity import SanityPlan
 from seatrial.plan.written.forms import describe
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
@@ -41,6 +42,9 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("phases",): model.PhasePlan,
     ("during",): DisturbancePlan,
     ("objects",): ObjectsPlan,
+    ("observe",): ObservePlan,
+    ("observe", "prometheus"): PrometheusPlan,
+    ("observe", "queries"): QueryPlan,
     ("sanity",): SanityPlan,
     # A mapping of that name, where a word may stand too.
     ("cpus", "cpus"): CpusPlan,

@@ -16,6 +16,7 @@ from seatrial.plan.metrics import METRICS, ObjectiveMistake, parse_objective
 from seatrial.plan.model.variables import VARIABLES
 from seatrial.plan.written.fragment import fragment_of
 from seatrial.plan.written.load import load_in_shape
+from seatrial.plan.written.observe import observe_in_shape
 from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quoted, refusal
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar, ScalarValue
 from seatrial.schema.fields import switched
@@ -43,6 +44,7 @@ def reshape(root: Map, problems: list[Problem]) -> Map:
         "sanity": _sanity,
         "cpus": _cpus,
         "load": load_in_shape,
+        "observe": observe_in_shape,
     }
     for key, form in forms.items():
         node = root.get(key)

@@ -9,6 +9,7 @@ from seatrial import units
 from seatrial.limits import MAX_CASES, MAX_TRIALS
 from seatrial.plan.metrics import DURING, OF_CHANGES
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.written.observe import observed_of_nobody
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
 from seatrial.systems.registry import SYSTEMS
@@ -34,6 +35,7 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     yield from _proxies_of_objectives(root)
     yield from _windows_of_nobody(root)
     yield from _changes_of_nobody(root, varied)
+    yield from observed_of_nobody(root)
     yield from _too_many(root, varied)
 
 

@@ -194,6 +194,12 @@ def _(event: events.MilestoneReached, _: str) -> Row:
 
 
 @_row.register
+def _(event: events.QueryObserved, _: str) -> Row:
+    statement = "INSERT INTO observed (trial, name, document) VALUES (?, ?, ?)"
+    return statement, (event.trial, event.observed.name, _json(event.observed))
+
+
+@_row.register
 def _(event: events.CapacityMeasured, now_utc: str) -> Row:
     statement = "INSERT INTO capacities (first_trial, at_utc, document) VALUES (?, ?, ?)"
     return statement, (event.first_trial, now_utc, json.dumps(event.capacity.document()))

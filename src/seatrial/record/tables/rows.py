@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from seatrial.plan.observed import parts_of
 from seatrial.record.events import Phase
 from seatrial.workload.profile import Stretch, constant, mean_rate_per_s, parse_profile
 
@@ -42,12 +43,16 @@ class RecordedEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class RecordedObjective:
-    """What must hold: ``metric comparison threshold``, durations in microseconds."""
+    """What must hold: ``metric comparison threshold``, durations in microseconds.
+
+    ``unit`` is that of a query to a Prometheus, where it is about one.
+    """
 
     text: str
     metric: str
     comparison: str
     threshold: float
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +122,22 @@ class RecordedCase:
         return bool(self.profile) or self.loop == "closed"
 
 
-def objectives_of(documents: Iterable[Mapping[str, Any]]) -> tuple[RecordedObjective, ...]:
-    """Return what must hold from the compiled plan's word of it."""
+def objectives_of(
+    documents: Iterable[Mapping[str, Any]], observe: Mapping[str, Any] | None = None
+) -> tuple[RecordedObjective, ...]:
+    """Return what must hold from the compiled plan's word of it, and of what it asks a Prometheus."""
+    units = {query["name"]: query["unit"] for query in (observe or {}).get("queries", ())}
     return tuple(
-        RecordedObjective(item["text"], item["metric"], item["comparison"], item["threshold"])
+        RecordedObjective(
+            item["text"], item["metric"], item["comparison"], item["threshold"], _unit(item["metric"], units)
+        )
         for item in documents
     )
+
+
+def _unit(metric: str, units: Mapping[str, str]) -> str:
+    found = parts_of(metric)
+    return "" if found is None else units.get(found[0], "")
 
 
 def case_of(document: Mapping[str, Any]) -> RecordedCase:

@@ -98,6 +98,10 @@ CREATE TABLE milestones (
     lost TEXT, stale TEXT
 );
 CREATE INDEX milestones_of_trial ON milestones (trial);
+CREATE TABLE observed (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL
+);
+CREATE INDEX observed_of_trial ON observed (trial);
 CREATE TABLE summaries (
     trial INTEGER PRIMARY KEY, made_by TEXT NOT NULL, made_from TEXT NOT NULL, seal TEXT NOT NULL,
     document TEXT NOT NULL

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.generator.prober import Answers
 from seatrial.machine.cpus.pinning import CpusAsked
+from seatrial.observe.prometheus.series import Observed
 from seatrial.observe.samples import KernelReport, LookingCost, NodeAway
 from seatrial.record.events import MilestoneReached, Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
@@ -78,6 +79,11 @@ def milestone_of(row: sqlite3.Row) -> MilestoneReached:
         lost=_answers(row["lost"]),
         stale=_answers(row["stale"]),
     )
+
+
+def observed_of(row: sqlite3.Row) -> Observed:
+    """Return what a query to a Prometheus yielded."""
+    return Observed.from_document(json.loads(row["document"]))
 
 
 def _answers(document: str | None) -> Answers | None:

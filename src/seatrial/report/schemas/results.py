@@ -12,12 +12,14 @@ from seatrial.analysis.load.distribution import Distribution, Percentiles
 from seatrial.analysis.load.result import LoadResult, Requests
 from seatrial.analysis.members import MemberUse
 from seatrial.analysis.objects import ChangeUse
+from seatrial.analysis.observed.figures import Figures, OverTrials
 from seatrial.analysis.pods import NodeUse
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.resources import CpuSpan, RoleResources
 from seatrial.analysis.run.environments import Difference
 from seatrial.analysis.run.model import SeriesPoint, SystemSummary
 from seatrial.analysis.run.spread import Spread
+from seatrial.observe.prometheus.series import Observed
 from seatrial.observe.samples import KernelReport, LookingCost
 from seatrial.preflight.capacity import Capacity
 from seatrial.record.events import Reached, TrialCounts
@@ -47,10 +49,10 @@ if TYPE_CHECKING:
     from seatrial.report.schemas.shapes import Shape
 
 _KINDS = (
-    Capacity, ChangeUse, ControllerSummary, CpuSpan, Difference, Distribution, JournalEntry, KernelReport,
-    KernelUse, LimitMet, LoadResult, LookingCost, MemberUse, NodeUse, Percentiles, ProcessCpus, Reached, Reason,
-    RecordedObjective, Requests, RoleResources, RunningConfiguration, SeriesPoint, Setting, Slope, Spread,
-    SystemSummary, TrialCounts,
+    Capacity, ChangeUse, ControllerSummary, CpuSpan, Difference, Distribution, Figures, JournalEntry, KernelReport,
+    KernelUse, LimitMet, LoadResult, LookingCost, MemberUse, NodeUse, Observed, OverTrials, Percentiles, ProcessCpus,
+    Reached, Reason, RecordedObjective, Requests, RoleResources, RunningConfiguration, SeriesPoint, Setting, Slope,
+    Spread, SystemSummary, TrialCounts,
 )  # fmt: skip
 _PHASE = one_of("set up", "ramp", "warm up", "measure", "cool down")
 _MEMORY = one_of("PSS", "RSS", "working set")
@@ -99,7 +101,7 @@ def _run(kinds: Dataclasses) -> dict[str, Shape]:
         "answers": several(TEXT),
         "growth": several(_growth(kinds)),
         "systems": several(kinds.of(SystemSummary)),
-        "objectives": several(an_object(**kinds.fields(RecordedObjective), unit=TEXT)),
+        "objectives": several(kinds.of(RecordedObjective)),
         "sanity": several(
             an_object(**_case(kinds), outcome=one_of("passed", "failed", "doubted", "not run"), text=TEXT)
         ),
@@ -149,6 +151,7 @@ def _case(kinds: Dataclasses) -> dict[str, Shape]:
         "at_most": described(YES_OR_NO, "Whether its latencies are upper bounds: every doubt only inflates."),
         "spared": several(an_object(at_s=NUMBER, done=TEXT)),
         "spread_over_repeats": by_name(kinds.of(Spread)),
+        "observed_over_repeats": several(kinds.of(OverTrials)),
         "spectrum": several(an_object(quantile=NUMBER, latency_us=WHOLE)),
         "attempts": an_object(made=WHOLE, set_aside=WHOLE, text=maybe(TEXT)),
         "trials": several({"$ref": "#/$defs/Trial"}),
@@ -188,6 +191,7 @@ def _trial(kinds: Dataclasses) -> dict[str, Shape]:
         "members": several(kinds.of(MemberUse)),
         "disturbances": several(_disturbance(kinds)),
         "changes": several(_change(kinds)),
+        "observed": several(_observed(kinds)),
         "resources": an_object(
             roles=by_role,
             members=by_role,
@@ -223,6 +227,17 @@ def _disturbance(kinds: Dataclasses) -> Shape:
         latency_us=distribution,
         service_time_us=distribution,
     )
+
+
+def _observed(kinds: Dataclasses) -> Shape:
+    value = {"anyOf": [NUMBER, one_of("NaN", "+Inf", "-Inf")]}
+    point: Shape = {"type": "array", "prefixItems": [NUMBER, value], "minItems": 2, "items": False}
+    series = an_object(
+        labels=by_name(TEXT),
+        **kinds.fields(Figures),
+        points=several(described(point, "Unix time by the clock of Prometheus, and the value.")),
+    )
+    return an_object(**kinds.fields(Observed, without=("series",)), series=several(series))
 
 
 def _change(kinds: Dataclasses) -> Shape:

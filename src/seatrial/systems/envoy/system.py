@@ -86,6 +86,7 @@ class EnvoyDialect(Dialect):
 
     program = PROGRAM
     metrics = ENVOY
+    metrics_path = "/stats/prometheus"
 
     def __init__(self, options: EnvoyOptions) -> None:
         self._options = options

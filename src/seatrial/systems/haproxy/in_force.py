@@ -6,6 +6,7 @@ import csv
 import re
 from typing import TYPE_CHECKING
 
+from seatrial.systems.haproxy.exporter import FRONTEND
 from seatrial.systems.settings import NO_LIMIT, Setting, Value
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ def settings(
     info = dict(line.split(": ", 1) for line in pages["show info"].splitlines() if ": " in line)
     yield Setting(member, "Maxconn", maxconn, _number(info.get("Maxconn")), "show info")
     yield Setting(member, "Ulimit-n", None, _number(info.get("Ulimit-n")), "show info")
-    rows = list(csv.DictReader(pages["show stat"].removeprefix("# ").splitlines()))
+    rows = [
+        row
+        for row in csv.DictReader(pages["show stat"].removeprefix("# ").splitlines())
+        if row["pxname"] != FRONTEND
+    ]
     frontend = next(row for row in rows if row["svname"] == "FRONTEND")
     yield Setting(member, "frontend slim", maxconn, _number(frontend["slim"]), "show stat", counter=LIMIT_MET)
     servers = [row for row in rows if row["svname"] not in {"FRONTEND", "BACKEND"}]

@@ -19,7 +19,7 @@ from seatrial.schema.fields import Processes
 from seatrial.systems.catalogue import HAPROXY
 from seatrial.systems.certificate import ORIGIN_NAME
 from seatrial.systems.disturbance import OF_ANY_PROXY, OF_CONFIGURATION, Action
-from seatrial.systems.haproxy import in_force
+from seatrial.systems.haproxy import exporter, in_force
 from seatrial.systems.local.configured import digest
 from seatrial.systems.local.dialect import Dialect, Own, Ports, Prepared
 from seatrial.systems.local.templates import rendered
@@ -101,12 +101,18 @@ class HaproxyDialect(Dialect):
     def __init__(self, options: HaproxyOptions) -> None:
         self._options = options
         self._maxconn: int | None = None
+        self._page: Address | None = None
 
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write the configuration, and certificate with key in one file as HAProxy wants them."""
         options = self._options
         self._maxconn = _maxconn(options, launch)
+        # The same one after a reload.
+        if self._page is None and exporter.is_built_in(PROGRAM):
+            self._page = launch.place.address()
         values = {
+            "page": self._page,
+            "page_name": exporter.FRONTEND,
             "maxconn": self._maxconn,
             "bufsize": options.buffer_bytes,
             "logs": options.access_log != "off",
@@ -142,6 +148,10 @@ class HaproxyDialect(Dialect):
         )
         routes.write_text("".join(f"{name} {service}\n" for name, service in names))
         return routes
+
+    def metrics_page(self, status: Address) -> tuple[Address, str] | None:  # noqa: ARG002
+        """Return where its exporter answers, which is a frontend of its own; None where it was built without."""
+        return None if self._page is None else (self._page, exporter.PATH)
 
     async def reload(self, pid: int, status: Address) -> None:  # noqa: ARG002
         """Have the master start a new worker, and the old one end with what it has begun."""
@@ -236,6 +246,9 @@ def parse_statistics(page: str) -> Mapping[str, float]:
     """Read the numbers of the frontend, and those of all backends together, from the CSV of ``show stat``."""
     values: Counter[str] = Counter()
     for row in csv.DictReader(page.removeprefix("# ").splitlines()):
+        if row.get("pxname") == exporter.FRONTEND:
+            # Who reads its page is no client.
+            continue
         if side := _SIDES.get(row.get("svname") or ""):
             values.update(
                 {f"{side}.{name}": float(text) for name, text in row.items() if text and text.isdigit()}

@@ -59,6 +59,11 @@ class AskedProxy:
         """Its label; empty before it has started."""
         return "" if self._launch is None else self._launch.label
 
+    @property
+    def metrics_page(self) -> tuple[Address, str] | None:
+        """Where it tells what it counts in the format of Prometheus; None where it does not, or has not started."""
+        return None if self._ports is None else self._dialect.metrics_page(self._ports.status)
+
     async def counters(self, *, exact: bool = False) -> Counters:
         """Read its counters; the last reading once it has been stopped.
 

@@ -64,17 +64,26 @@ class Dialect(ABC):
     """One kind of proxy with its options. ``missing`` says in words what it does not count.
 
     Where it ``keeps_counts``, what it has counted outlives a reload. ``metrics`` are the names of what it does: one
-    that is not among its values is not a count of 0.
+    that is not among its values is not a count of 0. ``metrics_path`` is where its status address tells them in the
+    format of Prometheus.
     """
 
     program: ClassVar[Program]
     keeps_counts: ClassVar[bool] = True
+    metrics_path: ClassVar[str | None] = None
     metrics: tuple[Metric, ...] = ()
     missing: tuple[str, ...] = ()
 
     @abstractmethod
     def prepare(self, launch: Launch, ports: Ports) -> Prepared:
         """Write its configuration into the launch's directory."""
+
+    def metrics_page(self, status: Address) -> tuple[Address, str] | None:
+        """Return where it tells what it counts in the format of Prometheus, an address and a path, once it has started.
+
+        None where it does not.
+        """
+        return None if self.metrics_path is None else (status, self.metrics_path)
 
     @abstractmethod
     async def is_live(self, status: Address) -> bool:

@@ -10,6 +10,7 @@ from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.objectives import AS_EXPECTED
 from seatrial.analysis.wording import plural
 from seatrial.plan.metrics import OF_CHANGES
+from seatrial.plan.observed import OBSERVED
 from seatrial.units import format_per_s, format_size, format_us
 
 if TYPE_CHECKING:
@@ -147,7 +148,10 @@ def _values(case: CaseSummary, outcome: Outcome) -> str:
         return case.findings[0]
     known = [value for value in outcome.values if value is not None]
     metric = outcome.objective.metric
-    if unit_of(metric) == "us":
+    if metric.startswith(OBSERVED):
+        numbers = " to ".join(dict.fromkeys(f"{value:,.6g}" for value in (min(known), max(known))))
+        values = f"{numbers} {outcome.objective.unit}".strip()
+    elif unit_of(metric) == "us":
         values = range_us(min(known), max(known))
     else:
         low, high = value_text(metric, min(known)), value_text(metric, max(known))

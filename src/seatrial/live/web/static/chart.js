@@ -1,12 +1,14 @@
 // One chart: a drawing, its lines with their values of now, and a table of its numbers.
 
 import { h, setText, show } from "./dom.js";
-import { duration, KINDS, UNKNOWN } from "./format.js";
+import { KINDS, moment, UNKNOWN } from "./format.js";
 
 const HEIGHT = 220;
 const ROWS_SHOWN = 60;
 const DASHES = [[], [9, 4], [2, 3], [12, 3, 2, 3], [5, 2], [1, 2], [14, 4], [6, 6]];
 const SHADED = { ramp: "--ramp", "warm up": "--warmup", measure: "--measure", "cool down": "--ramp" };
+
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const font = () => "12px system-ui, sans-serif";
@@ -22,14 +24,20 @@ export class Chart {
     this.observer = new ResizeObserver(() => this.#resize());
     this.observer.observe(this.plot);
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
-    this.remade = () => { this.names = ""; this.#draw(); };
+    this.remade = () => {
+      this.names = "";
+      this.#draw();
+    };
     this.scheme.addEventListener("change", this.remade);
   }
 
   // xRange and yRange are [from, to], where charts beside each other have the same axes.
   set({ x, lines, bands = [], marks = [], xRange = null, yRange = null }) {
     Object.assign(this, { x, lines, bands, marks, xRange, yRange });
-    this.wanted ??= requestAnimationFrame(() => { this.wanted = null; this.#draw(); });
+    this.wanted ??= requestAnimationFrame(() => {
+      this.wanted = null;
+      this.#draw();
+    });
   }
 
   remove() {
@@ -45,16 +53,24 @@ export class Chart {
     const data = [this.x, ...this.lines.map((line) => line.values)];
     if (names !== this.names) {
       this.names = names;
+      this.isClose = false;
       this.uplot?.destroy();
       this.uplot = new uPlot(this.#options(), data, this.plot);
+      // For whoever looks from a console, and for tests.
+      this.plot.uplot = this.uplot;
       this.#makeLegend();
     } else {
-      this.uplot.setData(data);
+      // What a person looks at closely stays where it is.
+      this.uplot.setData(data, !this.isClose);
+      if (this.isClose) this.uplot.redraw();
     }
     this.#values(null);
     setText(this.plot, "");
     this.plot.append(this.uplot.root);
-    this.plot.setAttribute("aria-label", `${this.title} over time: ${this.#inWords()}. The numbers are in the table below.`);
+    this.plot.setAttribute(
+      "aria-label",
+      `${this.title} over time: ${this.#inWords()}. The numbers are in the table below.`,
+    );
     if (this.details.open) this.#fill();
   }
 
@@ -73,7 +89,7 @@ export class Chart {
         y: { distr: this.log ? 3 : 1, range: (_, from, to) => this.#yRange(from, to) },
       },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map(duration), space: 70 },
+        { ...axis, values: (_, ticks) => ticks.map(moment), space: 80, incrs: STEPS_S },
         { ...axis, size: 68, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : this.kind.axis(tick))) },
       ],
       series: [
@@ -90,13 +106,25 @@ export class Chart {
       hooks: {
         drawClear: [(u) => this.#drawBands(u)],
         draw: [(u) => this.#drawMarks(u)],
+        setSelect: [
+          (u) => {
+            this.isClose ||= u.select.width > 0;
+          },
+        ],
+        ready: [
+          (u) =>
+            u.over.addEventListener("dblclick", () => {
+              this.isClose = false;
+            }),
+        ],
         setCursor: [(u) => this.#values(u.cursor.idx)],
       },
     };
   }
 
   #xRange(from, to) {
-    if (this.xRange) return this.xRange;
+    const isAll = from === null || (from <= this.x[0] && to >= this.x.at(-1));
+    if (isAll && this.xRange) return this.xRange;
     if (from === null) return [0, 10];
     return from === to ? [from - 1, to + 1] : [from, to];
   }
@@ -150,11 +178,24 @@ export class Chart {
   #makeLegend() {
     this.outputs = this.lines.map(() => h("output", {}, UNKNOWN));
     this.legend.replaceChildren(
-      ...this.lines.map((line, at) => h("li", {}, h(
-        "button",
-        { type: "button", "aria-pressed": String(!this.hidden.has(line.name)), title: "show or hide", onclick: (event) => this.#toggle(line, at, event) },
-        swatch(at), h("span", {}, line.label), this.outputs[at],
-      ))),
+      ...this.lines.map((line, at) =>
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            {
+              type: "button",
+              "aria-pressed": String(!this.hidden.has(line.name)),
+              title: "show or hide",
+              onclick: (event) => this.#toggle(line, at, event),
+            },
+            swatch(at),
+            h("span", {}, line.label),
+            this.outputs[at],
+          ),
+        ),
+      ),
     );
   }
 
@@ -167,32 +208,65 @@ export class Chart {
   // Of where the pointer is, else the last that are known.
   #values(index) {
     this.lines.forEach((line, at) => {
-      const value = index === null || index === undefined ? line.values.findLast((one) => one !== null) : line.values[index];
+      const value =
+        index === null || index === undefined ? line.values.findLast((one) => one !== null) : line.values[index];
       if (this.outputs?.[at]) setText(this.outputs[at], this.kind.text(value));
     });
   }
 
   #inWords() {
-    return this.lines.map((line) => `${line.label} ${this.kind.text(line.values.findLast((one) => one !== null))}`).join(", ");
+    return this.lines
+      .map((line) => `${line.label} ${this.kind.text(line.values.findLast((one) => one !== null))}`)
+      .join(", ");
   }
 
   #resize() {
     if (!this.uplot) this.#draw();
-    else if (this.plot.clientWidth && this.plot.clientWidth !== this.uplot.width) this.uplot.setSize({ width: this.plot.clientWidth, height: HEIGHT });
+    else if (this.plot.clientWidth && this.plot.clientWidth !== this.uplot.width)
+      this.uplot.setSize({ width: this.plot.clientWidth, height: HEIGHT });
   }
 
   #fill() {
     if (!this.details.open || !this.lines) return;
     const each = Math.max(1, Math.ceil(this.x.length / ROWS_SHOWN));
-    const rows = this.x.map((_, at) => at).filter((at) => (this.x.length - 1 - at) % each === 0).reverse();
-    const caption = each === 1 ? `${this.title}, the latest first` : `${this.title}, every ${each}th of ${this.x.length} points, the latest first`;
-    show(this.table, h(
-      "table", {}, h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "after"), this.lines.map((line) => h("th", { scope: "col" }, line.label)))),
-      h("tbody", {}, rows.map((at) => h(
-        "tr", {}, h("th", { scope: "row" }, duration(this.x[at])), this.lines.map((line) => h("td", {}, this.kind.text(line.values[at]))),
-      ))),
-    ));
+    const rows = this.x
+      .map((_, at) => at)
+      .filter((at) => (this.x.length - 1 - at) % each === 0)
+      .reverse();
+    const caption =
+      each === 1
+        ? `${this.title}, the latest first`
+        : `${this.title}, every ${each}th of ${this.x.length} points, the latest first`;
+    show(
+      this.table,
+      h(
+        "table",
+        {},
+        h("caption", {}, caption),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("th", { scope: "col" }, "after"),
+            this.lines.map((line) => h("th", { scope: "col" }, line.label)),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          rows.map((at) =>
+            h(
+              "tr",
+              {},
+              h("th", { scope: "row" }, moment(this.x[at])),
+              this.lines.map((line) => h("td", {}, this.kind.text(line.values[at]))),
+            ),
+          ),
+        ),
+      ),
+    );
   }
 }
 
@@ -200,8 +274,16 @@ function swatch(at) {
   const namespace = "http://www.w3.org/2000/svg";
   const drawing = document.createElementNS(namespace, "svg");
   const line = document.createElementNS(namespace, "line");
-  for (const [name, value] of Object.entries({ width: 26, height: 8, "aria-hidden": "true" })) drawing.setAttribute(name, value);
-  const look = { x1: 0, y1: 4, x2: 26, y2: 4, class: `line-${(at % 6) + 1}`, "stroke-dasharray": DASHES[at % DASHES.length].join(" ") };
+  for (const [name, value] of Object.entries({ width: 26, height: 8, "aria-hidden": "true" }))
+    drawing.setAttribute(name, value);
+  const look = {
+    x1: 0,
+    y1: 4,
+    x2: 26,
+    y2: 4,
+    class: `line-${(at % 6) + 1}`,
+    "stroke-dasharray": DASHES[at % DASHES.length].join(" "),
+  };
   for (const [name, value] of Object.entries(look)) line.setAttribute(name, value);
   drawing.append(line);
   return drawing;

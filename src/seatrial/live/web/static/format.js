@@ -36,9 +36,24 @@ export function duration(seconds) {
   if (!isKnown(seconds)) return UNKNOWN;
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  const parts = hours
+    ? [
+        [hours, "h"],
+        [minutes, "min"],
+      ]
+    : [
+        [minutes, "min"],
+        [whole % 60, "s"],
+      ];
+  return parts
+    .filter(([value]) => value)
+    .map(([value, unit]) => `${value} ${unit}`)
+    .join(" ");
 }
+
+// Before what both sides of a comparison are aligned from it is negative.
+export const moment = (seconds) => (seconds < -0.5 ? `−${duration(-seconds)}` : duration(seconds));
 
 export const KINDS = {
   count: { text: count, axis: (value) => (Number.isInteger(value) ? value.toLocaleString("en-US") : "") },
@@ -48,7 +63,8 @@ export const KINDS = {
   cores: { text: cores, axis: (value) => String(Number(value.toPrecision(4))) },
 };
 
-export const validityOf = (trial, judged) => (trial.state === "running" ? "not judged before it is over" : judged ? judged.validity : "being judged");
+export const validityOf = (trial, judged) =>
+  trial.state === "running" ? "not judged before it is over" : judged ? judged.validity : "being judged";
 
 export const time = (utc) => new Date(utc).toLocaleTimeString();
 export const date = (utc) => new Date(utc).toLocaleString();

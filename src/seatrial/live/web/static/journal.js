@@ -12,19 +12,36 @@ export class Journal {
     this.field = h("textarea", { id: "note", rows: 2, maxlength: NOTE_LIMIT, required: true });
     this.button = h("button", { type: "submit" }, "Add note");
     const form = h(
-      "form", { onsubmit: (event) => this.#send(event, id) },
-      h("label", { for: "note" }, "A note on what you see; it goes into the record, with the time"), this.field, this.button, this.said,
+      "form",
+      { onsubmit: (event) => this.#send(event, id) },
+      h("label", { for: "note" }, "A note on what you see; it goes into the record, with the time"),
+      this.field,
+      this.button,
+      this.said,
     );
     this.element = h("div", {}, form, this.list);
   }
 
   show(entries) {
-    show(this.list, [...entries].reverse().map((entry) => h(
-      "li", {},
-      h("time", { datetime: entry.at_utc }, time(entry.at_utc)), " ",
-      h("span", { class: "author" }, entry.author === "person" ? "note" : "seatrial"), entry.trial ? ` trial ${entry.trial}` : "", ": ",
-      h("span", { class: "text" }, entry.text),
-    )));
+    if (entries === this.entries) return;
+    this.entries = entries;
+    show(
+      this.list,
+      [...entries]
+        .reverse()
+        .map((entry) =>
+          h(
+            "li",
+            {},
+            h("time", { datetime: entry.at_utc }, time(entry.at_utc)),
+            " ",
+            h("span", { class: "author" }, entry.author === "person" ? "note" : "seatrial"),
+            entry.trial ? ` trial ${entry.trial}` : "",
+            ": ",
+            h("span", { class: "text" }, entry.text),
+          ),
+        ),
+    );
   }
 
   async #send(event, id) {

@@ -25,15 +25,41 @@ export async function list(main, connection) {
 function table(runs) {
   const names = ["run", "question", "state", "trials", "report"];
   return h(
-    "table", { class: "matrix" }, h("caption", {}, `${count(runs.length)} ${runs.length === 1 ? "run" : "runs"}, the newest first`),
-    h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, runs.map((run) => h(
-      "tr", {},
-      h("th", { scope: "row", "data-label": "run" }, h("a", { href: runPath(run.id) }, run.name || run.id), run.started_utc ? h("span", { class: "soft" }, ` ${date(run.started_utc)}`) : null),
-      h("td", { "data-label": "question" }, run.error || run.question || ""),
-      h("td", { "data-label": "state" }, run.state ? state(run.state) : ""),
-      h("td", { "data-label": "trials" }, run.error ? "" : `${count(run.ended)} of ${run.trials ?? "?"}`),
-      h("td", { "data-label": "report" }, run.has_report ? h("a", { href: `${runPath(run.id)}/report` }, `report of ${run.name}`) : ""),
-    ))),
+    "table",
+    { class: "matrix" },
+    h("caption", {}, `${count(runs.length)} ${runs.length === 1 ? "run" : "runs"}, the newest first`),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        names.map((name) => h("th", { scope: "col" }, name)),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      runs.map((run) =>
+        h(
+          "tr",
+          {},
+          h(
+            "th",
+            { scope: "row", "data-label": "run" },
+            h("a", { href: runPath(run.id) }, run.name || run.id),
+            run.started_utc ? h("span", { class: "soft" }, ` ${date(run.started_utc)}`) : null,
+          ),
+          h("td", { "data-label": "question" }, run.error || run.question || ""),
+          h("td", { "data-label": "state" }, run.state ? state(run.state) : ""),
+          h("td", { "data-label": "trials" }, run.error ? "" : `${count(run.ended)} of ${run.trials ?? "?"}`),
+          h(
+            "td",
+            { "data-label": "report" },
+            run.has_report ? h("a", { href: `${runPath(run.id)}/report` }, `report of ${run.name}`) : "",
+          ),
+        ),
+      ),
+    ),
   );
 }

@@ -12,7 +12,20 @@ const run = location.pathname.match(/^\/run\/([^/]+)$/);
 function pages() {
   const found = [["/runs", "Runs"], ...(run ? [[location.pathname, "This run"]] : []), ["/compare", "Compare"]];
   document.getElementById("pages").replaceChildren(
-    ...found.map(([address, name]) => h("li", {}, h("a", { href: address === "/compare" && run ? `/compare?a=${run[1]}` : address, "aria-current": address === location.pathname && "page" }, name))),
+    ...found.map(([address, name]) =>
+      h(
+        "li",
+        {},
+        h(
+          "a",
+          {
+            href: address === "/compare" && run ? `/compare?a=${run[1]}` : address,
+            "aria-current": address === location.pathname && "page",
+          },
+          name,
+        ),
+      ),
+    ),
   );
 }
 

@@ -2,7 +2,7 @@
 
 const emptyTrial = () => ({ head: null, each: 1, load: {}, use: {}, rows: { load: 0, use: 0 } });
 
-export const POINTS_LIMIT = 20_000;
+const POINTS_LIMIT = 20_000;
 
 export class Run {
   constructor() {
@@ -22,6 +22,11 @@ export class Run {
     }
     this.doubts = document_.doubts;
     this.#course(document_);
+    this.limit = Math.max(POINTS_LIMIT, 2 * this.points);
+  }
+
+  get isTooLong() {
+    return this.points > this.limit;
   }
 
   // Returns false where rows are missing: then all of it has to be had again.

@@ -40,14 +40,28 @@ export class Now {
     show(this.whose, `Trial ${last.head.order}, `, state(validityOf(last.head, judged)), reasons);
     const now = (name) => last.load[name]?.at(-1);
     const errors = Object.entries(last.load).filter(([name]) => name.startsWith("errors:"));
-    const kinds = errors.map(([name, values]) => [name.slice(7), values.reduce((sum, one) => sum + (one || 0), 0)]).filter(([, sum]) => sum);
+    const kinds = errors
+      .map(([name, values]) => [name.slice(7), values.reduce((sum, one) => sum + (one || 0), 0)])
+      .filter(([, sum]) => sum);
     const which = run.isRunning ? "now" : "in its last interval";
     return show(
       this.tiles,
-      tile("achieved rate", rate(now("completed_per_s")), now("asked_per_s") ? `${rate(now("asked_per_s"))} asked for` : which),
-      tile("p50", us(now("p50_us")), which), tile("p99", us(now("p99_us")), which), tile("p99.9", us(now("p999_us")), which),
+      tile(
+        "achieved rate",
+        rate(now("completed_per_s")),
+        now("asked_per_s") ? `${rate(now("asked_per_s"))} asked for` : which,
+      ),
+      tile("p50", us(now("p50_us")), which),
+      tile("p99", us(now("p99_us")), which),
+      tile("p99.9", us(now("p999_us")), which),
       tile("connections", `${count(now("held"))} held`, `${count(now("active"))} active`),
-      tile("errors", count(kinds.reduce((sum, [, one]) => sum + one, 0)), kinds.length ? kinds.map(([kind, sum]) => `${count(sum)} ${kind.replaceAll("_", " ")}`).join(", ") : "in this trial"),
+      tile(
+        "errors",
+        count(kinds.reduce((sum, [, one]) => sum + one, 0)),
+        kinds.length
+          ? kinds.map(([kind, sum]) => `${count(sum)} ${kind.replaceAll("_", " ")}`).join(", ")
+          : "in this trial",
+      ),
     );
   }
 
@@ -56,19 +70,51 @@ export class Now {
     show(
       this.doubts,
       found.length ? h("h2", {}, `Signs of doubt in trial ${found[0].trial || (run.last?.head.order ?? "")}`) : null,
-      found.length ? h("ul", {}, found.map((one) => h(
-        "li", {}, h("strong", {}, one.code), `: ${one.text}`, h("span", { class: "soft" }, ` (${count(one.times)} times, since ${duration(one.first_s)} into the trial)`),
-      ))) : null,
-      found.length ? h("p", { class: "soft" }, "Signs decide nothing: whether a trial may be believed is decided from all of it when it is over.") : null,
+      found.length
+        ? h(
+            "ul",
+            {},
+            found.map((one) =>
+              h(
+                "li",
+                {},
+                h("strong", {}, one.code),
+                `: ${one.text}`,
+                h(
+                  "span",
+                  { class: "soft" },
+                  ` (${one.times === 1 ? "once" : `${count(one.times)} times`}, since ${duration(one.first_s)} into the trial)`,
+                ),
+              ),
+            ),
+          )
+        : null,
+      found.length
+        ? h(
+            "p",
+            { class: "soft" },
+            "Signs decide nothing: whether a trial may be believed is decided from all of it when it is over.",
+          )
+        : null,
     );
   }
 }
 
-const tile = (name, value, more) => h("div", {}, h("dt", {}, name), h("dd", {}, h("span", { class: "figure" }, value), h("span", { class: "soft" }, more)));
+const tile = (name, value, more) =>
+  h(
+    "div",
+    {},
+    h("dt", {}, name),
+    h("dd", {}, h("span", { class: "figure" }, value), h("span", { class: "soft" }, more)),
+  );
 
 function counted(run) {
   const ended = [...run.trials.values()].filter(({ head }) => head.state !== "running").length;
-  return `${ended} of ${run.run.trials ?? "?"} trials are over`;
+  const planned = run.run.trials ?? 0;
+  // Those that cannot be believed are run again, beyond the plan.
+  return ended > planned
+    ? `${ended} trials are over; ${planned} were planned, the others are run again`
+    : `${ended} of ${planned} trials are over`;
 }
 
 function whereNow(run) {
@@ -76,9 +122,12 @@ function whereNow(run) {
   if (!run.isRunning || !head) return "";
   const label = run.cases.find((one) => one.id === head.case)?.label;
   const phase = head.phases.at(-1);
-  const parts = [`trial ${head.order} of ${run.run.trials}: ${head.system}${label ? `, ${label}` : ""}`];
+  // How many are run again beyond the plan is known in the end.
+  const isPlanned = head.order <= run.run.trials;
+  const of = isPlanned ? ` of ${run.run.trials}` : ` (${run.run.trials} were planned)`;
+  const parts = [`trial ${head.order}${of}: ${head.system}${label ? `, ${label}` : ""}`];
   if (head.state === "running" && phase) parts.push(`${phase.name}${leftOf(phase, run.now() - head.at_run_s)}`);
-  const left = leftOfRun(run, head);
+  const left = isPlanned ? leftOfRun(run, head) : null;
   return [...parts, ...(left === null ? [] : [`about ${duration(left)} left of the run`])].join("; ");
 }
 

@@ -4,10 +4,39 @@ const MEMBERS_SHOWN = 8;
 const ROLES = { generator: "generator", system: "system", origin: "origin" };
 
 export const CHARTS = [
-  { id: "rate", title: "Rate", kind: "rate", of: "load", fixed: [["asked_per_s", "asked"], ["completed_per_s", "achieved"]] },
-  { id: "latency", title: "Latency", kind: "us", log: true, of: "load", fixed: [["p50_us", "p50"], ["p99_us", "p99"], ["p999_us", "p99.9"]] },
+  {
+    id: "rate",
+    title: "Rate",
+    kind: "rate",
+    of: "load",
+    fixed: [
+      ["asked_per_s", "asked"],
+      ["completed_per_s", "achieved"],
+    ],
+  },
+  {
+    id: "latency",
+    title: "Latency",
+    kind: "us",
+    log: true,
+    of: "load",
+    fixed: [
+      ["p50_us", "p50"],
+      ["p99_us", "p99"],
+      ["p999_us", "p99.9"],
+    ],
+  },
   { id: "errors", title: "Errors in each interval", kind: "count", of: "load", prefix: "errors:", none: "errors" },
-  { id: "connections", title: "Connections", kind: "count", of: "load", fixed: [["held", "held"], ["active", "active"]] },
+  {
+    id: "connections",
+    title: "Connections",
+    kind: "count",
+    of: "load",
+    fixed: [
+      ["held", "held"],
+      ["active", "active"],
+    ],
+  },
   { id: "cpu", title: "CPU", kind: "cores", of: "use", prefix: "cores:" },
   { id: "memory", title: "Memory", kind: "bytes", of: "use", prefix: "bytes:" },
 ];
@@ -30,7 +59,8 @@ export function linesOf(chart, trials, isWhole) {
     names.forEach(([name], at) => {
       const column = columns[name];
       const isCount = chart.prefix === "errors:";
-      for (let row = 0; row < ends.length; row += 1) values[at].push((column ? column[row] : null) ?? (isCount ? 0 : null));
+      for (let row = 0; row < ends.length; row += 1)
+        values[at].push((column ? column[row] : null) ?? (isCount ? 0 : null));
     });
   }
   return { x, lines: names.map(([name, label], at) => ({ name, label, values: values[at] })) };
@@ -78,7 +108,9 @@ export function bandsOf(trials, isWhole, nowS) {
 export function marksOf(trials, journal, isWhole) {
   const notes = journal.filter((entry) => entry.author === "person");
   return [
-    ...trials.flatMap(({ head }) => head.disturbances.map((one) => ({ x: one.at_s + (isWhole ? head.at_run_s : 0), label: one.words }))),
-    ...notes.map((entry) => ({ x: entry.at_s - (isWhole ? 0 : trials[0]?.head.at_run_s ?? 0), label: "note" })),
+    ...trials.flatMap(({ head }) =>
+      head.disturbances.map((one) => ({ x: one.at_s + (isWhole ? head.at_run_s : 0), label: one.words })),
+    ),
+    ...notes.map((entry) => ({ x: entry.at_s - (isWhole ? 0 : (trials[0]?.head.at_run_s ?? 0)), label: "note" })),
   ];
 }

@@ -1,7 +1,7 @@
 // Follows a run's events. The browser comes back by itself, with the number of the last piece that it has.
 
-import { apiPath } from "./dom.js";
-import { POINTS_LIMIT, Run } from "./model.js";
+import { apiPath, get } from "./dom.js";
+import { Run } from "./model.js";
 
 const AGAIN_MS = 3000;
 
@@ -30,13 +30,15 @@ export class Stream {
       this.changed(true);
     });
     source.addEventListener("news", (event) => {
-      if (!this.run.news(JSON.parse(event.data)) || this.run.points > POINTS_LIMIT) this.open();
+      if (!this.run.news(JSON.parse(event.data)) || this.run.isTooLong) this.open();
       else this.changed(false);
     });
     source.addEventListener("error", () => {
       this.connection("not connected: what is shown may be old; trying again");
-      // A refusal ends an EventSource for good.
-      if (source.readyState === EventSource.CLOSED && source === this.source) setTimeout(() => this.open(), AGAIN_MS);
+      // A refusal ends an EventSource for good, and only who asks otherwise is given its reason.
+      if (source.readyState !== EventSource.CLOSED || source !== this.source) return;
+      get(apiPath(this.id, "course")).catch((error) => this.connection(`not connected: ${error.message}`));
+      setTimeout(() => this.open(), AGAIN_MS);
     });
   }
 }

@@ -1,64 +1,15 @@
-"""What came of the cases, as the reports have it: judged in a thread, from the record, once their trials are over."""
+"""What came of the cases, as a page gets it."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.run.labels import variables_text
-from seatrial.analysis.run.summary import summarise_case
-from seatrial.errors import SeatrialError
-from seatrial.record.reader import RunReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from seatrial.analysis.reasons import Validity
     from seatrial.analysis.run.model import CaseSummary, TrialSummary
     from seatrial.record.tables.rows import RecordedCase
-
-    Taker = Callable[[str, dict[str, Any]], None]
-
-KEPT_WITHIN_S = 10.0
-"""The run judges a trial itself, in less than this as a rule, and keeps what it found: it is waited for."""
-LOOK_S = 0.5
-
-
-class Judge:
-    """Judges cases one after another. ``take`` is called with a case's id and what came of it so far."""
-
-    def __init__(self, path: Path, take: Taker) -> None:
-        self._path = path
-        self._take = take
-        self._waiting: dict[str, int] = {}
-        self._are_some = asyncio.Event()
-
-    def judge(self, case_id: str, last_trial: int) -> None:
-        """Have a case judged (again), a trial of which has ended."""
-        self._waiting[case_id] = last_trial
-        self._are_some.set()
-
-    async def work(self, is_going_on: Callable[[], bool]) -> None:
-        """Judge until cancelled. While the run goes on, each trial's own judgement is waited for."""
-        while True:
-            await self._are_some.wait()
-            while self._waiting:
-                case_id, trial = next(iter(self._waiting.items()))
-                if is_going_on():
-                    await self._kept(trial)
-                # What ends meanwhile asks again.
-                self._waiting.pop(case_id)
-                found = await asyncio.to_thread(_judged, self._path, case_id)
-                if found is not None:
-                    self._take(case_id, found)
-            self._are_some.clear()
-
-    async def _kept(self, trial: int) -> None:
-        for _ in range(round(KEPT_WITHIN_S / LOOK_S)):
-            if await asyncio.to_thread(_is_kept, self._path, trial):
-                return
-            await asyncio.sleep(LOOK_S)
 
 
 def case_head(case: RecordedCase) -> dict[str, Any]:
@@ -74,24 +25,8 @@ def case_head(case: RecordedCase) -> dict[str, Any]:
     }
 
 
-def _is_kept(path: Path, trial: int) -> bool:
-    try:
-        with RunReader.open(path) as reader:
-            return reader.kept_summary(trial) is not None
-    except SeatrialError:
-        return True
-
-
-def _judged(path: Path, case_id: str) -> dict[str, Any] | None:
-    try:
-        with RunReader.open(path) as reader:
-            summary = summarise_case(reader, case_id)
-    except SeatrialError:
-        return None
-    return None if summary is None else _document(summary)
-
-
-def _document(case: CaseSummary) -> dict[str, Any]:
+def judged_document(case: CaseSummary) -> dict[str, Any]:
+    """Return what came of it so far: validity before numbers."""
     aside = {trial.trial for trial in case.set_aside}
     return {
         "id": case.case.id,

@@ -8,10 +8,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from seatrial.live.judging import CaseJudge
 from seatrial.live.model.run import Doubted
 from seatrial.live.watcher import Watcher
 from seatrial.live.web.history.trials import CURRENT_LIMIT, RunHistory, TrialHistory, seconds_between
-from seatrial.live.web.watch.judged import Judge, case_head
+from seatrial.live.web.watch.judged import case_head, judged_document
 from seatrial.live.web.watch.pieces import Pieces
 from seatrial.record import events
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from seatrial.analysis.run.model import CaseSummary
     from seatrial.live.model.doubts import Doubt
     from seatrial.live.model.run import Happening
 
@@ -40,7 +42,7 @@ class Watched:
         self.used_s = time.monotonic()
         """When a page last asked for it."""
         self.readers = 0
-        self._judge = Judge(path, self._take_judged)
+        self._judge = CaseJudge(path, self._take_judged)
         self._cases: dict[str, Document] = {}
         self._pending: Document = {}
         self._doubts: dict[str, Document] = {}
@@ -164,7 +166,8 @@ class Watched:
             "last_s": round(since(doubt.last_s), 3),
         }
 
-    def _take_judged(self, case_id: str, document: Document) -> None:
+    def _take_judged(self, case: CaseSummary) -> None:
+        case_id, document = case.case.id, judged_document(case)
         self._cases[case_id] = document
         self._pending.setdefault("judged", {})[case_id] = document
         self._pending["run"] = True

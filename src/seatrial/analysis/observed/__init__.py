@@ -1,0 +1,1 @@
+"""What a Prometheus has seen of trials: figures of its series."""

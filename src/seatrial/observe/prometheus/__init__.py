@@ -1,0 +1,1 @@
+"""Asking a Prometheus that is there already, through its HTTP API."""
