@@ -29,9 +29,9 @@ SYSTEMS = """systems:
   - envoy-gateway: {proxies: 1, cpus: 0.3, memory: 256 MiB, controller_cpus: 0.3, controller_memory: 256 MiB}
 """
 SHORTER = {
-    "phases": "{stable_for: 1 s, warmup: 1 s, measure: 12 s, cooldown: 5 s}",
+    "phases": "{stable_for: 1 s, warmup: 1 s, measure: 22 s, cooldown: 5 s}",
     "load": "{connections: 20, active: 4, rate: 50/s, timeout: 2 s, resolution: 10 ms}",
-    "objects": "{routes: 10, at_a_time: 5, rounds: 2, probe_period: 20 ms, probe_rate: 400/s}",
+    "objects": "{routes: 10, at_a_time: 2, rounds: 3, probe_period: 20 ms, probe_rate: 400/s}",
 }
 PAGES = {
     "contour": (r"contour-", ":8000/proxy/metrics"),
@@ -47,16 +47,17 @@ NOT_YET = {
     "contour_status_update_failed_total",
 }
 OF_A_CONTROLLER = "Configuration from a controller (xDS)"
-WINDOW_S = 15.0
+WINDOW_S = 20.0
+"""A page is read every few seconds here, through the API server, and a rate takes two readings."""
 
 
 @contextmanager
 def followed(bench: ClusterBench, pages: Mapping[str, MetricsPage]) -> Iterator[None]:
-    """Have each page say what the pods of the run say, read through the API server every second or two."""
+    """Have each page say what the pods of the run say, read through the API server as often as that answers."""
     over = threading.Event()
 
     def follow() -> None:
-        while not over.wait(1.0):
+        while not over.wait(0.2):
             # Pods come and go, and one that is going does not answer.
             with suppress(Exception):
                 names = "custom-columns=:metadata.namespace,:metadata.name"

@@ -198,6 +198,7 @@ def test_a_buffer_that_is_full_leaves_out_the_oldest_and_says_so_once(
 
 
 def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, tmp_path: Path) -> None:
+    add_note(run, "checked the cable")
     page = openmetrics_of(run, step_s=2.0)
     assert page.endswith(b"# EOF\n")
     text = tmp_path / "run.om"
@@ -222,6 +223,8 @@ def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, t
             half = server.value(query, ended_s - 5)
             assert half is not None
             assert 0 < half < counted
+        noted = server.instant(f'seatrial_note_timestamp_seconds{{run="{run.name}"}}', ended_s + 1)
+        assert {one["metric"]["text"] for one in noted} == {"checked the cable"}
 
 
 def test_phases_and_notes_have_the_times_of_the_record(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def families_of(board: Board) -> list[Family]:
     """Return every metric of a run as it is now."""
     made = _Families()
     _run(made, board)
+    _notes(made, board)
     for trial in board.trials:
         whose = {
             "run": board.run_id,
@@ -60,6 +61,13 @@ def families_of(board: Board) -> list[Family]:
     return made.all()
 
 
+def notes_of(board: Board) -> list[Family]:
+    """Return the last entries of the journal alone: of a record that is read at once they come after all else."""
+    made = _Families()
+    _notes(made, board)
+    return made.all()
+
+
 class _Families:
     def __init__(self) -> None:
         self._by_name: dict[str, Family] = {}
@@ -79,16 +87,15 @@ def _run(made: _Families, board: Board) -> None:
     made.add("run_trials_planned", run, board.planned)
     for state in ("completed", "cut off", "failed"):
         made.add("run_trials", {**run, "state": state}, board.ended.get(state, 0))
-    _notes(made, run, board)
 
 
-def _notes(made: _Families, run: Labels, board: Board) -> None:
+def _notes(made: _Families, board: Board) -> None:
     # Who notes the same again moves it: a series is there once.
     last = {(note.author, note.trial, _cut(note.text)): note.at_utc for note in board.notes}
     for (author, trial, text), at_utc in last.items():
         if at_utc:
-            labels = {**run, "author": author, "trial": "" if trial is None else str(trial), "text": text}
-            made.add("note_timestamp_seconds", labels, unix_s(at_utc))
+            labels = {"run": board.run_id, "author": author, "trial": "" if trial is None else str(trial)}
+            made.add("note_timestamp_seconds", {**labels, "text": text}, unix_s(at_utc))
 
 
 def _cut(text: str) -> str:

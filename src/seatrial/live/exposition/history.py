@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from seatrial.live.exposition.board import Board
-from seatrial.live.exposition.catalogue import families_of
+from seatrial.live.exposition.catalogue import families_of, notes_of
 from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.text import Page
 from seatrial.live.judging import judged
@@ -43,6 +43,8 @@ def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
                 page.add(families_of(board), clock.unix_s(event.at_s))
             elif (at_s := clock.due(event)) is not None:
                 page.add(families_of(board), clock.unix_s(at_s))
+    if clock is not None:
+        page.add(notes_of(board), clock.last_s)
     return page.openmetrics()
 
 
@@ -53,10 +55,12 @@ class _Clock:
         self._offset_s = offset_s(reader, begun) or 0.0
         self._step_s = step_s
         self._due_s = begun.at_s + step_s
+        self.last_s = self.unix_s(begun.at_s)
 
     def unix_s(self, at_s: float) -> float:
         """Return a moment of the monotonic clock as Unix time, to the millisecond."""
-        return round(at_s + self._offset_s, 3)
+        self.last_s = round(at_s + self._offset_s, 3)
+        return self.last_s
 
     def due(self, event: events.Event) -> float | None:
         """Return the moment for which samples are due once this event is taken; None where none are."""
