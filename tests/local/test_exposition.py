@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +19,10 @@ from tests.support.prometheus import Prometheus, program, prometheus, scrape
 from seatrial._engine import Histogram
 from seatrial.live.exposition.history import openmetrics_of
 from seatrial.live.exposition.remote_write import RemoteWriter
+from seatrial.live.exposition.totals import TrialTotals
 from seatrial.observe.samples import ProcessSample
+from seatrial.record import events
+from seatrial.record.journal import add_note
 from seatrial.record.reader import RunReader
 
 TRIALS = 3
@@ -236,6 +241,7 @@ def test_a_buffer_that_is_full_leaves_out_the_oldest_and_says_so_once(
 
 
 def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, tmp_path: Path) -> None:
+    add_note(run, "checked the cable")
     page = openmetrics_of(run, step_s=2.0)
     assert page.endswith(b"# EOF\n")
     text = tmp_path / "run.om"
@@ -260,3 +266,54 @@ def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, t
             half = server.value(query, ended_s - 5)
             assert half is not None
             assert 0 < half < counted
+        noted = server.instant(f'seatrial_note_timestamp_seconds{{run="{run.name}"}}', ended_s + 1)
+        assert {one["metric"]["text"] for one in noted} == {"checked the cable"}
+
+
+def test_phases_and_notes_have_the_times_of_the_record(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs", trials=1, end=False)
+    text = 'the cable was out: "port 3"\n' + "x" * 200
+    for _ in range(2):
+        add_note(run, text)
+    with (
+        serving(run) as address,
+        prometheus(tmp_path / "p", scrape("seatrial", address)) as server,
+        RunReader.open(run) as reader,
+    ):
+        server.wait_for("seatrial_run_info")
+        recorded = reader.trial(1)
+        assert recorded is not None
+        started_s = datetime.fromisoformat(recorded.started_utc).timestamp()
+        with closing(sqlite3.connect(run / "record.db")) as record:
+            begun = record.execute(
+                "SELECT name, at_s - started_s FROM phases JOIN trials ON trials.id = trial"
+            )
+            phases = begun.fetchall()
+            assert len(phases) >= 4
+            for phase, after_s in phases:
+                at_s = server.value(f'seatrial_phase_start_timestamp_seconds{{phase="{phase}"}}')
+                assert at_s == pytest.approx(started_s + after_s, abs=0.002), phase
+            ((noted_utc,),) = record.execute("SELECT max(at_utc) FROM journal WHERE author = 'person'")
+        (noted,) = server.instant('seatrial_note_timestamp_seconds{author="person"}')
+        assert float(noted["value"][1]) == datetime.fromisoformat(noted_utc).timestamp()
+        assert noted["metric"]["text"] == (text.replace("\n", " "))[:159] + "…"
+
+
+def test_milestones_are_timed_from_when_their_change_was_asked_for() -> None:
+    totals = TrialTotals(events.TrialStarted(1, "c", "envoy", 1, 1, 1, 100.0))
+    # As the record has it: `after_s` is the last moment at which it had not come about.
+    reached: tuple[tuple[str, events.Milestone, float, float], ...] = (
+        ("change-0", "asked", 64_596.5, 64_596.5),
+        ("change-1", "asked", 64_597.0, 64_597.0),
+        ("change-0", "accepted", 64_596.51, 64_596.5),
+        ("change-1", "live", 64_597.25, 64_597.23),
+        ("change-0", "live", 64_596.6, 64_596.58),
+        # Begun before anybody looked.
+        ("change-2", "live", 64_600.0, 64_599.9),
+    )
+    for subject, milestone, at_s, after_s in reached:
+        totals.take_milestone(events.MilestoneReached(1, subject, "create", 1, milestone, "", at_s, after_s))
+    live, accepted = (totals.milestones["create", name] for name in ("live", "accepted"))
+    assert (live.count, accepted.count) == (2, 1)
+    assert live.mean_us == pytest.approx((100_000 + 250_000) / 2, rel=0.001)
+    assert accepted.mean_us == pytest.approx(10_000, rel=0.001)

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from seatrial.live.exposition.board import Board
+from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.endpoint import Endpoint
 from seatrial.live.watcher import Watcher
 from seatrial.record.events import TrialEnded
@@ -21,6 +22,7 @@ async def board_of(run: Path, going_on: int | None = None) -> Board:
     """Return what is exposed of a run; ``going_on`` is a trial whose end has not come yet."""
     board = Board()
     with Watcher(run) as watcher:
+        board.offset_of = lambda begun: offset_s(watcher.reader, begun)
         watcher.subscribe(
             lambda event, found: (
                 None
