@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +19,10 @@ from tests.support.prometheus import Prometheus, program, prometheus, scrape
 from seatrial._engine import Histogram
 from seatrial.live.exposition.history import openmetrics_of
 from seatrial.live.exposition.remote_write import RemoteWriter
+from seatrial.live.exposition.totals import TrialTotals
+from seatrial.observe.samples import ProcessSample
+from seatrial.record import events
+from seatrial.record.journal import add_note
 from seatrial.record.reader import RunReader
 
 TRIALS = 3
@@ -58,10 +64,31 @@ def assert_as_recorded(server: Prometheus, run: Path, trial: int) -> None:
         assert total_s == pytest.approx(latency.mean_us * latency.count / 1e6)
         within = server.value(f'seatrial_request_latency_seconds_bucket{{{of},le="0.0005"}}')
         assert within == sum(count for highest_us, count in latency.buckets() if highest_us <= 500)
+    assert_used_as_recorded(server, run, trial)
+    for name in ("opened", "reconnected"):
+        total = server.value(f'sum(seatrial_connections_{name}_total{{trial="{trial}"}})')
+        assert total == sum(int(getattr(frame, name)) for frame in frames), name
     errors = [count for frame in frames for count in frame.errors.items()]
     for kind in {kind for kind, _ in errors}:
         counted = server.value(f'sum(seatrial_errors_total{{trial="{trial}",kind="{kind}"}})')
         assert counted == sum(count for one, count in errors if one == kind)
+
+
+def assert_used_as_recorded(server: Prometheus, run: Path, trial: int) -> None:
+    """CPU of each member, of all phases together, is what the kernel counted between the first and the last look."""
+    with RunReader.open(run) as reader:
+        samples = reader.process_samples(trial)
+    for role, member in {(sample.role, sample.member) for sample in samples}:
+        own: dict[str, list[ProcessSample]] = {}
+        for sample in samples:
+            if (sample.role, sample.member) == (role, member):
+                own.setdefault(sample.incarnation, []).append(sample)
+        used_s = sum(
+            looks[-1].cpu_user_s + looks[-1].cpu_system_s - looks[0].cpu_user_s - looks[0].cpu_system_s
+            for looks in own.values()
+        )
+        of = f'trial="{trial}",role="{role}",member="{member}"'
+        assert server.value(f"sum(seatrial_role_cpu_seconds_total{{{of}}})") == pytest.approx(used_s), member
 
 
 def test_a_real_prometheus_scrapes_what_the_record_has(run: Path, tmp_path: Path) -> None:
@@ -71,10 +98,31 @@ def test_a_real_prometheus_scrapes_what_the_record_has(run: Path, tmp_path: Path
         assert_as_recorded(server, run, TRIALS - 1)
         # Of those before nothing is left: how many series there are has a bound.
         assert server.instant('seatrial_requests_total{trial="1"}') == []
+        # Of a trial that is over nothing is there now.
+        assert server.instant("seatrial_connections or seatrial_role_memory_bytes or seatrial_workers") == []
         states = {one["metric"]["state"]: one["value"][1] for one in server.instant("seatrial_run_trials")}
         assert states == {"completed": str(TRIALS), "cut off": "0", "failed": "0"}
         metadata = server.get("metadata", metric="seatrial_request_latency_seconds")
         assert [one["type"] for one in metadata["seatrial_request_latency_seconds"]] == ["histogram"]
+
+
+def test_what_there_is_now_is_of_the_trial_that_goes_on(run: Path, tmp_path: Path) -> None:
+    with RunReader.open(run) as reader:
+        frames, samples = reader.frames(TRIALS), reader.process_samples(TRIALS)
+    with (
+        serving(run, going_on=TRIALS) as address,
+        prometheus(tmp_path / "p", scrape("seatrial", address)) as server,
+    ):
+        server.wait_for("seatrial_run_info")
+        last = {frame.worker: frame for frame in frames}.values()
+        for state in ("active", "held"):
+            there = server.value(f'seatrial_connections{{state="{state}"}}')
+            assert there == sum(int(getattr(frame, state)) for frame in last), state
+        assert server.value("seatrial_workers") == len(last)
+        for role in {sample.role for sample in samples}:
+            own = {sample.key: sample for sample in samples if sample.role == role}.values()
+            sizes = [sample.pss_bytes or sample.rss_bytes or 0 for sample in own]
+            assert server.value(f'sum(seatrial_role_memory_bytes{{role="{role}"}})') == sum(sizes), role
 
 
 def test_native_histograms_have_the_percentiles_of_the_record(run: Path, tmp_path: Path) -> None:
@@ -193,6 +241,7 @@ def test_a_buffer_that_is_full_leaves_out_the_oldest_and_says_so_once(
 
 
 def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, tmp_path: Path) -> None:
+    add_note(run, "checked the cable")
     page = openmetrics_of(run, step_s=2.0)
     assert page.endswith(b"# EOF\n")
     text = tmp_path / "run.om"
@@ -217,3 +266,54 @@ def test_a_run_that_is_over_is_put_into_a_prometheus_after_the_fact(run: Path, t
             half = server.value(query, ended_s - 5)
             assert half is not None
             assert 0 < half < counted
+        noted = server.instant(f'seatrial_note_timestamp_seconds{{run="{run.name}"}}', ended_s + 1)
+        assert {one["metric"]["text"] for one in noted} == {"checked the cable"}
+
+
+def test_phases_and_notes_have_the_times_of_the_record(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs", trials=1, end=False)
+    text = 'the cable was out: "port 3"\n' + "x" * 200
+    for _ in range(2):
+        add_note(run, text)
+    with (
+        serving(run) as address,
+        prometheus(tmp_path / "p", scrape("seatrial", address)) as server,
+        RunReader.open(run) as reader,
+    ):
+        server.wait_for("seatrial_run_info")
+        recorded = reader.trial(1)
+        assert recorded is not None
+        started_s = datetime.fromisoformat(recorded.started_utc).timestamp()
+        with closing(sqlite3.connect(run / "record.db")) as record:
+            begun = record.execute(
+                "SELECT name, at_s - started_s FROM phases JOIN trials ON trials.id = trial"
+            )
+            phases = begun.fetchall()
+            assert len(phases) >= 4
+            for phase, after_s in phases:
+                at_s = server.value(f'seatrial_phase_start_timestamp_seconds{{phase="{phase}"}}')
+                assert at_s == pytest.approx(started_s + after_s, abs=0.002), phase
+            ((noted_utc,),) = record.execute("SELECT max(at_utc) FROM journal WHERE author = 'person'")
+        (noted,) = server.instant('seatrial_note_timestamp_seconds{author="person"}')
+        assert float(noted["value"][1]) == datetime.fromisoformat(noted_utc).timestamp()
+        assert noted["metric"]["text"] == (text.replace("\n", " "))[:159] + "…"
+
+
+def test_milestones_are_timed_from_when_their_change_was_asked_for() -> None:
+    totals = TrialTotals(events.TrialStarted(1, "c", "envoy", 1, 1, 1, 100.0))
+    # As the record has it: `after_s` is the last moment at which it had not come about.
+    reached: tuple[tuple[str, events.Milestone, float, float], ...] = (
+        ("change-0", "asked", 64_596.5, 64_596.5),
+        ("change-1", "asked", 64_597.0, 64_597.0),
+        ("change-0", "accepted", 64_596.51, 64_596.5),
+        ("change-1", "live", 64_597.25, 64_597.23),
+        ("change-0", "live", 64_596.6, 64_596.58),
+        # Begun before anybody looked.
+        ("change-2", "live", 64_600.0, 64_599.9),
+    )
+    for subject, milestone, at_s, after_s in reached:
+        totals.take_milestone(events.MilestoneReached(1, subject, "create", 1, milestone, "", at_s, after_s))
+    live, accepted = (totals.milestones["create", name] for name in ("live", "accepted"))
+    assert (live.count, accepted.count) == (2, 1)
+    assert live.mean_us == pytest.approx((100_000 + 250_000) / 2, rel=0.001)
+    assert accepted.mean_us == pytest.approx(10_000, rel=0.001)

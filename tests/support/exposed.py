@@ -12,25 +12,35 @@ from typing import Any
 from aiohttp import web
 
 from seatrial.live.exposition.board import Board
+from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.endpoint import Endpoint
 from seatrial.live.watcher import Watcher
+from seatrial.record.events import TrialEnded
 
 
-async def board_of(run: Path) -> Board:
+async def board_of(run: Path, going_on: int | None = None) -> Board:
+    """Return what is exposed of a run; ``going_on`` is a trial whose end has not come yet."""
     board = Board()
     with Watcher(run) as watcher:
-        watcher.subscribe(board.take)
+        board.offset_of = lambda begun: offset_s(watcher.reader, begun)
+        watcher.subscribe(
+            lambda event, found: (
+                None
+                if isinstance(event, TrialEnded) and event.trial == going_on
+                else board.take(event, found)
+            )
+        )
         await watcher.catch_up()
     return board
 
 
 @contextmanager
-def serving(run: Path) -> Iterator[str]:
+def serving(run: Path, going_on: int | None = None) -> Iterator[str]:
     """Serve a run's metrics from a thread of its own; yield where."""
     loop, ready, found = asyncio.new_event_loop(), threading.Event(), list[Any]()
 
     async def begin() -> None:
-        runner = web.AppRunner(Endpoint(await board_of(run)).app())
+        runner = web.AppRunner(Endpoint(await board_of(run, going_on)).app())
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

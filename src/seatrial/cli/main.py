@@ -18,7 +18,7 @@ COMMANDS = {
     **dict.fromkeys(
         ("run", "load", "origin", "check", "plan", "manifests", "report", "note"), "seatrial.cli"
     ),
-    **dict.fromkeys(("serve", "observe", "export", "rules"), "seatrial.cli.monitoring"),
+    **dict.fromkeys(("serve", "observe", "export", "dashboards", "rules"), "seatrial.cli.monitoring"),
     "clean": "seatrial.cli",
 }
 """In the order in which a person meets them, each with the package whose module of its name has it."""

@@ -290,11 +290,12 @@ class CapacityMeasured:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """An entry of the journal."""
+    """An entry of the journal; ``at_utc`` is when it was made, once it is in the record."""
 
     author: Author
     text: str
     trial: int | None = None
+    at_utc: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,15 @@ TRIALS_KEPT = 2
 """A scrape comes every 15 s or so, and a trial may end between two: its last counts stay until the next trial ends."""
 
 
+NOTES_KEPT = 8
+"""Of the journal the last entries: each is a series, and how many there may be has a bound."""
+
+
 def _unasked(_case_id: str, _trial: int) -> None:
+    return None
+
+
+def _unknown(_begun: events.TrialStarted) -> float | None:
     return None
 
 
@@ -30,10 +38,12 @@ class Board:
     """What is known of a run for its exposition. Use ``take`` as a taker of ``Watcher``.
 
     ``on_ended`` is called with the case and the number of each trial that has ended: what came of the case goes to
-    ``take_judged``.
+    ``take_judged``. ``offset_of`` says what makes Unix times of those of a trial; where it does not know, no times are
+    exposed.
     """
 
     on_ended: Callable[[str, int], None] = _unasked
+    offset_of: Callable[[events.TrialStarted], float | None] = _unknown
     run_id: str = ""
     plan_name: str = ""
     planned: int = 0
@@ -42,6 +52,7 @@ class Board:
     trials: deque[TrialTotals] = field(default_factory=lambda: deque(maxlen=TRIALS_KEPT))
     doubts: dict[tuple[int, str], int] = field(default_factory=dict)
     cases: dict[str, CaseSummary] = field(default_factory=dict)
+    notes: deque[events.Noted] = field(default_factory=lambda: deque(maxlen=NOTES_KEPT))
 
     def take(self, event: events.Event, happenings: Sequence[Happening]) -> None:
         """Take one event, and what became known by it."""
@@ -53,6 +64,8 @@ class Board:
                 self.state = event.state
             case events.TrialStarted():
                 self._begin(event)
+            case events.Noted():
+                self.notes.append(event)
             case _ if self.trials:
                 self._of_trial(self.trials[-1], event)
             case _:
@@ -61,7 +74,7 @@ class Board:
             self._happened(happening)
 
     def _begin(self, event: events.TrialStarted) -> None:
-        self.trials.append(TrialTotals(event))
+        self.trials.append(TrialTotals(event, self.offset_of(event)))
         kept = {trial.trial.trial for trial in self.trials}
         self.doubts = {key: times for key, times in self.doubts.items() if key[0] in kept}
 
@@ -70,6 +83,7 @@ class Board:
             case events.PhaseStarted():
                 trial.phase = event.phase
                 trial.of(event.phase)
+                trial.begun_s[event.phase] = event.at_s
             case events.FrameRecorded():
                 trial.take_frame(event.frame)
             case events.ProcessSampled():

@@ -3,7 +3,7 @@
 By Prometheus's conventions: base units, ``_total`` for counters, one meaning a name. Every series has the labels
 ``run``, ``system``, ``case``, ``trial`` and ``phase``, but for those of the run itself, and those of how it ended. How
 many there may be is bounded: two trials, five phases, the kinds of failures that the engine knows, and
-``MEMBERS_LIMIT`` members of each role.
+``MEMBERS_LIMIT`` members of each role. Entries of the journal are series, too: the last ``NOTES_KEPT`` of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from seatrial._version import __version__
+from seatrial.live.exposition.clock import unix_s
 from seatrial.live.exposition.distribution import distribution_of
 from seatrial.live.exposition.families import Family, Series
 from seatrial.live.exposition.names import HISTOGRAMS, NAMES
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 MEMBERS_LIMIT = 64
 """Of a role with more members their sum is exposed, under the name ``all``."""
 ALL = "all"
+NOTE_LENGTH_LIMIT = 160
+"""A label is no place for more; the journal has the whole."""
 
 Labels = dict[str, str]
 
@@ -35,6 +38,7 @@ def families_of(board: Board) -> list[Family]:
     """Return every metric of a run as it is now."""
     made = _Families()
     _run(made, board)
+    _notes(made, board)
     for trial in board.trials:
         whose = {
             "run": board.run_id,
@@ -45,11 +49,24 @@ def families_of(board: Board) -> list[Family]:
         for phase, totals in phases_in_order(trial):
             _requests(made, {**whose, "phase": phase}, totals)
             _used(made, {**whose, "phase": phase}, totals)
-        _gauges(made, {**whose, "phase": trial.phase}, trial)
+        for phase, begun_s in trial.begun_s.items():
+            if trial.offset_s is not None:
+                at_s = round(begun_s + trial.offset_s, 3)
+                made.add("phase_start_timestamp_seconds", {**whose, "phase": phase}, at_s)
+        # Of a trial that is over nothing is there now.
+        if trial.ended is None:
+            _gauges(made, {**whose, "phase": trial.phase}, trial)
         for (change, milestone), samples in sorted(trial.milestones.items()):
             labels = {**whose, "change": change, "milestone": milestone}
             made.add("change_milestone_seconds", labels, distribution_of(samples))
         _outcome(made, whose, board, trial)
+    return made.all()
+
+
+def notes_of(board: Board) -> list[Family]:
+    """Return the last entries of the journal alone: of a record that is read at once they come after all else."""
+    made = _Families()
+    _notes(made, board)
     return made.all()
 
 
@@ -72,6 +89,20 @@ def _run(made: _Families, board: Board) -> None:
     made.add("run_trials_planned", run, board.planned)
     for state in ("completed", "cut off", "failed"):
         made.add("run_trials", {**run, "state": state}, board.ended.get(state, 0))
+
+
+def _notes(made: _Families, board: Board) -> None:
+    # Who notes the same again moves it: a series is there once.
+    last = {(note.author, note.trial, _cut(note.text)): note.at_utc for note in board.notes}
+    for (author, trial, text), at_utc in last.items():
+        if at_utc:
+            labels = {"run": board.run_id, "author": author, "trial": "" if trial is None else str(trial)}
+            made.add("note_timestamp_seconds", {**labels, "text": text}, unix_s(at_utc))
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= NOTE_LENGTH_LIMIT else f"{line[: NOTE_LENGTH_LIMIT - 1]}…"
 
 
 def _requests(made: _Families, labels: Labels, totals: PhaseTotals) -> None:
@@ -104,7 +135,7 @@ def _gauges(made: _Families, labels: Labels, trial: TrialTotals) -> None:
         made.add("connections", {**labels, "state": state}, trial.gauge(state))
     made.add("requests_in_flight", labels, trial.gauge("in_flight"))
     made.add("workers", labels, len(trial.frames))
-    if trial.asked_per_s is not None and trial.ended is None:
+    if trial.asked_per_s is not None:
         made.add("asked_requests_per_second", labels, trial.asked_per_s)
     sizes: dict[tuple[str, str], float] = {
         (use.role, use.member): float(use.memory_bytes)

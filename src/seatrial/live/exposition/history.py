@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from seatrial.live.exposition.board import Board
-from seatrial.live.exposition.catalogue import families_of
+from seatrial.live.exposition.catalogue import families_of, notes_of
+from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.text import Page
 from seatrial.live.judging import judged
 from seatrial.live.model.run import LiveRun
@@ -30,6 +30,7 @@ def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
     page, board, live = Page(), Board(trials=deque(maxlen=1)), LiveRun()
     clock: _Clock | None = None
     with RunTail(run) as tail:
+        board.offset_of = lambda begun: offset_s(tail.reader, begun)
         for event in tail.new():
             board.take(event, tuple(live.take(event)))
             if isinstance(event, events.TrialStarted):
@@ -42,6 +43,8 @@ def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
                 page.add(families_of(board), clock.unix_s(event.at_s))
             elif (at_s := clock.due(event)) is not None:
                 page.add(families_of(board), clock.unix_s(at_s))
+    if clock is not None:
+        page.add(notes_of(board), clock.last_s)
     return page.openmetrics()
 
 
@@ -49,16 +52,15 @@ class _Clock:
     """When the next samples of a trial are due, by the times of what happens in it."""
 
     def __init__(self, reader: RunReader, begun: events.TrialStarted, step_s: float) -> None:
-        recorded = reader.trial(begun.trial)
-        started_utc = "" if recorded is None else recorded.started_utc
-        # Each trial for itself: a run may be gone on with after a boot.
-        self._offset_s = datetime.fromisoformat(started_utc).timestamp() - begun.at_s if started_utc else 0.0
+        self._offset_s = offset_s(reader, begun) or 0.0
         self._step_s = step_s
         self._due_s = begun.at_s + step_s
+        self.last_s = self.unix_s(begun.at_s)
 
     def unix_s(self, at_s: float) -> float:
         """Return a moment of the monotonic clock as Unix time, to the millisecond."""
-        return round(at_s + self._offset_s, 3)
+        self.last_s = round(at_s + self._offset_s, 3)
+        return self.last_s
 
     def due(self, event: events.Event) -> float | None:
         """Return the moment for which samples are due once this event is taken; None where none are."""

@@ -17,6 +17,12 @@ NAMES: Mapping[str, tuple[Kind, str, str]] = {
         "",
         "Trials that have ended, by how; those that this run began with are among them.",
     ),
+    "phase_start_timestamp_seconds": ("gauge", "seconds", "When a phase of a trial began, as Unix time."),
+    "note_timestamp_seconds": (
+        "gauge",
+        "seconds",
+        "When an entry of the journal was made, as Unix time: the last ones, by how each begins.",
+    ),
     "asked_requests_per_second": ("gauge", "", "The rate that the plan asks for now, in open loop."),
     "intended_requests": ("counter", "", "Requests whose time came, by the phase of that time."),
     "requests": (
@@ -66,7 +72,7 @@ NAMES: Mapping[str, tuple[Kind, str, str]] = {
     "change_milestone_seconds": (
         "histogram",
         "seconds",
-        "How long after a change of a route began a milestone of it was reached.",
+        "How long after a change of a route was asked for a milestone of it was reached.",
     ),
     "doubt_signs": (
         "gauge",

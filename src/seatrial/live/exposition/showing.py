@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from seatrial.errors import SeatrialError
 from seatrial.live.exposition.board import Board
+from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.endpoint import Endpoint
 from seatrial.live.exposition.remote_write import RemoteWriter
 from seatrial.live.judging import CaseJudge
@@ -42,6 +43,7 @@ class Exposition:
         self._board = Board()
         self._judge = CaseJudge(run, self._board.take_judged)
         self._board.on_ended = self._judge.judge
+        self._board.offset_of = lambda begun: offset_s(self._watcher.reader, begun)
         self._watcher.subscribe(self._board.take)
         self.endpoint = Endpoint(self._board, note)
         self._writer = (

@@ -46,17 +46,24 @@ class PhaseTotals:
 
 @dataclass(slots=True)
 class TrialTotals:
-    """Counts of one trial, and what its gauges are now."""
+    """Counts of one trial, and what its gauges are now.
+
+    ``begun_s`` is when each phase began, by the trial's clock; ``offset_s`` makes Unix times of that, None where it is
+    not known.
+    """
 
     trial: events.TrialStarted
+    offset_s: float | None = None
     phase: str = "set up"
     phases: dict[str, PhaseTotals] = field(default_factory=dict)
+    begun_s: dict[str, float] = field(default_factory=dict)
     milestones: dict[tuple[str, str], Histogram] = field(default_factory=dict)
     frames: dict[int, Frame] = field(default_factory=dict)
     asked_per_s: float | None = None
     members: tuple[MemberUse, ...] = ()
     ended: events.TrialEnded | None = None
     _looks: dict[object, ProcessSample] = field(default_factory=dict)
+    _asked_s: dict[tuple[str, str, int], float] = field(default_factory=dict)
 
     def of(self, phase: str) -> PhaseTotals:
         """Return the counts of a phase."""
@@ -95,9 +102,13 @@ class TrialTotals:
         own[key] = own.get(key, 0.0) + used_s
 
     def take_milestone(self, event: events.MilestoneReached) -> None:
-        """Add how long after its change a milestone was reached."""
-        key = event.change, event.milestone
-        self.milestones.setdefault(key, Histogram()).record(max(0, round(event.after_s * 1e6)))
+        """Add how long after its change was asked for a milestone was reached; not of one that nobody saw begin."""
+        change = event.subject, event.change, event.generation
+        if event.milestone == "asked":
+            self._asked_s[change] = event.at_s
+        if (asked_s := self._asked_s.get(change)) is not None:
+            key = event.change, event.milestone
+            self.milestones.setdefault(key, Histogram()).record(max(0, round((event.at_s - asked_s) * 1e6)))
 
     def gauge(self, name: str) -> int:
         """Return a gauge of all workers as of the last frame of each."""

@@ -78,10 +78,10 @@ def _load(live: LiveRun, width: int) -> Iterator[Text]:
     last = points[-1] if points else None
     if last is None:
         return
-    asked = "" if last.asked_per_s is None else f" of {last.asked_per_s:,.0f} asked"
+    asked = "" if last.asked_per_s is None else f" of {last.asked_per_s:,.0f} asked for"
     rate = "-" if last.completed_per_s is None else f"{last.completed_per_s:,.0f}"
     yield _with_spark(
-        _line("rate", f"{rate}{asked} requests/s"),
+        _line("rate", f"{rate} requests/s{asked}"),
         sparkline([point.completed_per_s for point in points], SPARK),
         width,
     )
@@ -113,7 +113,7 @@ def _latency(point: LoadPoint) -> str:
 def _with_spark(line: Text, spark: str, width: int) -> Text:
     if width < NARROW:
         return line
-    line.pad_right(max(0, LABEL + 46 - line.cell_len))
+    line.pad_right(max(0, LABEL + 54 - line.cell_len))
     return line.append(" ").append(spark, "cyan")
 
 

@@ -56,7 +56,7 @@ def disturbance_started(row: sqlite3.Row) -> events.DisturbanceStarted:
 
 def noted(row: sqlite3.Row) -> events.Noted:
     """Return an entry of the journal."""
-    return events.Noted(row["author"], row["text"], row["trial"])
+    return events.Noted(row["author"], row["text"], row["trial"], row["at_utc"])
 
 
 OF_TRIAL: Mapping[str, Callable[[sqlite3.Row], tuple[float, events.Event]]] = {
