@@ -19,7 +19,7 @@ from seatrial.observe.prometheus.ask import observed as ask_about
 from seatrial.observe.prometheus.ask import step_of
 from seatrial.observe.prometheus.client import ANSWER_LIMIT_BYTES, Access, Answer, Prometheus
 from seatrial.observe.prometheus.intervals import interval_of, seconds_of, selectors
-from seatrial.plan.model.observe import PrometheusPlan, QueryPlan
+from seatrial.plan.model.observe import ObservePlan, PrometheusPlan, QueryPlan
 from seatrial.plan.read import parse_plan
 from seatrial.run.observed.access import access_of
 from seatrial.run.observed.check import observed_or_refused
@@ -216,4 +216,4 @@ def test_nobody_there_refuses_a_plan_that_observes_and_no_other() -> None:
     plan = parse_plan(PLAN, "a.yaml")
     (finding,) = asyncio.run(observed_or_refused(plan, ()))
     assert (finding.severity, "is not reached (Connection refused)" in finding.text) == ("refuse", True)
-    assert asyncio.run(observed_or_refused(plan.model_copy(update={"observe": None}), ())) == ()
+    assert asyncio.run(observed_or_refused(plan.model_copy(update={"observe": ObservePlan()}), ())) == ()

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.test_preflight import LARGE, PLANS
 
@@ -227,6 +227,8 @@ def test_no_number_becomes_smaller(now, amount):
 
 
 @given(now=st.tuples(NUMBERS, NUMBERS, NUMBERS).map(sorted).map(tuple), amount=NUMBERS)
+@example(now=(0, 0, 0), amount=1)
+@example(now=(0, 0, 0), amount=7)
 def test_no_three_numbers_become_smaller_or_change_their_order(now, amount):
     for raised, at in ((raising.maximum_of_three, 2), (raising.pressure_of_three, 1)):
         after = raised(now, amount)

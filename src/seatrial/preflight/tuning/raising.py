@@ -32,7 +32,8 @@ def pressure_of_three(now: Values, amount: int) -> Values:
     low, pressure, high = now
     if pressure >= amount:
         return now
-    return max(low, amount // 4 * 3), amount, max(high, amount // 4 * 3 * 2)
+    # Of a few pages the proportion, in whole numbers, would put the last below the middle.
+    return max(low, amount // 4 * 3), amount, max(high, amount, amount // 4 * 3 * 2)
 
 
 def ports(now: Values, amount: int) -> Values:
