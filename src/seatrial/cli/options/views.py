@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seatrial.cli.options.listening import AddressOptional, ListenAddress, address_text
+from seatrial.cli.options.urls import HttpUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,10 @@ def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Send native histograms, too: the receiver has to take them.",
     )(command)
     command = click.option(
-        "--remote-write", metavar="URL", help="Send the run's metrics to this receiver (remote-write 1.0)."
+        "--remote-write",
+        metavar="URL",
+        type=HttpUrl("http://localhost:9090/api/v1/write"),
+        help="Send the run's metrics to this receiver (remote-write 1.0).",
     )(command)
     return click.option(
         "--metrics",

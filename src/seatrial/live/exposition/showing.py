@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from seatrial.errors import SeatrialError
@@ -16,7 +16,7 @@ from seatrial.live.judging import CaseJudge
 from seatrial.live.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 LAST_SCRAPE_S = 20.0
@@ -27,11 +27,10 @@ LAST_JUDGEMENT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where remote-write goes; ``headers`` may authorise it, ``native`` histograms have to be taken there."""
+    """Where remote-write goes; ``native`` histograms have to be taken there."""
 
     url: str
     native: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Exposition:
@@ -49,9 +48,7 @@ class Exposition:
         self._writer = (
             None
             if receiver is None
-            else RemoteWriter(
-                receiver.url, self._board, note, native=receiver.native, headers=receiver.headers
-            )
+            else RemoteWriter(receiver.url, self._board, note, native=receiver.native)
         )
         self._tasks: list[asyncio.Task[None]] = []
 
