@@ -56,7 +56,7 @@ class Exposition:
         """Begin; what can be read at once has been when this returns."""
         await self._watcher.catch_up()
         judging = self._judge.work(lambda: self._watcher.state == "running")
-        works = [self._watcher.follow(), judging, self.endpoint.mind()]
+        works = [self._followed(), judging, self.endpoint.mind()]
         if self._writer is not None:
             works.append(self._writer.run())
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]
@@ -92,11 +92,19 @@ class Exposition:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _followed(self) -> None:
+        try:
+            await self._watcher.follow()
+        except Exception:
+            # What was read last is not what is so now.
+            self.endpoint.close()
+            raise
+
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
-        """Have whatever goes wrong with the metrics be a line in the journal, and nothing else."""
+        """Have whatever goes wrong with the metrics, a bug too, be a line in the journal, and nothing else."""
         try:
             await work
-        except SeatrialError as error:
-            self._note(f"the metrics of this run end here: {error.line}")
-        except ExceptionGroup as group:
-            self._note(f"the metrics of this run end here: {group.exceptions[0]}")
+        except Exception as error:  # noqa: BLE001 - it would be gone without a word
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            text = cause.line if isinstance(cause, SeatrialError) else f"{type(cause).__name__}: {cause}"
+            self._note(f"the metrics of this run end here: {text}")
