@@ -34,7 +34,7 @@ def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
         for event in tail.new():
             board.take(event, tuple(live.take(event)))
             if isinstance(event, events.TrialStarted):
-                clock = _Clock(tail.reader, event, step_s)
+                clock = _clock(tail.reader, event, step_s)
             if clock is None:
                 continue
             if isinstance(event, events.TrialEnded):
@@ -45,21 +45,28 @@ def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
                 page.add(families_of(board), clock.unix_s(at_s))
     if clock is not None:
         page.add(notes_of(board), clock.last_s)
+    page.sort()
     return page.openmetrics()
+
+
+def _clock(reader: RunReader, begun: events.TrialStarted, step_s: float) -> _Clock | None:
+    """Return the clock of a trial; None where its row is damaged, so that nobody knows when it was."""
+    found_s = offset_s(reader, begun)
+    return None if found_s is None else _Clock(found_s, begun.at_s, step_s)
 
 
 class _Clock:
     """When the next samples of a trial are due, by the times of what happens in it."""
 
-    def __init__(self, reader: RunReader, begun: events.TrialStarted, step_s: float) -> None:
-        self._offset_s = offset_s(reader, begun) or 0.0
+    def __init__(self, apart_s: float, begun_s: float, step_s: float) -> None:
+        self._apart_s = apart_s
         self._step_s = step_s
-        self._due_s = begun.at_s + step_s
-        self.last_s = self.unix_s(begun.at_s)
+        self._due_s = begun_s + step_s
+        self.last_s = self.unix_s(begun_s)
 
     def unix_s(self, at_s: float) -> float:
         """Return a moment of the monotonic clock as Unix time, to the millisecond."""
-        self.last_s = round(at_s + self._offset_s, 3)
+        self.last_s = round(at_s + self._apart_s, 3)
         return self.last_s
 
     def due(self, event: events.Event) -> float | None:
