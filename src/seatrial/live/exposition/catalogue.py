@@ -1,8 +1,8 @@
 """The names, and what stands under each: from a board to families.
 
-By Prometheus's conventions: base units, ``_total`` for counters, one meaning a name. Every series has the labels
-``run``, ``system``, ``case``, ``trial`` and ``phase``, but for those of the run itself, and those of how it ended. How
-many there may be is bounded: two trials, five phases, the kinds of failures that the engine knows, and
+By Prometheus's conventions: base units, ``_total`` for counters, one meaning a name. Every series has the label
+``run``, what is of a trial ``system``, ``case`` and ``trial``, and what is counted in a phase, or there now, ``phase``.
+How many there may be is bounded: two trials, five phases, the kinds of failures that the engine knows, and
 ``MEMBERS_LIMIT`` members of each role. Entries of the journal are series, too: the last ``NOTES_KEPT`` of them.
 """
 
