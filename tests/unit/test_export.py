@@ -173,11 +173,14 @@ def test_openmetrics_ends_with_what_the_tables_have(tmp_path, invoke):
     parts = page.read_text().split("# HELP ")
     text = "# HELP ".join(part for part in parts if " histogram\n" not in part)
     families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
-    last = {}
+    last, states = {}, []
     for sample in (sample for family in families for sample in family.samples):
+        if sample.name == "seatrial_run_info":
+            states.append((sample.labels["state"], sample.timestamp))
         own = {"phase": "measure", "outcome": "completed"}
         if sample.name == "seatrial_requests_total" and own.items() <= sample.labels.items():
             last[int(sample.labels["trial"])] = sample.value
+    assert ("finished", max(at for _, at in states)) in states
     trials = run.trials
     assert last == dict(zip(trials["trial"].tolist(), trials["completed_requests"].tolist(), strict=True))
     full = invoke("export", str(run.path), "--openmetrics", "/dev/full")

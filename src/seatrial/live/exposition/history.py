@@ -1,5 +1,6 @@
 """A whole run as OpenMetrics with times: what a Prometheus that had scraped it all along would have.
 
+Only objectives are as they were in the end: each trial has what holds of its case by all of its trials.
 ``promtool tsdb create-blocks-from openmetrics`` puts it into one after the fact.
 """
 
@@ -9,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from seatrial.live.exposition.board import Board
-from seatrial.live.exposition.catalogue import families_of, notes_of
+from seatrial.live.exposition.catalogue import end_of, families_of
 from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.text import Page
 from seatrial.live.judging import judged
@@ -44,7 +45,7 @@ def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
             elif (at_s := clock.due(event)) is not None:
                 page.add(families_of(board), clock.unix_s(at_s))
     if clock is not None:
-        page.add(notes_of(board), clock.last_s)
+        page.add(end_of(board), clock.last_s)
     page.sort()
     return page.openmetrics()
 
