@@ -1,4 +1,4 @@
-"""Follows a record for all views of a process, in its event loop, in small pieces."""
+"""Follows a record for who shows it, in the event loop of its process, in small pieces."""
 
 from __future__ import annotations
 
