@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -178,9 +179,11 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status, self.asked, self.headers = 204, 0, dict[str, str]()
+        self.authorization = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked += 1
+        self.authorization = request.headers.get("Authorization", "")
         await request.read()
         return web.Response(status=self.status, text="no such tenant", headers=self.headers)
 
@@ -195,9 +198,8 @@ def test_a_receiver_that_refuses_or_is_away_is_said_once_and_holds_nothing_up(ru
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
-        writer = RemoteWriter(
-            f"http://{host}:{port}/write", await board_of(run), notes.append, interval_s=0.05
-        )
+        url = f"http://reader:secret@{host}:{port}/write"
+        writer = RemoteWriter(url, await board_of(run), notes.append, interval_s=0.05)
         task = asyncio.create_task(writer.run())
         receiver.status = 400
         await until(lambda: writer.refused >= 3)
@@ -207,9 +209,16 @@ def test_a_receiver_that_refuses_or_is_away_is_said_once_and_holds_nothing_up(ru
         # What it did not take is sent again, and is taken.
         receiver.status = 204
         await until(lambda: writer.sent >= 1)
-        await runner.cleanup()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        receiver.status, asked = 503, receiver.asked
+        await writer.finish(0.5)
+        # At the end, too, it is not asked again at once.
+        assert receiver.asked == asked + 1
+        assert receiver.authorization == "Basic " + base64.b64encode(b"reader:secret").decode()
+        receiver.status = 204
+        await writer.finish(10.0)
+        await runner.cleanup()
         await writer.finish(0.3)
         return notes
 
@@ -219,8 +228,9 @@ def test_a_receiver_that_refuses_or_is_away_is_said_once_and_holds_nothing_up(ru
         "answers 503",
     ]
     assert "no such tenant" in notes[0]
-    assert any("does not answer" in note for note in notes[2:])
-    assert "could not be sent before the end" in notes[-1]
+    assert "could not be sent before the end" in notes[-2]
+    assert notes[-1].endswith("does not answer: Connection refused")
+    assert "secret" not in " ".join(notes)
 
 
 def test_a_buffer_that_is_full_leaves_out_the_oldest_and_says_so_once(

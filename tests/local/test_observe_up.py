@@ -180,7 +180,11 @@ def test_a_port_that_is_taken_leaves_nothing(tmp_path: Path) -> None:
 def test_what_prometheus_would_not_start_with_is_refused_in_words(
     invoke: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for flags, said in ((("--interval", "1 s"), "is no duration"), (("--metrics", "9464"), "is no address")):
+    for flags, said in (
+        (("--interval", "1 s"), "is no duration"),
+        (("--interval", "0s"), "is no duration"),
+        (("--metrics=9464",), "is no address"),
+    ):
         outcome = invoke("observe", "up", "--runs", str(tmp_path), *flags)
         assert (outcome.code, said in outcome.stderr) == (ExitCode.BAD_INPUT, True), outcome
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)

@@ -134,6 +134,7 @@ def test_all_that_shows_a_run_may_fail_and_its_verdict_is_that_without(tmp_path:
     found = journal(run)
     assert len([text for text in found if "refuses what is sent, 401: who are you?" in text]) == 1
     assert len([text for text in found if text.startswith("nobody has scraped the metrics for")]) == 1
+    assert not [text for text in found if text.startswith("what show")]
     # What showed it has ended, and the record is one plain file.
     assert not list(run.glob("record.db-*"))
 

@@ -23,6 +23,7 @@ from seatrial.live.serve import serving as server
 from seatrial.live.web.app import Site
 from seatrial.live.web.guard import Guard, names_of
 from seatrial.live.web.runs import Runs
+from seatrial.machine.address import Address
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
@@ -107,7 +108,7 @@ def in_this_process(run: Path, port: int = 0) -> Iterator[Served]:
     async def serve() -> None:
         async with Runs(run) as runs:
             application = Site(runs, Guard(names_of("127.0.0.1"))).application()
-            async with server([Listening(application, "127.0.0.1", port)]) as found:
+            async with server([Listening(application, Address("127.0.0.1", port))]) as found:
                 ports.extend(found)
                 ready.set()
                 await stop.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, make_run, trial_events
 
 from seatrial.live.tail import RunTail
+from seatrial.live.watcher import Watcher
 from seatrial.record import events
 from seatrial.record.amend import amend
 from seatrial.record.journal import add_note
@@ -118,3 +120,22 @@ def test_a_note_of_a_person_is_seen_and_a_row_that_is_damaged_is_passed_over(tmp
         assert list(tail.new()) == [events.Noted("person", "the window was opened")]
         (frames,) = tail.reader._rows._all("SELECT count(*) FROM frames")
     assert len(whole) == frames[0] - 1
+
+
+def test_two_that_read_a_record_at_once_are_given_each_event_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each gives way to the other after every event.
+    monkeypatch.setattr("seatrial.live.watcher.PIECE_S", -1.0)
+    run = make_run(tmp_path, trials=2)
+    with RunTail(run) as tail:
+        given = list(tail.new())
+
+    async def seen() -> list[events.Event]:
+        found: list[events.Event] = []
+        with Watcher(run) as watcher:
+            watcher.subscribe(lambda event, _: found.append(event))
+            await asyncio.gather(watcher.catch_up(), watcher.catch_up())
+        return found
+
+    assert asyncio.run(seen()) == given

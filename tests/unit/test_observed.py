@@ -25,6 +25,7 @@ from seatrial.report.csv import results_csv
 from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown
 from seatrial.report.terminal import print_summary
+from seatrial.report.tidy.run import open_run
 
 PLAN = """
 name: observed
@@ -217,3 +218,15 @@ def test_reports_show_what_was_seen_and_what_was_not(tmp_path: Path) -> None:
     assert case["observed_over_repeats"][0]["mean_median"] == 3.0
     (trial,) = [one for one in case["trials"] if one["observed"]]
     assert trial["observed"][0]["series"][0]["points"] == [[1000.0, 1.0], [1001.0, 2.0], [1002.0, 6.0]]
+    table = open_run(run).observed
+    shown = [
+        tuple(row[name] for name in ("query", "labels", "mean", "last", "points", "problem"))
+        for row in table.records()
+    ]
+    assert shown == [
+        ("a", 'job="x|y"', 3.0, 6.0, 3, None),
+        ("gone", None, None, None, 0, None),
+        ("wrong", None, None, None, 0, "too many"),
+    ]
+    assert set(table["unit"]) == {"boats"}
+    assert set(table["trial"].tolist()) == {1}

@@ -23,6 +23,7 @@ phases: {{measure: 60 s}}
 objectives: [{objectives}]
 """
 OBJECTS = "\nobjects: {routes: 2, changes: [create, delete]}\ntopology: {routes: 2}"
+OBSERVE = "observe: {prometheus: 'http://127.0.0.1:9090', queries: {rss: {query: up, unit: bytes}}}"
 DURING = "during: [{at: 10 s, do: restart}]"
 RUN = "20261127T131649Z-a.plan"
 PLANS = sorted((Path(__file__).parents[2] / "plans").rglob("*.yaml"))
@@ -202,10 +203,12 @@ def test_every_plan_is_asked_for_answers_as_expected(rules):
         ("proxy_memory > 5 MB", "rate: 1k/s", "known at the end"),
         ("restarts == 0", "rate: 1k/s", "no metric of a run has it"),
         ("during_p99 < 5 ms", "rate: 1k/s", "windows of disturbances"),
+        ("observed.rss.max < 5 bytes", "rate: 1k/s", "asked once the measure phase is over"),
     ],
 )
 def test_a_rule_that_is_not_exact_says_why_and_is_on_the_verdict(rules, objective, load, why):
-    text = rules(objective, load=load, more=DURING if objective.startswith("during") else "").read_text()
+    more = {"during_p99": DURING, "observed.rss.max": OBSERVE}.get(objective.split()[0], "")
+    text = rules(objective, load=load, more=more).read_text()
     groups = yaml.safe_load(text)["groups"]
     (rule,) = [
         rule for group in groups if group["name"].endswith("-envoy") for rule in group["rules"]

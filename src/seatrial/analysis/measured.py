@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.objects import ChangeUse
     from seatrial.analysis.resources import RoleResources, TrialResources
     from seatrial.observe.prometheus.series import Observed
+    from seatrial.record.tables.rows import RecordedObjective
 
 LATENCY_METRICS = (*QUANTILES, "max", "mean")
 
@@ -164,6 +165,11 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     "controller_cpu_cores": _of_role("controller", lambda role: role.cpu_cores_mean),
     "controller_memory": _of_role("controller", lambda role: role.memory_bytes_max),
 }
+
+
+def unit_of_objective(objective: RecordedObjective) -> str:
+    """Return the unit of an objective's values and threshold: that of the plan's query, where it is about one."""
+    return objective.unit or unit_of(objective.metric)
 
 
 def unit_of(metric: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from seatrial.cluster.connection.kubeconfig import Where
+    from seatrial.machine.address import Address
     from seatrial.plan.model.plan import PlaceName
     from seatrial.plan.read import GivenPlan
     from seatrial.run.companion import Companion
@@ -108,8 +109,8 @@ class _Flags:
     dry_run: bool
     share_machine: bool
     quiet: bool
-    serve: tuple[str, int] | None
-    metrics: tuple[str, int] | None
+    serve: Address | None
+    metrics: Address | None
     remote_write: str | None
     native_histograms: bool
     on: Literal["kubernetes"] | None

@@ -19,6 +19,8 @@ from seatrial.errors import EnvironmentFault
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from seatrial.machine.address import Address
+
 END_LIMIT_S = 2.0
 """For what is being answered when it is to end."""
 LINGER_S = 1.0
@@ -34,8 +36,7 @@ class Listening:
     """An application and where it listens; port 0 is any that is free."""
 
     application: web.Application
-    host: str
-    port: int
+    at: Address
 
 
 @asynccontextmanager
@@ -74,9 +75,8 @@ async def until_stopped(*, with_parent: bool) -> None:
 
 
 async def _listen(runner: web.AppRunner, site: Listening) -> int:
-    where = f"{site.host}:{site.port}"
     try:
-        await web.TCPSite(runner, site.host, site.port).start()
+        await web.TCPSite(runner, site.at.host, site.at.port).start()
     except OSError as error:
         next_steps = {
             errno.EADDRINUSE: "stop what listens there, or give another port: --listen 127.0.0.1:0 takes a free one",
@@ -84,7 +84,7 @@ async def _listen(runner: web.AppRunner, site: Listening) -> int:
             errno.EADDRNOTAVAIL: "give an address of this machine",
         }
         raise EnvironmentFault(
-            f"cannot listen on {where}",
+            f"cannot listen on {site.at}",
             # asyncio says all of it again in front.
             cause=(error.strerror or str(error)).rpartition("]: ")[2],
             next_step=next_steps.get(error.errno or 0, "give an address of this machine"),

@@ -1,4 +1,4 @@
-"""Follows a record for all views of a process, in its event loop, in small pieces."""
+"""Follows a record for who shows it, in the event loop of its process, in small pieces."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Watcher:
         self.caught_up = asyncio.Event()
         self._tail = RunTail(path)
         self._takers: list[Taker] = []
+        self._reading = asyncio.Lock()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -69,13 +70,14 @@ class Watcher:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def catch_up(self) -> None:
-        """Read all that there is now."""
-        began_s = time.monotonic()
-        for event in self._tail.new():
-            happenings = tuple(self.live.take(event))
-            for take in self._takers:
-                take(event, happenings)
-            if time.monotonic() - began_s > PIECE_S:
-                await asyncio.sleep(0)
-                began_s = time.monotonic()
+        """Read all that there is now, once whoever reads already has done so: two at a time would count rows twice."""
+        async with self._reading:
+            began_s = time.monotonic()
+            for event in self._tail.new():
+                happenings = tuple(self.live.take(event))
+                for take in self._takers:
+                    take(event, happenings)
+                if time.monotonic() - began_s > PIECE_S:
+                    await asyncio.sleep(0)
+                    began_s = time.monotonic()
         self.caught_up.set()

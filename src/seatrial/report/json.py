@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.cpus import cpus_text
-from seatrial.analysis.measured import unit_of
+from seatrial.analysis.measured import unit_of_objective
 from seatrial.analysis.observed.figures import over_trials
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
@@ -112,8 +112,7 @@ def lazy_document(summary: RunSummary) -> dict[str, Any]:
         "scrape_costs": scraped_documents(summary),
         "systems": list(summary.systems),
         "objectives": [
-            {**_fields(objective), "unit": objective.unit or unit_of(objective.metric)}
-            for objective in summary.objectives
+            {**_fields(objective), "unit": unit_of_objective(objective)} for objective in summary.objectives
         ],
         "sanity": (
             {**_case(cell), "outcome": cell.sanity_outcome, "text": sentence}
@@ -280,7 +279,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         {
             "objective": outcome.objective.text,
             "held": outcome.held,
-            "unit": outcome.objective.unit or unit_of(outcome.objective.metric),
+            "unit": unit_of_objective(outcome.objective),
             "values": list(outcome.values),
             "implicit": outcome.implicit,
             "samples_needed": outcome.samples_needed,

@@ -113,17 +113,23 @@ class Companion:
         process = self._process
         assert process is not None
         assert process.stdout is not None
-        for line in process.stdout:
-            with suppress(ValueError):
-                message = json.loads(line)
-                for kind, take in (("note", self.note), ("shown", self.show)):
-                    if kind in message:
-                        take(message[kind])
+        with process.stdout as lines:
+            for line in lines:
+                with suppress(ValueError):
+                    message = json.loads(line)
+                    for kind, take in (("note", self.note), ("shown", self.show)):
+                        if kind in message:
+                            take(message[kind])
         code = process.wait()
-        if not self._is_ending:
-            words = f"what shows this run ended with {code}: see logs/views.log; the run goes on"
-            self.note(words)
-            self.remark(words)
+        # Who is in a hurry has it ended in the middle of what it does.
+        if code and self._is_ending and not self._is_in_a_hurry():
+            self._report(f"what showed this run did not come to its end ({code}): see logs/views.log")
+        elif not self._is_ending:
+            self._report(f"what shows this run ended with {code}: see logs/views.log; the run goes on")
+
+    def _report(self, text: str) -> None:
+        self.note(text)
+        self.remark(text)
 
 
 def _echo(text: str) -> None:

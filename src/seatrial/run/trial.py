@@ -151,7 +151,7 @@ def _announce(plan: TrialPlan, desk: Desk, testbed: Testbed) -> None:
     try:
         announce(desk.directory.path, plan, testbed.system)
     except OSError as error:
-        text = f"no Prometheus is told where the proxies are: {error.strerror or error}"
+        text = f"no Prometheus finds the proxies of this trial: {error.strerror or error}"
         desk.record(Noted("seatrial", text, plan.order))
 
 

@@ -68,8 +68,21 @@ def is_constant(profile: tuple[Stretch, ...]) -> bool:
     return len({rate for part in profile for rate in (part.from_per_s, part.to_per_s)}) == 1
 
 
-def rate_between(profile: tuple[Stretch, ...], start_s: float, end_s: float) -> float:
-    """Return the mean of the requested rate from one moment of the window to a later one."""
+def asked_per_s(profile: tuple[Stretch, ...], phase: str, start_s: float, end_s: float) -> float | None:
+    """Return the mean of the requested rate from one moment of a phase to another, seconds from the window's begin.
+
+    Until the window begins it is the profile's first rate. None in closed loop, which has no profile, and but for the
+    warm-up and the measure phase.
+    """
+    if not profile or phase not in {"warm up", "measure"}:
+        return None
+    start_s = max(0.0, start_s)
+    if phase == "warm up" or end_s <= start_s or is_constant(profile):
+        return profile[0].from_per_s
+    return _rate_between(profile, start_s, end_s)
+
+
+def _rate_between(profile: tuple[Stretch, ...], start_s: float, end_s: float) -> float:
     due = mean_rate_per_s(profile, end_s) * end_s - mean_rate_per_s(profile, start_s) * start_s
     return due / (end_s - start_s)
 

@@ -9,7 +9,7 @@ from seatrial.analysis.load.window import NANOSECONDS
 from seatrial.analysis.resources import CpuSpan, Role, RoleCurve
 from seatrial.analysis.run.model import SeriesPoint, TrialSeries
 from seatrial.analysis.run.steps import POINTS_LIMIT, Step, steps_of
-from seatrial.workload.profile import is_constant, rate_between
+from seatrial.workload.profile import asked_per_s
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.histograms import Merge
     from seatrial.generator.frames import Frame
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
-
-_WITH_REQUESTS = ("warm up", "measure")
 
 
 def trial_series(
@@ -81,14 +79,8 @@ def _point(step: Step, started_s: float, merge: Merge, requested_per_s: float | 
 
 
 def _requested_per_s(case: RecordedCase, step: Step, measure_ns: int) -> float | None:
-    if not case.profile or step.phase not in _WITH_REQUESTS:
-        return None
-    start_s = max(0.0, (step.start_ns - measure_ns) / NANOSECONDS)
-    end_s = (step.end_ns - measure_ns) / NANOSECONDS
-    # Until the window begins, it is the profile's first rate.
-    if step.phase == "warm up" or end_s <= start_s or is_constant(case.profile):
-        return case.profile[0].from_per_s
-    return rate_between(case.profile, start_s, end_s)
+    start_s, end_s = ((at_ns - measure_ns) / NANOSECONDS for at_ns in (step.start_ns, step.end_ns))
+    return asked_per_s(case.profile, step.phase, start_s, end_s)
 
 
 def _thinned(curve: RoleCurve) -> RoleCurve:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
 from seatrial.cli.options.quantities import Quantity
+from seatrial.cli.options.urls import HttpUrl
 from seatrial.units import parse_duration_s
 
 
@@ -17,6 +17,7 @@ from seatrial.units import parse_duration_s
     "--prometheus",
     "url",
     metavar="URL",
+    type=HttpUrl("http://localhost:9090"),
     default="http://localhost:9090",
     show_default=True,
     help="The Prometheus that Grafana is to ask, as Grafana reaches it.",
@@ -37,18 +38,5 @@ def dashboards(directory: Path, url: str, scrape_interval_s: float) -> None:
     """
     from seatrial.report.dashboards.provisioning import write_dashboards
 
-    for path in write_dashboards(directory, _url(url), scrape_interval_s):
+    for path in write_dashboards(directory, url, scrape_interval_s):
         click.echo(path)
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_one = False
-    if not is_one or any(letter.isspace() for letter in text):
-        raise click.BadParameter(
-            f"{text!r} is no URL of a Prometheus, such as http://localhost:9090", param_hint="'--prometheus'"
-        )
-    return text

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seatrial.cli.console.documents import json_option, write_document
+from seatrial.cli.options.listening import ListenAddress
+from seatrial.cli.options.views import METRICS, MetricsCommand
 from seatrial.errors import ExitCode, PlanError
 
 if TYPE_CHECKING:
@@ -29,14 +31,19 @@ def observe() -> None:
     """Start and end a local Prometheus that scrapes what runs measure."""
 
 
-@observe.command(short_help="Start one.")
+@observe.command(cls=MetricsCommand, short_help="Start one.")
 @click.argument("run", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @runs_option
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=9090, show_default=True, help="0 is any that is free."
 )
 @click.option("--interval", default="1s", show_default=True, metavar="DURATION", help="How often it scrapes.")
-@click.option("--metrics", metavar="HOST:PORT", help="Scrape what `seatrial run --metrics` shows there, too.")
+@click.option(
+    "--metrics",
+    metavar="[HOST:PORT]",
+    type=ListenAddress(),
+    help=f"Scrape what `seatrial run --metrics` shows, too: at {METRICS}, or here.",
+)
 @click.option("--no-machine", is_flag=True, help="No node exporter, also where there is one.")
 @json_option
 def up(run: Path | None, runs: Path, json_target: str | None, **asked: Any) -> None:
@@ -50,7 +57,7 @@ def up(run: Path | None, runs: Path, json_target: str | None, **asked: Any) -> N
     from seatrial.run.observer.programs import Wanted
     from seatrial.run.observer.record import directory_for
 
-    _require_sense(asked["interval"], asked["metrics"])
+    _require_duration(asked["interval"])
     wanted = Wanted(asked["port"], asked["interval"], asked["metrics"], machine=not asked["no_machine"])
     # Before there is a directory for it.
     local.require_possible(runs if run is None else run.resolve().parent, wanted.port)
@@ -87,19 +94,16 @@ def down(run: Path | None, runs: Path, json_target: str | None) -> int:
     return ExitCode.PASS if all(one.is_done for _, one in ended) else ExitCode.ENVIRONMENT
 
 
-def _require_sense(interval: str, metrics: str | None) -> None:
-    """Raise ``PlanError`` for what Prometheus would not start with."""
+def _require_duration(interval: str) -> None:
+    """Raise ``PlanError`` for what Prometheus would not start with, and for 0, which it takes for its default."""
     from seatrial.observe.prometheus.intervals import seconds_of
 
     try:
-        seconds_of(interval)
+        is_one = seconds_of(interval) > 0
     except ValueError:
-        raise PlanError(
-            f"`--interval {interval}` is no duration", next_step="such as 1s, 500ms or 1m30s"
-        ) from None
-    host, colon, port = (metrics or "127.0.0.1:1").rpartition(":")
-    if not (host and colon and port.isdecimal()):
-        raise PlanError(f"`--metrics {metrics}` is no address", next_step="such as --metrics 127.0.0.1:9464")
+        is_one = False
+    if not is_one:
+        raise PlanError(f"`--interval {interval}` is no duration", next_step="such as 1s, 500ms or 1m30s")
 
 
 def _lines(standing: tuple[Standing, ...]) -> list[str]:

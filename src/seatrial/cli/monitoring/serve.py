@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from seatrial.cli.options.listening import ListenAddress, address_text
+from seatrial.cli.options.listening import ListenAddress
 from seatrial.cli.options.views import PAGE, MetricsCommand, metrics_options
 from seatrial.errors import SeatrialError
+from seatrial.machine.address import Address
 
 if TYPE_CHECKING:
     from seatrial.live.exposition.showing import Exposition
@@ -61,9 +62,9 @@ def serve(**flags: Any) -> None:
 @dataclass(frozen=True, slots=True)
 class _Flags:
     run: Path
-    listen: tuple[str, int]
+    listen: Address
     token_file: Path | None
-    metrics: tuple[str, int] | None
+    metrics: Address | None
     remote_write: str | None
     native_histograms: bool
     no_page: bool
@@ -80,7 +81,7 @@ class _Flags:
 def _guard(flags: _Flags) -> Guard:
     from seatrial.live.web.guard import Guard, is_loopback, names_of
 
-    host, _ = flags.listen
+    host = flags.listen.host
     token = None if flags.token_file is None else _token_in(flags.token_file)
     if token is None and not is_loopback(host):
         import secrets
@@ -107,10 +108,9 @@ async def _page(flags: _Flags, guard: Guard, stack: AsyncExitStack) -> None:
     from seatrial.live.web.runs import Runs
 
     runs = await stack.enter_async_context(Runs(flags.run))
-    host, port = flags.listen
-    found = await _listen(flags, Listening(Site(runs, guard).application(), host, port), stack)
+    found = await _listen(flags, Listening(Site(runs, guard).application(), flags.listen), stack)
     if found is not None:
-        flags.say(f"the page is at {_url(host, found, guard)}", "shown")
+        flags.say(f"the page is at {_url(found, guard)}", "shown")
 
 
 async def _exposition(flags: _Flags, stack: AsyncExitStack) -> Exposition | None:
@@ -123,15 +123,14 @@ async def _exposition(flags: _Flags, stack: AsyncExitStack) -> Exposition | None
     receiver = None if flags.remote_write is None else Receiver(flags.remote_write, flags.native_histograms)
     exposition = await stack.enter_async_context(Exposition(flags.run, _Noting(flags), receiver))
     if flags.metrics is not None:
-        host, port = flags.metrics
-        found = await _listen(flags, Listening(exposition.endpoint.app(), host, port), stack)
+        found = await _listen(flags, Listening(exposition.endpoint.app(), flags.metrics), stack)
         if found is not None:
-            flags.say(f"the metrics are at http://{address_text((host, found))}{PATH}", "shown")
+            flags.say(f"the metrics are at http://{found}{PATH}", "shown")
     return exposition
 
 
-async def _listen(flags: _Flags, site: Listening, stack: AsyncExitStack) -> int | None:
-    """Begin to serve a site; return its port. Beside a run one that cannot be served is a line, and takes no other."""
+async def _listen(flags: _Flags, site: Listening, stack: AsyncExitStack) -> Address | None:
+    """Begin to serve a site; return where. Beside a run one that cannot be served is a line, and takes no other."""
     from seatrial.live.serve import serving
 
     try:
@@ -141,7 +140,7 @@ async def _listen(flags: _Flags, site: Listening, stack: AsyncExitStack) -> int 
             raise
         _Noting(flags)(error.line)
         return None
-    return port
+    return Address(site.at.host, port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +161,12 @@ class _Noting:
             add_remark(self.flags.run, text)
 
 
-def _url(host: str, port: int, guard: Guard) -> str:
-    if host in {"0.0.0.0", "::"}:
+def _url(at: Address, guard: Guard) -> str:
+    if at.host in {"0.0.0.0", "::"}:
         import socket
 
-        host = socket.gethostname()
-    return f"http://{address_text((host, port))}/" + ("" if guard.token is None else f"?token={guard.token}")
+        at = Address(socket.gethostname(), at.port)
+    return f"http://{at}/" + ("" if guard.token is None else f"?token={guard.token}")
 
 
 def _token_in(path: Path) -> str:

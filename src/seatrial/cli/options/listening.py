@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seatrial.machine.address import Address
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -14,29 +16,21 @@ ADDRESS = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:/\s]*)):(\d{1,5})")
 EVERY_ADDRESS = "0.0.0.0"
 
 
-class ListenAddress(click.ParamType[tuple[str, int]]):
-    """``[ADDRESS]:PORT``, an IPv6 address in brackets; to (address, port). Without an address it is every one."""
+class ListenAddress(click.ParamType[Address]):
+    """``[ADDRESS]:PORT``, an IPv6 address in brackets. Without an address it is every one."""
 
     name = "address"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Return both; fail in words where it is none."""
-        if isinstance(value, tuple):
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """Return it; fail in words where it is none."""
+        if isinstance(value, Address):
             return value
         found = ADDRESS.fullmatch(str(value))
         if found is None or int(found[3]) > 65_535:
             self.fail(
                 f"{value!r} is no address with a port, such as 127.0.0.1:8765, [::1]:0 or :9464", param, ctx
             )
-        return found[1] or found[2] or EVERY_ADDRESS, int(found[3])
-
-
-def address_text(address: tuple[str, int]) -> str:
-    """Return it as it is written."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return Address(found[1] or found[2] or EVERY_ADDRESS, int(found[3]))
 
 
 class AddressOptional(click.Command):

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seatrial.cli.options.listening import AddressOptional, ListenAddress, address_text
+from seatrial.cli.options.listening import AddressOptional, ListenAddress
+from seatrial.cli.options.urls import HttpUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seatrial.machine.address import Address
+
 PAGE, METRICS = "127.0.0.1:8765", "127.0.0.1:9464"
 """9464 is what OpenTelemetry's exporters for Prometheus listen on."""
-
-Address = tuple[str, int]
 
 
 class MetricsCommand(AddressOptional):
@@ -38,7 +39,10 @@ def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Send native histograms, too: the receiver has to take them.",
     )(command)
     command = click.option(
-        "--remote-write", metavar="URL", help="Send the run's metrics to this receiver (remote-write 1.0)."
+        "--remote-write",
+        metavar="URL",
+        type=HttpUrl("http://localhost:9090/api/v1/write"),
+        help="Send the run's metrics to this receiver (remote-write 1.0).",
     )(command)
     return click.option(
         "--metrics",
@@ -72,7 +76,7 @@ class Views:
         """Return the arguments of ``seatrial serve`` that show this; nothing where nothing is asked for."""
         if not (self.serve or self.metrics or self.remote_write):
             return ()
-        found = ["--no-page"] if self.serve is None else ["--listen", address_text(self.serve)]
-        found += [] if self.metrics is None else ["--metrics", address_text(self.metrics)]
+        found = ["--no-page"] if self.serve is None else ["--listen", str(self.serve)]
+        found += [] if self.metrics is None else ["--metrics", str(self.metrics)]
         found += [] if self.remote_write is None else ["--remote-write", self.remote_write]
         return (*found, *(["--native-histograms"] if self.native_histograms else []))

@@ -1,8 +1,8 @@
 """The names, and what stands under each: from a board to families.
 
-By Prometheus's conventions: base units, ``_total`` for counters, one meaning a name. Every series has the labels
-``run``, ``system``, ``case``, ``trial`` and ``phase``, but for those of the run itself, and those of how it ended. How
-many there may be is bounded: two trials, five phases, the kinds of failures that the engine knows, and
+By Prometheus's conventions: base units, ``_total`` for counters, one meaning a name. Every series has the label
+``run``, what is of a trial ``system``, ``case`` and ``trial``, and what is counted in a phase, or there now, ``phase``.
+How many there may be is bounded: two trials, five phases, the kinds of failures that the engine knows, and
 ``MEMBERS_LIMIT`` members of each role. Entries of the journal are series, too: the last ``NOTES_KEPT`` of them.
 """
 
@@ -63,9 +63,10 @@ def families_of(board: Board) -> list[Family]:
     return made.all()
 
 
-def notes_of(board: Board) -> list[Family]:
-    """Return the last entries of the journal alone: of a record that is read at once they come after all else."""
+def end_of(board: Board) -> list[Family]:
+    """Return how a run ended and the last entries of its journal: of a record that is read at once they come last."""
     made = _Families()
+    _state(made, board)
     _notes(made, board)
     return made.all()
 
@@ -85,10 +86,15 @@ class _Families:
 
 def _run(made: _Families, board: Board) -> None:
     run = {"run": board.run_id}
-    made.add("run", {**run, "plan": board.plan_name, "state": board.state, "version": __version__}, 1)
+    _state(made, board)
     made.add("run_trials_planned", run, board.planned)
     for state in ("completed", "cut off", "failed"):
         made.add("run_trials", {**run, "state": state}, board.ended.get(state, 0))
+
+
+def _state(made: _Families, board: Board) -> None:
+    labels = {"run": board.run_id, "plan": board.plan_name, "state": board.state}
+    made.add("run", {**labels, "version": __version__}, 1)
 
 
 def _notes(made: _Families, board: Board) -> None:

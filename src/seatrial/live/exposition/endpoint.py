@@ -36,7 +36,7 @@ class Endpoint:
         self._note = note
         self._last_s = self._interval_s = 0.0
         self.is_missed = False
-        self._is_last = False
+        self._is_last = self._is_closed = False
 
     def app(self) -> web.Application:
         """Return what is served."""
@@ -47,6 +47,10 @@ class Endpoint:
     def expect_last(self) -> None:
         """From here on nothing changes any more: one more scrape has it all."""
         self._is_last = True
+
+    def close(self) -> None:
+        """Refuse from here on: nobody follows the run any more."""
+        self._is_closed = True
 
     async def mind(self) -> None:
         """Note once that who scraped comes no more, until somebody comes again."""
@@ -70,6 +74,8 @@ class Endpoint:
         self.scraped, self._last_s, self.is_missed = self.scraped + 1, now_s, False
 
     async def _scrape(self, request: web.Request) -> web.Response:
+        if self._is_closed:
+            raise web.HTTPServiceUnavailable(text="the run is not followed any more: its journal says why")
         self._count()
         families = families_of(self._board)
         accepted = request.headers.get("Accept", "")

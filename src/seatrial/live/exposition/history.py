@@ -1,5 +1,6 @@
 """A whole run as OpenMetrics with times: what a Prometheus that had scraped it all along would have.
 
+Only objectives are as they were in the end: each trial has what holds of its case by all of its trials.
 ``promtool tsdb create-blocks-from openmetrics`` puts it into one after the fact.
 """
 
@@ -9,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from seatrial.live.exposition.board import Board
-from seatrial.live.exposition.catalogue import families_of, notes_of
+from seatrial.live.exposition.catalogue import end_of, families_of
 from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.text import Page
 from seatrial.live.judging import judged
@@ -34,7 +35,7 @@ def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
         for event in tail.new():
             board.take(event, tuple(live.take(event)))
             if isinstance(event, events.TrialStarted):
-                clock = _Clock(tail.reader, event, step_s)
+                clock = _clock(tail.reader, event, step_s)
             if clock is None:
                 continue
             if isinstance(event, events.TrialEnded):
@@ -44,22 +45,29 @@ def openmetrics_of(run: Path, step_s: float = STEP_S) -> bytes:
             elif (at_s := clock.due(event)) is not None:
                 page.add(families_of(board), clock.unix_s(at_s))
     if clock is not None:
-        page.add(notes_of(board), clock.last_s)
+        page.add(end_of(board), clock.last_s)
+    page.sort()
     return page.openmetrics()
+
+
+def _clock(reader: RunReader, begun: events.TrialStarted, step_s: float) -> _Clock | None:
+    """Return the clock of a trial; None where its row is damaged, so that nobody knows when it was."""
+    found_s = offset_s(reader, begun)
+    return None if found_s is None else _Clock(found_s, begun.at_s, step_s)
 
 
 class _Clock:
     """When the next samples of a trial are due, by the times of what happens in it."""
 
-    def __init__(self, reader: RunReader, begun: events.TrialStarted, step_s: float) -> None:
-        self._offset_s = offset_s(reader, begun) or 0.0
+    def __init__(self, apart_s: float, begun_s: float, step_s: float) -> None:
+        self._apart_s = apart_s
         self._step_s = step_s
-        self._due_s = begun.at_s + step_s
-        self.last_s = self.unix_s(begun.at_s)
+        self._due_s = begun_s + step_s
+        self.last_s = self.unix_s(begun_s)
 
     def unix_s(self, at_s: float) -> float:
         """Return a moment of the monotonic clock as Unix time, to the millisecond."""
-        self.last_s = round(at_s + self._offset_s, 3)
+        self.last_s = round(at_s + self._apart_s, 3)
         return self.last_s
 
     def due(self, event: events.Event) -> float | None:

@@ -11,6 +11,7 @@ import struct
 import time
 from collections import deque
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import cramjam
@@ -20,6 +21,7 @@ from seatrial.live.exposition import protobuf
 from seatrial.live.exposition.catalogue import families_of
 from seatrial.live.exposition.distribution import Distribution
 from seatrial.live.exposition.text import samples_of
+from seatrial.observe.prometheus.faults import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +44,8 @@ Labels = tuple[tuple[str, str], ...]
 class RemoteWriter:
     """Sends a board every ``interval_s`` until it is cancelled. ``note`` takes what belongs in the journal.
 
-    With ``native`` histograms are sent as native ones beside their classic buckets. ``headers`` may authorise it.
+    With ``native`` histograms are sent as native ones beside their classic buckets. A user and a password in ``url``
+    are sent as basic authentication, and are in no note.
     """
 
     def __init__(
@@ -53,10 +56,10 @@ class RemoteWriter:
         *,
         interval_s: float = INTERVAL_S,
         native: bool = False,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.sent = self.dropped = self.refused = 0
         self._url = url
+        self._shown = without_secrets(url)
         self._board = board
         self._note = note
         self._interval_s = interval_s
@@ -66,7 +69,6 @@ class RemoteWriter:
             "Content-Type": "application/x-protobuf",
             "User-Agent": f"seatrial/{__version__}",
             "X-Prometheus-Remote-Write-Version": "0.1.0",
-            **(headers or {}),
         }
         self._waiting: deque[bytes] = deque()
         self._filled = asyncio.Event()
@@ -87,7 +89,9 @@ class RemoteWriter:
         try:
             async with asyncio.timeout(limit_s), self._session() as session:
                 while self._waiting:
-                    await self._send_first(session)
+                    asked_s = await self._send_first(session)
+                    if asked_s is not None:
+                        await asyncio.sleep(max(RETRY_FIRST_S, asked_s))
         except TimeoutError:
             self._say("left", f"{len(self._waiting)} remote-write requests could not be sent before the end")
 
@@ -114,7 +118,7 @@ class RemoteWriter:
             self._waiting.popleft()
             self.dropped += 1
             self._say(
-                "dropped", f"remote-write to {self._url} does not keep up: the oldest samples are left out"
+                "dropped", f"remote-write to {self._shown} does not keep up: the oldest samples are left out"
             )
         self._waiting.append(bytes(cramjam.snappy.compress_raw(request)))
         self._filled.set()
@@ -154,10 +158,11 @@ class RemoteWriter:
                 text = (await answer.content.read(500)).decode(errors="replace").strip()
                 status, retry_after = answer.status, answer.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._say("away", f"remote-write to {self._url} does not answer: {error or type(error).__name__}")
+            cause = cause_of(error, ANSWER_LIMIT_S)
+            self._say("away", f"remote-write to {self._shown} does not answer: {cause}")
             return RETRY_FIRST_S
         if status // 100 == 5 or status == 429:
-            self._say("away", f"remote-write to {self._url} answers {status}: {text[:200]}")
+            self._say("away", f"remote-write to {self._shown} answers {status}: {text[:200]}")
             return float(retry_after) if retry_after.isdigit() else RETRY_FIRST_S
         # Meanwhile it may have been left out for a newer one.
         if self._waiting and self._waiting[0] is first:
@@ -167,7 +172,9 @@ class RemoteWriter:
             self._said.discard("away")
         else:
             self.refused += 1
-            self._say("refused", f"remote-write to {self._url} refuses what is sent, {status}: {text[:200]}")
+            self._say(
+                "refused", f"remote-write to {self._shown} refuses what is sent, {status}: {text[:200]}"
+            )
         return None
 
     def _say(self, what: str, text: str) -> None:
@@ -175,6 +182,12 @@ class RemoteWriter:
         if what not in self._said:
             self._said.add(what)
             self._note(text)
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without a user, a password and a query."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _key(name: str, labels: Mapping[str, str]) -> Labels:

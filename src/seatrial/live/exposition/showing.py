@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from seatrial.errors import SeatrialError
@@ -16,7 +16,7 @@ from seatrial.live.judging import CaseJudge
 from seatrial.live.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 LAST_SCRAPE_S = 20.0
@@ -27,11 +27,10 @@ LAST_JUDGEMENT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where remote-write goes; ``headers`` may authorise it, ``native`` histograms have to be taken there."""
+    """Where remote-write goes; ``native`` histograms have to be taken there."""
 
     url: str
     native: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Exposition:
@@ -49,9 +48,7 @@ class Exposition:
         self._writer = (
             None
             if receiver is None
-            else RemoteWriter(
-                receiver.url, self._board, note, native=receiver.native, headers=receiver.headers
-            )
+            else RemoteWriter(receiver.url, self._board, note, native=receiver.native)
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -59,7 +56,7 @@ class Exposition:
         """Begin; what can be read at once has been when this returns."""
         await self._watcher.catch_up()
         judging = self._judge.work(lambda: self._watcher.state == "running")
-        works = [self._watcher.follow(), judging, self.endpoint.mind()]
+        works = [self._followed(), judging, self.endpoint.mind()]
         if self._writer is not None:
             works.append(self._writer.run())
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]
@@ -95,11 +92,19 @@ class Exposition:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _followed(self) -> None:
+        try:
+            await self._watcher.follow()
+        except Exception:
+            # What was read last is not what is so now.
+            self.endpoint.close()
+            raise
+
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
-        """Have whatever goes wrong with the metrics be a line in the journal, and nothing else."""
+        """Have whatever goes wrong with the metrics, a bug too, be a line in the journal, and nothing else."""
         try:
             await work
-        except SeatrialError as error:
-            self._note(f"the metrics of this run end here: {error.line}")
-        except ExceptionGroup as group:
-            self._note(f"the metrics of this run end here: {group.exceptions[0]}")
+        except Exception as error:  # noqa: BLE001 - it would be gone without a word
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            text = cause.line if isinstance(cause, SeatrialError) else f"{type(cause).__name__}: {cause}"
+            self._note(f"the metrics of this run end here: {text}")

@@ -15,6 +15,8 @@ from seatrial.live.exposition.distribution import BOUNDS_S, Distribution
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from prometheus_client.samples import Sample
+
     from seatrial.live.exposition.families import Family
 
 OPENMETRICS: Final = OPENMETRICS_TEXT
@@ -25,14 +27,14 @@ BOUNDS = tuple(repr(bound) for bound in BOUNDS_S)
 
 
 class Page:
-    """Families as what the library collects from; ``at_s`` is the Unix time of every sample, None is now."""
+    """Families as what the library collects from."""
 
     def __init__(self, families: Iterable[Family] = ()) -> None:
         self._metrics: dict[str, Metric] = {}
         self.add(families)
 
     def add(self, families: Iterable[Family], at_s: float | None = None) -> None:
-        """Add samples to their metrics."""
+        """Add samples to their metrics; ``at_s`` is their Unix time, None is now."""
         for family in families:
             metric = self._metrics.get(family.name)
             if metric is None:
@@ -42,6 +44,11 @@ class Page:
             for series in family.series:
                 for name, labels, value in samples_of(family, series.labels, series.value):
                     metric.add_sample(name, labels, value, at_s)
+
+    def sort(self) -> None:
+        """Put all times of a series beside each other, as OpenMetrics has them."""
+        for metric in self._metrics.values():
+            metric.samples.sort(key=_series)
 
     def collect(self) -> Sequence[Metric]:
         """Return every metric, as the library asks for it."""
@@ -54,6 +61,10 @@ class Page:
     def prometheus(self) -> bytes:
         """Return the page in Prometheus's text format 0.0.4."""
         return bytes(prometheus_text(self))
+
+
+def _series(sample: Sample) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in sample.labels.items() if name != "le")
 
 
 def samples_of(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.load.histograms import merge
-from seatrial.workload.profile import is_constant, rate_between
+from seatrial.workload.profile import asked_per_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,14 +161,8 @@ class LoadPoints:
 
     def _asked_per_s(self, phase: str, start_s: float, end_s: float) -> float | None:
         profile = self.asked.profile if self.asked else ()
-        if not profile or phase not in {"warm up", "measure"}:
-            return None
         measure_s = next((one.at_s for one in self.phases if one.phase == "measure"), start_s)
-        start_s, end_s = max(0.0, start_s - measure_s), end_s - measure_s
-        # Until the window begins, it is the profile's first rate.
-        if phase == "warm up" or end_s <= start_s or is_constant(profile):
-            return profile[0].from_per_s
-        return rate_between(profile, start_s, end_s)
+        return asked_per_s(profile, phase, start_s - measure_s, end_s - measure_s)
 
 
 def _latency(samples: Histogram) -> Latency | None:

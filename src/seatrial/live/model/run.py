@@ -16,7 +16,6 @@ from seatrial.record import events
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from seatrial.generator.frames import Frame
     from seatrial.observe.samples import HostSample, ProcessSample
 
 POINTS_KEPT = 600
@@ -63,7 +62,6 @@ class LiveRun:
     trial: events.TrialStarted | None = None
     phase: events.PhaseStarted | None = None
     load: events.LoadStarted | None = None
-    frames: dict[int, Frame] = field(default_factory=dict)
     points: deque[LoadPoint] = field(default_factory=lambda: deque(maxlen=POINTS_KEPT))
     members: tuple[MemberUse, ...] = ()
     errors: Counter[str] = field(default_factory=Counter)
@@ -79,7 +77,6 @@ class LiveRun:
         """Take one event; yield what has become known by it. Go through all of it before the next event."""
         match event:
             case events.FrameRecorded():
-                self.frames[event.frame.worker] = event.frame
                 self.errors.update(event.frame.errors)
                 yield from self._points(self._making.take(event.frame))
             case events.ProcessSampled():
@@ -119,7 +116,7 @@ class LiveRun:
     def _begin(self, trial: events.TrialStarted) -> None:
         self.trial, self.phase, self.load = trial, None, None
         self.first = self.first or trial
-        for kept in (self.frames, self.points, self.errors, self.doubts):
+        for kept in (self.points, self.errors, self.doubts):
             kept.clear()
         self.members = ()
         self._making, self._uses = LoadPoints(trial.trial), MembersUse()

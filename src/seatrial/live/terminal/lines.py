@@ -6,17 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seatrial._engine import Histogram
 from seatrial.live.model.run import LiveRun
 from seatrial.record import events
 from seatrial.units import format_duration, format_us
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Validity
-
-NANOSECONDS = 1_000_000_000
-
+    from seatrial.live.model.points import LoadPoint
 
 # Says of a trial that has ended, by the run's id and its number, what it gave and whether that may be believed.
 # None is not known.
@@ -75,45 +74,30 @@ class Course:
         return ()
 
 
-def completed_per_s(live: LiveRun) -> float:
-    """Return the requests/s completed in the last interval of every worker."""
-    return sum(
-        sum(part.completed for part in frame.parts) * NANOSECONDS / max(1, frame.end_ns - frame.start_ns)
-        for frame in live.frames.values()
-    )
-
-
-def held(live: LiveRun) -> int:
-    """Return how many held connections are established."""
-    return sum(frame.held for frame in live.frames.values())
-
-
-def latency_us_p99(live: LiveRun) -> int | None:
-    """Return the p99 of the last interval of every worker, merged; None without requests."""
-    histogram = Histogram()
-    for frame in live.frames.values():
-        for part in frame.parts:
-            if part.latency:
-                histogram.add_encoded(part.latency)
-    return histogram.quantile_us(0.99) if histogram.count else None
-
-
 def progress_line(live: LiveRun, now_s: float) -> str:
     """Return the state of now as one line; ``now_s`` is CLOCK_MONOTONIC."""
     if live.phase is None:
         return "starting"
-    p99_us = latency_us_p99(live)
     phase = f"{live.phase.phase}{left(live.phase, now_s)}"
     # A single load is no trial.
     trial = live.trial
     parts = [
         *([phase] if trial is None else [f"trial {trial.order}/{trial.of}", f"{trial.system}: {phase}"]),
-        f"{completed_per_s(live):,.0f} requests/s",
-        f"p99 {format_us(p99_us) if p99_us is not None else '-'}",
-        f"{held(live):,} held",
+        *(_point(live.points[-1]) if live.points else ()),
         *(f"{count:,} x {kind}" for kind, count in live.errors.most_common(1)),
     ]
     return "  ".join(parts)
+
+
+def _point(point: LoadPoint) -> Iterator[str]:
+    yield f"{rate_text(point)} requests/s"
+    yield f"p99 {format_us(point.latency_us.p99) if point.latency_us is not None else '-'}"
+    yield f"{point.held:,} held"
+
+
+def rate_text(point: LoadPoint) -> str:
+    """Return the requests/s that were completed in an interval; a dash where it is too short for a rate."""
+    return "-" if point.completed_per_s is None else f"{point.completed_per_s:,.0f}"
 
 
 def left(phase: events.PhaseStarted, now_s: float) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seatrial.live.model.roles import by_role
 from seatrial.live.terminal.bars import bar, sparkline
-from seatrial.live.terminal.lines import left, time_left_s
+from seatrial.live.terminal.lines import left, rate_text, time_left_s
 from seatrial.units import format_duration, format_size, format_us
 
 if TYPE_CHECKING:
@@ -79,9 +79,8 @@ def _load(live: LiveRun, width: int) -> Iterator[Text]:
     if last is None:
         return
     asked = "" if last.asked_per_s is None else f" of {last.asked_per_s:,.0f} asked for"
-    rate = "-" if last.completed_per_s is None else f"{last.completed_per_s:,.0f}"
     yield _with_spark(
-        _line("rate", f"{rate} requests/s{asked}"),
+        _line("rate", f"{rate_text(last)} requests/s{asked}"),
         sparkline([point.completed_per_s for point in points], SPARK),
         width,
     )

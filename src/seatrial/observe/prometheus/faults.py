@@ -38,16 +38,24 @@ def not_reached(url: str, error: BaseException, limit_s: float) -> EnvironmentFa
     next_step = _WAY.format(url)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         next_step = "have `ca_file` in `prometheus` of the plan be the file of who signed it"
-        cause = f"its certificate is not trusted: {error.certificate_error}"
     elif isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
-        cause, next_step = "no TLS could be agreed on with it", "see whether it is `http://` or `https://`"
-    elif isinstance(error, aiohttp.ClientConnectorError):
-        cause = os.strerror(number) if (number := error.os_error.errno or 0) > 0 else "its name is not known"
-    elif isinstance(error, TimeoutError):
-        cause = f"no answer within {limit_s:g} s"
-    else:
-        cause = "the connection broke"
-    return EnvironmentFault(f"Prometheus at {url} is not reached", cause=cause, next_step=next_step)
+        next_step = "see whether it is `http://` or `https://`"
+    return EnvironmentFault(
+        f"Prometheus at {url} is not reached", cause=cause_of(error, limit_s), next_step=next_step
+    )
+
+
+def cause_of(error: BaseException, limit_s: float) -> str:
+    """Return why a call of aiohttp ended without an answer."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return "no TLS could be agreed on with it"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return os.strerror(number) if (number := error.os_error.errno or 0) > 0 else "its name is not known"
+    return f"no answer within {limit_s:g} s" if isinstance(error, TimeoutError) else "the connection broke"
 
 
 def not_let_in(url: str, status: int) -> EnvironmentFault:

@@ -43,7 +43,7 @@ _VALIDITY = Row(
         Panel(
             "Validity of each trial",
             "short",
-            "Whether a trial that has ended may be believed; the journal has the reasons. No figure of an INVALID "
+            "Whether a trial that has ended may be believed; the report has the reasons. No figure of an INVALID "
             "trial counts.",
             (
                 Query(

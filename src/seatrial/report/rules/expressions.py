@@ -14,6 +14,7 @@ from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.objectives import samples_needed
 from seatrial.plan.metrics import DURING, METRICS, OF_CHANGES, OF_CONTROLLER
+from seatrial.plan.observed import OBSERVED, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,6 +93,8 @@ def _is_of_proxy(metric: str) -> bool:
 
 
 def _reason(metric: str) -> str:
+    if metric.startswith(OBSERVED):
+        return "the plan's Prometheus is asked once the measure phase is over"
     if metric.startswith(DURING):
         return "the windows of disturbances are known when the trial is over"
     if metric in OF_CHANGES:
@@ -224,4 +227,7 @@ def _violates(objective: Objective, threshold: float) -> str:
 
 def words_of(metric: str) -> str:
     """Return what a metric means, as the plan's reference has it."""
+    if (observed := parts_of(metric)) is not None:
+        query, statistic = observed
+        return f"{statistic} over the measure phase of what the plan's query `{query}` yields"
     return METRICS[metric].meaning

@@ -12,6 +12,7 @@ from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.objectives import AS_EXPECTED
 from seatrial.plan.metrics import DURING
 from seatrial.plan.model.plan import Objective
+from seatrial.plan.observed import parts_of
 from seatrial.record.layout import file_safe
 from seatrial.report.rules.expressions import (
     TRIAL,
@@ -114,7 +115,8 @@ def _alert(
     plan: Plan, system: SystemPlan, objective: Objective, expression: str, found: Exact | AfterTheTrial
 ) -> Rule:
     implicit = objective not in plan.objectives
-    unit, scale = _BASE_UNITS.get(unit_of(objective.metric), (unit_of(objective.metric), 1))
+    own = _unit(plan, objective.metric)
+    unit, scale = _BASE_UNITS.get(own, (own, 1))
     asked = "Every plan asks" if implicit else "The plan asks"
     if isinstance(found, Exact):
         seen = f"It is {found.value} in trial {{{{ $labels.trial }}}} of {{{{ $labels.case }}}}. {found.note}"
@@ -134,6 +136,11 @@ def _alert(
     }
 
 
+def _unit(plan: Plan, metric: str) -> str:
+    asked, queries = parts_of(metric), () if plan.observe is None else plan.observe.queries
+    return next((one.unit for one in queries if asked and one.name == asked[0]), unit_of(metric))
+
+
 def _entry(rule: Rule) -> str:
     text = yaml.dump([rule], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
     return textwrap.indent(text, "  ")
@@ -144,7 +151,7 @@ def _comment(text: str) -> str:
 
 
 def _camel(metric: str) -> str:
-    return "".join(part.capitalize() for part in metric.split("_"))
+    return "".join(part.capitalize() for part in re.split("[._]", metric))
 
 
 def _escaped(text: str) -> str:

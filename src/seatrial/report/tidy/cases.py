@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seatrial.analysis.measured import unit_of
+from seatrial.analysis.measured import unit_of_objective
 from seatrial.report.tidy.columns import Column, arrays
 from seatrial.report.tidy.table import Table
 from seatrial.report.tidy.trials import KEYS, WHY, variable_values, variables_of
@@ -120,7 +120,7 @@ def objectives_table(summary: RunSummary) -> Table:
             "verdict": case.verdict.state,
             "objective": outcome.objective.text,
             "metric": outcome.objective.metric,
-            "unit": unit_of(outcome.objective.metric),
+            "unit": unit_of_objective(outcome.objective),
             "comparison": outcome.objective.comparison,
             "threshold": outcome.objective.threshold,
             "held": outcome.held,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import PlanError
 from seatrial.record.reader import RunReader
-from seatrial.report.tidy import cases, happened, over_time, trials
+from seatrial.report.tidy import cases, happened, observed, over_time, trials
 from seatrial.report.tidy.histogram import KINDS, PHASES, trial_histogram
 from seatrial.report.tidy.notebook import NotebookChart
 from seatrial.report.tidy.table import Table
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TABLES = (
     "trials", "reasons", "cases", "objectives", "spreads", "phases", "intervals", "roles", "resources", "counters",
-    "machine", "milestones", "disturbances", "journal",
+    "machine", "milestones", "disturbances", "observed", "journal",
 )  # fmt: skip
 """Every table of a run, each an attribute of :class:`Run`."""
 
@@ -148,6 +148,11 @@ class Run:
     def disturbances(self) -> Table:
         """A row for each thing that was done to a system while it was measured."""
         return self._by_trial("disturbances", happened.DISTURBANCES, happened.disturbances)
+
+    @cached_property
+    def observed(self) -> Table:
+        """A row a series that a Prometheus yielded for a query of the plan, over the measure phase."""
+        return self._by_trial("observed", observed.OBSERVED, observed.observed)
 
     @cached_property
     def journal(self) -> Table:

@@ -64,12 +64,12 @@ class Wanted:
 
     port: int = 9090
     interval: str = "1s"
-    exposition: str | None = None
+    exposition: Address | None = None
     machine: bool = True
 
 
 def configuration(
-    layout: Layout, own: Address, exposition: str | None, machine: Address | None, interval: str
+    layout: Layout, own: Address, exposition: Address | None, machine: Address | None, interval: str
 ) -> str:
     """Return its configuration: the proxies that runs announce, Seatrial's own exposition, the machine, itself."""
     scrapes: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""Where the proxies of the trial under way tell what they count, for a Prometheus to scrape (``file_sd``).
+"""Where the proxies of the trial under way show what they count, for a Prometheus to scrape (``file_sd``).
 
 Each run keeps ``targets.json`` in its directory. A Prometheus of `seatrial observe up` reads a folder beside the runs,
 in which there is a link to that of each run that goes on.

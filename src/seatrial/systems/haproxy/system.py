@@ -113,6 +113,7 @@ class HaproxyDialect(Dialect):
         values = {
             "page": self._page,
             "page_name": exporter.FRONTEND,
+            "page_path": exporter.PATH,
             "maxconn": self._maxconn,
             "bufsize": options.buffer_bytes,
             "logs": options.access_log != "off",

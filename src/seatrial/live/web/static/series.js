@@ -1,7 +1,6 @@
 // From what is known of trials to the lines of each chart.
 
 const MEMBERS_SHOWN = 8;
-const ROLES = { generator: "generator", system: "system", origin: "origin" };
 
 export const CHARTS = [
   {
@@ -89,7 +88,7 @@ function membersOrRoles(names, prefix, isWhole) {
 
 function labelOf(name) {
   const [role, member] = [name.split("/")[0], name.split("/").slice(1).join("/")];
-  return member || ROLES[role] || role.replaceAll("_", " ");
+  return member || role.replaceAll("_", " ");
 }
 
 // The phases of trials as bands, and what was done and noted as marks.
