@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -38,7 +39,10 @@ def metrics_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Send native histograms, too: the receiver has to take them.",
     )(command)
     command = click.option(
-        "--remote-write", metavar="URL", help="Send the run's metrics to this receiver (remote-write 1.0)."
+        "--remote-write",
+        metavar="URL",
+        callback=_receiver,
+        help="Send the run's metrics to this receiver (remote-write 1.0).",
     )(command)
     return click.option(
         "--metrics",
@@ -57,6 +61,21 @@ def views_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=ListenAddress(),
         help=f"Show the run as a page while it goes on: at {PAGE}, or here.",
     )(command)
+
+
+def _receiver(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """Refuse what is no URL of a receiver: nothing would ever arrive there, and a run may take hours."""
+    if given is None:
+        return None
+    try:
+        parts = urlsplit(given)
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        # Not quoted: it may hold a password.
+        raise click.BadParameter("it is no URL of a receiver, such as http://127.0.0.1:9090/api/v1/write")
+    return given
 
 
 @dataclass(frozen=True, slots=True)

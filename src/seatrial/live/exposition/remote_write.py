@@ -11,6 +11,7 @@ import struct
 import time
 from collections import deque
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import cramjam
@@ -57,6 +58,7 @@ class RemoteWriter:
     ) -> None:
         self.sent = self.dropped = self.refused = 0
         self._url = url
+        self._where = without_secrets(url)
         self._board = board
         self._note = note
         self._interval_s = interval_s
@@ -87,7 +89,8 @@ class RemoteWriter:
         try:
             async with asyncio.timeout(limit_s), self._session() as session:
                 while self._waiting:
-                    await self._send_first(session)
+                    if (asked_s := await self._send_first(session)) is not None:
+                        await asyncio.sleep(min(RETRY_LIMIT_S, asked_s))
         except TimeoutError:
             self._say("left", f"{len(self._waiting)} remote-write requests could not be sent before the end")
 
@@ -114,7 +117,7 @@ class RemoteWriter:
             self._waiting.popleft()
             self.dropped += 1
             self._say(
-                "dropped", f"remote-write to {self._url} does not keep up: the oldest samples are left out"
+                "dropped", f"remote-write to {self._where} does not keep up: the oldest samples are left out"
             )
         self._waiting.append(bytes(cramjam.snappy.compress_raw(request)))
         self._filled.set()
@@ -154,11 +157,11 @@ class RemoteWriter:
                 text = (await answer.content.read(500)).decode(errors="replace").strip()
                 status, retry_after = answer.status, answer.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._say("away", f"remote-write to {self._url} does not answer: {error or type(error).__name__}")
+            self._say("away", f"remote-write to {self._where} does not answer: {self._why(error)}")
             return RETRY_FIRST_S
         if status // 100 == 5 or status == 429:
-            self._say("away", f"remote-write to {self._url} answers {status}: {text[:200]}")
-            return float(retry_after) if retry_after.isdigit() else RETRY_FIRST_S
+            self._say("away", f"remote-write to {self._where} answers {status}: {text[:200]}")
+            return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else RETRY_FIRST_S
         # Meanwhile it may have been left out for a newer one.
         if self._waiting and self._waiting[0] is first:
             self._waiting.popleft()
@@ -167,14 +170,26 @@ class RemoteWriter:
             self._said.discard("away")
         else:
             self.refused += 1
-            self._say("refused", f"remote-write to {self._url} refuses what is sent, {status}: {text[:200]}")
+            self._say(
+                "refused", f"remote-write to {self._where} refuses what is sent, {status}: {text[:200]}"
+            )
         return None
+
+    def _why(self, error: Exception) -> str:
+        # Some of them quote the address.
+        return (str(error) or type(error).__name__).replace(self._url, self._where)
 
     def _say(self, what: str, text: str) -> None:
         """Note something once, until it has been mended."""
         if what not in self._said:
             self._said.add(what)
             self._note(text)
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL as it may stand in a record: a name, a password or a query may let somebody in."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _key(name: str, labels: Mapping[str, str]) -> Labels:
