@@ -94,7 +94,16 @@ class Companion:
         fold(self._run)
 
     def _start(self, run: Path) -> None:
-        command = [sys.executable, "-m", "seatrial", "serve", str(run), "--with-parent", *self._arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "seatrial",
+            "serve",
+            "--with-parent",
+            *self._arguments,
+            "--",
+            str(run),
+        ]
         log = (run / "logs" / "views.log").open("ab")
         with log:
             self._process = subprocess.Popen(
@@ -113,12 +122,13 @@ class Companion:
         process = self._process
         assert process is not None
         assert process.stdout is not None
-        for line in process.stdout:
-            with suppress(ValueError):
-                message = json.loads(line)
-                for kind, take in (("note", self.note), ("shown", self.show)):
-                    if kind in message:
-                        take(message[kind])
+        with process.stdout:
+            for line in process.stdout:
+                with suppress(ValueError):
+                    message = json.loads(line)
+                    for kind, take in (("note", self.note), ("shown", self.show)):
+                        if kind in message:
+                            take(message[kind])
         code = process.wait()
         if not self._is_ending:
             words = f"what shows this run ended with {code}: see logs/views.log; the run goes on"
