@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seatrial.cli.console.documents import json_option, write_document, write_pieces
-from seatrial.report.files import require_writable
+from seatrial.report.files import require_writable, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,10 @@ def _written(
     if openmetrics is not None:
         from seatrial.live.exposition.history import openmetrics_of
 
-        openmetrics.write_bytes(openmetrics_of(path))
+        try:
+            openmetrics.write_bytes(openmetrics_of(path))
+        except OSError as error:
+            raise unwritable(openmetrics, error) from None
         yield openmetrics
 
 

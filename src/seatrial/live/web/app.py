@@ -129,7 +129,7 @@ def _note_in(body: bytes) -> str:
     try:
         document: Any = json.loads(body)
         text = " ".join(document["text"].split())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise web.HTTPBadRequest(text='a note is {"text": "..."}') from error
     if not text:
         raise web.HTTPBadRequest(text="the note is empty")
