@@ -109,6 +109,11 @@ class Board:
             case _:
                 pass
 
+    def forget(self) -> None:
+        """Let go of every trial: nobody knows any more how they are."""
+        self.trials.clear()
+        self.doubts.clear()
+
     def take_judged(self, case: CaseSummary) -> None:
         """Take what came of a case so far."""
         self.cases[case.case.id] = case

@@ -26,7 +26,8 @@ class Endpoint:
     """Answers scrapes of one board.
 
     ``scraped`` is how often it was; ``scraped_again`` is set by the first scrape after :meth:`expect_last`. ``note``
-    takes a line for the journal: whoever scraped comes no more, and ``is_missed``.
+    takes a line for the journal: whoever scraped comes no more, and ``is_missed``. Once it ``has_failed`` there is
+    nothing to scrape: a Prometheus takes its series for gone.
     """
 
     def __init__(self, board: Board, note: Callable[[str], None] = lambda _: None) -> None:
@@ -36,6 +37,7 @@ class Endpoint:
         self._note = note
         self._last_s = self._interval_s = 0.0
         self.is_missed = False
+        self.has_failed = False
         self._is_last = False
 
     def app(self) -> web.Application:
@@ -71,6 +73,9 @@ class Endpoint:
 
     async def _scrape(self, request: web.Request) -> web.Response:
         self._count()
+        if self.has_failed:
+            self.scraped_again.set()
+            raise web.HTTPServiceUnavailable(text="the record of this run cannot be read: see its journal")
         families = families_of(self._board)
         accepted = request.headers.get("Accept", "")
         if _wants_protobuf(accepted):
