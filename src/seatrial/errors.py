@@ -18,7 +18,10 @@ never a traceback; in Python the last two are notes, which stand below a traceba
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
+
+_NOT_PRINTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class ExitCode(IntEnum):
@@ -32,21 +35,30 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+def printable(text: str) -> str:
+    """Return a text of somebody else's as it may be shown and kept.
+
+    What would command a terminal, or is no character of UTF-8, is replaced; line breaks stay.
+    """
+    return _NOT_PRINTED.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
 class SeatrialError(Exception):
-    """The root; not raised itself."""
+    """The root; not raised itself. What it says may quote others: a server's answer, a proxy's log."""
 
     fault: str = "seatrial"
     exit_code: ExitCode = ExitCode.ENVIRONMENT
 
     def __init__(self, what: str, *, cause: str | None = None, next_step: str | None = None) -> None:
+        what = printable(what)
         super().__init__(what)
         self.what = what
-        self.cause = cause
-        self.next_step = next_step
-        if cause:
-            self.add_note(f"cause: {cause}")
-        if next_step:
-            self.add_note(f"hint: {next_step}")
+        self.cause = None if cause is None else printable(cause)
+        self.next_step = None if next_step is None else printable(next_step)
+        if self.cause:
+            self.add_note(f"cause: {self.cause}")
+        if self.next_step:
+            self.add_note(f"hint: {self.next_step}")
 
     @property
     def line(self) -> str:

@@ -16,9 +16,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 from tests.support.api_server import free_port
+from tests.support.made_run import make_run
 from tests.support.program import Running, run_seatrial
 from tests.support.prometheus import prometheus, scrape
 from tests.support.web import browser_or_skip
+
+from seatrial.record.events import RunStarted
+from seatrial.run.companion import Companion
 
 PLAN = """\
 name: shown
@@ -166,3 +170,17 @@ def test_what_cannot_be_shown_is_a_line_and_the_last_scrape_has_all_of_it(tmp_pa
         met = {one["metric"]["objective"]: one["value"][1] for one in found}
         assert met in ({"errors == 0": "1", "p99 < 2 s": "1"}, {})
     assert len([text for text in journal(run) if text.startswith(f"cannot listen on {address}")]) == 1
+
+
+def test_a_run_whose_folder_looks_like_an_option_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = make_run(Path("-x"), trials=1)
+    shown: list[str] = []
+    companion = Companion(Path("-x"), ("--listen", "127.0.0.1:0"), lambda: False)
+    companion.show = companion.note = shown.append
+    with companion:
+        companion(RunStarted(run.name, "made-run", 1))
+        until(lambda: shown)
+    assert shown[0].startswith("the page is at http://127.0.0.1:")

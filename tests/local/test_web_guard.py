@@ -102,7 +102,7 @@ def test_a_note_needs_the_page_s_token_and_its_origin(served: Served, run: Path)
     assert served.note(run.name, " \n")[0] == 400
     assert served.note("..", "no")[0] == 404
     token = served.write_token()
-    for body in (b"", b"{", b"[]", b'{"text": 7}', b'{"text": null}', b"\xff"):
+    for body in (b"", b"{", b"[]", b"[" * 15_000, b'{"text": 7}', b'{"text": null}', b"\xff"):
         headers: dict[str, Any] = {"Origin": f"http://{served.host}", "X_Seatrial_Token": token}
         assert served.ask(f"/api/run/{run.name}/notes", method="POST", body=body, **headers)[0] == 400, body
     assert served.ask(f"/api/run/{run.name}/notes", method="PUT", body=b"{}")[0] in {403, 405}

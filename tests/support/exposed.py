@@ -15,18 +15,18 @@ from seatrial.live.exposition.board import Board
 from seatrial.live.exposition.clock import offset_s
 from seatrial.live.exposition.endpoint import Endpoint
 from seatrial.live.watcher import Watcher
-from seatrial.record.events import TrialEnded
+from seatrial.record.events import LoadEnded, TrialEnded
 
 
 async def board_of(run: Path, going_on: int | None = None) -> Board:
-    """Return what is exposed of a run; ``going_on`` is a trial whose end has not come yet."""
+    """Return what is exposed of a run; ``going_on`` is a trial whose load goes on."""
     board = Board()
     with Watcher(run) as watcher:
         board.offset_of = lambda begun: offset_s(watcher.reader, begun)
         watcher.subscribe(
             lambda event, found: (
                 None
-                if isinstance(event, TrialEnded) and event.trial == going_on
+                if isinstance(event, LoadEnded | TrialEnded) and event.trial == going_on
                 else board.take(event, found)
             )
         )

@@ -203,6 +203,8 @@ def test_what_cannot_be_done_is_said(small, tmp_path, invoke, monkeypatch):
     for flag in ("--csv", "--parquet", "--hdr-log"):
         outcome = invoke("export", str(small.path), flag, str(tmp_path / "file/below"))
         assert (outcome.code, "cannot be written" in outcome.stderr) == (4, True)
+    outcome = invoke("export", str(small.path), "--openmetrics", "/dev/full")
+    assert (outcome.code, "cannot be written: No space left" in outcome.stderr) == (4, True)
     monkeypatch.setitem(sys.modules, "duckdb", None)
     outcome = invoke("export", str(small.path), "--parquet", str(tmp_path / "out"))
     assert (outcome.code, "seatrial[parquet]" in outcome.stderr) == (4, True)

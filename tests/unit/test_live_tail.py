@@ -98,6 +98,22 @@ def test_a_whole_run_comes_in_the_order_of_its_times(tmp_path: Path) -> None:
         assert times == sorted(times), trial
 
 
+def test_a_frame_whose_histograms_have_no_samples_is_one_as_any_other(tmp_path: Path) -> None:
+    """As a worker writes them: an interval in which nothing was opened, nothing was late."""
+    frame = next(
+        event.frame for event in happened(1) if isinstance(event, events.FrameRecorded) and event.frame.parts
+    )
+    parts = tuple(replace(part, latency="", service_time="", lateness="") for part in frame.parts)
+    empty = events.FrameRecorded(1, replace(frame, connect="", tls_handshake="", parts=parts))
+    with RunWriter.create(tmp_path, "made-run", PLAN_TEXT, json.dumps(compiled_plan())) as writer:
+        writer.append(events.RunStarted(writer.path.name, "made-run", 1))
+        writer.append(happened(1)[0])
+        writer.append(empty)
+        writer.append(events.RunEnded("interrupted"))
+    with RunTail(writer.path) as tail:
+        assert [event for event in tail.new() if isinstance(event, events.FrameRecorded)] == [empty]
+
+
 def test_a_run_that_was_cut_off_and_gone_on_with_begins_again(tmp_path: Path) -> None:
     run = make_run(tmp_path, trials=1, end=False)
     with RunTail(run) as tail:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 from tests.support.made_run import PLAN_TEXT, Twist, compiled_plan, made_account, made_frames, make_run
 
 from seatrial.errors import RecordError
+from seatrial.live.tail import RunTail
+from seatrial.live.terminal.lines import Course
+from seatrial.live.terminal.screen import screen
 from seatrial.record import events
 from seatrial.record.journal import add_note
 from seatrial.record.lock import RunLock, is_live
@@ -159,3 +163,35 @@ def test_a_record_of_another_version_is_refused(tmp_path, version, cause):
         RunReader.open(tmp_path)
     assert cause in (caught.value.cause or "")
     assert caught.value.next_step
+
+
+HOSTILE = "\x1b]0;mine\x07 \x1b[31mred\r\nsecond \udcff line\x9b2J"
+
+
+def test_what_commands_a_terminal_or_is_no_character_is_in_no_journal_and_no_error(tmp_path):
+    """Entries quote whoever answered with an error, and names of files."""
+    expected = "\ufffd]0;mine\ufffd \ufffd[31mred\nsecond \ufffd line\ufffd2J"
+    heard: list[tuple[str, ...]] = []
+    course = Course()
+    with RunWriter.create(tmp_path, "p", "", json.dumps(compiled_plan())) as writer:
+        writer.subscribe(lambda event: heard.append(course.take(event)))
+        writer.append(events.RunStarted("r", "p", 1))
+        writer.append(events.Noted("seatrial", HOSTILE))
+        add_note(writer.path, HOSTILE)
+    with closing(sqlite3.connect(writer.path / "record.db")) as old, old:
+        # As a record has it that was written by another version.
+        old.execute(
+            "INSERT INTO journal (at_utc, author, text) VALUES ('2026-01-01T00:00:00.000+00:00', 'person', ?)",
+            ("\x1b[2J",),
+        )
+    with RunReader.open(writer.path) as reader:
+        assert [entry.text for entry in reader.journal()] == ["\ufffd[2J", expected, expected]
+    with RunTail(writer.path) as tail:
+        texts = [event.text for event in tail.new() if isinstance(event, events.Noted)]
+    assert sorted(texts) == sorted(["\ufffd[2J", expected, expected])
+    assert heard[-1] == (f"  note by seatrial: {expected}",)
+    drawn = screen(course, 0.0, 200, 50).plain
+    assert "mine" in drawn
+    assert not {"\x1b", "\x07", "\r"} & set(drawn)
+    error = RecordError(HOSTILE, cause="\x1b[1m", next_step="\x07")
+    assert (str(error), error.cause, error.next_step) == (expected, "\ufffd[1m", "\ufffd")

@@ -10,6 +10,7 @@ import base64
 import heapq
 import json
 import math
+import zlib
 from operator import itemgetter
 from typing import TYPE_CHECKING, Self
 
@@ -23,12 +24,14 @@ from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_o
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 Timed = tuple[float, events.Event]
 
 NANOSECONDS = 1_000_000_000
+HISTOGRAM_HEAD_BYTES = 8
+"""Of a V2 histogram: a cookie and a length. The rest is a zlib stream, which ends with a checksum."""
 AT_ONCE = 500
 """Frames that are decoded at a time: those of an hour, with their histograms, are 100 MB."""
 
@@ -140,7 +143,8 @@ class _TrialTail:
 
     def _histograms(self, first: int, last: int) -> dict[int, list[tuple[str, str, str]]]:
         found: dict[int, list[tuple[str, str, str]]] = {}
-        for row in self._rows.read(_as_it_is, "frame_histograms", "WHERE frame BETWEEN ? AND ?", first, last):
+        rest = "WHERE frame BETWEEN ? AND ?"
+        for row in self._rows.read(_whole, "frame_histograms", rest, first, last, trial=self._trial):
             encoded = base64.b64encode(row["data"]).decode("ascii")
             found.setdefault(row["frame"], []).append((row["phase"], row["kind"], encoded))
         return found
@@ -170,17 +174,39 @@ class _TrialTail:
 
     def _ended(self, row: sqlite3.Row) -> events.TrialEnded:
         counts = dict(self._rows.read(counts_of, "counts", "WHERE trial = ?", self._trial))
+        facts = self._rows.read(_facts, "trials", "WHERE id = ?", self._trial, trial=self._trial)
+        reasons = self._rows.read(_reasons, "trials", "WHERE id = ?", self._trial, trial=self._trial)
         return events.TrialEnded(
             trial=self._trial,
             state=row["state"],
             # One that was cut off has no time of its end.
             at_s=self._last_s if row["ended_s"] is None else row["ended_s"],
             counts=counts.get(self._trial, events.TrialCounts()),
-            facts=facts_of(json.loads(row["facts"] or "{}")),
-            reasons=tuple(json.loads(row["reasons"] or "[]")),
+            facts=facts[0] if facts else facts_of({}),
+            reasons=reasons[0] if reasons else (),
             failure=row["failure"],
         )
 
 
 def _as_it_is(row: sqlite3.Row) -> sqlite3.Row:
     return row
+
+
+def _whole(row: sqlite3.Row) -> sqlite3.Row:
+    """Return the row of a histogram, if its checksum holds: whoever takes the frame decodes it without looking."""
+    # One without samples is nothing at all.
+    if not row["data"]:
+        return row
+    try:
+        zlib.decompress(row["data"][HISTOGRAM_HEAD_BYTES:])
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    return row
+
+
+def _facts(row: sqlite3.Row) -> events.TrialFacts:
+    return facts_of(json.loads(row["facts"] or "{}"))
+
+
+def _reasons(row: sqlite3.Row) -> tuple[Mapping[str, str], ...]:
+    return tuple(json.loads(row["reasons"] or "[]"))

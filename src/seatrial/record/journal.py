@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.errors import printable
 from seatrial.record.amend import amend
 from seatrial.record.writer import utc_now
 
@@ -24,4 +25,5 @@ def add_remark(run: Path, text: str) -> None:
 
 
 def _add(run: Path, author: Author, text: str) -> None:
-    amend(run, "INSERT INTO journal (at_utc, author, text) VALUES (?, ?, ?)", utc_now(), author, text)
+    statement = "INSERT INTO journal (at_utc, author, text) VALUES (?, ?, ?)"
+    amend(run, statement, utc_now(), author, printable(text))

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from seatrial._engine import Histogram
-from seatrial.errors import RecordError
+from seatrial.errors import RecordError, printable
 from seatrial.record.events import CUT_OFF, TrialCounts
 from seatrial.record.fetch import Rows
 from seatrial.record.layout import RunDirectory
@@ -253,7 +253,7 @@ class RunReader:
     def journal(self) -> tuple[rows.JournalEntry, ...]:
         """Return the journal, the program's entries and the person's, by time."""
         return self._rows.read(
-            lambda row: rows.JournalEntry(row["at_utc"], row["author"], row["trial"], row["text"]),
+            lambda row: rows.JournalEntry(row["at_utc"], row["author"], row["trial"], printable(row["text"])),
             "journal",
             "ORDER BY at_utc, id",
         )

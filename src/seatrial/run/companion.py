@@ -94,7 +94,16 @@ class Companion:
         fold(self._run)
 
     def _start(self, run: Path) -> None:
-        command = [sys.executable, "-m", "seatrial", "serve", str(run), "--with-parent", *self._arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "seatrial",
+            "serve",
+            "--with-parent",
+            *self._arguments,
+            "--",
+            str(run),
+        ]
         log = (run / "logs" / "views.log").open("ab")
         with log:
             self._process = subprocess.Popen(

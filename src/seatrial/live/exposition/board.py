@@ -88,6 +88,10 @@ class Board:
                 trial.take_frame(event.frame)
             case events.ProcessSampled():
                 trial.take_look(event.sample)
+            case events.LoadEnded():
+                # Its workers have gone, and with them what they held; the trial may wait for much else.
+                trial.frames.clear()
+                trial.asked_per_s = None
             case events.MilestoneReached():
                 trial.take_milestone(event)
             case events.TrialEnded():
@@ -100,7 +104,7 @@ class Board:
     def _happened(self, happening: Happening) -> None:
         trial = self.trials[-1] if self.trials else None
         match happening:
-            case LoadPoint() if trial is not None:
+            case LoadPoint() if trial is not None and trial.frames:
                 trial.asked_per_s = happening.asked_per_s
             case MembersSeen() if trial is not None:
                 trial.members = happening.members
@@ -108,6 +112,11 @@ class Board:
                 self.doubts[happening.trial, happening.doubt.code] = happening.doubt.times
             case _:
                 pass
+
+    def forget(self) -> None:
+        """Let go of every trial: nobody knows any more how they are."""
+        self.trials.clear()
+        self.doubts.clear()
 
     def take_judged(self, case: CaseSummary) -> None:
         """Take what came of a case so far."""

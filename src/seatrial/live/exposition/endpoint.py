@@ -26,7 +26,8 @@ class Endpoint:
     """Answers scrapes of one board.
 
     ``scraped`` is how often it was; ``scraped_again`` is set by the first scrape after :meth:`expect_last`. ``note``
-    takes a line for the journal: whoever scraped comes no more, and ``is_missed``.
+    takes a line for the journal: whoever scraped comes no more, and ``is_missed``. Once it ``has_failed`` there is
+    nothing to scrape: a Prometheus takes its series for gone.
     """
 
     def __init__(self, board: Board, note: Callable[[str], None] = lambda _: None) -> None:
@@ -36,7 +37,7 @@ class Endpoint:
         self._note = note
         self._last_s = self._interval_s = 0.0
         self.is_missed = False
-        self._is_last = self._is_closed = False
+        self._is_last = self.has_failed = False
 
     def app(self) -> web.Application:
         """Return what is served."""
@@ -47,10 +48,6 @@ class Endpoint:
     def expect_last(self) -> None:
         """From here on nothing changes any more: one more scrape has it all."""
         self._is_last = True
-
-    def close(self) -> None:
-        """Refuse from here on: nobody follows the run any more."""
-        self._is_closed = True
 
     async def mind(self) -> None:
         """Note once that who scraped comes no more, until somebody comes again."""
@@ -74,9 +71,10 @@ class Endpoint:
         self.scraped, self._last_s, self.is_missed = self.scraped + 1, now_s, False
 
     async def _scrape(self, request: web.Request) -> web.Response:
-        if self._is_closed:
-            raise web.HTTPServiceUnavailable(text="the run is not followed any more: its journal says why")
         self._count()
+        if self.has_failed:
+            self.scraped_again.set()
+            raise web.HTTPServiceUnavailable(text="the run is not followed any more: its journal says why")
         families = families_of(self._board)
         accepted = request.headers.get("Accept", "")
         if _wants_protobuf(accepted):

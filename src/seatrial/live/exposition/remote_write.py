@@ -91,7 +91,7 @@ class RemoteWriter:
                 while self._waiting:
                     asked_s = await self._send_first(session)
                     if asked_s is not None:
-                        await asyncio.sleep(max(RETRY_FIRST_S, asked_s))
+                        await asyncio.sleep(min(RETRY_LIMIT_S, max(RETRY_FIRST_S, asked_s)))
         except TimeoutError:
             self._say("left", f"{len(self._waiting)} remote-write requests could not be sent before the end")
 
@@ -158,12 +158,13 @@ class RemoteWriter:
                 text = (await answer.content.read(500)).decode(errors="replace").strip()
                 status, retry_after = answer.status, answer.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            cause = cause_of(error, ANSWER_LIMIT_S)
+            # Some of them quote the address.
+            cause = cause_of(error, ANSWER_LIMIT_S).replace(self._url, self._shown)
             self._say("away", f"remote-write to {self._shown} does not answer: {cause}")
             return RETRY_FIRST_S
         if status // 100 == 5 or status == 429:
             self._say("away", f"remote-write to {self._shown} answers {status}: {text[:200]}")
-            return float(retry_after) if retry_after.isdigit() else RETRY_FIRST_S
+            return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else RETRY_FIRST_S
         # Meanwhile it may have been left out for a newer one.
         if self._waiting and self._waiting[0] is first:
             self._waiting.popleft()

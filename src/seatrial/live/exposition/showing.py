@@ -56,7 +56,7 @@ class Exposition:
         """Begin; what can be read at once has been when this returns."""
         await self._watcher.catch_up()
         judging = self._judge.work(lambda: self._watcher.state == "running")
-        works = [self._followed(), judging, self.endpoint.mind()]
+        works = [self._follow(), judging, self.endpoint.mind()]
         if self._writer is not None:
             works.append(self._writer.run())
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]
@@ -70,11 +70,21 @@ class Exposition:
     async def finish(self) -> None:
         """Show the end: all that was recorded and judged, written and, where it was scraped before, scraped again."""
         with suppress(SeatrialError, TimeoutError):
-            await self._watcher.catch_up()
+            if not self.endpoint.has_failed:
+                await self._watcher.catch_up()
             async with asyncio.timeout(LAST_JUDGEMENT_S):
                 await self._judge.at_rest()
         self.endpoint.expect_last()
         await asyncio.gather(self._last_scrape(), self._last_write())
+
+    async def _follow(self) -> None:
+        try:
+            await self._watcher.follow()
+        except Exception:
+            # What was known last would look like what is there now.
+            self.endpoint.has_failed = True
+            self._board.forget()
+            raise
 
     async def _last_scrape(self) -> None:
         if self.endpoint.scraped and not self.endpoint.is_missed:
@@ -91,14 +101,6 @@ class Exposition:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _followed(self) -> None:
-        try:
-            await self._watcher.follow()
-        except Exception:
-            # What was read last is not what is so now.
-            self.endpoint.close()
-            raise
 
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
         """Have whatever goes wrong with the metrics, a bug too, be a line in the journal, and nothing else."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from seatrial.errors import printable
 from seatrial.live.model.run import LiveRun
 from seatrial.record import events
 from seatrial.units import format_duration, format_us
@@ -68,7 +69,7 @@ class Course:
                 # The phases of a trial are many lines in a log, and say little there; a single load has no others.
                 return (f"  {event.phase}{_expected(event)}",)
             case events.Noted():
-                return (f"  note by {event.author}: {event.text}",)
+                return (f"  note by {event.author}: {printable(event.text)}",)
             case events.RunEnded():
                 return (f"run {event.state}",)
         return ()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from seatrial.errors import printable
 from seatrial.live.model.roles import by_role
 from seatrial.live.terminal.bars import bar, sparkline
 from seatrial.live.terminal.lines import left, rate_text, time_left_s
@@ -159,6 +160,5 @@ def _doubts(live: LiveRun) -> Iterator[Text]:
 
 def _journal(live: LiveRun) -> Iterator[Text]:
     for noted in list(live.journal)[-JOURNAL_LINES:]:
-        yield _line(
-            "journal", f"{noted.text}" if noted.author == "seatrial" else f"{noted.author}: {noted.text}"
-        )
+        text = " ".join(printable(noted.text).split())
+        yield _line("journal", text if noted.author == "seatrial" else f"{noted.author}: {text}")

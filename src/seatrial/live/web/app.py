@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -66,7 +67,7 @@ class Site:
 
     async def _first(self, _: web.Request) -> web.Response:
         first = self._runs.first
-        where = "/runs" if first is None else f"/run/{first}"
+        where = "/runs" if first is None else f"/run/{quote(first, safe='')}"
         return web.Response(status=302, headers={"Location": where})
 
     async def _page(self, _: web.Request) -> web.Response:
@@ -84,12 +85,12 @@ class Site:
 
     async def _course(self, request: web.Request) -> web.Response:
         run = await self._run(request)
-        await run.watcher.caught_up.wait()
+        await run.ready()
         return web.Response(body=run.snapshot()[1], content_type="application/json")
 
     async def _trial(self, request: web.Request) -> web.Response:
         run, number = await self._run(request), request.match_info["trial"]
-        await run.watcher.caught_up.wait()
+        await run.ready()
         found = run.trial(int(number), POINTS_LIMIT) if number.isdecimal() and len(number) < 9 else None
         if found is None:
             raise web.HTTPNotFound(text="there is no such trial, or it has not begun")
@@ -119,8 +120,6 @@ class Site:
             found = await self._runs.followed(request.match_info["run"])
         except TooManyRuns as error:
             raise web.HTTPServiceUnavailable(text=error.line) from error
-        except SeatrialError as error:
-            raise web.HTTPUnprocessableEntity(text=error.line) from error
         if found is None:
             raise web.HTTPNotFound(text="there is no such run")
         return found
@@ -130,7 +129,7 @@ def _note_in(body: bytes) -> str:
     try:
         document: Any = json.loads(body)
         text = " ".join(document["text"].split())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise web.HTTPBadRequest(text='a note is {"text": "..."}') from error
     if not text:
         raise web.HTTPBadRequest(text="the note is empty")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from seatrial.errors import SeatrialError
+from seatrial.errors import RecordError, SeatrialError
 from seatrial.live.web.guard import with_headers
 from seatrial.record.journal import add_remark
 
@@ -57,6 +57,9 @@ class Streams:
         try:
             await answer.prepare(request)
             await self._follow(answer, run, request.headers.get("Last-Event-ID", ""))
+        except SeatrialError as error:
+            with suppress(TimeoutError, ConnectionError):
+                await _write(answer, _event("failed", json.dumps({"error": error.line}).encode()))
         except TimeoutError:
             _cut_off(request)
             await self._remark(run, "a page that watched stopped reading and was cut off")
@@ -90,6 +93,9 @@ class Streams:
                 await run.pieces.wait_after(at or 0, HEARTBEAT_S)
                 if run.pieces.last == at:
                     await _write(answer, b": still here\n\n")
+
+        if run.problem is not None:
+            raise RecordError(run.problem)
 
     def _is_over(self, run: Watched) -> bool:
         return self.stopped or run.error is not None

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from seatrial.errors import SeatrialError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
@@ -59,6 +61,8 @@ class Guard:
             answer = self._refusal(request) or await handler(request)
         except web.HTTPException as error:
             answer = _refused(error.status, error.text or error.reason)
+        except SeatrialError as error:
+            answer = _refused(422, error.line)
         except Exception as error:  # noqa: BLE001 - a bug ends one answer, and nothing else
             answer = _refused(500, f"seatrial has a bug: {type(error).__name__}: {error}")
         finally:

@@ -101,13 +101,35 @@ async def _evaluated(client: Prometheus, query: QueryPlan, one: Observed, interv
         return replace(
             one, problem=f"the measure phase of {lasts} is shorter than a step of {format_duration(step_s)}"
         )
-    first_ms = end_ms - (moments - 1) * step_ms
+    at_s = ((end_ms - (moments - 1) * step_ms) / 1_000, one.end_s, step_ms / 1_000)
     try:
-        answer = await client.range(one.query, first_ms / 1_000, one.end_s, step_ms / 1_000)
+        answer = await client.range(one.query, *at_s)
+        scraped = await _scraped_before(client, interval, at_s)
     except PlanError as refusal:
         return replace(one, problem=refusal.line)
     series, left_out = series_of(answer.data)
-    return replace(one, series=series, left_out=left_out, warnings=answer.warnings)
+    warnings = answer.warnings
+    if scraped is not None and len(scraped) < moments:
+        series = tuple(found for found in (each.at(scraped) for each in series) if found.points)
+        text = f"nothing was scraped shortly before {moments - len(scraped)} of {moments} moments: they have no values"
+        warnings = (*warnings, text)
+    return replace(one, series=series, left_out=left_out, warnings=warnings)
+
+
+async def _scraped_before(
+    client: Prometheus, interval: Interval, at_s: tuple[float, float, float]
+) -> frozenset[float] | None:
+    """Return the moments before which any target was scraped, or tried to be; None where there is no telling.
+
+    A Prometheus that was away for less than five minutes gives the last value that it has for all of that time
+    (Prometheus, "Querying basics", staleness); of a target that is away it says so at once.
+    """
+    if not interval.targets:
+        return None
+    within_ms = round(SCRAPES_AWAITED * interval.seconds * 1_000)
+    answer = await client.range(f"count(count_over_time({_up(interval.targets)}[{within_ms}ms]))", *at_s)
+    series, _ = series_of(answer.data)
+    return frozenset(found_s for one in series for found_s, _ in one.points)
 
 
 async def _scraped(client: Prometheus, intervals: Iterable[Interval], end_s: float) -> None:
@@ -118,15 +140,21 @@ async def _scraped(client: Prometheus, intervals: Iterable[Interval], end_s: flo
         return
     longest_s = max(one.seconds for one in found if one.targets)
     limit_s = min(SCRAPES_AWAITED * longest_s + SPARE_S, AWAITED_LIMIT_S)
-    jobs, instances = ("|".join(sorted({_escaped(one[at]) for one in targets})) for at in (0, 1))
     # One that is gone has no `up` any more, and nobody waits for it.
-    looked = f'min(timestamp(up{{job=~"{jobs}",instance=~"{instances}"}}))'
+    looked = f"min(timestamp({_up(targets)}))"
     deadline_s = time.monotonic() + limit_s
     while time.monotonic() < deadline_s:
         result = (await client.instant(looked)).data["result"]
         if not result or float(result[0].get("value", (0, "inf"))[1]) >= end_s:
             return
         await asyncio.sleep(min(_POLL_S, limit_s))
+
+
+def _up(targets: Iterable[tuple[str, str]]) -> str:
+    """Return what selects whether each target was reached."""
+    pairs = tuple(targets)
+    jobs, instances = ("|".join(sorted({_escaped(one[at]) for one in pairs})) for at in (0, 1))
+    return f'up{{job=~"{jobs}",instance=~"{instances}"}}'
 
 
 def _escaped(text: str) -> str:

@@ -26,6 +26,10 @@ class ObservedSeries:
         """The labels as PromQL has them; empty without any."""
         return ", ".join(f'{name}="{value}"' for name, value in self.labels)
 
+    def at(self, moments: frozenset[float]) -> ObservedSeries:
+        """Return its points at these moments alone."""
+        return ObservedSeries(self.labels, tuple(point for point in self.points if point[0] in moments))
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:

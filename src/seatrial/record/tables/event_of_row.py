@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.errors import printable
 from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.record import events
 from seatrial.record.tables.network_rows import network_of, node_of, system_of
@@ -56,7 +57,7 @@ def disturbance_started(row: sqlite3.Row) -> events.DisturbanceStarted:
 
 def noted(row: sqlite3.Row) -> events.Noted:
     """Return an entry of the journal."""
-    return events.Noted(row["author"], row["text"], row["trial"], row["at_utc"])
+    return events.Noted(row["author"], printable(row["text"]), row["trial"], row["at_utc"])
 
 
 OF_TRIAL: Mapping[str, Callable[[sqlite3.Row], tuple[float, events.Event]]] = {

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
+from seatrial.errors import printable
 from seatrial.record import events
 from seatrial.record.tables.frame_rows import sample_json, split_frame
 from seatrial.record.tables.network_rows import network_json
@@ -208,4 +209,4 @@ def _(event: events.CapacityMeasured, now_utc: str) -> Row:
 @_row.register
 def _(event: events.Noted, now_utc: str) -> Row:
     statement = "INSERT INTO journal (at_utc, author, trial, text) VALUES (?, ?, ?, ?)"
-    return statement, (now_utc, event.author, event.trial, event.text)
+    return statement, (now_utc, event.author, event.trial, printable(event.text))

@@ -4,6 +4,7 @@ import { apiPath, get } from "./dom.js";
 import { Run } from "./model.js";
 
 const AGAIN_MS = 3000;
+const FAILED_AGAIN_MS = 30000;
 
 export class Stream {
   constructor(id, { changed, connection }) {
@@ -32,6 +33,12 @@ export class Stream {
     source.addEventListener("news", (event) => {
       if (!this.run.news(JSON.parse(event.data)) || this.run.isTooLong) this.open();
       else this.changed(false);
+    });
+    // Of a record that cannot be read, or is gone: to ask for it every second would not mend it.
+    source.addEventListener("failed", (event) => {
+      this.connection(`not connected: ${JSON.parse(event.data).error}`);
+      source.close();
+      setTimeout(() => this.open(), FAILED_AGAIN_MS);
     });
     source.addEventListener("error", () => {
       this.connection("not connected: what is shown may be old; trying again");

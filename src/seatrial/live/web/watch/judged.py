@@ -28,6 +28,8 @@ def case_head(case: RecordedCase) -> dict[str, Any]:
 def judged_document(case: CaseSummary) -> dict[str, Any]:
     """Return what came of it so far: validity before numbers."""
     aside = {trial.trial for trial in case.set_aside}
+    # Where there is no verdict, doubts may change whether an objective holds: nobody is to read that it does not.
+    is_judged = case.verdict.state is not None
     return {
         "id": case.case.id,
         "state": case.state,
@@ -35,7 +37,8 @@ def judged_document(case: CaseSummary) -> dict[str, Any]:
         **_validity(case.validity),
         "findings": list(case.findings),
         "objectives": [
-            {"text": outcome.objective.text, "held": outcome.held} for outcome in case.verdict.outcomes
+            {"text": outcome.objective.text, "held": outcome.held if is_judged else None}
+            for outcome in case.verdict.outcomes
         ],
         "trials": [_trial(trial, is_aside=trial.trial in aside) for trial in case.attempts],
     }

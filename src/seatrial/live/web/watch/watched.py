@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from seatrial.errors import RecordError, SeatrialError
 from seatrial.live.judging import CaseJudge
 from seatrial.live.model.run import Doubted
 from seatrial.live.watcher import Watcher
@@ -71,6 +72,24 @@ class Watched:
         """What ended the following, if anything did: a record that was removed, or cannot be read."""
         ended = (task for task in self._tasks if task.done() and not task.cancelled())
         return next((error for task in ended if (error := task.exception()) is not None), None)
+
+    @property
+    def problem(self) -> str | None:
+        """The same in words."""
+        error = self.error
+        if error is None or isinstance(error, SeatrialError):
+            return None if error is None else error.line
+        return f"seatrial has a bug: {type(error).__name__}: {error}"
+
+    async def ready(self) -> None:
+        """Wait until all that was there has been read; raises ``RecordError`` where that cannot be."""
+        reading = asyncio.create_task(self.watcher.caught_up.wait())
+        try:
+            await asyncio.wait((reading, *self._tasks), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reading.cancel()
+        if self.problem is not None:
+            raise RecordError(self.problem)
 
     def is_going_on(self) -> bool:
         """Return whether a living process writes this run."""
