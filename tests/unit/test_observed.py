@@ -13,7 +13,8 @@ from tests.unit.test_analysis_judgement import measured, objective
 from tests.unit.test_report_json import DOCUMENT, conform
 
 from seatrial.analysis.observed.figures import figures_of, observed_values, over_trials
-from seatrial.analysis.run.objectives import judge_case
+from seatrial.analysis.run import cases
+from seatrial.analysis.run.objectives import Outcome, Verdict, judge_case
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.errors import PlanError
 from seatrial.observe.prometheus.series import Observed, ObservedSeries, Value, series_of
@@ -21,6 +22,7 @@ from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
 from seatrial.plan.shown.text import plan_text as shown_text
 from seatrial.record.reader import RunReader
+from seatrial.record.tables.rows import RecordedObjective
 from seatrial.report.csv import results_csv
 from seatrial.report.json import results_document
 from seatrial.report.markdown import render_markdown
@@ -230,3 +232,14 @@ def test_reports_show_what_was_seen_and_what_was_not(tmp_path: Path) -> None:
     ]
     assert set(table["unit"]) == {"boats"}
     assert set(table["trial"].tolist()) == {1}
+
+
+def test_an_objective_that_a_prometheus_did_not_see_is_no_fault_of_the_generator() -> None:
+    seen = Outcome(
+        RecordedObjective("observed.a < 1", "observed.a.mean", "<", 1), (None,), held=None, unknown=True
+    )
+    own = Outcome(RecordedObjective("p99 < 1 ms", "p99", "<", 1_000), (None,), held=None, unknown=True)
+    codes = {reason.code: reason.text for reason in cases._unknown(Verdict(None, (seen, own)))}
+    assert set(codes) == {"environment.not_observed", "generator.unknown_metric"}
+    assert codes["environment.not_observed"].endswith("observed.a < 1")
+    assert codes["generator.unknown_metric"].endswith("p99 < 1 ms")

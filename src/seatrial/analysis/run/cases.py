@@ -18,6 +18,7 @@ from seatrial.analysis.run.objectives import Verdict, judge_case
 from seatrial.analysis.run.spread import Spread, spread_of
 from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.rules.counts import drivers_differ
+from seatrial.plan.observed import OBSERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -135,16 +136,28 @@ def _drivers_mixed(trials: Sequence[TrialSummary]) -> list[Reason]:
 
 
 def _unknown(verdict: Verdict) -> list[Reason]:
-    unknown = [outcome.objective.text for outcome in verdict.outcomes if outcome.unknown]
-    if not unknown:
-        return []
-    return [
-        Reason(
-            "generator.unknown_metric",
-            f"what was asked cannot be judged, for a trial has no value of it: {', '.join(unknown)}",
-            "see the journal for samples that are missing, or ask for another metric",
+    unknown = [outcome.objective for outcome in verdict.outcomes if outcome.unknown]
+    observed = [one.text for one in unknown if one.metric.startswith(OBSERVED)]
+    own = [one.text for one in unknown if not one.metric.startswith(OBSERVED)]
+    found = []
+    if own:
+        found.append(
+            Reason(
+                "generator.unknown_metric",
+                f"what was asked cannot be judged, for a trial has no value of it: {', '.join(own)}",
+                "see the journal for samples that are missing, or ask for another metric",
+            )
         )
-    ]
+    if observed:
+        found.append(
+            Reason(
+                "environment.not_observed",
+                "what was asked cannot be judged, for the plan's Prometheus did not see a whole phase:"
+                f" {', '.join(observed)}",
+                "see in the report what it answered; whether it was up, and scraped its targets, in each trial",
+            )
+        )
+    return found
 
 
 def _too_few(verdict: Verdict) -> list[Reason]:
