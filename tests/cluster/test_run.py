@@ -70,7 +70,10 @@ def assert_networks_are_known(run: Path, trial: dict[str, Any], tracked: int) ->
     # There are always some that come and go.
     assert min(seen) * 0.8 <= tracked <= max(seen) * 1.25, (seen, tracked)
     networks = trial["kernel"]["networks"]
-    assert {one["node"] for one in networks} >= {"load", "proxy", "origin"}
+    known = {one["node"] for one in networks}
+    # A node whose probe was late for all of this short window is named, and not known.
+    assert known >= {"proxy", "origin"}
+    assert "load" in known or trial["remarks"], trial
     sent = sum(
         sum(interface["sent_bytes"] for interface in one["interfaces"].values()) / one["covers_s"]
         for one in networks
