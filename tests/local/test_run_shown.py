@@ -6,7 +6,6 @@ import json
 import signal
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,13 +16,14 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 from tests.support.api_server import free_port
 from tests.support.made_run import make_run
-from tests.support.program import Running, run_seatrial
+from tests.support.program import Running, run_seatrial, wait_until
 from tests.support.prometheus import prometheus, scrape
 from tests.support.web import browser_or_skip
 
 from seatrial.record.events import RunStarted
 from seatrial.run.companion import Companion
 
+LIMIT_S = 60.0
 PLAN = """\
 name: shown
 systems: [{system}]
@@ -76,14 +76,6 @@ def verdicts(run: Path) -> list[Any]:
     ]
 
 
-def until(holds: Any, limit_s: float = 60.0) -> Any:
-    deadline_s = time.monotonic() + limit_s
-    while not (found := holds()):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
-    return found
-
-
 def counted(run: Path) -> float:
     with closing(sqlite3.connect(run / "record.db")) as record:
         (completed,) = record.execute("SELECT sum(generator_completed) FROM counts").fetchone()
@@ -125,7 +117,8 @@ def test_all_that_shows_a_run_may_fail_and_its_verdict_is_that_without(tmp_path:
             "--serve", f"127.0.0.1:{page}", "--metrics", f"127.0.0.1:{metrics}", "--remote-write", url,
         ) as running:  # fmt: skip
             # It has come often enough to be missed.
-            until(lambda: server.instant("count_over_time(seatrial_requests_total[1m]) > 2"))
+            often = "count_over_time(seatrial_requests_total[1m]) > 2"
+            assert wait_until(lambda: server.instant(often), LIMIT_S)
             assert_shown(browser, f"http://127.0.0.1:{page}/", run_of(tmp_path / "shown"))
             # Both go away.
             browser.close()
@@ -182,5 +175,5 @@ def test_a_run_whose_folder_looks_like_an_option_is_shown(
     companion.show = companion.note = shown.append
     with companion:
         companion(RunStarted(run.name, "made-run", 1))
-        until(lambda: shown)
+        assert wait_until(lambda: shown, LIMIT_S)
     assert shown[0].startswith("the page is at http://127.0.0.1:")
