@@ -232,14 +232,14 @@ def test_a_service_is_created_waited_for_updated_and_deleted(cloud: RunningCloud
     own.delete_load_balancer(balancer.id, cascade=True)
     assert own.get_load_balancer(balancer.id).provisioning_status == "PENDING_DELETE"
     own.wait_for_delete(balancer, interval=0.1, wait=20)
-    for gone in (
-        lambda: own.get_load_balancer(balancer.id),
-        lambda: own.get_listener(listener.id),
-        lambda: own.get_pool(pool.id),
-        lambda: own.get_health_monitor(monitor.id),
+    for get, gone in (
+        (own.get_load_balancer, balancer),
+        (own.get_listener, listener),
+        (own.get_pool, pool),
+        (own.get_health_monitor, monitor),
     ):
         with pytest.raises(exceptions.NotFoundException):
-            gone()
+            get(gone.id)
 
 
 def test_neutron_creates_and_deletes_too(cloud: RunningCloud) -> None:

@@ -11,10 +11,12 @@ import pytest
 from keystoneauth1.exceptions import ConnectFailure, ConnectTimeout, RequestTimeout
 from openstack import exceptions
 from tests.support.cloud import Client, RunningCloud, running_cloud
+from tests.support.program import wait_until
 
 # It warns of what it will not do itself any more.
 pytestmark = pytest.mark.filterwarnings(r"ignore::Warning:openstack\..*")
 
+LIMIT_S = 20.0
 LISTS = "*/lbaas/loadbalancers"
 AUTH = ("POST", "/identity/v3/auth/tokens", 201)
 
@@ -100,17 +102,8 @@ def test_connections_are_reset_and_left_without_an_answer(cloud: RunningCloud) -
     def broken_off() -> int:
         return cloud.calls()["GET", "/load-balancer/v2/lbaas/loadbalancers", 0]
 
-    assert wait_for(lambda: broken_off() == 2)
+    assert wait_until(lambda: broken_off() == 2, LIMIT_S)
     assert cloud.calls()["GET", "/load-balancer/v2/lbaas/loadbalancers", 200] == 1
-
-
-def wait_for(condition: Callable[[], bool]) -> bool:
-    deadline_s = time.monotonic() + 20
-    while not condition():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_a_share_of_the_calls_is_the_same_for_the_same_seed() -> None:
@@ -160,7 +153,7 @@ def test_tokens_are_good_for_the_time_that_they_say() -> None:
 
         access = client.session.auth.get_access(client.session)
         assert abs((access.expires - access.issued).total_seconds() - 1.0) < 1e-3
-        assert wait_for(lambda: status() == 401)
+        assert wait_until(lambda: status() == 401, LIMIT_S)
         # The client asks for a new one before the old one runs out.
         assert len(listing(client)) == 2
         assert client.calls[AUTH] >= 2
@@ -180,7 +173,7 @@ def test_what_is_more_than_a_tokens_rate_is_refused_until_it_has_waited(cloud: R
     assert cloud.ask("/calls")["rate_limited"] == 2
     cloud.ask("/rate-limit", {"rate": "20/s", "burst": 1}, "PUT")
     assert client.session.get(url_of(cloud), raise_exc=False).status_code == 200
-    assert wait_for(lambda: client.session.get(url_of(cloud), raise_exc=False).status_code == 200)
+    assert wait_until(lambda: client.session.get(url_of(cloud), raise_exc=False).status_code == 200, LIMIT_S)
 
 
 def test_a_page_changes_while_it_is_being_listed() -> None:

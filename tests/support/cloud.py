@@ -18,9 +18,8 @@ import requests
 from keystoneauth1.identity.v3 import ApplicationCredential, Password
 from keystoneauth1.session import Session
 from openstack.connection import Connection
-from tests.support.program import Outcome, Running, wait_until
+from tests.support.program import Outcome, Running
 
-START_LIMIT_S = 30.0
 ID = re.compile(r"/[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?=/|$)")
 
 Call = tuple[str, str, int]
@@ -29,10 +28,11 @@ Call = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Client:
-    """openstacksdk, connected (its types leave out what it does); ``calls`` are the answers that its HTTP client has got."""
+    """openstacksdk, connected; ``calls`` are the answers that its HTTP client has got."""
 
+    # Their types leave out much of what they do.
     connection: Any
-    session: Session
+    session: Any
     calls: Counter[Call] = field(default_factory=Counter)
 
     def count(self, response: requests.Response, *_: Any, **__: Any) -> None:
@@ -117,6 +117,3 @@ def running_cloud(*flags: str) -> Iterator[RunningCloud]:
         assert found, line
         cloud = RunningCloud(found[1], running)
         yield cloud
-
-
-__all__ = ["Client", "RunningCloud", "running_cloud", "wait_until"]
