@@ -221,6 +221,10 @@ def test_the_control_api_makes_changes_and_says_when_they_were_visible(cloud: Ru
     cloud.ask("/services/update", {"ids": [identity]})
     assert len(addresses()) == 6
     assert len(set(addresses()) & set(old)) == 3
+    (other,) = cloud.ask("/services", {"count": 1, "project": "team", "members": 0})["services"]
+    assert other["project"] == "team"
+    assert listing(cloud.client("team", "team")) == [other["id"]]
+    made.append(other)
     gone = cloud.ask("/services/delete", {"ids": [one["id"] for one in made]})["services"]
     assert [one["id"] for one in gone] == [one["id"] for one in made]
     assert listing(client) == there
@@ -244,6 +248,7 @@ def test_a_clients_change_is_visible_at_once_and_done_later() -> None:
         ("/services", {"count": 0}, None, 400, "count"),
         ("/services", {"count": 90_000}, None, 409, "more than a simulated cloud holds"),
         ("/services", [], None, 400, "valid"),
+        ("/services", {"count": 1, "project": "a/b"}, None, 400, "project"),
         ("/services/delete", {}, None, 400, '"ids" or a "count"'),
         ("/services/delete", {"ids": ["nobody"]}, None, 404, "no load balancer nobody"),
         ("/services/delete", {"count": 1, "project": "nowhere"}, None, 404, "no project nowhere"),

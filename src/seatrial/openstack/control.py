@@ -47,9 +47,10 @@ class Refusal(Exception):
 
 
 class Wanted(Model):
-    """Services to make."""
+    """Services to make, in so many projects, or in the one of a name."""
 
     count: Number
+    project: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] | None = None
     projects: Annotated[int, Field(ge=1, le=PROJECTS_LIMIT)] = 1
     listeners: Annotated[int, Field(ge=1, le=100)] = 1
     members: Annotated[int, Field(ge=0, le=1_000)] = 2
@@ -110,13 +111,17 @@ class Control:
 
     async def _create(self, request: web.Request) -> web.Response:
         wanted = await _read(request, Wanted)
+        directory = self._simulation.directory
+        is_new = wanted.project is not None and directory.project(wanted.project) is None
+        if is_new and len(directory.projects) > PROJECTS_LIMIT:
+            raise Refusal(f"there are {PROJECTS_LIMIT:,} projects at most", 409)
         shape = Shape(wanted.count, wanted.projects, wanted.listeners, wanted.members)
         try:
             require_room(shape, sum(self._cloud.count(kind) for kind in Kind))
         except PlanError as error:
             raise Refusal(error.line, 409) from error
         try:
-            done = [one async for one in self._each(self._simulation.services.create(shape))]
+            done = [one async for one in self._each(self._simulation.services.create(shape, wanted.project))]
         except CloudFull as error:
             raise Refusal("the cloud is full", 409) from error
         return json_answer({"services": done}, 201)
@@ -249,7 +254,7 @@ def state(simulation: Simulation, base: str) -> dict[str, Any]:
         "domain_name": DOMAIN_NAME,
         "application_credential": {"id": admin.credential_id, "name": CREDENTIAL_NAME},
         "seed": simulation.settings.seed,
-        "projects": len(list(simulation.directory.projects)),
+        "projects": len(simulation.directory.projects),
         "resources": {kind.plural: simulation.cloud.count(kind) for kind in Kind},
         "last_sequence": simulation.cloud.changes.last,
         "rate_limit_per_s": None if rate is None else rate.per_s,

@@ -88,7 +88,8 @@ SHOWN_PATHS = 20
 def openstack(json_target: str | None, **options: Any) -> None:
     """Answer as Keystone v3, Neutron LBaaS v2 and Octavia do, for a cloud that is made from numbers, until Ctrl-C.
 
-    Where it listens goes to stderr; --json writes it, with how one gets in, as soon as it is answered. At the end the
+    Where it listens goes to stderr; --json writes it, with how one gets in, as soon as the cloud
+    answers. At the end the
     calls are counted on stdout. A test changes the cloud and plants faults below /simulator.
     """
     from seatrial.openstack.simulation import Simulation

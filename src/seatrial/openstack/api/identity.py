@@ -187,7 +187,9 @@ class Identity:
         if "id" not in given and not _is_domain(given["domain"]):
             return None
         project = self._directory.project(str(given["id"] if "id" in given else given["name"]))
-        return project if project in self._directory.of_user(user) else None
+        if project is None or project.id != given.get("id", project.id):
+            return None
+        return project if user.is_admin or user.project is project else None
 
     def _token_answer(self, request: web.Request, token: Token, status: int) -> web.Response:
         document: dict[str, Any] = {

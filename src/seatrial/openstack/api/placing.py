@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from seatrial.openstack.cloud.tokens import Token
 
 _VIPS = ("vip_port_id", "vip_network_id", "vip_subnet_id")
-_DEFAULT_ADDRESS = "10.255.0.1"
+_FIRST_ADDRESS, _ADDRESSES = ipaddress.IPv4Address("10.128.0.1"), 1 << 22
+"""For those that ask for none: far from those of services made from numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Placing:
                 )
             raise Refused(400, f"Validation failure: VIP must contain one of: {', '.join(_VIPS)}.")
         if not attributes.get("vip_address"):
-            attributes["vip_address"] = _DEFAULT_ADDRESS
+            attributes["vip_address"] = str(_FIRST_ADDRESS + self.cloud.changes.last % _ADDRESSES)
         attributes.setdefault("vip_subnet_id", SUBNET_ID)
         attributes.setdefault("vip_network_id", NETWORK_ID)
         asked = content.get("project_id") or content.get("tenant_id")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seatrial.seeds import derive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
 DOMAIN_ID, DOMAIN_NAME = "default", "Default"
 ADMIN = "admin"
@@ -66,7 +66,7 @@ class Directory:
         self.admin = self._user(self.add_project(ADMIN, "for the administrator"), is_admin=True)
 
     @property
-    def projects(self) -> Iterable[Project]:
+    def projects(self) -> Collection[Project]:
         """All projects, in the order in which they were made."""
         return self._projects.values()
 

@@ -44,9 +44,13 @@ class Services:
         self._directory = directory
         self._made = self._members_made = 0
 
-    def create(self, shape: Shape) -> Iterator[Resource]:
-        """Make them, dealt to ``project-0001`` and so on in turns; yields each load balancer. Raises ``CloudFull``."""
-        names = [f"project-{number:04}" for number in range(1, shape.projects + 1)]
+    def create(self, shape: Shape, project: str | None = None) -> Iterator[Resource]:
+        """Make them and yield each load balancer; raises ``CloudFull``.
+
+        They are dealt to ``project-0001`` and so on in turns, or all are of the project of a name, which is made.
+        """
+        numbered = [f"project-{number:04}" for number in range(1, shape.projects + 1)]
+        names = numbered if project is None else [project]
         projects = [self._directory.add_project(name) for name in names]
         for number in range(shape.services):
             yield self._one(projects[number % len(projects)], shape)
@@ -60,10 +64,10 @@ class Services:
         if pool is None:
             self._cloud.update(load_balancer, {"description": f"changed {self._cloud.changes.last}"})
             return
-        old = list(pool.of(Kind.MEMBER).values())
-        for member in old:
-            self._cloud.create(Kind.MEMBER, pool.project_id, self._member(pool.name), pool)
+        # In this order there is always room; nobody is answered in between.
+        for member in list(pool.of(Kind.MEMBER).values()):
             self._cloud.delete(member)
+            self._cloud.create(Kind.MEMBER, pool.project_id, self._member(pool.name), pool)
         self._cloud.update(pool, {"description": f"changed {self._cloud.changes.last}"})
 
     def _one(self, project: Project, shape: Shape) -> Resource:
