@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -54,7 +55,10 @@ def test_neutron_and_octavia_show_the_same_load_balancers(cloud: RunningCloud) -
     assert len(list(admin.network.pools())) == SERVICES
     pool = next(iter(admin.network.pools()))
     assert len(list(admin.network.pool_members(pool))) == 2
-    # Octavia alone says when.
+    # Octavia alone says when: in UTC, to the second.
+    created = next(iter(admin.load_balancer.load_balancers())).created_at
+    age_s = (datetime.now(UTC) - datetime.fromisoformat(created).replace(tzinfo=UTC)).total_seconds()
+    assert 0 <= age_s < 600
     text = cloud.client().session.get(
         "/v2.0/lbaas/loadbalancers", endpoint_filter={"service_type": "network"}
     )
@@ -108,6 +112,8 @@ def test_filters_order_and_fields_are_those_that_are_asked_for(cloud: RunningClo
             raise_exc=False,
         )
         assert (answer.status_code, answer.json()["faultcode"]) == (400, "Client"), wrong
+    gone = session.get(f"{cloud.url}/network/v2.0/lbaas/pools?limit=1&marker=nobody", raise_exc=False)
+    assert (gone.status_code, gone.json()["NeutronError"]["type"]) == (404, "EntityNotFound")
 
 
 def test_a_project_sees_its_own_and_no_other(cloud: RunningCloud) -> None:

@@ -44,10 +44,11 @@ class Shown:
 
     def text(self, resource: Resource, face: Face) -> bytes:
         """Return one as JSON."""
-        text = resource.shown.get(face.value)
-        if text is None:
+        version = resource.load_balancer.version
+        known_version, text = resource.shown.get(face.value, (None, b""))
+        if known_version != version:
             text = json.dumps(self.document(resource, face), separators=(",", ":")).encode()
-            resource.shown[face.value] = text
+            resource.shown[face.value] = version, text
         return text
 
     def document(self, resource: Resource, face: Face) -> dict[str, Any]:

@@ -99,20 +99,14 @@ class Cloud:
         self._of_project.setdefault((kind, project_id), {})[resource.id] = resource
         if parent is not None:
             parent.children.setdefault(kind, {})[resource.id] = resource
-        if kind is Kind.LISTENER:
-            self._forget_pools(resource)
         self._begin("create", resource, PENDING_CREATE, now_ns, pending_ns)
         return resource
 
     def update(self, resource: Resource, attributes: Mapping[str, Any], pending_ns: int = 0) -> None:
         """Change what is given; the new values are shown at once, as the real API does, and ACTIVE is late."""
         now_ns = self.clock.now_ns()
-        if resource.kind is Kind.LISTENER:
-            self._forget_pools(resource)
         resource.attributes |= attributes
         resource.updated_ns = now_ns
-        if resource.kind is Kind.LISTENER:
-            self._forget_pools(resource)
         self._begin("update", resource, PENDING_UPDATE, now_ns, pending_ns)
 
     def delete(self, resource: Resource, pending_ns: int = 0) -> None:
@@ -155,7 +149,7 @@ class Cloud:
         # A removal that is under way is not undone by an older change that is through.
         if resource.status != PENDING_DELETE:
             resource.status = status
-        resource.shown.clear()
+        resource.load_balancer.version += 1
 
     def _record(self, what: str, resource: Resource, seen_ns: int, done_ns: int) -> None:
         if self._is_open:
@@ -176,23 +170,14 @@ class Cloud:
         for one in resource.with_descendants():
             self._all[one.kind].pop(one.id, None)
             self._of_project.get((one.kind, one.project_id), {}).pop(one.id, None)
-        if resource.kind is Kind.LISTENER:
-            self._forget_pools(resource)
         if resource.kind is Kind.POOL:
             self._without_pool(resource)
         if resource.parent is not None:
             resource.parent.of(resource.kind).pop(resource.id, None)
-            resource.parent.shown.clear()
+        resource.load_balancer.version += 1
 
     def _without_pool(self, pool: Resource) -> None:
         """Leave the listeners whose default it was without one."""
         for listener in pool.load_balancer.of(Kind.LISTENER).values():
             if listener.attributes["default_pool_id"] == pool.id:
                 listener.attributes["default_pool_id"] = None
-                listener.shown.clear()
-
-    def _forget_pools(self, listener: Resource) -> None:
-        """Have the pools of a listener shown anew: they name the listeners whose default they are."""
-        pool = self.get(Kind.POOL, str(listener.attributes["default_pool_id"]))
-        if pool is not None:
-            pool.shown.clear()

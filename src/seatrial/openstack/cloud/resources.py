@@ -136,8 +136,8 @@ ATTRIBUTES: dict[Kind, dict[str, Attribute]] = {
 class Resource:
     """One thing. ``load_balancer`` is the one that it hangs on, itself for a load balancer; ``pool`` is a member's.
 
-    ``children`` are those that would go with it, by kind and id. ``shown`` keeps what the APIs made of it, until it
-    changes.
+    ``children`` are those that would go with it, by kind and id. ``version`` is a load balancer's: it grows with each
+    change of anything that hangs on it. ``shown`` keeps what the APIs made of it, with the version that this was of.
     """
 
     kind: Kind
@@ -149,7 +149,8 @@ class Resource:
     updated_ns: int | None = None
     parent: Resource | None = None
     children: dict[Kind, dict[str, Resource]] = field(default_factory=dict)
-    shown: dict[str, bytes] = field(default_factory=dict)
+    version: int = 0
+    shown: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
     @property
     def load_balancer(self) -> Resource:
