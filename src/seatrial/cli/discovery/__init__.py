@@ -1,0 +1,1 @@
+"""Commands that stand for a source of truth from which others discover."""

@@ -1,0 +1,1 @@
+"""What the services answer: identity (Keystone), and load balancers as Neutron and as Octavia."""
