@@ -100,6 +100,23 @@ def test_pods_that_were_never_made_are_said_to_be() -> None:
     assert "quota" in fault.cause
 
 
+@pytest.mark.parametrize("turns", range(8))
+def test_who_waits_for_pods_can_be_called_off_while_they_change(turns: int) -> None:
+    async def play() -> bool:
+        cluster = Showing(waiting("ContainerCreating"))
+        starting = asyncio.create_task(Group(job(1), cluster).start(LONG_S))
+        await asyncio.sleep(0.05)
+        cluster.show(pod_object(0, status=waiting("ContainerCreating", "again")))
+        # One of these many turns of the loop is that in which the change is heard.
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        starting.cancel()
+        done, _ = await asyncio.wait([starting], timeout=LONG_S / 2)
+        return done == {starting} and starting.cancelled() and cluster.deleted == cluster.created
+
+    assert asyncio.run(play())
+
+
 def watched(scene: Callable[[Group, PlayedCluster], Awaitable[None]], count: int = 2) -> None:
     async def play() -> None:
         cluster = PlayedCluster()

@@ -155,7 +155,8 @@ class PodChannel:
             self._talk.send_made(partial(self._question, number))
             if number < FIRST_PINGS:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._answered.wait(), ANSWER_S)
+                    async with asyncio.timeout(ANSWER_S):
+                        await self._answered.wait()
             else:
                 # Of one that does not answer nothing better will be known.
                 self._is_known = True
@@ -168,7 +169,8 @@ class PodChannel:
     async def _insist(self, start: Mapping[str, Any]) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._confirmed.wait(), INSIST_S)
+                async with asyncio.timeout(INSIST_S):
+                    await self._confirmed.wait()
                 return
             self._talk.send(start, anew=True)
 

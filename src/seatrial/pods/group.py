@@ -147,8 +147,10 @@ class Group:
                 return
             if len(places) == self.job.count and all(place.standing.state == "running" for place in places):
                 return
+            # Not `wait_for`: on Python 3.11 that drops a cancellation which comes together with a change.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._changed.wait()
             if self._watching is not None and self._watching.done():
                 self._watching.result()
 

@@ -157,7 +157,8 @@ class PodProbe:
                     message: Mapping[str, Any] | None = None
                     try:
                         limit_s = None if is_confirmed else INSIST_S
-                        message = await asyncio.wait_for(self._heard.get(), limit_s)
+                        async with asyncio.timeout(limit_s):
+                            message = await self._heard.get()
                     except TimeoutError:
                         self._talk.send(command, anew=True)
                         continue

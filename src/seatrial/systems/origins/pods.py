@@ -129,7 +129,8 @@ class _Pod:
         if self._talk.standing is None:
             self._talk.send({"cmd": "stop"})
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asking.is_over.wait(), STOP_LIMIT_S)
+                async with asyncio.timeout(STOP_LIMIT_S):
+                    await self._asking.is_over.wait()
         await self._talk.close()
         await self._listener
 
