@@ -26,7 +26,7 @@ FIELDS = (
     "seq", "began_ns", "ended_ns", "method", "verb", "group", "resource", "namespace", "name", "status", "agent",
     "fault", "upstream_ns", "upstream_status", "bytes",
 )  # fmt: skip
-"""Of a row. Those of upstream are 0 where the API server was not asked, or did not answer."""
+"""Of a row: ``upstream_ns`` is 0 where the API server was not asked, ``upstream_status`` where it did not answer."""
 
 Row = tuple[int, int, int, str, str, str, str, str, str, int, str, str | None, int, int, int]
 """Nothing but words and numbers, so that the collector of garbage does not look through two hundred thousand."""

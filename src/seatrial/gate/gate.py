@@ -26,6 +26,7 @@ class Gate:
     """The parts of it; made within a running loop. ``secret`` is what a client has to know."""
 
     def __init__(self, session: Session, seed: int) -> None:
+        self.session = session
         self.secret = secrets.token_urlsafe(24)
         self.calls = Calls()
         faults = Faults(GateFault, "gate", seed, time.monotonic_ns)
