@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from seatrial.discovery.helper import Helper
 from seatrial.errors import EnvironmentFault
-from seatrial.openstack.faults.fault import read_words
+from seatrial.faults.fault import read_words
+from seatrial.gate.fault import GateFault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ class Gate:
 
     async def plant(self, words: str) -> None:
         """Have something go wrong; raises ``PlanError`` for what the gate does not know."""
-        await self._helper.ask("POST", "/faults", read_words(words).document())
+        await self._helper.ask("POST", "/faults", read_words(GateFault, words).document())
 
     async def lift(self) -> None:
         """Have nothing go wrong any more."""

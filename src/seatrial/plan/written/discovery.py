@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.openstack.faults.fault import read_words
+from seatrial.faults.fault import read_words
+from seatrial.gate.fault import GateFault
+from seatrial.openstack.faults.fault import CloudFault
 from seatrial.plan.metrics import OF_DISCOVERY
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar
@@ -40,12 +42,22 @@ def _fault(node: Node, problems: list[Problem]) -> Map | None:
         problems.append(Problem(node.span, "a fault is words, or a place with words", _FAULTS_SHAPE))
         return None
     try:
-        read_words(entry.node.text)
+        _read_fault(place, entry.node.text)
     except ValueError as error:
         problems.append(Problem(entry.node.span, f"this fault cannot be: {error}", _FAULTS_SHAPE))
         return None
     at = Scalar(node.span, place, place)
     return Map(node.span, {"at": Entry(node.span, at), "words": Entry(node.span, entry.node)})
+
+
+def _read_fault(place: str, words: str) -> None:
+    """Raise ``ValueError`` for what cannot go wrong there: before an API server, or at one or a cloud."""
+    try:
+        read_words(GateFault, words)
+    except ValueError:
+        if place == "destination":
+            raise
+        read_words(CloudFault, words)
 
 
 def with_quiet_load(root: Map) -> Map:
