@@ -33,9 +33,9 @@ _QUIET.propagate = False
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """An application and where it listens; port 0 is any that is free."""
+    """What answers, and where it listens; port 0 is any that is free."""
 
-    application: web.Application
+    application: web.Application | web.Server
     at: Address
 
 
@@ -45,13 +45,7 @@ async def serving(sites: Sequence[Listening]) -> AsyncIterator[tuple[int, ...]]:
     async with AsyncExitStack() as stack:
         ports = []
         for site in sites:
-            runner = web.AppRunner(
-                site.application,
-                logger=_QUIET,
-                access_log=None,
-                shutdown_timeout=END_LIMIT_S,
-                lingering_time=LINGER_S,
-            )
+            runner = _runner(site.application)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             ports.append(await _listen(runner, site))
@@ -74,7 +68,15 @@ async def until_stopped(*, with_parent: bool) -> None:
     await stop.wait()
 
 
-async def _listen(runner: web.AppRunner, site: Listening) -> int:
+def _runner(application: web.Application | web.Server) -> web.BaseRunner:
+    if isinstance(application, web.Server):
+        return web.ServerRunner(application, shutdown_timeout=END_LIMIT_S)
+    return web.AppRunner(
+        application, logger=_QUIET, access_log=None, shutdown_timeout=END_LIMIT_S, lingering_time=LINGER_S
+    )
+
+
+async def _listen(runner: web.BaseRunner, site: Listening) -> int:
     try:
         await web.TCPSite(runner, site.at.host, site.at.port).start()
     except OSError as error:

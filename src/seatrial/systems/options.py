@@ -29,7 +29,7 @@ KEEPALIVE = (
 class SystemOptions(Model):
     """The options of one kind of system; each kind has ``kind``, a Literal with its word as the default.
 
-    ``proxied`` is whether a proxy stands before the origin, ``discovers`` whether it is a discoverer, ``disturbances``
+    ``discovers`` is whether it is a discoverer, ``proxied`` whether a proxy stands before the origin, ``disturbances``
     what may be done to it while it is measured, on this machine or else on a cluster (``disturbances_on_cluster``),
     ``routes_are_objects`` whether each of its routes changes by itself, ``bytes_per_connection`` its user memory of one
     connection, ``raw`` what of its configuration a plan may merge in, ``lacks`` which options it has not, and

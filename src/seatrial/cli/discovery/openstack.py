@@ -16,7 +16,7 @@ from seatrial.errors import PlanError
 from seatrial.machine.address import Address
 
 if TYPE_CHECKING:
-    from seatrial.openstack.faults.fault import Fault
+    from seatrial.openstack.faults.fault import CloudFault
     from seatrial.openstack.simulation import Settings, Simulation
 
 DEFAULT_ADDRESS = "127.0.0.1:5000"
@@ -122,11 +122,12 @@ def _settings(options: dict[str, Any]) -> Settings:
     )
 
 
-def _fault(text: str) -> Fault:
-    from seatrial.openstack.faults.fault import read_words
+def _fault(text: str) -> CloudFault:
+    from seatrial.faults.fault import read_words
+    from seatrial.openstack.faults.fault import CloudFault
 
     try:
-        return read_words(text)
+        return read_words(CloudFault, text)
     except ValueError as error:
         raise PlanError(f"--fault {text!r}: {error}", next_step="see docs/guides/openstack.md") from None
 

@@ -11,23 +11,40 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from yarl import URL
 
 from seatrial.cluster.connection.breaks import CONNECT_LIMIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from multidict import CIMultiDict
+
     from seatrial.cluster.connection.credentials import Credentials
+
+    Seen = Callable[[str, str, Mapping[str, str], int], None]
+    """Is given method, path, query and status."""
 
 IDLE_LIMIT_S = 30.0
 _READ_BYTES = 1 << 18
 USER_AGENT = "seatrial"
+# What it would add to a request that is somebody else's.
+_OF_ITS_OWN = frozenset({"Accept", "Accept-Encoding", "Content-Type"})
+_NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S)
 
 
 class Session:
-    """Many connections at a time, each kept open for the next call; ``load`` gives new credentials."""
+    """Many connections at a time, each kept open for the next call; ``load`` gives new credentials.
 
-    def __init__(self, credentials: Credentials, load: Callable[[], Awaitable[Credentials]]) -> None:
+    ``seen`` hears of every request once its answer has begun, or it broke (status 0).
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        load: Callable[[], Awaitable[Credentials]],
+        seen: Seen | None = None,
+    ) -> None:
         self.credentials = credentials
         self._load = load
         self._renewing = asyncio.Lock()
@@ -38,6 +55,7 @@ class Session:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
             read_bufsize=_READ_BYTES,
+            trace_configs=None if seen is None else [_trace(seen)],
         )
 
     @property
@@ -66,6 +84,29 @@ class Session:
             data=data,
             timeout=timeout,
             allow_redirects=False,
+            server_hostname=self.credentials.server_name,
+            ssl=self.credentials.tls if self.credentials.tls is not None else True,
+            proxy=self.credentials.proxy,
+        )
+
+    def relay(
+        self, method: str, target: str, headers: CIMultiDict[str], data: bytes | None
+    ) -> aiohttp.client._RequestContextManager:
+        """Pass somebody else's request on with our credentials, and its answer back as it comes, without a time limit.
+
+        ``target`` is the path with its query as they are sent; ``headers`` are changed. Bodies stay compressed.
+        """
+        if self.credentials.authorization:
+            headers["Authorization"] = self.credentials.authorization
+        return self._http.request(
+            method,
+            URL(self.server + target, encoded=True),
+            headers=headers,
+            skip_auto_headers=_OF_ITS_OWN,
+            data=data,
+            timeout=_NO_LIMIT,
+            allow_redirects=False,
+            auto_decompress=False,
             server_hostname=self.credentials.server_name,
             ssl=self.credentials.tls if self.credentials.tls is not None else True,
             proxy=self.credentials.proxy,
@@ -110,6 +151,19 @@ class Session:
     def _authorization(self) -> dict[str, str]:
         token = self.credentials.authorization
         return {"Authorization": token} if token else {}
+
+
+def _trace(seen: Seen) -> aiohttp.TraceConfig:
+    async def ended(_: object, __: object, about: aiohttp.TraceRequestEndParams) -> None:
+        seen(about.method, about.url.path, about.url.query, about.response.status)
+
+    async def broke(_: object, __: object, about: aiohttp.TraceRequestExceptionParams) -> None:
+        seen(about.method, about.url.path, about.url.query, 0)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(ended)
+    trace.on_request_exception.append(broke)
+    return trace
 
 
 def any_json(content: bytes) -> Any:
