@@ -26,6 +26,13 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 
 @pytest.fixture(scope="session")
+def source_server(server: ApiServer) -> Iterator[ApiServer]:
+    """A second API server on the same etcd, from which services are discovered."""
+    with server.second("source") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """A cluster for all tests that leave its nodes and its control plane as they are."""
     runs = pytest.importorskip("tests.support.cluster_runs", reason="what starts a cluster is not here")

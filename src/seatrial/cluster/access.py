@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.client import Client
     from seatrial.cluster.connection.credentials import Credentials
+    from seatrial.cluster.connection.session import Seen
 
 
 @asynccontextmanager
-async def open_cluster(where: Where | None = None) -> AsyncIterator[Client]:
-    """Open a cluster, and close it again.
+async def open_cluster(where: Where | None = None, seen: Seen | None = None) -> AsyncIterator[Client]:
+    """Open a cluster, and close it again; ``seen`` hears of every request.
 
     Raises ``PlanError`` for a kubeconfig or context that is not there, ``EnvironmentFault`` where no cluster is known
     or Seatrial's part for Kubernetes is not installed, ``ClusterFault`` where it cannot be reached or lets nobody in.
@@ -37,7 +38,7 @@ async def open_cluster(where: Where | None = None) -> AsyncIterator[Client]:
     reference: dict[str, Any] = {"in_cluster": True, "server": credentials.server}
     if chosen is not None:
         reference = {"kubeconfig": chosen.paths, "context": chosen.context, "server": credentials.server}
-    async with Client(Session(credentials, load), reference) as client:
+    async with Client(Session(credentials, load, seen), reference) as client:
         client.version = str((await client.get("/version", asked="ask its version")).body["gitVersion"])
         yield client
 

@@ -17,7 +17,7 @@ from seatrial.cluster.client import METADATA_LIST, METADATA_ONLY
 from seatrial.errors import ClusterFault
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from seatrial.cluster.client import Client
 
@@ -59,10 +59,11 @@ class Watch:
     """Follows the objects below a path, such as ``Resource.path("namespace")``; one that iterates at a time.
 
     ``known`` is what there is, by namespace and name: after a list all of it, a little before its changes are yielded.
-    ``lists`` and ``turns`` count what it took.
+    ``lists`` and ``turns`` count what it took. ``form`` gives the form in which objects are kept and yielded, for those
+    who need little of many: it keeps ``namespace``, ``name``, ``uid`` and ``resourceVersion`` of the metadata.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is seldom said is named
         self,
         client: Client,
         path: str,
@@ -71,6 +72,7 @@ class Watch:
         fields: str = "",
         metadata_only: bool = False,
         outage_limit_s: float = OUTAGE_LIMIT_S,
+        form: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     ) -> None:
         self.known: dict[Key, Mapping[str, Any]] = {}
         self.lists = 0
@@ -82,6 +84,7 @@ class Watch:
         }
         self._metadata_only = metadata_only
         self._outage_limit_s = outage_limit_s
+        self._form = form or (lambda one: one)
         self._version = ""
 
     async def changes(self) -> AsyncIterator[Change | Listed]:
@@ -134,7 +137,7 @@ class Watch:
             page = (await self._client.get(self._path, params, accept=accept)).body
             # Those in a list do not say their kind.
             kind = {"apiVersion": page["apiVersion"], "kind": str(page["kind"]).removesuffix("List")}
-            found |= {_key(one): {**kind, **one} for one in page["items"] or ()}
+            found |= {_key(one): self._form({**kind, **one}) for one in page["items"] or ()}
             if not (more := page["metadata"].get("continue")):
                 return found, str(page["metadata"]["resourceVersion"])
             params = {**params, "continue": str(more)}
@@ -183,6 +186,7 @@ class Watch:
         self._version = version
         if kind == "BOOKMARK":
             return None
+        one = self._form(one)
         key, seen_s = _key(one), time.monotonic()
         if kind == "DELETED":
             self.known.pop(key, None)

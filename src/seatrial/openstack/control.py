@@ -133,13 +133,8 @@ class Control:
     async def _each(self, changed: Iterable[Resource]) -> AsyncIterator[dict[str, Any]]:
         """Yield what was changed, with when it became visible; other calls are answered in between."""
         for number, one in enumerate(changed, 1):
-            yield {
-                "id": one.id,
-                "name": one.name,
-                "project": self._project_name(one),
-                "project_id": one.project_id,
-                "visible": self._cloud.clock.document(self._cloud.clock.now_ns()),
-            }
+            visible = self._cloud.clock.document(self._cloud.clock.now_ns())
+            yield {**described(one, self._project_name(one)), "visible": visible}
             if number % AT_A_TIME == 0:
                 await asyncio.sleep(0)
 

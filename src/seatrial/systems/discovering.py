@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 SourceKind = Literal["openstack", "kubernetes", "http"]
 """What a source of truth is: a cloud, another API server, or a list that is fetched over HTTP."""
 
+ReplicaKind = Literal["endpointslices", "endpoints"]
+"""What has the addresses of a replicated service, beside its Service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
@@ -71,3 +74,11 @@ class Discovering(Protocol):
     @property
     def sources(self) -> frozenset[SourceKind]:
         """What it can read."""
+
+    @property
+    def reads(self) -> ReplicaKind:
+        """What of a Kubernetes source it reads the addresses of a service from."""
+
+    @property
+    def replicas(self) -> ReplicaKind:
+        """What it writes the addresses of a service into."""

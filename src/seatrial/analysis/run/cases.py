@@ -90,6 +90,8 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             panics=_of_controllers(trial, lambda use: use.panics),
             drifted=None if (names := drifted(trial.facts)) is None else len(names),
             observed=trial.observed,
+            discovers=case.discovers,
+            discovery=trial.discovery,
         )
         for trial in trials
         if trial.load is not None

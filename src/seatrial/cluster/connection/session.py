@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.connection.credentials import Credentials
 
+    Seen = Callable[[str, str, Mapping[str, str], int], None]
+    """Is given method, path, query and status."""
+
 IDLE_LIMIT_S = 30.0
 _READ_BYTES = 1 << 18
 USER_AGENT = "seatrial"
@@ -31,9 +34,17 @@ _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S)
 
 
 class Session:
-    """Many connections at a time, each kept open for the next call; ``load`` gives new credentials."""
+    """Many connections at a time, each kept open for the next call; ``load`` gives new credentials.
 
-    def __init__(self, credentials: Credentials, load: Callable[[], Awaitable[Credentials]]) -> None:
+    ``seen`` hears of every request once its answer has begun, or it broke (status 0).
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        load: Callable[[], Awaitable[Credentials]],
+        seen: Seen | None = None,
+    ) -> None:
         self.credentials = credentials
         self._load = load
         self._renewing = asyncio.Lock()
@@ -44,6 +55,7 @@ class Session:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
             read_bufsize=_READ_BYTES,
+            trace_configs=None if seen is None else [_trace(seen)],
         )
 
     @property
@@ -139,6 +151,19 @@ class Session:
     def _authorization(self) -> dict[str, str]:
         token = self.credentials.authorization
         return {"Authorization": token} if token else {}
+
+
+def _trace(seen: Seen) -> aiohttp.TraceConfig:
+    async def ended(_: object, __: object, about: aiohttp.TraceRequestEndParams) -> None:
+        seen(about.method, about.url.path, about.url.query, about.response.status)
+
+    async def broke(_: object, __: object, about: aiohttp.TraceRequestExceptionParams) -> None:
+        seen(about.method, about.url.path, about.url.query, 0)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(ended)
+    trace.on_request_exception.append(broke)
+    return trace
 
 
 def any_json(content: bytes) -> Any:

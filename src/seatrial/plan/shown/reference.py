@@ -64,6 +64,7 @@ _SECTIONS = {
     "load": "LoadPlan",
     "phases": "PhasePlan",
     "objects": "ObjectsPlan",
+    "discovery": "DiscoveryPlan",
     "observe": "ObservePlan",
     "sanity": "SanityPlan",
 }
@@ -78,7 +79,11 @@ def _sections(schema: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(definitions["TlsPlan"]["properties"], (), definitions)
     yield f"\n### `delay` as a mapping\n\n{definitions['DelayPlan']['description']}\n"
     yield from _table(definitions["DelayPlan"]["properties"], (), definitions)
-    for key, name in (("`prometheus`", "PrometheusPlan"), ("Each of `queries`", "QueryPlan")):
+    for key, name in (
+        ("`prometheus`", "PrometheusPlan"),
+        ("Each of `queries`", "QueryPlan"),
+        ("Each of `faults`", "FaultPlan"),
+    ):
         yield f"\n### {key} as a mapping\n\n{definitions[name]['description']}\n"
         yield from _table(definitions[name]["properties"], definitions[name].get("required", ()), definitions)
     during = definitions["DisturbancePlan"]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from seatrial.plan.model import plan as model
 from seatrial.plan.model.cpus import CpusPlan
+from seatrial.plan.model.discovery import DiscoveryPlan, FaultPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
@@ -42,6 +43,8 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("phases",): model.PhasePlan,
     ("during",): DisturbancePlan,
     ("objects",): ObjectsPlan,
+    ("discovery",): DiscoveryPlan,
+    ("discovery", "faults"): FaultPlan,
     ("observe",): ObservePlan,
     ("observe", "prometheus"): PrometheusPlan,
     ("observe", "queries"): QueryPlan,

@@ -22,7 +22,7 @@ from seatrial.analysis.run.spread import Spread
 from seatrial.observe.prometheus.series import Observed
 from seatrial.observe.samples import KernelReport, LookingCost, ScrapedPage
 from seatrial.preflight.capacity import Capacity
-from seatrial.record.events import Reached, TrialCounts
+from seatrial.record.facts import Reached, TrialCounts
 from seatrial.record.tables.rows import JournalEntry, RecordedObjective
 from seatrial.report.json import SCHEMA
 from seatrial.report.schemas.load import load_shape, validity_shape

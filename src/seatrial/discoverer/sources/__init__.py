@@ -1,0 +1,1 @@
+"""Sources of truth: where services are discovered."""

@@ -1,0 +1,1 @@
+"""Load balancers of an OpenStack cloud, by Keystone v3 and Octavia v2."""
