@@ -7,7 +7,6 @@ import json
 import uuid
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from tests.support.api_server import ApiServer, binary
@@ -18,13 +17,11 @@ from seatrial.cluster.connection.kubeconfig import Where
 from seatrial.cluster.labels import RUN, labelled
 from seatrial.cluster.objects import Objects
 from seatrial.cluster.resources import Resource
-from seatrial.machine.address import Endpoint
+from seatrial.discovery.page import QueuePage
 from seatrial.machine.place import ThisMachine
 from seatrial.systems.base import Launch
 from seatrial.systems.discoverers.mirroring import MirroringOptions
-from seatrial.systems.discovering import Begun, Wiring
-from seatrial.systems.local import http
-from seatrial.systems.local.exposition import parse_exposition
+from seatrial.systems.discovering import Wiring
 from seatrial.topology.expand import NOWHERE
 
 pytestmark = pytest.mark.cluster
@@ -53,13 +50,6 @@ async def mirrored(client: Client, run: str) -> dict[str, str]:
     }
 
 
-async def page_of(begun: Begun) -> dict[str, float]:
-    at = urlsplit(begun.metrics_url or "")
-    status, page = await http.get(Endpoint(at.hostname or "", at.port or 0, begun.ca), at.path)
-    assert status == 200
-    return dict(parse_exposition(page, "workqueue_"))
-
-
 def test_endpoints_become_slices_and_the_queue_is_read_over_tls_that_is_verified(
     server: ApiServer, where: Where, tmp_path: Path
 ) -> None:
@@ -79,11 +69,14 @@ def test_endpoints_become_slices_and_the_queue_is_read_over_tls_that_is_verified
             while await mirrored(client, run) != expected:
                 assert system.failure() is None
                 await asyncio.sleep(0.1)
-            names, values = begun.queue, await page_of(begun)
-            while values[names.depth] or values[names.done] < values[names.enqueued]:
-                values = await page_of(begun)
-            assert values[names.enqueued] == values[names.done] >= COUNT
-            assert names.retries in values
+            page = QueuePage(begun, 0.1, lambda _: None)
+            reading = asyncio.create_task(page.run())
+            while (last := page.last) is None or last.depth != 0 or last.done != last.enqueued:
+                await asyncio.sleep(0.1)
+            reading.cancel()
+            assert last.done is not None
+            # It has looked at each of them once at least; of what it has given up it says nothing.
+            assert (last.done >= COUNT, last.retries is not None, last.dropped) == (True, True, None)
             assert [member.role for member in system.members()] == ["system"]
 
     async def all_of_it() -> None:
