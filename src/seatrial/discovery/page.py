@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ class QueuePage:
     def __init__(self, begun: Begun, every_s: float, take: Callable[[QueueSample], None]) -> None:
         self.last: QueueSample | None = None
         self._begun = begun
+        self._tls = True if begun.ca is None else ssl.create_default_context(cafile=begun.ca)
         self._every_s = every_s
         self._take = take
 
@@ -43,7 +45,7 @@ class QueuePage:
     async def _look(self, session: aiohttp.ClientSession) -> QueueSample | None:
         assert self._begun.metrics_url is not None
         try:
-            async with session.get(self._begun.metrics_url, ssl=False) as answer:
+            async with session.get(self._begun.metrics_url, ssl=self._tls) as answer:
                 text = await answer.text()
         except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError):
             return None

@@ -49,11 +49,13 @@ class QueueNames:
 class Begun:
     """A discoverer that is under way: ``at_ns`` (CLOCK_MONOTONIC) is just before its program was started.
 
-    ``metrics_url`` is its page, None where it has none; ``queue`` what is read from that.
+    ``metrics_url`` is its page, None where it has none; over TLS it shows a certificate that ``ca``, a file, vouches
+    for. ``queue`` is what is read from it.
     """
 
     at_ns: int
     metrics_url: str | None = None
+    ca: Path | None = None
     queue: QueueNames = field(default_factory=QueueNames)
 
 

@@ -33,6 +33,7 @@ from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.cpus.shares import CpuShares
 from seatrial.preflight.capacity import narrowest, ways_crossed
 from seatrial.record.facts import TrialCounts, TrialFacts
+from seatrial.systems.registry import is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -202,8 +203,8 @@ def evidence_of(
         nodes=nodes_in(reader.node_samples(trial.trial), window),
         nodes_away=away_in(trial.facts.nodes_away, window),
         drivers=() if account is None else account.drivers,
-        capacity=_capacity(reader, trial.trial, load, proxied=case.kind != "direct"),
-        is_proxied=case.kind != "direct",
+        capacity=_capacity(reader, trial.trial, load, proxied=is_proxy(case.kind)),
+        is_proxied=is_proxy(case.kind),
         discovery=_discovery(reader, trial.trial, milestones, processes) if case.discovers else None,
         controllers=controllers_in(trial.facts.controllers, system_samples, changes, window),
         # Last: what cannot be read is known once everything has been.

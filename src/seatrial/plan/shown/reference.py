@@ -45,7 +45,17 @@ def _systems() -> Iterator[str]:
         schema = options_schema(kind)
         yield f"\n### `{kind}`\n\n{schema['description']}\n"
         yield from _table(schema["properties"], (), {})
+        yield from _mappings_of(kind, schema)
         yield from _said_of(schema)
+
+
+def _mappings_of(kind: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of each option that is a mapping of known keys."""
+    for key, option in schema["properties"].items():
+        for form in option.get("anyOf", ()):
+            if "properties" in form and key != "config":
+                yield f"\n#### `{key}` of `{kind}`\n\n{form['description']}\n"
+                yield from _table(form["properties"], (), {})
 
 
 def _said_of(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from seatrial.analysis.load.failures import OWN_LIMITS
 from seatrial.analysis.load.histograms import QUANTILES
-from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.objectives import samples_needed
 from seatrial.plan.metrics import DURING, METRICS, OF_CHANGES, OF_CONTROLLER, OF_DISCOVERY
 from seatrial.plan.observed import OBSERVED, parts_of
+from seatrial.systems.registry import is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ class Selection:
 def watched(objective: Objective, of: Selection) -> Watched:
     """Return how it is seen that an objective does not hold for a system."""
     metric = objective.metric
-    if of.kind == UNPROXIED and _is_of_proxy(metric):
+    if not is_proxy(of.kind) and _is_of_proxy(metric):
         return NotAsked("there is no proxy")
     if metric == "achieved" and of.load.peak_rate_per_s is None:
         return NotAsked("the load has no rate")
