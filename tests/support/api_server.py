@@ -133,7 +133,9 @@ class ApiServer:
 
     def audit(self) -> list[dict[str, Any]]:
         """Return the entries of its audit log: every call that it has answered in full, in that order."""
-        return [json.loads(line) for line in self._audit_log.read_text().splitlines()]
+        # The last line may be half written.
+        whole, _, _ = self._audit_log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     @property
     def _audit_log(self) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from seatrial.discovery.helper import Helper
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from seatrial.machine.members import Member
 
 PAGE = 10_000
+_LOOK_S = 0.02
 
 
 class Gate:
@@ -57,6 +60,14 @@ class Gate:
             dropped, self._dropped = dropped + page["dropped"] - self._dropped, page["dropped"]
             if len(page["calls"]) < PAGE:
                 return found, dropped
+
+    async def quiet(self, limit_s: float) -> None:
+        """Wait until no call is under way, watches apart; ``limit_s`` at most: what has ended is known then."""
+        deadline_s = time.monotonic() + limit_s
+        while time.monotonic() < deadline_s:
+            if not (await self._helper.ask("GET", ""))["calls_under_way"]:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def plant(self, words: str) -> None:
         """Have something go wrong; raises ``PlanError`` for what the gate does not know."""

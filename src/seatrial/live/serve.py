@@ -54,6 +54,11 @@ async def serving(sites: Sequence[Listening]) -> AsyncIterator[tuple[int, ...]]:
 
 async def until_stopped(*, with_parent: bool) -> None:
     """Wait for SIGINT or SIGTERM, and ``with_parent`` for the end of stdin, which a parent holds open."""
+    await asked_to_stop(with_parent=with_parent).wait()
+
+
+def asked_to_stop(*, with_parent: bool) -> asyncio.Event:
+    """Return what is set then. Whoever says that it is ready has this first: it may be told to stop at once."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -65,7 +70,7 @@ async def until_stopped(*, with_parent: bool) -> None:
                 stop.set()
 
         loop.add_reader(sys.stdin.fileno(), look)
-    await stop.wait()
+    return stop
 
 
 def _runner(application: web.Application | web.Server) -> web.BaseRunner:

@@ -37,7 +37,7 @@ def gate(kubeconfig: str | None, context: str | None, seed: int, *, with_parent:
 async def _serve(where: Where, seed: int, *, with_parent: bool) -> None:
     from seatrial.cluster.access import open_cluster
     from seatrial.gate.gate import Gate, kubeconfig
-    from seatrial.live.serve import Listening, serving, until_stopped
+    from seatrial.live.serve import Listening, asked_to_stop, serving
 
     anywhere_here = Address("127.0.0.1", 0)
     async with open_cluster(where) as client:
@@ -46,8 +46,9 @@ async def _serve(where: Where, seed: int, *, with_parent: bool) -> None:
         async with serving(sites) as ports:
             url, control_url = (f"http://127.0.0.1:{port}" for port in ports)
             with kubeconfig(url, made.secret) as path:
+                stop = asked_to_stop(with_parent=with_parent)
                 click.echo(json.dumps(_document(url, control_url, path)))
-                await until_stopped(with_parent=with_parent)
+                await stop.wait()
 
 
 def _document(url: str, control_url: str, kubeconfig: Path) -> dict[str, Any]:

@@ -144,11 +144,12 @@ def _require_allowed(host: str, *, anywhere: bool) -> None:
 
 
 async def _serve(simulation: Simulation, at: Address, json_target: str | None, *, with_parent: bool) -> None:
-    from seatrial.live.serve import Listening, serving, until_stopped
+    from seatrial.live.serve import Listening, asked_to_stop, serving
     from seatrial.openstack.control import state
     from seatrial.openstack.site import Site
 
     async with serving([Listening(Site(simulation).application(), at)]) as (port,):
+        stop = asked_to_stop(with_parent=with_parent)
         # An address that means every one leads nowhere from elsewhere.
         host = socket.gethostname() if at.host in {"0.0.0.0", "::"} else at.host
         document = state(simulation, f"http://{Address(host, port)}")
@@ -160,7 +161,7 @@ async def _serve(simulation: Simulation, at: Address, json_target: str | None, *
             click.echo(json.dumps(document))
         elif json_target is not None:
             write_document(document, json_target)
-        await until_stopped(with_parent=with_parent)
+        await stop.wait()
 
 
 def _echo_calls(simulation: Simulation) -> None:

@@ -28,8 +28,8 @@ class OpenStackSource:
     seed: int = 1
     _helper: Helper | None = field(default=None, init=False)
 
-    async def start(self, namespaces: Sequence[str]) -> None:
-        """Start the simulator; projects are made with their first service."""
+    async def start(self, namespaces: Sequence[str]) -> None:  # noqa: ARG002 - a project comes with its first service
+        """Start the simulator."""
         faults = [word for words in self.cloud for word in ("--fault", words)]
         arguments = [
             "openstack",
@@ -42,8 +42,6 @@ class OpenStackSource:
             *faults,
         ]
         self._helper = await Helper.start("simulated cloud", arguments)
-        for name in namespaces:
-            await self._ask("POST", "/services", {"count": 0, "project": name})
 
     def wiring(self) -> Mapping[str, str]:
         """Return what a client of OpenStack takes from the environment."""

@@ -15,6 +15,7 @@ from seatrial.cluster.owned import Owned
 from seatrial.discovery.destination import Destination
 from seatrial.discovery.gate import Gate
 from seatrial.discovery.lag import Lag
+from seatrial.discovery.servers import servers_here
 from seatrial.discovery.sources.http_list import HttpListSource
 from seatrial.discovery.sources.kubernetes import KINDS, KubernetesSource
 from seatrial.discovery.sources.openstack import OpenStackSource
@@ -57,6 +58,7 @@ class Apparatus:
     _destination: Destination | None = None
     _lag: Lag | None = None
     _server: str = ""
+    _clients: list[Client] = field(default_factory=list)
 
     @property
     def source(self) -> Source:
@@ -101,6 +103,7 @@ class Apparatus:
         """Open the clusters, start the source and the gate, and look at the destination. Raises ``SeatrialError``."""
         client = await self._stack.enter_async_context(open_cluster(self.where))
         spaces = (*self.namespaces, *((self.storm,) if self.plan.storm else ()))
+        self._clients.append(client)
         self._server = str(client.reference["server"])
         owned = Owned(client, self.run_id, self.changes)
         self._stack.push_async_callback(self._send_off, owned, (*spaces, self._name(BEACONS)))
@@ -130,8 +133,8 @@ class Apparatus:
                 raise error
 
     def members(self) -> tuple[Member, ...]:
-        """Return the programs of Seatrial that are there for it."""
-        return (*self.gate.members(), *self.source.members())
+        """Return the programs of Seatrial that are there for it, and API servers of this machine."""
+        return (*self.gate.members(), *self.source.members(), *servers_here(self._clients))
 
     async def close(self) -> None:
         """End what was started, and remove what was made."""
@@ -156,6 +159,7 @@ class Apparatus:
             return HttpListSource(plan.endpoints)
         where = Where(self.where.kubeconfig, plan.source_context)
         client: Client = await self._stack.enter_async_context(open_cluster(where))
+        self._clients.append(client)
         is_same = client.reference["server"] == self._server
         owned = None if is_same else Owned(client, self.run_id, self.changes)
         gate = await Gate.start("gate of the source", client)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 STORM_HEAD_S = 0.1
 """A storm has begun when the one service is added elsewhere."""
 LOOK_S = 0.1
+QUIET_S = 1.0
+"""An object is seen before the call that made it has ended: it is waited for."""
 PERIODS_TO_SETTLE = 3.0
 _SOURCE, _DESTINATION = "source", "destination"
 
@@ -196,6 +198,7 @@ class Course:
     @asynccontextmanager
     async def _step(self, step: Step, words: str = "", began_s: float | None = None) -> AsyncIterator[_Open]:
         apparatus = self._apparatus
+        await apparatus.gate.quiet(QUIET_S)
         await apparatus.gate.new_calls()
         source_calls = await apparatus.source.calls()
         changes = apparatus.destination.changes
@@ -204,6 +207,7 @@ class Course:
             yield one
         finally:
             ended_s = time.monotonic()
+            await apparatus.gate.quiet(QUIET_S)
             calls, lost = await apparatus.gate.new_calls()
             now = await apparatus.source.calls()
             facts = StepFacts(
