@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from seatrial.discovery.helper import Helper
 from seatrial.errors import EnvironmentFault
-from seatrial.faults.fault import read_words
-from seatrial.gate.fault import GateFault
+from seatrial.faults.fault import document_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +70,7 @@ class Gate:
 
     async def plant(self, words: str) -> None:
         """Have something go wrong; raises ``PlanError`` for what the gate does not know."""
-        await self._helper.ask("POST", "/faults", read_words(GateFault, words).document())
+        await self._helper.ask("POST", "/faults", document_of(words))
 
     async def lift(self) -> None:
         """Have nothing go wrong any more."""

@@ -88,14 +88,20 @@ def read_fault(model: type[AnyFault], given: object) -> AnyFault:
 
 def read_words(model: type[AnyFault], text: str) -> AnyFault:
     """Return the fault of ``KIND KEY=VALUE ...``; raises ``ValueError``."""
+    given = document_of(text)
+    if given["kind"] not in model.kinds():
+        raise ValueError(f"`{given['kind']}` is no fault: {', '.join(model.kinds())}")
+    return read_fault(model, given)
+
+
+def document_of(text: str) -> dict[str, str]:
+    """Return the document that ``KIND KEY=VALUE ...`` stands for, as a control API takes it; raises ``ValueError``."""
     kind, *rest = text.split() or [""]
-    if kind not in model.kinds():
-        raise ValueError(f"`{kind}` is no fault: {', '.join(model.kinds())}")
     pairs = [word.partition("=") for word in rest]
     bare = next((key for key, sign, _ in pairs if not sign), None)
     if bare is not None:
         raise ValueError(f"`{bare}` has no value: `{bare}=...`")
-    return read_fault(model, {"kind": kind} | {key: value for key, _, value in pairs})
+    return {"kind": kind} | {key: value for key, _, value in pairs}
 
 
 def _words(error: Any) -> str:

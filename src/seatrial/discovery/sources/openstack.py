@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.discovery.helper import Helper
 from seatrial.discovery.sources.base import Changed, Service, gone
-from seatrial.faults.fault import read_words
-from seatrial.openstack.faults.fault import CloudFault
+from seatrial.faults.fault import document_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -86,13 +85,13 @@ class OpenStackSource:
 
     async def plant(self, words: str) -> None:
         """Plant a fault."""
-        await self._ask("POST", "/faults", read_words(CloudFault, words).document())
+        await self._ask("POST", "/faults", document_of(words))
 
     async def lift(self) -> None:
         """Lift all that were planted since the start."""
         await self._ask("DELETE", "/faults")
         for words in self.cloud:
-            await self._ask("POST", "/faults", read_words(CloudFault, words).document())
+            await self._ask("POST", "/faults", document_of(words))
 
     def members(self) -> tuple[Member, ...]:
         """Return the simulator."""

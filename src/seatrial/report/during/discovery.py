@@ -177,7 +177,14 @@ def _sentences(use: DiscoveryUse) -> Iterator[str]:
             f"{_time(step.added_s)}"
         )
     for step in use.of("fault"):
-        after = "" if step.recovered_s is None else f", all right {_time(step.recovered_s)} after it was over"
+        after = ""
+        if step.recovered_s is not None:
+            later = (
+                f"the last {_time(step.recovered_s)} after it was over"
+                if step.recovered_s
+                else "all while it lasted"
+            )
+            after = f", {later}"
         yield f"{step.words}: {step.missing:,} of {step.asked:,} did not come right{after}"
     if use.queue is not None:
         yield _queue_sentence(use.queue)
