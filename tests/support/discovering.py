@@ -61,6 +61,20 @@ class Backend:
 
         return on(self.server, listed)
 
+    def remove(self) -> None:
+        """Remove all of them: the names are wanted by the next, too."""
+
+        async def removed(client: Client) -> None:
+            async def one(found: Mapping[str, Any]) -> None:
+                metadata = found["metadata"]
+                root, _, plural = _PATHS[found["kind"]].rpartition("/")
+                await client.delete(f"{root}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}")
+
+            await in_window(objects, one, 16)
+
+        objects = self.objects()
+        on(self.server, removed)
+
     def addresses(self) -> dict[str, list[str]]:
         """Return the addresses with ports of each service, empty for one that has none, by ``namespace/name``."""
         found: dict[str, set[str]] = {}
@@ -122,7 +136,9 @@ class RunningDiscoverer:
     def health(self) -> tuple[int, str]:
         """Return status and text of ``/healthz``."""
         try:
-            with urllib.request.urlopen(self.metrics_url.replace("/metrics", "/healthz"), timeout=30) as answer:
+            with urllib.request.urlopen(
+                self.metrics_url.replace("/metrics", "/healthz"), timeout=30
+            ) as answer:
                 return answer.status, answer.read().decode()
         except HTTPError as error:
             with error:
@@ -139,7 +155,9 @@ class RunningDiscoverer:
 
     def writes(self) -> float:
         """Return how many calls it has counted that change something."""
-        return sum(self.metric("api_calls_total", verb=verb) for verb in ("create", "update", "patch", "delete"))
+        return sum(
+            self.metric("api_calls_total", verb=verb) for verb in ("create", "update", "patch", "delete")
+        )
 
     def assert_conserved(self) -> None:
         """Fail unless all that was put into the queue came out of it."""
@@ -222,7 +240,9 @@ class ClusterSource:
             async def one(name: str) -> None:
                 namespace, _, service = name.partition("/")
                 await client.delete(f"/api/v1/namespaces/{namespace}/services/{service}")
-                await client.delete(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{service}")
+                await client.delete(
+                    f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{service}"
+                )
                 del self.ends[name]
 
             await in_window(names, one, 16)
@@ -241,7 +261,9 @@ class ClusterSource:
             port = {"name": "http", "port": 80}
             spec = {"clusterIP": "None", "ports": [port]}
             metadata = {"name": service, "namespace": namespace}
-            await client.post(f"/api/v1/namespaces/{namespace}/services", {"metadata": metadata, "spec": spec})
+            await client.post(
+                f"/api/v1/namespaces/{namespace}/services", {"metadata": metadata, "spec": spec}
+            )
             made = {
                 "metadata": {**metadata, "labels": {"kubernetes.io/service-name": service}},
                 "addressType": "IPv4",
