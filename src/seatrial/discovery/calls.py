@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from seatrial.discovery.facts import CallFigures
+from seatrial.discovery.facts import CallFigures, is_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,27 +19,31 @@ def call_figures(calls: Sequence[Mapping[str, Any]], lost: int = 0) -> CallFigur
     counted = [call for call in calls if call["verb"] != "watch"]
     if not counted:
         return CallFigures(lost=lost)
-    spans = [(call["began_ns"], call["ended_ns"]) for call in counted]
+    writes_ns = [call["began_ns"] for call in counted if is_write(_name(call))]
+    # What it reads before it begins to write is no part of how it writes.
+    first_ns = min(writes_ns, default=min(call["began_ns"] for call in counted))
+    writing = [call for call in counted if call["began_ns"] >= first_ns]
+    spans = [(call["began_ns"], call["ended_ns"]) for call in writing]
     busy_ns = _busy_ns(spans)
-    under_way_ns = sum(end - begin for begin, end in spans)
     own = [
         (call["ended_ns"] - call["began_ns"] - call["upstream_ns"]) / _NS
-        for call in counted
-        if call.get("upstream_ns") is not None and not call.get("fault")
+        for call in writing
+        if call["upstream_ns"] and not call["fault"]
     ]
     return CallFigures(
-        by_verb=dict(Counter(f"{call['verb']} {call['resource'] or '-'}" for call in counted)),
-        refused=dict(Counter(str(call["status"]) for call in counted if not _is_good(call["status"]))),
+        by_verb=dict(Counter(map(_name, counted))),
+        refused=dict(Counter(str(call["status"]) for call in counted if not 100 <= call["status"] < 400)),
         busy_s=busy_ns / _NS,
-        in_flight_mean=under_way_ns / busy_ns if busy_ns else None,
+        in_flight_mean=sum(end - begin for begin, end in spans) / busy_ns if busy_ns else None,
         took_s_p50=statistics.median(end - begin for begin, end in spans) / _NS,
         own_s_p50=statistics.median(own) if own else None,
+        first_write_s=first_ns / _NS if writes_ns else None,
         lost=lost,
     )
 
 
-def _is_good(status: int | None) -> bool:
-    return status is not None and 100 <= status < 400
+def _name(call: Mapping[str, Any]) -> str:
+    return f"{call['verb']} {call['resource'] or '-'}"
 
 
 def _busy_ns(spans: Iterable[tuple[int, int]]) -> int:

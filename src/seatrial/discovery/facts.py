@@ -30,7 +30,8 @@ class CallFigures:
 
     ``by_verb`` counts them by verb and resource (``create services``), ``refused`` those by status that were 400 or
     above. ``busy_s`` is how long any was under way, ``in_flight_mean`` how many were while any was; ``took_s_p50`` is
-    the median from a call's beginning to its end, ``own_s_p50`` of the part of that which was the gate's own. ``lost``
+    the median from a call's beginning to its end, ``own_s_p50`` of the part of that which was the gate's own. The first
+    write began at ``first_write_s`` (CLOCK_MONOTONIC); those before it are not in ``busy_s`` and what follows. ``lost``
     are those that were no longer known when they were asked for.
     """
 
@@ -40,6 +41,7 @@ class CallFigures:
     in_flight_mean: float | None = None
     took_s_p50: float | None = None
     own_s_p50: float | None = None
+    first_write_s: float | None = None
     lost: int = 0
 
     @property
@@ -50,16 +52,18 @@ class CallFigures:
     @property
     def writes(self) -> int:
         """Those that change something of what is replicated, or try to."""
-        return sum(count for call, count in self.by_verb.items() if _is_write(*call.split()))
+        return sum(count for call, count in self.by_verb.items() if is_write(call))
+
+
+def is_write(call: str) -> bool:
+    """Return whether a call, such as ``create services``, may change something of what is replicated."""
+    verb, resource = call.split()
+    return verb not in _READS and not resource.endswith(_ASIDE)
 
 
 _READS = frozenset({"get", "list", "watch", "other"})
 # What a program writes of itself (who leads, what happened), and questions that are asked with POST.
 _ASIDE = ("leases", "events", "reviews")
-
-
-def _is_write(verb: str, resource: str) -> bool:
-    return verb not in _READS and not resource.endswith(_ASIDE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 STORM = "storm"
 BEACONS = "beacons"
-BACKEND = "seatrial"
 
 
 @dataclass(slots=True)
@@ -96,8 +95,8 @@ class Apparatus:
 
     @property
     def wiring(self) -> Wiring:
-        """What the discoverer is given."""
-        return Wiring(self.plan.source, self.source.wiring(), Path(self.gate.kubeconfig), BACKEND)
+        """What the discoverer is given; the backend's name is this trial's own, so that no two discoverers fight."""
+        return Wiring(self.plan.source, self.source.wiring(), Path(self.gate.kubeconfig), self.run_id)
 
     async def start(self) -> None:
         """Open the clusters, start the source and the gate, and look at the destination. Raises ``SeatrialError``."""
