@@ -35,6 +35,8 @@ MAX_PROCESSES = 1_024
 MAX_ROUTES = 20_000
 # Each is a listening socket of every process of the origin, which may have 20,000 descriptors on a careful machine.
 MAX_ENDPOINTS = 10_000
+# Each is two objects of an API server, and as many at a source: whose etcd holds 2 GB unless it is told otherwise.
+MAX_DISCOVERED_SERVICES = 20_000
 MAX_BODY_BYTES = 64 << 20
 MAX_DURATION_S = 86_400.0
 MIN_MEASURE_S = 0.5

@@ -19,6 +19,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 
 @pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One that writes down every call that it answers."""
+    with api_server(tmp_path_factory.mktemp("audited"), audits=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def source_server(server: ApiServer) -> Iterator[ApiServer]:
     """A second API server on the same etcd, from which services are discovered."""
     with server.second("source") as running:

@@ -22,7 +22,7 @@ import seatrial
 from seatrial.cli.load import load as load_command
 from seatrial.errors import EnvironmentFault, InvalidMeasurement, PlanError, SeatrialError
 from seatrial.machine import proc
-from seatrial.record.histogram_log import read_histogram_log
+from seatrial.record.histograms.log import read_histogram_log
 
 CLOSED_PORT = "http://127.0.0.1:9/"
 

@@ -14,7 +14,7 @@ from tests.support.load_contract import assert_counts_add_up
 from tests.support.program import run_seatrial, running_origin
 
 from seatrial.errors import ExitCode
-from seatrial.record.histogram_log import read_histogram_log
+from seatrial.record.histograms.log import read_histogram_log
 
 
 def test_every_route_gets_its_share_and_the_origin_agrees() -> None:

@@ -26,7 +26,7 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.place import Place, ThisMachine
 from seatrial.machine.processes import programs
 from seatrial.systems.base import Launch, System
-from seatrial.systems.caddy import CaddyOptions
+from seatrial.systems.caddy.system import CaddyOptions
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.haproxy.system import HaproxyOptions
 from seatrial.systems.nginx.dialect import PROGRAM, has_stub_status

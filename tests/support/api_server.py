@@ -55,9 +55,13 @@ def free_port() -> int:
 
 @dataclass
 class ApiServer:
-    """One of each, in a folder of their own; :meth:`start` and :meth:`kill` are of the API server only."""
+    """One of each, in a folder of their own; :meth:`start` and :meth:`kill` are of the API server only.
+
+    With ``audits`` it writes down every call that it answers, which :meth:`audit` reads.
+    """
 
     folder: Path
+    audits: bool = False
     port: int = field(default_factory=free_port)
     etcd_port: int = field(default_factory=free_port)
     etcd_peer_port: int = field(default_factory=free_port)
@@ -89,6 +93,9 @@ class ApiServer:
         rows += [f"{self.token(user)},{user},{number}" for number, user in enumerate(USERS, 1)]
         (self.folder / "tokens.csv").write_text("\n".join(rows) + "\n")
         self.kubeconfig.write_text(yaml.safe_dump(self.config()))
+        policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
+        policy["omitStages"] = ["RequestReceived", "ResponseStarted"]
+        (self.folder / "audit.yaml").write_text(yaml.safe_dump(policy))
         if self.has_etcd:
             self._run("etcd", *self._etcd_flags())
             self._wait(f"http://127.0.0.1:{self.etcd_port}/health")
@@ -123,6 +130,16 @@ class ApiServer:
         """Start the API server and wait until it is ready."""
         self._run("kube-apiserver", *self._flags())
         self._wait(f"{self.url}/readyz")
+
+    def audit(self) -> list[dict[str, Any]]:
+        """Return the entries of its audit log: every call that it has answered in full, in that order."""
+        # The last line may be half written.
+        whole, _, _ = self._audit_log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    @property
+    def _audit_log(self) -> Path:
+        return self.folder / "audit.log"
 
     def kill(self) -> None:
         """End the API server at once, as a crash would."""
@@ -175,7 +192,9 @@ class ApiServer:
         ]  # fmt: skip
 
     def _flags(self) -> list[str]:
+        audit = [f"--audit-policy-file={self.folder / 'audit.yaml'}", f"--audit-log-path={self._audit_log}"]
         return [
+            *(audit if self.audits else []),
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}", f"--etcd-prefix={self.etcd_prefix}",
             "--bind-address=127.0.0.1", f"--secure-port={self.port}",
             "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", f"--tls-cert-file={self.pem.cert}",
@@ -188,11 +207,11 @@ class ApiServer:
 
 
 @contextmanager
-def api_server(folder: Path) -> Iterator[ApiServer]:
+def api_server(folder: Path, *, audits: bool = False) -> Iterator[ApiServer]:
     """Have one run meanwhile: about 3 s, 300 MiB."""
     require_binaries()
     folder.mkdir(parents=True, exist_ok=True)
-    server = ApiServer(folder)
+    server = ApiServer(folder, audits)
     try:
         server.set_up()
         yield server

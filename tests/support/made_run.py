@@ -15,12 +15,14 @@ from tests.support.accounts import account_of
 from tests.support.loads import with_values
 
 from seatrial._engine import Histogram
+from seatrial.discovery.facts import CallFigures, QueueSample, StepFacts
 from seatrial.generator.frames import Frame, PhasePart
 from seatrial.generator.prober import Answers
 from seatrial.observe.prometheus.series import Observed
 from seatrial.observe.samples import HostSample, NetworkSample, NodeSample, ProcessSample, SystemSample
 from seatrial.preflight.capacity import Capacity, Figure
 from seatrial.record import events
+from seatrial.record.facts import TrialCounts, TrialFacts
 from seatrial.record.writer import RunWriter
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Twist:
     beside: tuple[str, ...] = ()
     of_pods: bool = False
     observed: tuple[Observed, ...] = ()
+    discovered_s: float | None = None
 
 
 CAPACITY = Capacity(
@@ -172,10 +175,28 @@ def trial_events(
         yield events.DisturbanceEnded(number, 1, at_s + 0.4, 0)
     if twist.changed_s is not None:
         yield from _made_change(number, measure_start_s(start_s) + twist.changed_s)
+    if twist.discovered_s is not None:
+        yield from _discovered(number, measure_start_s(start_s) + twist.discovered_s)
     yield events.LoadEnded(number, account.driven, account.cost)
     for one in twist.observed:
         yield events.QueryObserved(number, one)
     yield _end(number, case, twist, frames)
+
+
+def _discovered(number: int, at_s: float) -> Iterator[events.Event]:
+    """Yield what becomes of a discoverer that has three services to carry."""
+    for service in range(3):
+        of = (number, f"ns/service-{service}", "all", 1)
+        yield events.MilestoneReached(*of, "asked", "source", at_s, at_s)
+        seen_s = at_s + 0.5 + service
+        yield events.MilestoneReached(*of, "replicated", "destination", seen_s, seen_s - 0.01)
+    yield events.QueueSampled(number, QueueSample(at_s + 0.5, 4.0, 6.0, 2.0, 0.0, 1.0))
+    yield events.QueueSampled(number, QueueSample(at_s + 2.5, 0.0, 6.0, 6.0, 0.0, 1.0))
+    calls = CallFigures(
+        {"create services": 15, "create endpointslices": 15}, {"409": 1}, 0.2, 1.0, 0.006, 0.001
+    )
+    yield events.StepEnded(number, StepFacts("all", at_s, at_s + 2.6, 3, calls=calls, lag_s=(0.004, 0.006)))
+    yield events.StepEnded(number, StepFacts("end", at_s + 2.6, at_s + 3.0, 3))
 
 
 def _made_change(number: int, at_s: float) -> Iterator[events.Event]:
@@ -374,8 +395,8 @@ def _end(number: int, case: dict[str, Any], twist: Twist, frames: list[Frame]) -
         state=events.COMPLETED if failure is None else events.FAILED,
         failure=failure,
         at_s=measure_start_s(ZERO_S + number * TRIAL_S) + MEASURE_S + 2 * COOL_S,
-        counts=events.TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
-        facts=events.TrialFacts(
+        counts=TrialCounts(completed, proxied, proxied, completed + twist.counts_off),
+        facts=TrialFacts(
             beside=twist.beside,
             drained_before_start=twist.drained,
             system_failure=failure,

@@ -9,6 +9,7 @@ import pytest
 from tests.support.loads import changed
 from tests.unit.test_analysis_validity import LOAD
 
+from seatrial.analysis.discovery.use import discovery_use
 from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.load.distribution import Percentiles
 from seatrial.analysis.load.window import Window
@@ -17,7 +18,9 @@ from seatrial.analysis.objects import ChangeUse
 from seatrial.analysis.resources import RoleResources, TrialResources, roles_of, trial_resources
 from seatrial.analysis.run.objectives import judge_case, samples_needed
 from seatrial.analysis.run.spread import spread_of
+from seatrial.discovery.facts import QueueSample, Step, StepFacts
 from seatrial.observe.samples import ProcessSample
+from seatrial.record.events import MilestoneReached
 from seatrial.record.tables.rows import RecordedObjective
 
 PROXY = RoleResources("system", 1, 0.5, 0.7, 50_000_000, 40_000_000, 300, 0.0)
@@ -28,6 +31,21 @@ CONTROLLER = RoleResources(
 CHANGES = tuple(
     ChangeUse(change, "kept", 1, 1, (0.1,), (0.2,), (0.2,), (), (0.15,), (0.05,), 0, (0.01, 0.01), 0, {})
     for change in ("create", "delete")
+)
+
+
+STEPS: tuple[Step, ...] = ("all", "new", "update", "delete", "idle", "storm", "end")
+FACTS = tuple(StepFacts(step, 10.0 * number, 10.0 * number + 9, 1) for number, step in enumerate(STEPS))
+CHANGES_SEEN = [
+    MilestoneReached(1, name, what, 1, milestone, "", at_s, at_s)
+    for at_s, name, what in (
+        (1.0, "a", "all"), (11.0, "b", "new"), (21.0, "c", "update"), (31.0, "d", "delete"),
+        (51.0, "e", "storm new"), (52.0, "f", "storm delete"),
+    )
+    for milestone in ("asked", "replicated")
+]  # fmt: skip
+DISCOVERY = discovery_use(
+    FACTS, CHANGES_SEEN, [QueueSample(1.0, 2.0, 4.0, 2.0), QueueSample(60.0, 0.0, 4.0, 4.0)]
 )
 
 
@@ -43,6 +61,7 @@ def measured(p99_us: int = 1_000, **changes: Any) -> Measured:
         restarts=0,
         panics=0,
         drifted=0,
+        discovery=DISCOVERY,
     )
 
 

@@ -42,7 +42,7 @@ OBSERVED = Observed(
     (ObservedSeries((("job", "x"),), ((10.0, 1.5), (11.0, "NaN"))), ObservedSeries((), ())), warnings=("odd",),
 )  # fmt: skip
 TWISTS = {
-    1: Twist(slow=30.0, disturbed_s=2.0, changed_s=2.0, observed=(OBSERVED,)),
+    1: Twist(slow=30.0, disturbed_s=2.0, changed_s=2.0, observed=(OBSERVED,), discovered_s=1.0),
     2: Twist(busy=True),
     3: Twist(driver="io_uring"),
     5: Twist(died=True),

@@ -16,7 +16,8 @@ from seatrial.analysis.run.said.sentences import value_text
 from seatrial.analysis.validity.judge import judge_trial
 from seatrial.generator.prober import Answers
 from seatrial.plan.metrics import parse_objective
-from seatrial.record.events import Milestone, MilestoneReached, TrialCounts
+from seatrial.record.events import Milestone, MilestoneReached
+from seatrial.record.facts import TrialCounts
 from seatrial.record.tables.rows import RecordedObjective
 
 

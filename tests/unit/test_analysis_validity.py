@@ -22,7 +22,7 @@ from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.machine.cpus.shares import CpuShares
 from seatrial.observe.samples import KernelMessage, LookingCost, NodeAway
 from seatrial.preflight.capacity import Capacity, Figure
-from seatrial.record.events import Reached, TrialCounts, TrialFacts
+from seatrial.record.facts import Reached, TrialCounts, TrialFacts
 from seatrial.systems.running import RunningConfiguration
 
 CASE = compiled_plan(("envoy",))["cases"][0]

@@ -15,7 +15,7 @@ from seatrial.analysis.control.drift import drifted, drifted_text
 from seatrial.analysis.load.window import Window
 from seatrial.observe.samples import SystemSample
 from seatrial.plan.metrics import parse_objective
-from seatrial.record.events import TrialFacts
+from seatrial.record.facts import TrialFacts
 from seatrial.run.testbed import controllers as control
 from seatrial.systems.installed.controllers import pods
 from seatrial.systems.installed.controllers.log import panics_in

@@ -18,7 +18,7 @@ from seatrial.analysis.measured import Measured
 from seatrial.analysis.run.objectives import judge_case
 from seatrial.analysis.validity.evidence import TrialEvidence
 from seatrial.analysis.validity.judge import judge_trial
-from seatrial.record.events import TrialCounts
+from seatrial.record.facts import TrialCounts
 from seatrial.record.tables.rows import RecordedDisturbance
 
 CASE = compiled_plan(("envoy",))["cases"][0]

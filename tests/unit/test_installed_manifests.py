@@ -13,7 +13,7 @@ import yaml
 from seatrial.errors import PlanError
 from seatrial.machine.address import Endpoint
 from seatrial.plan.read import ANY_HOST
-from seatrial.systems.caddy import CaddyOptions
+from seatrial.systems.caddy.system import CaddyOptions
 from seatrial.systems.certificate import Certificate
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.installed.kinds.choice import recipe_of

@@ -25,7 +25,7 @@ from seatrial.observe.samples import (
     LookingCost,
     NetworkSample,
 )
-from seatrial.record.events import TrialFacts
+from seatrial.record.facts import TrialFacts
 from seatrial.systems.running import RunningConfiguration
 
 # The trial has 250 connections and 6,000 requests, which sent and received so many bytes.

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from seatrial.faults.fault import read_words
+from seatrial.faults.planted import Faults
 from seatrial.openstack.cloud.changes import KEPT_LIMIT, Change, Changes
 from seatrial.openstack.cloud.cloud import Cloud
 from seatrial.openstack.cloud.moments import Clock
@@ -13,8 +15,7 @@ from seatrial.openstack.cloud.projects import Directory
 from seatrial.openstack.cloud.resources import Kind, Resource
 from seatrial.openstack.cloud.services import Services, Shape, described
 from seatrial.openstack.cloud.tokens import TOKENS_LIMIT, Tokens
-from seatrial.openstack.faults.fault import read_words
-from seatrial.openstack.faults.planted import Faults
+from seatrial.openstack.faults.fault import CloudFault
 from seatrial.openstack.faults.rates import Rate, RateLimit
 
 SECOND_NS = 1_000_000_000
@@ -159,15 +160,19 @@ def test_a_rate_lets_through_what_arithmetic_says() -> None:
 
 def test_faults_befall_as_often_and_as_long_as_they_say() -> None:
     time = Time()
-    faults = Faults(1, time.clock)
+    faults = Faults(CloudFault, "openstack", 1, time.clock.now_ns)
     directory = Directory(1, "password")
     project = directory.add_project("team")
     counted, timed = faults.plant(
-        [read_words("status status=503 count=2 path=/network/*"), read_words("reset for=2s project=team")]
+        [
+            read_words(CloudFault, "status status=503 count=2 path=/network/*"),
+            read_words(CloudFault, "reset for=2s project=team"),
+        ]
     )
 
     def befallen(path: str, who: str | None = None) -> int | None:
-        _, found = faults.befalling("GET", path, None if who is None else directory.project(who))
+        of = None if who is None else directory.project(who)
+        _, found = faults.befalling(lambda fault: fault.is_about("GET", path, of))
         return None if found is None else found.id
 
     assert befallen("/network/v2.0/lbaas/pools") == counted.id
@@ -184,9 +189,9 @@ def test_faults_befall_as_often_and_as_long_as_they_say() -> None:
 
 
 def test_a_latencys_quantiles_are_those_that_were_asked_for() -> None:
-    faults = Faults(1, Time().clock)
-    faults.plant([read_words("latency p50=100ms p99=400ms")])
-    drawn = sorted(faults.befalling("GET", "/", None)[0] for _ in range(20_000))
+    faults = Faults(CloudFault, "openstack", 1, Time().clock.now_ns)
+    faults.plant([read_words(CloudFault, "latency p50=100ms p99=400ms")])
+    drawn = sorted(faults.befalling(lambda _: True)[0] for _ in range(20_000))
     assert drawn[10_000] == pytest.approx(0.1, rel=0.05)
     assert drawn[19_800] == pytest.approx(0.4, rel=0.15)
 
@@ -208,7 +213,7 @@ def test_a_latencys_quantiles_are_those_that_were_asked_for() -> None:
 )
 def test_words_that_are_no_fault_are_refused_with_the_reason(words: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        read_words(words)
+        read_words(CloudFault, words)
 
 
 def test_only_what_hangs_on_it_goes_with_a_resource() -> None:

@@ -8,7 +8,7 @@ from hdrh.log import HistogramLogReader
 from tests.support.made_run import make_run
 
 from seatrial._engine import Histogram
-from seatrial.record.histogram_log import HistogramLogWriter, LogLine, read_histogram_log, tag_of
+from seatrial.record.histograms.log import HistogramLogWriter, LogLine, read_histogram_log, tag_of
 
 
 def histogram(*values_us: int) -> Histogram:

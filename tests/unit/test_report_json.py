@@ -213,6 +213,7 @@ TRIAL = {
             "service_time_us": dict,
         }
     ],
+    "discovery": (dict, NoneType),
     "observed": [
         {
             **dict.fromkeys(("name", "query", "unit", "interval_text"), str),

@@ -23,7 +23,7 @@ from seatrial.plan.cases import compile_cases
 from seatrial.plan.read import parse_plan
 from seatrial.plan.shown.text import plan_text as shown_text
 from seatrial.preflight.places.cluster import check_words
-from seatrial.record.events import TrialFacts
+from seatrial.record.facts import TrialFacts
 from seatrial.record.reader import RunReader
 from seatrial.record.tables.trial_rows import facts_of
 from seatrial.report.during.scraped import how_rows, scraped_documents, scraped_rows

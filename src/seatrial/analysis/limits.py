@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from seatrial.analysis.pods import PodThrottled
-    from seatrial.record.events import TrialFacts
+    from seatrial.record.facts import TrialFacts
     from seatrial.systems.settings import LimitMet, Setting
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.discovery.metrics import COUNTED as COUNTED_OF_DISCOVERY
+from seatrial.analysis.discovery.metrics import discovered_count, discovered_in
 from seatrial.analysis.load.answered import dropped, error_count, unanswered, unexpected_of_held
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.objects import gap, once, until
+from seatrial.plan.discovered import TIMES
 from seatrial.plan.metrics import (
     AT_ORIGIN,
     COUNTED,
@@ -27,6 +30,7 @@ from seatrial.plan.metrics import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from seatrial.analysis.discovery.use import DiscoveryUse
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.objects import ChangeUse
     from seatrial.analysis.resources import RoleResources, TrialResources
@@ -42,7 +46,7 @@ _UNITS = {
     "proxy_memory": "bytes",
     "controller_cpu_cores": "cores",
     "controller_memory": "bytes",
-    **dict.fromkeys((*LIVE, *GONE, *GAP), "us"),
+    **dict.fromkeys((*LIVE, *GONE, *GAP, *TIMES), "us"),
 }
 
 
@@ -55,7 +59,7 @@ class Measured:
     did not take, None where it does not count them. Where it is ``controlled`` by a program of its own, ``restarts``
     and ``panics`` are of that, None where nobody says; ``drifted`` proxies had another configuration from it after the
     load than the most of them. ``timeout_s`` None is unknown.
-    ``observed`` is what a Prometheus was asked.
+    ``observed`` is what a Prometheus was asked. Where the system ``discovers``, ``discovery`` is what became of that.
     Connections are those that the system ``counted`` itself, those that it had ``upstream`` by its own count, and those
     that came in ``at_origin``; None is "it does not count them".
     """
@@ -77,6 +81,8 @@ class Measured:
     panics: int | None = None
     drifted: int | None = None
     observed: tuple[Observed, ...] = ()
+    discovers: bool = False
+    discovery: DiscoveryUse | None = None
 
 
 def metric_value(metric: str, trial: Measured) -> float | None:
@@ -132,6 +138,18 @@ def _until(name: str) -> Callable[[Measured], float | None]:
     return read
 
 
+def _discovered(name: str) -> Callable[[Measured], float | None]:
+    def read(trial: Measured) -> float | None:
+        value_s, _ = discovered_in(name, trial.discovery)
+        return None if value_s is None else value_s * 1e6
+
+    return read
+
+
+def _discovered_count(name: str) -> Callable[[Measured], float | None]:
+    return lambda trial: discovered_count(name, trial.discovery)
+
+
 def _not_live(trial: Measured) -> float | None:
     return once(trial.changes, lambda use: use.not_live) if trial.changes else None
 
@@ -151,6 +169,8 @@ _READ: dict[str, Callable[[Measured], float | None]] = {
     "unexpected": lambda trial: trial.load.answers.unexpected + unexpected_of_held(trial.load),
     "achieved": _achieved,
     **{name: _until(name) for name in _CHANGED},
+    **{name: _discovered(name) for name in TIMES},
+    **{name: _discovered_count(name) for name in COUNTED_OF_DISCOVERY},
     NOT_LIVE: _not_live,
     LOST: _lost,
     REJECTED: lambda trial: trial.rejected,

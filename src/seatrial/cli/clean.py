@@ -77,7 +77,7 @@ def clean(
     runs that are still going on, and asks before it deletes them.
     """
     require_writable((json_target,))
-    where = where_of(**cluster)
+    where = where_of(cluster["on"], cluster["kubeconfig"], cluster["context"])
     if where is not None:
         from seatrial.cli.cluster.clean import clean_cluster
 

@@ -19,7 +19,7 @@ COMMANDS = {
         ("run", "load", "origin", "check", "plan", "manifests", "report", "note"), "seatrial.cli"
     ),
     **dict.fromkeys(("serve", "observe", "export", "dashboards", "rules"), "seatrial.cli.monitoring"),
-    **dict.fromkeys(("openstack", "discoverer"), "seatrial.cli.discovery"),
+    **dict.fromkeys(("openstack", "discoverer", "gate"), "seatrial.cli.discovery"),
     "clean": "seatrial.cli",
 }
 """In the order in which a person meets them, each with the package whose module of its name has it."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.machine.address import Address
-    from seatrial.plan.model.plan import PlaceName
+    from seatrial.plan.model.plan import PlaceName, Plan
     from seatrial.plan.read import GivenPlan
     from seatrial.run.companion import Companion
     from seatrial.run.plan import Audience, PlanRun
@@ -91,7 +91,7 @@ def run(context: click.Context, /, plan: Path | None, **flags: Any) -> int:
         raise click.UsageError("--allow-changed-environment is of --resume.", context)
     # Before there is an event loop: a pipe may keep its reader waiting, and Ctrl-C should end that at once.
     given = read_given_plan(plan, given_flags.scale, given_flags.on)
-    where = given_flags.where(given.plan.place)
+    where = given_flags.where(given.plan)
     if given_flags.dry_run:
         return print_dry_run(given.plan, where)
     return _run_and_show(lambda shown: _run(given, given_flags, where, shown), given_flags.runs, given_flags)
@@ -117,9 +117,10 @@ class _Flags:
     kubeconfig: str | None
     context: str | None
 
-    def where(self, place: PlaceName) -> Where | None:
-        """Return the cluster of a plan of this place; raises ``PlanError`` where words of one stand without it."""
-        return where_of(self.on, self.kubeconfig, self.context, place)
+    def where(self, plan: Plan) -> Where | None:
+        """Return the cluster of a plan; raises ``PlanError`` where words of one stand without it."""
+        discovers = plan.discovery is not None
+        return where_of(self.on, self.kubeconfig, self.context, plan.place, discovers=discovers)
 
     @property
     def views(self) -> Views:
@@ -142,7 +143,7 @@ def _resume(directory: Path, plan: Path | None, flags: _Flags) -> int:
     resumption = resumption_of(directory.resolve(), plan, flags.scale)
     place = resumption.given.plan.place
     _require_place(directory, place, flags)
-    where = flags.where(place)
+    where = flags.where(resumption.given.plan)
     if resumption.is_complete:
         click.echo(f"{directory} is complete: {resumption.text}, and none is left to run", err=True)
         return (

@@ -15,7 +15,7 @@ from seatrial.cluster import leftovers
 from seatrial.cluster.access import open_again
 from seatrial.cluster.labels import labelled
 from seatrial.cluster.leftovers import Group, Removed
-from seatrial.cluster.objects import WINDOW, Objects
+from seatrial.cluster.objects import WINDOW, Objects, in_window
 from seatrial.cluster.resources import ref_of
 from seatrial.cluster.rights import rights_to
 from seatrial.errors import ClusterFault, SeatrialError
@@ -90,6 +90,24 @@ class Owned:
                 f"not all that was made on the cluster could be removed: {_left(removed)}",
                 next_step="see to what holds it, then: seatrial clean",
             )
+        for change_id in dict.fromkeys(self._written.values()):
+            self.changes.undone(change_id)
+        self._written.clear()
+
+    async def send_off(self, kinds: Iterable[str], namespaces: Iterable[str]) -> None:
+        """Have these namespaces of the run deleted, with all objects of these paths in them, and wait for none of it.
+
+        ``kinds`` are paths with ``{namespace}`` in them. An API server alone has nobody who empties a namespace that
+        is deleted, and never says that one is gone.
+        """
+        paths = list(kinds)
+
+        async def one(namespace: str) -> None:
+            for path in paths:
+                await self.client.delete(path.format(namespace=namespace))
+            await self.client.delete(f"/api/v1/namespaces/{namespace}")
+
+        await in_window(list(namespaces), one, self.window)
         for change_id in dict.fromkeys(self._written.values()):
             self.changes.undone(change_id)
         self._written.clear()

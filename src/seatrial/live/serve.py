@@ -33,9 +33,9 @@ _QUIET.propagate = False
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """An application and where it listens; port 0 is any that is free."""
+    """What answers, and where it listens; port 0 is any that is free."""
 
-    application: web.Application
+    application: web.Application | web.Server
     at: Address
 
 
@@ -45,13 +45,7 @@ async def serving(sites: Sequence[Listening]) -> AsyncIterator[tuple[int, ...]]:
     async with AsyncExitStack() as stack:
         ports = []
         for site in sites:
-            runner = web.AppRunner(
-                site.application,
-                logger=_QUIET,
-                access_log=None,
-                shutdown_timeout=END_LIMIT_S,
-                lingering_time=LINGER_S,
-            )
+            runner = _runner(site.application)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             ports.append(await _listen(runner, site))
@@ -60,6 +54,11 @@ async def serving(sites: Sequence[Listening]) -> AsyncIterator[tuple[int, ...]]:
 
 async def until_stopped(*, with_parent: bool) -> None:
     """Wait for SIGINT or SIGTERM, and ``with_parent`` for the end of stdin, which a parent holds open."""
+    await asked_to_stop(with_parent=with_parent).wait()
+
+
+def asked_to_stop(*, with_parent: bool) -> asyncio.Event:
+    """Return what is set then. Whoever says that it is ready has this first: it may be told to stop at once."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -71,10 +70,18 @@ async def until_stopped(*, with_parent: bool) -> None:
                 stop.set()
 
         loop.add_reader(sys.stdin.fileno(), look)
-    await stop.wait()
+    return stop
 
 
-async def _listen(runner: web.AppRunner, site: Listening) -> int:
+def _runner(application: web.Application | web.Server) -> web.BaseRunner:
+    if isinstance(application, web.Server):
+        return web.ServerRunner(application, shutdown_timeout=END_LIMIT_S)
+    return web.AppRunner(
+        application, logger=_QUIET, access_log=None, shutdown_timeout=END_LIMIT_S, lingering_time=LINGER_S
+    )
+
+
+async def _listen(runner: web.BaseRunner, site: Listening) -> int:
     try:
         await web.TCPSite(runner, site.at.host, site.at.port).start()
     except OSError as error:

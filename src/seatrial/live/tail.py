@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Self
 
 from seatrial.record import events
+from seatrial.record.facts import TrialCounts, TrialFacts
 from seatrial.record.fetch import UNREADABLE, Rows
 from seatrial.record.reader import RunReader
 from seatrial.record.tables import event_of_row as of_row
@@ -181,7 +182,7 @@ class _TrialTail:
             state=row["state"],
             # One that was cut off has no time of its end.
             at_s=self._last_s if row["ended_s"] is None else row["ended_s"],
-            counts=counts.get(self._trial, events.TrialCounts()),
+            counts=counts.get(self._trial, TrialCounts()),
             facts=facts[0] if facts else facts_of({}),
             reasons=reasons[0] if reasons else (),
             failure=row["failure"],
@@ -204,7 +205,7 @@ def _whole(row: sqlite3.Row) -> sqlite3.Row:
     return row
 
 
-def _facts(row: sqlite3.Row) -> events.TrialFacts:
+def _facts(row: sqlite3.Row) -> TrialFacts:
     return facts_of(json.loads(row["facts"] or "{}"))
 
 

@@ -7,9 +7,6 @@ from typing import Any
 
 from seatrial._engine import Histogram
 
-BROKEN_OFF = 0
-"""In place of a status: the connection was closed without an answer."""
-
 
 class Calls:
     """The counts since the start, or since :meth:`reset`.

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from aiohttp import web
 from pydantic import Field, ValidationError
 
 from seatrial.errors import PlanError
-from seatrial.openstack.api.answers import base_of, json_answer
+from seatrial.faults.control import FaultControl, Refusal, json_answer, read_json, read_number
+from seatrial.openstack.api.answers import base_of
 from seatrial.openstack.cloud.cloud import CloudFull
 from seatrial.openstack.cloud.projects import CREDENTIAL_NAME, DOMAIN_NAME, PROJECTS_LIMIT
 from seatrial.openstack.cloud.resources import Kind, Resource
 from seatrial.openstack.cloud.services import Shape, described
-from seatrial.openstack.faults.fault import read_fault
-from seatrial.openstack.faults.planted import FAULTS_LIMIT, TooManyFaults
 from seatrial.openstack.faults.rates import Rate
 from seatrial.openstack.simulation import Simulation, require_room
 from seatrial.schema.fields import AnyRate, Model
@@ -35,15 +33,6 @@ AT_A_TIME = 20
 """Services that are changed before the next call is answered: some milliseconds of work."""
 
 Number = Annotated[int, Field(ge=1, le=100_000)]
-
-
-class Refusal(Exception):
-    """What the control API does not do; the text says why."""
-
-    def __init__(self, text: str, status: int = 400) -> None:
-        super().__init__(text)
-        self.text = text
-        self.status = status
 
 
 class Wanted(Model):
@@ -89,13 +78,10 @@ class Control:
             web.get(f"{PREFIX}/changes", self._changes),
             web.get(f"{PREFIX}/calls", self._calls),
             web.delete(f"{PREFIX}/calls", self._reset_calls),
-            web.get(f"{PREFIX}/faults", self._faults),
-            web.post(f"{PREFIX}/faults", self._plant),
-            web.delete(f"{PREFIX}/faults", self._lift_all),
-            web.delete(f"{PREFIX}/faults/{{fault_id}}", self._lift),
             web.put(f"{PREFIX}/rate-limit", self._limit),
             web.delete(f"{PREFIX}/rate-limit", self._no_limit),
             web.post(f"{PREFIX}/tokens/expire", self._expire),
+            *FaultControl(PREFIX, self._simulation.faults).routes(),
         ]
 
     async def _state(self, request: web.Request) -> web.Response:
@@ -103,7 +89,7 @@ class Control:
 
     async def _services(self, request: web.Request) -> web.Response:
         project = self._project_id(request.query.get("project"))
-        after, limit = _number(request, "after", 0), _number(request, "limit", ITEMS_LIMIT)
+        after, limit = read_number(request, "after", 0), read_number(request, "limit", ITEMS_LIMIT)
         found = list(self._cloud.all(Kind.LOAD_BALANCER, project))
         page = found[after : after + min(limit, ITEMS_LIMIT)]
         documents = [described(one, self._project_name(one)) for one in page]
@@ -147,13 +133,8 @@ class Control:
     async def _each(self, changed: Iterable[Resource]) -> AsyncIterator[dict[str, Any]]:
         """Yield what was changed, with when it became visible; other calls are answered in between."""
         for number, one in enumerate(changed, 1):
-            yield {
-                "id": one.id,
-                "name": one.name,
-                "project": self._project_name(one),
-                "project_id": one.project_id,
-                "visible": self._cloud.clock.document(self._cloud.clock.now_ns()),
-            }
+            visible = self._cloud.clock.document(self._cloud.clock.now_ns())
+            yield {**described(one, self._project_name(one)), "visible": visible}
             if number % AT_A_TIME == 0:
                 await asyncio.sleep(0)
 
@@ -170,7 +151,7 @@ class Control:
 
     async def _changes(self, request: web.Request) -> web.Response:
         changes, kind = self._cloud.changes, request.query.get("kind")
-        after, limit = _number(request, "after", 0), _number(request, "limit", ITEMS_LIMIT)
+        after, limit = read_number(request, "after", 0), read_number(request, "limit", ITEMS_LIMIT)
         page = list(changes.after(after, min(limit, ITEMS_LIMIT)))
         clock = self._cloud.clock
         return json_answer(
@@ -189,32 +170,6 @@ class Control:
     async def _reset_calls(self, _: web.Request) -> web.Response:
         self._simulation.calls.reset()
         self._simulation.rate_limit.refused = 0
-        return web.Response(status=204)
-
-    async def _faults(self, _: web.Request) -> web.Response:
-        now_ns = self._cloud.clock.now_ns()
-        return json_answer({"faults": [planted.document(now_ns) for planted in self._simulation.faults]})
-
-    async def _plant(self, request: web.Request) -> web.Response:
-        given = await _json(request)
-        try:
-            faults = [read_fault(one) for one in (given if isinstance(given, list) else [given])]
-            planted = self._simulation.faults.plant(faults)
-        except ValueError as error:
-            raise Refusal(str(error)) from error
-        except TooManyFaults as error:
-            raise Refusal(f"{FAULTS_LIMIT} faults at a time at most: lift some first", 409) from error
-        now_ns = self._cloud.clock.now_ns()
-        return json_answer({"faults": [one.document(now_ns) for one in planted]}, 201)
-
-    async def _lift_all(self, _: web.Request) -> web.Response:
-        self._simulation.faults.lift_all()
-        return web.Response(status=204)
-
-    async def _lift(self, request: web.Request) -> web.Response:
-        given = request.match_info["fault_id"]
-        if not (given.isascii() and given.isdecimal() and self._simulation.faults.lift(int(given))):
-            raise Refusal(f"there is no fault {given}", 404)
         return web.Response(status=204)
 
     async def _limit(self, request: web.Request) -> web.Response:
@@ -261,24 +216,10 @@ def state(simulation: Simulation, base: str) -> dict[str, Any]:
     }
 
 
-async def _json(request: web.Request) -> Any:
-    try:
-        return json.loads(await request.read())
-    except (ValueError, RecursionError) as error:
-        raise Refusal("the body is no JSON") from error
-
-
 async def _read(request: web.Request, model: type[Body]) -> Body:
     try:
-        return model.model_validate(await _json(request), context=FROM_YAML)
+        return model.model_validate(await read_json(request), context=FROM_YAML)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise Refusal(f"{where}: {first['msg']}".removeprefix(": ")) from error
-
-
-def _number(request: web.Request, key: str, default: int) -> int:
-    given = request.query.get(key, str(default))
-    if not (given.isascii() and given.isdecimal() and len(given) < 16):
-        raise Refusal(f"{key}={given} is no number")
-    return int(given)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from seatrial.errors import PlanError
+from seatrial.faults.planted import FAULTS_LIMIT, Faults
 from seatrial.openstack.calls import Calls
 from seatrial.openstack.cloud.cloud import RESOURCES_LIMIT, Cloud
 from seatrial.openstack.cloud.projects import PROJECTS_LIMIT, Directory
 from seatrial.openstack.cloud.services import Services, Shape
 from seatrial.openstack.cloud.tokens import Tokens
-from seatrial.openstack.faults.fault import Fault
-from seatrial.openstack.faults.planted import FAULTS_LIMIT, Faults
+from seatrial.openstack.faults.fault import CloudFault
 from seatrial.openstack.faults.rates import Rate, RateLimit
 
 PASSWORD = "seatrial"
@@ -28,7 +28,7 @@ class Settings:
     pending_s: float = 0.5
     page_limit: int | None = None
     rate: Rate | None = None
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[CloudFault, ...] = ()
 
 
 class Simulation:
@@ -44,7 +44,7 @@ class Simulation:
         self.directory = Directory(settings.seed, settings.password)
         self.tokens = Tokens(clock, round(settings.token_life_s * 1e9))
         self.services = Services(self.cloud, self.directory)
-        self.faults = Faults(settings.seed, clock)
+        self.faults = Faults(CloudFault, "openstack", settings.seed, clock.now_ns)
         self.faults.plant(settings.faults)
         self.rate_limit = RateLimit(clock, settings.rate)
         self.calls = Calls()

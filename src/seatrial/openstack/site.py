@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
-import struct
 import time
 import uuid
 from http import HTTPStatus
@@ -13,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from seatrial.faults.control import controlled
+from seatrial.faults.fault import DEFAULT_TIMEOUT_S
+from seatrial.faults.happening import BROKEN_OFF, BrokenOff, break_off
 from seatrial.openstack.api.answers import (
     BODY_LIMIT,
     Face,
     Refused,
     base_of,
-    json_answer,
     refusal,
     unauthorized,
 )
@@ -27,15 +27,14 @@ from seatrial.openstack.api.context import PAGE_FAULT, look_up_token
 from seatrial.openstack.api.identity import Identity
 from seatrial.openstack.api.shown import Shown
 from seatrial.openstack.api.versions import version_routes
-from seatrial.openstack.calls import BROKEN_OFF
-from seatrial.openstack.control import PREFIX, Control, Refusal
-from seatrial.openstack.faults.fault import DEFAULT_TIMEOUT_S
+from seatrial.openstack.control import PREFIX, Control
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from seatrial.faults.planted import Planted
     from seatrial.openstack.cloud.tokens import Token
-    from seatrial.openstack.faults.planted import Planted
+    from seatrial.openstack.faults.fault import CloudFault
     from seatrial.openstack.simulation import Simulation
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,12 +42,6 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.1
 """Whether a client that is not answered has given up."""
 UNKNOWN_PATH = "(unknown)"
-# Closing a socket that lingers for no time sends a reset in place of an end: socket(7), SO_LINGER.
-_RESET = struct.pack("ii", 1, 0)
-
-
-class BrokenOff(Exception):
-    """A call that gets no answer."""
 
 
 class Site:
@@ -74,7 +67,8 @@ class Site:
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == PREFIX or request.path.startswith(f"{PREFIX}/"):
-            return await self._controlled(request, handler)
+            self._simulation.cloud.settle()
+            return await controlled(request, handler)
         began_ns = time.monotonic_ns()
         token = look_up_token(request, self._simulation.tokens)
         try:
@@ -93,18 +87,6 @@ class Site:
             (time.monotonic_ns() - began_ns) // 1_000,
         )
         return answer
-
-    async def _controlled(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        # A page of elsewhere in a browser on this machine says where it is from.
-        if "Origin" in request.headers:
-            return json_answer({"error": "the control API is not for browsers"}, 403)
-        self._simulation.cloud.settle()
-        try:
-            return await handler(request)
-        except Refusal as refused:
-            return json_answer({"error": refused.text}, refused.status)
-        except web.HTTPException as error:
-            return json_answer({"error": error.reason}, error.status)
 
     async def _answered(
         self, request: web.Request, handler: Handler, token: Token | None
@@ -131,13 +113,15 @@ class Site:
 
     async def _befall(self, request: web.Request, token: Token | None) -> None:
         project = None if token is None else token.project
-        latency_s, planted = self._simulation.faults.befalling(request.method, request.path, project)
+        latency_s, planted = self._simulation.faults.befalling(
+            lambda fault: fault.is_about(request.method, request.path, project)
+        )
         if latency_s:
             await asyncio.sleep(latency_s)
         if planted is not None:
             await self._happen(request, token, planted)
 
-    async def _happen(self, request: web.Request, token: Token | None, planted: Planted) -> None:
+    async def _happen(self, request: web.Request, token: Token | None, planted: Planted[CloudFault]) -> None:
         """Do what a fault does; raises ``Refused`` or ``BrokenOff`` where there is no more to answer."""
         fault = planted.fault
         if fault.kind == "page":
@@ -151,7 +135,7 @@ class Site:
         else:
             if fault.kind == "timeout":
                 await _until_given_up(request, fault.time_s or DEFAULT_TIMEOUT_S)
-            _break_off(request)
+            break_off(request)
             raise BrokenOff
 
 
@@ -184,13 +168,3 @@ async def _until_given_up(request: web.Request, time_s: float) -> None:
         time.monotonic() < end_s and request.transport is not None and not request.transport.is_closing()
     ):
         await asyncio.sleep(min(LOOK_EVERY_S, time_s))
-
-
-def _break_off(request: web.Request) -> None:
-    transport = request.transport
-    if transport is None:
-        return
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    transport.abort()

@@ -12,6 +12,7 @@ from seatrial.plan.model.variables import VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from seatrial.plan.model.discovery import DiscoveryPlan
     from seatrial.plan.model.during import DisturbancePlan
     from seatrial.plan.model.load import LoadPlan
     from seatrial.plan.model.objects import ObjectsPlan
@@ -78,6 +79,11 @@ class Case:
     def objects(self) -> ObjectsPlan | None:
         """What is changed beside the traffic; nothing where there is no proxy, nor in a sanity cell."""
         return self.plan.objects if self.system.options.proxied and not self.is_sanity else None
+
+    @property
+    def discovery(self) -> DiscoveryPlan | None:
+        """What its discoverer carries, None where it is none; nor is there anything of it in a sanity cell."""
+        return self.plan.discovery if self.system.options.discovers and not self.is_sanity else None
 
     @property
     def scrape_s(self) -> float:

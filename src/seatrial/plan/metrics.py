@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from seatrial import units
-from seatrial.plan import observed
+from seatrial.plan import discovered, observed
 from seatrial.plan.thresholds import mistake
 from seatrial.plan.yaml.problems import listed
 
@@ -157,6 +157,7 @@ GAP: Mapping[str, float] = {"gap_p50": 0.5, "gap_p99": 0.99, "gap_max": 1.0}
 NOT_LIVE, LOST, REJECTED = "not_live", "lost", "rejected"
 RESTARTS, PANICS, DRIFTED = "restarts", "panics", "drifted"
 OF_CONTROLLER = frozenset({"controller_cpu_cores", "controller_memory", RESTARTS, PANICS, DRIFTED})
+OF_DISCOVERY = discovered.OF_DISCOVERY
 OF_CHANGES = frozenset({*LIVE, *GONE, *GAP, NOT_LIVE, LOST})
 
 
@@ -223,6 +224,18 @@ METRICS: Mapping[str, Metric] = {
         units.parse_count,
         "proxies that had another configuration from their controller after the load than the most of them",
     ),
+    **{
+        name: Metric("us", _read_us, f"of a discoverer: {what}", raised=True)
+        for name, what in discovered.TIMES.items()
+    },
+    **{
+        name: Metric("", units.parse_count, f"of a discoverer: {what}")
+        for name, what in discovered.COUNTS.items()
+    },
+    **{
+        name: Metric("", _read_number, f"of a discoverer: {what}")
+        for name, what in discovered.FIGURES.items()
+    },
     **{
         f"{DURING}{name}": replace(
             _WHOLE[name],

@@ -73,7 +73,12 @@ ANY_HOST = "ingress.example.com"
 
 
 def placed(plan: Plan, place: PlaceName) -> Plan:
-    """Return the plan at a place."""
+    """Return the plan at a place; raises PlanError where it cannot be there."""
+    if place == "kubernetes" and plan.discovery is not None:
+        raise PlanError(
+            "a discoverer runs on this machine, and leads into a cluster",
+            next_step="leave --on kubernetes out: --kubeconfig and --context say which cluster it is",
+        )
     update: dict[str, Any] = {"place": place}
     if place == "kubernetes":
         update["load"] = _named(plan.load)

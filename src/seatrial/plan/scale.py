@@ -11,6 +11,7 @@ from seatrial.plan.sanity import CONNECTIONS, RATE_PER_S
 from seatrial.workload.profile import Stretch, parse_profile
 
 if TYPE_CHECKING:
+    from seatrial.plan.model.discovery import DiscoveryPlan
     from seatrial.plan.model.load import LoadPlan
     from seatrial.plan.model.objects import ObjectsPlan
     from seatrial.plan.model.plan import Plan, Variable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from seatrial.plan.model.target import SystemPlan
     from seatrial.topology.options import TopologyPlan
 
-SIZES = ("connections", "rate", "active", "routes", "services", "changed_routes")
+SIZES = ("connections", "rate", "active", "routes", "services", "changed_routes", "discovered_services")
 """What is scaled. Times, bodies, and how fast connections are opened stay as they are: they are no sizes."""
 
 
@@ -52,6 +53,7 @@ def scaled(plan: Plan, scale: Fraction) -> Plan:
         "topology": _topology(plan.topology, scale, _least(plan)),
         "sanity": _sanity(plan.sanity, scale),
         "objects": _objects(plan.objects, scale),
+        "discovery": _discovery(plan.discovery, scale),
         "vary": tuple(_variable(variable, scale, _least(plan)) for variable in plan.vary),
     }
     if _scales_proxies(plan):
@@ -65,7 +67,11 @@ def _scales_proxies(plan: Plan) -> bool:
 
 def _sizes_of(plan: Plan) -> tuple[str, ...]:
     """Return what of the plan is scaled, as its outputs name it."""
-    sizes = tuple(name for name in SIZES if name != "changed_routes" or plan.objects is not None)
+    lacking = {
+        *(() if plan.objects else ("changed_routes",)),
+        *(() if plan.discovery else ("discovered_services",)),
+    }
+    sizes = tuple(name for name in SIZES if name not in lacking)
     has_fleet = any(getattr(system.options, "proxies", 1) > 1 for system in plan.systems)
     return (*sizes, "proxies") if has_fleet and _scales_proxies(plan) else sizes
 
@@ -110,6 +116,16 @@ def _objects(objects: ObjectsPlan | None, scale: Fraction) -> ObjectsPlan | None
     if objects is None:
         return None
     return objects.model_copy(update={"routes": _count(objects.routes, scale)})
+
+
+def _discovery(discovery: DiscoveryPlan | None, scale: Fraction) -> DiscoveryPlan | None:
+    if discovery is None:
+        return None
+    update = {
+        "services": _count(discovery.services, scale, discovery.namespaces),
+        "storm": _count(discovery.storm, scale) if discovery.storm else 0,
+    }
+    return discovery.model_copy(update=update)
 
 
 def _variable(variable: Variable, scale: Fraction, least: int) -> Variable:

@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from seatrial.machine.cpus.pinning import CpusAsked
-from seatrial.observe.samples import KernelReport, LookingCost, NodeAway, ScrapedPage
-from seatrial.systems.running import ControllerUse, RunningConfiguration
-from seatrial.systems.settings import LimitMet, Setting
+from seatrial.record.facts import TrialCounts, TrialFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seatrial.discovery.facts import QueueSample, StepFacts
     from seatrial.generator.account import Asked, Driven, WorkersCost
     from seatrial.generator.frames import Frame
     from seatrial.generator.messages import Hello
@@ -34,10 +32,10 @@ Phase = Literal["set up", "ramp", "warm up", "measure", "cool down"]
 RunEnd = Literal["finished", "interrupted", "failed", "stopped"]
 """``stopped``: a sanity cell did not hold, so that nothing else was run."""
 
-Milestone = Literal["asked", "accepted", "status", "live", "stable", "not seen"]
+Milestone = Literal["asked", "accepted", "status", "live", "stable", "not seen", "replicated"]
 """``asked``: the change was begun. ``accepted``: whoever keeps it has it. ``status``: the system says that it serves
 it. ``live``: the first answer that is as it should be. ``stable``: the first of a row of them. ``not seen``: there was
-none."""
+none. ``replicated``: the destination of a discoverer is as its source, where the service is, or is gone."""
 
 Author = Literal["seatrial", "person"]
 
@@ -167,28 +165,10 @@ class DisturbanceEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialCounts:
-    """Requests over the whole trial (warm-up too), as each side counted them; None is "it does not know"."""
-
-    generator_completed: int | None = None
-    system_requests: int | None = None
-    system_upstream_requests: int | None = None
-    origin_requests: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """Of how many routes and endpoints requests came in at the origin; None is "it does not know"."""
-
-    routes: int
-    routes_reached: int | None
-    endpoints: int
-    endpoints_reached: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class MilestoneReached:
     """A thing that happened to a ``subject``, a route that changes, in its ``generation``, at a ``place``.
+
+    Of a discoverer it is a service, and a step in place of the change.
 
     ``place`` is a proxy, over "kept" or "fresh" connections where it was probed; "" is the control plane. It came about
     after ``after_s`` and by ``at_s``. ``answers`` are those on the way, by what they were; ``relapses`` how often one
@@ -212,51 +192,27 @@ class MilestoneReached:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueSampled:
+    """One look at the queue of a discoverer."""
+
+    trial: int
+    sample: QueueSample
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A discoverer was taken through a step."""
+
+    trial: int
+    facts: StepFacts
+
+
+@dataclass(frozen=True, slots=True)
 class QueryObserved:
     """What one query of the plan to a Prometheus yielded over a trial's measure phase, asked once that was over."""
 
     trial: int
     observed: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class TrialFacts:
-    """What the conductor of a trial saw that no sample shows.
-
-    ``drained_before_start`` is whether connections and rate were back to zero; ``system_failure`` is how the
-    system or the origin went away, if it did; ``processes_lost`` names processes that ended or restarted
-    during the trial; ``missing`` holds what this system does not know, and why; ``uncounted`` which side's
-    counts cannot be known, and why; ``remarks`` are for the reader. ``beside`` names the other measurements that
-    went on on this machine. ``reached`` is None where the origin could not be asked. ``origin_connections`` is how
-    many were opened to the origin since before the load. ``configurations`` are what each member ran before and after
-    the load; ``kernel`` is what the kernel reported meanwhile, ``looking`` what the samplers cost. ``settings`` are the
-    system's own limits and sizes, asked for and in force before the load; ``limits_met`` those that it met since,
-    ``rejected`` the updates of its configuration that it did not take, None where it does not count them.
-    ``controllers`` is what became of those, None where it has none or nobody says. ``cpus`` is which role was to be
-    kept to which CPUs. ``nodes_away`` are those of a cluster that were not reached, ``runs_beside`` the other runs
-    that had pods on those of this trial, each with its nodes. ``scraped`` is how each proxy's page was scraped.
-    """
-
-    drained_before_start: bool | None = None
-    system_failure: str | None = None
-    processes_lost: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    uncounted: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
-    reached: Reached | None = None
-    origin_connections: int | None = None
-    configurations: tuple[RunningConfiguration, ...] = ()
-    kernel: KernelReport | None = None
-    looking: LookingCost | None = None
-    settings: tuple[Setting, ...] = ()
-    limits_met: tuple[LimitMet, ...] = ()
-    rejected: tuple[LimitMet, ...] | None = None
-    controllers: tuple[ControllerUse, ...] | None = None
-    cpus: CpusAsked = field(default_factory=CpusAsked)
-    nodes_away: tuple[NodeAway, ...] = ()
-    runs_beside: tuple[str, ...] = ()
-    scraped: tuple[ScrapedPage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +276,8 @@ Event = (
     | DisturbanceStarted
     | DisturbanceEnded
     | MilestoneReached
+    | QueueSampled
+    | StepEnded
     | QueryObserved
     | TrialEnded
     | CapacityMeasured

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from seatrial.errors import RecordError
 from seatrial.record.snapshot import image_of, log_of
 from seatrial.record.tables.rows import Damage
-from seatrial.record.tables.schema import BUSY_TIMEOUT_MS, SCHEMA_VERSION
+from seatrial.record.tables.schema import ADDED, BUSY_TIMEOUT_MS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -67,6 +67,8 @@ class Rows:
         ``trial`` is whose rows they are, if they are of one.
         """
         found: list[Value] = []
+        if table in ADDED and table not in self.columns:
+            return ()
         for row in self._rows(table, f"SELECT * FROM {table} {rest}", values, trial):
             try:
                 found.append(convert(row))

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from seatrial._engine import Histogram
 from seatrial.errors import RecordError, printable
-from seatrial.record.events import CUT_OFF, TrialCounts
+from seatrial.record.events import CUT_OFF
+from seatrial.record.facts import TrialCounts
 from seatrial.record.fetch import Rows
 from seatrial.record.layout import RunDirectory
 from seatrial.record.lock import is_live
 from seatrial.record.tables import rows
 from seatrial.record.tables.event_of_row import host_of, process_of
-from seatrial.record.tables.frame_rows import join_frame
+from seatrial.record.tables.frame_rows import join_frame, looked_at
 from seatrial.record.tables.load_rows import account_of
 from seatrial.record.tables.network_rows import network_of, node_of, system_of
 from seatrial.record.tables.run_rows import capacity_of, change_of, mapping_of, run_of
 from seatrial.record.tables.summary_rows import TABLE, KeptSummary, kept_summary, rows_of_trial
-from seatrial.record.tables.trial_rows import counts_of, disturbance_of, facts_of, milestone_of, observed_of
+from seatrial.record.tables.trial_rows import (
+    counts_of,
+    disturbance_of,
+    facts_of,
+    milestone_of,
+    observed_of,
+    queue_of,
+    step_of,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from seatrial.discovery.facts import QueueSample, StepFacts
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
     from seatrial.observe.prometheus.series import Observed
@@ -174,6 +182,14 @@ class RunReader:
         """Return what became of each change of a trial, in the order in which it was seen."""
         return self._rows.read(milestone_of, "milestones", "WHERE trial = ? ORDER BY id", trial, trial=trial)
 
+    def queue_samples(self, trial: int) -> tuple[QueueSample, ...]:
+        """Return the looks at a discoverer's queue in a trial."""
+        return self._rows.read(queue_of, "queue_samples", "WHERE trial = ? ORDER BY id", trial, trial=trial)
+
+    def steps(self, trial: int) -> tuple[StepFacts, ...]:
+        """Return the steps that a discoverer was taken through in a trial, in order."""
+        return self._rows.read(step_of, "discovery_steps", "WHERE trial = ? ORDER BY id", trial, trial=trial)
+
     def disturbances(self, trial: int) -> tuple[rows.RecordedDisturbance, ...]:
         """Return what was done to the system of a trial while it was measured, in order."""
         of_trial = "WHERE trial = ? ORDER BY number"
@@ -181,10 +197,7 @@ class RunReader:
 
     def observed(self, trial: int) -> tuple[Observed, ...]:
         """Return what a Prometheus was asked about a trial, and answered, in the order of the plan."""
-        # A record from before has no such table.
-        of_trial = "WHERE trial = ? ORDER BY id"
-        is_there = "observed" in self._rows.columns
-        return self._rows.read(observed_of, "observed", of_trial, trial, trial=trial) if is_there else ()
+        return self._rows.read(observed_of, "observed", "WHERE trial = ? ORDER BY id", trial, trial=trial)
 
     def account(self, trial: int) -> LoadAccount | None:
         """Return what is known of a trial's load beside its frames; None where it never began, or cannot be read."""
@@ -200,7 +213,7 @@ class RunReader:
         of_trial = "WHERE frame IN (SELECT id FROM frames WHERE trial = ?)"
 
         def histogram_of(row: sqlite3.Row) -> tuple[int, tuple[str, str, str]]:
-            return row["frame"], (row["phase"], row["kind"], (take or _looked_at)(row["data"]))
+            return row["frame"], (row["phase"], row["kind"], (take or looked_at)(row["data"]))
 
         for frame, histogram in self._rows.read(
             histogram_of, "frame_histograms", of_trial, trial, trial=trial
@@ -307,10 +320,3 @@ class RunReader:
             facts=facts_of(document("facts", {})),
             reasons=tuple(document("reasons", ())),
         )
-
-
-def _looked_at(data: bytes) -> str:
-    # One that does not decode would break whatever merges it.
-    encoded = base64.b64encode(data).decode("ascii")
-    Histogram.decode(encoded)
-    return encoded

@@ -31,7 +31,7 @@ from seatrial.record.events import (
     TrialEnded,
     TrialStarted,
 )
-from seatrial.record.histogram_files import HistogramFiles
+from seatrial.record.histograms.files import HistogramFiles
 from seatrial.record.layout import RunDirectory, make_directory
 from seatrial.record.lock import RunLock
 from seatrial.record.storage import is_locked, is_of_storage, storage_fault

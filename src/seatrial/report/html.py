@@ -11,7 +11,7 @@ from seatrial.report import balance, kernel, settings
 from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.of_run import charts_of
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import controllers, disturbances, objects, observed, scraped
+from seatrial.report.during import controllers, discovery, disturbances, objects, observed, scraped
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -89,6 +89,12 @@ def render_html(summary: RunSummary) -> str:
         objects_heading=objects.HEADING,
         object_columns=objects.COLUMNS,
         objects=objects.object_rows(summary),
+        discovery_heading=discovery.HEADING,
+        discovery_columns=discovery.COLUMNS,
+        discovery=discovery.discovery_rows(summary),
+        queue_heading=discovery.QUEUE_HEADING,
+        queue_columns=discovery.QUEUE_COLUMNS,
+        queues=discovery.queue_rows(summary),
         balance_heading=balance.HEADING,
         balance=balance.balance_lines(summary),
         kernel_heading=kernel.HEADING,

@@ -17,6 +17,7 @@ from seatrial.analysis.observed.figures import over_trials
 from seatrial.analysis.run.said.sentences import set_aside_text
 from seatrial.analysis.validity.judge import fault_of
 from seatrial.report.during.controllers import controller_documents
+from seatrial.report.during.discovery import discovery_document
 from seatrial.report.during.disturbances import disturbance_documents
 from seatrial.report.during.objects import change_documents
 from seatrial.report.during.observed import observed_documents
@@ -201,6 +202,7 @@ def _trial(trial: TrialSummary) -> dict[str, Any]:
         "members": list(trial.members),
         "disturbances": disturbance_documents(trial.disturbed),
         "changes": change_documents(trial.changes),
+        "discovery": discovery_document(trial.discovery),
         "observed": observed_documents(trial.observed),
         "resources": {
             "roles": {role.role: _role(role) for role in trial.resources.roles},

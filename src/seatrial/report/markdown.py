@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.report import balance, kernel, settings
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import controllers, disturbances, objects, observed, scraped
+from seatrial.report.during import controllers, discovery, disturbances, objects, observed, scraped
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -58,14 +58,8 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield "\n## Results\n"
     rows = result_rows(summary)
     yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
-    yield from _disturbances(summary)
-    yield from _objects(summary)
-    yield from _controllers(summary)
-    yield from _observed(summary)
-    yield from _scraped(summary)
-    yield from _growth(summary)
-    yield from _ours(summary)
-    yield from _balance(summary)
+    for part in _BELOW_RESULTS:
+        yield from part(summary)
     yield "\n## What the systems used\n"
     headings = [column.heading for column in RESOURCE_COLUMNS]
     yield from _table(headings, _cells(RESOURCE_COLUMNS, resource_rows(summary)))
@@ -131,6 +125,14 @@ def _objects(summary: RunSummary) -> Iterator[str]:
         yield from _table(objects.COLUMNS, rows)
 
 
+def _discovery(summary: RunSummary) -> Iterator[str]:
+    if rows := discovery.discovery_rows(summary):
+        yield f"\n{discovery.HEADING}\n"
+        yield from _table(discovery.COLUMNS, rows)
+        yield f"\n{discovery.QUEUE_HEADING}\n"
+        yield from _table(discovery.QUEUE_COLUMNS, discovery.queue_rows(summary))
+
+
 def _controllers(summary: RunSummary) -> Iterator[str]:
     rows = controllers.controller_rows(summary)
     if rows:
@@ -193,3 +195,16 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[s
 def _plain(text: str) -> str:
     # A bar ends a cell, a line break ends a table, and angle brackets would be read as HTML.
     return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+
+
+_BELOW_RESULTS = (
+    _disturbances,
+    _objects,
+    _discovery,
+    _controllers,
+    _observed,
+    _scraped,
+    _growth,
+    _ours,
+    _balance,
+)

@@ -12,6 +12,7 @@ from seatrial.analysis.objects import probes_of
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.said.sentences import range_us, rate_text
 from seatrial.analysis.wording import plural
+from seatrial.systems.registry import is_proxy
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
@@ -80,10 +81,10 @@ def result_rows(summary: RunSummary) -> tuple[Row, ...]:
     rows = []
     for group in groups.values():
         ordered = sorted(group, key=lambda case: case.case.kind != UNPROXIED)
-        has_baseline = ordered[0].case.kind == UNPROXIED
-        if not has_baseline:
+        lacks_baseline = is_proxy(ordered[0].case.kind)
+        if lacks_baseline:
             rows.append(_no_baseline(ordered[0]))
-        rows += [_row(case, first=has_baseline and case is ordered[0]) for case in ordered]
+        rows += [_row(case, first=not lacks_baseline and case is ordered[0]) for case in ordered]
     return tuple(rows)
 
 

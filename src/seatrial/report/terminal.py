@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.report import balance
 from seatrial.report.doubts import doubts
-from seatrial.report.during import controllers, disturbances, objects, observed
+from seatrial.report.during import controllers, discovery, disturbances, objects, observed
 from seatrial.report.facts import GROWTH
 from seatrial.report.table import ours_by_system, result_rows, set_aside_lines
 
@@ -76,6 +76,7 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     _say_below(console, GROWTH, [growth.sentence for growth in summary.growth])
     _say_below(console, disturbances.HEADING, disturbances.disturbance_lines(summary))
     _say_below(console, objects.HEADING, objects.object_lines(summary))
+    _say_below(console, discovery.HEADING, discovery.discovery_lines(summary))
     _say_below(console, controllers.HEADING, controllers.controller_lines(summary))
     _say_below(console, observed.HEADING, observed.observed_lines(summary))
     _say_below(console, balance.HEADING, balance.balance_lines(summary))

@@ -23,9 +23,9 @@ from seatrial.record.events import (
     Phase,
     PhaseStarted,
     TrialEnded,
-    TrialFacts,
     TrialStarted,
 )
+from seatrial.record.facts import TrialFacts
 from seatrial.record.layout import RunDirectory
 from seatrial.record.storage import is_of_disk, storage_fault
 from seatrial.run.activities.base import Activity, Setting
@@ -213,7 +213,9 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
     try:
         scraper.start()
         await watch.start()
-        setting = Setting(plan, testbed, desk.record, watch.watch_generators, place.workers())
+        setting = Setting(
+            plan, testbed, desk.record, watch.watch_generators, place.workers(), desk.changes, place.cluster
+        )
         activities = activities_of(setting)
         measured = MeasurePhase()
         ended_early = await _conduct(plan, desk, watch, activities, measured)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 SourceKind = Literal["openstack", "kubernetes", "http"]
 """What a source of truth is: a cloud, another API server, or a list that is fetched over HTTP."""
 
+ReplicaKind = Literal["endpointslices", "endpoints"]
+"""What has the addresses of a replicated service, beside its Service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
@@ -46,11 +49,13 @@ class QueueNames:
 class Begun:
     """A discoverer that is under way: ``at_ns`` (CLOCK_MONOTONIC) is just before its program was started.
 
-    ``metrics_url`` is its page, None where it has none; ``queue`` what is read from that.
+    ``metrics_url`` is its page, None where it has none; over TLS it shows a certificate that ``ca``, a file, vouches
+    for. ``queue`` is what is read from it.
     """
 
     at_ns: int
     metrics_url: str | None = None
+    ca: Path | None = None
     queue: QueueNames = field(default_factory=QueueNames)
 
 
@@ -71,3 +76,11 @@ class Discovering(Protocol):
     @property
     def sources(self) -> frozenset[SourceKind]:
         """What it can read."""
+
+    @property
+    def reads(self) -> ReplicaKind:
+        """What of a Kubernetes source it reads the addresses of a service from."""
+
+    @property
+    def replicas(self) -> ReplicaKind:
+        """What it writes the addresses of a service into."""

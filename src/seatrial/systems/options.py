@@ -29,14 +29,16 @@ KEEPALIVE = (
 class SystemOptions(Model):
     """The options of one kind of system; each kind has ``kind``, a Literal with its word as the default.
 
-    ``proxied`` is whether a proxy stands before the origin, ``disturbances`` what may be done to it while it is
-    measured, on this machine or else on a cluster (``disturbances_on_cluster``), ``routes_are_objects`` whether each of
-    its routes changes by itself, ``bytes_per_connection`` its user memory of one connection, ``raw`` what of its
-    configuration a plan may merge in, ``lacks`` which options it has not, and ``not_counted`` what nobody can learn
-    from it. On a cluster some take ``one_endpoint_a_host`` for a service, and leave out others at its other ports.
+    ``discovers`` is whether it is a discoverer, ``proxied`` whether a proxy stands before the origin, ``disturbances``
+    what may be done to it while it is measured, on this machine or else on a cluster (``disturbances_on_cluster``),
+    ``routes_are_objects`` whether each of its routes changes by itself, ``bytes_per_connection`` its user memory of one
+    connection, ``raw`` what of its configuration a plan may merge in, ``lacks`` which options it has not, and
+    ``not_counted`` what nobody can learn from it. On a cluster some take ``one_endpoint_a_host`` for a service, and
+    leave out others at its other ports.
     """
 
     proxied: ClassVar[bool] = True
+    discovers: ClassVar[bool] = False
     disturbances: ClassVar[frozenset[Action]] = frozenset()
     disturbances_on_cluster: ClassVar[frozenset[Action]] = frozenset()
     routes_are_objects: ClassVar[bool] = False

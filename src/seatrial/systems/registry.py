@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.systems.caddy import CaddyOptions
+from seatrial.systems.caddy.system import CaddyOptions
 from seatrial.systems.direct import DirectOptions
+from seatrial.systems.discoverers.command import AnyDiscovererOptions
+from seatrial.systems.discoverers.gimbal import GimbalKubernetesOptions, GimbalOpenstackOptions
+from seatrial.systems.discoverers.mirroring import MirroringOptions
+from seatrial.systems.discoverers.ours import SeatrialDiscovererOptions
 from seatrial.systems.envoy.system import EnvoyOptions
 from seatrial.systems.haproxy.system import HaproxyOptions
 from seatrial.systems.installed.kinds.contour import ContourOptions
@@ -41,7 +45,25 @@ INSTALLED: Mapping[str, type[SystemOptions]] = {
     "url": UrlOptions,
 }
 """Those that there are on a cluster only."""
-SYSTEMS: Mapping[str, type[SystemOptions]] = {**LOCAL, **INSTALLED}
+DISCOVERERS: Mapping[str, type[SystemOptions]] = {
+    "seatrial-discoverer": SeatrialDiscovererOptions,
+    "gimbal-openstack": GimbalOpenstackOptions,
+    "gimbal-kubernetes": GimbalKubernetesOptions,
+    "endpointslice-mirroring": MirroringOptions,
+    "discoverer": AnyDiscovererOptions,
+}
+"""Those that carry services from a source of truth to a cluster; they run on this machine."""
+SYSTEMS: Mapping[str, type[SystemOptions]] = {**LOCAL, **INSTALLED, **DISCOVERERS}
+
+
+def is_discoverer(kind: str) -> bool:
+    """Return whether this kind is one; a word that is no kind is none."""
+    return kind in DISCOVERERS
+
+
+def is_proxy(kind: str) -> bool:
+    """Return whether this kind stands before the origin: not the baseline, nor a discoverer, whose load only waits."""
+    return kind not in SYSTEMS or SYSTEMS[kind].proxied
 
 
 def create_origin(plan: OriginPlan, seed: int = 1) -> Origin:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.window import Window
     from seatrial.analysis.objects import ChangeUse
     from seatrial.observe.samples import SystemSample
-    from seatrial.record.events import TrialFacts
+    from seatrial.record.facts import TrialFacts
     from seatrial.systems.running import ControllerUse
 
 LOOKS_FOR_GROWTH = 5

@@ -10,7 +10,7 @@ from seatrial.systems.running import GIVEN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from seatrial.record.events import TrialFacts
+    from seatrial.record.facts import TrialFacts
 
 
 def drifted(facts: TrialFacts) -> tuple[str, ...] | None:

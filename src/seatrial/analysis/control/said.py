@@ -11,7 +11,7 @@ from seatrial.analysis.limits import limits_text, rejected_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seatrial.record.events import TrialFacts
+    from seatrial.record.facts import TrialFacts
 
 
 def said_of(trials: Sequence[TrialFacts]) -> tuple[str, ...]:

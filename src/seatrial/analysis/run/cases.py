@@ -12,13 +12,13 @@ from seatrial.analysis.load.ours import latency_ours, service_time_ours
 from seatrial.analysis.measured import Measured, changed_in
 from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.run.environments import mixed
-from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.model import CaseSummary, TrialSummary
 from seatrial.analysis.run.objectives import Verdict, judge_case
 from seatrial.analysis.run.spread import Spread, spread_of
 from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.rules.counts import drivers_differ
 from seatrial.plan.observed import OBSERVED
+from seatrial.systems.registry import is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,7 +70,7 @@ def case_summary(
 
 
 def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measured]:
-    proxied, timeout_s = case.kind != UNPROXIED, case.document["load"].get("timeout_s")
+    proxied, timeout_s = is_proxy(case.kind), case.document["load"].get("timeout_s")
     return [
         Measured(
             trial.load,
@@ -90,6 +90,8 @@ def _measured(case: RecordedCase, trials: Sequence[TrialSummary]) -> list[Measur
             panics=_of_controllers(trial, lambda use: use.panics),
             drifted=None if (names := drifted(trial.facts)) is None else len(names),
             observed=trial.observed,
+            discovers=case.discovers,
+            discovery=trial.discovery,
         )
         for trial in trials
         if trial.load is not None

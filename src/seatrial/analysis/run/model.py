@@ -9,6 +9,7 @@ from seatrial.analysis.control.controllers import ControllerSummary
 from seatrial.analysis.control.planned import slow_text, unmade_text
 from seatrial.analysis.control.said import said_of
 from seatrial.analysis.cpus import RoleCpus
+from seatrial.analysis.discovery.use import DiscoveryUse
 from seatrial.analysis.kernel import KernelUse
 from seatrial.analysis.limits import throttled_text
 from seatrial.analysis.load.answered import findings_of
@@ -24,7 +25,8 @@ from seatrial.analysis.run.sanity import Outcome as SanityOutcome
 from seatrial.analysis.run.sanity import outcome_of
 from seatrial.errors import ExitCode
 from seatrial.observe.prometheus.series import Observed
-from seatrial.record.events import TrialCounts, TrialFacts, ending_text
+from seatrial.record.events import ending_text
+from seatrial.record.facts import TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedPhase
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ class TrialSummary:
     changes: tuple[ChangeUse, ...] = ()
     controllers: tuple[ControllerSummary, ...] | None = None
     observed: tuple[Observed, ...] = ()
+    discovery: DiscoveryUse | None = None
 
     @property
     def ending(self) -> str:

@@ -6,11 +6,13 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from seatrial.analysis.discovery.metrics import discovered_in
 from seatrial.analysis.load.answered import unanswered
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.measured import LATENCY_METRICS, Measured, changed_in, metric_value
 from seatrial.analysis.observed.figures import observed_values
 from seatrial.analysis.validity.direction import all_answered
+from seatrial.plan.discovered import OF_OWN_COUNT
 from seatrial.plan.metrics import (
     AT_ORIGIN,
     DURING,
@@ -18,6 +20,7 @@ from seatrial.plan.metrics import (
     METRICS,
     OF_CHANGES,
     OF_CONTROLLER,
+    OF_DISCOVERY,
     REJECTED,
     UPSTREAM,
 )
@@ -240,7 +243,9 @@ def _lost(objective: RecordedObjective, trial: Measured) -> int:
     if objective.comparison not in _UPPER_BOUNDS:
         return 0
     if objective.metric not in LATENCY_METRICS:
-        return changed_in(objective.metric, trial.changes)[1]
+        _, of_changes = changed_in(objective.metric, trial.changes)
+        _, of_discovery = discovered_in(objective.metric, trial.discovery)
+        return of_changes + of_discovery
     lost, left_out = unanswered(trial.load), 1 - QUANTILES.get(objective.metric, 1.0)
     # The product of a whole number and a fraction that has no exact form.
     return lost if lost > left_out * trial.load.requests.intended + 1e-6 else 0
@@ -295,6 +300,9 @@ def _applies(metric: str, trial: Measured) -> bool:
         return trial.proxied
     if metric in OF_CONTROLLER:
         return trial.controlled
+    if metric in OF_DISCOVERY:
+        # Nobody knows what a program does not count.
+        return trial.discovers and metric not in OF_OWN_COUNT
     if metric in OF_CHANGES:
         # An Ingress has no status, and never says so.
         return trial.changed and metric not in GAP

@@ -58,6 +58,7 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         nodes=evidence.nodes,
         throttled=held_back(evidence),
         changes=evidence.changes,
+        discovery=evidence.discovery,
         controllers=evidence.controllers,
         observed=reader.observed(trial.trial),
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),

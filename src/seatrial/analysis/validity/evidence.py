@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.control.controllers import ControllerSummary, controllers_in
 from seatrial.analysis.cpus import RoleCpus, cpus_in
+from seatrial.analysis.discovery.cpu import cores_between
+from seatrial.analysis.discovery.use import DiscoveryUse, discovery_use
 from seatrial.analysis.kernel import KernelUse, kernel_use
 from seatrial.analysis.load.disturbed import DisturbedLoad, disturbed
 from seatrial.analysis.load.histograms import merge
@@ -30,7 +32,8 @@ from seatrial.analysis.validity.shares import cpu_shares, looks_at_machine, stea
 from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.cpus.shares import CpuShares
 from seatrial.preflight.capacity import narrowest, ways_crossed
-from seatrial.record.events import TrialCounts, TrialFacts
+from seatrial.record.facts import TrialCounts, TrialFacts
+from seatrial.systems.registry import is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,8 +42,9 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import NodeAway
+    from seatrial.observe.samples import NodeAway, ProcessSample
     from seatrial.preflight.capacity import Capacity, Direction
+    from seatrial.record.events import MilestoneReached
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
 
@@ -137,6 +141,7 @@ class TrialEvidence:
     known_reasons: tuple[Reason, ...] = ()
     is_proxied: bool = True
     controllers: tuple[ControllerSummary, ...] | None = None
+    discovery: DiscoveryUse | None = None
 
     @property
     def steady(self) -> LoadResult | None:
@@ -164,7 +169,7 @@ def evidence_of(
         parts = disturbed(account, frames, window, disturbances, merge)
     calm = window if parts is None else parts.calm
     milestones = reader.milestones(trial.trial)
-    changes = changes_in(milestones)
+    changes = () if case.discovers else changes_in(milestones)
     if changes and window is not None:
         # What connections are lost to a change is a result.
         first_ns = round(min(one.at_s for one in milestones) * NANOSECONDS)
@@ -198,8 +203,9 @@ def evidence_of(
         nodes=nodes_in(reader.node_samples(trial.trial), window),
         nodes_away=away_in(trial.facts.nodes_away, window),
         drivers=() if account is None else account.drivers,
-        capacity=_capacity(reader, trial.trial, load, proxied=case.kind != "direct"),
-        is_proxied=case.kind != "direct",
+        capacity=_capacity(reader, trial.trial, load, proxied=is_proxy(case.kind)),
+        is_proxied=is_proxy(case.kind),
+        discovery=_discovery(reader, trial.trial, milestones, processes) if case.discovers else None,
         controllers=controllers_in(trial.facts.controllers, system_samples, changes, window),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
@@ -208,6 +214,17 @@ def evidence_of(
             *_damage(reader, trial.trial),
         ),
     )
+
+
+def _discovery(
+    reader: RunReader, trial: int, milestones: Sequence[MilestoneReached], processes: Sequence[ProcessSample]
+) -> DiscoveryUse | None:
+    steps = reader.steps(trial)
+    if not steps:
+        return None
+    seen_s = [one.at_s for one in milestones if one.change == steps[0].step]
+    cpu = cores_between(processes, "system", steps[0].began_s, max(seen_s, default=steps[0].ended_s))
+    return discovery_use(steps, milestones, reader.queue_samples(trial), cpu)
 
 
 def _capacity(reader: RunReader, trial: int, load: LoadResult | None, *, proxied: bool) -> CapacityUse:

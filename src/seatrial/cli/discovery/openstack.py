@@ -16,7 +16,7 @@ from seatrial.errors import PlanError
 from seatrial.machine.address import Address
 
 if TYPE_CHECKING:
-    from seatrial.openstack.faults.fault import Fault
+    from seatrial.openstack.faults.fault import CloudFault
     from seatrial.openstack.simulation import Settings, Simulation
 
 DEFAULT_ADDRESS = "127.0.0.1:5000"
@@ -122,11 +122,12 @@ def _settings(options: dict[str, Any]) -> Settings:
     )
 
 
-def _fault(text: str) -> Fault:
-    from seatrial.openstack.faults.fault import read_words
+def _fault(text: str) -> CloudFault:
+    from seatrial.faults.fault import read_words
+    from seatrial.openstack.faults.fault import CloudFault
 
     try:
-        return read_words(text)
+        return read_words(CloudFault, text)
     except ValueError as error:
         raise PlanError(f"--fault {text!r}: {error}", next_step="see docs/guides/openstack.md") from None
 
@@ -143,11 +144,12 @@ def _require_allowed(host: str, *, anywhere: bool) -> None:
 
 
 async def _serve(simulation: Simulation, at: Address, json_target: str | None, *, with_parent: bool) -> None:
-    from seatrial.live.serve import Listening, serving, until_stopped
+    from seatrial.live.serve import Listening, asked_to_stop, serving
     from seatrial.openstack.control import state
     from seatrial.openstack.site import Site
 
     async with serving([Listening(Site(simulation).application(), at)]) as (port,):
+        stop = asked_to_stop(with_parent=with_parent)
         # An address that means every one leads nowhere from elsewhere.
         host = socket.gethostname() if at.host in {"0.0.0.0", "::"} else at.host
         document = state(simulation, f"http://{Address(host, port)}")
@@ -159,7 +161,7 @@ async def _serve(simulation: Simulation, at: Address, json_target: str | None, *
             click.echo(json.dumps(document))
         elif json_target is not None:
             write_document(document, json_target)
-        await until_stopped(with_parent=with_parent)
+        await stop.wait()
 
 
 def _echo_calls(simulation: Simulation) -> None:

@@ -31,17 +31,24 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def where_of(
-    on: str | None, kubeconfig: str | None, context: str | None, place: str | None = None
+    on: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    place: str | None = None,
+    *,
+    discovers: bool = False,
 ) -> Where | None:
     """Return which cluster is meant by ``--on kubernetes``, or by a plan whose ``place`` is one; else None.
 
+    A plan that ``discovers`` leads into one, wherever it runs.
+
     Raises ``PlanError`` for words that need a cluster where there is none.
     """
-    if on is not None or place == "kubernetes":
+    if on is not None or place == "kubernetes" or discovers:
         return Where(kubeconfig, context)
     if kubeconfig is not None or context is not None:
         raise PlanError(
-            "--kubeconfig and --context go with --on kubernetes",
+            "--kubeconfig and --context go with --on kubernetes, or a plan with `discovery`",
             next_step="add --on kubernetes, or leave them out",
         )
     return None

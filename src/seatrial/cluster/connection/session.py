@@ -11,11 +11,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from yarl import URL
 
 from seatrial.cluster.connection.breaks import CONNECT_LIMIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from multidict import CIMultiDict
 
     from seatrial.cluster.connection.credentials import Credentials
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 IDLE_LIMIT_S = 30.0
 _READ_BYTES = 1 << 18
 USER_AGENT = "seatrial"
+# What it would add to a request that is somebody else's.
+_OF_ITS_OWN = frozenset({"Accept", "Accept-Encoding", "Content-Type"})
+_NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT_S)
 
 
 class Session:
@@ -78,6 +84,29 @@ class Session:
             data=data,
             timeout=timeout,
             allow_redirects=False,
+            server_hostname=self.credentials.server_name,
+            ssl=self.credentials.tls if self.credentials.tls is not None else True,
+            proxy=self.credentials.proxy,
+        )
+
+    def relay(
+        self, method: str, target: str, headers: CIMultiDict[str], data: bytes | None
+    ) -> aiohttp.client._RequestContextManager:
+        """Pass somebody else's request on with our credentials, and its answer back as it comes, without a time limit.
+
+        ``target`` is the path with its query as they are sent; ``headers`` are changed. Bodies stay compressed.
+        """
+        if self.credentials.authorization:
+            headers["Authorization"] = self.credentials.authorization
+        return self._http.request(
+            method,
+            URL(self.server + target, encoded=True),
+            headers=headers,
+            skip_auto_headers=_OF_ITS_OWN,
+            data=data,
+            timeout=_NO_LIMIT,
+            allow_redirects=False,
+            auto_decompress=False,
             server_hostname=self.credentials.server_name,
             ssl=self.credentials.tls if self.credentials.tls is not None else True,
             proxy=self.credentials.proxy,

@@ -11,10 +11,12 @@ from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from seatrial.faults.control import json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp import web
 
 BODY_LIMIT = 1 << 20
 """Bytes of a request: a load balancer is less than 10 KB."""
@@ -39,16 +41,6 @@ class Refused(Exception):
         self.text = text
         self.reason = reason
         self.headers = dict(headers or {})
-
-
-def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return a document as an answer."""
-    return web.Response(
-        body=json.dumps(document, separators=(",", ":")).encode(),
-        status=status,
-        headers=headers,
-        content_type="application/json",
-    )
 
 
 def refusal(face: Face, refused: Refused) -> web.Response:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from seatrial.openstack.api.answers import Face, Refused, body_of, json_answer
+from seatrial.faults.control import json_answer
+from seatrial.openstack.api.answers import Face, Refused, body_of
 from seatrial.openstack.api.context import PAGE_FAULT, caller
 from seatrial.openstack.api.pages import Page, Query, page_of
 from seatrial.openstack.api.placing import Placing

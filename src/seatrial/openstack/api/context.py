@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from seatrial.faults.planted import Planted
 from seatrial.openstack.api.answers import base_of, unauthorized
 from seatrial.openstack.cloud.tokens import Token
-from seatrial.openstack.faults.planted import Planted
 
 if TYPE_CHECKING:
     from seatrial.openstack.cloud.tokens import Tokens

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from seatrial.openstack.api.answers import Face, Refused, base_of, body_of, json_answer, unauthorized
+from seatrial.faults.control import json_answer
+from seatrial.openstack.api.answers import Face, Refused, base_of, body_of, unauthorized
 from seatrial.openstack.api.context import caller
 from seatrial.openstack.api.pages import Query, page_of
 from seatrial.openstack.cloud.projects import (

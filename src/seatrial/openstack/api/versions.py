@@ -6,7 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from seatrial.openstack.api.answers import base_of, json_answer
+from seatrial.faults.control import json_answer
+from seatrial.openstack.api.answers import base_of
 
 OCTAVIA_VERSIONS = ("v2.0", "v2.13", "v2.26")
 """The last is the current one; they differ in attributes that are shown for all."""

@@ -1,1 +1,1 @@
-"""What goes wrong on demand, and how often it did."""
+"""What goes wrong with a cloud on demand, and how many calls it takes."""

@@ -15,6 +15,7 @@ from seatrial import limits
 from seatrial.machine.namespaces import BLOCKS
 from seatrial.plan.metrics import Comparison
 from seatrial.plan.model.cpus import CpusWritten
+from seatrial.plan.model.discovery import DiscoveryPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan
@@ -137,6 +138,11 @@ class Plan(Model):
         None,
         description="Routes that are created, changed and deleted in the measure phase, beside the traffic: when is "
         "each live at every proxy, and when is it gone?",
+    )
+    discovery: DiscoveryPlan | None = Field(
+        None,
+        description="Services that discoverers, which are the systems then, carry from a source of truth into a "
+        "cluster: how soon is each change there, and what does the queue do meanwhile?",
     )
     observe: ObservePlan = Field(
         ObservePlan(),

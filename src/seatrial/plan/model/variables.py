@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from seatrial.plan.model.discovery import DiscoveryPlan
 from seatrial.plan.model.load import LoadPlan
 from seatrial.plan.model.objects import ObjectsPlan
 from seatrial.plan.model.observe import ObservePlan
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 VariableName = Literal[
     "connections", "rate", "active", "body", "connect_rate", "request_body", "requests_per_connection", "lifetime",
     "timeout", "workers", "resolution", "interval", "proxies",
-    "routes", "services", "endpoints", "changed_routes", "change_rate", "scrape",
+    "routes", "services", "endpoints", "changed_routes", "change_rate", "discovered_services", "scrape",
 ]  # fmt: skip
 
 
@@ -47,7 +48,9 @@ def _of_load(name: str, meaning: str, *example: str) -> VariableKind:
 
 def _kind(
     section: str,
-    model: type[LoadPlan | OriginPlan | ProxyOptions | TopologyPlan | ObjectsPlan | ObservePlan],
+    model: type[
+        LoadPlan | OriginPlan | ProxyOptions | TopologyPlan | ObjectsPlan | ObservePlan | DiscoveryPlan
+    ],
     name: str,
     meaning: str,
     example: tuple[str, ...],
@@ -95,6 +98,14 @@ VARIABLES: Mapping[VariableName, VariableKind] = {
     ),
     "change_rate": _kind(
         "objects", ObjectsPlan, "rate_per_s", "changes that are begun in a second", ("1/s", "10/s"), "rate"
+    ),
+    "discovered_services": _kind(
+        "discovery",
+        DiscoveryPlan,
+        "services",
+        "services that are there when the discoverer begins",
+        ("100", "1k"),
+        "services",
     ),
     "scrape": _kind(
         "observe",

@@ -63,6 +63,7 @@ def _case_document(case: Case) -> dict[str, Any]:
         "topology": case.topology.model_dump(mode="json"),
         "disturbances": _disturbance_documents(case.disturbances),
         "objects": None if case.objects is None else case.objects.model_dump(mode="json"),
+        "discovery": None if case.discovery is None else case.discovery.model_dump(mode="json"),
         "spared": _disturbance_documents(case.spared),
         "command": case_command(case),
         "expected_s": case.expected_s,

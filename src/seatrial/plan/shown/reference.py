@@ -45,7 +45,17 @@ def _systems() -> Iterator[str]:
         schema = options_schema(kind)
         yield f"\n### `{kind}`\n\n{schema['description']}\n"
         yield from _table(schema["properties"], (), {})
+        yield from _mappings_of(kind, schema)
         yield from _said_of(schema)
+
+
+def _mappings_of(kind: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of each option that is a mapping of known keys."""
+    for key, option in schema["properties"].items():
+        for form in option.get("anyOf", ()):
+            if "properties" in form and key != "config":
+                yield f"\n#### `{key}` of `{kind}`\n\n{form['description']}\n"
+                yield from _table(form["properties"], (), {})
 
 
 def _said_of(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -64,6 +74,7 @@ _SECTIONS = {
     "load": "LoadPlan",
     "phases": "PhasePlan",
     "objects": "ObjectsPlan",
+    "discovery": "DiscoveryPlan",
     "observe": "ObservePlan",
     "sanity": "SanityPlan",
 }
@@ -78,7 +89,11 @@ def _sections(schema: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(definitions["TlsPlan"]["properties"], (), definitions)
     yield f"\n### `delay` as a mapping\n\n{definitions['DelayPlan']['description']}\n"
     yield from _table(definitions["DelayPlan"]["properties"], (), definitions)
-    for key, name in (("`prometheus`", "PrometheusPlan"), ("Each of `queries`", "QueryPlan")):
+    for key, name in (
+        ("`prometheus`", "PrometheusPlan"),
+        ("Each of `queries`", "QueryPlan"),
+        ("Each of `faults`", "FaultPlan"),
+    ):
         yield f"\n### {key} as a mapping\n\n{definitions[name]['description']}\n"
         yield from _table(definitions[name]["properties"], definitions[name].get("required", ()), definitions)
     during = definitions["DisturbancePlan"]

@@ -71,6 +71,7 @@ def json_schema() -> dict[str, Any]:
 def options_schema(kind: str) -> dict[str, Any]:
     """Return the schema of one system's options, as they are in YAML."""
     schema = SYSTEMS[kind].model_json_schema(by_alias=True)
+    schema = _in_place(schema, schema.get("$defs", {}))
     _readable_defaults(schema["properties"], SYSTEMS[kind])
     properties = {key: value for key, value in schema["properties"].items() if key != "kind"}
     if "config" in properties:
@@ -85,6 +86,17 @@ def options_schema(kind: str) -> dict[str, Any]:
         "x-not-counted": list(SYSTEMS[kind].not_counted),
         "x-lacks": [{"option": lack.option, "why": lack.why} for lack in SYSTEMS[kind].lacks],
     }
+
+
+def _in_place(schema: Any, definitions: dict[str, Any]) -> Any:
+    """Return it with what it refers to in place of the references."""
+    if isinstance(schema, list):
+        return [_in_place(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _in_place(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _in_place(value, definitions) for key, value in schema.items() if key != "$defs"}
 
 
 def _take_away(properties: dict[str, Any], lack: Lack) -> None:

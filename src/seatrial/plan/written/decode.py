@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from seatrial.plan.model import plan as model
 from seatrial.plan.model.cpus import CpusPlan
+from seatrial.plan.model.discovery import DiscoveryPlan, FaultPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
@@ -20,6 +21,7 @@ from seatrial.plan.yaml.problems import Problem, Span, listed, nearest_word, quo
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
 from seatrial.schema.fields import model_fields
 from seatrial.schema.quantities import FROM_YAML
+from seatrial.systems.discoverers.command import PageOptions
 from seatrial.systems.origins.options import DelayPlan, OriginPlan
 from seatrial.systems.registry import SYSTEMS
 from seatrial.topology.options import TopologyPlan
@@ -42,6 +44,8 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("phases",): model.PhasePlan,
     ("during",): DisturbancePlan,
     ("objects",): ObjectsPlan,
+    ("discovery",): DiscoveryPlan,
+    ("discovery", "faults"): FaultPlan,
     ("observe",): ObservePlan,
     ("observe", "prometheus"): PrometheusPlan,
     ("observe", "queries"): QueryPlan,
@@ -50,6 +54,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("cpus", "cpus"): CpusPlan,
     ("kubernetes",): KubernetesPlan,
     **{("systems", "options", kind): options for kind, options in SYSTEMS.items()},
+    ("systems", "options", "discoverer", "metrics"): PageOptions,
 }
 
 _KINDS = {
@@ -74,8 +79,10 @@ def decode(root: Map) -> tuple[model.Plan | None, list[Problem]]:
 
 def allowed_keys(section: tuple[str, ...]) -> tuple[str, ...]:
     """Return the keys that a mapping of the plan may have, as they are in YAML."""
-    keys = [key for key in model_fields(SECTIONS[section]) if key != "kind" or section[:1] != ("systems",)]
-    return (*keys, "label") if section[:1] == ("systems",) else tuple(keys)
+    keys = tuple(model_fields(SECTIONS[section]))
+    if section[:2] != ("systems", "options") or len(section) > 3:
+        return keys
+    return (*(key for key in keys if key != "kind"), "label")
 
 
 def _plain(node: Node) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from seatrial.limits import MAX_VALUES_PER_VARIABLE
 from seatrial.plan.metrics import METRICS, ObjectiveMistake, parse_objective
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.written.discovery import discovery_in_shape, with_quiet_load
 from seatrial.plan.written.fragment import fragment_of
 from seatrial.plan.written.load import load_in_shape
 from seatrial.plan.written.observe import observe_in_shape
@@ -44,8 +45,10 @@ def reshape(root: Map, problems: list[Problem]) -> Map:
         "sanity": _sanity,
         "cpus": _cpus,
         "load": load_in_shape,
+        "discovery": discovery_in_shape,
         "observe": observe_in_shape,
     }
+    root = with_quiet_load(root)
     for key, form in forms.items():
         node = root.get(key)
         if node is not None:

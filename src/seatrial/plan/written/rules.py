@@ -9,6 +9,7 @@ from seatrial import units
 from seatrial.limits import MAX_CASES, MAX_TRIALS
 from seatrial.plan.metrics import DURING, OF_CHANGES
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.plan.written.discovery import impossible_discovery
 from seatrial.plan.written.observe import half_observed, observed_of_nobody
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import List, Map, Node, Scalar
@@ -26,7 +27,8 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     varied = vary if isinstance(vary, Map) else Map(root.span, {})
     yield from _given_twice(root, varied)
     yield from _proxies_of_nobody(root, varied)
-    yield from _rate_and_loop(root, varied)
+    if "discovery" not in root.entries:
+        yield from _rate_and_loop(root, varied)
     yield from _rate_and_profile(root, varied)
     yield from _nothing_to_do(root, varied)
     yield from _nothing_to_hold(root, varied)
@@ -35,6 +37,7 @@ def broken_rules(root: Map) -> Iterator[Problem]:
     yield from _proxies_of_objectives(root)
     yield from _windows_of_nobody(root)
     yield from _changes_of_nobody(root, varied)
+    yield from impossible_discovery(root)
     yield from half_observed(root, varied)
     yield from observed_of_nobody(root)
     yield from _too_many(root, varied)

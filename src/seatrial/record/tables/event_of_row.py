@@ -9,7 +9,7 @@ from seatrial.observe.samples import HostSample, ProcessSample
 from seatrial.record import events
 from seatrial.record.tables.network_rows import network_of, node_of, system_of
 from seatrial.record.tables.run_rows import mapping_of
-from seatrial.record.tables.trial_rows import milestone_of
+from seatrial.record.tables.trial_rows import milestone_of, queue_of, step_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -68,6 +68,8 @@ OF_TRIAL: Mapping[str, Callable[[sqlite3.Row], tuple[float, events.Event]]] = {
     "node_samples": lambda row: (row["at_s"], events.NodeSampled(row["trial"], node_of(row))),
     "system_samples": lambda row: (row["at_s"], events.SystemSampled(row["trial"], system_of(row))),
     "disturbances": lambda row: (row["started_s"], disturbance_started(row)),
+    "queue_samples": lambda row: (row["at_s"], events.QueueSampled(row["trial"], queue_of(row))),
+    "discovery_steps": lambda row: (row["at_s"], events.StepEnded(row["trial"], step_of(row))),
     "milestones": lambda row: (row["at_s"], milestone_of(row)),
 }
 """By table whose rows only come in: when what a row holds happened (CLOCK_MONOTONIC seconds), and what it was."""

@@ -195,6 +195,20 @@ def _(event: events.MilestoneReached, _: str) -> Row:
 
 
 @_row.register
+def _(event: events.QueueSampled, _: str) -> Row:
+    columns = "trial, at_s, depth, enqueued, done, dropped, retries"
+    sample = event.sample
+    values = (sample.at_s, sample.depth, sample.enqueued, sample.done, sample.dropped, sample.retries)
+    return f"INSERT INTO queue_samples ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", (event.trial, *values)
+
+
+@_row.register
+def _(event: events.StepEnded, _: str) -> Row:
+    statement = "INSERT INTO discovery_steps (trial, at_s, document) VALUES (?, ?, ?)"
+    return statement, (event.trial, event.facts.ended_s, json.dumps(event.facts.document()))
+
+
+@_row.register
 def _(event: events.QueryObserved, _: str) -> Row:
     statement = "INSERT INTO observed (trial, name, document) VALUES (?, ?, ?)"
     return statement, (event.trial, event.observed.name, _json(event.observed))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from seatrial._engine import Histogram
 from seatrial.generator.frames import Frame
 
 if TYPE_CHECKING:
@@ -51,3 +53,10 @@ def sample_json(values: Mapping[str, float]) -> str:
     """Return a sample's counters as compact JSON: whole numbers without a fraction, others to the microsecond."""
     short = {name: int(value) if value == int(value) else round(value, 6) for name, value in values.items()}
     return json.dumps(short, separators=(",", ":"))
+
+
+def looked_at(data: bytes) -> str:
+    """Return a histogram in base64; raises ``ValueError`` where it is none: it would break whatever merges it."""
+    encoded = base64.b64encode(data).decode("ascii")
+    Histogram.decode(encoded)
+    return encoded

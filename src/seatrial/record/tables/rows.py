@@ -12,7 +12,7 @@ from seatrial.workload.profile import Stretch, constant, mean_rate_per_s, parse_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from seatrial.record.events import TrialCounts, TrialFacts
+    from seatrial.record.facts import TrialCounts, TrialFacts
 
 RunState = Literal["running", "finished", "interrupted", "failed", "stopped", "cut off"]
 TrialState = Literal["running", "completed", "failed", "cut off"]
@@ -89,6 +89,11 @@ class RecordedCase:
     def changes_routes(self) -> bool:
         """Whether the plan changes routes of its system while it is measured."""
         return self.document.get("objects") is not None
+
+    @property
+    def discovers(self) -> bool:
+        """Whether its system is a discoverer, and the plan says from where."""
+        return self.document.get("discovery") is not None
 
     @property
     def planned_changes(self) -> Mapping[str, int]:

@@ -15,6 +15,9 @@ SCHEMA_VERSION = 8
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
 
+ADDED = frozenset({"observed", "queue_samples", "discovery_steps"})
+"""Tables that a record of this version may be without, for it is from before: it has no such rows."""
+
 # Of the table `summaries` nothing is the truth: it may be emptied, and a record may be without it.
 # Rowid tables throughout: WITHOUT ROWID stores blobs in the interior pages of the tree and was measured to be
 # three times slower and twice as large for histograms.
@@ -98,6 +101,15 @@ CREATE TABLE milestones (
     lost TEXT, stale TEXT
 );
 CREATE INDEX milestones_of_trial ON milestones (trial);
+CREATE TABLE queue_samples (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, depth REAL, enqueued REAL, done REAL,
+    dropped REAL, retries REAL
+);
+CREATE INDEX queue_samples_of_trial ON queue_samples (trial);
+CREATE TABLE discovery_steps (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, document TEXT NOT NULL
+);
+CREATE INDEX discovery_steps_of_trial ON discovery_steps (trial);
 CREATE TABLE observed (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL
 );

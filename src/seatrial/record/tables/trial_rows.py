@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from seatrial.discovery.facts import QueueSample, StepFacts
 from seatrial.generator.prober import Answers
 from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.observe.prometheus.series import Observed
 from seatrial.observe.samples import KernelReport, LookingCost, NodeAway, ScrapedPage
-from seatrial.record.events import MilestoneReached, Reached, TrialCounts, TrialFacts
+from seatrial.record.events import MilestoneReached
+from seatrial.record.facts import Reached, TrialCounts, TrialFacts
 from seatrial.record.tables.rows import RecordedDisturbance
 from seatrial.systems.running import ControllerUse, RunningConfiguration
 from seatrial.systems.settings import LimitMet, Setting
@@ -80,6 +82,18 @@ def milestone_of(row: sqlite3.Row) -> MilestoneReached:
         lost=_answers(row["lost"]),
         stale=_answers(row["stale"]),
     )
+
+
+def queue_of(row: sqlite3.Row) -> QueueSample:
+    """Return one look at a queue."""
+    return QueueSample(
+        row["at_s"], row["depth"], row["enqueued"], row["done"], row["dropped"], row["retries"]
+    )
+
+
+def step_of(row: sqlite3.Row) -> StepFacts:
+    """Return what is known of a step of a discoverer."""
+    return StepFacts.from_document(json.loads(row["document"]))
 
 
 def observed_of(row: sqlite3.Row) -> Observed:

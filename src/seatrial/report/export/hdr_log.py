@@ -13,7 +13,7 @@ from seatrial._version import __version__
 from seatrial.analysis.load.window import NANOSECONDS
 from seatrial.analysis.run.steps import steps_of
 from seatrial.analysis.run.trials import frames_of
-from seatrial.record.histogram_log import HistogramLogWriter, LogLine, seconds_between
+from seatrial.record.histograms.log import HistogramLogWriter, LogLine, seconds_between
 from seatrial.record.layout import file_safe
 from seatrial.report.export.files import draft_of, make_directory
 from seatrial.report.tidy.histogram import KINDS, PHASES

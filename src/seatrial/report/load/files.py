@@ -14,7 +14,7 @@ from seatrial.analysis.load.result import LoadResult
 from seatrial.analysis.load.window import window_of
 from seatrial.generator.account import LoadAccount
 from seatrial.generator.frames import Frame
-from seatrial.record.histogram_log import HistogramLogWriter, LogLine
+from seatrial.record.histograms.log import HistogramLogWriter, LogLine
 from seatrial.report.files import unwritable
 
 SERIES_COLUMNS = (

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from seatrial.analysis.load.failures import OWN_LIMITS
 from seatrial.analysis.load.histograms import QUANTILES
-from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.objectives import samples_needed
-from seatrial.plan.metrics import DURING, METRICS, OF_CHANGES, OF_CONTROLLER
+from seatrial.plan.metrics import DURING, METRICS, OF_CHANGES, OF_CONTROLLER, OF_DISCOVERY
 from seatrial.plan.observed import OBSERVED, parts_of
+from seatrial.systems.registry import is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ class Selection:
 def watched(objective: Objective, of: Selection) -> Watched:
     """Return how it is seen that an objective does not hold for a system."""
     metric = objective.metric
-    if of.kind == UNPROXIED and _is_of_proxy(metric):
+    if not is_proxy(of.kind) and _is_of_proxy(metric):
         return NotAsked("there is no proxy")
     if metric == "achieved" and of.load.peak_rate_per_s is None:
         return NotAsked("the load has no rate")
@@ -95,15 +95,20 @@ def _is_of_proxy(metric: str) -> bool:
 def _reason(metric: str) -> str:
     if metric.startswith(OBSERVED):
         return "the plan's Prometheus is asked once the measure phase is over"
+    if metric in OF_DISCOVERY:
+        return "a step of a discoverer is judged once it is over"
     if metric.startswith(DURING):
         return "the windows of disturbances are known when the trial is over"
     if metric in OF_CHANGES:
         return "changes that are not live yet may be late or lost, which the end of the trial decides"
     if metric.endswith("_cpu_cores"):
         return "it is the mean over the whole measure phase, which a rate over some of it is not"
-    if metric == "max":
-        return "buckets do not hold the greatest value"
-    return "no metric of a run has it while the trial runs"
+    is_greatest = metric == "max"
+    return (
+        "buckets do not hold the greatest value"
+        if is_greatest
+        else "no metric of a run has it while the trial runs"
+    )
 
 
 def _percentile(objective: Objective, of: Selection) -> Watched:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.control.controllers import ControllerSummary
 from seatrial.analysis.cpus import ProcessCpus
+from seatrial.analysis.discovery.limiter import Limiter
+from seatrial.analysis.discovery.use import DiscoveryUse, StepUse
 from seatrial.analysis.fit import Slope
 from seatrial.analysis.kernel import KernelUse
 from seatrial.analysis.load.distribution import Distribution, Percentiles
@@ -22,7 +24,7 @@ from seatrial.analysis.run.spread import Spread
 from seatrial.observe.prometheus.series import Observed
 from seatrial.observe.samples import KernelReport, LookingCost, ScrapedPage
 from seatrial.preflight.capacity import Capacity
-from seatrial.record.events import Reached, TrialCounts
+from seatrial.record.facts import Reached, TrialCounts
 from seatrial.record.tables.rows import JournalEntry, RecordedObjective
 from seatrial.report.json import SCHEMA
 from seatrial.report.schemas.load import load_shape, validity_shape
@@ -52,7 +54,7 @@ _KINDS = (
     Capacity, ChangeUse, ControllerSummary, CpuSpan, Difference, Distribution, Figures, JournalEntry, KernelReport,
     KernelUse, LimitMet, LoadResult, LookingCost, MemberUse, NodeUse, Observed, OverTrials, Percentiles, ProcessCpus,
     Reached, Reason, RecordedObjective, Requests, RoleResources, RunningConfiguration, ScrapedPage, SeriesPoint,
-    Setting, Slope, Spread, SystemSummary, TrialCounts,
+    DiscoveryUse, Limiter, Setting, Slope, Spread, StepUse, SystemSummary, TrialCounts,
 )  # fmt: skip
 _PHASE = one_of("set up", "ramp", "warm up", "measure", "cool down")
 _MEMORY = one_of("PSS", "RSS", "working set")
@@ -192,6 +194,7 @@ def _trial(kinds: Dataclasses) -> dict[str, Shape]:
         "members": several(kinds.of(MemberUse)),
         "disturbances": several(_disturbance(kinds)),
         "changes": several(_change(kinds)),
+        "discovery": maybe(_discovery(kinds)),
         "observed": several(_observed(kinds)),
         "resources": an_object(
             roles=by_role,
@@ -233,6 +236,17 @@ def _scrape_cost() -> Shape:
         scrapes=an_object(done=WHOLE, failed=WHOLE),
         figures=several(figure),
     )
+
+
+def _discovery(kinds: Dataclasses) -> Shape:
+    step = an_object(
+        **kinds.fields(StepUse),
+        calls_per_change=maybe(NUMBER),
+        source_calls_per_change=maybe(NUMBER),
+        services_per_s=maybe(NUMBER),
+    )
+    limiter = maybe(an_object(**kinds.fields(Limiter), sentence=TEXT))
+    return an_object(**{**kinds.fields(DiscoveryUse), "steps": several(step), "limiter": limiter})
 
 
 def _disturbance(kinds: Dataclasses) -> Shape:

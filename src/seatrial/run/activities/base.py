@@ -11,11 +11,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
+from seatrial.machine.processes.changes import ChangeLog, Unrecorded
 from seatrial.run.workers.local import LocalWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.machine.address import Endpoint
     from seatrial.machine.members import Member
     from seatrial.record.events import Event
@@ -144,7 +146,8 @@ class Setting:
     """What the activities of one trial are made from.
 
     ``record`` takes events of this trial, and ``watch_generators`` has members sampled which make load. ``workers`` is
-    where those are had from.
+    where those are had from, ``changes`` where what is made elsewhere is written down first, and ``cluster`` the one
+    that a discoverer leads into.
     """
 
     trial: TrialPlan
@@ -152,3 +155,5 @@ class Setting:
     record: Callable[[Event], None]
     watch_generators: Callable[[Iterable[Member]], None]
     workers: Workers = field(default_factory=LocalWorkers)
+    changes: ChangeLog = field(default_factory=Unrecorded)
+    cluster: Where | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seatrial.run.activities.discovery import discovery_of
 from seatrial.run.activities.disturb import disturbances_of
 from seatrial.run.activities.objects import objects_of
 from seatrial.run.activities.traffic import traffic_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 ACTIVITIES: Sequence[Callable[[Setting], Activity | None]] = (
     disturbances_of,
     objects_of,
+    discovery_of,
     # The last: connections are being opened once it has started, and then all else should have.
     traffic_of,
 )

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.machine.place import Places
     from seatrial.observe.sampler import Elsewhere
     from seatrial.plan.cases import Case
@@ -37,6 +38,10 @@ class TrialPlace(Protocol):
 
     def workers(self) -> Workers:
         """Return where the workers of its load are had from."""
+
+    @property
+    def cluster(self) -> Where | None:
+        """Which cluster a discoverer leads into; None where nobody has said."""
 
     def elsewhere(self) -> Elsewhere | None:
         """Return what samples its members that are not on this machine; None where all are here."""

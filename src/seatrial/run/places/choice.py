@@ -22,7 +22,7 @@ async def place_of(plan: Plan, where: Where | None = None) -> AsyncIterator[RunP
     Raises what ``open_cluster`` does.
     """
     if plan.place != "kubernetes":
-        yield OnThisMachine(plan)
+        yield OnThisMachine(plan, where)
         return
     # What speaks to a cluster is loaded where there is one.
     from seatrial.cluster.access import open_cluster

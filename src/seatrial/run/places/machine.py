@@ -30,6 +30,7 @@ from seatrial.systems import registry
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
+    from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.machine.cpus.pinning import Pinning
     from seatrial.plan.cases import Case
     from seatrial.plan.model.plan import PlaceName, Plan
@@ -44,6 +45,7 @@ class OnThisMachine:
     """Where a plan runs that names no cluster; see ``RunPlace``."""
 
     plan: Plan
+    cluster: Where | None = None
 
     async def found(self, cases: tuple[Case, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
         """Hold the cases against this machine, and find the programs; raises where one is missing."""
@@ -59,16 +61,17 @@ class OnThisMachine:
     async def standing(self, writer: RunWriter) -> AsyncIterator[_Standing]:
         """Have the namespaces stand, if there are to be any."""
         async with standing(self.plan, writer) as places:
-            yield _Standing(self.plan, places)
+            yield _Standing(self.plan, places, self.cluster)
 
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
     plan: Plan
     places: Callable[[], Places]
+    cluster: Where | None = None
 
     def trial(self, _case: Case, _number: int) -> TrialHere:
-        return TrialHere(self.places())
+        return TrialHere(self.places(), self.cluster)
 
     def ends(self) -> Ends:
         return ends_at(self.places())
@@ -85,6 +88,7 @@ class TrialHere:
     """One trial's: programs that are started at ``places``; see ``TrialPlace``."""
 
     places: Places
+    cluster: Where | None = None
 
     @property
     def asked_from(self) -> LocalAsker:

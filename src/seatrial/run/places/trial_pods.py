@@ -82,6 +82,10 @@ class TrialOnCluster:
             self._workers_group, limits, self._least, self._kept_off, prober_of=self._prober_group
         )
 
+    @property
+    def cluster(self) -> None:
+        """Return None: no discoverer runs in a pod."""
+
     def elsewhere(self) -> PodSampler:
         """Return what reads the kubelets and the kernels of their nodes, and sees who else is on them."""
         networks = None if self.node_probes is None else NodeNetworks(self.node_probes)

@@ -15,7 +15,7 @@ from seatrial.machine.address import Endpoint
 from seatrial.machine.members import Role
 from seatrial.plan.cases import Case
 from seatrial.plan.model.during import DisturbancePlan, topologies
-from seatrial.record.events import TrialCounts, TrialFacts
+from seatrial.record.facts import TrialCounts, TrialFacts
 from seatrial.run.testbed import controllers as control
 from seatrial.run.testbed.askers import Asker, LocalAsker
 from seatrial.run.testbed.limits import limits_met, rejected, require_counting

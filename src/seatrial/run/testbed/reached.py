@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seatrial.record.events import Reached
+from seatrial.record.facts import Reached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

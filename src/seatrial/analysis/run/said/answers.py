@@ -17,6 +17,7 @@ from seatrial.analysis.run.said.growth import growth_sentences, percentile
 from seatrial.analysis.run.said.scraped import scraped_sentences
 from seatrial.analysis.run.said.sentences import range_us
 from seatrial.analysis.wording import listed, plural, range_text
+from seatrial.systems.registry import is_proxy
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _share(load: LoadResult) -> float:
 
 def _latencies(cases: Sequence[CaseSummary], *, planned_baseline: bool) -> str:
     baselines = {case.case.variables: case for case in cases if case.case.kind == UNPROXIED}
-    proxied = by_system(case for case in cases if case.case.kind != UNPROXIED)
+    proxied = by_system(case for case in cases if is_proxy(case.case.kind))
     if not baselines or not proxied:
         return _absolute(cases, proxied, planned_baseline=planned_baseline)
     parts, less_believed = [], False
@@ -213,7 +214,7 @@ def _repeats(cases: Sequence[CaseSummary], *, less_believed: bool = False) -> st
 
 
 def _costs(cases: Sequence[CaseSummary]) -> str:
-    proxied = by_system(case for case in cases if case.case.kind != UNPROXIED)
+    proxied = by_system(case for case in cases if is_proxy(case.case.kind))
     cores = _each(proxied, "system_cpu_cores_per_1000_per_s", lambda value: f"{value:.3f}", "cores")
     memory = _each(
         proxied,

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.analysis.run.labels import UNPROXIED, value_text, variables_text
+from seatrial.analysis.run.labels import value_text, variables_text
 from seatrial.analysis.run.said.belief import Belief, belief_of
 from seatrial.analysis.run.said.growth import percentile
 from seatrial.analysis.wording import listed, range_text
+from seatrial.systems.registry import is_proxy
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def span_text(figure: Figure, low: float, high: float) -> str:
 
 def scraped_pairs(cases: Sequence[CaseSummary]) -> tuple[Scraped, ...]:
     """Return each case that is scraped with the one beside it that is not, of proxies, in the order of the plan."""
-    proxied = [case for case in cases if SCRAPE in dict(case.case.variables) and case.case.kind != UNPROXIED]
+    proxied = [case for case in cases if SCRAPE in dict(case.case.variables) and is_proxy(case.case.kind)]
     without = {
         (case.case.system, _others(case)): case for case in proxied if not dict(case.case.variables)[SCRAPE]
     }

@@ -40,6 +40,12 @@ def recipe_of(options: SystemOptions, site: Site) -> Recipe:
         return TraefikRecipe(site, _traefik(given))
     if kind == "envoy":
         return ContourRecipe(site, _contour_of(given))
+    if options.discovers:
+        raise PlanError(
+            f"`{kind}` does not run on a cluster",
+            cause="a discoverer runs on this machine, and leads into a cluster",
+            next_step="leave out `place: kubernetes` and --on kubernetes",
+        )
     raise PlanError(
         f"`{kind}` is not installed on a cluster",
         cause="Seatrial installs no controller that configures it",

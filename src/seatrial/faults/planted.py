@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import random
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
 
+from seatrial.faults.fault import AnyFault, Fault
 from seatrial.seeds import derive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from seatrial.openstack.cloud.moments import Clock
-    from seatrial.openstack.cloud.projects import Project
-    from seatrial.openstack.faults.fault import Fault
+    from collections.abc import Callable, Iterable, Iterator
 
 FAULTS_LIMIT = 100
 """Faults at a time: each call looks at all of them."""
@@ -29,34 +24,19 @@ class TooManyFaults(Exception):
 
 
 @dataclass(slots=True)
-class Planted:
+class Planted(Generic[AnyFault]):
     """A fault that is in force, since a moment of CLOCK_MONOTONIC; ``done`` is how often it has happened."""
 
     id: int
-    fault: Fault
+    fault: AnyFault
     since_ns: int
     done: int = 0
-    path: re.Pattern[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.path = re.compile(fnmatch.translate(self.fault.path))
 
     def is_over(self, now_ns: int) -> bool:
         """Whether it does not happen any more."""
         fault = self.fault
         return (fault.count is not None and self.done >= fault.count) or (
             fault.for_s is not None and now_ns >= self.since_ns + fault.for_s * 1e9
-        )
-
-    def fits(self, method: str, path: str, project: Project | None) -> bool:
-        """Return whether it is about such a call."""
-        fault = self.fault
-        return (
-            fault.method in {None, method}
-            and (
-                fault.project is None or (project is not None and fault.project in {project.id, project.name})
-            )
-            and self.path.match(path) is not None
         )
 
     def document(self, now_ns: int) -> dict[str, Any]:
@@ -69,24 +49,31 @@ class Planted:
         }
 
 
-class Faults:
-    """All that were planted, in order. Which calls a share befalls is drawn from the seed."""
+class Faults(Generic[AnyFault]):
+    """All that were planted, in order. Which calls a share befalls is drawn from the seed of a program.
 
-    def __init__(self, seed: int, clock: Clock) -> None:
-        self._clock = clock
-        self._random = random.Random(derive(seed, "openstack", "faults"))
-        self._planted: dict[int, Planted] = {}
+    ``model`` is how they are written; ``now_ns`` gives moments of CLOCK_MONOTONIC.
+    """
+
+    def __init__(self, model: type[AnyFault], program: str, seed: int, now_ns: Callable[[], int]) -> None:
+        self.model = model
+        self.now_ns = now_ns
+        self._random = random.Random(derive(seed, program, "faults"))
+        self._planted: dict[int, Planted[AnyFault]] = {}
         self._last = 0
 
-    def __iter__(self) -> Iterator[Planted]:
+    def __iter__(self) -> Iterator[Planted[AnyFault]]:
         return iter(self._planted.values())
 
-    def plant(self, faults: Iterable[Fault]) -> list[Planted]:
+    def __len__(self) -> int:
+        return len(self._planted)
+
+    def plant(self, faults: Iterable[AnyFault]) -> list[Planted[AnyFault]]:
         """Put them in force, all or none; raises ``TooManyFaults``."""
         new = list(faults)
         if len(self._planted) + len(new) > FAULTS_LIMIT:
             raise TooManyFaults
-        now_ns = self._clock.now_ns()
+        now_ns = self.now_ns()
         planted = [Planted(self._last + at, fault, now_ns) for at, fault in enumerate(new, 1)]
         self._last += len(new)
         self._planted |= {one.id: one for one in planted}
@@ -100,21 +87,21 @@ class Faults:
         """Take all away."""
         self._planted.clear()
 
-    def befalling(self, method: str, path: str, project: Project | None) -> tuple[float, Planted | None]:
-        """Return the seconds by which a call is late, and what else befalls it.
+    def befalling(self, is_about: Callable[[AnyFault], bool]) -> tuple[float, Planted[AnyFault] | None]:
+        """Return the seconds by which a call is late, and what else befalls it; ``is_about`` says which may.
 
-        What is returned is counted as done, but for a ``page``: whether there is one to change is not known before it
-        has been made.
+        What is returned is counted as done, but for the kinds that are counted later.
         """
-        latency_s, found = 0.0, None
-        now_ns = self._clock.now_ns()
+        latency_s: float = 0.0
+        found: Planted[AnyFault] | None = None
+        now_ns = self.now_ns()
         for planted in self._planted.values():
-            if planted.is_over(now_ns) or not planted.fits(method, path, project):
+            if planted.is_over(now_ns) or not is_about(planted.fault):
                 continue
             is_latency = planted.fault.kind == "latency"
             if (found is not None and not is_latency) or not self._happens(planted.fault):
                 continue
-            planted.done += planted.fault.kind != "page"
+            planted.done += planted.fault.kind not in planted.fault.counted_later
             if is_latency:
                 latency_s += self._latency_s(planted.fault)
             else:

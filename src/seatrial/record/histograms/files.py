@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seatrial._version import __version__
 from seatrial.record.events import Event, FrameRecorded, TrialEnded, TrialStarted
-from seatrial.record.histogram_log import HistogramLogWriter, LogLine, seconds_between, tag_of
+from seatrial.record.histograms.log import HistogramLogWriter, LogLine, seconds_between, tag_of
 from seatrial.record.layout import file_safe
 from seatrial.record.tables.frame_rows import log_histograms
 

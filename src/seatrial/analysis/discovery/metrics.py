@@ -1,0 +1,96 @@
+"""The numbers of a discoverer that an objective may be about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seatrial.plan.discovered import (
+    CALLS_PER_CHANGE,
+    IDLE_WRITES,
+    NOT_DISCOVERED,
+    QUEUE_LEFT,
+    QUEUE_PEAK,
+    TIMES,
+    UNACCOUNTED,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from seatrial.analysis.discovery.use import DiscoveryUse, StepUse
+
+
+def discovered_in(metric: str, use: DiscoveryUse | None) -> tuple[float | None, int]:
+    """Return such a time in seconds, and how many services it does not hold of, for they did not come in their time.
+
+    Where some did not, it is the least that it can have been. None and 0 for any other metric, and where the step was
+    not come to.
+    """
+    if use is None or metric not in TIMES:
+        return None, 0
+    return _TIMES[metric](use)
+
+
+def _first(use: DiscoveryUse) -> tuple[float | None, int]:
+    found = [step.times_s[0] for step in use.of("all") if step.times_s]
+    missing = sum(step.asked for step in use.of("all")) if not found else 0
+    return (found[0], 0) if found else (_waited(use, "all"), missing)
+
+
+def _slowest(step: str) -> Callable[[DiscoveryUse], tuple[float | None, int]]:
+    def read(use: DiscoveryUse) -> tuple[float | None, int]:
+        steps = use.of(step)
+        missing = sum(one.missing for one in steps)
+        if missing:
+            return _waited(use, step), missing
+        return max((one.times_s[-1] for one in steps if one.times_s), default=None), 0
+
+    return read
+
+
+def _in_storm(use: DiscoveryUse) -> tuple[float | None, int]:
+    steps = use.of("storm")
+    if not steps:
+        return None, 0
+    found = [one.added_s for one in steps if one.added_s is not None]
+    return (max(found), 0) if len(found) == len(steps) else (_waited(use, "storm"), len(steps) - len(found))
+
+
+def _waited(use: DiscoveryUse, step: str) -> float | None:
+    return max((one.ended_s - one.began_s for one in use.of(step)), default=None)
+
+
+_TIMES: Mapping[str, Callable[[DiscoveryUse], tuple[float | None, int]]] = {
+    "discovered_first": _first,
+    "discovered_all": _slowest("all"),
+    "discovered_new": _slowest("new"),
+    "discovered_update": _slowest("update"),
+    "discovered_delete": _slowest("delete"),
+    "discovered_in_storm": _in_storm,
+}
+
+
+def discovered_count(metric: str, use: DiscoveryUse | None) -> float | None:
+    """Return a count of a discoverer; None where nobody knows it, or its step was not come to."""
+    return None if use is None else _COUNTS[metric](use)
+
+
+def _calls_per_change(use: DiscoveryUse) -> float | None:
+    return next((step.calls_per_change for step in use.of("all")), None)
+
+
+def _idle_writes(use: DiscoveryUse) -> float | None:
+    steps: tuple[StepUse, ...] = use.of("idle")
+    # What an object was seen to change is a write, too, whichever way it came.
+    return max((max(one.writes, one.changed) for one in steps), default=None)
+
+
+_COUNTS: Mapping[str, Callable[[DiscoveryUse], float | None]] = {
+    NOT_DISCOVERED: lambda use: use.missing,
+    IDLE_WRITES: _idle_writes,
+    QUEUE_LEFT: lambda use: None if use.queue is None else use.queue.left,
+    QUEUE_PEAK: lambda use: None if use.queue is None else use.queue.peak,
+    UNACCOUNTED: lambda use: None if use.queue is None else use.queue.unaccounted,
+    CALLS_PER_CHANGE: _calls_per_change,
+}
+COUNTED = frozenset(_COUNTS)

@@ -1,0 +1,88 @@
+"""How late what is seen is: a write of Seatrial's own every now and then, and when the watch shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from seatrial.errors import ClusterFault
+
+if TYPE_CHECKING:
+    from seatrial.cluster.client import Client
+    from seatrial.discovery.destination import Destination
+    from seatrial.systems.discovering import ReplicaKind
+
+BEACON = "seatrial-beacon"
+FIRST_LOOKS = 20
+EVERY_S = 1.0
+SEEN_LIMIT_S = 30.0
+# Of the block for documentation (RFC 5737): no service has an address of it.
+_NETWORK, _HOSTS = "192.0.2", 250
+
+
+class Lag:
+    """Looks, each ``(at_s, lag_s)``: from when a write was sent until the watch showed it, the write itself included.
+
+    A discoverer's own write is seen no later after it was sent than that.
+    """
+
+    def __init__(self, client: Client, destination: Destination, namespace: str, kind: ReplicaKind) -> None:
+        self.looks: list[tuple[float, float]] = []
+        self._client = client
+        self._destination = destination
+        self._namespace = namespace
+        self._kind = kind
+        self._number = 0
+
+    async def first(self) -> None:
+        """Make some looks before anything else goes on; raises ``ClusterFault``."""
+        await self._client.post(self._path, self._object("192.0.2.255"), asked="create a beacon")
+        for _ in range(FIRST_LOOKS):
+            await self._look()
+
+    async def run(self) -> None:
+        """Make one every second until it is called off; one that fails is none."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self._look()
+            except ClusterFault:
+                continue
+
+    def between(self, began_s: float, ended_s: float) -> tuple[float, ...]:
+        """Return the lags of the looks of a time."""
+        return tuple(lag_s for at_s, lag_s in self.looks if began_s <= at_s <= ended_s)
+
+    async def _look(self) -> None:
+        self._number += 1
+        address = f"{_NETWORK}.{1 + self._number % _HOSTS}"
+        seen = self._destination.beacon(address)
+        sent_s = time.monotonic()
+        await self._client.patch(
+            f"{self._path}/{BEACON}", self._object(address), "merge", asked="change a beacon"
+        )
+        try:
+            async with asyncio.timeout(SEEN_LIMIT_S):
+                self.looks.append((sent_s, await seen - sent_s))
+        except TimeoutError:
+            self.looks.append((sent_s, SEEN_LIMIT_S))
+
+    @property
+    def _path(self) -> str:
+        root = "/apis/discovery.k8s.io/v1" if self._kind == "endpointslices" else "/api/v1"
+        return f"{root}/namespaces/{self._namespace}/{self._kind}"
+
+    def _object(self, address: str) -> dict[str, Any]:
+        metadata = {"name": BEACON, "namespace": self._namespace}
+        if self._kind == "endpoints":
+            subsets = [{"addresses": [{"ip": address}], "ports": [{"port": 80}]}]
+            return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
+        return {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": metadata,
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [address]}],
+            "ports": [{"port": 80}],
+        }

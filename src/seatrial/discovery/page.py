@@ -1,0 +1,91 @@
+"""A discoverer's own page: what its queue does, by the names that its kind has for it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from seatrial.discovery.facts import QueueSample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seatrial.systems.discovering import Begun
+
+LIMIT_S = 5.0
+
+
+class QueuePage:
+    """Reads the page every ``every_s``, and gives each look to ``take``; one that does not answer yields nothing."""
+
+    def __init__(self, begun: Begun, every_s: float, take: Callable[[QueueSample], None]) -> None:
+        self.last: QueueSample | None = None
+        self._begun = begun
+        self._tls = True if begun.ca is None else ssl.create_default_context(cafile=begun.ca)
+        self._every_s = every_s
+        self._take = take
+
+    async def run(self) -> None:
+        """Read it until it is called off."""
+        if self._begun.metrics_url is None:
+            return
+        timeout = aiohttp.ClientTimeout(total=LIMIT_S)
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+            while True:
+                due_s = time.monotonic() + self._every_s
+                if (sample := await self._look(session)) is not None:
+                    self.last = sample
+                    self._take(sample)
+                await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+
+    async def _look(self, session: aiohttp.ClientSession) -> QueueSample | None:
+        assert self._begun.metrics_url is not None
+        try:
+            async with session.get(self._begun.metrics_url, ssl=self._tls) as answer:
+                text = await answer.text()
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError):
+            return None
+        if answer.status != 200:
+            return None
+        names = self._begun.queue
+        return QueueSample(
+            time.monotonic(),
+            value_of(text, names.depth),
+            value_of(text, names.enqueued),
+            value_of(text, names.done),
+            value_of(text, names.dropped),
+            value_of(text, names.retries),
+        )
+
+
+def value_of(text: str, name: str) -> float | None:
+    """Return the sum of the series of a name on a page in Prometheus' text format; None where there is none.
+
+    With labels, as in ``workqueue_depth{name="x"}``, of those series that have all of them. The page may be long, and
+    is looked at often: only lines that begin with the name are read.
+    """
+    metric, _, labels = name.partition("{")
+    if not metric:
+        return None
+    wanted = [label for label in labels.rstrip("}").split(",") if label]
+    found = [
+        value
+        for line in text.splitlines()
+        if line.startswith(metric)
+        and line[len(metric) : len(metric) + 1] in {"{", " "}
+        and all(label in line for label in wanted)
+        and (value := _number(line)) is not None
+    ]
+    return sum(found) if found else None
+
+
+def _number(line: str) -> float | None:
+    words = line.rpartition("}")[2].split() if "}" in line else line.split()[1:]
+    try:
+        return float(words[0])
+    except (IndexError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Histograms of a record as files that other tools read."""
