@@ -10,6 +10,7 @@ from seatrial.plan.discovered import (
     NOT_DISCOVERED,
     QUEUE_LEFT,
     QUEUE_PEAK,
+    RELAPSES,
     TIMES,
     UNACCOUNTED,
 )
@@ -87,6 +88,7 @@ def _idle_writes(use: DiscoveryUse) -> float | None:
 
 _COUNTS: Mapping[str, Callable[[DiscoveryUse], float | None]] = {
     NOT_DISCOVERED: lambda use: use.missing,
+    RELAPSES: lambda use: use.relapses,
     IDLE_WRITES: _idle_writes,
     QUEUE_LEFT: lambda use: None if use.queue is None else use.queue.left,
     QUEUE_PEAK: lambda use: None if use.queue is None else use.queue.peak,

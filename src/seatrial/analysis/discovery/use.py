@@ -29,6 +29,7 @@ class StepUse:
     discoverer; ``missing`` did not come in their time. ``added_s`` is of a storm: until the one that was added
     elsewhere was there. ``recovered_s`` is of a fault: from when it was lifted to the last. ``calls`` are those to
     the destination, by verb and resource, ``writes`` what of them may change something.
+    ``relapses`` is how often a service was as the source has it, and then was not, though nothing had changed there.
     """
 
     step: str
@@ -44,6 +45,7 @@ class StepUse:
     writes: int
     refused: Mapping[str, int]
     changed: int
+    relapses: int
     source_calls: int | None
     periods: int
 
@@ -85,6 +87,11 @@ class DiscoveryUse:
     def of(self, step: str) -> tuple[StepUse, ...]:
         """Return the steps of a kind; a storm's without what only prepares it."""
         return tuple(use for use in self.steps if use.step == step and use.words != FILLED)
+
+    @property
+    def relapses(self) -> int:
+        """How often a service was as the source has it, and then was not, though nothing had changed there."""
+        return sum(use.relapses for use in self.steps)
 
     @property
     def missing(self) -> int:
@@ -164,6 +171,7 @@ def _step_use(facts: StepFacts, seen: Mapping[str, Sequence[_Seen]]) -> StepUse:
         writes=facts.calls.writes,
         refused=facts.calls.refused,
         changed=facts.changed,
+        relapses=facts.relapses,
         source_calls=facts.source_calls,
         periods=facts.periods,
     )

@@ -106,13 +106,15 @@ def judge_case(
     """
     outcomes = (*(_outcome(objective, trials) for objective in objectives), *_implicit(objectives, trials))
     judged = [outcome for outcome in outcomes if outcome.held is not None]
-    if doubt == "either" or not trials or any(outcome.unknown for outcome in outcomes):
+    unknown = [outcome.objective.metric for outcome in outcomes if outcome.unknown]
+    # What a discoverer did not come to is unknown for what it did before: that is judged all the same.
+    if doubt == "either" or not trials or not OF_DISCOVERY.issuperset(unknown):
         return Verdict(None, outcomes)
     failed = not all(outcome.held for outcome in judged)
     if failed:
         is_certain = doubt is None and any(outcome.held is False and not outcome.ours for outcome in outcomes)
         return Verdict("FAIL" if is_certain else None, outcomes)
-    if not judged or len(trials) < repeats or any(outcome.samples_needed for outcome in outcomes):
+    if unknown or not judged or len(trials) < repeats or any(outcome.samples_needed for outcome in outcomes):
         return Verdict(None, outcomes)
     if doubt is None or all(_holds_even_so(outcome.objective, trials) for outcome in judged):
         return Verdict("PASS", outcomes)

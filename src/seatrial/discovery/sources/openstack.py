@@ -122,7 +122,8 @@ def _changed(answer: Any) -> list[Changed]:
                 one["id"],
                 one["project"],
                 one["name"],
-                frozenset(member.rpartition(":")[0] for port in one["ports"] for member in port["members"]),
+                frozenset(member for port in one["ports"] for member in port["members"]),
+                frozenset(port["port"] for port in one["ports"]),
             ),
             one["visible"]["monotonic_ns"] / _NS,
         )
