@@ -1,8 +1,8 @@
 """A list that is fetched over HTTP, as a source: the plainest that there is, for any discoverer that can read it.
 
-``GET URL`` answers ``{"services": [{"name", "namespace", "ports", "endpoints", "visible_ns"}, ...], "visible_ns"}`` with
-an ETag, and 304 where a client knows it already (RFC 9110, section 13.1.2). ``visible_ns`` is since when an item is as it is
-(CLOCK_MONOTONIC of the machine), beside the list since when that is: what is gone is in it no more.
+``GET URL`` answers ``{"services": [{"name", "namespace", "ports", "endpoints", "visible_ns"}, ...], "visible_ns"}``
+with an ETag, and 304 where a client knows it already (RFC 9110, section 13.1.2). ``visible_ns`` is since when an item
+is as it is (CLOCK_MONOTONIC of the machine), beside the list since when that is: what is gone is in it no more.
 """
 
 from __future__ import annotations
