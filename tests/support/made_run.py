@@ -198,12 +198,14 @@ def _discovered(number: int, at_s: float) -> Iterator[events.Event]:
         yield events.MilestoneReached(*of, "asked", "source", at_s, at_s)
         seen_s = at_s + 0.5 + service
         yield events.MilestoneReached(*of, "replicated", "destination", seen_s, seen_s - 0.01)
+    yield events.StepStarted(number, "all", "", at_s)
     yield events.QueueSampled(number, QueueSample(at_s + 0.5, 4.0, 6.0, 2.0, 0.0, 1.0))
     yield events.QueueSampled(number, QueueSample(at_s + 2.5, 0.0, 6.0, 6.0, 0.0, 1.0))
     calls = CallFigures(
         {"create services": 15, "create endpointslices": 15}, {"409": 1}, 0.2, 1.0, 0.006, 0.001
     )
     yield events.StepEnded(number, StepFacts("all", at_s, at_s + 2.6, 3, calls=calls, lag_s=(0.004, 0.006)))
+    yield events.StepStarted(number, "end", "", at_s + 2.6)
     yield events.StepEnded(number, StepFacts("end", at_s + 2.6, at_s + 3.0, 3))
 
 
