@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -94,18 +95,23 @@ def test_a_spreadsheet_has_what_it_had_and_each_figure_of_the_discoverer(summary
         assert float(row["api_calls_per_service"]) == 10
 
 
+def panels_of(case) -> dict[str, Any]:
+    spec = trial_over_time(case)
+    assert spec is not None
+    return {panel["layer"][1]["encoding"]["y"]["title"]: panel for panel in spec["vconcat"]}
+
+
 def test_curves_are_what_was_recorded_and_nothing_between(made, summary):
     case = summary.cases[0]
-    panels = {
-        panel["layer"][1]["encoding"]["y"]["title"]: panel for panel in trial_over_time(case)["vconcat"]
-    }
+    panels = panels_of(case)
     trial = typical_trial(case)
+    assert trial is not None
     with RunReader.open(made) as reader:
         started_s = next(one.started_s for one in reader.trials() if one.trial == trial.trial)
         reached = reader.milestones(trial.trial)
         looks = reader.queue_samples(trial.trial)
 
-    def drawn(panel, name):
+    def drawn(panel, name) -> dict[float, float]:
         values = panel["layer"][1]["data"]["values"]
         return {row["at_s"]: row["value"] for row in values if row["series"] == name}
 
@@ -139,15 +145,15 @@ def test_a_load_that_only_waits_has_no_panel(summary):
         )  # fmt: skip
         trials.append(replace(trial, series=replace(read, points=points)))
 
-    def titles(shown):
-        return [panel["layer"][1]["encoding"]["y"]["title"] for panel in trial_over_time(shown)["vconcat"]]
+    def titles(shown) -> list[str]:
+        return list(panels_of(shown))
 
     assert titles(case)[:4] == [CHANGES_TITLE, QUEUE_TITLE, "requests/s", "latency (ms)"]
     assert titles(replace(case, trials=tuple(trials)))[:3] == [CHANGES_TITLE, QUEUE_TITLE, "CPU (cores)"]
 
 
 def test_how_soon_is_drawn_by_case_where_there_are_several(summary):
-    def found(run):
+    def found(run) -> Any:
         return {chart.id: chart for chart in charts_of(run)}.get("discovery")
 
     spec = found(summary).spec
