@@ -309,6 +309,45 @@ def test_phases_and_notes_have_the_times_of_the_record(tmp_path: Path) -> None:
         assert noted["metric"]["text"] == (text.replace("\n", " "))[:159] + "…"
 
 
+def test_what_a_discoverer_carried_is_what_the_record_has(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs", systems=("envoy",), trials=2, end=False, discovers=True)
+    with RunReader.open(run) as reader:
+        reached, looks, steps = reader.milestones(2), reader.queue_samples(2), reader.steps(2)
+    asked_s = {one.subject: one.at_s for one in reached if one.milestone == "asked"}
+    took_s = [one.at_s - asked_s[one.subject] for one in reached if one.milestone == "replicated"]
+    with (
+        serving(run, going_on=2) as address,
+        prometheus(tmp_path / "p", scrape("seatrial", address)) as server,
+    ):
+        server.wait_for("seatrial_discovery_step_writes")
+        of = 'trial="2",change="all",milestone="replicated"'
+        assert server.value(f"seatrial_change_milestone_seconds_count{{{of}}}") == len(took_s) == 3
+        assert server.value(f"seatrial_change_milestone_seconds_sum{{{of}}}") == pytest.approx(
+            sum(took_s), rel=0.002
+        )
+        assert server.value('seatrial_discovery_queue_depth{trial="2"}') == looks[-1].depth
+        for name in ("enqueued", "done", "dropped", "retries"):
+            assert server.value(f'seatrial_discovery_queue_{name}_total{{trial="2"}}') == getattr(
+                looks[-1], name
+            )
+        # Of the trial before nothing is there now; what it counted is.
+        assert server.instant('seatrial_discovery_queue_depth{trial="1"}') == []
+        assert server.value('seatrial_discovery_queue_done_total{trial="1"}') == looks[-1].done
+        for number, facts in enumerate(steps, start=1):
+            of = f'trial="2",number="{number}",step="{facts.step}"'
+            asked, missing = (
+                server.value(f'seatrial_discovery_step_services{{{of},state="{state}"}}')
+                for state in ("asked", "missing")
+            )
+            assert (asked, missing) == (facts.asked, facts.missing)
+            calls = server.instant(f"sum(seatrial_discovery_step_api_calls{{{of}}})")
+            assert [float(one["value"][1]) for one in calls] == ([30] if number == 1 else [])
+            assert server.value(f"seatrial_discovery_step_writes{{{of}}}") == facts.calls.writes
+            length_s = server.value(f"seatrial_discovery_step_duration_seconds{{{of}}}")
+            assert length_s == pytest.approx(facts.ended_s - facts.began_s)
+            assert len(server.instant(f"seatrial_discovery_step_start_timestamp_seconds{{{of}}}")) == 1
+
+
 def test_milestones_are_timed_from_when_their_change_was_asked_for() -> None:
     totals = TrialTotals(events.TrialStarted(1, "c", "envoy", 1, 1, 1, 100.0))
     # As the record has it: `after_s` is the last moment at which it had not come about.

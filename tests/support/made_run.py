@@ -92,12 +92,19 @@ def make_run(
     end: bool = True,
     systems: tuple[str, ...] = tuple(SYSTEMS),
     again: tuple[int, ...] = (),
+    discovers: bool = False,
 ) -> Path:
     """Write a run, or its first ``trials``; return its directory. ``end`` False leaves it cut off.
 
+    Where it ``discovers``, its systems are discoverers, whatever they are called, and each carries three services.
     ``again`` are cases, by their number in the plan from 0, that are run once more at the end, each time it is there.
     """
     compiled = compiled_plan(systems)
+    if discovers:
+        for system in compiled["plan"]["systems"]:
+            system["kind"] = "seatrial-discoverer"
+        for case in compiled["cases"]:
+            case["discovery"] = {"source": "openstack", "services": 3}
     planned = list(product(range(1, 3), compiled["cases"]))
     order = planned + [(3 + again[:at].count(case), compiled["cases"][case]) for at, case in enumerate(again)]
     with RunWriter.create(parent, "made-run", PLAN_TEXT, json.dumps(compiled)) as writer:
@@ -106,7 +113,8 @@ def make_run(
         writer.append(events.CapacityMeasured(1, CAPACITY))
         change = writer.will_start("process", {"pid": 4242, "name": "envoy"})
         for number, (repeat, case) in enumerate(order[:trials], start=1):
-            for event in trial_events(number, repeat, case, len(order), (twists or {}).get(number, Twist())):
+            twist = (twists or {}).get(number, Twist(discovered_s=1.0 if discovers else None))
+            for event in trial_events(number, repeat, case, len(order), twist):
                 writer.append(event)
         if end:
             writer.undone(change)
@@ -190,12 +198,14 @@ def _discovered(number: int, at_s: float) -> Iterator[events.Event]:
         yield events.MilestoneReached(*of, "asked", "source", at_s, at_s)
         seen_s = at_s + 0.5 + service
         yield events.MilestoneReached(*of, "replicated", "destination", seen_s, seen_s - 0.01)
+    yield events.StepStarted(number, "all", "", at_s)
     yield events.QueueSampled(number, QueueSample(at_s + 0.5, 4.0, 6.0, 2.0, 0.0, 1.0))
     yield events.QueueSampled(number, QueueSample(at_s + 2.5, 0.0, 6.0, 6.0, 0.0, 1.0))
     calls = CallFigures(
         {"create services": 15, "create endpointslices": 15}, {"409": 1}, 0.2, 1.0, 0.006, 0.001
     )
     yield events.StepEnded(number, StepFacts("all", at_s, at_s + 2.6, 3, calls=calls, lag_s=(0.004, 0.006)))
+    yield events.StepStarted(number, "end", "", at_s + 2.6)
     yield events.StepEnded(number, StepFacts("end", at_s + 2.6, at_s + 3.0, 3))
 
 

@@ -18,7 +18,8 @@ from seatrial.analysis.run.summary import summarise_run
 from seatrial.observe.samples import ProcessSample
 from seatrial.record.reader import RunReader
 from seatrial.record.tables.rows import RecordedPhase
-from seatrial.report.charts.charts import latency_by_case, latency_spectrum, trial_over_time
+from seatrial.report.charts.charts import latency_by_case, latency_spectrum
+from seatrial.report.charts.over_time import trial_over_time
 from seatrial.report.charts.series import COLUMNS, latency_values
 from seatrial.report.charts.style import DOUBTED
 

@@ -17,7 +17,8 @@ from seatrial.analysis.run.summary import summarise_run
 from seatrial.cli.note import note
 from seatrial.cli.report import report
 from seatrial.record.reader import RunReader
-from seatrial.report.charts.charts import latency_by_case, latency_spectrum, trial_over_time
+from seatrial.report.charts.charts import latency_by_case, latency_spectrum
+from seatrial.report.charts.over_time import trial_over_time
 from seatrial.report.csv import results_csv
 from seatrial.report.doubts import doubts
 from seatrial.report.html import render_html

@@ -290,7 +290,7 @@ TRIAL = {
         "found": {str: {"cpus": str, "processes": [{"member": str, "process": str, "cpus": str}]}},
     },
     "phases": [{"name": str, "start_s": NUMBER, "end_s": MAYBE}],
-    "series": {"steps": [STEP], "roles": {str: ROLE_SERIES}},
+    "series": {"steps": [STEP], "roles": {str: ROLE_SERIES}, "discovery": (dict, NoneType)},
 }
 CASE = {
     "id": str,

@@ -14,7 +14,7 @@ from tests.support.made_run import Twist, make_run
 from seatrial.analysis.run.model import RunSummary
 from seatrial.analysis.run.summary import summarise_run
 from seatrial.record.reader import RunReader
-from seatrial.report.charts.charts import trial_over_time
+from seatrial.report.charts.over_time import trial_over_time
 from seatrial.report.csv import results_csv
 from seatrial.report.json import results_json
 from seatrial.report.markdown import render_markdown

@@ -13,7 +13,7 @@ from seatrial.record.facts import TrialCounts, TrialFacts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seatrial.discovery.facts import QueueSample, StepFacts
+    from seatrial.discovery.facts import QueueSample, Step, StepFacts
     from seatrial.generator.account import Asked, Driven, WorkersCost
     from seatrial.generator.frames import Frame
     from seatrial.generator.messages import Hello
@@ -200,6 +200,16 @@ class QueueSampled:
 
 
 @dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A discoverer begins to be taken through a step; ``words`` are of a fault, or of what only prepares it."""
+
+    trial: int
+    step: Step
+    words: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class StepEnded:
     """A discoverer was taken through a step."""
 
@@ -277,6 +287,7 @@ Event = (
     | DisturbanceEnded
     | MilestoneReached
     | QueueSampled
+    | StepStarted
     | StepEnded
     | QueryObserved
     | TrialEnded

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.discovery.figures import FIGURES
 from seatrial.analysis.load.answered import error_count, unanswered
 from seatrial.analysis.run.environments import number_of
 from seatrial.machine.cpus.pinning import ROLES
@@ -60,6 +61,9 @@ def trial_row(case: CaseSummary, trial: TrialSummary, environment: int) -> dict[
         "beside": "; ".join(trial.facts.beside),
         **(_load(trial.load) if trial.load is not None else {}),
         **_resources(trial),
+        **(
+            {} if trial.discovery is None else {name: read(trial.discovery) for name, read in FIGURES.items()}
+        ),
         **observed_columns(trial.observed),
     }
 

@@ -11,7 +11,15 @@ from seatrial.report import balance, kernel, settings
 from seatrial.report.charts.bundle import chart_script
 from seatrial.report.charts.of_run import charts_of
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import controllers, discovery, disturbances, objects, observed, scraped
+from seatrial.report.during import (
+    controllers,
+    discovered,
+    discovery,
+    disturbances,
+    objects,
+    observed,
+    scraped,
+)
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -24,11 +32,11 @@ from seatrial.report.facts import (
 )
 from seatrial.report.table import (
     COUNT_HEADINGS,
-    RESOURCE_COLUMNS,
-    RESULT_COLUMNS,
     count_rows,
     ours_lines,
+    resource_columns,
     resource_rows,
+    result_columns,
     result_rows,
     set_aside_lines,
     trials_in_order,
@@ -59,8 +67,10 @@ def render_html(summary: RunSummary) -> str:
     found = list(_charts(summary))
     return environment.get_template("report.html.j2").render(
         summary=summary,
-        columns=RESULT_COLUMNS,
-        resource_columns=RESOURCE_COLUMNS,
+        columns=result_columns(summary),
+        resource_columns=resource_columns(summary),
+        of_discoverers=discovered.only_discoverers(summary),
+        how_to_read_discovered=discovered.HOW_TO_READ,
         rows=result_rows(summary),
         resource_rows=resource_rows(summary),
         ours=ours_lines(summary),

@@ -249,7 +249,8 @@ def _series(trial: TrialSummary) -> dict[str, Any]:
         }
         for curve in series.roles
     }
-    return {"steps": [_step(point) for point in series.points], "roles": roles}
+    steps = [_step(point) for point in series.points]
+    return {"steps": steps, "roles": roles, "discovery": series.discovery}
 
 
 def _step(point: SeriesPoint) -> dict[str, Any]:

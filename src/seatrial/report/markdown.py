@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from seatrial.report import balance, kernel, settings
 from seatrial.report.doubts import doubted_text, doubts
-from seatrial.report.during import controllers, discovery, disturbances, objects, observed, scraped
+from seatrial.report.during import (
+    controllers,
+    discovered,
+    discovery,
+    disturbances,
+    objects,
+    observed,
+    scraped,
+)
 from seatrial.report.facts import (
     DOUBTS,
     GROWTH,
@@ -19,11 +27,11 @@ from seatrial.report.facts import (
 )
 from seatrial.report.table import (
     COUNT_HEADINGS,
-    RESOURCE_COLUMNS,
-    RESULT_COLUMNS,
     count_rows,
     ours_lines,
+    resource_columns,
     resource_rows,
+    result_columns,
     result_rows,
     set_aside_lines,
 )
@@ -57,16 +65,20 @@ def _lines(summary: RunSummary) -> Iterator[str]:
     yield from _set_aside(summary)
     yield "\n## Results\n"
     rows = result_rows(summary)
-    yield from _table([column.heading for column in RESULT_COLUMNS], _cells(RESULT_COLUMNS, rows))
+    columns = result_columns(summary)
+    if discovered.only_discoverers(summary):
+        yield f"{discovered.HOW_TO_READ}\n"
+    yield from _table([column.heading for column in columns], _cells(columns, rows))
     for part in _BELOW_RESULTS:
         yield from part(summary)
     yield "\n## What the systems used\n"
-    headings = [column.heading for column in RESOURCE_COLUMNS]
-    yield from _table(headings, _cells(RESOURCE_COLUMNS, resource_rows(summary)))
+    columns = resource_columns(summary)
+    yield from _table([column.heading for column in columns], _cells(columns, resource_rows(summary)))
     yield from _kernel(summary)
     yield from _settings(summary)
-    yield "\n## Do the counts agree?\n"
-    yield from _table(COUNT_HEADINGS, count_rows(summary))
+    if not discovered.only_discoverers(summary):
+        yield "\n## Do the counts agree?\n"
+        yield from _table(COUNT_HEADINGS, count_rows(summary))
     yield "\n## Environment\n"
     facts = (*environment_facts(summary.environment), *network_facts(summary))
     yield from _table(("What", "Value"), facts)

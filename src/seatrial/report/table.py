@@ -12,6 +12,7 @@ from seatrial.analysis.objects import probes_of
 from seatrial.analysis.run.labels import UNPROXIED
 from seatrial.analysis.run.said.sentences import range_us, rate_text
 from seatrial.analysis.wording import plural
+from seatrial.report.during import discovered
 from seatrial.systems.registry import is_proxy
 from seatrial.units import format_us
 
@@ -68,8 +69,27 @@ RESOURCE_COLUMNS = (
     Column("to_clients", "Sent to clients (MB/s)"),
 )
 
+DISCOVERED_COLUMNS = (
+    *RESULT_COLUMNS[:3],
+    *(Column(key, heading) for key, heading in discovered.HEADINGS.items()),
+)
+"""Of a run of discoverers only, in place of ``RESULT_COLUMNS``."""
+DISCOVERED_RESOURCE_COLUMNS = tuple(
+    column for column in RESOURCE_COLUMNS if column.key in {"case", "system", "cpu", "memory"}
+)
+
 # Of the texts that ``count_rows`` returns.
 COUNT_HEADINGS = ("Trial", "Case", "Repeat", "Generator", "System", "System to origin", "Origin", "Agreement")
+
+
+def result_columns(summary: RunSummary) -> tuple[Column, ...]:
+    """Return the columns of the results: of discoverers what they carried, else of the load."""
+    return DISCOVERED_COLUMNS if discovered.only_discoverers(summary) else RESULT_COLUMNS
+
+
+def resource_columns(summary: RunSummary) -> tuple[Column, ...]:
+    """Return the columns of what the systems used: of discoverers without what is of a load."""
+    return DISCOVERED_RESOURCE_COLUMNS if discovered.only_discoverers(summary) else RESOURCE_COLUMNS
 
 
 def result_rows(summary: RunSummary) -> tuple[Row, ...]:
@@ -252,6 +272,7 @@ _CELLS: dict[str, Callable[[CaseSummary], str]] = {
     "memory": _memory,
     "memory_per_connection": _memory_per_connection,
     "to_clients": _spread("received_bytes_per_s", ",.2f", MEGABYTE),
+    **discovered.CELLS,
 }
 
 

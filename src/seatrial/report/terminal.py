@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from seatrial.report import balance
 from seatrial.report.doubts import doubts
-from seatrial.report.during import controllers, discovery, disturbances, objects, observed
+from seatrial.report.during import controllers, discovered, discovery, disturbances, objects, observed
 from seatrial.report.facts import GROWTH
-from seatrial.report.table import ours_by_system, result_rows, set_aside_lines
+from seatrial.report.table import NONE, ours_by_system, result_rows, set_aside_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +46,12 @@ COLUMNS: tuple[Heading, ...] = (
     ("cores", "cpu", True),
     ("memory MB", "memory", True),
 )
+DISCOVERED_COLUMNS: tuple[Heading, ...] = (
+    *COLUMNS[:2],
+    *((heading.lower(), key, True) for key, heading in discovered.HEADINGS.items()),
+    *COLUMNS[-2:],
+)
+"""Of a run of discoverers only."""
 
 
 def print_summary(summary: RunSummary, console: Console) -> None:
@@ -67,7 +73,8 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         _say(console, f"set aside: {line}" if line != summary.uneven else line, "dim")
     console.print()
     width = console.width if console.is_terminal else None
-    for line, style in _lines(result_rows(summary), width):
+    columns = DISCOVERED_COLUMNS if discovered.only_discoverers(summary) else COLUMNS
+    for line, style in _lines(result_rows(summary), columns, width):
         console.print(
             line, style=style, markup=False, highlight=False, no_wrap=True, crop=False, soft_wrap=True
         )
@@ -109,26 +116,26 @@ def _print_doubts(summary: RunSummary, console: Console) -> None:
         _say(console, f"        remedy: {doubt.remedy}")
 
 
-def _lines(rows: Sequence[Row], width: int | None) -> Iterator[tuple[str, str]]:
+def _lines(rows: Sequence[Row], columns: Sequence[Heading], width: int | None) -> Iterator[tuple[str, str]]:
     # Lines with their styles. Combinations of variables head their rows: as a column they would not leave room.
     rows = [replace(row, cells={key: _short(text) for key, text in row.cells.items()}) for row in rows]
-    headings = {key: heading for heading, key, _ in COLUMNS}
+    headings = {key: heading for heading, key, _ in columns}
     widths = {
         key: max([len(heading), *(len(row.cells[key]) for row in rows)]) for key, heading in headings.items()
     }
-    for number, columns in enumerate(_parts(widths, width)):
+    for number, part in enumerate(_parts(columns, widths, width)):
         if number:
             yield "", ""
-        yield _line(headings, columns, widths), "dim"
+        yield _line(headings, part, widths), "dim"
         for row in rows:
             if row.first_of_group:
                 yield _group(row), "bold"
-            yield _line(row.cells, columns, widths), STYLES.get(row.state, "") if row.state != "PASS" else ""
+            yield _line(row.cells, part, widths), STYLES.get(row.state, "") if row.state != "PASS" else ""
 
 
-def _parts(widths: Mapping[str, int], width: int | None) -> list[list[Heading]]:
+def _parts(columns: Sequence[Heading], widths: Mapping[str, int], width: int | None) -> list[list[Heading]]:
     """Return the columns, in as many parts as the width needs; each begins with the system."""
-    system, *others = COLUMNS
+    system, *others = columns
     parts = [[system]]
     for column in others:
         wanted = (
@@ -142,6 +149,8 @@ def _parts(widths: Mapping[str, int], width: int | None) -> list[list[Heading]]:
 
 def _group(row: Row) -> str:
     asked = row.cells["asked"]
+    if asked == NONE:
+        return row.cells["case"]
     return f"{row.cells['case']} ({f'{asked} requests/s asked' if asked[:1].isdigit() else asked})"
 
 

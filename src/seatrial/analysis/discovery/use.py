@@ -100,6 +100,30 @@ class DiscoveryUse:
         return max(at_end, sum(use.missing for use in self.steps if use.step != "end"))
 
 
+@dataclass(frozen=True, slots=True)
+class CurveStep:
+    """When a step was, in seconds from the start of the trial."""
+
+    step: str
+    words: str
+    began_s: float
+    ended_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A discoverer over time, in seconds from the start of the trial.
+
+    ``asked`` is how many changes there were at the source by when, ``there`` of how many the destination had what was
+    asked for; ``depth`` is the queue at each look.
+    """
+
+    asked: tuple[tuple[float, int], ...]
+    there: tuple[tuple[float, int], ...]
+    depth: tuple[tuple[float, float], ...]
+    steps: tuple[CurveStep, ...]
+
+
 _Seen = tuple[float, float]
 """When a change was there (CLOCK_MONOTONIC), and how long after it was asked for."""
 

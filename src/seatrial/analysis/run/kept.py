@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
+    from seatrial.analysis.discovery.use import Curve
     from seatrial.analysis.resources import RoleCurve
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedTrial
@@ -56,8 +57,13 @@ class KeptSeries(TrialSeries):
         """Each role's curve."""
         return self.read().roles
 
+    @property
+    def discovery(self) -> Curve | None:
+        """What a discoverer carried by when."""
+        return self.read().discovery
+
     def read(self) -> TrialSeries:
-        """Return both."""
+        """Return all of them."""
         return _series_adapter().validate_json(self._text)
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from seatrial.analysis.control.controllers import ControllerSummary
 from seatrial.analysis.control.planned import slow_text, unmade_text
 from seatrial.analysis.control.said import said_of
 from seatrial.analysis.cpus import RoleCpus
-from seatrial.analysis.discovery.use import DiscoveryUse
+from seatrial.analysis.discovery.use import Curve, DiscoveryUse
 from seatrial.analysis.kernel import KernelUse
 from seatrial.analysis.limits import throttled_text
 from seatrial.analysis.load.answered import findings_of
@@ -71,6 +71,7 @@ class TrialSeries:
 
     points: tuple[SeriesPoint, ...]
     roles: tuple[RoleCurve, ...]
+    discovery: Curve | None = None
 
     def read(self) -> TrialSeries:
         """Return it as it is in memory: once for all that is asked of it, where it is kept as text."""

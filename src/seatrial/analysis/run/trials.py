@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.discovery.curve import curve_of
 from seatrial.analysis.load.ours import Parts
 from seatrial.analysis.resources import roles_of, trial_resources
 from seatrial.analysis.run.model import TrialSummary
@@ -14,6 +15,7 @@ from seatrial.analysis.validity.judge import judge_trial, remarks_on
 from seatrial.analysis.validity.pod_remarks import held_back
 
 if TYPE_CHECKING:
+    from seatrial.analysis.discovery.use import Curve
     from seatrial.analysis.load.decoded import Buckets, Decoded
     from seatrial.generator.frames import Frame
     from seatrial.record.reader import RunReader
@@ -63,9 +65,19 @@ def made_trial(reader: RunReader, case: RecordedCase, trial: RecordedTrial) -> M
         observed=reader.observed(trial.trial),
         resources=trial_resources(roles, frames, phases, window, achieved_per_s),
         phases=from_start(phases, trial.started_s),
-        series=trial_series(case, trial, phases, frames, roles, histograms.merge),
+        series=replace(
+            trial_series(case, trial, phases, frames, roles, histograms.merge),
+            discovery=_curve(reader, trial) if case.discovers else None,
+        ),
     )
     return MadeTrial(summary, Parts.of(frames, histograms.merge))
+
+
+def _curve(reader: RunReader, trial: RecordedTrial) -> Curve | None:
+    number = trial.trial
+    return curve_of(
+        reader.steps(number), reader.milestones(number), reader.queue_samples(number), trial.started_s
+    )
 
 
 def frames_of(reader: RunReader, trial: int) -> tuple[tuple[Frame, ...], Decoded]:

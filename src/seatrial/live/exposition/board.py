@@ -94,6 +94,12 @@ class Board:
                 trial.asked_per_s = None
             case events.MilestoneReached():
                 trial.take_milestone(event)
+            case events.QueueSampled():
+                trial.queue = event.sample
+            case events.StepStarted():
+                trial.steps_begun.append(event)
+            case events.StepEnded():
+                trial.steps_ended.append(event.facts)
             case events.TrialEnded():
                 trial.ended = event
                 self.ended[event.state] = self.ended.get(event.state, 0) + 1

@@ -2,13 +2,14 @@
 
 By Prometheus's conventions: base units, ``_total`` for counters, one meaning a name. Every series has the label
 ``run``, what is of a trial ``system``, ``case`` and ``trial``, and what is counted in a phase, or there now, ``phase``.
-How many there may be is bounded: two trials, five phases, the kinds of failures that the engine knows, and
-``MEMBERS_LIMIT`` members of each role. Entries of the journal are series, too: the last ``NOTES_KEPT`` of them.
+How many there may be is bounded: two trials, five phases, the kinds of failures that the engine knows,
+``MEMBERS_LIMIT`` members of each role, and ``STEPS_LIMIT`` steps of a discoverer. Entries of the journal are series,
+too: the last ``NOTES_KEPT`` of them.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from seatrial._version import __version__
@@ -21,6 +22,7 @@ from seatrial.live.exposition.totals import OUTCOMES, phases_in_order
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from seatrial.discovery.facts import StepFacts
     from seatrial.live.exposition.board import Board
     from seatrial.live.exposition.distribution import Distribution
     from seatrial.live.exposition.totals import PhaseTotals, TrialTotals
@@ -30,6 +32,8 @@ MEMBERS_LIMIT = 64
 ALL = "all"
 NOTE_LENGTH_LIMIT = 160
 """A label is no place for more; the journal has the whole."""
+STEPS_LIMIT = 32
+"""A plan may inject any number of faults, and each is a step: of more than these the last are exposed."""
 
 Labels = dict[str, str]
 
@@ -59,6 +63,8 @@ def families_of(board: Board) -> list[Family]:
         for (change, milestone), samples in sorted(trial.milestones.items()):
             labels = {**whose, "change": change, "milestone": milestone}
             made.add("change_milestone_seconds", labels, distribution_of(samples))
+        _queue(made, whose, trial)
+        _steps(made, whose, trial)
         _outcome(made, whose, board, trial)
     return made.all()
 
@@ -150,6 +156,39 @@ def _gauges(made: _Families, labels: Labels, trial: TrialTotals) -> None:
     }
     for (role, member), size_bytes in _bounded(sizes).items():
         made.add("role_memory_bytes", {**labels, "role": role, "member": member}, size_bytes)
+
+
+def _queue(made: _Families, whose: Labels, trial: TrialTotals) -> None:
+    # What the discoverer does not say has no series.
+    sample = trial.queue
+    if sample is None:
+        return
+    if sample.depth is not None and trial.ended is None:
+        made.add("discovery_queue_depth", whose, sample.depth)
+    for name in ("enqueued", "done", "dropped", "retries"):
+        if (count := getattr(sample, name)) is not None:
+            made.add(f"discovery_queue_{name}", whose, count)
+
+
+def _steps(made: _Families, whose: Labels, trial: TrialTotals) -> None:
+    for number, begun in list(enumerate(trial.steps_begun, start=1))[-STEPS_LIMIT:]:
+        if trial.offset_s is not None:
+            labels = {**whose, "number": str(number), "step": begun.step, "words": _cut(begun.words)}
+            made.add("discovery_step_start_timestamp_seconds", labels, round(begun.at_s + trial.offset_s, 3))
+    for number, facts in list(enumerate(trial.steps_ended, start=1))[-STEPS_LIMIT:]:
+        _step(made, {**whose, "number": str(number), "step": facts.step, "words": _cut(facts.words)}, facts)
+
+
+def _step(made: _Families, labels: Labels, facts: StepFacts) -> None:
+    made.add("discovery_step_duration_seconds", labels, round(facts.ended_s - facts.began_s, 6))
+    for state, count in (("asked", facts.asked), ("missing", facts.missing)):
+        made.add("discovery_step_services", {**labels, "state": state}, count)
+    by_verb = Counter[str]()
+    for call, count in facts.calls.by_verb.items():
+        by_verb[call.split()[0]] += count
+    for verb, count in sorted(by_verb.items()):
+        made.add("discovery_step_api_calls", {**labels, "verb": verb}, count)
+    made.add("discovery_step_writes", labels, facts.calls.writes)
 
 
 def _outcome(made: _Families, whose: Labels, board: Board, trial: TrialTotals) -> None:

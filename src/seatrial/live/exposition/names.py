@@ -72,7 +72,38 @@ NAMES: Mapping[str, tuple[Kind, str, str]] = {
     "change_milestone_seconds": (
         "histogram",
         "seconds",
-        "How long after a change of a route was asked for a milestone of it was reached.",
+        "How long after a change of a route was asked for, or of a service that a discoverer carries, a milestone of "
+        "it was reached.",
+    ),
+    "discovery_queue_depth": (
+        "gauge",
+        "",
+        "Items that a discoverer's queue has now, by its own count.",
+    ),
+    "discovery_queue_enqueued": ("counter", "", "Items that a discoverer enqueued, by its own count."),
+    "discovery_queue_done": ("counter", "", "Items of its queue that it did."),
+    "discovery_queue_dropped": ("counter", "", "Items of its queue that it gave up."),
+    "discovery_queue_retries": ("counter", "", "Times that it took an item of its queue up again."),
+    "discovery_step_start_timestamp_seconds": (
+        "gauge",
+        "seconds",
+        "When a step of a discoverer began, as Unix time.",
+    ),
+    "discovery_step_duration_seconds": ("gauge", "seconds", "How long a step that has ended took."),
+    "discovery_step_services": (
+        "gauge",
+        "",
+        "Services that were changed for a step that has ended, and those of them that are missing.",
+    ),
+    "discovery_step_api_calls": (
+        "gauge",
+        "",
+        "Calls to the destination in a step that has ended, by verb; watches are not among them.",
+    ),
+    "discovery_step_writes": (
+        "gauge",
+        "",
+        "Those calls of a step that has ended that change something, or try to.",
     ),
     "doubt_signs": (
         "gauge",

@@ -13,6 +13,7 @@ from seatrial.record import events
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from seatrial.discovery.facts import QueueSample, StepFacts
     from seatrial.generator.frames import Frame, PhasePart
     from seatrial.live.model.roles import MemberUse
     from seatrial.observe.samples import ProcessSample
@@ -49,7 +50,7 @@ class TrialTotals:
     """Counts of one trial, and what its gauges are now.
 
     ``begun_s`` is when each phase began, by the trial's clock; ``offset_s`` makes Unix times of that, None where it is
-    not known.
+    not known. ``queue`` is the last look at that of a discoverer.
     """
 
     trial: events.TrialStarted
@@ -61,6 +62,9 @@ class TrialTotals:
     frames: dict[int, Frame] = field(default_factory=dict)
     asked_per_s: float | None = None
     members: tuple[MemberUse, ...] = ()
+    queue: QueueSample | None = None
+    steps_begun: list[events.StepStarted] = field(default_factory=list)
+    steps_ended: list[StepFacts] = field(default_factory=list)
     ended: events.TrialEnded | None = None
     _looks: dict[object, ProcessSample] = field(default_factory=dict)
     _asked_s: dict[tuple[str, str, int], float] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seatrial.analysis.validity.shares import times_of
+from seatrial.live.model.discovery import LiveDiscovery
 from seatrial.live.model.doubts import Doubt, Sign, sign_of_machine, signs_of
 from seatrial.live.model.points import LoadPoint, LoadPoints
 from seatrial.live.model.roles import MembersUse, MemberUse
@@ -51,7 +52,8 @@ class LiveRun:
     """Takes events, in order, and keeps what a person who watches wants to see of now.
 
     ``first`` is the first trial that was seen to begin: of a run that was resumed it is not number 1. ``ended`` are the
-    trials that are over. A single load (``seatrial load``) is no trial, and has phases and frames all the same.
+    trials that are over. ``discovery`` is of the trial of now, where its system is a discoverer. A single load
+    (``seatrial load``) is no trial, and has phases and frames all the same.
     """
 
     run_id: str = ""
@@ -62,6 +64,7 @@ class LiveRun:
     trial: events.TrialStarted | None = None
     phase: events.PhaseStarted | None = None
     load: events.LoadStarted | None = None
+    discovery: LiveDiscovery | None = None
     points: deque[LoadPoint] = field(default_factory=lambda: deque(maxlen=POINTS_KEPT))
     members: tuple[MemberUse, ...] = ()
     errors: Counter[str] = field(default_factory=Counter)
@@ -90,6 +93,10 @@ class LiveRun:
                 self._making.workers = len(event.hellos)
             case events.LoadEnded():
                 yield from self._points(self._making.finish())
+            case (
+                events.StepStarted() | events.StepEnded() | events.QueueSampled() | events.MilestoneReached()
+            ):
+                self._discover(event)
             case _:
                 self._course(event)
 
@@ -118,9 +125,16 @@ class LiveRun:
         self.first = self.first or trial
         for kept in (self.points, self.errors, self.doubts):
             kept.clear()
-        self.members = ()
+        self.members, self.discovery = (), None
         self._making, self._uses = LoadPoints(trial.trial), MembersUse()
         self._looked_s = self._machine = None
+
+    def _discover(self, event: events.Event) -> None:
+        # Routes that change have milestones, too; a discoverer begins with a step.
+        if self.discovery is None and isinstance(event, events.StepStarted | events.QueueSampled):
+            self.discovery = LiveDiscovery()
+        if self.discovery is not None:
+            self.discovery.take(event)
 
     def _points(self, points: Iterable[LoadPoint]) -> Iterator[Happening]:
         for point in points:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.wording import plural
 from seatrial.errors import printable
+from seatrial.live.model.discovery import step_text
 from seatrial.live.model.run import LiveRun
 from seatrial.record import events
 from seatrial.units import format_duration, format_us
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from seatrial.analysis.load.result import LoadResult
     from seatrial.analysis.reasons import Validity
+    from seatrial.discovery.facts import QueueSample, StepFacts
+    from seatrial.live.model.discovery import LiveDiscovery
     from seatrial.live.model.points import LoadPoint
 
 # Says of a trial that has ended, by the run's id and its number, what it gave and whether that may be believed.
@@ -59,7 +63,7 @@ class Course:
         if outcome is not None:
             state = "INVALID" if outcome[1].causes else "VALID"
             self.judged[state] = self.judged.get(state, 0) + 1
-        return (trial_line(self.live.trial, ended, outcome, self.live.first),)
+        return (trial_line(self.live.trial, ended, outcome, self.live.first, self.live.discovery),)
 
     def _lines(self, event: events.Event) -> tuple[str, ...]:
         match event:
@@ -68,6 +72,8 @@ class Course:
             case events.PhaseStarted() if self.live.trial is None:
                 # The phases of a trial are many lines in a log, and say little there; a single load has no others.
                 return (f"  {event.phase}{_expected(event)}",)
+            case events.StepEnded():
+                return (f"  {_step(event.facts)}",)
             case events.Noted():
                 return (f"  note by {event.author}: {printable(event.text)}",)
             case events.RunEnded():
@@ -118,12 +124,19 @@ def trial_line(
     ended: events.TrialEnded,
     outcome: tuple[LoadResult | None, Validity] | None,
     first: events.TrialStarted | None,
+    discovery: LiveDiscovery | None = None,
 ) -> str:
-    """Return what came of a trial: its number, case, rate, p50 and p99, whether it is believed, and the time left."""
+    """Return what came of a trial: its number, case, rate, p50 and p99, whether it is believed, and the time left.
+
+    Of a ``discovery`` it is what was carried, and when all of it was there.
+    """
     parts = [] if ended.state == events.COMPLETED else [events.ending_text(ended.state, ended.failure)]
     if outcome is not None:
         load, validity = outcome
-        parts += [] if load is None else _figures(load)
+        if discovery is not None:
+            parts += _carried(discovery)
+        elif load is not None:
+            parts += _figures(load)
         causes = [cause.text for cause in validity.causes]
         parts.append("believed" if not causes else f"not believed: {causes[0]}{_others(len(causes) - 1)}")
     what = f"trial {trial.order} of {trial.of}: {trial.case_id}, repeat {trial.repeat}"
@@ -151,6 +164,35 @@ def _figures(load: LoadResult) -> list[str]:
     if latency.count:
         figures += [f"p50 {format_us(latency.p50)}", f"p99 {format_us(latency.p99)}"]
     return figures
+
+
+def _carried(found: LiveDiscovery) -> list[str]:
+    services = next((facts.asked for facts in found.ended if facts.step == "all"), None)
+    if services is None:
+        return []
+    all_there = (
+        "not all there" if found.all_s is None else f"all there after {format_us(round(found.all_s * 1e6))}"
+    )
+    return [f"{services:,} services {all_there}", f"{found.missing:,} missing"]
+
+
+def _step(facts: StepFacts) -> str:
+    missing = f", {facts.missing:,} missing" if facts.missing else ""
+    took = format_us(round((facts.ended_s - facts.began_s) * 1e6))
+    calls = plural(facts.calls.total, "call")
+    return f"{step_text(facts.step, facts.words)}: {plural(facts.asked, 'service')}{missing}, {calls}, {took}"
+
+
+def queue_text(look: QueueSample) -> str:
+    """Return what a discoverer says of its queue, in a line."""
+    counts = (
+        ("enqueued", look.enqueued),
+        ("done", look.done),
+        ("dropped", look.dropped),
+        ("retries", look.retries),
+    )
+    said = [f"{value:,.0f} {name}" for name, value in counts if value is not None]
+    return ", ".join(["depth ?" if look.depth is None else f"{look.depth:,.0f} items", *said])
 
 
 def _others(count: int) -> str:

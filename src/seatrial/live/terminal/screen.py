@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from seatrial.errors import printable
+from seatrial.live.model.discovery import step_text
 from seatrial.live.model.roles import by_role
 from seatrial.live.terminal.bars import bar, sparkline
-from seatrial.live.terminal.lines import left, rate_text, time_left_s
+from seatrial.live.terminal.lines import left, queue_text, rate_text, time_left_s
 from seatrial.units import format_duration, format_size, format_us
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def screen(course: Course, now_s: float, width: int, height: int) -> Text:
     lines = [
         *(_line("", line) for line in course.pinned),
         *_where(course, now_s),
+        *_discovery(live, now_s, width),
         *_load(live, width),
         *_roles(live, width),
         *_doubts(live),
@@ -74,10 +76,33 @@ def _where(course: Course, now_s: float) -> Iterator[Text]:
     yield _line("phase", done, (phase.phase, "bold"), left(phase, now_s))
 
 
+def _discovery(live: LiveRun, now_s: float, width: int) -> Iterator[Text]:
+    found = live.discovery
+    if found is None:
+        return
+    step = found.goes_on
+    if step is None:
+        yield _line("step", "between two steps" if found.step is None or live.phase is None else "none")
+    else:
+        done = f"{bar(found.there_in_step / found.of_step, BAR)} " if found.of_step else ""
+        there = f", {found.there_in_step:,} of {found.of_step:,} there" if found.of_step else ""
+        name = step_text(step.step, step.words)
+        yield _line("step", done, (name, "bold"), f"{there}, {max(0.0, now_s - step.at_s):.0f} s so far")
+    yield _line("services", f"{found.there:,} of {found.asked:,} changes there, {found.missing:,} missed")
+    if found.looks:
+        spark = sparkline(found.depths_by_second(SPARK), SPARK)
+        yield _with_spark(_line("queue", queue_text(found.looks[-1])), spark, width)
+
+
 def _load(live: LiveRun, width: int) -> Iterator[Text]:
     points = list(live.points)
     last = points[-1] if points else None
     if last is None:
+        return
+    if live.discovery is not None and not any(point.sent for point in points):
+        # Its load only waits: what there is to see is above.
+        if live.errors:
+            yield _errors(live)
         return
     asked = "" if last.asked_per_s is None else f" of {last.asked_per_s:,.0f} asked for"
     yield _with_spark(
@@ -96,10 +121,16 @@ def _load(live: LiveRun, width: int) -> Iterator[Text]:
     )
     wanted = "" if live.load is None or not live.load.asked.held else f" of {live.load.asked.held:,}"
     yield _line("held", f"{last.held:,}{wanted}; {last.active:,} active, {last.in_flight:,} in flight")
+    yield _errors(live)
+
+
+def _errors(live: LiveRun) -> Text:
     kinds = live.errors.most_common(ERROR_KINDS)
     listed = ", ".join(f"{count:,} x {kind}" for kind, count in kinds)
     more = len(live.errors) - len(kinds)
-    yield _line("errors", (f"{listed}{f' and {more} other kinds' if more else ''}", BAD) if kinds else "none")
+    return _line(
+        "errors", (f"{listed}{f' and {more} other kinds' if more else ''}", BAD) if kinds else "none"
+    )
 
 
 def _latency(point: LoadPoint) -> str:

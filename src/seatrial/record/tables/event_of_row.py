@@ -55,6 +55,11 @@ def disturbance_started(row: sqlite3.Row) -> events.DisturbanceStarted:
     return events.DisturbanceStarted(row["trial"], row["number"], row["words"], row["started_s"])
 
 
+def step_started(row: sqlite3.Row) -> events.StepStarted:
+    """Return the beginning of a step of a discoverer."""
+    return events.StepStarted(row["trial"], row["step"], row["words"], row["at_s"])
+
+
 def noted(row: sqlite3.Row) -> events.Noted:
     """Return an entry of the journal."""
     return events.Noted(row["author"], printable(row["text"]), row["trial"], row["at_utc"])
@@ -69,6 +74,7 @@ OF_TRIAL: Mapping[str, Callable[[sqlite3.Row], tuple[float, events.Event]]] = {
     "system_samples": lambda row: (row["at_s"], events.SystemSampled(row["trial"], system_of(row))),
     "disturbances": lambda row: (row["started_s"], disturbance_started(row)),
     "queue_samples": lambda row: (row["at_s"], events.QueueSampled(row["trial"], queue_of(row))),
+    "steps_begun": lambda row: (row["at_s"], step_started(row)),
     "discovery_steps": lambda row: (row["at_s"], events.StepEnded(row["trial"], step_of(row))),
     "milestones": lambda row: (row["at_s"], milestone_of(row)),
 }

@@ -203,6 +203,12 @@ def _(event: events.QueueSampled, _: str) -> Row:
 
 
 @_row.register
+def _(event: events.StepStarted, _: str) -> Row:
+    statement = "INSERT INTO steps_begun (trial, at_s, step, words) VALUES (?, ?, ?, ?)"
+    return statement, (event.trial, event.at_s, event.step, event.words)
+
+
+@_row.register
 def _(event: events.StepEnded, _: str) -> Row:
     statement = "INSERT INTO discovery_steps (trial, at_s, document) VALUES (?, ?, ?)"
     return statement, (event.trial, event.facts.ended_s, json.dumps(event.facts.document()))

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 8
 # Another process (`seatrial note`) may hold the write lock for a moment; a batch of ours takes milliseconds.
 BUSY_TIMEOUT_MS = 10_000
 
-ADDED = frozenset({"observed", "queue_samples", "discovery_steps"})
+ADDED = frozenset({"observed", "queue_samples", "steps_begun", "discovery_steps"})
 """Tables that a record of this version may be without, for it is from before: it has no such rows."""
 
 # Of the table `summaries` nothing is the truth: it may be emptied, and a record may be without it.
@@ -106,6 +106,10 @@ CREATE TABLE queue_samples (
     dropped REAL, retries REAL
 );
 CREATE INDEX queue_samples_of_trial ON queue_samples (trial);
+CREATE TABLE steps_begun (
+    id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, step TEXT NOT NULL, words TEXT NOT NULL
+);
+CREATE INDEX steps_begun_of_trial ON steps_begun (trial);
 CREATE TABLE discovery_steps (
     id INTEGER PRIMARY KEY, trial INTEGER NOT NULL, at_s REAL NOT NULL, document TEXT NOT NULL
 );

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from seatrial.report.charts import series
+from seatrial.report.charts.discovery import TIMES, time_values
 from seatrial.report.charts.style import (
     BELIEVED,
     CASE_LIMIT,
     CONFIG,
-    DASHES,
     DOUBTED,
-    OTHERS,
-    SOFT,
     SPECTRUM_TICKS,
     SYSTEM_LIMIT,
+    dashes_of,
     scale_of,
     system_colours,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from seatrial.analysis.run.model import CaseSummary, RunSummary
 
@@ -29,14 +26,35 @@ Spec = dict[str, Any]
 
 PERCENTILES = {"p50": "p50 (median)", "p90": "p90", "p99": "p99", "p999": "p99.9"}
 MILLISECOND_US = 1_000
-PANEL_WIDTH, HALF_WIDTH = 740, 385
+HALF_WIDTH = 385
 
 
 def latency_by_case(summary: RunSummary) -> Spec | None:
     """Return percentiles for each case and system: merged (dot) and the range of the repeats (bar)."""
     values = [value for case in summary.cases for value in _percentile_values(case)]
-    if not values:
-        return None
+    titles = list(PERCENTILES.values())
+    return _by_case(summary, values, "percentile", titles, "latency (ms)", "ms") if values else None
+
+
+def discovery_by_case(summary: RunSummary) -> Spec | None:
+    """Return how soon services were there, for each case and system: the median of the repeats, and their range."""
+    values = [
+        {
+            "case": case.label,
+            "system": case.case.system,
+            "state": case.state,
+            "belief": _belief(case),
+            **value,
+        }
+        for case in summary.cases
+        for value in time_values(case)
+    ]
+    return _by_case(summary, values, "what", list(TIMES.values()), "seconds", "s") if values else None
+
+
+def _by_case(
+    summary: RunSummary, values: Sequence[Spec], facet: str, titles: Sequence[str], y_title: str, unit: str
+) -> Spec:
     labels = list(dict.fromkeys(case.label for case in summary.cases))
     systems = [system.label for system in summary.systems]
     place = {
@@ -49,10 +67,10 @@ def latency_by_case(summary: RunSummary) -> Spec | None:
         },
         "xOffset": {"field": "system", "sort": systems},
         "color": _colour(systems),
-        "tooltip": _tooltip(),
+        "tooltip": _tooltip(facet, unit),
     }
     y_axis = {
-        "title": "latency (ms)",
+        "title": y_title,
         "scale": {"type": "log", "nice": False, "padding": 12},
         "axis": {"format": ",.4~r", "tickCount": 5},
         "type": "quantitative",
@@ -61,16 +79,16 @@ def latency_by_case(summary: RunSummary) -> Spec | None:
         "mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.35},
         "encoding": {
             **place,
-            "y": {"field": "low_ms", **y_axis},
-            "y2": {"field": "high_ms"},
-            "strokeDash": _dash(values),
+            "y": {"field": f"low_{unit}", **y_axis},
+            "y2": {"field": f"high_{unit}"},
+            "strokeDash": dashes_of(values),
         },
     }
     dot = {
         "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1, "strokeWidth": 2},
         "encoding": {
             **place,
-            "y": {"field": "merged_ms", **y_axis},
+            "y": {"field": f"merged_{unit}", **y_axis},
             # On a white ground a white filling is hollow, and hides the bar behind it.
             "fill": {
                 "condition": {"test": f"datum.belief == '{DOUBTED}'", "value": "#ffffff"},
@@ -90,10 +108,10 @@ def latency_by_case(summary: RunSummary) -> Spec | None:
     return {
         **_base(values),
         "facet": {
-            "field": "percentile",
+            "field": facet,
             "type": "nominal",
             "title": None,
-            "sort": list(PERCENTILES.values()),
+            "sort": list(titles),
         },
         "columns": 2,
         "spec": {"width": HALF_WIDTH, "height": 170, "layer": [bar, dot]},
@@ -127,129 +145,12 @@ def latency_spectrum(summary: RunSummary) -> Spec | None:
             "x": _log("inverse", "percentile (%)", axis),
             "y": _log("latency_ms", "latency (ms)", {"format": ",.4~r", "tickCount": 5}),
             "color": _colour(systems, line=True),
-            "strokeDash": _dash(values),
+            "strokeDash": dashes_of(values),
         },
     }
     labels = list(dict.fromkeys(case.label for case in summary.cases))
     facet = {"field": "case", "type": "nominal", "title": None, "sort": labels}
     return {**_base(values), "facet": facet, "columns": 2, "spec": layer}
-
-
-def trial_over_time(case: CaseSummary, systems: Sequence[str] = ()) -> Spec | None:
-    """Return one trial of a case over time: rate, latency, CPU and memory of each role, the phases as bands.
-
-    ``systems`` are those of the run, in the order in which they have their colours.
-    """
-    trial = series.typical_trial(case)
-    if trial is None:
-        return None
-    # What is kept as text is read once.
-    trial = replace(trial, series=trial.series.read())
-    if not trial.series.points:
-        return None
-    own = system_colours(systems or [case.case.system])[case.case.system]
-    colours = {**OTHERS, "achieved": own, "system": own}
-    curves = {
-        "requests/s": series.rate_values(trial),
-        "latency (ms)": series.latency_values(trial),
-        "CPU (cores)": series.cpu_values(trial),
-        series.memory_title(trial): series.memory_values(trial),
-    }
-    shown = {title: values for title, values in curves.items() if values}
-    bands = series.phase_bands(trial)
-    x = _time([*bands, *(value for values in shown.values() for value in values)])
-    # What is believed is drawn as everything is, and needs nothing that says so.
-    belief = {"belief": DOUBTED} if trial.validity.reasons else {}
-    panels = [
-        _panel(
-            bands,
-            [{**value, **belief} for value in values],
-            {**x, "title": "seconds from the start of the trial" if number == len(shown) - 1 else None},
-            title,
-            colours,
-            first=number == 0,
-        )
-        for number, (title, values) in enumerate(shown.items())
-    ]
-    return {
-        "config": CONFIG,
-        "vconcat": panels,
-        "spacing": 14,
-        "resolve": {"scale": {"stroke": "independent"}},
-    }
-
-
-def _time(rows: Sequence[Spec]) -> Spec:
-    # One axis for all panels, wide enough for everything in them.
-    first_s = min([0.0, *(row[key] for row in rows for key in ("start_s", "at_s") if key in row)])
-    last_s = max(row[key] for row in rows for key in ("end_s", "at_s") if key in row)
-    return {"type": "quantitative", "scale": {"domain": [first_s, last_s], "nice": False}}
-
-
-def _panel(
-    bands: Sequence[Spec],
-    values: Sequence[Spec],
-    x: Spec,
-    title: str,
-    colours: Mapping[str, str],
-    *,
-    first: bool,
-) -> Spec:
-    layers = [_bands(bands, x), _curves(values, x, title, colours, legend_of_belief=first)]
-    if first:
-        wide = (x["scale"]["domain"][1] - x["scale"]["domain"][0]) * 0.05
-        layers.append(_phase_names([band for band in bands if band["end_s"] - band["start_s"] > wide], x))
-    return {"width": PANEL_WIDTH, "height": 110, "layer": layers}
-
-
-def _bands(bands: Sequence[Spec], x: Spec) -> Spec:
-    fill = {"field": "fill", "type": "nominal", "scale": None}
-    return {
-        "data": {"values": list(bands)},
-        "mark": {"type": "rect", "opacity": 1},
-        "encoding": {"x": {"field": "start_s", **x}, "x2": {"field": "end_s"}, "color": fill},
-    }
-
-
-def _phase_names(bands: Sequence[Spec], x: Spec) -> Spec:
-    # Written above the panel, where no curve can run through them.
-    return {
-        "data": {"values": list(bands)},
-        "mark": {"type": "text", "align": "left", "dx": 1, "fontSize": 11, "fill": SOFT},
-        "encoding": {"x": {"field": "start_s", **x}, "y": {"value": -7}, "text": {"field": "phase"}},
-    }
-
-
-def _curves(
-    values: Sequence[Spec], x: Spec, title: str, colours: Mapping[str, str], *, legend_of_belief: bool
-) -> Spec:
-    names = list(dict.fromkeys(value["series"] for value in values))
-    is_log = title.startswith("latency")
-    scale: Spec = {"type": "log", "nice": True} if is_log else {"zero": True, "nice": True}
-    axis = {"tickCount": 4, "format": ",.4~r"}
-    stroke = {
-        "field": "series",
-        "type": "nominal",
-        "title": None,
-        "sort": names,
-        "scale": scale_of({name: colours[name] for name in names}),
-        "legend": {"symbolType": "stroke"},
-    }
-    doubted = "belief" in values[0]
-    dash = (
-        {"strokeDash": {**_dash(values), **({} if legend_of_belief else {"legend": None})}} if doubted else {}
-    )
-    return {
-        "data": {"values": list(values)},
-        "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8, "tooltip": True},
-        "encoding": {
-            "x": {"field": "at_s", **x},
-            "y": {"field": "value", "type": "quantitative", "title": title, "scale": scale, "axis": axis},
-            "stroke": stroke,
-            "detail": {"field": "part"},
-            **dash,
-        },
-    }
 
 
 def _percentile_values(case: CaseSummary) -> list[Spec]:
@@ -273,19 +174,6 @@ def _percentile_values(case: CaseSummary) -> list[Spec]:
 
 def _belief(case: CaseSummary) -> str:
     return DOUBTED if case.state == "INVALID" else BELIEVED
-
-
-def _dash(values: Sequence[Spec]) -> Spec:
-    # A legend only where there is something to distinguish.
-    doubted = any(value["belief"] == DOUBTED for value in values)
-    legend = {"orient": "top", "symbolType": "stroke", "symbolStrokeColor": SOFT} if doubted else None
-    return {
-        "field": "belief",
-        "type": "nominal",
-        "title": None,
-        "scale": {"domain": list(DASHES), "range": list(DASHES.values())},
-        "legend": legend,
-    }
 
 
 def _base(values: Sequence[Spec]) -> Spec:
@@ -315,9 +203,9 @@ def _log(field: str, title: str, axis: Spec) -> Spec:
     }
 
 
-def _tooltip() -> list[Spec]:
-    names = ("system", "case", "percentile", "merged_ms", "low_ms", "high_ms", "state")
-    return [{"field": name, "title": name.replace("_ms", " (ms)")} for name in names]
+def _tooltip(facet: str, unit: str) -> list[Spec]:
+    names = ("system", "case", facet, f"merged_{unit}", f"low_{unit}", f"high_{unit}", "state")
+    return [{"field": name, "title": name.replace(f"_{unit}", f" ({unit})")} for name in names]
 
 
 def _angle(labels: Sequence[str]) -> int:

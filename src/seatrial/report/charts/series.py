@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.discovery.figures import FIGURES
 from seatrial.report.charts.style import PHASE_FILLS
 
 if TYPE_CHECKING:
@@ -35,12 +36,24 @@ LATENCIES = ("p50", "p99", "max")
 
 
 def typical_trial(case: CaseSummary) -> TrialSummary | None:
-    """Return the trial whose p99 is the median of the repeats (the lower one of two), or the only one."""
+    """Return the trial whose p99 is the median of the repeats (the lower one of two), or the only one.
+
+    Of discoverers it is the one that took the median time until all was there.
+    """
+    carried = [trial for trial in case.trials if trial.discovery is not None]
+    if carried:
+        carried.sort(key=_all_s)
+        return carried[(len(carried) - 1) // 2]
     known = [trial for trial in case.trials if trial.load is not None and trial.load.latency_us.count]
     ordered = sorted(known, key=lambda trial: trial.load.latency_us.p99 if trial.load is not None else 0)
     if ordered:
         return ordered[(len(ordered) - 1) // 2]
     return case.trials[0] if case.trials else None
+
+
+def _all_s(trial: TrialSummary) -> float:
+    found = None if trial.discovery is None else FIGURES["discovered_all_s"](trial.discovery)
+    return float("inf") if found is None else found
 
 
 def phase_bands(trial: TrialSummary) -> Values:
@@ -61,7 +74,7 @@ def rate_values(trial: TrialSummary) -> Values:
     """Return requests/s asked for, in the phases that send, and completed."""
     points = trial.series.points
     achieved = [(point.start_s, point.end_s, point.completed_per_s) for point in points]
-    return [*_rows("requested", _requested(trial)), *_rows("achieved", achieved)]
+    return [*rows_of("requested", _requested(trial)), *rows_of("achieved", achieved)]
 
 
 def _requested(trial: TrialSummary) -> list[Span]:
@@ -82,7 +95,7 @@ def latency_values(trial: TrialSummary) -> Values:
             (point.start_s, point.end_s, getattr(point, f"latency_us_{name}"))
             for point in trial.series.points
         ]
-        rows += _rows(
+        rows += rows_of(
             name,
             [
                 (start_s, end_s, None if us is None else max(1, us) / MILLISECOND_US)
@@ -97,7 +110,7 @@ def cpu_values(trial: TrialSummary) -> Values:
     return [
         row
         for curve in trial.series.roles
-        for row in _rows(curve.role, ((span.start_s, span.end_s, span.cores) for span in curve.cpu))
+        for row in rows_of(curve.role, ((span.start_s, span.end_s, span.cores) for span in curve.cpu))
     ]
 
 
@@ -113,11 +126,14 @@ def memory_values(trial: TrialSummary) -> Values:
     for curve in trial.series.roles:
         looks = list(zip(curve.at_s, curve.memory_bytes, strict=True))
         spans = [(at_s, next_s, memory / MEGABYTE) for (at_s, memory), (next_s, _) in pairwise(looks)]
-        rows += _rows(curve.role, [*spans, *((at_s, at_s, memory / MEGABYTE) for at_s, memory in looks[-1:])])
+        rows += rows_of(
+            curve.role, [*spans, *((at_s, at_s, memory / MEGABYTE) for at_s, memory in looks[-1:])]
+        )
     return rows
 
 
-def _rows(series: str, spans: Iterable[Span]) -> Values:
+def rows_of(series: str, spans: Iterable[Span]) -> Values:
+    """Return the rows of a curve."""
     return [
         row for part, own in enumerate(_parts(spans)) for row in _steps(series, part, list(_thinned(own)))
     ]

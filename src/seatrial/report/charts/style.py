@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.analysis.run.labels import UNPROXIED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -98,3 +98,17 @@ def system_colours(labels: Sequence[str]) -> dict[str, str]:
 def scale_of(colours: dict[str, str]) -> dict[str, Any]:
     """Return the scale that gives each name its colour."""
     return {"domain": list(colours), "range": list(colours.values())}
+
+
+def dashes_of(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return how what may be believed is told from what may not."""
+    # A legend only where there is something to distinguish.
+    doubted = any(value["belief"] == DOUBTED for value in values)
+    legend = {"orient": "top", "symbolType": "stroke", "symbolStrokeColor": SOFT} if doubted else None
+    return {
+        "field": "belief",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": list(DASHES), "range": list(DASHES.values())},
+        "legend": legend,
+    }

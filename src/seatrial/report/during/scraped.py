@@ -8,13 +8,13 @@ from seatrial.analysis.run.labels import value_text
 from seatrial.analysis.run.said.belief import Belief, belief_of
 from seatrial.analysis.run.said.scraped import FIGURES, SCRAPE, scraped_pairs, signed, span_text, value_of
 from seatrial.report.during.disturbances import trial_text, where_text
-from seatrial.report.table import KILOBYTE
 from seatrial.units import format_us
 
 if TYPE_CHECKING:
     from seatrial.analysis.run.model import CaseSummary, RunSummary
     from seatrial.analysis.run.said.scraped import Figure, Judgement, Scraped
 
+KILOBYTE = 1_000
 HEADING = "What being scraped costs:"
 COLUMNS = (
     "System and case",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.analysis.control.controllers import ControllerSummary
 from seatrial.analysis.cpus import ProcessCpus
 from seatrial.analysis.discovery.limiter import Limiter
-from seatrial.analysis.discovery.use import DiscoveryUse, StepUse
+from seatrial.analysis.discovery.use import Curve, DiscoveryUse, StepUse
 from seatrial.analysis.fit import Slope
 from seatrial.analysis.kernel import KernelUse
 from seatrial.analysis.load.distribution import Distribution, Percentiles
@@ -54,7 +54,7 @@ _KINDS = (
     Capacity, ChangeUse, ControllerSummary, CpuSpan, Difference, Distribution, Figures, JournalEntry, KernelReport,
     KernelUse, LimitMet, LoadResult, LookingCost, MemberUse, NodeUse, Observed, OverTrials, Percentiles, ProcessCpus,
     Reached, Reason, RecordedObjective, Requests, RoleResources, RunningConfiguration, ScrapedPage, SeriesPoint,
-    DiscoveryUse, Limiter, Setting, Slope, Spread, StepUse, SystemSummary, TrialCounts,
+    Curve, DiscoveryUse, Limiter, Setting, Slope, Spread, StepUse, SystemSummary, TrialCounts,
 )  # fmt: skip
 _PHASE = one_of("set up", "ramp", "warm up", "measure", "cool down")
 _MEMORY = one_of("PSS", "RSS", "working set")
@@ -298,4 +298,5 @@ def _series(kinds: Dataclasses) -> Shape:
         memory=several(an_object(at_s=NUMBER, bytes=NUMBER)),
         cpu=several(kinds.of(CpuSpan)),
     )
-    return an_object(steps=several(an_object(**point, latency_us=an_object(**latency))), roles=by_name(role))
+    steps = several(an_object(**point, latency_us=an_object(**latency)))
+    return an_object(steps=steps, roles=by_name(role), discovery=maybe(kinds.of(Curve)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.discovery.calls import call_figures
 from seatrial.discovery.facts import StepFacts
-from seatrial.record.events import MilestoneReached, Noted, StepEnded
+from seatrial.record.events import MilestoneReached, Noted, StepEnded, StepStarted
 from seatrial.seeds import derive
 
 if TYPE_CHECKING:
@@ -207,6 +207,7 @@ class Course:
         source_calls = await apparatus.source.calls()
         changes, relapses = apparatus.destination.changes, apparatus.destination.relapses
         one = _Open(step, words, time.monotonic() if began_s is None else began_s)
+        self._record(StepStarted(self._trial, step, words, one.began_s))
         try:
             yield one
         finally:
