@@ -12,7 +12,7 @@ from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.measured import LATENCY_METRICS, Measured, changed_in, metric_value
 from seatrial.analysis.observed.figures import observed_values
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.discovered import OF_OWN_COUNT
+from seatrial.plan.discovered import OF_OWN_COUNT, QUEUE_LEFT
 from seatrial.plan.metrics import (
     AT_ORIGIN,
     DURING,
@@ -303,8 +303,10 @@ def _applies(metric: str, trial: Measured) -> bool:
     if metric in OF_CONTROLLER:
         return trial.controlled
     if metric in OF_DISCOVERY:
-        # Nobody knows what a program does not count.
-        return trial.discovers and metric not in OF_OWN_COUNT
+        # Nobody knows what a program does not count; but what its queue had left is known of who says how much it has.
+        queue = None if trial.discovery is None else trial.discovery.queue
+        says_depth = queue is not None and queue.peak is not None
+        return trial.discovers and (metric not in OF_OWN_COUNT or (metric == QUEUE_LEFT and says_depth))
     if metric in OF_CHANGES:
         # An Ingress has no status, and never says so.
         return trial.changed and metric not in GAP
