@@ -17,14 +17,15 @@ ALL_DONE = {
     *("discovered_all", "discovered_new", "discovered_update", "discovered_delete", "discovered_in_storm"),
     *("not_discovered", "relapses", "idle_writes", "queue_left", "unaccounted"),
 }
-# The plan's own are for 200 services and a storm of 300. At 20 calls a second 40 services of two objects each take 3 s,
-# and those of the storm 7 s; at 5 a second they take 14 s.
+# The plan's own are for 200 services and a storm of 300. At 20 calls a second 60 services of two objects each take 5 s,
+# and those of the storm 7 s; at 5 a second they take 22 s.
 SHORT = {
-    "discovered_all < 30 s": "discovered_all < 10 s",
+    "discovered_all < 30 s": "discovered_all < 14 s",
     "discovered_in_storm < 6 s": "discovered_in_storm < 4 s",
 }
-SIZES = {"services": "40", "namespaces": "4", "samples": "1", "storm": "80", "settle": "5 s"}
+SIZES = {"services": "60", "namespaces": "4", "samples": "1", "storm": "80", "settle": "5 s"}
 NO_STORM, NO_FAULTS, NOT_IDLE = {"storm": "0"}, {"faults": "[]"}, {"idle_periods": "0"}
+CONFLICTS = {"faults": "[status status=409 share=50%]"}
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,20 @@ class Planted:
 
 
 PLANTED = {
-    "": Planted(set(), "50 s"),
-    "starves": Planted({"discovered_in_storm"}, "36 s", NO_FAULTS | NOT_IDLE),
-    "drops": Planted({"not_discovered"}, "36 s", NO_STORM | NOT_IDLE | {"samples": "3", "services": "20"}),
-    # gimbal#95: each period it adds more than it can do.
-    "rewrites": Planted(
-        {"idle_writes", "queue_left"}, "32 s", NO_STORM | NO_FAULTS | {"samples": "0", "services": "20"}
+    "": Planted(set(), "56 s"),
+    "starves": Planted({"discovered_in_storm"}, "42 s", NO_FAULTS | NOT_IDLE),
+    "drops": Planted(
+        {"not_discovered"}, "42 s", NO_STORM | NOT_IDLE | CONFLICTS | {"samples": "3", "services": "20"}
     ),
     # gimbal#140
-    "limited": Planted({"discovered_all"}, "28 s", NO_STORM | NO_FAULTS | NOT_IDLE),
+    "limited": Planted({"discovered_all"}, "40 s", NO_STORM | NO_FAULTS | NOT_IDLE),
+    # gimbal#95: each period it adds more than it can do.
+    "rewrites": Planted(
+        {"idle_writes", "queue_left"}, "34 s", NO_STORM | NO_FAULTS | {"samples": "0", "services": "20"}
+    ),
     # Its gauge says more than its other counters come to.
-    "gauge": Planted({"queue_left"}, "28 s", NO_STORM | NO_FAULTS | NOT_IDLE, frozenset({"unaccounted"})),
-    "leaves": Planted({"not_discovered", "discovered_delete"}, "26 s", NO_STORM | NO_FAULTS | NOT_IDLE),
+    "gauge": Planted({"queue_left"}, "34 s", NO_STORM | NO_FAULTS | NOT_IDLE, frozenset({"unaccounted"})),
+    "leaves": Planted({"not_discovered", "discovered_delete"}, "34 s", NO_STORM | NO_FAULTS | NOT_IDLE),
 }
 
 
