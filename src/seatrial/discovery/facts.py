@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
+GATE = "gate"
+"""What the gate before the destination is called among the generator's members."""
+
 Step: TypeAlias = Literal["all", "new", "update", "delete", "idle", "storm", "fault", "end"]
 """``all``: what was there when it began. ``new``, ``update``, ``delete``: one service at a time. ``idle``: nothing
 changes. ``storm``: many are deleted and one is added elsewhere. ``fault``: changes while something goes wrong, and what
@@ -73,8 +76,8 @@ class StepFacts:
     ``asked`` is how many services were changed at the source for it, of which ``missing`` were not as they should be
     when it ended. ``relapses`` is how often one of all was so, and then was not, though nothing changed at the source.
     ``changed`` is how many objects of the destination were seen to change, ``source_calls`` how many calls the source
-    counted (None: it does not). ``lag_s`` are the looks at how long after it was sent a write of Seatrial's own was
-    seen.
+    counted (None: it does not), ``missed`` how often the watch had to read a list anew. ``lag_s`` are the looks at how
+    long after it was sent a write of Seatrial's own was seen.
     """
 
     step: Step
@@ -90,6 +93,7 @@ class StepFacts:
     lag_s: tuple[float, ...] = ()
     periods: int = 0
     lifted_s: float | None = None
+    missed: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return it as the record keeps it."""

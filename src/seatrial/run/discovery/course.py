@@ -205,7 +205,8 @@ class Course:
         await apparatus.gate.quiet(QUIET_S)
         await apparatus.gate.new_calls()
         source_calls = await apparatus.source.calls()
-        changes, relapses = apparatus.destination.changes, apparatus.destination.relapses
+        there = apparatus.destination
+        changes, relapses, missed = there.changes, there.relapses, there.missed
         one = _Open(step, words, time.monotonic() if began_s is None else began_s)
         self._record(StepStarted(self._trial, step, words, one.began_s))
         try:
@@ -222,13 +223,14 @@ class Course:
                 asked=len(one.names),
                 missing=len(one.missing),
                 words=words,
-                changed=apparatus.destination.changes - changes,
-                relapses=apparatus.destination.relapses - relapses,
+                changed=there.changes - changes,
+                relapses=there.relapses - relapses,
                 calls=call_figures(calls, lost),
                 source_calls=None if now is None or source_calls is None else now - source_calls,
                 lag_s=apparatus.lag.between(one.began_s, ended_s),
                 periods=one.periods,
                 lifted_s=one.lifted_s,
+                missed=there.missed - missed,
             )
             self._record(StepEnded(self._trial, facts))
 
