@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,11 +53,12 @@ def test_one_that_never_replicates_anything_fails_in_time(try_out: Try) -> None:
 
 
 def test_one_that_dies_in_the_middle_is_named_with_its_end(try_out: Try) -> None:
-    found = try_out(any_program("/bin/sh", "-c", "sleep 2; echo no more >&2; exit 9"), "30 s")
+    began_s = time.monotonic()
+    found = try_out(any_program("/bin/sh", "-c", "sleep 2; echo no more >&2; exit 9"), "90 s")
     assert found.outcome.code == 3
     assert "ended with exit status 9; its log ends: no more" in found.outcome.stdout
     # It did not wait for what nobody was there to do.
-    assert found.trial["phases"][-1]["ended_s"] - found.trial["phases"][0]["began_s"] < 25
+    assert time.monotonic() - began_s < 60
 
 
 def test_one_that_is_killed_while_nothing_changes_is_named(try_out: Try) -> None:
