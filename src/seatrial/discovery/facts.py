@@ -77,7 +77,7 @@ class StepFacts:
     when it ended. ``relapses`` is how often one of all was so, and then was not, though nothing changed at the source.
     ``changed`` is how many objects of the destination were seen to change, ``source_calls`` how many calls the source
     counted (None: it does not), ``missed`` how often the watch had to read a list anew. ``lag_s`` are the looks at how
-    long after it was sent a write of Seatrial's own was seen.
+    long after it was sent a write of Seatrial's own was seen. ``befallen`` is how many calls a fault has befallen.
     """
 
     step: Step
@@ -93,6 +93,7 @@ class StepFacts:
     lag_s: tuple[float, ...] = ()
     periods: int = 0
     lifted_s: float | None = None
+    befallen: int | None = None
     missed: int = 0
 
     def document(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class StepUse:
     elsewhere was there. ``recovered_s`` is of a fault: from when it was lifted to the last. ``calls`` are those to
     the destination, by verb and resource, ``writes`` what of them may change something.
     ``relapses`` is how often a service was as the source has it, and then was not, though nothing had changed there.
+    ``befallen`` is how many calls a fault has befallen: with none it shows nothing.
     """
 
     step: str
@@ -48,6 +49,7 @@ class StepUse:
     relapses: int
     source_calls: int | None
     periods: int
+    befallen: int | None
 
     @property
     def calls_per_change(self) -> float | None:
@@ -208,4 +210,5 @@ def _step_use(facts: StepFacts, seen: Mapping[str, Sequence[_Seen]]) -> StepUse:
         relapses=facts.relapses,
         source_calls=facts.source_calls,
         periods=facts.periods,
+        befallen=facts.befallen,
     )

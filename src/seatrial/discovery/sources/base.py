@@ -71,8 +71,8 @@ class Source(Protocol):
     async def plant(self, words: str) -> None:
         """Have something go wrong, in the words of ``seatrial openstack --fault``; raises ``PlanError``."""
 
-    async def lift(self) -> None:
-        """Have nothing go wrong any more but what always does."""
+    async def lift(self) -> int:
+        """Have nothing go wrong any more but what always does; return how many calls what was planted has befallen."""
 
     def members(self) -> tuple[Member, ...]:
         """Return the programs of Seatrial that it is of."""

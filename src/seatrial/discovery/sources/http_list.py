@@ -89,8 +89,9 @@ class HttpListSource:
             next_step="faults of the destination, or `source: openstack`",
         )
 
-    async def lift(self) -> None:
+    async def lift(self) -> int:
         """Do nothing: nothing goes wrong."""
+        return 0
 
     def members(self) -> tuple[Member, ...]:
         """Return nothing: it is of the run's own process."""

@@ -88,9 +88,9 @@ class KubernetesSource:
         """Plant a fault at its gate."""
         await self._gate.plant(words)
 
-    async def lift(self) -> None:
+    async def lift(self) -> int:
         """Lift what was planted."""
-        await self._gate.lift()
+        return await self._gate.lift()
 
     def members(self) -> tuple[Member, ...]:
         """Return its gate."""

@@ -87,11 +87,14 @@ class OpenStackSource:
         """Plant a fault."""
         await self._ask("POST", "/faults", document_of(words))
 
-    async def lift(self) -> None:
+    async def lift(self) -> int:
         """Lift all that were planted since the start."""
+        assert self._helper is not None
+        befallen = await self._helper.befallen()
         await self._ask("DELETE", "/faults")
         for words in self.cloud:
             await self._ask("POST", "/faults", document_of(words))
+        return befallen
 
     def members(self) -> tuple[Member, ...]:
         """Return the simulator."""

@@ -187,7 +187,8 @@ def _sentences(use: DiscoveryUse) -> Iterator[str]:
                 else "all while it lasted"
             )
             after = f", {later}"
-        yield f"{step.words}: {step.missing:,} of {step.asked:,} did not come right{after}"
+        befell = "" if step.befallen is None else f" (befell {step.befallen:,} calls)"
+        yield f"{step.words}{befell}: {step.missing:,} of {step.asked:,} did not come right{after}"
     if use.relapses:
         yield f"{use.relapses:,} times a service was as the source has it, and then was not, with no change there"
     if use.queue is not None:

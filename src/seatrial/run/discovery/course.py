@@ -48,6 +48,7 @@ class _Open:
     missing: set[str] = field(default_factory=set)
     periods: int = 0
     lifted_s: float | None = None
+    befallen: int | None = None
 
 
 class Course:
@@ -182,7 +183,7 @@ class Course:
                 ]
                 await self._apparatus.destination.until(changed, min(2 * self._period_s, self._left_s))
             finally:
-                await at.lift()
+                step.befallen = await at.lift()
             step.lifted_s = time.monotonic()
             await self._until(step, changed, self._limit_s)
 
@@ -230,6 +231,7 @@ class Course:
                 lag_s=apparatus.lag.between(one.began_s, ended_s),
                 periods=one.periods,
                 lifted_s=one.lifted_s,
+                befallen=one.befallen,
                 missed=there.missed - missed,
             )
             self._record(StepEnded(self._trial, facts))
