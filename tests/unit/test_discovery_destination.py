@@ -20,13 +20,14 @@ UPDATED = Service("1", OWN, "shop", frozenset({"172.16.0.3:8080", "172.16.0.4:80
 class Played:
     """A destination whose watches are this test; ``seen`` are the moments at which ``shop`` was as wanted."""
 
-    def __init__(self, kind: ReplicaKind = "endpointslices") -> None:
+    def __init__(self, kind: ReplicaKind = "endpointslices", is_wanted: bool = True) -> None:
         self.seen: list[float] = []
         self.now_s = 0.0
         # It follows nothing here, and so asks for nothing.
         client = cast("Client", None)
         self.destination = Destination(client, kind, [OWN], lambda _, seen_s: self.seen.append(seen_s))
-        self.destination.want(WANTED)
+        if is_wanted:
+            self.destination.want(WANTED)
 
     def service(
         self, name: str = "shop", namespace: str = OWN, ports: tuple[int, ...] = (80,), gone: bool = False
@@ -214,3 +215,24 @@ def test_what_was_deleted_and_comes_back_is_a_relapse() -> None:
     played.service(gone=True)
     played.service()
     assert (played.missing, played.destination.relapses) == (["run-1/shop"], 1)
+
+
+def test_one_that_was_there_before_anybody_asked_is_there_since_it_was_seen() -> None:
+    # A discoverer that watches may be done with the first of many before the source has the last.
+    played = Played(is_wanted=False)
+    played.service()
+    played.slice()
+    played.slice("other", of=UPDATED)
+    played.destination.want(WANTED)
+    assert (played.missing, played.seen, played.destination.relapses) == ([], [2.0], 0)
+
+
+def test_one_that_was_gone_before_anybody_asked_is_gone_since_it_was_seen() -> None:
+    played = Played()
+    played.service()
+    played.slice()
+    played.destination.changing(["run-1/shop"])
+    played.slice(gone=True)
+    played.service(gone=True)
+    played.destination.want(gone(WANTED, 1.0).service)
+    assert (played.missing, played.seen, played.destination.relapses) == ([], [2.0, 4.0], 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ Key = tuple[str, str]
 class _Wanted:
     """What a service should come to: ``endpoints`` of now, none where it is deleted, of all that it ever had.
 
-    ``under`` are the Services that it was seen under.
+    ``under`` are the Services that it was seen under; while it ``is_changing``, nobody knows yet what it should be.
     """
 
     namespace: str
@@ -45,6 +45,7 @@ class _Wanted:
     known: set[str] = field(default_factory=set)
     under: set[Key] = field(default_factory=set)
     is_so: bool = False
+    is_changing: bool = False
 
 
 @dataclass(slots=True)
@@ -82,7 +83,8 @@ class Destination:
         self._objects: dict[Key, tuple[Key, frozenset[str]]] = {}
         self._under: defaultdict[Key, dict[Key, frozenset[str]]] = defaultdict(dict)
         self._of_service: defaultdict[Key, set[str]] = defaultdict(set)
-        self._there: Counter[str] = Counter()
+        self._holding: defaultdict[str, set[Key]] = defaultdict(set)
+        self._changed_s: dict[Key, float] = {}
         self._beacons: dict[str, asyncio.Future[float]] = {}
         self._listed = (asyncio.Event(), asyncio.Event())
         self._waits: list[_Wait] = []
@@ -104,6 +106,11 @@ class Destination:
         """Wait until all that there is is known."""
         await asyncio.gather(*(one.wait() for one in self._listed))
 
+    def changing(self, names: Iterable[str]) -> None:
+        """Take that these are about to change at the source: until they are wanted anew nothing of them is a relapse."""
+        for name in names:
+            self._wanted[name].is_changing = True
+
     def want(self, service: Service) -> None:
         """Have a service of the source be as it is now; without endpoints it should be gone."""
         name = service.subject
@@ -111,8 +118,11 @@ class Destination:
         wanted.endpoints, wanted.ports = service.endpoints, service.ports
         wanted.known |= wanted.endpoints
         self._whose |= dict.fromkeys(wanted.endpoints, name)
-        wanted.is_so = False
-        self._judge(name, time.monotonic())
+        # A discoverer may be there before the source has answered who made it so.
+        for at in {at for one in wanted.endpoints for at in self._holding.get(one, ())}:
+            self._belongs(name, self._objects[at][0])
+        wanted.is_so = wanted.is_changing = False
+        self._judge(name, self._last_changed_s(wanted))
 
     def missing(self, names: Iterable[str] | None = None) -> list[str]:
         """Return those of these, of all without, that are not as they should be at this moment."""
@@ -167,6 +177,7 @@ class Destination:
             self._services.pop(key, None)
         else:
             self._services[key] = _ports(change.object)
+        self._changed_s[key] = change.seen_s
         return tuple(self._of_service.get(key, ()))
 
     def _endpoints(self, change: Change) -> Collection[str]:
@@ -175,21 +186,32 @@ class Destination:
         if (old := self._objects.pop(at, None)) is not None:
             service, endpoints = old
             del self._under[service][at]
-            self._there.subtract(endpoints)
+            self._changed_s[service] = change.seen_s
+            for endpoint in endpoints:
+                self._holding[endpoint].discard(at)
             touched |= self._names(endpoints)
         if change.kind != "deleted":
             service, endpoints = _service_of(change.object), _endpoints(change.object)
             self._objects[at] = service, endpoints
             self._under[service][at] = endpoints
-            self._there.update(endpoints)
+            self._changed_s[service] = change.seen_s
+            for endpoint in endpoints:
+                self._holding[endpoint].add(at)
             for name in self._names(endpoints):
-                self._wanted[name].under.add(service)
-                self._of_service[service].add(name)
+                self._belongs(name, service)
                 touched.add(name)
             for endpoint in endpoints & self._beacons.keys():
                 if not (beacon := self._beacons.pop(endpoint)).done():
                     beacon.set_result(change.seen_s)
         return touched
+
+    def _belongs(self, name: str, service: Key) -> None:
+        self._wanted[name].under.add(service)
+        self._of_service[service].add(name)
+
+    def _last_changed_s(self, wanted: _Wanted) -> float:
+        moments = [self._changed_s[one] for one in wanted.under if one in self._changed_s]
+        return max(moments, default=time.monotonic())
 
     def _names(self, endpoints: Iterable[str]) -> set[str]:
         return {self._whose[one] for one in endpoints if one in self._whose}
@@ -199,7 +221,7 @@ class Destination:
         was_so, wanted.is_so = wanted.is_so, self._is_so(name)
         if was_so == wanted.is_so:
             return
-        self.relapses += was_so
+        self.relapses += was_so and not wanted.is_changing
         if wanted.is_so:
             self._on_seen(name, seen_s)
         for wait in self._waits:
@@ -214,7 +236,7 @@ class Destination:
         wanted = self._wanted[name]
         if not wanted.endpoints:
             there = self._services.keys() & wanted.under
-            return not there and not any(self._there[one] > 0 for one in wanted.known)
+            return not there and not any(self._holding.get(one) for one in wanted.known)
         # What is there twice, under two names, is not as the source has it.
         found = [(one, held) for one in wanted.under if (held := self._held(one)) & wanted.known]
         return len(found) == 1 and self._matches(wanted, *found[0])

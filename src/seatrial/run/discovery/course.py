@@ -263,9 +263,11 @@ class Course:
         return self._take(await self._apparatus.source.create(counts), step, what or step.step)
 
     async def _updated(self, services: Sequence[Service], step: _Open, what: str = "") -> list[str]:
+        self._apparatus.destination.changing(service.subject for service in services)
         return self._take(await self._apparatus.source.update(services), step, what or step.step)
 
     async def _deleted(self, services: Sequence[Service], step: _Open, what: str = "") -> list[str]:
+        self._apparatus.destination.changing(service.subject for service in services)
         for service in services:
             del self._services[service.subject]
         return self._take(await self._apparatus.source.delete(services), step, what or step.step)
