@@ -60,6 +60,8 @@ class OpenStackSource:
         """Add load balancers."""
         made: list[Changed] = []
         for project, count in counts.items():
+            if not count:
+                continue
             body = {"count": count, "project": project, "members": self.members_each}
             made += _changed(await self._ask("POST", "/services", body))
         return made
