@@ -81,6 +81,11 @@ def test_a_sound_one_passes_all(trial_of: Callable[[str], Tried]) -> None:
     sound = trial_of("")
     assert sound.not_held() == set(), sound.outcome
     assert sound.held() == ALL_DONE
+    faults = [step for step in sound.trial["discovery"]["steps"] if step["step"] == "fault"]
+    assert sum(step["befallen"] for step in faults) > 0
+    # The calls' own statuses, without those of watches.
+    for step, status in zip(faults, ("409", "429"), strict=False):
+        assert step["refused"].get(status, 0) <= step["befallen"], step
     sound.assert_verdict()
 
 
