@@ -61,6 +61,20 @@ class Backend:
 
         return on(self.server, listed)
 
+    def remove(self) -> None:
+        """Remove all of them: the names are wanted by the next, too."""
+
+        async def removed(client: Client) -> None:
+            async def one(found: Mapping[str, Any]) -> None:
+                metadata = found["metadata"]
+                root, _, plural = _PATHS[found["kind"]].rpartition("/")
+                await client.delete(f"{root}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}")
+
+            await in_window(objects, one, 16)
+
+        objects = self.objects()
+        on(self.server, removed)
+
     def addresses(self) -> dict[str, list[str]]:
         """Return the addresses with ports of each service, empty for one that has none, by ``namespace/name``."""
         found: dict[str, set[str]] = {}

@@ -20,6 +20,7 @@ from seatrial.report.files import require_writable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from seatrial.cluster.connection.kubeconfig import Where
     from seatrial.machine.facts import Machine
     from seatrial.plan.model.plan import PlaceName
     from seatrial.plan.read import GivenPlan
@@ -64,6 +65,8 @@ def check(plan_file: str | None, scale: str | None, runs: Path, json_target: str
 
     With --apply it exits with 4, too, if a kernel setting still falls short of what the plan needs.
 
+    Of a PLAN with discovery it looks at the clusters, too.
+
     With --on kubernetes, or with a PLAN of that place, it lists the rights on that cluster that are missing, and
     whether its nodes have room for the PLAN, and exits with 4 if anything is missing. Nothing is made there, but with
     --network: pods of its own, which are gone afterwards.
@@ -74,8 +77,9 @@ def check(plan_file: str | None, scale: str | None, runs: Path, json_target: str
     wants = Wants(**asked)
     wants.require_sense(plan_file)
     given = None if plan_file is None else _read(plan_file, scale, words["on"])
-    where = where_of(**words, place=None if given is None else given.plan.place)
-    if where is not None:
+    discovers = given is not None and given.plan.discovery is not None
+    where = where_of(**words, place=None if given is None else given.plan.place, discovers=discovers)
+    if where is not None and not discovers:
         from seatrial.cli.cluster.check import check_cluster, print_roles
 
         wants.require_cluster()
@@ -83,7 +87,7 @@ def check(plan_file: str | None, scale: str | None, runs: Path, json_target: str
             return print_roles(None if given is None else given.plan)
         return check_cluster(where, json_target, given, runs if wants.network else None)
     wants.require_machine()
-    checked = _checked(given, runs, wants)
+    checked = _checked(given, runs, wants, where)
     if json_target:
         write_document(checked.document(tune=wants.tune), json_target)
     if json_target != "-":
@@ -170,7 +174,7 @@ def _read(plan_file: str, scale: str | None, on: PlaceName | None) -> GivenPlan:
     return read_given_plan(plan_file, scale, on)
 
 
-def _checked(given: GivenPlan | None, runs: Path, wants: Wants) -> Checked:
+def _checked(given: GivenPlan | None, runs: Path, wants: Wants, where: Where | None) -> Checked:
     import asyncio
 
     from seatrial.machine.facts import probe_machine
@@ -180,6 +184,7 @@ def _checked(given: GivenPlan | None, runs: Path, wants: Wants) -> Checked:
     from seatrial.preflight.load import check_needs
     from seatrial.preflight.needs import Needs
     from seatrial.preflight.tuning.survey import settings_of_cases
+    from seatrial.run.discovery.check import discovery_findings
     from seatrial.run.observed.check import observed_or_refused
     from seatrial.run.programs import check_programs
     from seatrial.run.tuning import tune
@@ -198,6 +203,7 @@ def _checked(given: GivenPlan | None, runs: Path, wants: Wants) -> Checked:
         *check_cases(cases, machine),
         *check_programs(cases),
         *asyncio.run(observed_or_refused(given.plan, cases)),
+        *asyncio.run(discovery_findings(given.plan, where)),
     )
     capacities: tuple[Capacity, ...] = ()
     if wants.network and fits(findings):

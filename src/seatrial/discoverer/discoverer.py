@@ -70,6 +70,7 @@ class Discoverer:
         self.errors: Counter[str] = Counter()
         self.cycles = Cycles()
         self.replicator: Replicator | None = None
+        self._behind: set[Key] = set()
         self._say = say
         self._said = ""
 
@@ -103,8 +104,7 @@ class Discoverer:
     @property
     def replicated(self) -> int:
         """How many services are in the destination as they are in the source."""
-        replicator = self.replicator
-        return 0 if replicator is None else sum(not replicator.steps(key) for key in replicator.wanted)
+        return 0 if self.replicator is None else len(self.replicator.wanted) - len(self._behind)
 
     @property
     def trouble(self) -> str:
@@ -131,6 +131,8 @@ class Discoverer:
         """Take one service of the source, None where it is gone."""
         assert self.replicator is not None
         self.replicator.want(key, service)
+        # Until it has been looked at.
+        (self._behind.add if key in self.replicator.wanted else self._behind.discard)(key)
 
     def compare(self) -> None:
         """Look at everything, also at what somebody else may have changed, and what was dropped."""
@@ -141,7 +143,7 @@ class Discoverer:
     def look(self, key: Key) -> None:
         """Have a service worked on where it is not as it should be. Nothing is, before the source has been read."""
         assert self.replicator is not None
-        if self.cycles.last_s is not None and self.replicator.steps(key):
+        if self.cycles.last_s is not None and not self._is_there(key):
             self.queue.add(key)
 
     def cycle(self, began_s: float, *, is_whole: bool) -> None:
@@ -179,6 +181,17 @@ class Discoverer:
                     self._say(f"dropped {'/'.join(key)} until the next cycle: {refused}")
             else:
                 self.queue.finish(key)
+                self._is_there(key)
+
+    def _is_there(self, key: Key) -> bool:
+        """Return whether a service is as it should be, and remember it: all are too many to count when asked."""
+        assert self.replicator is not None
+        is_there = not self.replicator.steps(key)
+        if is_there or key not in self.replicator.wanted:
+            self._behind.discard(key)
+        else:
+            self._behind.add(key)
+        return is_there
 
     def _known(self) -> list[Key]:
         replicator = self.replicator

@@ -83,16 +83,20 @@ class Replicator:
         try:
             return await self._done(key, step)
         except Refused as refused:
-            if refused.status == NOT_FOUND and step.verb == "create":
-                # It was deleted a moment ago.
-                self.destination.namespaces.discard(key[0])
-            elif refused.status == NOT_FOUND:
-                self.destination.forget(key[0], step.id)
-            elif refused.status == CONFLICT:
-                await self._read_anew(key, step.id)
-            else:
-                raise
+            await self.learn(key, step, refused)
             return False
+
+    async def learn(self, key: Key, step: Step, refused: Refused) -> None:
+        """Learn from a refusal how things are; raises it where there is nothing to learn."""
+        if refused.status == NOT_FOUND and step.verb == "create":
+            # It was deleted a moment ago.
+            self.destination.namespaces.discard(key[0])
+        elif refused.status == NOT_FOUND:
+            self.destination.forget(key[0], step.id)
+        elif refused.status == CONFLICT:
+            await self._read_anew(key, step.id)
+        else:
+            raise refused
 
     async def _done(self, key: Key, step: Step) -> bool:
         """Do one step; return False where source or destination have changed since it was found to be needed."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.control.drift import drifted
 from seatrial.analysis.control.planned import with_unmade
+from seatrial.analysis.discovery.metrics import discovered_in
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
 from seatrial.analysis.measured import Measured, changed_in
@@ -17,6 +18,7 @@ from seatrial.analysis.run.objectives import Verdict, judge_case
 from seatrial.analysis.run.spread import Spread, spread_of
 from seatrial.analysis.validity.blame import grouped
 from seatrial.analysis.validity.rules.counts import drivers_differ
+from seatrial.plan.discovered import TIMES
 from seatrial.plan.observed import OBSERVED
 from seatrial.systems.registry import is_proxy
 
@@ -244,6 +246,16 @@ def _changed(metric: str) -> Callable[[TrialSummary], float | None]:
     return read
 
 
+def _discovered(metric: str) -> Callable[[TrialSummary], float | None]:
+    """Return what reads such a time; None where a service did not come in its time."""
+
+    def read(trial: TrialSummary) -> float | None:
+        value_s, missing = discovered_in(metric, trial.discovery)
+        return None if value_s is None or missing else value_s * 1e6
+
+    return read
+
+
 READ: dict[str, Callable[[TrialSummary], float | None]] = {
     **{name: _latency(name) for name in ("p50", "p75", "p90", "p99", "p999", "p9999", "max", "mean")},
     "achieved_per_s": lambda trial: None if trial.load is None else trial.load.rate_per_s.achieved,
@@ -255,6 +267,7 @@ READ: dict[str, Callable[[TrialSummary], float | None]] = {
     "controller_memory_bytes": _memory("controller"),
     "received_bytes_per_s": _received,
     **{f"{metric}_us": _changed(metric) for metric in ("live_p50", "live_p99", "gone_p99")},
+    **{f"{metric}_us": _discovered(metric) for metric in TIMES},
     "system_cpu_cores_per_1000_per_s": lambda trial: trial.resources.system_cpu_cores_per_1000_per_s,
     "system_memory_bytes_per_connection": lambda trial: trial.resources.system_memory_bytes_per_connection,
 }

@@ -158,7 +158,7 @@ def _needed(options: dict[str, Any], name: str, what: str) -> str:
 
 async def _run(one: Discoverer, metrics: Address | None, *, with_parent: bool) -> None:
     from seatrial.discoverer.metrics import Page
-    from seatrial.live.serve import Listening, serving, until_stopped
+    from seatrial.live.serve import Listening, asked_to_stop, serving
 
     async with AsyncExitStack() as stack:
         url = None
@@ -166,11 +166,13 @@ async def _run(one: Discoverer, metrics: Address | None, *, with_parent: bool) -
             sites = [Listening(Page(one).application(), metrics)]
             (port,) = await stack.enter_async_context(serving(sites))
             url = f"http://{Address(metrics.host, port)}/metrics"
+        stop = asked_to_stop(with_parent=with_parent)
+        if url is not None:
             click.echo(f"metrics are at {url}", err=True)
         if with_parent:
             click.echo(json.dumps({"schema": SCHEMA, "metrics_url": url, "pid": os.getpid()}))
         carrying = asyncio.create_task(one.run())
-        stopping = asyncio.create_task(until_stopped(with_parent=with_parent))
+        stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([carrying, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in (stopping, carrying):
             task.cancel()

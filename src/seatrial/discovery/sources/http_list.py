@@ -1,8 +1,8 @@
 """A list that is fetched over HTTP, as a source: the plainest that there is, for any discoverer that can read it.
 
-``GET URL`` answers ``{"services": [{"name", "namespace", "ports", "endpoints", "visible_ns"}, ...]}`` with an ETag, and
-304 where a client knows it already (RFC 9110, section 13.1.2). ``visible_ns`` is since when an item is as it is
-(CLOCK_MONOTONIC of the machine).
+``GET URL`` answers ``{"services": [{"name", "namespace", "ports", "endpoints", "visible_ns"}, ...], "visible_ns"}``
+with an ETag, and 304 where a client knows it already (RFC 9110, section 13.1.2). ``visible_ns`` is since when an item
+is as it is (CLOCK_MONOTONIC of the machine), beside the list since when that is: what is gone is in it no more.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HttpListSource:
         self._addresses = Addresses()
         self._services: dict[str, tuple[Service, int]] = {}
         self._made = 0
-        self._version = 0
+        self._version = self._changed_ns = 0
         self._calls = 0
         self._text: tuple[int, bytes] = (-1, b"")
         self._runner: web.AppRunner | None = None
@@ -74,8 +74,8 @@ class HttpListSource:
         removed = []
         for service in services:
             self._services.pop(service.id, None)
-            self._version += 1
-            removed.append(gone(service, time.monotonic()))
+            self._version, self._changed_ns = self._version + 1, time.monotonic_ns()
+            removed.append(gone(service, self._changed_ns / _NS))
         return removed
 
     async def calls(self) -> int:
@@ -102,8 +102,8 @@ class HttpListSource:
             await self._runner.cleanup()
 
     def _put(self, service: Service) -> Changed:
-        self._version += 1
         now_ns = time.monotonic_ns()
+        self._version, self._changed_ns = self._version + 1, now_ns
         self._services[service.id] = (service, now_ns)
         return Changed(service, now_ns / _NS)
 
@@ -113,10 +113,9 @@ class HttpListSource:
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers={"ETag": etag})
         if self._text[0] != self._version:
-            self._text = (
-                self._version,
-                json.dumps({"services": [*map(_item, self._services.values())]}).encode(),
-            )
+            items = [*map(_item, self._services.values())]
+            document = {"services": items, "visible_ns": self._changed_ns}
+            self._text = self._version, json.dumps(document).encode()
         return web.Response(body=self._text[1], content_type="application/json", headers={"ETag": etag})
 
 

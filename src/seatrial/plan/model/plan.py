@@ -67,7 +67,9 @@ class PhasePlan(Model):
         30, alias="warmup", description="The rate runs, and nothing counts yet.", examples=["30 s"]
     )
     measure_s: Annotated[float, Quantity(DURATION, limits.MIN_MEASURE_S, limits.MAX_DURATION_S)] = Field(
-        alias="measure", description="The window that every number is of.", examples=["5 min"]
+        alias="measure",
+        description="The window that every number is of; a discoverer ends it once it is through with its steps.",
+        examples=["5 min"],
     )
     cooldown_s: Time = Field(
         60,

@@ -89,11 +89,7 @@ def _sections(schema: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(definitions["TlsPlan"]["properties"], (), definitions)
     yield f"\n### `delay` as a mapping\n\n{definitions['DelayPlan']['description']}\n"
     yield from _table(definitions["DelayPlan"]["properties"], (), definitions)
-    for key, name in (
-        ("`prometheus`", "PrometheusPlan"),
-        ("Each of `queries`", "QueryPlan"),
-        ("Each of `faults`", "FaultPlan"),
-    ):
+    for key, name in (("`prometheus`", "PrometheusPlan"), ("Each of `queries`", "QueryPlan")):
         yield f"\n### {key} as a mapping\n\n{definitions[name]['description']}\n"
         yield from _table(definitions[name]["properties"], definitions[name].get("required", ()), definitions)
     during = definitions["DisturbancePlan"]

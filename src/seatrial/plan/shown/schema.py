@@ -65,6 +65,7 @@ def json_schema() -> dict[str, Any]:
     ):
         _readable_defaults(definitions[of.__name__]["properties"], of)
     _observe(definitions)
+    _faults(definitions)
     return {"$schema": DIALECT, **schema, "title": "A plan of Seatrial"}
 
 
@@ -209,6 +210,16 @@ def _observe(definitions: dict[str, Any]) -> None:
         "minProperties": 1,
         "maxProperties": limits.MAX_QUERIES,
         "additionalProperties": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/QueryPlan"}]},
+    }
+
+
+def _faults(definitions: dict[str, Any]) -> None:
+    """Put in the short forms: words, or a place with words."""
+    del definitions["FaultPlan"]
+    places = {place: {"type": "string"} for place in ("source", "destination")}
+    at = {"type": "object", "properties": places, "additionalProperties": False}
+    definitions["DiscoveryPlan"]["properties"]["faults"]["items"] = {
+        "anyOf": [{"type": "string"}, {**at, "minProperties": 1, "maxProperties": 1}]
     }
 
 

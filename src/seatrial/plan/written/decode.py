@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from seatrial.plan.model import plan as model
 from seatrial.plan.model.cpus import CpusPlan
-from seatrial.plan.model.discovery import DiscoveryPlan, FaultPlan
+from seatrial.plan.model.discovery import DiscoveryPlan
 from seatrial.plan.model.during import DisturbancePlan
 from seatrial.plan.model.kubernetes import KubernetesPlan
 from seatrial.plan.model.load import LoadPlan, TlsPlan
@@ -45,7 +45,6 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("during",): DisturbancePlan,
     ("objects",): ObjectsPlan,
     ("discovery",): DiscoveryPlan,
-    ("discovery", "faults"): FaultPlan,
     ("observe",): ObservePlan,
     ("observe", "prometheus"): PrometheusPlan,
     ("observe", "queries"): QueryPlan,

@@ -10,10 +10,13 @@ from seatrial.openstack.faults.fault import CloudFault
 from seatrial.plan.metrics import OF_DISCOVERY
 from seatrial.plan.yaml.problems import Problem
 from seatrial.plan.yaml.yaml12 import Entry, List, Map, Node, Scalar
+from seatrial.systems.discoverers.options import DiscovererOptions
 from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from seatrial.plan.model.plan import Plan
 
 _SHAPE = "such as `discovery: {source: openstack, services: 1000}`"
 _FAULTS_SHAPE = "such as `faults: [status status=409 share=20%, {source: token}]`"
@@ -102,6 +105,18 @@ def impossible_discovery(root: Map) -> Iterator[Problem]:
     section = root.get("discovery")
     if not isinstance(section, Map):
         yield Problem(where, "`discovery` is a mapping", _SHAPE)
+
+
+def unreadable_source(plan: Plan, root: Map) -> Iterator[Problem]:
+    """Yield where a discoverer does not read from the plan's source."""
+    if plan.discovery is None:
+        return
+    for system in plan.systems:
+        options = system.options
+        if isinstance(options, DiscovererOptions) and plan.discovery.source not in options.carries.sources:
+            known = " or ".join(f"`source: {source}`" for source in sorted(options.carries.sources))
+            text = f"`{system.label}` does not read from `{plan.discovery.source}`"
+            yield Problem(root.entries["discovery"].key, text, known)
 
 
 def _discovers_nothing(root: Map, varied: Map, kinds: list[tuple[str, Node]]) -> Iterator[Problem]:

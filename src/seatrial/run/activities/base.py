@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -33,17 +34,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """When the warm-up begins, when the measure window, and when that ends; CLOCK_MONOTONIC."""
+    """When the warm-up begins, when the measure window, and when that ends at the latest; CLOCK_MONOTONIC.
+
+    Whoever has seen all that the trial is for sets ``over``, and it ends then.
+    """
 
     start_ns: int
     measure_ns: int
     end_ns: int
+    over: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
 
     @classmethod
     def starting(cls, start_ns: int, warmup_s: float, measure_s: float) -> Self:
         """Return the timeline that starts then."""
         measure_ns = start_ns + round(warmup_s * 1e9)
         return cls(start_ns, measure_ns, measure_ns + round(measure_s * 1e9))
+
+    async def to_end(self) -> None:
+        """Wait until it ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, (self.end_ns - time.monotonic_ns()) / 1e9)):
+                await self.over.wait()
 
 
 async def sleep_until(at_ns: int) -> None:

@@ -60,6 +60,7 @@ class _Company:
         self._takes: list[Takes] = []
         self._sound: list[Activity] = []
         self._failures: list[Exception] = []
+        self._is_over_early = False
 
     async def play(self, warmup_s: float, measure_s: float, stop: asyncio.Event) -> None:
         """Go from the start to the end of the timeline, or until ``stop``; the first failure is raised."""
@@ -68,26 +69,27 @@ class _Company:
             is_ready = await unless(stop, self._ready())
             if is_ready and not stop.is_set():
                 start_ns = time.monotonic_ns() + max((takes.notice_ns for takes in self._takes), default=0)
-                await unless(stop, self._run(Timeline.starting(start_ns, warmup_s, measure_s)))
+                timeline = Timeline.starting(start_ns, warmup_s, measure_s)
+                await unless(stop, self._run(timeline))
+                self._is_over_early = timeline.over.is_set()
         if self._failures:
             # The first in time; of one that failed while it was called off nobody has heard yet.
             raise self._failures[0]
 
     async def finish(self, ending: Ending) -> None:
-        """End in order those that are sound."""
+        """End in order those that are sound; where the timeline was over early, schedules are not at their end."""
+        if self._is_over_early and not ending.stop.is_set():
+            ending = _early(ending)
         finish_s = max((takes.finish_s for takes in self._takes), default=0.0)
         self._on_phase("cool down", time.monotonic_ns(), finish_s)
         await _all_of(activity.finish(ending) for activity in self._sound)
 
     async def give_up(self, ending: Ending) -> None:
         """End in order, and early, those that are sound: another has failed."""
-        # Whose ending this is has not ended anything.
-        early = Ending(cut=ending.cut)
-        early.stop.set()
         if self._sound:
             # What fails from here on follows from the first failure.
             with suppress(SeatrialError):
-                await self.finish(early)
+                await self.finish(_early(ending))
 
     async def _start(self) -> None:
         for activity in self._activities:
@@ -120,7 +122,14 @@ class _Company:
         self._on_phase("warm up", timeline.start_ns, warmup_ns / 1e9)
         await sleep_until(timeline.measure_ns)
         self._on_phase("measure", timeline.measure_ns, measure_ns / 1e9)
-        await sleep_until(timeline.end_ns)
+        await timeline.to_end()
+
+
+def _early(ending: Ending) -> Ending:
+    """Return one that ends schedules at once; whose ending this is has not ended anything."""
+    early = Ending(cut=ending.cut)
+    early.stop.set()
+    return early
 
 
 class _CalledOff(Exception):

@@ -66,8 +66,8 @@ class Discovery:
         )
         self._apparatus.follow(page.run())
         await self._course.run(begun.at_ns / _NS, page, timeline.end_ns / _NS)
-        await sleep_until(timeline.end_ns)
         self._apparatus.check()
+        timeline.over.set()
 
     async def finish(self, ending: Ending) -> None:
         """Do nothing: what was seen is recorded."""

@@ -87,7 +87,7 @@ class Traffic:
         try:
             await sleep_until(timeline.measure_ns)
             self._meter_hears("measure")
-            await sleep_until(timeline.end_ns)
+            await timeline.to_end()
         finally:
             # Before others look at what there is, which takes CPU.
             self._take_cost()

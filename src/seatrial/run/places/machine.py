@@ -21,6 +21,7 @@ from seatrial.preflight.findings import require, warnings_of
 from seatrial.preflight.tuning.survey import settings_of_cases, shortage_text
 from seatrial.record.environment import describe
 from seatrial.record.events import Noted
+from seatrial.run.discovery.check import discovery_findings
 from seatrial.run.places.ends import ends_at
 from seatrial.run.programs import programs_of
 from seatrial.run.testbed.askers import LocalAsker
@@ -50,7 +51,7 @@ class OnThisMachine:
     async def found(self, cases: tuple[Case, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
         """Hold the cases against this machine, and find the programs; raises where one is missing."""
         machine = probe_machine()
-        findings = check_cases(cases, machine)
+        findings = (*check_cases(cases, machine), *await discovery_findings(self.plan, self.cluster))
         require(findings)
         # What summaries are made with is the code that runs now, whatever becomes of its files while it does.
         made_by()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ def _bytes(value: float) -> str:
     return f"{value:.3g} B"
 
 
+DISCOVERED = "all services discovered"
 FIGURES = (
     Figure("p50", "p50", "us", format_us),
     Figure("p99", "p99", "us", format_us),
@@ -50,6 +52,8 @@ FIGURES = (
     Figure("live everywhere, p50", "live_p50_us", "us", format_us),
     Figure("live everywhere, p99", "live_p99_us", "us", format_us),
     Figure("gone everywhere, p99", "gone_p99_us", "us", format_us),
+    Figure(DISCOVERED, "discovered_all_us", "us", format_us),
+    Figure("one service added, the slowest", "discovered_new_us", "us", format_us),
     Figure("sent to clients", "received_bytes_per_s", "bytes/s", lambda value: f"{_bytes(value)}/s"),
 )
 # Of how many of a variable a cost is given, so that it is a number that a person can use.
@@ -61,6 +65,7 @@ _UNITS: Mapping[str, tuple[float, str]] = {
     "services": (1_000, "1,000 services"),
     "changed_routes": (1_000, "1,000 changed routes"),
     "change_rate": (1, "change/s"),
+    "discovered_services": (1_000, "1,000 services"),
     "endpoints": (1_000, "1,000 endpoints of each service"),
     "proxies": (1, "proxy"),
     "body": (KILOBYTE, "KB of body"),
@@ -92,7 +97,23 @@ def _growth(system: str, cases: Sequence[CaseSummary], figure: Figure) -> Growth
         straight_to = straight_up_to([(point[name], value) for point, value in points])
     words = memory_words(cases) if figure.name == "memory" else figure.name
     sentence = f"{system}, {words}: {_costs(figure, plane)}; {_shape(plane, straight_to, len(cases))}"
+    if figure.name == DISCOVERED:
+        sentence += _held_up(cases)
     return Growth(system, figure.name, figure.unit, plane, straight_to, sentence)
+
+
+def _held_up(cases: Sequence[CaseSummary]) -> str:
+    """Return what held a discoverer up in how many of its trials, by the calls that were seen."""
+    trials = [trial for case in cases for trial in case.trials if not trial.validity.reasons]
+    found = Counter(
+        trial.discovery.limiter.what
+        for trial in trials
+        if trial.discovery is not None and trial.discovery.limiter is not None
+    )
+    said = [
+        f"{what or 'what is not clear'} in {count} of {len(trials)}" for what, count in found.most_common()
+    ]
+    return f"; held up by {listed(said)}" if said else ""
 
 
 def _costs(figure: Figure, plane: Fit) -> str:

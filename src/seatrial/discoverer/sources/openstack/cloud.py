@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PAGE = 1_000
 """Items that are asked for at a time: what Octavia gives at most unless its operator says otherwise."""
-ATTEMPTS_LIMIT = 4
+ATTEMPTS_LIMIT = 3
 LISTS_LIMIT = 3
 """How often a list is begun anew whose next page began after something that has gone meanwhile."""
 PAUSE_FIRST_S = 0.1
@@ -106,7 +106,7 @@ class Cloud:
                 self._not_before_s = max(self._not_before_s, time.monotonic() + wait_s)
             elif status and status < 500 and status != 409:
                 raise SourceFault(what, text)
-            else:
+            elif attempt + 1 < ATTEMPTS_LIMIT:
                 await asyncio.sleep(PAUSE_FIRST_S * 2**attempt)
             fault = SourceFault(what, text, max(self._not_before_s - time.monotonic(), 0.0))
         raise fault
