@@ -27,9 +27,11 @@ class DiscoveryHistory:
     steps: list[dict[str, Any]] = field(default_factory=list)
     _live: LiveDiscovery = field(default_factory=LiveDiscovery)
     _depth: float | None = None
+    _known_s: float | None = None
 
     def take(self, event: events.Event) -> bool:
         """Take one event; return whether a step begins or ends with it."""
+        self._stand_until(_moment(event))
         match event:
             case events.StepStarted():
                 self._live.take(event)
@@ -66,6 +68,12 @@ class DiscoveryHistory:
     def _at_s(self, at_s: float) -> float:
         return round(self.since(at_s), 3)
 
+    def _stand_until(self, at_s: float | None) -> None:
+        """Have what is known stand from when it came about, where nothing has happened since: counts do not slope."""
+        known_s, self._known_s = self._known_s, at_s if at_s is not None else self._known_s
+        if at_s is not None and known_s is not None and self.columns.rows and at_s - known_s >= ROW_S:
+            self._row(known_s)
+
     def _row_if_due(self, at_s: float) -> None:
         if not self.columns.rows or self.since(at_s) - self.columns.last(END) >= ROW_S:
             self._row(at_s)
@@ -81,3 +89,15 @@ class DiscoveryHistory:
             row[name] = getattr(live, name) if hasattr(live, name) else getattr(last, name, None)
         self.columns.append(row)
         self._depth = None
+
+
+def _moment(event: events.Event) -> float | None:
+    match event:
+        case events.StepStarted() | events.MilestoneReached():
+            return event.at_s
+        case events.StepEnded():
+            return event.facts.ended_s
+        case events.QueueSampled():
+            return event.sample.at_s
+        case _:
+            return None
