@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
+GATE = "gate"
+"""What the gate before the destination is called among the generator's members."""
+
 Step: TypeAlias = Literal["all", "new", "update", "delete", "idle", "storm", "fault", "end"]
 """``all``: what was there when it began. ``new``, ``update``, ``delete``: one service at a time. ``idle``: nothing
 changes. ``storm``: many are deleted and one is added elsewhere. ``fault``: changes while something goes wrong, and what
@@ -72,8 +75,8 @@ class StepFacts:
 
     ``asked`` is how many services were changed at the source for it, of which ``missing`` were not as they should be
     when it ended. ``changed`` is how many objects of the destination were seen to change, ``source_calls`` how many
-    calls the source counted (None: it does not). ``waited_s`` is how long was waited for it at most. ``lag_s`` are the
-    looks at how long after it was sent a write of Seatrial's own was seen.
+    calls the source counted (None: it does not), ``missed`` how often the watch had to read a list anew. ``lag_s``
+    are the looks at how long after it was sent a write of Seatrial's own was seen.
     """
 
     step: Step
@@ -88,6 +91,7 @@ class StepFacts:
     lag_s: tuple[float, ...] = ()
     periods: int = 0
     lifted_s: float | None = None
+    missed: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return it as the record keeps it."""

@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from seatrial.observe.samples import ProcessSample
 
 
-def cores_between(samples: Iterable[ProcessSample], role: Role, from_s: float, to_s: float) -> float | None:
-    """Return the mean cores that a role's processes used then; None where there are not two looks at any."""
+def cores_between(
+    samples: Iterable[ProcessSample], role: Role, from_s: float, to_s: float, member: str | None = None
+) -> float | None:
+    """Return the mean cores that the processes of a role, or of one member, used then.
+
+    None where there are not two looks at any.
+    """
     by_process: dict[tuple[str, str, str], list[ProcessSample]] = {}
     for sample in samples:
-        if sample.role == role and from_s <= sample.at_s <= to_s:
+        if sample.role == role and member in {None, sample.member} and from_s <= sample.at_s <= to_s:
             by_process.setdefault(sample.key, []).append(sample)
     spans = [looks for looks in by_process.values() if looks[-1].at_s > looks[0].at_s]
     if not spans:

@@ -69,7 +69,9 @@ class StepUse:
 class DiscoveryUse:
     """A discoverer in one trial. What was seen is known to within ``lag_s_p50``, at the worst look ``lag_s_max``.
 
-    ``services`` were there when it began. ``limiter`` is what held it up in the first discovery.
+    ``services`` were there when it began. ``limiter`` is what held it up in the first discovery, in which
+    the gate used ``gate_cores`` of CPU. ``calls_lost`` are calls that the gate no longer knew when it was asked, and
+    ``lists_read_anew`` how often the watch missed what went on.
     """
 
     services: int
@@ -81,6 +83,8 @@ class DiscoveryUse:
     lag_looks: int = 0
     calls_lost: int = 0
     gate_s_p50: float | None = None
+    gate_cores: float | None = None
+    lists_read_anew: int = 0
 
     def of(self, step: str) -> tuple[StepUse, ...]:
         """Return the steps of a kind; a storm's without what only prepares it."""
@@ -126,8 +130,12 @@ def discovery_use(
     milestones: Iterable[MilestoneReached],
     samples: Sequence[QueueSample],
     cpu_cores: float | None = None,
+    gate_cores: float | None = None,
 ) -> DiscoveryUse | None:
-    """Put a trial together; None where it has no step. ``cpu_cores`` is what the discoverer used in the first one."""
+    """Put a trial together; None where it has no step.
+
+    ``cpu_cores`` is what the discoverer used in the first one, ``gate_cores`` what the gate did.
+    """
     if not steps:
         return None
     seen = _seen(milestones)
@@ -146,6 +154,8 @@ def discovery_use(
         lag_looks=len(lags),
         calls_lost=sum(facts.calls.lost for facts in steps),
         gate_s_p50=round(statistics.median(own), 6) if own else None,
+        gate_cores=None if gate_cores is None else round(gate_cores, 3),
+        lists_read_anew=sum(facts.missed for facts in steps),
     )
 
 

@@ -29,6 +29,7 @@ from seatrial.analysis.pods import NodeUse, PodsUse, away_in, nodes_in, pods_in
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.analysis.validity.shares import cpu_shares, looks_at_machine, steal_fraction
+from seatrial.discovery.facts import GATE
 from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.cpus.shares import CpuShares
 from seatrial.preflight.capacity import narrowest, ways_crossed
@@ -223,8 +224,15 @@ def _discovery(
     if not steps:
         return None
     seen_s = [one.at_s for one in milestones if one.change == steps[0].step]
-    cpu = cores_between(processes, "system", steps[0].began_s, max(seen_s, default=steps[0].ended_s))
-    return discovery_use(steps, milestones, reader.queue_samples(trial), cpu)
+    span = steps[0].began_s, max(seen_s, default=steps[0].ended_s)
+    cpu = cores_between(processes, "system", *span)
+    return discovery_use(
+        steps,
+        milestones,
+        reader.queue_samples(trial),
+        cpu,
+        cores_between(processes, "generator", *span, member=GATE),
+    )
 
 
 def _capacity(reader: RunReader, trial: int, load: LoadResult | None, *, proxied: bool) -> CapacityUse:

@@ -13,6 +13,7 @@ from seatrial.cluster.connection.kubeconfig import Where
 from seatrial.cluster.labels import new_run_id
 from seatrial.cluster.owned import Owned
 from seatrial.discovery.destination import Destination
+from seatrial.discovery.facts import GATE
 from seatrial.discovery.gate import Gate
 from seatrial.discovery.lag import Lag
 from seatrial.discovery.servers import servers_here
@@ -109,7 +110,7 @@ class Apparatus:
         await owned.namespace(self._name(BEACONS))
         for name in spaces:
             await owned.namespace(name)
-        self._gate = await Gate.start("gate", client)
+        self._gate = await Gate.start(GATE, client)
         self._stack.push_async_callback(self._gate.close)
         self._source = await self._made_source()
         self._stack.push_async_callback(self._source.close)

@@ -201,7 +201,7 @@ class Course:
         await apparatus.gate.quiet(QUIET_S)
         await apparatus.gate.new_calls()
         source_calls = await apparatus.source.calls()
-        changes = apparatus.destination.changes
+        changes, missed = apparatus.destination.changes, apparatus.destination.missed
         one = _Open(step, words, time.monotonic() if began_s is None else began_s)
         self._record(StepStarted(self._trial, step, words, one.began_s))
         try:
@@ -224,6 +224,7 @@ class Course:
                 lag_s=apparatus.lag.between(one.began_s, ended_s),
                 periods=one.periods,
                 lifted_s=one.lifted_s,
+                missed=apparatus.destination.missed - missed,
             )
             self._record(StepEnded(self._trial, facts))
 

@@ -9,6 +9,7 @@ from seatrial.analysis.validity.rules import (
     counts,
     cpus,
     delays,
+    discovery,
     endings,
     kernel,
     members,
@@ -63,4 +64,7 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     counts.uncounted,
     counts.frames_missing,
     counts.drivers_mixed,
+    discovery.gate_busy,
+    discovery.watch_missed,
+    discovery.calls_lost,
 )
