@@ -115,7 +115,7 @@ function discovererTiles({ head, discovery }) {
   const missing = Math.max(missed(true), missed(false));
   const ofStep = now("of_step") ? `${count(now("there_in_step"))} of ${count(now("of_step"))} there` : "";
   return [
-    tile("step", isOver ? "none" : step.step, isOver ? "between two, or over" : step.words || ofStep),
+    tile("step", isOver ? "none" : step.step, isOver ? "between two, or over" : step.words || ofStep || "nothing changes"),
     tile("changes there", count(now("there")), `of ${count(now("asked"))} changed at the source`),
     tile("missing", count(missing), "in the steps that are over"),
     tile("queue", count(now("depth")), now("depth") === undefined ? "it does not say" : `items; ${count(most)} at most`),
