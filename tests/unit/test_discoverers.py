@@ -207,6 +207,13 @@ def test_placeholders_stand_for_what_the_source_has() -> None:
     assert (of_list.arguments, of_list.metrics_url) == (("http://list/services",), None)
 
 
+def test_a_command_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    # As the interpreter of a virtual environment is: by the path of what it leads to, it would know no packages.
+    link = tmp_path / "discover"
+    link.symlink_to("/bin/sh")
+    assert options("discoverer", f"{{command: [{link}]}}").program() == link
+
+
 def test_a_period_is_what_each_kind_calls_it() -> None:
     periods = {
         ("seatrial-discoverer", "{period: 2 s}"): 2.0,

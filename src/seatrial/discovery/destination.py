@@ -1,15 +1,15 @@
-"""Who sees what a discoverer makes of the source: the objects of the destination, by the addresses that they have.
+"""Who sees what a discoverer makes of the source: the objects of the destination, by the endpoints that they have.
 
-Each service of the source has addresses that no other has, and others after each change. So it does not matter what a
-discoverer calls its objects: a service is replicated once the endpoints of one Service have the addresses that it has
-at the source now, and no others.
+Each service of the source has endpoints that no other has, and others after each change. So it does not matter what a
+discoverer calls its objects: a service is replicated once one Service of its namespace, and no other, has the endpoints
+that it has at the source now, and no others, behind the ports that it has there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from seatrial.cluster.client import Client
+    from seatrial.discovery.sources.base import Service
     from seatrial.systems.discovering import ReplicaKind
 
 PATHS: Mapping[ReplicaKind, str] = {
@@ -33,15 +34,18 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class _Wanted:
-    """What a service should come to: ``addresses`` of now, none where it is deleted, of all that it ever had.
+    """What a service should come to: ``endpoints`` of now, none where it is deleted, of all that it ever had.
 
-    ``under`` are the Services that it was seen under.
+    ``under`` are the Services that it was seen under; while it ``is_changing``, nobody knows yet what it should be.
     """
 
-    addresses: frozenset[str] = frozenset()
+    namespace: str
+    endpoints: frozenset[str] = frozenset()
+    ports: frozenset[int] = frozenset()
     known: set[str] = field(default_factory=set)
     under: set[Key] = field(default_factory=set)
     is_so: bool = False
+    is_changing: bool = False
 
 
 @dataclass(slots=True)
@@ -52,31 +56,42 @@ class _Wait:
 
 
 class Destination:
-    """Follows Services and endpoints in all namespaces; ``on_seen`` hears of each service that is as wanted, and when.
+    """Follows Services and endpoints; ``on_seen`` hears of each service that is as wanted, and when.
 
-    ``changes`` counts what was seen to change of replicas. ``missed`` is how often a list had to be read anew: what
-    changed meanwhile was seen later than it could have been.
+    Only ``namespaces`` count: those of others may have the same addresses, another run's first of all. ``changes``
+    counts what was seen to change of replicas, ``relapses`` how often a service was as wanted, and then was not, though
+    nobody wanted anything else. ``missed`` is how often a list had to be read anew: what changed meanwhile was seen
+    later than it could have been.
     """
 
-    def __init__(self, client: Client, kind: ReplicaKind, on_seen: Callable[[str, float], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        kind: ReplicaKind,
+        namespaces: Collection[str],
+        on_seen: Callable[[str, float], None],
+    ) -> None:
         self.changes = 0
+        self.relapses = 0
         self.missed = 0
+        self._namespaces = frozenset(namespaces)
         self._watches = (Watch(client, SERVICES), Watch(client, PATHS[kind]))
         self._on_seen = on_seen
         self._wanted: dict[str, _Wanted] = {}
         self._whose: dict[str, str] = {}
-        self._services: set[Key] = set()
+        self._services: dict[Key, frozenset[int]] = {}
         self._objects: dict[Key, tuple[Key, frozenset[str]]] = {}
         self._under: defaultdict[Key, dict[Key, frozenset[str]]] = defaultdict(dict)
         self._of_service: defaultdict[Key, set[str]] = defaultdict(set)
-        self._there: Counter[str] = Counter()
+        self._holding: defaultdict[str, set[Key]] = defaultdict(set)
+        self._changed_s: dict[Key, float] = {}
         self._beacons: dict[str, asyncio.Future[float]] = {}
         self._listed = (asyncio.Event(), asyncio.Event())
         self._waits: list[_Wait] = []
 
     async def run(self) -> None:
         """Follow them until it is called off; raises ``ClusterFault`` where that is no longer possible."""
-        takes = (self._take_service, self._take_endpoints)
+        takes = (self.take_service, self.take_endpoints)
         following = [
             asyncio.ensure_future(self._follow(*one))
             for one in zip(self._watches, self._listed, takes, strict=True)
@@ -91,14 +106,23 @@ class Destination:
         """Wait until all that there is is known."""
         await asyncio.gather(*(one.wait() for one in self._listed))
 
-    def want(self, name: str, addresses: Iterable[str]) -> None:
-        """Have a service of the source be as it is now; without addresses it should be gone."""
-        wanted = self._wanted.setdefault(name, _Wanted())
-        wanted.addresses = frozenset(addresses)
-        wanted.known |= wanted.addresses
-        self._whose |= dict.fromkeys(wanted.addresses, name)
-        wanted.is_so = False
-        self._judge(name, time.monotonic())
+    def changing(self, names: Iterable[str]) -> None:
+        """Take that these are about to change at the source: nothing of them is a relapse until they are wanted anew."""
+        for name in names:
+            self._wanted[name].is_changing = True
+
+    def want(self, service: Service) -> None:
+        """Have a service of the source be as it is now; without endpoints it should be gone."""
+        name = service.subject
+        wanted = self._wanted.setdefault(name, _Wanted(service.namespace))
+        wanted.endpoints, wanted.ports = service.endpoints, service.ports
+        wanted.known |= wanted.endpoints
+        self._whose |= dict.fromkeys(wanted.endpoints, name)
+        # A discoverer may be there before the source has answered who made it so.
+        for at in {at for one in wanted.endpoints for at in self._holding.get(one, ())}:
+            self._belongs(name, self._objects[at][0])
+        wanted.is_so = wanted.is_changing = False
+        self._judge(name, self._last_changed_s(wanted))
 
     def missing(self, names: Iterable[str] | None = None) -> list[str]:
         """Return those of these, of all without, that are not as they should be at this moment."""
@@ -118,62 +142,86 @@ class Destination:
                 self._waits.remove(wait)
         return self.missing(names)
 
-    def beacon(self, address: str) -> asyncio.Future[float]:
-        """Return what will hold when an object with this address was seen (CLOCK_MONOTONIC seconds)."""
-        future = self._beacons[address] = asyncio.get_running_loop().create_future()
+    def beacon(self, endpoint: str) -> asyncio.Future[float]:
+        """Return what will hold when an object with this endpoint was seen (CLOCK_MONOTONIC seconds)."""
+        future = self._beacons[endpoint] = asyncio.get_running_loop().create_future()
         return future
 
-    async def _follow(
-        self, watch: Watch, listed: asyncio.Event, take: Callable[[Change], Iterable[str]]
-    ) -> None:
+    def take_service(self, change: Change) -> bool:
+        """Take what the watch of Services has shown; return whether it is of a service that was ever there."""
+        return self._judged(change, self._service)
+
+    def take_endpoints(self, change: Change) -> bool:
+        """Take what the watch of endpoints has shown; return the same."""
+        return self._judged(change, self._endpoints)
+
+    async def _follow(self, watch: Watch, listed: asyncio.Event, take: Callable[[Change], bool]) -> None:
         async for change in watch.changes():
             if isinstance(change, Change):
-                touched = list(take(change))
-                self.changes += bool(touched) and listed.is_set()
-                for name in touched:
-                    self._judge(name, change.seen_s)
+                self.changes += take(change) and listed.is_set()
             else:
                 listed.set()
                 self.missed += bool(change.because)
 
-    def _take_service(self, change: Change) -> Iterable[str]:
+    def _judged(self, change: Change, touched_by: Callable[[Change], Collection[str]]) -> bool:
+        if _key(change.object)[0] not in self._namespaces:
+            return False
+        touched = touched_by(change)
+        for name in touched:
+            self._judge(name, change.seen_s)
+        return bool(touched)
+
+    def _service(self, change: Change) -> Collection[str]:
         key = _key(change.object)
         if change.kind == "deleted":
-            self._services.discard(key)
+            self._services.pop(key, None)
         else:
-            self._services.add(key)
+            self._services[key] = _ports(change.object)
+        self._changed_s[key] = change.seen_s
         return tuple(self._of_service.get(key, ()))
 
-    def _take_endpoints(self, change: Change) -> Iterable[str]:
+    def _endpoints(self, change: Change) -> Collection[str]:
         at = _key(change.object)
         touched: set[str] = set()
         if (old := self._objects.pop(at, None)) is not None:
-            service, addresses = old
+            service, endpoints = old
             del self._under[service][at]
-            self._there.subtract(addresses)
-            touched |= self._names(addresses)
+            self._changed_s[service] = change.seen_s
+            for endpoint in endpoints:
+                self._holding[endpoint].discard(at)
+            touched |= self._names(endpoints)
         if change.kind != "deleted":
-            service, addresses = _service_of(change.object), _addresses(change.object)
-            self._objects[at] = service, addresses
-            self._under[service][at] = addresses
-            self._there.update(addresses)
-            for name in self._names(addresses):
-                self._wanted[name].under.add(service)
-                self._of_service[service].add(name)
+            service, endpoints = _service_of(change.object), _endpoints(change.object)
+            self._objects[at] = service, endpoints
+            self._under[service][at] = endpoints
+            self._changed_s[service] = change.seen_s
+            for endpoint in endpoints:
+                self._holding[endpoint].add(at)
+            for name in self._names(endpoints):
+                self._belongs(name, service)
                 touched.add(name)
-            for address in addresses & self._beacons.keys():
-                if not (beacon := self._beacons.pop(address)).done():
+            for endpoint in endpoints & self._beacons.keys():
+                if not (beacon := self._beacons.pop(endpoint)).done():
                     beacon.set_result(change.seen_s)
         return touched
 
-    def _names(self, addresses: Iterable[str]) -> set[str]:
-        return {self._whose[one] for one in addresses if one in self._whose}
+    def _belongs(self, name: str, service: Key) -> None:
+        self._wanted[name].under.add(service)
+        self._of_service[service].add(name)
+
+    def _last_changed_s(self, wanted: _Wanted) -> float:
+        moments = [self._changed_s[one] for one in wanted.under if one in self._changed_s]
+        return max(moments, default=time.monotonic())
+
+    def _names(self, endpoints: Iterable[str]) -> set[str]:
+        return {self._whose[one] for one in endpoints if one in self._whose}
 
     def _judge(self, name: str, seen_s: float) -> None:
         wanted = self._wanted[name]
         was_so, wanted.is_so = wanted.is_so, self._is_so(name)
         if was_so == wanted.is_so:
             return
+        self.relapses += was_so and not wanted.is_changing
         if wanted.is_so:
             self._on_seen(name, seen_s)
         for wait in self._waits:
@@ -186,13 +234,19 @@ class Destination:
 
     def _is_so(self, name: str) -> bool:
         wanted = self._wanted[name]
-        if not wanted.addresses:
-            return not wanted.under & self._services and not any(self._there[one] > 0 for one in wanted.known)
-        return any(
-            service in self._services
-            and frozenset[str]().union(*self._under[service].values()) == wanted.addresses
-            for service in wanted.under
-        )
+        if not wanted.endpoints:
+            there = self._services.keys() & wanted.under
+            return not there and not any(self._holding.get(one) for one in wanted.known)
+        # What is there twice, under two names, is not as the source has it.
+        found = [(one, held) for one in wanted.under if (held := self._held(one)) & wanted.known]
+        return len(found) == 1 and self._matches(wanted, *found[0])
+
+    def _matches(self, wanted: _Wanted, service: Key, held: frozenset[str]) -> bool:
+        is_there = self._services.get(service) == wanted.ports and service[0] == wanted.namespace
+        return is_there and held == wanted.endpoints
+
+    def _held(self, service: Key) -> frozenset[str]:
+        return frozenset[str]().union(*self._under[service].values())
 
 
 def _key(one: Mapping[str, Any]) -> Key:
@@ -206,14 +260,18 @@ def _service_of(one: Mapping[str, Any]) -> Key:
     return namespace, str((one["metadata"].get("labels") or {}).get(SERVICE_NAME, name))
 
 
-def _addresses(one: Mapping[str, Any]) -> frozenset[str]:
-    """Return the addresses of an EndpointSlice or of Endpoints, ready or not."""
-    subsets = one.get("subsets") or ()
-    found = [
-        address["ip"]
-        for subset in subsets
-        for part in ("addresses", "notReadyAddresses")
-        for address in subset.get(part) or ()
-    ]
-    found += [address for endpoint in one.get("endpoints") or () for address in endpoint["addresses"]]
-    return frozenset(found)
+def _ports(service: Mapping[str, Any]) -> frozenset[int]:
+    return frozenset(port["port"] for port in (service.get("spec") or {}).get("ports") or ())
+
+
+def _endpoints(one: Mapping[str, Any]) -> frozenset[str]:
+    """Return the endpoints of an EndpointSlice or of Endpoints as ``address:port``, ready or not."""
+    found: list[tuple[str, Any]] = []
+    for subset in one.get("subsets") or ():
+        addresses = (*(subset.get("addresses") or ()), *(subset.get("notReadyAddresses") or ()))
+        found += [(address["ip"], subset) for address in addresses]
+    for endpoint in one.get("endpoints") or ():
+        found += [(address, one) for address in endpoint["addresses"]]
+    return frozenset(
+        f"{address}:{port.get('port')}" for address, part in found for port in part.get("ports") or ()
+    )

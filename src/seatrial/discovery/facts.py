@@ -74,9 +74,10 @@ class StepFacts:
     """One step, from ``began_s`` to ``ended_s`` (CLOCK_MONOTONIC); ``words`` are of a fault.
 
     ``asked`` is how many services were changed at the source for it, of which ``missing`` were not as they should be
-    when it ended. ``changed`` is how many objects of the destination were seen to change, ``source_calls`` how many
-    calls the source counted (None: it does not), ``missed`` how often the watch had to read a list anew. ``lag_s``
-    are the looks at how long after it was sent a write of Seatrial's own was seen.
+    when it ended. ``relapses`` is how often one of all was so, and then was not, though nothing changed at the source.
+    ``changed`` is how many objects of the destination were seen to change, ``source_calls`` how many calls the source
+    counted (None: it does not), ``missed`` how often the watch had to read a list anew. ``lag_s`` are the looks at how
+    long after it was sent a write of Seatrial's own was seen. ``befallen`` is how many calls a fault has befallen.
     """
 
     step: Step
@@ -86,11 +87,13 @@ class StepFacts:
     missing: int = 0
     words: str = ""
     changed: int = 0
+    relapses: int = 0
     calls: CallFigures = field(default_factory=CallFigures)
     source_calls: int | None = None
     lag_s: tuple[float, ...] = ()
     periods: int = 0
     lifted_s: float | None = None
+    befallen: int | None = None
     missed: int = 0
 
     def document(self) -> dict[str, Any]:

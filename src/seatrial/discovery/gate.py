@@ -72,9 +72,11 @@ class Gate:
         """Have something go wrong; raises ``PlanError`` for what the gate does not know."""
         await self._helper.ask("POST", "/faults", document_of(words))
 
-    async def lift(self) -> None:
-        """Have nothing go wrong any more."""
+    async def lift(self) -> int:
+        """Have nothing go wrong any more; return how many calls it has befallen."""
+        befallen = await self._helper.befallen()
         await self._helper.ask("DELETE", "/faults")
+        return befallen
 
     def members(self) -> tuple[Member, ...]:
         """Return its process."""

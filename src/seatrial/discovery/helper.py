@@ -75,6 +75,11 @@ class Helper:
             raise PlanError(f"the {self.name} refuses {method} {path}: {said or answer.status}")
         return document
 
+    async def befallen(self) -> int:
+        """Return how many calls the fault that was planted last has befallen. Raises as ``ask`` does."""
+        planted = (await self.ask("GET", "/faults"))["faults"]
+        return int(planted[-1]["done"]) if planted else 0
+
     async def close(self) -> None:
         """End it."""
         await self._session.close()

@@ -18,7 +18,7 @@ FIRST_LOOKS = 20
 EVERY_S = 1.0
 SEEN_LIMIT_S = 30.0
 # Of the block for documentation (RFC 5737): no service has an address of it.
-_NETWORK, _HOSTS = "192.0.2", 250
+_NETWORK, _HOSTS, _PORT = "192.0.2", 250, 80
 
 
 class Lag:
@@ -57,7 +57,7 @@ class Lag:
     async def _look(self) -> None:
         self._number += 1
         address = f"{_NETWORK}.{1 + self._number % _HOSTS}"
-        seen = self._destination.beacon(address)
+        seen = self._destination.beacon(f"{address}:{_PORT}")
         sent_s = time.monotonic()
         await self._client.patch(
             f"{self._path}/{BEACON}", self._object(address), "merge", asked="change a beacon"
@@ -76,7 +76,7 @@ class Lag:
     def _object(self, address: str) -> dict[str, Any]:
         metadata = {"name": BEACON, "namespace": self._namespace}
         if self._kind == "endpoints":
-            subsets = [{"addresses": [{"ip": address}], "ports": [{"port": 80}]}]
+            subsets = [{"addresses": [{"ip": address}], "ports": [{"port": _PORT}]}]
             return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
         return {
             "apiVersion": "discovery.k8s.io/v1",
@@ -84,5 +84,5 @@ class Lag:
             "metadata": metadata,
             "addressType": "IPv4",
             "endpoints": [{"addresses": [address]}],
-            "ports": [{"port": 80}],
+            "ports": [{"port": _PORT}],
         }

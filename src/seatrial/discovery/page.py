@@ -24,6 +24,8 @@ class QueuePage:
 
     def __init__(self, begun: Begun, every_s: float, take: Callable[[QueueSample], None]) -> None:
         self.last: QueueSample | None = None
+        self.silent: str | None = begun.metrics_url
+        """Where it is, as long as it has not answered; None where there is none."""
         self._begun = begun
         self._tls = True if begun.ca is None else ssl.create_default_context(cafile=begun.ca)
         self._every_s = every_s
@@ -38,7 +40,7 @@ class QueuePage:
             while True:
                 due_s = time.monotonic() + self._every_s
                 if (sample := await self._look(session)) is not None:
-                    self.last = sample
+                    self.last, self.silent = sample, None
                     self._take(sample)
                 await asyncio.sleep(max(0.0, due_s - time.monotonic()))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from seatrial.plan.model.variables import VARIABLES
+from seatrial.systems.discoverers.options import DiscovererOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,7 +84,10 @@ class Case:
     @property
     def discovery(self) -> DiscoveryPlan | None:
         """What its discoverer carries, None where it is none; nor is there anything of it in a sanity cell."""
-        return self.plan.discovery if self.system.options.discovers and not self.is_sanity else None
+        options, plan = self.system.options, self.plan.discovery
+        if not isinstance(options, DiscovererOptions) or plan is None or self.is_sanity:
+            return None
+        return plan if options.source is None else plan.model_copy(update={"source": options.source})
 
     @property
     def scrape_s(self) -> float:

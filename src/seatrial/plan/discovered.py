@@ -19,9 +19,11 @@ TIMES: Final[Mapping[str, str]] = {
 
 NOT_DISCOVERED, IDLE_WRITES, QUEUE_LEFT = "not_discovered", "idle_writes", "queue_left"
 QUEUE_PEAK, UNACCOUNTED, CALLS_PER_CHANGE = "queue_peak", "unaccounted", "calls_per_change"
+RELAPSES = "relapses"
 COUNTS: Final[Mapping[str, str]] = {
     NOT_DISCOVERED: "services whose replicas were not as the source has them once they had had their time, in any "
     "step: not there, of before a change, or there though deleted",
+    RELAPSES: "how often a service was as the source has it, and then was not, though nothing had changed there",
     IDLE_WRITES: "writes of the discoverer to the destination while nothing changed at the source",
     QUEUE_LEFT: "items that its queue still had by its own gauge at the end, when there was nothing left to do",
     QUEUE_PEAK: "the most items that its queue had at any look, by its own gauge",

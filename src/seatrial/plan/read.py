@@ -16,7 +16,7 @@ from seatrial.plan.model.words import of_a_plan
 from seatrial.plan.sanity import impossible_sanity
 from seatrial.plan.scale import parse_scale, scaled
 from seatrial.plan.written.decode import decode
-from seatrial.plan.written.discovery import unreadable_source
+from seatrial.plan.written.discovery import impossible_sources
 from seatrial.plan.written.during import impossible_disturbances, require_possible
 from seatrial.plan.written.forms import describe, reshape
 from seatrial.plan.written.objects import impossible_objects, require_possible_objects
@@ -147,7 +147,7 @@ def parse_plan(source: str, name: str) -> Plan:
         problems.extend(_impossible_topology(cases, root) or _impossible_load(plan, cases, root))
         problems.extend(impossible_disturbances(plan, cases, root))
         problems.extend(impossible_objects(plan, cases, root))
-        problems.extend(unreadable_source(plan, root))
+        problems.extend(impossible_sources(plan, compile_cases(plan) if plan.discovery else (), root))
         if wrong := impossible_sanity(plan):
             problems.append(Problem(root.entries["sanity"].key, *wrong))
     if plan is None or problems:

@@ -10,6 +10,7 @@ from seatrial.plan.discovered import (
     NOT_DISCOVERED,
     QUEUE_LEFT,
     QUEUE_PEAK,
+    RELAPSES,
     TIMES,
     UNACCOUNTED,
 )
@@ -85,8 +86,14 @@ def _idle_writes(use: DiscoveryUse) -> float | None:
     return max((max(one.writes, one.changed) for one in steps), default=None)
 
 
+def _not_discovered(use: DiscoveryUse) -> float | None:
+    # That none is missing is known once the course is over.
+    return use.missing if use.missing or use.of("end") else None
+
+
 _COUNTS: Mapping[str, Callable[[DiscoveryUse], float | None]] = {
-    NOT_DISCOVERED: lambda use: use.missing,
+    NOT_DISCOVERED: _not_discovered,
+    RELAPSES: lambda use: use.relapses,
     IDLE_WRITES: _idle_writes,
     QUEUE_LEFT: lambda use: None if use.queue is None else use.queue.left,
     QUEUE_PEAK: lambda use: None if use.queue is None else use.queue.peak,

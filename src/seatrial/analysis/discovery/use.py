@@ -29,6 +29,8 @@ class StepUse:
     discoverer; ``missing`` did not come in their time. ``added_s`` is of a storm: until the one that was added
     elsewhere was there. ``recovered_s`` is of a fault: from when it was lifted to the last. ``calls`` are those to
     the destination, by verb and resource, ``writes`` what of them may change something.
+    ``relapses`` is how often a service was as the source has it, and then was not, though nothing had changed there.
+    ``befallen`` is how many calls a fault has befallen: with none it shows nothing.
     """
 
     step: str
@@ -44,8 +46,10 @@ class StepUse:
     writes: int
     refused: Mapping[str, int]
     changed: int
+    relapses: int
     source_calls: int | None
     periods: int
+    befallen: int | None
 
     @property
     def calls_per_change(self) -> float | None:
@@ -89,6 +93,11 @@ class DiscoveryUse:
     def of(self, step: str) -> tuple[StepUse, ...]:
         """Return the steps of a kind; a storm's without what only prepares it."""
         return tuple(use for use in self.steps if use.step == step and use.words != FILLED)
+
+    @property
+    def relapses(self) -> int:
+        """How often a service was as the source has it, and then was not, though nothing had changed there."""
+        return sum(use.relapses for use in self.steps)
 
     @property
     def missing(self) -> int:
@@ -198,6 +207,8 @@ def _step_use(facts: StepFacts, seen: Mapping[str, Sequence[_Seen]]) -> StepUse:
         writes=facts.calls.writes,
         refused=facts.calls.refused,
         changed=facts.changed,
+        relapses=facts.relapses,
         source_calls=facts.source_calls,
         periods=facts.periods,
+        befallen=facts.befallen,
     )

@@ -140,6 +140,9 @@ def _drivers_mixed(trials: Sequence[TrialSummary]) -> list[Reason]:
 
 
 def _unknown(verdict: Verdict) -> list[Reason]:
+    # A case that fails for another reason has its verdict.
+    if verdict.state is not None:
+        return []
     unknown = [outcome.objective for outcome in verdict.outcomes if outcome.unknown]
     observed = [one.text for one in unknown if one.metric.startswith(OBSERVED)]
     own = [one.text for one in unknown if not one.metric.startswith(OBSERVED)]

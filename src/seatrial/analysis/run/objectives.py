@@ -12,7 +12,7 @@ from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.measured import LATENCY_METRICS, Measured, changed_in, metric_value
 from seatrial.analysis.observed.figures import observed_values
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.discovered import OF_OWN_COUNT
+from seatrial.plan.discovered import OF_OWN_COUNT, QUEUE_LEFT
 from seatrial.plan.metrics import (
     AT_ORIGIN,
     DURING,
@@ -106,13 +106,15 @@ def judge_case(
     """
     outcomes = (*(_outcome(objective, trials) for objective in objectives), *_implicit(objectives, trials))
     judged = [outcome for outcome in outcomes if outcome.held is not None]
-    if doubt == "either" or not trials or any(outcome.unknown for outcome in outcomes):
+    unknown = [outcome.objective.metric for outcome in outcomes if outcome.unknown]
+    # What a discoverer did not come to is unknown for what it did before: that is judged all the same.
+    if doubt == "either" or not trials or not OF_DISCOVERY.issuperset(unknown):
         return Verdict(None, outcomes)
     failed = not all(outcome.held for outcome in judged)
     if failed:
         is_certain = doubt is None and any(outcome.held is False and not outcome.ours for outcome in outcomes)
         return Verdict("FAIL" if is_certain else None, outcomes)
-    if not judged or len(trials) < repeats or any(outcome.samples_needed for outcome in outcomes):
+    if unknown or not judged or len(trials) < repeats or any(outcome.samples_needed for outcome in outcomes):
         return Verdict(None, outcomes)
     if doubt is None or all(_holds_even_so(outcome.objective, trials) for outcome in judged):
         return Verdict("PASS", outcomes)
@@ -301,8 +303,10 @@ def _applies(metric: str, trial: Measured) -> bool:
     if metric in OF_CONTROLLER:
         return trial.controlled
     if metric in OF_DISCOVERY:
-        # Nobody knows what a program does not count.
-        return trial.discovers and metric not in OF_OWN_COUNT
+        # Nobody knows what a program does not count; but what its queue had left is known of who says how much it has.
+        queue = None if trial.discovery is None else trial.discovery.queue
+        says_depth = queue is not None and queue.peak is not None
+        return trial.discovers and (metric not in OF_OWN_COUNT or (metric == QUEUE_LEFT and says_depth))
     if metric in OF_CHANGES:
         # An Ingress has no status, and never says so.
         return trial.changed and metric not in GAP

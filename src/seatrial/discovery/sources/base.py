@@ -19,12 +19,16 @@ PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of a source: ``id`` is the source's own word for it, ``addresses`` no other service has or had."""
+    """One service of a source: ``id`` is the source's own word for it.
+
+    ``endpoints`` (``address:port``) no other service has or had; ``ports`` are those that clients ask for.
+    """
 
     id: str
     namespace: str
     name: str
-    addresses: frozenset[str]
+    endpoints: frozenset[str]
+    ports: frozenset[int] = frozenset({80})
 
     @property
     def subject(self) -> str:
@@ -34,7 +38,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A service as it is now, without addresses where it is gone; ``at_s`` (CLOCK_MONOTONIC) is since when.
+    """A service as it is now, without endpoints where it is gone; ``at_s`` (CLOCK_MONOTONIC) is since when.
 
     That is before any answer of the source could show it, and by no more than the call that made it took.
     """
@@ -67,8 +71,8 @@ class Source(Protocol):
     async def plant(self, words: str) -> None:
         """Have something go wrong, in the words of ``seatrial openstack --fault``; raises ``PlanError``."""
 
-    async def lift(self) -> None:
-        """Have nothing go wrong any more but what always does."""
+    async def lift(self) -> int:
+        """Have nothing go wrong any more but what always does; return how many calls what was planted has befallen."""
 
     def members(self) -> tuple[Member, ...]:
         """Return the programs of Seatrial that it is of."""
@@ -78,7 +82,7 @@ class Source(Protocol):
 
 
 class Addresses:
-    """Hands out addresses, each once: of 172.16.0.0/12, which is a million."""
+    """Hands out endpoints, each with an address that was there once: of 172.16.0.0/12, which is a million."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(_FIRST)
@@ -86,7 +90,7 @@ class Addresses:
     def next(self, count: int) -> frozenset[str]:
         """Return so many that nobody has had."""
         numbers = itertools.islice(self._numbers, count)
-        return frozenset(str(ipaddress.IPv4Address(min(number, _LAST))) for number in numbers)
+        return frozenset(f"{ipaddress.IPv4Address(min(number, _LAST))}:{PORT}" for number in numbers)
 
 
 def gone(service: Service, at_s: float) -> Changed:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from seatrial.discovery.sources.base import PORT, Addresses, Changed, Service, gone
+from seatrial.discovery.sources.base import Addresses, Changed, Service, gone
 from seatrial.errors import PlanError
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ class HttpListSource:
             next_step="faults of the destination, or `source: openstack`",
         )
 
-    async def lift(self) -> None:
+    async def lift(self) -> int:
         """Do nothing: nothing goes wrong."""
+        return 0
 
     def members(self) -> tuple[Member, ...]:
         """Return nothing: it is of the run's own process."""
@@ -124,7 +125,7 @@ def _item(known: tuple[Service, int]) -> dict[str, object]:
     return {
         "name": service.name,
         "namespace": service.namespace,
-        "ports": [80],
-        "endpoints": [f"{address}:{PORT}" for address in sorted(service.addresses)],
+        "ports": sorted(service.ports),
+        "endpoints": sorted(service.endpoints),
         "visible_ns": visible_ns,
     }

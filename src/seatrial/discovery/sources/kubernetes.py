@@ -88,9 +88,9 @@ class KubernetesSource:
         """Plant a fault at its gate."""
         await self._gate.plant(words)
 
-    async def lift(self) -> None:
+    async def lift(self) -> int:
         """Lift what was planted."""
-        await self._gate.lift()
+        return await self._gate.lift()
 
     def members(self) -> tuple[Member, ...]:
         """Return its gate."""
@@ -135,7 +135,8 @@ def _service(service: Service) -> dict[str, Any]:
 
 def endpoints_object(service: Service, kind: ReplicaKind) -> dict[str, Any]:
     """Return the Endpoints of a service, or its EndpointSlice."""
-    addresses, ports = sorted(service.addresses), [{"name": "http", "port": PORT, "protocol": "TCP"}]
+    addresses = sorted(one.rpartition(":")[0] for one in service.endpoints)
+    ports = [{"name": "http", "port": PORT, "protocol": "TCP"}]
     metadata = _metadata(service)
     if kind == "endpoints":
         subsets = [{"addresses": [{"ip": address} for address in addresses], "ports": ports}]

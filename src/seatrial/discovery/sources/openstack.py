@@ -60,6 +60,8 @@ class OpenStackSource:
         """Add load balancers."""
         made: list[Changed] = []
         for project, count in counts.items():
+            if not count:
+                continue
             body = {"count": count, "project": project, "members": self.members_each}
             made += _changed(await self._ask("POST", "/services", body))
         return made
@@ -87,11 +89,14 @@ class OpenStackSource:
         """Plant a fault."""
         await self._ask("POST", "/faults", document_of(words))
 
-    async def lift(self) -> None:
+    async def lift(self) -> int:
         """Lift all that were planted since the start."""
+        assert self._helper is not None
+        befallen = await self._helper.befallen()
         await self._ask("DELETE", "/faults")
         for words in self.cloud:
             await self._ask("POST", "/faults", document_of(words))
+        return befallen
 
     def members(self) -> tuple[Member, ...]:
         """Return the simulator."""
@@ -122,7 +127,8 @@ def _changed(answer: Any) -> list[Changed]:
                 one["id"],
                 one["project"],
                 one["name"],
-                frozenset(member.rpartition(":")[0] for port in one["ports"] for member in port["members"]),
+                frozenset(member for port in one["ports"] for member in port["members"]),
+                frozenset(port["port"] for port in one["ports"]),
             ),
             one["visible"]["monotonic_ns"] / _NS,
         )

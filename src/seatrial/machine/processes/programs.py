@@ -48,7 +48,16 @@ class BinaryInfo:
 
 
 def find(program: Program) -> Path:
-    """Return the first of its names that is found, each beside the interpreter and then on PATH.
+    """Return the first of its names that is found, links and wrapper scripts replaced by what they lead to.
+
+    Raises as ``located`` does.
+    """
+    found = located(program)
+    return _unwrapped(found.name, found)
+
+
+def located(program: Program) -> Path:
+    """Return the first of its names that is found, each beside the interpreter and then on PATH, links as they are.
 
     Raises ``EnvironmentFault``, which says how to get it, where there is none.
     """
@@ -56,7 +65,7 @@ def find(program: Program) -> Path:
     search = os.pathsep.join((str(beside), os.environ.get("PATH", os.defpath), "/usr/sbin"))
     for name in program.names:
         if found := shutil.which(name, path=search):
-            return _unwrapped(name, Path(found))
+            return Path(found).absolute()
     raise EnvironmentFault(f"no {' or '.join(program.names)} is installed", next_step=program.get_it)
 
 

@@ -37,7 +37,8 @@ class DiscoveryPlan(Model):
     source: SourceKind = Field(
         "openstack",
         description="Where the services are: a simulated OpenStack cloud, another API server (a context of the "
-        "kubeconfig), or a list that is fetched over HTTP. Seatrial fills it, and changes it.",
+        "kubeconfig), or a list that is fetched over HTTP. Seatrial fills it, and changes it. A system may have "
+        "another `source`.",
         examples=["kubernetes"],
     )
     source_context: str | None = Field(
@@ -99,12 +100,6 @@ class DiscoveryPlan(Model):
 
     @model_validator(mode="after")
     def _fits(self) -> DiscoveryPlan:
-        if (self.source == "kubernetes") != (self.source_context is not None):
-            raise ValueError(
-                "`source_context` goes with `source: kubernetes`: the context of another API server in the kubeconfig"
-            )
-        if self.cloud and self.source != "openstack":
-            raise ValueError("`cloud` is of a simulated cloud: `source: openstack`")
         if self.services < self.namespaces:
             raise ValueError("there are fewer `services` than `namespaces`: fewer `namespaces`")
         if self.faults and not self.samples:

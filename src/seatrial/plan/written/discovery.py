@@ -14,9 +14,13 @@ from seatrial.systems.discoverers.options import DiscovererOptions
 from seatrial.systems.registry import SYSTEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from seatrial.plan.cases import Case
+    from seatrial.plan.model.discovery import DiscoveryPlan
     from seatrial.plan.model.plan import Plan
+    from seatrial.plan.yaml.problems import Span
+    from seatrial.systems.discovering import SourceKind
 
 _SHAPE = "such as `discovery: {source: openstack, services: 1000}`"
 _FAULTS_SHAPE = "such as `faults: [status status=409 share=20%, {source: token}]`"
@@ -107,16 +111,50 @@ def impossible_discovery(root: Map) -> Iterator[Problem]:
         yield Problem(where, "`discovery` is a mapping", _SHAPE)
 
 
-def unreadable_source(plan: Plan, root: Map) -> Iterator[Problem]:
-    """Yield where a discoverer does not read from the plan's source."""
+def impossible_sources(plan: Plan, cases: Sequence[Case], root: Map) -> Iterator[Problem]:
+    """Yield where a discoverer does not read from its source, and what is of a source that no case has."""
     if plan.discovery is None:
         return
-    for system in plan.systems:
-        options = system.options
-        if isinstance(options, DiscovererOptions) and plan.discovery.source not in options.carries.sources:
+    where, sources = root.entries["discovery"].key, {}
+    for case in cases:
+        if case.discovery is not None:
+            sources[case.system.label] = case.discovery.source, case.system.options
+    for label, (source, options) in sources.items():
+        if isinstance(options, DiscovererOptions) and source not in options.carries.sources:
             known = " or ".join(f"`source: {source}`" for source in sorted(options.carries.sources))
-            text = f"`{system.label}` does not read from `{plan.discovery.source}`"
-            yield Problem(root.entries["discovery"].key, text, known)
+            yield Problem(where, f"`{label}` does not read from `{source}`", known)
+    yield from _of_no_source(plan.discovery, {source for source, _ in sources.values()}, where)
+
+
+def _of_no_source(plan: DiscoveryPlan, sources: set[SourceKind], where: Span) -> Iterator[Problem]:
+    if "kubernetes" in sources and plan.source_context is None:
+        text = "missing key `source_context` in `discovery`: the context of the API server that is the source"
+        yield Problem(where, text, "such as `source_context: teams`, a context of the kubeconfig")
+    if "kubernetes" not in sources and plan.source_context is not None:
+        yield Problem(
+            where, "`source_context` is of an API server, and none is a source", "`source: kubernetes`"
+        )
+    if plan.cloud and "openstack" not in sources:
+        yield Problem(where, "`cloud` is of a simulated cloud, and none is a source", "`source: openstack`")
+    for words in plan.cloud:
+        if wrong := _wrong("openstack", words):
+            yield Problem(where, f"`cloud` cannot be: {wrong}", "such as `cloud: [latency time=20ms]`")
+    for fault in plan.faults:
+        for source in sorted(sources) if fault.at == "source" else ():
+            if wrong := _wrong(source, fault.words):
+                text = f"`{fault.words}` does not go wrong at a source of `{source}`: {wrong}"
+                yield Problem(where, text, "another fault, or a plan of its own for that source")
+
+
+def _wrong(source: SourceKind, words: str) -> str:
+    """Return why a fault cannot be at a source; empty where it can."""
+    if source == "http":
+        return "nothing does, at a list that is fetched"
+    try:
+        read_words(CloudFault if source == "openstack" else GateFault, words)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _discovers_nothing(root: Map, varied: Map, kinds: list[tuple[str, Node]]) -> Iterator[Problem]:

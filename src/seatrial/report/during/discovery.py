@@ -28,6 +28,7 @@ COLUMNS = (
     "Last",
     "Services/s",
     "Missing",
+    "Relapses",
     "Calls",
     "Writes",
     "Refused",
@@ -127,6 +128,7 @@ def _step(step: StepUse) -> Iterator[tuple[str, ...]]:
         _time(step.times_s[-1]) if step.times_s else NONE,
         NONE if step.per_s is None or step.step not in {"all", "storm"} else f"{step.per_s:,.1f}",
         f"{step.missing:,}",
+        f"{step.relapses:,}",
         f"{sum(step.calls.values()):,}",
         f"{step.writes:,}",
         ", ".join(f"{count:,} of {status}" for status, count in step.refused.items()) or "0",
@@ -135,7 +137,7 @@ def _step(step: StepUse) -> Iterator[tuple[str, ...]]:
     )
     if step.step == "storm" and step.words != FILLED:
         missing = "1" if step.added_s is None else "0"
-        yield ("storm: one added elsewhere", "1", *[_time(step.added_s)] * 3, NONE, missing, *[NONE] * 5)
+        yield ("storm: one added elsewhere", "1", *[_time(step.added_s)] * 3, NONE, missing, *[NONE] * 6)
 
 
 def _queue(use: DiscoveryUse) -> tuple[str, ...]:
@@ -185,7 +187,10 @@ def _sentences(use: DiscoveryUse) -> Iterator[str]:
                 else "all while it lasted"
             )
             after = f", {later}"
-        yield f"{step.words}: {step.missing:,} of {step.asked:,} did not come right{after}"
+        befell = "" if step.befallen is None else f" (befell {step.befallen:,} calls)"
+        yield f"{step.words}{befell}: {step.missing:,} of {step.asked:,} did not come right{after}"
+    if use.relapses:
+        yield f"{use.relapses:,} times a service was as the source has it, and then was not, with no change there"
     if use.queue is not None:
         yield _queue_sentence(use.queue)
     if use.lag_s_p50 is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seatrial.cluster.connection.kubeconfig import Where
 from seatrial.discovery.page import QueuePage
 from seatrial.errors import PlanError
-from seatrial.record.events import QueueSampled
+from seatrial.record.events import Noted, QueueSampled
 from seatrial.run.activities.base import Setting, Takes, Timeline, sleep_until
 from seatrial.run.discovery.apparatus import Apparatus
 from seatrial.run.discovery.course import Course
@@ -67,6 +67,9 @@ class Discovery:
         )
         self._apparatus.follow(page.run())
         await self._course.run(begun.at_ns / _NS, page, timeline.end_ns / _NS)
+        if page.silent is not None:
+            text = f"discovery: the discoverer's page {page.silent} never answered: what its queue did is not known"
+            self._record(Noted("seatrial", text, self._trial))
         self._apparatus.check()
         timeline.over.set()
 

@@ -8,6 +8,7 @@ from seatrial.cluster.access import open_cluster
 from seatrial.cluster.connection.kubeconfig import Where
 from seatrial.cluster.rights import missing_rights, rights_to
 from seatrial.errors import SeatrialError
+from seatrial.plan.cases import compile_cases
 from seatrial.preflight.findings import Finding
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ async def discovery_findings(plan: Plan, where: Where | None) -> tuple[Finding, 
         return ()
     where = where or Where()
     sides = [("destination", where)]
-    if plan.discovery.source == "kubernetes":
+    sources = {case.discovery.source for case in compile_cases(plan) if case.discovery is not None}
+    if "kubernetes" in sources:
         sides.append(("source", Where(where.kubeconfig, plan.discovery.source_context)))
     return tuple([await _finding(side, one) for side, one in sides])
 

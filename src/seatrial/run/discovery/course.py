@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from seatrial.record.events import Event
     from seatrial.run.discovery.apparatus import Apparatus
 
-STORM_HEAD_S = 0.1
-"""A storm has begun when the one service is added elsewhere."""
+STORM_LOOK_S = 0.02
 LOOK_S = 0.1
 QUIET_S = 1.0
 """An object is seen before the call that made it has ended: it is waited for."""
 PERIODS_TO_SETTLE = 3.0
+LOOKS_FOR_MORE = 4
 _SOURCE, _DESTINATION = "source", "destination"
 
 
@@ -48,6 +48,7 @@ class _Open:
     missing: set[str] = field(default_factory=set)
     periods: int = 0
     lifted_s: float | None = None
+    befallen: int | None = None
 
 
 class Course:
@@ -70,7 +71,7 @@ class Course:
         """Take note of what is there before the discoverer begins."""
         for changed in made:
             self._services[changed.service.subject] = changed.service
-            self._apparatus.destination.want(changed.service.subject, changed.service.addresses)
+            self._apparatus.destination.want(changed.service)
 
     def on_seen(self, subject: str, seen_s: float) -> None:
         """Record that a service is as it should be at the destination."""
@@ -115,7 +116,7 @@ class Course:
                 if (seen_s := self._early.pop(subject, None)) is not None:
                     self.on_seen(subject, seen_s)
             step.names |= self._services.keys()
-            await self._until(step, self._services.keys(), self._left_s)
+            await self._while_they_come(step, self._services.keys(), self._left_s)
 
     async def _each_new(self) -> None:
         async with self._step("new") as step:
@@ -147,21 +148,25 @@ class Course:
             step.missing |= set(self._apparatus.destination.missing(self._services))
 
     async def _storm(self) -> None:
-        """Have all services of one namespace deleted, and add one elsewhere meanwhile."""
+        """Have all services of one namespace deleted, and add one elsewhere as soon as the discoverer is at it."""
         apparatus = self._apparatus
         async with self._step("storm", words="filled") as before:
             many = await self._created({apparatus.storm: self._plan.storm}, before)
-            await self._until(before, many, self._left_s)
+            await self._while_they_come(before, many, self._limit_s)
         async with self._step("storm") as step:
             doomed = [self._services[name] for name in many]
+            before_storm = apparatus.destination.changes
             deleting = asyncio.ensure_future(self._deleted(doomed, step, "storm delete"))
             try:
-                await asyncio.sleep(STORM_HEAD_S)
+                # What came with the storm, in one look at the source, might be in front of it by chance.
+                begun_by_s = time.monotonic() + self._limit_s
+                while apparatus.destination.changes == before_storm and time.monotonic() < begun_by_s:
+                    await self._sleep(STORM_LOOK_S)
                 one = await self._created({apparatus.namespaces[0]: 1}, step, "storm new")
                 await self._until(step, one, self._limit_s)
             finally:
                 gone = await deleting
-            await self._until(step, gone, self._left_s)
+            await self._while_they_come(step, gone, self._limit_s)
 
     async def _fault(self, fault: FaultPlan) -> None:
         """Change services while something goes wrong; once it does not, everything has to come right."""
@@ -178,7 +183,7 @@ class Course:
                 ]
                 await self._apparatus.destination.until(changed, min(2 * self._period_s, self._left_s))
             finally:
-                await at.lift()
+                step.befallen = await at.lift()
             step.lifted_s = time.monotonic()
             await self._until(step, changed, self._limit_s)
 
@@ -201,7 +206,8 @@ class Course:
         await apparatus.gate.quiet(QUIET_S)
         await apparatus.gate.new_calls()
         source_calls = await apparatus.source.calls()
-        changes, missed = apparatus.destination.changes, apparatus.destination.missed
+        there = apparatus.destination
+        changes, relapses, missed = there.changes, there.relapses, there.missed
         one = _Open(step, words, time.monotonic() if began_s is None else began_s)
         self._record(StepStarted(self._trial, step, words, one.began_s))
         try:
@@ -218,32 +224,50 @@ class Course:
                 asked=len(one.names),
                 missing=len(one.missing),
                 words=words,
-                changed=apparatus.destination.changes - changes,
+                changed=there.changes - changes,
+                relapses=there.relapses - relapses,
                 calls=call_figures(calls, lost),
                 source_calls=None if now is None or source_calls is None else now - source_calls,
                 lag_s=apparatus.lag.between(one.began_s, ended_s),
                 periods=one.periods,
                 lifted_s=one.lifted_s,
-                missed=apparatus.destination.missed - missed,
+                befallen=one.befallen,
+                missed=there.missed - missed,
             )
             self._record(StepEnded(self._trial, facts))
 
     async def _until(self, step: _Open, names: Collection[str], limit_s: float) -> None:
         """Wait for these, as long as there is time; those that are missing then are so in the step."""
-        self._apparatus.check()
-        step.missing |= set(
-            await self._apparatus.destination.until(names, max(0.0, min(limit_s, self._left_s)))
-        )
-        self._apparatus.check()
+        step.missing |= await self._missing(names, limit_s)
         self._require_time()
+
+    async def _while_they_come(self, step: _Open, names: Collection[str], first_limit_s: float) -> None:
+        """Wait for many as long as some come: for the first ``first_limit_s``, for each after it as for one change."""
+        since_s, least = time.monotonic(), len(names)
+        while missing := await self._missing(names, self._limit_s / LOOKS_FOR_MORE):
+            if len(missing) < least:
+                since_s, least = time.monotonic(), len(missing)
+            limit_s = first_limit_s if least == len(names) else self._limit_s
+            if min(since_s + limit_s - time.monotonic(), self._left_s) <= 0:
+                break
+        step.missing |= missing
+        self._require_time()
+
+    async def _missing(self, names: Collection[str], limit_s: float) -> set[str]:
+        self._apparatus.check()
+        missing = await self._apparatus.destination.until(names, max(0.0, min(limit_s, self._left_s)))
+        self._apparatus.check()
+        return set(missing)
 
     async def _created(self, counts: dict[str, int], step: _Open, what: str = "") -> list[str]:
         return self._take(await self._apparatus.source.create(counts), step, what or step.step)
 
     async def _updated(self, services: Sequence[Service], step: _Open, what: str = "") -> list[str]:
+        self._apparatus.destination.changing(service.subject for service in services)
         return self._take(await self._apparatus.source.update(services), step, what or step.step)
 
     async def _deleted(self, services: Sequence[Service], step: _Open, what: str = "") -> list[str]:
+        self._apparatus.destination.changing(service.subject for service in services)
         for service in services:
             del self._services[service.subject]
         return self._take(await self._apparatus.source.delete(services), step, what or step.step)
@@ -251,10 +275,10 @@ class Course:
     def _take(self, changes: Sequence[Changed], step: _Open, what: str) -> list[str]:
         for changed in changes:
             service = changed.service
-            if service.addresses:
+            if service.endpoints:
                 self._services[service.subject] = service
             self._asked(service.subject, what, changed.at_s)
-            self._apparatus.destination.want(service.subject, service.addresses)
+            self._apparatus.destination.want(service)
         names = [changed.service.subject for changed in changes]
         step.names |= set(names)
         return names

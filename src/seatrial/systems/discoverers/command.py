@@ -165,7 +165,8 @@ class AnyDiscovererOptions(DiscovererOptions):
     def program(self) -> Path:
         """Find it. Raises as ``Invoked.program`` does."""
         get_it = "correct the first word of the plan's `command`, or install it"
-        return programs.find(Program(self.command[:1], (), "", get_it))
+        # A link stays one: an interpreter of a virtual environment knows by its own path which packages are its own.
+        return programs.located(Program(self.command[:1], (), "", get_it))
 
     def version(self) -> BinaryInfo:
         """Return the program; which version it is it is not asked, for nobody knows how."""

@@ -13,6 +13,7 @@ from seatrial.machine.address import Address
 from seatrial.machine.processes import programs
 from seatrial.machine.processes.programs import Program
 from seatrial.schema.quantities import COUNT, DURATION, Quantity
+from seatrial.systems.discovering import SourceKind
 from seatrial.systems.options import SystemOptions
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ class DiscovererOptions(SystemOptions):
     bytes_per_connection: ClassVar[int] = 0
     not_counted: ClassVar[tuple[str, ...]] = ("requests", "accepted connections", "upstream requests")
     listens_at: ClassVar[tuple[Address, ...]] = ()
+
+    source: SourceKind | None = Field(
+        None,
+        description="Where this one reads from. If left out: where the plan's `discovery` says.",
+        examples=["kubernetes"],
+    )
 
     @property
     @abstractmethod
