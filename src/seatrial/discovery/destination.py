@@ -107,7 +107,7 @@ class Destination:
         await asyncio.gather(*(one.wait() for one in self._listed))
 
     def changing(self, names: Iterable[str]) -> None:
-        """Take that these are about to change at the source: nothing of them is a relapse until they are wanted anew."""
+        """Take that these are about to change at the source: nothing of them is a relapse until then."""
         for name in names:
             self._wanted[name].is_changing = True
 
