@@ -55,7 +55,10 @@ EMPTY = {
     ("traefik", "Retries"): "no middleware asks for any",
     ("caddy", "Errors of handlers"): WELL,
 }
-"""Panels that may be empty here, and why; of the control plane all but what is Traefik's and Go's."""
+"""Panels that may be empty here, and why; of the control plane all but what is Traefik's and Go's.
+
+Discoverers are in `tests/cluster/test_discovery_dashboard.py`.
+"""
 NOT_HERE = {
     "seatrial_errors_total": WELL,
     "seatrial_held_requests_total": EMPTY["load", "Requests of held connections"],
@@ -124,6 +127,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 def asked_here() -> Iterator[Asked]:
     for dashboard in DASHBOARDS:
         for asked in queries(dashboard, WINDOW_S, range_s=300):
+            if dashboard.name == "discovery":
+                continue
             if dashboard.name != "control-plane" or metrics(asked.expr) & {
                 "traefik_config_reloads_total", "traefik_config_last_reload_success",
             }:  # fmt: skip

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from seatrial.machine import proc
 from seatrial.machine.address import Address, Endpoint
 from seatrial.machine.namespace import Namespace
 from seatrial.machine.place import InNamespace, Place, ThisMachine
+from seatrial.run.observer.targets import TARGETS, announce
 from seatrial.systems.base import Launch
 from seatrial.systems.discoverers.command import AnyDiscovererOptions, PageOptions
 from seatrial.systems.discoverers.gimbal import HEALTH, GimbalOpenstackOptions
@@ -86,6 +88,16 @@ async def prepared(options: Any, launching: Launch) -> AsyncIterator[Discoverer]
         await system.stop()
 
 
+def announced(run: Path, system: Discoverer) -> list[dict[str, Any]]:
+    """Return what a Prometheus is told of a trial of this system."""
+    case = SimpleNamespace(
+        id="c", plan=SimpleNamespace(name="p"), system=SimpleNamespace(label="carrier", kind="discoverer")
+    )
+    announce(run, SimpleNamespace(case=case, order=1), system)  # type: ignore[arg-type]
+    found: list[dict[str, Any]] = json.loads((run / TARGETS).read_text())
+    return found
+
+
 async def until(condition: Callable[[], object]) -> None:
     deadline_s = time.monotonic() + LIMIT_S
     while not condition():
@@ -110,6 +122,7 @@ def test_it_begins_when_it_is_told_to_and_is_seen_while_it_runs(
             assert system.sources == {"openstack", "kubernetes", "http"}
             assert (system.members(), system.failure()) == ((), None)
             before_ns = time.monotonic_ns()
+            assert announced(tmp_path, system) == []
             begun = await system.begin(cloud)
             assert before_ns <= begun.at_ns <= time.monotonic_ns()
             await until((tmp_path / "said").exists)
@@ -123,6 +136,13 @@ def test_it_begins_when_it_is_told_to_and_is_seen_while_it_runs(
             port = int(environment["PORT"])
             assert begun.metrics_url == f"http://127.0.0.1:{port}/page"
             assert await http.get(Address("127.0.0.1", port), "/page") == (200, "depth 3\n")
+            # A Prometheus that follows the run finds it now.
+            (found,) = announced(tmp_path, system)
+            assert found["targets"] == [f"127.0.0.1:{port}"]
+            assert (
+                found["labels"].items()
+                >= {"__metrics_path__": "/page", "system": "carrier", "trial": "1"}.items()
+            )
             (member,) = system.members()
             assert (member.role, member.name) == ("system", "carrier")
             # The kernel knows which processes those are: the program, and what it has started.
@@ -142,7 +162,7 @@ def test_what_it_was_started_with_is_in_the_run_and_no_secret(tmp_path: Path, cl
             await system.begin(cloud)
             written = (tmp_path / "configs/carrier-command.json").read_text()
             document = json.loads(written)
-            assert document["argv"][0] == str(Path(sys.executable).resolve())
+            assert document["argv"][0] == sys.executable
             assert document["environment"]["OS_AUTH_URL"] == cloud.source["OS_AUTH_URL"]
             assert document["environment"]["CREDENTIAL"] == "of (secret)"
             assert document["environment"]["OS_PASSWORD"] == "(secret)"

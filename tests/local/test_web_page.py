@@ -234,7 +234,8 @@ def test_all_of_it_is_reached_by_keyboard_and_focus_is_seen(
 ) -> None:
     with opened(browser, f"{served.url}run/{run.name}") as page:
         expect(page.locator(".because")).to_have_count(1)
-        wanted = page.locator("a, button, select, textarea, summary, iframe").count()
+        # What there is nothing to show of is not there for anybody.
+        wanted = page.locator("a, button, select, textarea, summary, iframe").filter(visible=True).count()
         reached: set[str] = set()
         for _ in range(wanted + 20):
             page.keyboard.press("Tab")
@@ -279,7 +280,7 @@ def test_two_runs_stand_side_by_side_with_the_same_axes(browser: Browser, served
 
 
 SCALES = """() => [...document.querySelectorAll(".pair > section")].map((side) =>
-  [...side.querySelectorAll(".plot")].map(({ uplot: { scales } }) =>
+  [...side.querySelectorAll(".chart:not([hidden]) .plot")].map(({ uplot: { scales } }) =>
     ({ x: [scales.x.min, scales.x.max], y: [scales.y.min, scales.y.max] })))"""
 
 
@@ -409,3 +410,56 @@ def write_slowly(writer: RunWriter, second: Callable[[RunWriter, int], None]) ->
         # The record is written at once, and not with what comes within half a second.
         writer._write_now(("SELECT 1", ()))
         time.sleep(0.1)
+
+
+def waiting(happened: Iterator[events.Event]) -> Iterator[events.Event]:
+    """Leave out what the load sends: that of a discoverer only waits."""
+    for event in happened:
+        if isinstance(event, events.FrameRecorded):
+            yield replace(event, frame=replace(event.frame, parts=()))
+        else:
+            yield event
+
+
+@pytest.fixture
+def discovering(tmp_path: Path) -> Path:
+    compiled = compiled_plan(("envoy",))
+    with RunWriter.create(tmp_path, "made-run", PLAN_TEXT, json.dumps(compiled)) as writer:
+        writer.append(events.RunStarted(writer.path.name, "made-run", 1))
+        for event in waiting(trial_events(1, 1, compiled["cases"][0], 1, Twist(discovered_s=1.0))):
+            writer.append(event)
+        writer.append(events.RunEnded("finished"))
+    return writer.path
+
+
+def test_of_a_discoverer_there_are_its_services_and_its_queue_and_no_load(
+    browser: Browser, discovering: Path
+) -> None:
+    with RunReader.open(discovering) as reader:
+        reached, looks = reader.milestones(1), reader.queue_samples(1)
+    replicated = [one for one in reached if one.milestone == "replicated"]
+    most = max(one.depth or 0 for one in looks)
+    with serving(discovering) as served, opened(browser, served.url) as page:
+        tiles = page.locator(".tiles > div")
+        expect(tiles.filter(has_text="changes there")).to_contain_text(
+            f"{len(replicated)}of {len(replicated)} changed"
+        )
+        expect(tiles.filter(has=page.get_by_text("queue", exact=True))).to_contain_text(
+            f"0items; {most:.0f} at most"
+        )
+        expect(tiles.filter(has=page.get_by_text("done", exact=True))).to_contain_text(
+            f"{looks[-1].done:.0f}of {looks[-1].enqueued:.0f} enqueued"
+        )
+        shown = page.locator("figure.chart:visible figcaption")
+        expect(shown).to_have_text(["Services", "Queue of the discoverer", "CPU", "Memory"])
+        rows = numbers(page, "Services")
+        assert rows[0] == [str(len(replicated))] * 2
+        depths = [cells[0] for cells in numbers(page, "Queue of the discoverer")]
+        assert str(int(most)) in depths
+        assert depths[0] == "0"
+
+
+def test_of_a_load_there_is_no_queue(browser: Browser, served: Served, run: Path) -> None:
+    with opened(browser, f"{served.url}run/{run.name}") as page:
+        expect(page.locator("figure.chart:visible figcaption").first).to_have_text("Rate")
+        expect(page.locator("figure.chart:visible")).to_have_count(6)

@@ -193,12 +193,13 @@ def trial_events(
 
 def _discovered(number: int, at_s: float) -> Iterator[events.Event]:
     """Yield what becomes of a discoverer that has three services to carry."""
-    for service in range(3):
-        of = (number, f"ns/service-{service}", "all", 1)
-        yield events.MilestoneReached(*of, "asked", "source", at_s, at_s)
-        seen_s = at_s + 0.5 + service
-        yield events.MilestoneReached(*of, "replicated", "destination", seen_s, seen_s - 0.01)
     yield events.StepStarted(number, "all", "", at_s)
+    services = [(number, f"ns/service-{service}", "all", 1) for service in range(3)]
+    for of in services:
+        yield events.MilestoneReached(*of, "asked", "source", at_s, at_s)
+    for after_s, of in enumerate(services):
+        seen_s = at_s + 0.5 + after_s
+        yield events.MilestoneReached(*of, "replicated", "destination", seen_s, seen_s - 0.01)
     yield events.QueueSampled(number, QueueSample(at_s + 0.5, 4.0, 6.0, 2.0, 0.0, 1.0))
     yield events.QueueSampled(number, QueueSample(at_s + 2.5, 0.0, 6.0, 6.0, 0.0, 1.0))
     calls = CallFigures(

@@ -19,6 +19,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "pods": {"systems": ("envoy",), "twists": {1: Twist(of_pods=True), 2: Twist(errors={"reset": 3})}, "trials": 2},
     "cut": {"systems": ("envoy",), "trials": 3, "end": False},
     "nothing": {"systems": ("envoy",), "trials": 0, "end": False},
+    "discovers": {"systems": ("envoy",), "trials": 2, "discovers": True},
     "again": {"systems": ("envoy",), "twists": {2: Twist(lateness_us=2_000)}, "again": (1,)},
 }  # fmt: skip
 

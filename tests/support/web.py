@@ -131,9 +131,10 @@ class Trial:
 
     head: dict[str, Any]
     each: int = 1
-    rows: dict[str, int] = field(default_factory=lambda: {"load": 0, "use": 0})
+    rows: dict[str, int] = field(default_factory=lambda: {"load": 0, "use": 0, "discovery": 0})
     load: dict[str, list[Any]] = field(default_factory=dict)
     use: dict[str, list[Any]] = field(default_factory=dict)
+    discovery: dict[str, list[Any]] = field(default_factory=dict)
 
     def total(self, name: str) -> float:
         return sum(value or 0 for value in self.load.get(name, ()))
@@ -165,6 +166,7 @@ class Page:
                     trial = self.trials[found["trial"]]
                     trial.each, trial.rows = found["each"], found["rows"]
                     trial.load, trial.use = found["load"], found["use"]
+                    trial.discovery = found["discovery"]
         else:
             self.pieces += 1
             for head in document.get("trials", ()):
@@ -177,7 +179,7 @@ class Page:
         self.judged |= {found["id"]: found for found in document.get("judged", ())}
 
     def _extend(self, trial: Trial, added: dict[str, Any]) -> None:
-        for kind, columns in (("load", trial.load), ("use", trial.use)):
+        for kind, columns in (("load", trial.load), ("use", trial.use), ("discovery", trial.discovery)):
             if kind not in added:
                 continue
             first, news = added[kind]["first"], added[kind]["columns"]

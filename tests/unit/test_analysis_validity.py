@@ -10,6 +10,7 @@ from tests.support.loads import changed
 from tests.support.made_run import Twist, compiled_plan, made_account, made_frames
 
 from seatrial.analysis.cpus import ProcessCpus, RoleCpus
+from seatrial.analysis.discovery.use import discovery_use
 from seatrial.analysis.kernel import KernelUse, NetworkUse, QueueUse
 from seatrial.analysis.load.summarise import summarise
 from seatrial.analysis.load.window import Gauge
@@ -18,6 +19,7 @@ from seatrial.analysis.reasons import Reason, Validity
 from seatrial.analysis.validity.evidence import CapacityUse, TrialEvidence, WorkerEvidence, capacity_use
 from seatrial.analysis.validity.judge import fault_of, judge_trial, remarks_on
 from seatrial.analysis.validity.rules.table import RULES
+from seatrial.discovery.facts import CallFigures, StepFacts
 from seatrial.machine.cpus.pinning import CpusAsked
 from seatrial.machine.cpus.shares import CpuShares
 from seatrial.observe.samples import KernelMessage, LookingCost, NodeAway
@@ -61,6 +63,7 @@ def listeners(counted: dict[str, float] | None = None, **queues: QueueUse) -> Tr
     return network(counted=counted or {}, listeners=queues)
 
 
+STEP = StepFacts("all", 1.0, 9.0, 3)
 BAD = {
     "environment.cpus": replace(
         GOOD,
@@ -83,6 +86,11 @@ BAD = {
     "generator.late": late(1_001),
     "generator.stalled": load(generator__stall_us_max=100_001),
     "generator.unread": load(generator__receive_wait_us_p99=1_001),
+    "generator.gate": replace(GOOD, discovery=discovery_use([STEP], (), (), gate_cores=0.9)),
+    "generator.calls_lost": replace(
+        GOOD, discovery=discovery_use([replace(STEP, calls=CallFigures(lost=4))], (), ())
+    ),
+    "environment.watch": replace(GOOD, discovery=discovery_use([replace(STEP, missed=1)], (), ())),
     "generator.drivers": replace(GOOD, drivers=("epoll", "io_uring")),
     "generator.rate": load(requests__intended=5_939),
     "generator.cpu": replace(GOOD, workers=(WorkerEvidence(0, 0.91), WorkerEvidence(1, 0.1))),

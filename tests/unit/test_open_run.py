@@ -208,6 +208,32 @@ def test_what_happened_is_that_of_the_record(run, trials):
     )
 
 
+def test_what_a_discoverer_did_is_that_of_the_document(run, trials):
+    carried = {number: trial["discovery"] for number, (_, trial) in trials.items() if trial["discovery"]}
+    assert {row["trial"] for row in run.discovery_steps.records()} == carried.keys()
+    for number, found in carried.items():
+        rows = rows_of(run.discovery_steps, number)
+        assert [(row["number"], row["step"]) for row in rows] == [
+            (at, one["step"]) for at, one in enumerate(found["steps"], start=1)
+        ]
+        for row, one in zip(rows, found["steps"], strict=True):
+            assert (row["asked_services"], row["missing_services"]) == (one["asked"], one["missing"])
+            assert (row["writes_count"], json.loads(row["calls"])) == (one["writes"], one["calls"])
+            times = one["times_s"] or [None]
+            assert (row["there_s_first"], row["there_s_max"]) == (times[0], times[-1])
+        (trial,) = rows_of(run.trials, number)
+        assert trial["discovered_all_s"] == found["steps"][0]["times_s"][-1]
+        assert trial["queue_peak_items"] == found["queue"]["peak"]
+    looks = recorded(run, "SELECT * FROM queue_samples ORDER BY trial, id")
+    assert [(row["depth_items"], row["done_items"]) for row in run.queue.records()] == [
+        (look["depth"], look["done"]) for look in looks
+    ]
+    assert run.queue.units["depth_items"] == "items"
+    assert run.discovery_steps.units["there_s_p50"] == "s"
+    # Who discovers nothing has no columns of it.
+    assert ("discovered_all_s" in run.trials) == bool(carried)
+
+
 def test_every_figure_stands_beside_its_validity(run):
     assert {table.name for table in run.tables()} == set(TABLES)
     for table in run.tables():

@@ -62,6 +62,12 @@ def test_what_did_not_come_has_no_time(summary):
     assert cells["not_found"] == str(2 * len(trials))
 
 
+def test_a_systems_sentence_says_what_was_carried(summary):
+    (system,) = summary.systems
+    assert "3 services there after 2.5 s" in system.sentence
+    assert "0 errors" not in system.sentence
+
+
 def test_a_run_with_a_proxy_keeps_the_columns_of_the_load(summary):
     first, *others = summary.cases
     proxied = replace(first, case=replace(first.case, kind="envoy"))

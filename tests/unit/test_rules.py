@@ -220,6 +220,47 @@ def test_a_rule_that_is_not_exact_says_why_and_is_on_the_verdict(rules, objectiv
     assert why is None or why in said
 
 
+DISCOVERER = "seatrial-discoverer"
+DISCOVERY = """
+name: a.plan
+systems: [seatrial-discoverer]
+discovery: {{source: openstack, services: 10}}
+phases: {{measure: 60 s}}
+objectives: [{objective}]
+"""
+
+
+def missing(*counts: int) -> Series:
+    found: Series = {}
+    for number, (step, count) in enumerate(zip(("all", "new", "end"), counts, strict=True), start=1):
+        labels = {"system": DISCOVERER, "number": str(number), "step": step, "state": "missing"}
+        found |= series("seatrial_discovery_step_services", f"{count}x8", **labels)
+    return found
+
+
+def depth(values: str) -> Series:
+    return series("seatrial_discovery_queue_depth", values, system=DISCOVERER)
+
+
+@pytest.mark.parametrize(
+    ("objective", "violating", "holding", "alert"),
+    [
+        ("queue_peak < 100", depth("5 100x7"), depth("99x8"), "SeatrialQueuePeakNotMet"),
+        ("not_discovered == 0", missing(0, 1, 1), missing(0, 0, 0), "SeatrialNotDiscoveredNotMet"),
+        ("not_discovered <= 2", missing(1, 2, 0), missing(1, 1, 2), "SeatrialNotDiscoveredNotMet"),
+        ("queue_left == 0", series("seatrial_objective_met", "0x8", system=DISCOVERER, objective="queue_left == 0"),
+         depth("50x8"), "SeatrialQueueLeftNotMet"),
+    ],
+)  # fmt: skip
+def test_a_discoverer_is_judged_as_soon_as_it_can_be(tmp_path, objective, violating, holding, alert):
+    plan, file = tmp_path / "plan.yaml", tmp_path / "rules.yml"
+    plan.write_text(DISCOVERY.format(objective=objective))
+    file.write_text(rules_text(read_plan(str(plan))))
+    assert_rules(file)
+    assert_firing(file, violating, {alert: 1})
+    assert_firing(file, holding, {})
+
+
 def test_what_is_not_asked_of_a_system_has_no_rule(rules):
     text = rules("proxy_memory < 5 MB", "achieved > 1 %", load="loop: closed").read_text()
     groups = {group["name"]: group["rules"] for group in yaml.safe_load(text)["groups"]}

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.support.made_run import Twist, compiled_plan, made_account, made_frames, make_run
 
+from seatrial.discovery.facts import QueueSample
 from seatrial.live.model.run import LiveRun
+from seatrial.live.tail import RunTail
 from seatrial.live.web.history.columns import Columns, rows_each
+from seatrial.live.web.history.discovery import DiscoveryHistory
 from seatrial.live.web.history.trials import RunHistory, fold_of
 from seatrial.live.web.watch.pieces import KEPT, Pieces
 from seatrial.record import events
@@ -145,3 +149,50 @@ def test_the_last_moment_of_a_load_is_counted_and_is_no_rate(tmp_path: Path) -> 
     assert sum(value or 0 for value in found["completed"]) == sum(part.completed for part in parts)
     assert found["completed_per_s"][-1] is None
     assert max(value for value in found["completed_per_s"] if value is not None) <= 2_000
+
+
+def test_what_a_discoverer_did_is_what_the_record_has_and_comes_in_few_rows(tmp_path: Path) -> None:
+    run, live = make_run(tmp_path, systems=("envoy",), trials=1, discovers=True), LiveRun()
+    with RunReader.open(run) as reader, RunTail(run) as tail:
+        history = RunHistory(reader)
+        for event in tail.new():
+            history.take(event, tuple(live.take(event)))
+        reached, looks, steps = reader.milestones(1), reader.queue_samples(1), reader.steps(1)
+    trial = history.trials[1]
+    found = trial.discovery.document()
+    began_s = trial.started.at_s
+    for end_s, asked, there in zip(found["end"], found["asked"], found["there"], strict=True):
+        assert end_s is not None
+        before, by_then = (
+            Counter(one.milestone for one in reached if one.at_s - began_s <= end_s + apart_s)
+            for apart_s in (-0.001, 0.001)
+        )
+        # What comes in the same moment as a look is in its row, or in the next one.
+        assert before["replicated"] <= (there or 0) <= by_then["replicated"]
+        assert before["asked"] <= (asked or 0) <= by_then["asked"]
+    assert (found["asked"][-1], found["there"][-1]) == (3, 3)
+    assert max(depth for depth in found["depth"] if depth is not None) == max(one.depth or 0 for one in looks)
+    assert (found["depth"][-1], found["done"][-1]) == (0, looks[-1].done)
+    assert [(one["step"], one["asked"]) for one in trial.head["steps"]] == [
+        (one.step, one.asked) for one in steps
+    ]
+
+
+def test_ten_thousand_services_at_once_are_few_rows_and_no_peak_of_the_queue_is_lost() -> None:
+    history = DiscoveryHistory(lambda at_s: at_s, Columns(fold_of))
+    assert history.take(events.StepStarted(1, "all", "", 10.0))
+    for milestone, place in (("asked", "source"), ("replicated", "destination")):
+        for number in range(10_000):
+            at_s = 10.0 if milestone == "asked" else 11.0 + number / 10_000
+            what = (f"ns/{number}", "all", 1)
+            history.take(events.MilestoneReached(1, *what, milestone, place, at_s, at_s))  # type: ignore[arg-type]
+    for at_s, depth in ((12.0, 5.0), (12.05, 900.0), (12.1, 4.0), (12.4, 3.0), (12.7, 2.0)):
+        history.take(events.QueueSampled(1, QueueSample(at_s, depth)))
+    history.finish(13.0)
+    found = history.columns.document()
+    assert len(found["end"]) < 20
+    # All were asked for in one moment: nothing slopes up to them.
+    assert all(asked in {0, 10_000} for asked in found["asked"])
+    assert min(end for end, asked in zip(found["end"], found["asked"], strict=True) if asked and end) == 10.0
+    assert (found["asked"][-1], found["there"][-1]) == (10_000, 10_000)
+    assert max(depth or 0 for depth in found["depth"]) == 900

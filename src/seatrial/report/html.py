@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seatrial.report import balance, kernel, settings
 from seatrial.report.charts.bundle import chart_script
@@ -69,8 +69,7 @@ def render_html(summary: RunSummary) -> str:
         summary=summary,
         columns=result_columns(summary),
         resource_columns=resource_columns(summary),
-        of_discoverers=discovered.only_discoverers(summary),
-        how_to_read_discovered=discovered.HOW_TO_READ,
+        **_discovery(summary),
         rows=result_rows(summary),
         resource_rows=resource_rows(summary),
         ours=ours_lines(summary),
@@ -99,12 +98,6 @@ def render_html(summary: RunSummary) -> str:
         objects_heading=objects.HEADING,
         object_columns=objects.COLUMNS,
         objects=objects.object_rows(summary),
-        discovery_heading=discovery.HEADING,
-        discovery_columns=discovery.COLUMNS,
-        discovery=discovery.discovery_rows(summary),
-        queue_heading=discovery.QUEUE_HEADING,
-        queue_columns=discovery.QUEUE_COLUMNS,
-        queues=discovery.queue_rows(summary),
         balance_heading=balance.HEADING,
         balance=balance.balance_lines(summary),
         kernel_heading=kernel.HEADING,
@@ -129,6 +122,19 @@ def render_html(summary: RunSummary) -> str:
         specs=_script_safe(json.dumps({drawn.chart.id: drawn.chart.spec for drawn in found})),
         bundle=_script_safe_code(chart_script()) if found else "",
     )
+
+
+def _discovery(summary: RunSummary) -> dict[str, Any]:
+    return {
+        "of_discoverers": discovered.only_discoverers(summary),
+        "how_to_read_discovered": discovered.HOW_TO_READ,
+        "discovery_heading": discovery.HEADING,
+        "discovery_columns": discovery.COLUMNS,
+        "discovery": discovery.discovery_rows(summary),
+        "queue_heading": discovery.QUEUE_HEADING,
+        "queue_columns": discovery.QUEUE_COLUMNS,
+        "queues": discovery.queue_rows(summary),
+    }
 
 
 def _charts(summary: RunSummary) -> Iterator[DrawnChart]:

@@ -214,8 +214,9 @@ async def _measure(plan: TrialPlan, desk: Desk, stage: Stage, ending: Ending) ->
         scraper.start()
         await watch.start()
         setting = Setting(
-            plan, testbed, desk.record, watch.watch_generators, place.workers(), desk.changes, place.cluster
-        )
+            plan, testbed, desk.record, watch.watch_generators, place.workers(), desk.changes, place.cluster,
+            lambda: _announce(plan, desk, testbed),
+        )  # fmt: skip
         activities = activities_of(setting)
         measured = MeasurePhase()
         ended_early = await _conduct(plan, desk, watch, activities, measured)

@@ -74,8 +74,9 @@ OF_TRIAL: Mapping[str, Callable[[sqlite3.Row], tuple[float, events.Event]]] = {
     "system_samples": lambda row: (row["at_s"], events.SystemSampled(row["trial"], system_of(row))),
     "disturbances": lambda row: (row["started_s"], disturbance_started(row)),
     "queue_samples": lambda row: (row["at_s"], events.QueueSampled(row["trial"], queue_of(row))),
-    "steps_begun": lambda row: (row["at_s"], step_started(row)),
+    # Of what happened in one moment, first that a step is over, then that the next begins.
     "discovery_steps": lambda row: (row["at_s"], events.StepEnded(row["trial"], step_of(row))),
+    "steps_begun": lambda row: (row["at_s"], step_started(row)),
     "milestones": lambda row: (row["at_s"], milestone_of(row)),
 }
 """By table whose rows only come in: when what a row holds happened (CLOCK_MONOTONIC seconds), and what it was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seatrial.report.dashboards.control_plane import CONTROL_PLANE
+from seatrial.report.dashboards.discovery import DISCOVERY
 from seatrial.report.dashboards.load import LOAD
 from seatrial.report.dashboards.machine import MACHINE
 from seatrial.report.dashboards.proxies.caddy import CADDY
@@ -18,6 +19,6 @@ if TYPE_CHECKING:
     from seatrial.report.dashboards.panels import Dashboard
 
 DASHBOARDS: tuple[Dashboard, ...] = (
-    LOAD, TALK, ENVOY, NGINX, HAPROXY, TRAEFIK, CADDY, CONTROL_PLANE, MACHINE,
+    LOAD, TALK, ENVOY, NGINX, HAPROXY, TRAEFIK, CADDY, CONTROL_PLANE, DISCOVERY, MACHINE,
 )  # fmt: skip
 """In the order in which a person may want them."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from seatrial.analysis.load.failures import OWN_LIMITS
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.run.objectives import samples_needed
+from seatrial.plan.discovered import NOT_DISCOVERED, QUEUE_PEAK
 from seatrial.plan.metrics import DURING, METRICS, OF_CHANGES, OF_CONTROLLER, OF_DISCOVERY
 from seatrial.plan.observed import OBSERVED, parts_of
 from seatrial.systems.registry import is_proxy
@@ -208,6 +209,29 @@ def _memory(role: str) -> Callable[[Objective, Selection], Watched]:
     return read
 
 
+def _of_discoverer(
+    expression: Callable[[Selection], str], note: str
+) -> Callable[[Objective, Selection], Watched]:
+    """Return what is violated as soon as it is seen, for it only grows."""
+
+    def read(objective: Objective, of: Selection) -> Watched:
+        if not _is_ceiling(objective):
+            return AfterTheTrial("that it never became larger is known at the end")
+        return Exact(f"{expression(of)} {_violates(objective, objective.threshold)}", "{{ $value }}", note)
+
+    return read
+
+
+def _queue_depth(of: Selection) -> str:
+    return f"max by ({TRIAL}) ({of.whole('seatrial_discovery_queue_depth')})"
+
+
+def _not_discovered(of: Selection) -> str:
+    # What is missing at the end is among those that were missing in a step before.
+    missing = of.whole("seatrial_discovery_step_services", 'state="missing"', 'step!="end"')
+    return f"sum by ({TRIAL}) ({missing})"
+
+
 _READ: Final[Mapping[str, Callable[[Objective, Selection], Watched]]] = {
     "mean": _mean,
     "achieved": _achieved,
@@ -219,6 +243,13 @@ _READ: Final[Mapping[str, Callable[[Objective, Selection], Watched]]] = {
     ),
     "proxy_memory": _memory("system"),
     "controller_memory": _memory("controller"),
+    QUEUE_PEAK: _of_discoverer(
+        _queue_depth,
+        "By the discoverer's own count at each scrape: a peak between two is in the verdict, and ends no alert.",
+    ),
+    NOT_DISCOVERED: _of_discoverer(
+        _not_discovered, "Of the steps that are over; what is missing at the end only is in the verdict."
+    ),
 }
 
 

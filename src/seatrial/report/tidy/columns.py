@@ -26,14 +26,18 @@ _UNITS = (
     (re.compile(r"_bytes_per_connection$"), "bytes per connection"),
     (re.compile(r"_bytes_per_s$"), "bytes/s"),
     (re.compile(r"_switches_per_s$"), "switches/s"),
+    (re.compile(r"_items_per_s$"), "items/s"),
     (re.compile(r"_per_s$"), "requests/s"),
     (re.compile(r"_cores(_|$)"), "cores"),
     (re.compile(r"(^|_)bytes(_|$)"), "bytes"),
     (re.compile(r"_fraction$"), "fraction"),
     (re.compile(r"_requests$"), "requests"),
     (re.compile(r"_connections$"), "connections"),
+    (re.compile(r"_services$"), "services"),
+    (re.compile(r"_items$"), "items"),
+    (re.compile(r"_objects$"), "objects"),
     (re.compile(r"_utc$"), "UTC"),
-    (re.compile(r"_s$"), "s"),
+    (re.compile(r"_s(_(first|p50|max))?$"), "s"),
 )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.errors import PlanError
 from seatrial.record.reader import RunReader
-from seatrial.report.tidy import cases, happened, observed, over_time, trials
+from seatrial.report.tidy import cases, discovery, happened, observed, over_time, trials
 from seatrial.report.tidy.histogram import KINDS, PHASES, trial_histogram
 from seatrial.report.tidy.notebook import NotebookChart
 from seatrial.report.tidy.table import Table
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TABLES = (
     "trials", "reasons", "cases", "objectives", "spreads", "phases", "intervals", "roles", "resources", "counters",
-    "machine", "milestones", "disturbances", "observed", "journal",
+    "machine", "milestones", "disturbances", "discovery_steps", "queue", "observed", "journal",
 )  # fmt: skip
 """Every table of a run, each an attribute of :class:`Run`."""
 
@@ -141,13 +141,23 @@ class Run:
 
     @cached_property
     def milestones(self) -> Table:
-        """A row a milestone of a route that changed."""
+        """A row a milestone of a route that changed, or of a service that a discoverer carries."""
         return self._by_trial("milestones", happened.MILESTONES, happened.milestones)
 
     @cached_property
     def disturbances(self) -> Table:
         """A row for each thing that was done to a system while it was measured."""
         return self._by_trial("disturbances", happened.DISTURBANCES, happened.disturbances)
+
+    @cached_property
+    def discovery_steps(self) -> Table:
+        """A row a step that a discoverer was taken through."""
+        return self._by_trial("discovery_steps", discovery.STEPS, discovery.steps)
+
+    @cached_property
+    def queue(self) -> Table:
+        """A row a look at the queue of a discoverer."""
+        return self._by_trial("queue", discovery.QUEUE, discovery.queue)
 
     @cached_property
     def observed(self) -> Table:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seatrial.analysis.discovery.figures import FIGURES
 from seatrial.analysis.run.environments import number_of
 from seatrial.analysis.validity.judge import fault_of
 from seatrial.machine.cpus.pinning import ROLES
@@ -91,7 +92,8 @@ def trials_table(summary: RunSummary, running: Sequence[RecordedTrial]) -> Table
         for case, trial in attempts_in(summary)
     ]
     rows += [_row_of_running(summary, trial) for trial in running]
-    columns = trial_columns(variables_of(summary))
+    carried = any(trial.discovery is not None for _, trial in attempts_in(summary))
+    columns = trial_columns(variables_of(summary), carried=carried)
     return Table("trials", columns, [arrays(columns, rows)])
 
 
@@ -118,9 +120,10 @@ def reasons_table(summary: RunSummary) -> Table:
     return Table("reasons", columns, [arrays(columns, rows)])
 
 
-def trial_columns(variables: Sequence[Column]) -> tuple[Column, ...]:
-    """Return the columns of trials of a plan with these variables."""
-    return (*KEYS[:4], *variables, KEYS[4], *_ENDED, *_LOAD, *_resources(), *_KERNEL, *WHY, *_JUDGED)
+def trial_columns(variables: Sequence[Column], *, carried: bool = False) -> tuple[Column, ...]:
+    """Return the columns of trials of a plan with these variables; where services were ``carried``, of that too."""
+    found = tuple(_maybe(name, "float") for name in FIGURES) if carried else ()
+    return (*KEYS[:4], *variables, KEYS[4], *_ENDED, *_LOAD, *_resources(), *_KERNEL, *found, *WHY, *_JUDGED)
 
 
 def variables_of(summary: RunSummary) -> tuple[Column, ...]:

@@ -152,13 +152,17 @@ class Bed(Protocol):
         """Have every proxy show another certificate, and return once each does."""
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What the activities of one trial are made from.
 
     ``record`` takes events of this trial, and ``watch_generators`` has members sampled which make load. ``workers`` is
     where those are had from, ``changes`` where what is made elsewhere is written down first, and ``cluster`` the one
-    that a discoverer leads into.
+    that a discoverer leads into. ``announce`` has a Prometheus find what shows its counts by now.
     """
 
     trial: TrialPlan
@@ -168,3 +172,4 @@ class Setting:
     workers: Workers = field(default_factory=LocalWorkers)
     changes: ChangeLog = field(default_factory=Unrecorded)
     cluster: Where | None = None
+    announce: Callable[[], None] = _nothing

@@ -33,7 +33,7 @@ class Discovery:
         self._trial, self._plan, self._record = setting.trial.order, plan, setting.record
         self._seed = derive(setting.trial.seed, "discovery")
         self._system = system
-        self._watch_generators = setting.watch_generators
+        self._watch_generators, self._announce = setting.watch_generators, setting.announce
         self._apparatus = Apparatus(
             plan, system, setting.cluster or Where(), setting.changes, self._seed % 2**32, self._on_seen
         )
@@ -61,6 +61,7 @@ class Discovery:
         assert self._course is not None
         await sleep_until(timeline.measure_ns)
         begun = await self._system.begin(self._apparatus.wiring)
+        self._announce()
         page = QueuePage(
             begun, self._plan.sample_every_s, lambda sample: self._record(QueueSampled(self._trial, sample))
         )

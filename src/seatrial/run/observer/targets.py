@@ -10,8 +10,10 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from seatrial.record.lock import is_live
+from seatrial.systems.discoverers.process import Discoverer
 from seatrial.systems.local.asked import AskedProxy
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ PROXY_JOB = "proxy"
 
 
 def announce(run: Path, trial: TrialPlan, system: System) -> None:
-    """Write down the pages of a trial's proxies, and have whoever follows the runs find them. Raises ``OSError``."""
+    """Write down the pages of a trial's proxies, or of its discoverer once it has begun; raises ``OSError``.
+
+    Whoever follows the runs finds them.
+    """
     labels = {
         "run": run.name,
         "plan": trial.case.plan.name,
@@ -59,12 +64,21 @@ def follow(folder: Path, *runs: Path) -> None:
 
 
 def _pages(system: System) -> Iterator[dict[str, Any]]:
+    if isinstance(system, Discoverer):
+        yield from _page_of(system)
     for proxy in system.proxies():
         page = proxy.metrics_page if isinstance(proxy, AskedProxy) else None
         # In a network namespace nobody reaches it from outside.
         if page is not None and page[0].namespace is None:
             at, path = page
             yield {"targets": [str(at)], "labels": {"member": proxy.name, "__metrics_path__": path}}
+
+
+def _page_of(discoverer: Discoverer) -> Iterator[dict[str, Any]]:
+    page = urlsplit(discoverer.metrics_url or "")
+    # Over TLS a Prometheus would have to know who vouches for it, which no target can say.
+    if page.scheme == "http":
+        yield {"targets": [page.netloc], "labels": {"__metrics_path__": page.path or "/metrics"}}
 
 
 def _write(run: Path, targets: list[dict[str, Any]]) -> None:

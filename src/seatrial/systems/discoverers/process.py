@@ -41,6 +41,8 @@ class Discoverer(DirectSystem):
         self._options = options
         self._launch: Launch | None = None
         self._process: GuardedProcess | None = None
+        self.metrics_url: str | None = None
+        """Its page, once it has begun; None where it has none."""
 
     async def start(self, launch: Launch) -> tuple[Endpoint, ...]:
         """See that its program is there; return the origin's addresses.
@@ -90,6 +92,7 @@ class Discoverer(DirectSystem):
         _write(launch, command, {**_given(wiring), **invocation.environment}, secrets_of(wiring))
         before_ns = time.monotonic_ns()
         self._process = await GuardedProcess.start(command, launch.changes)
+        self.metrics_url = invocation.metrics_url
         at_ns = max(before_ns, _began_ns(self._process.started_ticks))
         return Begun(at_ns, invocation.metrics_url, invocation.ca, invocation.queue)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from seatrial.analysis.discovery.figures import FIGURES
 from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.objectives import AS_EXPECTED
@@ -190,8 +191,22 @@ def _figures(cases: Sequence[CaseSummary]) -> str:
     parts = []
     if latencies:
         parts.append(f"p99 {range_us(min(latencies), max(latencies))} over {_extent(cases)}")
-    parts += [plural(sum(error_count(load) for load in loads), "error"), *_achieved(loads)]
+    errors, carried = sum(error_count(load) for load in loads), _carried(cases)
+    # The load of a discoverer only waits: that nothing befell it says nothing of who carries services.
+    parts += [*carried, *([plural(errors, "error")] if errors or not carried else []), *_achieved(loads)]
     return ", ".join(parts)
+
+
+def _carried(cases: Sequence[CaseSummary]) -> list[str]:
+    uses = [trial.discovery for case in cases for trial in case.trials if trial.discovery is not None]
+    if not uses:
+        return []
+    counts = sorted({use.services for use in uses})
+    services = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    times_us = [s * 1e6 for use in uses if (s := FIGURES["discovered_all_s"](use)) is not None]
+    if len(times_us) < len(uses):
+        return [f"not all of {services} services there", f"{sum(use.missing for use in uses):,} missing"]
+    return [f"{services} services there after {range_us(round(min(times_us)), round(max(times_us)))}"]
 
 
 def _extent(cases: Sequence[CaseSummary]) -> str:

@@ -11,6 +11,7 @@ from seatrial.live.model.points import LoadPoint
 from seatrial.live.model.roles import by_role
 from seatrial.live.model.run import MembersSeen
 from seatrial.live.web.history.columns import END, START, Columns, Fold, rows_each
+from seatrial.live.web.history.discovery import LASTING, DiscoveryHistory
 from seatrial.record import events
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ _COUNTED = frozenset({"sent", "completed", "failed", "timed_out", "unsent"})
 
 
 def fold_of(name: str) -> Fold:
-    """Return how a column of either kind folds."""
+    """Return how a column of any kind folds."""
     if name in _LOAD_FOLDS:
         return _LOAD_FOLDS[name]
+    if name in LASTING:
+        return "last"
     if name in _COUNTED or name.startswith("errors:"):
         return "sum"
     return "rate" if name.startswith("cores:") else "max"
@@ -63,7 +66,13 @@ class TrialHistory:
     disturbances: list[tuple[str, float]] = field(default_factory=list)
     load: Columns = field(default_factory=_columns)
     use: Columns = field(default_factory=_columns)
+    discovery: Columns = field(default_factory=_columns)
+    discovering: DiscoveryHistory = field(init=False)
     ended: events.TrialEnded | None = None
+
+    def __post_init__(self) -> None:
+        """Have the rows of a discoverer put where the others are."""
+        self.discovering = DiscoveryHistory(self.since, self.discovery)
 
     @property
     def head(self) -> dict[str, Any]:
@@ -81,6 +90,7 @@ class TrialHistory:
                 for name, at_s, expected_s in self.phases
             ],
             "disturbances": [{"words": words, "at_s": round(at_s, 3)} for words, at_s in self.disturbances],
+            "steps": self.discovering.steps,
             "state": "running" if end is None else end.state,
             "failure": None if end is None else end.failure,
             "ended_s": None if end is None else round(end.at_s - self.started.at_s, 3),
@@ -89,24 +99,31 @@ class TrialHistory:
     @property
     def rows(self) -> dict[str, int]:
         """How many rows it has, before any are folded."""
-        return {"load": self.load.rows, "use": self.use.rows}
+        return {kind: columns.rows for kind, columns in self.kinds.items()}
+
+    @property
+    def kinds(self) -> dict[str, Columns]:
+        """Its columns, by what they are of."""
+        return {"load": self.load, "use": self.use, "discovery": self.discovery}
 
     def document(self, limit: int) -> dict[str, Any]:
         """Return its columns with at most ``limit`` rows each, and how many intervals a row stands for."""
         each = rows_each((self.load.rows,), limit)
         uses = rows_each((self.use.rows,), limit)
+        looks = rows_each((self.discovery.rows,), limit)
         return {
             "trial": self.started.trial,
             "each": each,
             "rows": self.rows,
             "load": self.load.folded(each).document(),
             "use": self.use.folded(uses).document(),
+            "discovery": self.discovery.folded(looks).document(),
         }
 
     @property
     def end_run_s(self) -> float:
         """When it ended, as far as is known, after the run began."""
-        ends_s = [columns.last(END) for columns in (self.load, self.use) if columns.rows]
+        ends_s = [columns.last(END) for columns in self.kinds.values() if columns.rows]
         if self.ended is not None:
             ends_s.append(self.since(self.ended.at_s))
         return self.at_run_s + max(ends_s, default=0.0)
@@ -136,6 +153,11 @@ class RunHistory:
                 trial.disturbances.append((event.words, trial.since(event.at_s)))
             case events.TrialEnded() if (trial := self._of(event.trial)) is not None:
                 trial.ended = event
+                trial.discovering.finish(event.at_s)
+            case (
+                events.StepStarted() | events.StepEnded() | events.QueueSampled() | events.MilestoneReached()
+            ):
+                self._discover(event.trial, event)
             case _:
                 pass
         for happening in happenings:
@@ -145,6 +167,10 @@ class RunHistory:
                 isinstance(happening, MembersSeen) and (trial := self.trials.get(happening.trial)) is not None
             ):
                 trial.use.append(_use_row(trial, happening))
+
+    def _discover(self, number: int, event: events.Event) -> None:
+        if (trial := self.trials.get(number)) is not None and trial.discovering.take(event):
+            self.changed.add(number)
 
     @property
     def last(self) -> TrialHistory | None:
@@ -156,6 +182,7 @@ class RunHistory:
         earlier = list(self.trials.values())[:-1]
         each = rows_each((trial.load.rows for trial in earlier), POINTS_LIMIT)
         uses = rows_each((trial.use.rows for trial in earlier), POINTS_LIMIT)
+        looks = rows_each((trial.discovery.rows for trial in earlier), POINTS_LIMIT)
         return [
             {
                 "trial": trial.started.trial,
@@ -163,6 +190,7 @@ class RunHistory:
                 "rows": trial.rows,
                 "load": trial.load.folded(each).document(),
                 "use": trial.use.folded(uses).document(without=lambda name: "/" in name),
+                "discovery": trial.discovery.folded(looks).document(),
             }
             for trial in earlier
         ]

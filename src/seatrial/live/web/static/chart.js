@@ -5,6 +5,7 @@ import { KINDS, moment, UNKNOWN } from "./format.js";
 
 const HEIGHT = 220;
 const ROWS_SHOWN = 60;
+const MARK_LINES = 5;
 const DASHES = [[], [9, 4], [2, 3], [12, 3, 2, 3], [5, 2], [1, 2], [14, 4], [6, 6]];
 const SHADED = { ramp: "--ramp", "warm up": "--warmup", measure: "--measure", "cool down": "--ramp" };
 
@@ -163,14 +164,18 @@ export class Chart {
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "left";
     ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
-    for (const { x, label } of this.marks) {
+    // A name that would run into the one before stands a line higher.
+    let [free, line] = [-Infinity, 0];
+    for (const { x, label } of [...this.marks].sort((one, other) => one.x - other.x)) {
       if (x < u.scales.x.min || x > u.scales.x.max) continue;
       const at = u.valToPos(x, "x", true);
+      line = at < free ? (line + 1) % MARK_LINES : 0;
+      free = Math.max(free, at + ctx.measureText(label).width + 8 * devicePixelRatio);
       ctx.beginPath();
       ctx.moveTo(at, bbox.top);
       ctx.lineTo(at, bbox.top + bbox.height);
       ctx.stroke();
-      ctx.fillText(label, at + 3 * devicePixelRatio, bbox.top + bbox.height - 5 * devicePixelRatio);
+      ctx.fillText(label, at + 3 * devicePixelRatio, bbox.top + bbox.height - (5 + 13 * line) * devicePixelRatio);
     }
     ctx.restore();
   }

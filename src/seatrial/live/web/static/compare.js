@@ -2,9 +2,9 @@
 
 import { Chart } from "./chart.js";
 import { apiPath, get, h, show } from "./dom.js";
-import { rate, us } from "./format.js";
+import { carried, rate, us } from "./format.js";
 import { state } from "./matrix.js";
-import { bandsOf, CHARTS, linesOf } from "./series.js";
+import { applies, bandsOf, CHARTS, linesOf } from "./series.js";
 
 const EVERY_MS = 2000;
 const SIDES = ["a", "b"];
@@ -134,6 +134,8 @@ class Side {
           this.judged.reasons.map((reason) => h("li", {}, `${reason.text}: ${reason.remedy}`)),
         ),
       ];
+    if (this.judged.figures.services !== undefined)
+      return [h("p", {}, state("VALID"), ` ${carried(this.judged.figures)}`)];
     const { achieved_per_s: achieved, p50_us: p50, p99_us: p99, p999_us: p999 } = this.judged.figures;
     return [h("p", {}, state("VALID"), ` ${rate(achieved)}, p50 ${us(p50)}, p99 ${us(p99)}, p99.9 ${us(p999)}`)];
   }
@@ -162,7 +164,13 @@ function draw(sides, align) {
       };
     })
     .filter(Boolean);
-  CHARTS.forEach((_, at) => {
+  CHARTS.forEach((chart, at) => {
+    // On both sides or on neither: they stand beside each other.
+    const isShown = applies(
+      chart,
+      found.map(({ side }) => side.trial),
+    );
+    for (const { side } of found) side.charts[at].element.hidden = !isShown;
     const xs = found.flatMap(({ lines }) => [lines[at].x[0], lines[at].x.at(-1)]).filter((x) => x !== undefined);
     const ys = found.flatMap(({ lines }) => lines[at].lines.flatMap((line) => extent(line.values)));
     for (const { side, lines, bands } of found) {

@@ -63,6 +63,12 @@ export const KINDS = {
   cores: { text: cores, axis: (value) => String(Number(value.toPrecision(4))) },
 };
 
+// Of a discoverer's trial: how many services, how soon, and what is missing.
+export function carried({ services, all_s: all, missing }) {
+  const soon = isKnown(all) ? `all there after ${us(all * 1e6)}` : "not all there";
+  return `${count(services)} services, ${soon}, ${count(missing)} missing`;
+}
+
 export const validityOf = (trial, judged) =>
   trial.state === "running" ? "not judged before it is over" : judged ? judged.validity : "being judged";
 

@@ -1,7 +1,7 @@
 // Cases and their trials as they fill in: whether it may be believed comes before any number.
 
 import { h, show } from "./dom.js";
-import { count, rate, us } from "./format.js";
+import { carried, count, rate, us } from "./format.js";
 
 export function showMatrix(element, run) {
   const trials = new Map();
@@ -69,6 +69,8 @@ function trialCell(head, judged) {
     ];
   const { achieved_per_s: achieved, p99_us: p99, errors } = found.figures;
   const wrong = Object.values(errors || {}).reduce((sum, one) => sum + one, 0);
+  if (found.figures.services !== undefined)
+    return [number, state("VALID"), aside, h("span", { class: "figures" }, carried(found.figures))];
   const figures = [us(p99) + " p99", rate(achieved), wrong ? `${count(wrong)} errors` : null].filter(
     (one) => one && achieved !== undefined,
   );

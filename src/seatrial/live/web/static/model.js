@@ -1,6 +1,9 @@
 // What the page knows of a run: a snapshot, and the rows that were added since.
 
-const emptyTrial = () => ({ head: null, each: 1, load: {}, use: {}, rows: { load: 0, use: 0 } });
+// Columns of a trial, by what they are of.
+const KINDS = ["load", "use", "discovery"];
+
+const emptyTrial = () => ({ head: null, each: 1, load: {}, use: {}, discovery: {}, rows: { load: 0, use: 0, discovery: 0 } });
 
 const POINTS_LIMIT = 20_000;
 
@@ -52,7 +55,7 @@ export class Run {
   #extend(rows) {
     const trial = this.trials.get(rows.trial);
     if (!trial) return false;
-    return ["load", "use"].every((kind) => {
+    return KINDS.every((kind) => {
       const added = rows[kind];
       if (!added) return true;
       if (added.first !== trial.rows[kind]) return false;
@@ -63,7 +66,8 @@ export class Run {
 
   get points() {
     let points = 0;
-    for (const trial of this.trials.values()) points += (trial.load.end || []).length + (trial.use.end || []).length;
+    for (const trial of this.trials.values())
+      for (const kind of KINDS) points += (trial[kind].end || []).length;
     return points;
   }
 

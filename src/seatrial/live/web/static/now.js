@@ -3,6 +3,7 @@
 import { h, setText, show } from "./dom.js";
 import { count, date, duration, rate, us, validityOf } from "./format.js";
 import { state } from "./matrix.js";
+import { onlyWaits } from "./series.js";
 
 export class Now {
   constructor() {
@@ -44,6 +45,14 @@ export class Now {
       .map(([name, values]) => [name.slice(7), values.reduce((sum, one) => sum + (one || 0), 0)])
       .filter(([, sum]) => sum);
     const which = run.isRunning ? "now" : "in its last interval";
+    const wrong = tile(
+      "errors",
+      count(kinds.reduce((sum, [, one]) => sum + one, 0)),
+      kinds.length
+        ? kinds.map(([kind, sum]) => `${count(sum)} ${kind.replaceAll("_", " ")}`).join(", ")
+        : "in this trial",
+    );
+    if (onlyWaits(last)) return show(this.tiles, ...discovererTiles(last), wrong);
     return show(
       this.tiles,
       tile(
@@ -55,13 +64,7 @@ export class Now {
       tile("p99", us(now("p99_us")), which),
       tile("p99.9", us(now("p999_us")), which),
       tile("connections", `${count(now("held"))} held`, `${count(now("active"))} active`),
-      tile(
-        "errors",
-        count(kinds.reduce((sum, [, one]) => sum + one, 0)),
-        kinds.length
-          ? kinds.map(([kind, sum]) => `${count(sum)} ${kind.replaceAll("_", " ")}`).join(", ")
-          : "in this trial",
-      ),
+      wrong,
     );
   }
 
@@ -98,6 +101,27 @@ export class Now {
         : null,
     );
   }
+}
+
+// The step of now, what of the trial is there, and the queue by the discoverer's own count.
+function discovererTiles({ head, discovery }) {
+  const now = (name) => discovery[name]?.at(-1);
+  const most = (discovery.depth || []).reduce((one, other) => Math.max(one, other ?? 0), 0);
+  const step = head.steps.at(-1);
+  const isOver = !step || step.ended_s !== undefined;
+  // What is missing at the end is among those that were missing before, or is all there is.
+  const missed = (isEnd) =>
+    head.steps.filter((one) => (one.step === "end") === isEnd).reduce((sum, one) => sum + (one.missing || 0), 0);
+  const missing = Math.max(missed(true), missed(false));
+  const ofStep = now("of_step") ? `${count(now("there_in_step"))} of ${count(now("of_step"))} there` : "";
+  return [
+    tile("step", isOver ? "none" : step.step, isOver ? "between two, or over" : step.words || ofStep || "nothing changes"),
+    tile("changes there", count(now("there")), `of ${count(now("asked"))} changed at the source`),
+    tile("missing", count(missing), "in the steps that are over"),
+    tile("queue", count(now("depth")), now("depth") === undefined ? "it does not say" : `items; ${count(most)} at most`),
+    tile("done", count(now("done")), `of ${count(now("enqueued"))} enqueued`),
+    tile("dropped", count(now("dropped")), `${count(now("retries"))} retries`),
+  ];
 }
 
 const tile = (name, value, more) =>

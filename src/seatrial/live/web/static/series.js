@@ -4,6 +4,17 @@ const MEMBERS_SHOWN = 8;
 
 export const CHARTS = [
   {
+    id: "services",
+    title: "Services",
+    kind: "count",
+    of: "discovery",
+    fixed: [
+      ["asked", "changed at the source"],
+      ["there", "there at the destination"],
+    ],
+  },
+  { id: "queue", title: "Queue of the discoverer", kind: "count", of: "discovery", fixed: [["depth", "items"]] },
+  {
     id: "rate",
     title: "Rate",
     kind: "rate",
@@ -40,13 +51,23 @@ export const CHARTS = [
   { id: "memory", title: "Memory", kind: "bytes", of: "use", prefix: "bytes:" },
 ];
 
+const isDiscovery = (trial) => Boolean(trial.discovery?.end?.length);
+const sends = (trial) => (trial.load.sent || []).some(Boolean);
+export const onlyWaits = (trial) => isDiscovery(trial) && !sends(trial);
+
+// Whether there is anything to show: of a discoverer the load only waits, and nobody else has a queue.
+export function applies(chart, trials) {
+  if (chart.of === "discovery") return trials.some(isDiscovery);
+  return chart.of !== "load" || !trials.length || !trials.every(onlyWaits);
+}
+
 // Of one trial, x is seconds from its start; of a whole run, from the run's.
 export function linesOf(chart, trials, isWhole) {
   const names = namesOf(chart, trials, isWhole);
   const x = [];
   const values = names.map(() => []);
   for (const trial of trials) {
-    const columns = trial[chart.of];
+    const columns = trial[chart.of] || {};
     const ends = columns.end || [];
     if (isWhole && x.length && ends.length) {
       // Between two trials there is nothing: a line across it would be made up.
@@ -109,6 +130,9 @@ export function marksOf(trials, journal, isWhole) {
   return [
     ...trials.flatMap(({ head }) =>
       head.disturbances.map((one) => ({ x: one.at_s + (isWhole ? head.at_run_s : 0), label: one.words })),
+    ),
+    ...trials.flatMap(({ head }) =>
+      (head.steps || []).map((one) => ({ x: one.at_s + (isWhole ? head.at_run_s : 0), label: one.step })),
     ),
     ...notes.map((entry) => ({ x: entry.at_s - (isWhole ? 0 : (trials[0]?.head.at_run_s ?? 0)), label: "note" })),
   ];

@@ -6,7 +6,7 @@ import { validityOf } from "./format.js";
 import { Journal } from "./journal.js";
 import { showMatrix } from "./matrix.js";
 import { Now } from "./now.js";
-import { bandsOf, CHARTS, linesOf, marksOf } from "./series.js";
+import { applies, bandsOf, CHARTS, linesOf, marksOf } from "./series.js";
 import { Stream } from "./stream.js";
 
 const LAST = "last";
@@ -112,7 +112,10 @@ export function watch(main, id, connection) {
     const marks = marksOf(trials, run.journal, isWhole);
     // The same axis for all of them, from the very start, though some have their first numbers later.
     const xRange = [0, Math.max(10, ...bands.map((band) => band.to))];
-    CHARTS.forEach((chart, at) => charts[at].set({ ...linesOf(chart, trials, isWhole), bands, marks, xRange }));
+    CHARTS.forEach((chart, at) => {
+      charts[at].element.hidden = !applies(chart, trials);
+      charts[at].set({ ...linesOf(chart, trials, isWhole), bands, marks, xRange });
+    });
   }
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seatrial.analysis.discovery.figures import FIGURES
 from seatrial.analysis.run.labels import variables_text
 
 if TYPE_CHECKING:
@@ -71,6 +72,15 @@ def _trial(trial: TrialSummary, *, is_aside: bool) -> dict[str, Any]:
                 "p99_us": load.latency_us.p99,
                 "p999_us": load.latency_us.p999,
             }
+    if trial.discovery is not None and trial.validity.is_valid:
+        use = trial.discovery
+        figures |= {
+            "services": use.services,
+            "first_s": FIGURES["discovered_first_s"](use),
+            "all_s": FIGURES["discovered_all_s"](use),
+            "missing": use.missing,
+            "queue_left": FIGURES["queue_left_items"](use),
+        }
     return {
         "trial": trial.trial,
         "repeat": trial.repeat,

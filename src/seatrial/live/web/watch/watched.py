@@ -235,7 +235,7 @@ class Watched:
         found = []
         for number, trial in self.history.trials.items():
             kinds = {}
-            for kind, columns in (("load", trial.load), ("use", trial.use)):
+            for kind, columns in trial.kinds.items():
                 first = self._sent.get((number, kind), 0)
                 if columns.rows > first:
                     kinds[kind] = {"first": first, "columns": columns.document(first)}
@@ -246,7 +246,7 @@ class Watched:
 
     def _mark_sent(self) -> None:
         for number, trial in self.history.trials.items():
-            self._sent[number, "load"], self._sent[number, "use"] = trial.load.rows, trial.use.rows
+            self._sent |= {(number, kind): rows for kind, rows in trial.rows.items()}
 
     def _now_s(self) -> float:
         """Return how long the run has lasted, or had when its last trial was over."""
