@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.control.controllers import ControllerSummary, controllers_in
 from seatrial.analysis.cpus import RoleCpus, cpus_in
-from seatrial.analysis.discovery.cpu import cores_between
-from seatrial.analysis.discovery.use import DiscoveryUse, discovery_use
+from seatrial.analysis.discovery.recorded import discovery_in
+from seatrial.analysis.discovery.use import DiscoveryUse
 from seatrial.analysis.kernel import KernelUse, kernel_use
 from seatrial.analysis.load.disturbed import DisturbedLoad, disturbed
 from seatrial.analysis.load.histograms import merge
@@ -29,12 +29,10 @@ from seatrial.analysis.pods import NodeUse, PodsUse, away_in, nodes_in, pods_in
 from seatrial.analysis.reasons import Reason
 from seatrial.analysis.validity.doubts import doubts_of
 from seatrial.analysis.validity.shares import cpu_shares, looks_at_machine, steal_fraction
-from seatrial.discovery.facts import GATE
 from seatrial.generator.frames import answered, answered_other, unanswered
 from seatrial.machine.cpus.shares import CpuShares
 from seatrial.preflight.capacity import narrowest, ways_crossed
 from seatrial.record.facts import TrialCounts, TrialFacts
-from seatrial.systems.registry import is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,9 +41,8 @@ if TYPE_CHECKING:
     from seatrial.analysis.load.result import LoadResult
     from seatrial.generator.account import LoadAccount
     from seatrial.generator.frames import Frame
-    from seatrial.observe.samples import NodeAway, ProcessSample
+    from seatrial.observe.samples import NodeAway
     from seatrial.preflight.capacity import Capacity, Direction
-    from seatrial.record.events import MilestoneReached
     from seatrial.record.reader import RunReader
     from seatrial.record.tables.rows import RecordedCase, RecordedPhase, RecordedTrial
 
@@ -159,6 +156,9 @@ def evidence_of(
     merge: Merge = merge,
 ) -> TrialEvidence:
     """Gather the evidence of one trial of a record; ``window`` is its measure window by its phases."""
+    # `seatrial load` uses this file, too, and needs no models of systems.
+    from seatrial.systems.registry import is_proxy
+
     account = reader.account(trial.trial)
     load = _load(account, frames, window, merge)
     hosts = reader.host_samples(trial.trial)
@@ -206,7 +206,7 @@ def evidence_of(
         drivers=() if account is None else account.drivers,
         capacity=_capacity(reader, trial.trial, load, proxied=is_proxy(case.kind)),
         is_proxied=is_proxy(case.kind),
-        discovery=_discovery(reader, trial.trial, milestones, processes) if case.discovers else None,
+        discovery=discovery_in(reader, trial.trial, milestones, processes) if case.discovers else None,
         controllers=controllers_in(trial.facts.controllers, system_samples, changes, window),
         # Last: what cannot be read is known once everything has been.
         known_reasons=(
@@ -214,24 +214,6 @@ def evidence_of(
             *(() if account is None else doubts_of(account, {} if load is None else load.errors)),
             *_damage(reader, trial.trial),
         ),
-    )
-
-
-def _discovery(
-    reader: RunReader, trial: int, milestones: Sequence[MilestoneReached], processes: Sequence[ProcessSample]
-) -> DiscoveryUse | None:
-    steps = reader.steps(trial)
-    if not steps:
-        return None
-    seen_s = [one.at_s for one in milestones if one.change == steps[0].step]
-    span = steps[0].began_s, max(seen_s, default=steps[0].ended_s)
-    cpu = cores_between(processes, "system", *span)
-    return discovery_use(
-        steps,
-        milestones,
-        reader.queue_samples(trial),
-        cpu,
-        cores_between(processes, "generator", *span, member=GATE),
     )
 
 
