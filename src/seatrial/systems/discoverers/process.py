@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import time
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from seatrial.machine.address import Endpoint
     from seatrial.machine.processes.programs import BinaryInfo
     from seatrial.systems.base import Launch
+    from seatrial.systems.counters import Counters
     from seatrial.systems.discoverers.invocation import Invocation, Invoked
     from seatrial.systems.discovering import ReplicaKind, SourceKind, Wiring
 
@@ -58,6 +60,10 @@ class Discoverer(DirectSystem):
         await asyncio.to_thread(self._options.program)
         self._launch = launch
         return await super().start(launch)
+
+    async def counters(self, *, exact: bool = False) -> Counters:
+        """Count what the baseline does; that no proxy counts requests is no news where none are sent."""
+        return dataclasses.replace(await super().counters(exact=exact), missing=())
 
     @property
     def period_s(self) -> float:
