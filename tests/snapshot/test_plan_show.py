@@ -58,7 +58,7 @@ def test_lint_of_the_plans_that_come_along(seatrial):
         "plan", "lint", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "plans").rglob("*.yaml"))
     )
     assert (run.code, run.stderr) == (0, "")
-    assert run.stdout.count(": ok\n") == 24
+    assert run.stdout.count(": ok\n") == 25
 
 
 def test_help(snapshot, seatrial):

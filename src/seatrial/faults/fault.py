@@ -94,14 +94,15 @@ def read_words(model: type[AnyFault], text: str) -> AnyFault:
     return read_fault(model, given)
 
 
-def document_of(text: str) -> dict[str, str]:
+def document_of(text: str) -> dict[str, str | bool]:
     """Return the document that ``KIND KEY=VALUE ...`` stands for, as a control API takes it; raises ``ValueError``."""
     kind, *rest = text.split() or [""]
     pairs = [word.partition("=") for word in rest]
     bare = next((key for key, sign, _ in pairs if not sign), None)
     if bare is not None:
         raise ValueError(f"`{bare}` has no value: `{bare}=...`")
-    return {"kind": kind} | {key: value for key, _, value in pairs}
+    words = {key: {"true": True, "false": False}.get(value, value) for key, _, value in pairs}
+    return {"kind": kind, **words}
 
 
 def _words(error: Any) -> str:
