@@ -123,6 +123,35 @@ def test_all_are_ready_before_the_clock_starts_and_all_follow_one_timeline(stage
     assert quick.stops_at_finish == slow.stops_at_finish == [False]
 
 
+def test_one_that_has_seen_all_ends_the_timeline_and_no_trial_is_cut_off_by_that(stage: Stage) -> None:
+    class Through(Fake):
+        async def run(self, timeline: Timeline) -> None:
+            await super()._does("run")
+            await sleep_until(timeline.measure_ns)
+            timeline.over.set()
+
+    class Following(Fake):
+        async def run(self, timeline: Timeline) -> None:
+            self.stage.timelines.append(timeline)
+            await super()._does("run")
+            await timeline.to_end()
+
+    async def play() -> bool:
+        return await conduct((through, following), 0.0, 3_600.0, stage.ending, stage.on_phase)
+
+    through, following = Through("through", stage), Following("following", stage)
+    # Nobody ended the trial early: it is whole.
+    assert asyncio.run(play()) is False
+    # Schedules are not at their end, and are ended.
+    assert through.stops_at_finish == following.stops_at_finish == [True]
+    assert not stage.ending.stop.is_set()
+    assert stage.seen[-5:] == [
+        "cool down", "through finish", "following finish", "through close", "following close",
+    ]  # fmt: skip
+    ((_, cool_down_ns, _),) = [phase for phase in stage.phases if phase[0] == "cool down"]
+    assert cool_down_ns < stage.timelines[0].end_ns
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["the first fails", "the last fails"])
 @pytest.mark.parametrize("step", STEPS)
 def test_one_that_fails_ends_the_others_in_order(stage: Stage, step: str, *, first: bool) -> None:
