@@ -10,7 +10,7 @@ from seatrial.analysis.load.answered import error_count
 from seatrial.analysis.measured import unit_of
 from seatrial.analysis.run.objectives import AS_EXPECTED
 from seatrial.analysis.wording import plural
-from seatrial.plan.metrics import OF_CHANGES
+from seatrial.plan.metrics import OF_CHANGES, OF_DISCOVERY
 from seatrial.plan.observed import OBSERVED
 from seatrial.units import format_per_s, format_size, format_us
 
@@ -158,9 +158,9 @@ def _values(case: CaseSummary, outcome: Outcome) -> str:
         low, high = value_text(metric, min(known)), value_text(metric, max(known))
         values = low if low == high else f"{low} to {high}"
     if outcome.lost:
-        is_of_changes = metric in OF_CHANGES
-        lost = plural(max(outcome.lost), "change" if is_of_changes else "request")
-        values += f", and up to {lost} {'that never came' if is_of_changes else 'without an answer'}"
+        kind = "change" if metric in OF_CHANGES else "service" if metric in OF_DISCOVERY else "request"
+        lost = plural(max(outcome.lost), kind)
+        values += f", and up to {lost} {'without an answer' if kind == 'request' else 'that never came'}"
     if len(known) == 1:
         return values
     return f"{values}, in {outcome.repeats_failed} of {len(known)} repeats"
