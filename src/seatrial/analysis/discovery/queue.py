@@ -44,7 +44,8 @@ def queue_use(samples: Sequence[QueueSample], steps: Sequence[StepFacts]) -> Que
     emptied_s, drained_per_s = _drained([one for one in depths if one[0] >= first.began_s], first)
     return QueueUse(
         looks=len(samples),
-        peak=max((depth for _, depth in depths), default=None),
+        # What comes to a queue after the last step belongs to none.
+        peak=max((depth for at_s, depth in depths if at_s <= steps[-1].ended_s), default=None),
         left=next((one.depth for one in reversed(at_end) if one.depth is not None), None),
         emptied_s=emptied_s,
         drained_per_s=drained_per_s,
