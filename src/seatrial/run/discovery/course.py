@@ -196,11 +196,11 @@ class Course:
     async def _calm(self, page: QueuePage) -> None:
         """Wait for one period, and until the queue says at a look since then that it is empty; not for ever."""
         since_s = time.monotonic()
-        await self._sleep(min(self._period_s, self._left_s))
+        await self._sleep(self._period_s)
         deadline_s = time.monotonic() + min(self._limit_s, self._left_s)
         while (last := page.last) is not None and time.monotonic() < deadline_s:
             if last.at_s > since_s and not last.depth:
-                return
+                break
             await self._sleep(LOOK_S)
 
     @asynccontextmanager
@@ -213,10 +213,8 @@ class Course:
         changes, relapses, missed = there.changes, there.relapses, there.missed
         one = _Open(step, words, time.monotonic() if began_s is None else began_s)
         self._record(StepStarted(self._trial, step, words, one.began_s))
-        is_over = False
         try:
             yield one
-            is_over = True
         finally:
             ended_s = time.monotonic()
             await apparatus.gate.quiet(QUIET_S)
@@ -238,7 +236,7 @@ class Course:
                 lifted_s=one.lifted_s,
                 befallen=one.befallen,
                 missed=there.missed - missed,
-                cut_off=not is_over or ended_s >= self._end_s,
+                cut_off=ended_s >= self._end_s,
             )
             self._record(StepEnded(self._trial, facts))
 
