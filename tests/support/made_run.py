@@ -202,6 +202,7 @@ def _discovered(number: int, at_s: float) -> Iterator[events.Event]:
         yield events.MilestoneReached(*of, "replicated", "destination", seen_s, seen_s - 0.01)
     yield events.QueueSampled(number, QueueSample(at_s + 0.5, 4.0, 6.0, 2.0, 0.0, 1.0))
     yield events.QueueSampled(number, QueueSample(at_s + 2.5, 0.0, 6.0, 6.0, 0.0, 1.0))
+    yield events.QueueSampled(number, QueueSample(at_s + 2.8, 0.0, 6.0, 6.0, 0.0, 1.0))
     calls = CallFigures(
         {"create services": 15, "create endpointslices": 15}, {"409": 1}, 0.2, 1.0, 0.006, 0.001
     )

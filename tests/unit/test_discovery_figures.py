@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,6 +132,35 @@ def test_a_queue_is_what_its_looks_say() -> None:
     # Of 140 items 138 were done, and one dropped.
     assert use.unaccounted == 1
     assert queue_use([], steps) is None
+
+
+def test_a_page_that_was_silent_at_the_end_says_nothing_of_what_was_left() -> None:
+    steps = [StepFacts("all", 10.0, 20.0, 5), StepFacts("end", 30.0, 40.0, 5)]
+    looks = [QueueSample(11.0, 8.0, 10.0, 2.0), QueueSample(29.0, 0.0, 10.0, 10.0)]
+    use = queue_use(looks, steps)
+    assert use is not None
+    assert (use.left, use.unaccounted, use.peak) == (None, None, 8)
+    of_end = queue_use([*looks, QueueSample(39.0, 0.0, 10.0, 10.0)], steps)
+    assert of_end is not None
+    assert (of_end.left, of_end.unaccounted) == (0, 0)
+    cut_off = queue_use(
+        [*looks, QueueSample(39.0, 0.0, 10.0, 10.0)], [steps[0], replace(steps[1], cut_off=True)]
+    )
+    assert cut_off is not None
+    assert (cut_off.left, cut_off.unaccounted) == (None, None)
+
+
+def test_of_counters_that_began_anew_nothing_is_accounted_for() -> None:
+    steps = [StepFacts("all", 10.0, 20.0, 5), StepFacts("end", 30.0, 40.0, 5)]
+    use = queue_use([QueueSample(29.0, 3.0, 10.0, 7.0), QueueSample(39.0, 0.0, 2.0, 2.0)], steps)
+    assert use is not None
+    assert (use.left, use.unaccounted) == (0, None)
+
+
+@pytest.mark.parametrize("value", ["NaN", "-5", "+Inf", "1e309", "-Inf", "nothing"])
+def test_a_number_that_no_count_can_be_is_none(value: str) -> None:
+    assert value_of(f"q {value}\n", "q") is None
+    assert value_of(f'q{{a="1"}} {value}\nq{{a="2"}} 3\n', "q") == 3
 
 
 def milestones(subject: str, change: str, asked_s: float, *seen_s: float) -> list[MilestoneReached]:

@@ -62,3 +62,30 @@ def test_what_comes_and_goes_is_an_objective() -> None:
     assert judge_case(asked, [trial(*ENDED)]).state == "PASS"
     verdict = judge_case(asked, [trial(*ENDED, relapses=2)])
     assert (verdict.state, verdict.outcomes[0].values) == ("FAIL", (2,))
+
+
+@pytest.mark.parametrize(
+    ("metric", "step"),
+    [
+        ("discovered_all", "all"), ("discovered_new", "new"), ("discovered_update", "update"),
+        ("discovered_delete", "delete"), ("discovered_in_storm", "storm"), ("idle_writes", "idle"),
+        ("not_discovered", "end"), ("relapses", "end"), ("queue_left", "end"), ("queue_peak", "end"),
+        ("unaccounted", "end"),
+    ],
+)  # fmt: skip
+def test_what_the_measure_phase_cut_off_neither_holds_nor_fails(metric: str, step: str) -> None:
+    asked = [objective(metric, "<", 1e12)]
+    assert judge_case(asked, [trial(*ENDED)]).state == "PASS"
+    facts = [replace(one, cut_off=one.step == step, missing=one.step == step) for one in FACTS]
+    seen = [one for one in CHANGES_SEEN if one.change != "storm new" or step != "storm"]
+    use = discovery_use(facts, seen, SAMPLES)
+    (outcome,) = judge_case(asked, [replace(measured(), discovers=True, discovery=use)]).outcomes
+    assert (outcome.held, outcome.unknown, outcome.lost) == (None, True, ())
+
+
+def test_what_was_not_there_within_its_bound_fails_though_it_was_cut_off() -> None:
+    use = discovery_use([replace(FACTS[0], cut_off=True, missing=1)], CHANGES_SEEN, SAMPLES)
+    cut_off = [replace(measured(), discovers=True, discovery=use)]
+    # It was waited for 9 s.
+    assert judge_case([objective("discovered_all", "<", 8e6)], cut_off).state == "FAIL"
+    assert judge_case([objective("discovered_all", "<", 10e6)], cut_off).state is None

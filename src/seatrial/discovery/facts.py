@@ -78,6 +78,7 @@ class StepFacts:
     ``changed`` is how many objects of the destination were seen to change, ``source_calls`` how many calls the source
     counted (None: it does not), ``missed`` how often the watch had to read a list anew. ``lag_s`` are the looks at how
     long after it was sent a write of Seatrial's own was seen. ``befallen`` is how many calls a fault has befallen.
+    Where it was ``cut_off`` its time was over before that of the services: what was counted is the least it can be.
     """
 
     step: Step
@@ -95,6 +96,7 @@ class StepFacts:
     lifted_s: float | None = None
     befallen: int | None = None
     missed: int = 0
+    cut_off: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return it as the record keeps it."""

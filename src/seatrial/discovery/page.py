@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from seatrial.systems.discovering import Begun
 
 LIMIT_S = 5.0
+BYTES_LIMIT = 4 << 20
+"""Of a page: while Seatrial reads one that is longer it sees late what is at the destination."""
 
 
 class QueuePage:
@@ -48,10 +51,10 @@ class QueuePage:
         assert self._begun.metrics_url is not None
         try:
             async with session.get(self._begun.metrics_url, ssl=self._tls) as answer:
-                text = await answer.text()
-        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError):
+                text = await _text(answer)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return None
-        if answer.status != 200:
+        if text is None or answer.status != 200:
             return None
         names = self._begun.queue
         return QueueSample(
@@ -64,11 +67,23 @@ class QueuePage:
         )
 
 
+async def _text(answer: aiohttp.ClientResponse) -> str | None:
+    """Return what a page has; None where that is more than a page should have."""
+    parts, size = [], 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > BYTES_LIMIT:
+            return None
+    return b"".join(parts).decode()
+
+
 def value_of(text: str, name: str) -> float | None:
     """Return the sum of the series of a name on a page in Prometheus' text format; None where there is none.
 
     With labels, as in ``workqueue_depth{name="x"}``, of those series that have all of them. The page may be long, and
-    is looked at often: only lines that begin with the name are read.
+    is looked at often: only lines that begin with the name are read. Nothing is below 0, nor without end: a series that
+    says so says nothing.
     """
     metric, _, labels = name.partition("{")
     if not metric:
@@ -88,6 +103,7 @@ def value_of(text: str, name: str) -> float | None:
 def _number(line: str) -> float | None:
     words = line.rpartition("}")[2].split() if "}" in line else line.split()[1:]
     try:
-        return float(words[0])
+        value = float(words[0])
     except (IndexError, ValueError):
         return None
+    return value if 0 <= value < math.inf else None

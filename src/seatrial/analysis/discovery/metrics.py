@@ -34,16 +34,15 @@ def discovered_in(metric: str, use: DiscoveryUse | None) -> tuple[float | None, 
 
 def _first(use: DiscoveryUse) -> tuple[float | None, int]:
     found = [step.times_s[0] for step in use.of("all") if step.times_s]
-    missing = sum(step.asked for step in use.of("all")) if not found else 0
+    missing = sum(step.asked for step in use.of("all") if not step.cut_off) if not found else 0
     return (found[0], 0) if found else (_waited(use, "all"), missing)
 
 
 def _slowest(step: str) -> Callable[[DiscoveryUse], tuple[float | None, int]]:
     def read(use: DiscoveryUse) -> tuple[float | None, int]:
         steps = use.of(step)
-        missing = sum(one.missing for one in steps)
-        if missing:
-            return _waited(use, step), missing
+        if any(one.missing for one in steps):
+            return _waited(use, step), sum(one.missing for one in steps if not one.cut_off)
         return max((one.times_s[-1] for one in steps if one.times_s), default=None), 0
 
     return read
@@ -54,7 +53,9 @@ def _in_storm(use: DiscoveryUse) -> tuple[float | None, int]:
     if not steps:
         return None, 0
     found = [one.added_s for one in steps if one.added_s is not None]
-    return (max(found), 0) if len(found) == len(steps) else (_waited(use, "storm"), len(steps) - len(found))
+    if len(found) == len(steps):
+        return max(found), 0
+    return _waited(use, "storm"), sum(one.added_s is None and not one.cut_off for one in steps)
 
 
 def _waited(use: DiscoveryUse, step: str) -> float | None:
@@ -68,6 +69,34 @@ _TIMES: Mapping[str, Callable[[DiscoveryUse], tuple[float | None, int]]] = {
     "discovered_update": _slowest("update"),
     "discovered_delete": _slowest("delete"),
     "discovered_in_storm": _in_storm,
+}
+
+
+def is_least(metric: str, use: DiscoveryUse | None) -> bool:
+    """Return whether such a number is the least that it can be, for the measure phase ended before it was known."""
+    if use is None:
+        return False
+    if metric in {NOT_DISCOVERED, RELAPSES, QUEUE_PEAK}:
+        return not use.is_whole
+    cut_off = [step for step in use.of(_STEP_OF.get(metric, "")) if step.cut_off]
+    if metric == "discovered_first":
+        return any(not step.times_s for step in cut_off)
+    return any(metric != "discovered_in_storm" or step.added_s is None for step in cut_off)
+
+
+def counts_itself(metric: str, use: DiscoveryUse | None) -> bool:
+    """Return whether the discoverer's own page has what such a number is made of."""
+    if use is None or use.queue is None:
+        return False
+    queue = use.queue
+    return None not in ((queue.enqueued, queue.done) if metric == UNACCOUNTED else (queue.peak,))
+
+
+_STEP_OF: Mapping[str, str] = {
+    "discovered_first": "all",
+    "discovered_in_storm": "storm",
+    **{f"discovered_{step}": step for step in ("all", "new", "update", "delete")},
+    IDLE_WRITES: "idle",
 }
 
 
@@ -88,7 +117,7 @@ def _idle_writes(use: DiscoveryUse) -> float | None:
 
 def _not_discovered(use: DiscoveryUse) -> float | None:
     # That none is missing is known once the course is over.
-    return use.missing if use.missing or use.of("end") else None
+    return use.missing if use.missing or use.is_whole else None
 
 
 _COUNTS: Mapping[str, Callable[[DiscoveryUse], float | None]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 class QueueUse:
     """The queue over a trial, by the discoverer's own count; None is "it does not say".
 
-    ``peak`` is the most at any look, ``left`` what there was at the last, when there was nothing left to do, and
+    ``peak`` is the most at any look, ``left`` what there was at the last once there was nothing left to do, and
     ``emptied_s`` how long after its start it was empty for the first time after the peak of the first discovery;
     ``drained_per_s`` is how fast it came down from there. ``unaccounted`` are items that were enqueued, and are neither
-    done nor dropped nor there.
+    done nor dropped nor there, at that look.
     """
 
     looks: int
@@ -38,19 +39,21 @@ def queue_use(samples: Sequence[QueueSample], steps: Sequence[StepFacts]) -> Que
     if not samples:
         return None
     last, first = samples[-1], steps[0]
+    at_end = _at_end(samples, steps)
     depths = [(one.at_s, one.depth) for one in samples if one.depth is not None]
     emptied_s, drained_per_s = _drained([one for one in depths if one[0] >= first.began_s], first)
     return QueueUse(
         looks=len(samples),
-        peak=max((depth for _, depth in depths), default=None),
-        left=_left(samples, steps),
+        # What comes to a queue after the last step belongs to none.
+        peak=max((depth for at_s, depth in depths if at_s <= steps[-1].ended_s), default=None),
+        left=next((one.depth for one in reversed(at_end) if one.depth is not None), None),
         emptied_s=emptied_s,
         drained_per_s=drained_per_s,
         enqueued=last.enqueued,
         done=last.done,
         dropped=last.dropped,
         retries=last.retries,
-        unaccounted=_unaccounted(last),
+        unaccounted=_unaccounted(at_end[-1]) if at_end and _only_grows(samples) else None,
     )
 
 
@@ -67,13 +70,26 @@ def _drained(depths: Sequence[tuple[float, float]], first: StepFacts) -> tuple[f
     return round(empty_s - first.began_s, 6), round(peak / took_s, 3) if took_s > 0 else None
 
 
-def _left(samples: Sequence[QueueSample], steps: Sequence[StepFacts]) -> float | None:
-    """Return the depth once nothing was left to do; None where the course did not come to its end."""
-    end = next((facts for facts in steps if facts.step == "end"), None)
-    if end is None:
-        return None
-    at_end = [one.depth for one in samples if one.depth is not None and one.at_s <= end.ended_s]
-    return at_end[-1] if at_end else None
+def _at_end(samples: Sequence[QueueSample], steps: Sequence[StepFacts]) -> Sequence[QueueSample]:
+    """Return the looks once nothing was left to do; none where the course did not come to its end.
+
+    A page that stopped to answer before that says nothing of it.
+    """
+    end = next((facts for facts in steps if facts.step == "end" and not facts.cut_off), None)
+    return [] if end is None else [one for one in samples if end.began_s <= one.at_s <= end.ended_s]
+
+
+def _only_grows(samples: Sequence[QueueSample]) -> bool:
+    """Return whether no counter went back, as those of a program do that begins anew."""
+    return not any(
+        before is not None and after is not None and after < before
+        for one, other in pairwise(samples)
+        for before, after in (
+            (one.enqueued, other.enqueued),
+            (one.done, other.done),
+            (one.dropped, other.dropped),
+        )
+    )
 
 
 def _unaccounted(last: QueueSample) -> float | None:

@@ -30,7 +30,8 @@ class StepUse:
     elsewhere was there. ``recovered_s`` is of a fault: from when it was lifted to the last. ``calls`` are those to
     the destination, by verb and resource, ``writes`` what of them may change something.
     ``relapses`` is how often a service was as the source has it, and then was not, though nothing had changed there.
-    ``befallen`` is how many calls a fault has befallen: with none it shows nothing.
+    ``befallen`` is how many calls a fault has befallen: with none it shows nothing. One that was ``cut_off`` ended with
+    the measure phase: ``missing`` had not had their time, and what was counted is the least it can be.
     """
 
     step: str
@@ -50,6 +51,7 @@ class StepUse:
     source_calls: int | None
     periods: int
     befallen: int | None
+    cut_off: bool
 
     @property
     def calls_per_change(self) -> float | None:
@@ -102,8 +104,14 @@ class DiscoveryUse:
     @property
     def missing(self) -> int:
         """How many did not come in their time, over all steps; those that were missing at the end are among them."""
-        at_end = max((use.missing for use in self.of("end")), default=0)
-        return max(at_end, sum(use.missing for use in self.steps if use.step != "end"))
+        had_time = [use for use in self.steps if not use.cut_off]
+        at_end = max((use.missing for use in had_time if use.step == "end"), default=0)
+        return max(at_end, sum(use.missing for use in had_time if use.step != "end"))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to the end of all steps."""
+        return any(not use.cut_off for use in self.of("end"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,4 +219,5 @@ def _step_use(facts: StepFacts, seen: Mapping[str, Sequence[_Seen]]) -> StepUse:
         source_calls=facts.source_calls,
         periods=facts.periods,
         befallen=facts.befallen,
+        cut_off=facts.cut_off,
     )

@@ -6,13 +6,13 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from seatrial.analysis.discovery.metrics import discovered_in
+from seatrial.analysis.discovery.metrics import counts_itself, discovered_in, is_least
 from seatrial.analysis.load.answered import unanswered
 from seatrial.analysis.load.histograms import QUANTILES
 from seatrial.analysis.measured import LATENCY_METRICS, Measured, changed_in, metric_value
 from seatrial.analysis.observed.figures import observed_values
 from seatrial.analysis.validity.direction import all_answered
-from seatrial.plan.discovered import OF_OWN_COUNT, QUEUE_LEFT
+from seatrial.plan.discovered import OF_OWN_COUNT
 from seatrial.plan.metrics import (
     AT_ORIGIN,
     DURING,
@@ -215,7 +215,7 @@ def _worst(objective: RecordedObjective, values: Sequence[float | None]) -> floa
 
 
 def _outcome_of(objective: RecordedObjective, trials: Sequence[Measured]) -> Outcome:
-    values = tuple(metric_value(objective.metric, trial) for trial in trials)
+    values = tuple(_value(objective, trial) for trial in trials)
     known = [value for value in values if value is not None]
     if any(
         value is None and _applies(objective.metric, trial)
@@ -235,6 +235,14 @@ def _outcome_of(objective: RecordedObjective, trials: Sequence[Measured]) -> Out
         )
         return Outcome(objective, values, held, ours=ours, lost=lost if any(lost) else ())
     return Outcome(objective, values, None, samples_needed=needed, samples_fewest=fewest)
+
+
+def _value(objective: RecordedObjective, trial: Measured) -> float | None:
+    """Return the value in a trial; None where it is the least that it can be, and within an upper bound for that."""
+    value = metric_value(objective.metric, trial)
+    if value is None or not _is_upper_bound(objective) or not is_least(objective.metric, trial.discovery):
+        return value
+    return None if _COMPARISONS[objective.comparison](value, objective.threshold) else value
 
 
 def _lost(objective: RecordedObjective, trial: Measured) -> int:
@@ -304,9 +312,7 @@ def _applies(metric: str, trial: Measured) -> bool:
         return trial.controlled
     if metric in OF_DISCOVERY:
         # Nobody knows what a program does not count; but what its queue had left is known of who says how much it has.
-        queue = None if trial.discovery is None else trial.discovery.queue
-        says_depth = queue is not None and queue.peak is not None
-        return trial.discovers and (metric not in OF_OWN_COUNT or (metric == QUEUE_LEFT and says_depth))
+        return trial.discovers and (metric not in OF_OWN_COUNT or counts_itself(metric, trial.discovery))
     if metric in OF_CHANGES:
         # An Ingress has no status, and never says so.
         return trial.changed and metric not in GAP

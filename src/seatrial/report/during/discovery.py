@@ -163,7 +163,7 @@ def _queue(use: DiscoveryUse) -> tuple[str, ...]:
 
 def _sentences(use: DiscoveryUse) -> Iterator[str]:
     for step in use.of("all"):
-        missing = f", {step.missing:,} missing" if step.missing else ""
+        missing = _missing(step)
         first, last = (step.times_s[0], step.times_s[-1]) if step.times_s else (None, None)
         yield (
             f"{step.asked:,} services, the first there after {_time(first)}, the last after {_time(last)}{missing}"
@@ -202,8 +202,13 @@ def _one_by_one(use: DiscoveryUse) -> Iterator[str]:
         for step in use.of(kind):
             times = step.times_s
             found = NONE if not times else f"{_time(quantile(times, 0.5))} (p50), {_time(times[-1])} (max)"
-            missing = f", {step.missing:,} missing" if step.missing else ""
-            yield f"{_NAMES[kind]}, {step.asked:,} times: there after {found}{missing}"
+            yield f"{_NAMES[kind]}, {step.asked:,} times: there after {found}{_missing(step)}"
+
+
+def _missing(step: StepUse) -> str:
+    if step.cut_off:
+        return f", {step.missing:,} not there when the measure phase ended"
+    return f", {step.missing:,} missing" if step.missing else ""
 
 
 def _queue_sentence(queue: QueueUse) -> str:

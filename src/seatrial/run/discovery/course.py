@@ -194,10 +194,13 @@ class Course:
             step.missing |= set(self._apparatus.destination.missing())
 
     async def _calm(self, page: QueuePage) -> None:
-        """Wait for one period, and until the queue says that it is empty; not for ever."""
-        await self._sleep(min(self._period_s, self._left_s))
+        """Wait for one period, and until the queue says at a look since then that it is empty; not for ever."""
+        since_s = time.monotonic()
+        await self._sleep(self._period_s)
         deadline_s = time.monotonic() + min(self._limit_s, self._left_s)
-        while page.last is not None and page.last.depth and time.monotonic() < deadline_s:
+        while (last := page.last) is not None and time.monotonic() < deadline_s:
+            if last.at_s > since_s and not last.depth:
+                break
             await self._sleep(LOOK_S)
 
     @asynccontextmanager
@@ -233,6 +236,7 @@ class Course:
                 lifted_s=one.lifted_s,
                 befallen=one.befallen,
                 missed=there.missed - missed,
+                cut_off=ended_s >= self._end_s,
             )
             self._record(StepEnded(self._trial, facts))
 
