@@ -30,7 +30,7 @@ from seatrial.units import format_us
 INFLATING = {
     "generator.late", "generator.stalled", "generator.unread", "generator.cpu", "environment.throttled",
     "environment.steal", "environment.busy", "environment.softirq", "environment.network", "generator.looking",
-    "environment.run_beside", "generator.gate", "environment.watch",
+    "environment.run_beside", "generator.gate", "environment.watch", "environment.watch_late",
 }  # fmt: skip
 LOST = Reason("generator.lost", "worker 1 was killed", "run again")
 

@@ -90,6 +90,9 @@ BAD = {
     "generator.calls_lost": replace(
         GOOD, discovery=discovery_use([replace(STEP, calls=CallFigures(lost=4))], (), ())
     ),
+    "environment.watch_late": replace(
+        GOOD, discovery=discovery_use([replace(STEP, lag_s=(0.004, 1.2))], (), ())
+    ),
     "environment.watch": replace(GOOD, discovery=discovery_use([replace(STEP, missed=1)], (), ())),
     "generator.drivers": replace(GOOD, drivers=("epoll", "io_uring")),
     "generator.rate": load(requests__intended=5_939),

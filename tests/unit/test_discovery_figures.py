@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from seatrial.analysis.discovery.limiter import limiter_of
-from seatrial.analysis.discovery.metrics import discovered_count, discovered_in
+from seatrial.analysis.discovery.metrics import counts_itself, discovered_count, discovered_in
 from seatrial.analysis.discovery.queue import queue_use
 from seatrial.analysis.discovery.use import discovery_use
 from seatrial.discovery.calls import call_figures
@@ -192,3 +192,19 @@ def test_what_is_missing_at_the_end_is_not_counted_twice() -> None:
     use = discovery_use(steps, (), ())
     assert use is not None
     assert use.missing == 2
+
+
+@pytest.mark.parametrize(
+    ("promised", "metric", "is_counted"),
+    [
+        ((), "queue_left", False),
+        (("depth",), "queue_left", True),
+        (("depth",), "unaccounted", False),
+        (("depth", "enqueued", "done"), "unaccounted", True),
+    ],
+)
+def test_what_a_page_should_have_is_asked_for_though_it_never_showed_it(
+    promised: tuple[str, ...], metric: str, is_counted: bool
+) -> None:
+    use = discovery_use([StepFacts("all", 1.0, 2.0, 5, promised=promised)], (), ())
+    assert counts_itself(metric, use) is is_counted

@@ -34,6 +34,8 @@ NONE = codes_of(use_of(STEP))
         (use_of(STEP, gate_cores=0.79), None, ""),
         (use_of(STEP, gate_cores=0.8), "generator.gate", "inflates"),
         (use_of(STEP, replace(STEP, step="new", missed=1)), "environment.watch", "inflates"),
+        (use_of(replace(STEP, lag_s=(0.004, 0.99))), None, ""),
+        (use_of(replace(STEP, lag_s=(0.004, 1.0))), "environment.watch_late", "inflates"),
         (use_of(replace(STEP, calls=CallFigures(lost=1))), "generator.calls_lost", "either"),
     ],
 )

@@ -79,6 +79,7 @@ class StepFacts:
     counted (None: it does not), ``missed`` how often the watch had to read a list anew. ``lag_s`` are the looks at how
     long after it was sent a write of Seatrial's own was seen. ``befallen`` is how many calls a fault has befallen.
     Where it was ``cut_off`` its time was over before that of the services: what was counted is the least it can be.
+    ``promised`` are the figures of its queue that the discoverer's page should have, by its kind.
     """
 
     step: Step
@@ -97,6 +98,7 @@ class StepFacts:
     befallen: int | None = None
     missed: int = 0
     cut_off: bool = False
+    promised: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return it as the record keeps it."""
@@ -106,4 +108,11 @@ class StepFacts:
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Return what the record has kept."""
         calls = CallFigures(**document["calls"])
-        return cls(**{**document, "calls": calls, "lag_s": tuple(document["lag_s"])})
+        return cls(
+            **{
+                **document,
+                "calls": calls,
+                "lag_s": tuple(document["lag_s"]),
+                "promised": tuple(document.get("promised", ())),
+            }
+        )

@@ -34,6 +34,14 @@ class QueuePage:
         self._every_s = every_s
         self._take = take
 
+    @property
+    def promised(self) -> tuple[str, ...]:
+        """Which figures the page should have, by the discoverer's kind; none where there is no page."""
+        if self._begun.metrics_url is None:
+            return ()
+        names = self._begun.queue
+        return tuple(name for name in ("depth", "enqueued", "done") if getattr(names, name))
+
     async def run(self) -> None:
         """Read it until it is called off."""
         if self._begun.metrics_url is None:

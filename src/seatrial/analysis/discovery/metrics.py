@@ -85,8 +85,12 @@ def is_least(metric: str, use: DiscoveryUse | None) -> bool:
 
 
 def counts_itself(metric: str, use: DiscoveryUse | None) -> bool:
-    """Return whether the discoverer's own page has what such a number is made of."""
-    if use is None or use.queue is None:
+    """Return whether the discoverer's own page has what such a number is made of, or should have by its kind."""
+    if use is None:
+        return False
+    if set(("enqueued", "done") if metric == UNACCOUNTED else ("depth",)) <= set(use.promised):
+        return True
+    if use.queue is None:
         return False
     queue = use.queue
     return None not in ((queue.enqueued, queue.done) if metric == UNACCOUNTED else (queue.peak,))

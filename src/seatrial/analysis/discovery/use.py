@@ -77,6 +77,7 @@ class DiscoveryUse:
 
     ``services`` were there when it began. ``limiter`` is what held it up in the first discovery, in which
     the gate used ``gate_cores`` of CPU. ``calls_lost`` are calls that the gate no longer knew when it was asked, and
+    ``promised`` are the figures that its page should have, and
     ``lists_read_anew`` how often the watch missed what went on.
     """
 
@@ -91,6 +92,7 @@ class DiscoveryUse:
     gate_s_p50: float | None = None
     gate_cores: float | None = None
     lists_read_anew: int = 0
+    promised: tuple[str, ...] = ()
 
     def of(self, step: str) -> tuple[StepUse, ...]:
         """Return the steps of a kind; a storm's without what only prepares it."""
@@ -172,6 +174,7 @@ def discovery_use(
         calls_lost=sum(facts.calls.lost for facts in steps),
         gate_s_p50=round(statistics.median(own), 6) if own else None,
         gate_cores=None if gate_cores is None else round(gate_cores, 3),
+        promised=steps[0].promised,
         lists_read_anew=sum(facts.missed for facts in steps),
     )
 

@@ -59,6 +59,7 @@ class Course:
         self._apparatus = apparatus
         self._record = record
         self._end_s = 0.0
+        self._promised: tuple[str, ...] = ()
         self._plan: DiscoveryPlan = apparatus.plan
         self._period_s = apparatus.system.period_s
         self._random = random.Random(derive(seed, "discovery"))
@@ -84,7 +85,7 @@ class Course:
 
     async def run(self, begun_s: float, page: QueuePage, end_s: float) -> None:
         """Take it through all steps; what was not reached by ``end_s`` (CLOCK_MONOTONIC) is noted."""
-        self._end_s = end_s
+        self._end_s, self._promised = end_s, page.promised
         plan = self._plan
         steps = (
             ("all", lambda: self._all(begun_s)),
@@ -237,6 +238,7 @@ class Course:
                 befallen=one.befallen,
                 missed=there.missed - missed,
                 cut_off=ended_s >= self._end_s,
+                promised=self._promised,
             )
             self._record(StepEnded(self._trial, facts))
 
@@ -296,11 +298,8 @@ class Course:
         # It was so before it was seen, by no more than the watch was late; and not before it was asked for.
         looks = self._apparatus.lag.looks[-20:]
         after_s = max(asked_s, seen_s - max((lag_s for _, lag_s in looks), default=0.0))
-        self._record(
-            MilestoneReached(
-                self._trial, subject, what, generation, "replicated", _DESTINATION, seen_s, after_s
-            )
-        )
+        of = (self._trial, subject, what, generation)
+        self._record(MilestoneReached(*of, "replicated", _DESTINATION, seen_s, after_s))
 
     def _chosen(self, count: int) -> list[Service]:
         """Return some of those that are there, of different namespaces where that is possible."""

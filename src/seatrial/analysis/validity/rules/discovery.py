@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # The gate is one thread: at one core a discoverer waits for it. Below that it adds what it took, which is reported.
 GATE_CORES_MOST = 0.8
+# Nobody asks how soon a service is discovered to less than a second and on a machine that stands still for one.
+LAG_MOST_S = 1.0
 
 
 def gate_busy(evidence: TrialEvidence) -> Reason | None:
@@ -38,6 +40,20 @@ def watch_missed(evidence: TrialEvidence) -> Reason | None:
         f"the watch on the destination broke, and its list was read anew {times}: what changed meanwhile was seen "
         "later than it was there",
         "see whether the API server was restarted or overloaded, and run the plan again",
+        "inflates",
+    )
+
+
+def watch_late(evidence: TrialEvidence) -> Reason | None:
+    """Doubt a trial in which the watch showed a write of Seatrial's own much later than it was made."""
+    use = evidence.discovery
+    if use is None or use.lag_s_max is None or use.lag_s_max < LAG_MOST_S:
+        return None
+    return Reason(
+        "environment.watch_late",
+        f"the watch on the destination showed a write of Seatrial's own {use.lag_s_max:.1f} s after it was sent: what "
+        "the discoverer wrote may have been seen as late",
+        "give the API server, or the machine of Seatrial, more CPU time",
         "inflates",
     )
 

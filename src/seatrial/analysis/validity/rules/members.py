@@ -24,6 +24,9 @@ LEAST_CONNECTIONS, LEAST_REQUESTS = 10, 100
 def gauge_disagrees(evidence: TrialEvidence) -> Reason | None:
     """Doubt a trial in which the system did not have as many connections as the workers held."""
     gauge, load = evidence.own_gauge, evidence.steady
+    if evidence.discovery is not None:
+        # Nobody asks a discoverer for anything.
+        return None
     if gauge is None or load is None or evidence.state != COMPLETED or not load.window_s:
         return None
     wanted = evidence.held.requested + evidence.active.requested

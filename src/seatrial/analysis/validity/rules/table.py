@@ -66,5 +66,6 @@ RULES: tuple[Callable[[TrialEvidence], Reason | None], ...] = (
     counts.drivers_mixed,
     discovery.gate_busy,
     discovery.watch_missed,
+    discovery.watch_late,
     discovery.calls_lost,
 )
