@@ -83,7 +83,7 @@ class Tried:
     def assert_verdict(self) -> None:
         """Fail unless it failed or passed as its values have it, or this machine did other things too."""
         own = codes(self.trial)
-        assert own <= MACHINE, own
+        assert_of_machine(own)
         assert self.outcome.code == (3 if own else int(bool(self.not_held()))), self.outcome
 
     def _metrics(self, held: bool) -> Iterable[str]:
@@ -91,11 +91,18 @@ class Tried:
         return (one["objective"].split()[0] for one in case["verdict"]["objectives"] if one["held"] is held)
 
 
-MACHINE = {
-    *("environment.busy", "environment.steal", "environment.packets_dropped"),
-    *("generator.late", "generator.stalled", "generator.unread", "generator.cpu"),
-}
-"""What is said of a machine that does other things, too."""
+_OF_TRIAL = {"environment.failed", "environment.watch", "environment.record"}
+_HELD_UP = {"generator.late", "generator.stalled", "generator.unread", "generator.cpu", "generator.gate"}
+
+
+def assert_of_machine(own: Iterable[str]) -> None:
+    """Fail where a trial is doubted for more than that this machine does other things, too.
+
+    Other tests fill its memory, cut links and keep its CPUs busy meanwhile, and a trial says so.
+    """
+    assert not {
+        one for one in own if one in _OF_TRIAL or (one not in _HELD_UP and not one.startswith("environment."))
+    }
 
 
 def tried(folder: Path, kubeconfig: Path, name: str, changes: dict[str, str], **keys: str) -> Tried:
