@@ -18,7 +18,7 @@ from yarl import URL
 
 from seatrial.cluster.connection.credentials import Credentials
 from seatrial.faults.fault import read_fault, read_words
-from seatrial.gate.asked import Asked, read_asked
+from seatrial.cluster.asked import Asked, read_asked
 from seatrial.gate.calls import OTHERS, Calls
 from seatrial.gate.fault import GateFault
 from seatrial.gate.gate import Gate

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from seatrial.cluster.asked import read_asked
 from seatrial.cluster.client import LIMIT_S
 from seatrial.cluster.connection.breaks import BREAKS, how_it_broke
 from seatrial.cluster.connection.session import any_json
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from seatrial.discoverer.bucket import Bucket
 
 CONFLICT, NOT_FOUND, TOO_MANY, UNAUTHORIZED = 409, 404, 429, 401
-_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _TYPES = {CONFLICT: "conflict", NOT_FOUND: "not_found", TOO_MANY: "too_many", UNAUTHORIZED: "unauthorized"}
 
 
@@ -37,16 +37,10 @@ class CallCounts:
     def __init__(self) -> None:
         self.by: Counter[tuple[str, str, int]] = Counter()
 
-    def take(self, method: str, path: str, query: Mapping[str, str], status: int) -> None:
+    def take(self, method: str, target: str, status: int) -> None:
         """Count one."""
-        parts = path.strip("/").split("/")
-        rest = parts[2:] if parts[0] == "api" else parts[3:] if parts[0] == "apis" else parts
-        if len(rest) > 2 and rest[0] == "namespaces":
-            rest = rest[2:]
-        verb = _VERBS.get(method, "get" if len(rest) > 1 else "list")
-        if query.get("watch") == "true":
-            verb = "watch"
-        self.by[verb, rest[0] if rest else "", status] += 1
+        asked = read_asked(method, target)
+        self.by[asked.verb, asked.resource, status] += 1
 
 
 class Calls:

@@ -14,7 +14,7 @@ from seatrial.faults.happening import BROKEN_OFF
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seatrial.gate.asked import Asked
+    from seatrial.cluster.asked import Asked
 
 KEPT_LIMIT = 200_000
 """Calls that have ended and can be fetched: about 80 MB."""

@@ -11,7 +11,7 @@ from seatrial.faults.fault import Fault
 from seatrial.schema.fields import Switch
 
 if TYPE_CHECKING:
-    from seatrial.gate.asked import Asked
+    from seatrial.cluster.asked import Asked
 
 
 class GateFault(Fault):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from seatrial.cluster.asked import read_asked
 from seatrial.faults.fault import DEFAULT_TIMEOUT_S
 from seatrial.faults.happening import BROKEN_OFF, BrokenOff, break_off
-from seatrial.gate.asked import read_asked
 from seatrial.gate.passing import pass_on
 from seatrial.gate.statuses import planted_answer, status_answer
 

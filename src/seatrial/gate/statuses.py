@@ -11,7 +11,7 @@ from seatrial.faults.control import json_answer
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from seatrial.gate.asked import Asked
+    from seatrial.cluster.asked import Asked
 
 _REASONS = {
     400: "BadRequest",

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from seatrial.cluster.connection.credentials import Credentials
 
-    Seen = Callable[[str, str, Mapping[str, str], int], None]
-    """Is given method, path, query and status."""
+    Seen = Callable[[str, str, int], None]
+    """Is given method, path with its query (below that of the server, as where a gate leads to it), and status."""
 
 IDLE_LIMIT_S = 30.0
 _READ_BYTES = 1 << 18
@@ -55,7 +55,7 @@ class Session:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": USER_AGENT},
             read_bufsize=_READ_BYTES,
-            trace_configs=None if seen is None else [_trace(seen)],
+            trace_configs=None if seen is None else [self._trace(seen)],
         )
 
     @property
@@ -152,18 +152,20 @@ class Session:
         token = self.credentials.authorization
         return {"Authorization": token} if token else {}
 
+    def _trace(self, seen: Seen) -> aiohttp.TraceConfig:
+        def target(url: URL) -> str:
+            return url.raw_path_qs.removeprefix(URL(self.server).raw_path.rstrip("/"))
 
-def _trace(seen: Seen) -> aiohttp.TraceConfig:
-    async def ended(_: object, __: object, about: aiohttp.TraceRequestEndParams) -> None:
-        seen(about.method, about.url.path, about.url.query, about.response.status)
+        async def ended(_: object, __: object, about: aiohttp.TraceRequestEndParams) -> None:
+            seen(about.method, target(about.url), about.response.status)
 
-    async def broke(_: object, __: object, about: aiohttp.TraceRequestExceptionParams) -> None:
-        seen(about.method, about.url.path, about.url.query, 0)
+        async def broke(_: object, __: object, about: aiohttp.TraceRequestExceptionParams) -> None:
+            seen(about.method, target(about.url), 0)
 
-    trace = aiohttp.TraceConfig()
-    trace.on_request_end.append(ended)
-    trace.on_request_exception.append(broke)
-    return trace
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(ended)
+        trace.on_request_exception.append(broke)
+        return trace
 
 
 def any_json(content: bytes) -> Any:
