@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from seatrial.analysis.discovery.limiter import limiter_of
-from seatrial.analysis.discovery.metrics import counts_itself, discovered_count, discovered_in
+from seatrial.analysis.discovery.metrics import came_s, counts_itself, discovered_count, discovered_in
 from seatrial.analysis.discovery.queue import queue_use
 from seatrial.analysis.discovery.use import discovery_use
 from seatrial.discovery.calls import call_figures
@@ -185,6 +185,16 @@ def test_times_are_from_the_change_to_the_first_time_that_it_was_there() -> None
     assert discovered_in("discovered_new", use) == (None, 0)
     assert discovered_count("not_discovered", use) == 1
     assert discovered_count("idle_writes", use) is None
+
+
+def test_what_the_measure_phase_cut_off_is_no_time() -> None:
+    cut_off = StepFacts("all", 10.0, 30.0, 3, missing=1, cut_off=True)
+    use = discovery_use([cut_off], [*milestones("a", "all", 10.0, 12.0), *milestones("b", "all", 10.0)], ())
+    # It is the least that it can have been: no figure to fit, and none for a table.
+    assert discovered_in("discovered_all", use) == (20.0, 0)
+    assert came_s("discovered_all", use) is None
+    assert came_s("discovered_first", use) == 2.0
+    assert came_s("discovered_new", use) is None
 
 
 def test_what_is_missing_at_the_end_is_not_counted_twice() -> None:

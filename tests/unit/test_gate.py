@@ -16,9 +16,9 @@ import pytest
 from tests.support.fake_api import FakeApi, breaks, fake_client, refuses, says, streams
 from yarl import URL
 
+from seatrial.cluster.asked import Asked, read_asked
 from seatrial.cluster.connection.credentials import Credentials
 from seatrial.faults.fault import read_fault, read_words
-from seatrial.cluster.asked import Asked, read_asked
 from seatrial.gate.calls import OTHERS, Calls
 from seatrial.gate.fault import GateFault
 from seatrial.gate.gate import Gate

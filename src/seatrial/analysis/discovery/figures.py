@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from seatrial.analysis.discovery.metrics import discovered_count
+from seatrial.analysis.discovery.metrics import came_s, discovered_count
 from seatrial.analysis.objects import quantile
 from seatrial.plan.discovered import CALLS_PER_CHANGE, IDLE_WRITES
 
@@ -17,13 +17,8 @@ if TYPE_CHECKING:
 ONE_BY_ONE = ("new", "update", "delete")
 
 
-def _first(use: DiscoveryUse) -> float | None:
-    return next((step.times_s[0] for step in use.of("all") if step.times_s), None)
-
-
-def _all(use: DiscoveryUse) -> float | None:
-    # Of what was not there in its time nobody knows when all of it would have been.
-    return next((step.times_s[-1] for step in use.of("all") if step.times_s and not step.missing), None)
+def _came(metric: str) -> Callable[[DiscoveryUse], float | None]:
+    return lambda use: came_s(metric, use)
 
 
 def _p50(step: str) -> Callable[[DiscoveryUse], float | None]:
@@ -34,24 +29,20 @@ def _max(step: str) -> Callable[[DiscoveryUse], float | None]:
     return lambda use: max(samples_s([use], step), default=None)
 
 
-def _in_storm(use: DiscoveryUse) -> float | None:
-    return next((step.added_s for step in use.of("storm")), None)
-
-
 def _queue(name: str) -> Callable[[DiscoveryUse], float | None]:
     return lambda use: None if use.queue is None else getattr(use.queue, name)
 
 
 FIGURES: Mapping[str, Callable[[DiscoveryUse], float | None]] = {
     "discovery_services": lambda use: use.services,
-    "discovered_first_s": _first,
-    "discovered_all_s": _all,
+    "discovered_first_s": _came("discovered_first"),
+    "discovered_all_s": _came("discovered_all"),
     **{
         f"discovered_{step}_s_{name}": read(step)
         for step in ONE_BY_ONE
         for name, read in (("p50", _p50), ("max", _max))
     },
-    "discovered_in_storm_s": _in_storm,
+    "discovered_in_storm_s": _came("discovered_in_storm"),
     "not_discovered_services": lambda use: use.missing,
     "idle_writes_count": lambda use: discovered_count(IDLE_WRITES, use),
     "api_calls_per_service": lambda use: discovered_count(CALLS_PER_CHANGE, use),

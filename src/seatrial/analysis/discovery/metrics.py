@@ -32,6 +32,12 @@ def discovered_in(metric: str, use: DiscoveryUse | None) -> tuple[float | None, 
     return _TIMES[metric](use)
 
 
+def came_s(metric: str, use: DiscoveryUse | None) -> float | None:
+    """Return such a time in seconds where all came; None where some did not, or had no time for it."""
+    value_s, missing = discovered_in(metric, use)
+    return None if missing or is_least(metric, use) else value_s
+
+
 def _first(use: DiscoveryUse) -> tuple[float | None, int]:
     found = [step.times_s[0] for step in use.of("all") if step.times_s]
     missing = sum(step.asked for step in use.of("all") if not step.cut_off) if not found else 0

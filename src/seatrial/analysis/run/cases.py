@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.control.drift import drifted
 from seatrial.analysis.control.planned import with_unmade
-from seatrial.analysis.discovery.metrics import discovered_in
+from seatrial.analysis.discovery.metrics import came_s
 from seatrial.analysis.load.histograms import distribution_of, spectrum
 from seatrial.analysis.load.ours import latency_ours, service_time_ours
 from seatrial.analysis.measured import Measured, changed_in
@@ -250,11 +250,11 @@ def _changed(metric: str) -> Callable[[TrialSummary], float | None]:
 
 
 def _discovered(metric: str) -> Callable[[TrialSummary], float | None]:
-    """Return what reads such a time; None where a service did not come in its time."""
+    """Return what reads such a time; None where a service did not come in its time, or had none."""
 
     def read(trial: TrialSummary) -> float | None:
-        value_s, missing = discovered_in(metric, trial.discovery)
-        return None if value_s is None or missing else value_s * 1e6
+        value_s = came_s(metric, trial.discovery)
+        return None if value_s is None else value_s * 1e6
 
     return read
 
