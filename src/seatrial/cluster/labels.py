@@ -20,6 +20,8 @@ PART = "seatrial.dev/part"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "seatrial"
 """Who makes the objects: also the name of the field manager of what is applied."""
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Kubernetes' own: which Service an EndpointSlice is of."""
 VALUE_LIMIT = 63
 _DIGEST_LENGTH = 8
 

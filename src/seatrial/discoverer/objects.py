@@ -9,7 +9,7 @@ import ipaddress
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from seatrial.cluster.labels import MANAGED_BY
+from seatrial.cluster.labels import MANAGED_BY, SERVICE_NAME
 from seatrial.cluster.resources import Resource
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ RESOURCES = {
 }
 MANAGER = "seatrial-discoverer"
 BACKEND = "seatrial.dev/backend"
-SERVICE_NAME = "kubernetes.io/service-name"
 SLICE_MANAGER = "endpointslice.kubernetes.io/managed-by"
 _OUR_LABELS = (BACKEND, MANAGED_BY, SERVICE_NAME, SLICE_MANAGER)
 ENDPOINTS_LIMIT, PORTS_LIMIT = 1_000, 100

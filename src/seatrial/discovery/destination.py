@@ -13,7 +13,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seatrial.cluster.labels import SERVICE_NAME
 from seatrial.cluster.watch import Change, Watch
+from seatrial.discovery.objects import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -22,12 +24,6 @@ if TYPE_CHECKING:
     from seatrial.discovery.sources.base import Service
     from seatrial.systems.discovering import ReplicaKind
 
-PATHS: Mapping[ReplicaKind, str] = {
-    "endpointslices": "/apis/discovery.k8s.io/v1/endpointslices",
-    "endpoints": "/api/v1/endpoints",
-}
-SERVICES = "/api/v1/services"
-SERVICE_NAME = "kubernetes.io/service-name"
 Key = tuple[str, str]
 """A namespace and a name."""
 
@@ -75,7 +71,7 @@ class Destination:
         self.relapses = 0
         self.missed = 0
         self._namespaces = frozenset(namespaces)
-        self._watches = (Watch(client, SERVICES), Watch(client, PATHS[kind]))
+        self._watches = (Watch(client, path_of("services")), Watch(client, path_of(kind)))
         self._on_seen = on_seen
         self._wanted: dict[str, _Wanted] = {}
         self._whose: dict[str, str] = {}

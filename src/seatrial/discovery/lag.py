@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from seatrial.discovery.objects import endpoints_object, path_of
 from seatrial.errors import ClusterFault
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Lag:
 
     async def first(self) -> None:
         """Make some looks before anything else goes on; raises ``ClusterFault``."""
-        await self._client.post(self._path, self._object("192.0.2.255"), asked="create a beacon")
+        await self._client.post(
+            path_of(self._kind, self._namespace), self._object("192.0.2.255"), asked="create a beacon"
+        )
         for _ in range(FIRST_LOOKS):
             await self._look()
 
@@ -69,28 +72,17 @@ class Lag:
 
     async def _write(self, one: dict[str, Any]) -> None:
         try:
-            await self._client.patch(f"{self._path}/{BEACON}", one, "merge", asked="change a beacon")
+            await self._client.patch(
+                path_of(self._kind, self._namespace, BEACON), one, "merge", asked="change a beacon"
+            )
         except ClusterFault as fault:
             # A discoverer that removes what is not its own must not keep us from knowing how late we see it.
             if fault.status != NOT_FOUND:
                 raise
-            await self._client.post(self._path, one, asked="create a beacon")
+            await self._create(one)
 
-    @property
-    def _path(self) -> str:
-        root = "/apis/discovery.k8s.io/v1" if self._kind == "endpointslices" else "/api/v1"
-        return f"{root}/namespaces/{self._namespace}/{self._kind}"
+    async def _create(self, one: dict[str, Any]) -> None:
+        await self._client.post(path_of(self._kind, self._namespace), one, asked="create a beacon")
 
     def _object(self, address: str) -> dict[str, Any]:
-        metadata = {"name": BEACON, "namespace": self._namespace}
-        if self._kind == "endpoints":
-            subsets = [{"addresses": [{"ip": address}], "ports": [{"port": _PORT}]}]
-            return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
-        return {
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": metadata,
-            "addressType": "IPv4",
-            "endpoints": [{"addresses": [address]}],
-            "ports": [{"port": _PORT}],
-        }
+        return endpoints_object(self._kind, self._namespace, BEACON, [address], _PORT, of_service=False)

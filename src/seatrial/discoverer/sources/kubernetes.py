@@ -12,8 +12,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from seatrial.cluster.access import open_cluster
+from seatrial.cluster.labels import SERVICE_NAME
 from seatrial.cluster.watch import Change, Watch
-from seatrial.discoverer.objects import RESOURCES, SERVICE, SERVICE_NAME, SLICE
+from seatrial.discoverer.objects import RESOURCES, SERVICE, SLICE
 from seatrial.discoverer.services import Port, Upstream
 from seatrial.errors import ClusterFault
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seatrial.cluster.objects import Objects, in_window
+from seatrial.discovery.objects import KINDS, endpoints_object, path_of
 from seatrial.discovery.sources.base import PORT, Addresses, Changed, Service, gone
 
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     from seatrial.discovery.gate import Gate
     from seatrial.machine.members import Member
     from seatrial.systems.discovering import ReplicaKind
-
-KINDS = (
-    "/api/v1/namespaces/{namespace}/services",
-    "/api/v1/namespaces/{namespace}/endpoints",
-    "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
-)
-"""What there is in a namespace of the source, or of the destination: where all of a kind is deleted."""
-SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class KubernetesSource:
@@ -105,51 +98,28 @@ class KubernetesSource:
             await self._gate.close()
 
     async def _create(self, service: Service) -> Changed:
-        await self._client.post(self._path("services", service.namespace), _service(service))
-        path = self._path(self._reads, service.namespace)
-        answer = await self._client.post(path, endpoints_object(service, self._reads))
+        await self._client.post(path_of("services", service.namespace), _service(service))
+        answer = await self._client.post(path_of(self._reads, service.namespace), self._endpoints_of(service))
         return Changed(service, answer.sent_s)
 
     async def _update(self, service: Service) -> Changed:
-        path = f"{self._path(self._reads, service.namespace)}/{service.name}"
-        answer = await self._client.patch(path, endpoints_object(service, self._reads), "merge")
+        path = path_of(self._reads, service.namespace, service.name)
+        answer = await self._client.patch(path, self._endpoints_of(service), "merge")
         return Changed(service, answer.sent_s)
 
     async def _delete(self, service: Service) -> Changed:
         # Endpoints go with their Service where a controller sees to that; here there may be none.
-        await self._client.delete(f"{self._path(self._reads, service.namespace)}/{service.name}")
-        answer = await self._client.delete(f"{self._path('services', service.namespace)}/{service.name}")
+        await self._client.delete(path_of(self._reads, service.namespace, service.name))
+        answer = await self._client.delete(path_of("services", service.namespace, service.name))
         return gone(service, answer.sent_s)
 
-    @staticmethod
-    def _path(kind: str, namespace: str) -> str:
-        root = "/apis/discovery.k8s.io/v1" if kind == "endpointslices" else "/api/v1"
-        return f"{root}/namespaces/{namespace}/{kind}"
+    def _endpoints_of(self, service: Service) -> dict[str, Any]:
+        addresses = sorted(one.rpartition(":")[0] for one in service.endpoints)
+        return endpoints_object(self._reads, service.namespace, service.name, addresses, PORT)
 
 
 def _service(service: Service) -> dict[str, Any]:
     # Without an address of its own: those are few, and each takes the API server a while.
     spec = {"clusterIP": "None", "ports": [{"name": "http", "port": 80, "targetPort": PORT}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(service), "spec": spec}
-
-
-def endpoints_object(service: Service, kind: ReplicaKind) -> dict[str, Any]:
-    """Return the Endpoints of a service, or its EndpointSlice."""
-    addresses = sorted(one.rpartition(":")[0] for one in service.endpoints)
-    ports = [{"name": "http", "port": PORT, "protocol": "TCP"}]
-    metadata = _metadata(service)
-    if kind == "endpoints":
-        subsets = [{"addresses": [{"ip": address} for address in addresses], "ports": ports}]
-        return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {**metadata, "labels": {SERVICE_NAME: service.name}},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
-        "ports": ports,
-    }
-
-
-def _metadata(service: Service) -> dict[str, Any]:
-    return {"name": service.name, "namespace": service.namespace}
+    metadata = {"name": service.name, "namespace": service.namespace}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from seatrial.analysis.discovery.figures import median_of, missing_in, most_of, samples_s
 from seatrial.analysis.objects import quantile
+from seatrial.report.during.cells import NONE, time_text
 from seatrial.systems.registry import is_discoverer
-from seatrial.units import format_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from seatrial.analysis.discovery.use import DiscoveryUse
     from seatrial.analysis.run.model import CaseSummary, RunSummary
 
-NONE = "-"
 HEADINGS = {
     "services": "Services",
     "found_first": "First there",
@@ -46,7 +45,7 @@ def _uses(case: CaseSummary) -> list[DiscoveryUse]:
 
 
 def _first(case: CaseSummary) -> str:
-    return _time(median_of("discovered_first_s", _uses(case)))
+    return time_text(median_of("discovered_first_s", _uses(case)))
 
 
 def _all(case: CaseSummary) -> str:
@@ -54,7 +53,7 @@ def _all(case: CaseSummary) -> str:
     return (
         f"{count:,} missing"
         if (count := missing_in(uses, "all"))
-        else _time(median_of("discovered_all_s", uses))
+        else time_text(median_of("discovered_all_s", uses))
     )
 
 
@@ -64,7 +63,7 @@ def _one_by_one(step: str) -> Callable[[CaseSummary], str]:
         if count := missing_in(uses, step):
             return f"{count:,} missing"
         times = samples_s(uses, step)
-        return f"{_time(quantile(times, 0.5))} ({_time(times[-1])})" if times else NONE
+        return f"{time_text(quantile(times, 0.5))} ({time_text(times[-1])})" if times else NONE
 
     return read
 
@@ -91,7 +90,3 @@ CELLS: dict[str, Callable[[CaseSummary], str]] = {
     "queue_left": _most("queue_left_items"),
     "not_found": _missing,
 }
-
-
-def _time(seconds: float | None) -> str:
-    return NONE if seconds is None else format_us(round(seconds * 1e6))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.discovery.use import FILLED
 from seatrial.analysis.objects import quantile
+from seatrial.report.during.cells import NONE, time_text
 from seatrial.report.during.disturbances import trial_text, where_text
-from seatrial.units import format_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,6 @@ QUEUE_COLUMNS = (
     "Held up by",
     "Seen to within, p50 (max)",
 )
-NONE = "-"
 _NAMES = {
     "all": "all that was there",
     "new": "one added",
@@ -123,9 +122,9 @@ def _step(step: StepUse) -> Iterator[tuple[str, ...]]:
     yield (
         name,
         f"{step.asked:,}",
-        _time(step.times_s[0]) if step.times_s else NONE,
-        _time(quantile(step.times_s, 0.5)),
-        _time(step.times_s[-1]) if step.times_s else NONE,
+        time_text(step.times_s[0]) if step.times_s else NONE,
+        time_text(quantile(step.times_s, 0.5)),
+        time_text(step.times_s[-1]) if step.times_s else NONE,
         NONE if step.per_s is None or step.step not in {"all", "storm"} else f"{step.per_s:,.1f}",
         f"{step.missing:,}",
         f"{step.relapses:,}",
@@ -137,18 +136,18 @@ def _step(step: StepUse) -> Iterator[tuple[str, ...]]:
     )
     if step.step == "storm" and step.words != FILLED:
         missing = "1" if step.added_s is None else "0"
-        yield ("storm: one added elsewhere", "1", *[_time(step.added_s)] * 3, NONE, missing, *[NONE] * 6)
+        yield ("storm: one added elsewhere", "1", *[time_text(step.added_s)] * 3, NONE, missing, *[NONE] * 6)
 
 
 def _queue(use: DiscoveryUse) -> tuple[str, ...]:
     queue = use.queue
-    lag = NONE if use.lag_s_p50 is None else f"{_time(use.lag_s_p50)} ({_time(use.lag_s_max)})"
+    lag = NONE if use.lag_s_p50 is None else f"{time_text(use.lag_s_p50)} ({time_text(use.lag_s_max)})"
     held_up = NONE if use.limiter is None else use.limiter.sentence
     if queue is None:
         return (*[NONE] * 9, held_up, lag)
     return (
         _count(queue.peak),
-        _time(queue.emptied_s),
+        time_text(queue.emptied_s),
         NONE if queue.drained_per_s is None else f"{queue.drained_per_s:,.1f}",
         _count(queue.left),
         _count(queue.enqueued),
@@ -166,23 +165,24 @@ def _sentences(use: DiscoveryUse) -> Iterator[str]:
         missing = _missing(step)
         first, last = (step.times_s[0], step.times_s[-1]) if step.times_s else (None, None)
         yield (
-            f"{step.asked:,} services, the first there after {_time(first)}, the last after {_time(last)}{missing}"
+            f"{step.asked:,} services, the first there after {time_text(first)}, the last after "
+            f"{time_text(last)}{missing}"
             + ("" if use.limiter is None else f"; held up by {use.limiter.sentence}")
         )
     yield from _one_by_one(use)
     for step in use.of("idle"):
         yield f"idle for {step.periods} periods: {step.writes:,} writes, {step.changed:,} objects changed"
     for step in use.of("storm"):
-        gone = _time(step.times_s[-1] if step.times_s else None)
+        gone = time_text(step.times_s[-1] if step.times_s else None)
         yield (
             f"{step.asked - 1:,} deleted in one namespace: gone after {gone}; one added elsewhere was there after "
-            f"{_time(step.added_s)}"
+            f"{time_text(step.added_s)}"
         )
     for step in use.of("fault"):
         after = ""
         if step.recovered_s is not None:
             later = (
-                f"the last {_time(step.recovered_s)} after it was over"
+                f"the last {time_text(step.recovered_s)} after it was over"
                 if step.recovered_s
                 else "all while it lasted"
             )
@@ -194,14 +194,18 @@ def _sentences(use: DiscoveryUse) -> Iterator[str]:
     if use.queue is not None:
         yield _queue_sentence(use.queue)
     if use.lag_s_p50 is not None:
-        yield f"what was seen is known to within {_time(use.lag_s_p50)} (p50), {_time(use.lag_s_max)} (max)"
+        yield f"what was seen is known to within {time_text(use.lag_s_p50)} (p50), {time_text(use.lag_s_max)} (max)"
 
 
 def _one_by_one(use: DiscoveryUse) -> Iterator[str]:
     for kind in ("new", "update", "delete"):
         for step in use.of(kind):
             times = step.times_s
-            found = NONE if not times else f"{_time(quantile(times, 0.5))} (p50), {_time(times[-1])} (max)"
+            found = (
+                NONE
+                if not times
+                else f"{time_text(quantile(times, 0.5))} (p50), {time_text(times[-1])} (max)"
+            )
             yield f"{_NAMES[kind]}, {step.asked:,} times: there after {found}{_missing(step)}"
 
 
@@ -213,14 +217,10 @@ def _missing(step: StepUse) -> str:
 
 def _queue_sentence(queue: QueueUse) -> str:
     return (
-        f"its queue: {_count(queue.peak)} at most, empty after {_time(queue.emptied_s)}, {_count(queue.left)} left at "
-        f"the end, {_count(queue.dropped)} dropped, {_count(queue.unaccounted)} unaccounted for"
+        f"its queue: {_count(queue.peak)} at most, empty after {time_text(queue.emptied_s)}, {_count(queue.left)} left "
+        f"at the end, {_count(queue.dropped)} dropped, {_count(queue.unaccounted)} unaccounted for"
     )
 
 
 def _count(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}"
-
-
-def _time(seconds: float | None) -> str:
-    return NONE if seconds is None else format_us(round(seconds * 1e6))

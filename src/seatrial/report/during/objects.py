@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seatrial.analysis.objects import quantile
+from seatrial.report.during.cells import NONE, time_text
 from seatrial.report.during.disturbances import trial_text, where_text
-from seatrial.units import format_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,6 @@ COLUMNS = (
     "Stale",
     "Known to within",
 )
-NONE = "-"
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -75,31 +74,27 @@ def _texts(use: ChangeUse) -> tuple[str, ...]:
         use.over or NONE,
         f"{use.made:,}",
         f"{use.places:,}",
-        _time(quantile(use.status_s, 0.5)),
-        _time(quantile(use.first_s, 0.5)),
-        _time(quantile(use.every_s, 0.5)),
-        _time(quantile(use.every_s, 0.99)),
-        _time(quantile(use.every_s, 1.0)),
-        _time(quantile(use.stable_s, 1.0)),
+        time_text(quantile(use.status_s, 0.5)),
+        time_text(quantile(use.first_s, 0.5)),
+        time_text(quantile(use.every_s, 0.5)),
+        time_text(quantile(use.every_s, 0.99)),
+        time_text(quantile(use.every_s, 1.0)),
+        time_text(quantile(use.stable_s, 1.0)),
         f"{use.not_live:,}",
         _lost(use),
         _stale(use),
-        NONE if use.known_to_s is None else _time(use.known_to_s[0]),
+        NONE if use.known_to_s is None else time_text(use.known_to_s[0]),
     )
 
 
 def _lost(use: ChangeUse) -> str:
     if not use.lost:
         return "0"
-    return f"{use.lost:,}, from {_time(use.lost_from_s)} to {_time(use.lost_to_s)}"
+    return f"{use.lost:,}, from {time_text(use.lost_from_s)} to {time_text(use.lost_to_s)}"
 
 
 def _stale(use: ChangeUse) -> str:
-    return f"{use.stale:,}, for up to {_time(use.mixed_s[-1])}" if use.stale else "0"
-
-
-def _time(seconds: float | None) -> str:
-    return NONE if seconds is None else format_us(round(seconds * 1e6))
+    return f"{use.stale:,}, for up to {time_text(use.mixed_s[-1])}" if use.stale else "0"
 
 
 def _sentence(row: dict[str, str]) -> str:

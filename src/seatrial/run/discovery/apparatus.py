@@ -16,9 +16,10 @@ from seatrial.discovery.destination import Destination
 from seatrial.discovery.facts import GATE
 from seatrial.discovery.gate import Gate
 from seatrial.discovery.lag import Lag
+from seatrial.discovery.objects import KINDS
 from seatrial.discovery.servers import servers_here
 from seatrial.discovery.sources.http_list import HttpListSource
-from seatrial.discovery.sources.kubernetes import KINDS, KubernetesSource
+from seatrial.discovery.sources.kubernetes import KubernetesSource
 from seatrial.discovery.sources.openstack import OpenStackSource
 from seatrial.errors import SeatrialError
 from seatrial.systems.discovering import Wiring

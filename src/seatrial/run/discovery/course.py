@@ -7,6 +7,7 @@ import random
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seatrial.discovery.calls import call_figures
@@ -15,7 +16,7 @@ from seatrial.record.events import MilestoneReached, Noted, StepEnded, StepStart
 from seatrial.seeds import derive
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 
     from seatrial.discovery.facts import Step
     from seatrial.discovery.page import QueuePage
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from seatrial.plan.model.discovery import DiscoveryPlan, FaultPlan
     from seatrial.record.events import Event
     from seatrial.run.discovery.apparatus import Apparatus
+
+    _Change = Callable[[Sequence[Service], "_Open"], Awaitable[Collection[str]]]
 
 STORM_LOOK_S = 0.02
 LOOK_S = 0.1
@@ -86,19 +89,7 @@ class Course:
     async def run(self, begun_s: float, page: QueuePage, end_s: float) -> None:
         """Take it through all steps; what was not reached by ``end_s`` (CLOCK_MONOTONIC) is noted."""
         self._end_s, self._promised = end_s, page.promised
-        plan = self._plan
-        steps = (
-            ("all", lambda: self._all(begun_s)),
-            *(
-                (("new", self._each_new), ("update", self._each_update), ("delete", self._each_delete))
-                if plan.samples
-                else ()
-            ),
-            *((("idle", lambda: self._idle(page)),) if plan.idle_periods else ()),
-            *((("storm", self._storm),) if plan.storm else ()),
-            *((f"fault {fault.text}", lambda fault=fault: self._fault(fault)) for fault in plan.faults),
-            ("end", lambda: self._end(page)),
-        )
+        steps = tuple(self._steps(begun_s, page))
         for number, (_, take) in enumerate(steps):
             try:
                 await take()
@@ -109,6 +100,21 @@ class Course:
                     text = f"discovery: the measure phase ended before: {', '.join(rest)}"
                     self._record(Noted("seatrial", text, self._trial))
                 return
+
+    def _steps(self, begun_s: float, page: QueuePage) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Yield each with its name."""
+        yield "all", lambda: self._all(begun_s)
+        if self._plan.samples:
+            yield "new", self._each_new
+            yield "update", partial(self._each_changed, "update", self._updated)
+            yield "delete", partial(self._each_changed, "delete", self._deleted)
+        if self._plan.idle_periods:
+            yield "idle", lambda: self._idle(page)
+        if self._plan.storm:
+            yield "storm", self._storm
+        for fault in self._plan.faults:
+            yield f"fault {fault.text}", partial(self._fault, fault)
+        yield "end", lambda: self._end(page)
 
     async def _all(self, begun_s: float) -> None:
         async with self._step("all", began_s=begun_s) as step:
@@ -127,17 +133,11 @@ class Course:
                 made = await self._created({namespaces[number % len(namespaces)]: 1}, step)
                 await self._until(step, made, self._limit_s)
 
-    async def _each_update(self) -> None:
-        async with self._step("update") as step:
+    async def _each_changed(self, name: Step, change: _Change) -> None:
+        async with self._step(name) as step:
             for service in self._chosen(self._plan.samples):
                 await self._any_moment()
-                await self._until(step, await self._updated([service], step), self._limit_s)
-
-    async def _each_delete(self) -> None:
-        async with self._step("delete") as step:
-            for service in self._chosen(self._plan.samples):
-                await self._any_moment()
-                await self._until(step, await self._deleted([service], step), self._limit_s)
+                await self._until(step, await change([service], step), self._limit_s)
 
     async def _idle(self, page: QueuePage) -> None:
         await self._calm(page)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from seatrial.cluster.labels import SERVICE_NAME
 from seatrial.systems.installed.manifests.objects import HTTP_PORT, Object, Site
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ ENDPOINTS_PER_SLICE = 100
 """What Kubernetes' own controller puts into one (its --max-endpoints-per-slice); the API takes 1,000."""
 PORT = "http"
 CERTIFICATE = "seatrial-tls"
-_OF_SERVICE = "kubernetes.io/service-name"
 _MANAGED = "endpointslice.kubernetes.io/managed-by"
 
 
@@ -65,7 +65,7 @@ def endpoint_slices(site: Site, one: Service) -> Iterator[Object]:
     parts = ((kind, hosts) for kind, of_kind in by_kind.items() for hosts in _parts(of_kind))
     for number, ((version, port), hosts) in enumerate(parts):
         metadata = site.metadata(f"{one.name}-{number}")
-        labels = {**metadata["labels"], _OF_SERVICE: one.name, _MANAGED: "seatrial"}
+        labels = {**metadata["labels"], SERVICE_NAME: one.name, _MANAGED: "seatrial"}
         yield {
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
