@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -20,6 +20,7 @@ from seatrial.report.load.files import write_hdr_log, write_series
 from seatrial.run.load import LoadHooks, judged_load, shown_load
 from seatrial.workload.words.options import LoadOptions
 
+INTERRUPT_LOOK_S = 0.1
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
@@ -133,6 +134,9 @@ def _in_a_thread(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     thread = Thread(target=run, name="seatrial.load")
     thread.start()
     try:
+        # The kernel may give a Ctrl-C to another thread than this one, which hears of it once it runs again.
+        while not wait((ended,), INTERRUPT_LOOK_S).done:
+            pass
         return ended.result()
     except KeyboardInterrupt:
         loop, task = started.result()
